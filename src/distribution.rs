@@ -1,0 +1,177 @@
+//! One row of raw logits → every statistic of a step, over the whole vocabulary.
+//!
+//! A row is read twice: once for the largest logits (and so the maximum), once for the sums. Both
+//! loops are in [`kernel`], compiled for several instruction sets and chosen at run time. Nothing
+//! here knows a model, and nothing here may see a row after a sampler has touched it.
+//!
+//! With d = logit − max: S0 = Σ eᵈ, S1 = Σ d·eᵈ, S2 = Σ d²·eᵈ. Then ln Z = max + ln S0, the entropy
+//! H = ln S0 − S1/S0 and the varentropy V = S2/S0 − (S1/S0)², in nats and nats².
+
+mod kernel;
+
+use thiserror::Error;
+
+use crate::token::TokenId;
+
+/// How many of the largest probabilities to keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Depth {
+    /// Exactly this many (or the whole vocabulary, if it is smaller).
+    Count(usize),
+    /// The fewest that hold at least this share of the mass, in 0..=1.
+    Mass(f64),
+}
+
+impl Depth {
+    /// At least this many candidates, whatever was asked for.
+    pub fn at_least(self, floor: usize) -> Depth {
+        match self {
+            Depth::Count(k) => Depth::Count(k.max(floor)),
+            mass => mass,
+        }
+    }
+}
+
+/// Probability mass of the tokens that may end a word, by what they begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BoundaryMass {
+    /// Tokens that begin with U+0020.
+    pub space: f64,
+    /// Tokens that begin with another white space.
+    pub other_space: f64,
+    /// Tokens that end generation.
+    pub end: f64,
+}
+
+/// The statistics of one next-token distribution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// The largest logit.
+    pub max: f32,
+    /// ln Σ exp(logit − max): ln p = logit − max − this, in nats. Kept apart from `max`, beside which
+    /// it could be rounded away.
+    pub log_sum: f64,
+    /// H = −Σ p ln p over the whole vocabulary, in nats.
+    pub entropy: f64,
+    /// V = Σ p (ln p + H)², in nats².
+    pub varentropy: f64,
+    /// The largest logits, by (logit descending, id ascending).
+    pub top: Vec<(TokenId, f32)>,
+    /// The summed probability of every token outside `top`.
+    pub residual: f64,
+    /// Filled in when the boundary table was given.
+    pub boundary: Option<BoundaryMass>,
+}
+
+/// A row of logits that is no distribution.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum RowError {
+    /// The row has no entry.
+    #[error("the model gave an empty row of logits")]
+    Empty,
+    /// NaN or +∞ somewhere.
+    #[error("the model gave logits that are not numbers (NaN or +∞): its file or its computation is damaged")]
+    NotFinite,
+    /// Every logit is −∞.
+    #[error("the model gave −∞ for every token: its file or its computation is damaged")]
+    AllImpossible,
+}
+
+impl Distribution {
+    /// Measures one row. `boundaries` is [`crate::token::Vocab::boundaries`], where the mass of word
+    /// boundaries is wanted; it must be as long as the row.
+    ///
+    /// # Errors
+    /// [`RowError`] where the row is no distribution.
+    pub fn measure(row: &[f32], depth: Depth, boundaries: Option<&[u8]>) -> Result<Self, RowError> {
+        match depth {
+            Depth::Count(k) => Self::measure_top(row, k, boundaries),
+            Depth::Mass(share) => {
+                let mut k = 32;
+                loop {
+                    let mut seen = Self::measure_top(row, k, boundaries)?;
+                    if 1.0 - seen.residual >= share || seen.top.len() == row.len() {
+                        seen.shrink_to_mass(share);
+                        return Ok(seen);
+                    }
+                    k *= 4;
+                }
+            }
+        }
+    }
+
+    fn measure_top(row: &[f32], k: usize, boundaries: Option<&[u8]>) -> Result<Self, RowError> {
+        if row.is_empty() {
+            return Err(RowError::Empty);
+        }
+        let scan = kernel::scan_top(row, k.clamp(1, row.len()));
+        let max = scan.top[0].1;
+        if scan.not_a_number || max == f32::INFINITY {
+            return Err(RowError::NotFinite);
+        }
+        if max == f32::NEG_INFINITY {
+            return Err(RowError::AllImpossible);
+        }
+        let floor = scan.top[scan.top.len() - 1].1;
+        let sums = kernel::sums(row, max, floor);
+        // Tokens that tie with the last shown one but stand outside the list.
+        let shown_ties = scan.top.iter().filter(|(_, logit)| *logit == floor).count() as f64;
+        let tail = sums.below + (sums.ties as f64 - shown_ties).max(0.0) * weight(floor, max);
+        let head: f64 = scan.top.iter().map(|&(_, logit)| weight(logit, max)).sum();
+
+        let s0 = head + tail;
+        let mean = sums.s1 / s0;
+        let mut top: Vec<_> = scan.top.into_iter().map(|(id, logit)| (TokenId(id), logit)).collect();
+        top.truncate(k);
+        let hidden: f64 = if k == 0 { head } else { 0.0 };
+        Ok(Distribution {
+            max,
+            log_sum: s0.ln(),
+            entropy: (s0.ln() - mean).max(0.0),
+            varentropy: (sums.s2 / s0 - mean * mean).max(0.0),
+            top,
+            residual: ((tail + hidden) / s0).clamp(0.0, 1.0),
+            boundary: boundaries.map(|table| kernel::boundary_mass(row, table, max, s0)),
+        })
+    }
+
+    /// Keeps the fewest candidates that hold `share` of the mass.
+    fn shrink_to_mass(&mut self, share: f64) {
+        let mut held = 0.0;
+        let keep = self.top.iter().position(|&(_, logit)| {
+            held += self.probability(logit);
+            held >= share
+        });
+        if let Some(last) = keep {
+            let dropped = self.top.split_off(last + 1);
+            self.residual += dropped.iter().map(|&(_, logit)| self.probability(logit)).sum::<f64>();
+        }
+    }
+
+    /// ln p of a token with this raw logit, in nats.
+    pub fn logprob(&self, logit: f32) -> f64 {
+        f64::from(logit) - f64::from(self.max) - self.log_sum
+    }
+
+    /// p of a token with this raw logit.
+    pub fn probability(&self, logit: f32) -> f64 {
+        self.logprob(logit).exp()
+    }
+
+    /// 1-based rank of a raw logit in its row; ties share the better rank.
+    pub fn rank(&self, row: &[f32], logit: f32) -> u32 {
+        match self.top.last() {
+            Some(&(_, floor)) if logit >= floor => {
+                1 + self.top.iter().take_while(|&&(_, other)| other > logit).count() as u32
+            }
+            _ => 1 + kernel::count_above(row, logit),
+        }
+    }
+}
+
+fn weight(logit: f32, max: f32) -> f64 {
+    (f64::from(logit) - f64::from(max)).exp()
+}
+
+#[cfg(test)]
+mod tests;

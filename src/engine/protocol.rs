@@ -1,0 +1,313 @@
+//! What is said to an engine and what it says back. Plain data; no llama.cpp type.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::distribution::{Depth, RowError};
+use crate::sampling::Sampling;
+use crate::step::{Outlook, Step};
+use crate::token::{TokenId, Vocab};
+
+/// Names one request; answers carry it, so that an answer nobody waits for any more is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// The id after this one.
+    pub fn next(self) -> RequestId {
+        RequestId(self.0 + 1)
+    }
+}
+
+/// Asks a running request to stop. An atomic beside the channel, so that a full channel can't block it.
+#[derive(Clone, Debug, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Raises the flag; the engine looks between tokens and between prefill chunks.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the flag is up.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl PartialEq for CancelFlag {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Continue a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generate {
+    /// Comes back with every event.
+    pub id: RequestId,
+    /// The exact ids to continue; at least one.
+    pub prompt: Vec<TokenId>,
+    /// How to choose.
+    pub sampling: Sampling,
+    /// Stop after this many tokens; `None` fills the context.
+    pub max_tokens: Option<usize>,
+    /// How many candidates each step keeps.
+    pub depth: Depth,
+    /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
+/// One sequence to score as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    /// The exact ids.
+    pub tokens: Vec<TokenId>,
+    /// Index of the first token whose figures are wanted; a token at index 0 has none.
+    pub from: usize,
+}
+
+/// Score sequences without choosing anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreBatch {
+    /// Comes back with every event.
+    pub id: RequestId,
+    /// What to score; answers come with the index of each.
+    pub sequences: Vec<Sequence>,
+    /// How many candidates each step keeps.
+    pub depth: Depth,
+    /// Whether the mass of word boundaries is wanted.
+    pub boundaries: bool,
+    /// Whether the distribution after each last token is wanted.
+    pub after: bool,
+    /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
+/// What an engine can be asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Continue a sequence.
+    Generate(Generate),
+    /// Score sequences.
+    Score(ScoreBatch),
+}
+
+impl Command {
+    /// The request's id.
+    pub fn id(&self) -> RequestId {
+        match self {
+            Command::Generate(request) => request.id,
+            Command::Score(request) => request.id,
+        }
+    }
+}
+
+/// Why a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinishReason {
+    /// An end-of-generation token was chosen.
+    Stop,
+    /// As many tokens as were asked for.
+    Length,
+    /// The person stopped it.
+    Cancelled,
+    /// The context is full.
+    Context,
+}
+
+/// How long a request took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timing {
+    /// Prompt tokens computed (those found in the cache are not among them).
+    pub prefill_tokens: usize,
+    /// Time for them.
+    pub prefill: Duration,
+    /// Tokens generated.
+    pub decode_tokens: usize,
+    /// Time for them.
+    pub decode: Duration,
+    /// Of `decode`, what the full-vocabulary statistics took.
+    pub statistics: Duration,
+    /// Threads in use at the end.
+    pub threads: u32,
+}
+
+impl Timing {
+    /// Generated tokens a second.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        (!self.decode.is_zero()).then(|| self.decode_tokens as f64 / self.decode.as_secs_f64())
+    }
+}
+
+/// What an engine says.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Share of the model loaded, 0..=1.
+    LoadProgress(f32),
+    /// The model is ready; requests are answered from now on.
+    Ready(Arc<ModelInfo>),
+    /// Prompt tokens with their figures, in order and without a gap.
+    Prefill {
+        /// The request.
+        id: RequestId,
+        /// The next prompt tokens.
+        steps: Vec<Arc<Step>>,
+        /// Prompt tokens so far.
+        done: usize,
+        /// Prompt tokens in all.
+        total: usize,
+    },
+    /// One generated token.
+    Step {
+        /// The request.
+        id: RequestId,
+        /// The token and its figures.
+        step: Arc<Step>,
+        /// Time since the first token of the reply was begun.
+        elapsed: Duration,
+    },
+    /// One scored sequence.
+    Scored {
+        /// The request.
+        id: RequestId,
+        /// Which of its sequences.
+        index: usize,
+        /// Its tokens from `Sequence::from` on.
+        steps: Vec<Step>,
+        /// The distribution after the last token, where it was asked for.
+        after: Option<Box<Outlook>>,
+    },
+    /// The request ended; no further event carries its id.
+    Finished {
+        /// The request.
+        id: RequestId,
+        /// Why.
+        reason: FinishReason,
+        /// How long it took.
+        timing: Timing,
+    },
+    /// A request failed, or (without an id) the engine as a whole.
+    Failed {
+        /// The request, if it was one.
+        id: Option<RequestId>,
+        /// What went wrong.
+        error: EngineError,
+    },
+}
+
+/// How many threads compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// Start with every core and follow what is measured.
+    #[default]
+    Auto,
+    /// Exactly this many.
+    Fixed(u32),
+}
+
+/// How to load a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadOptions {
+    /// A file that [`crate::model`] has found and checked.
+    pub path: std::path::PathBuf,
+    /// The name people know it by.
+    pub name: String,
+    /// Longest sequence; `None` takes 4096 or the model's own, if shorter.
+    pub context: Option<u32>,
+    /// Threads.
+    pub threads: Threads,
+    /// Repeatable arithmetic: F32 cache, no flash attention, fixed threads.
+    pub exact: bool,
+    /// Raise it to stop loading.
+    pub cancel: CancelFlag,
+}
+
+/// Turns text into ids. The model's own tokenizer is the truth.
+pub trait Tokenize: Send + Sync {
+    /// The ids of a text. With `parse_special`, the literal text of a special token is that token;
+    /// without, control tokens are plain characters. Adds no BOS.
+    fn tokenize(&self, text: &[u8], parse_special: bool) -> Vec<TokenId>;
+}
+
+/// What is known of a loaded model.
+pub struct ModelInfo {
+    /// The name people know it by.
+    pub name: String,
+    /// The file.
+    pub path: std::path::PathBuf,
+    /// Architecture, as GGUF names it.
+    pub architecture: String,
+    /// Quantization, as llama.cpp names it (`Q4_1`).
+    pub quantization: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes of all tensors.
+    pub bytes: u64,
+    /// Context the model was trained with.
+    pub trained_context: u32,
+    /// Longest sequence here.
+    pub context: u32,
+    /// Threads at the start.
+    pub threads: u32,
+    /// The chat template inside the file.
+    pub chat_template: Option<String>,
+    /// Every token's bytes.
+    pub vocab: Arc<Vocab>,
+    /// The model's tokenizer.
+    pub tokenizer: Arc<dyn Tokenize>,
+}
+
+impl std::fmt::Debug for ModelInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ModelInfo")
+            .field("name", &self.name)
+            .field("quantization", &self.quantization)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What can go wrong in an engine.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum EngineError {
+    /// The model could not be loaded.
+    #[error("{path}: {reason}")]
+    Load {
+        /// The file.
+        path: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Loading was cancelled.
+    #[error("loading was cancelled")]
+    LoadCancelled,
+    /// A sequence does not fit.
+    #[error("{needed} tokens do not fit into the context of {context}: shorten the text or raise --ctx")]
+    TooLong {
+        /// Tokens to evaluate.
+        needed: usize,
+        /// Tokens there is room for.
+        context: usize,
+    },
+    /// A sequence without a token.
+    #[error("there is no token to start from: give a prompt, or --bos always")]
+    Empty,
+    /// llama.cpp refused to evaluate.
+    #[error("llama.cpp could not evaluate a batch (code {0}); its log says more")]
+    Decode(i32),
+    /// Logits that are no distribution.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The grammar could not be used.
+    #[error("the grammar could not be used: {0}")]
+    Grammar(String),
+    /// The engine thread is gone.
+    #[error("the engine stopped: {0}")]
+    Died(String),
+}

@@ -1,0 +1,7 @@
+//! tokenscope: a terminal instrument for looking at next-token prediction.
+pub mod distribution;
+pub mod engine;
+pub mod sampling;
+pub mod score;
+pub mod step;
+pub mod token;

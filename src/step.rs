@@ -1,0 +1,119 @@
+//! What one position of a sequence shows: the token there and what the model said about it.
+//!
+//! The one record that the engine produces and every view, report and export reads. It holds ids and
+//! numbers only; bytes come from the [`crate::token::Vocab`]. Raw figures (before any sampler) and
+//! final ones (after) have separate fields and are never mixed.
+
+use crate::distribution::BoundaryMass;
+use crate::sampling::Stage;
+use crate::token::TokenId;
+
+/// What the sampler chain made of a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fate {
+    /// Probability after the whole chain; 0 where a stage dropped the token.
+    pub prob: f32,
+    /// The first stage that removed it or set it to −∞.
+    pub dropped_by: Option<Stage>,
+}
+
+/// One token that could stand at a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// The token.
+    pub id: TokenId,
+    /// Raw ln p in nats; −∞ for an impossible token.
+    pub logprob: f32,
+    /// 1-based rank by raw probability; ties share the better rank.
+    pub rank: u32,
+    /// Present where a sampler ran.
+    pub fate: Option<Fate>,
+}
+
+impl Candidate {
+    /// Raw probability.
+    pub fn prob(&self) -> f64 {
+        f64::from(self.logprob).exp()
+    }
+}
+
+/// The distribution at a position, as far as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The most probable tokens, by (logprob descending, id ascending).
+    pub top: Vec<Candidate>,
+    /// Entropy in nats, over the whole vocabulary.
+    pub entropy: f32,
+    /// Varentropy in nats², over the whole vocabulary.
+    pub varentropy: f32,
+    /// Summed probability of everything outside `top`.
+    pub residual: f64,
+    /// Size of the vocabulary.
+    pub n_vocab: u32,
+    /// Mass of the tokens that may end a word, where it was asked for.
+    pub boundary: Option<BoundaryMass>,
+}
+
+impl Outlook {
+    /// The first k candidates and the mass outside them. Asking for more than is kept gives what is
+    /// kept.
+    pub fn shown(&self, k: usize) -> (&[Candidate], f64) {
+        let k = k.min(self.top.len());
+        let hidden: f64 = self.top[k..].iter().map(Candidate::prob).sum();
+        (&self.top[..k], self.residual + hidden)
+    }
+
+    /// The fewest candidates that hold `share` of the mass, as far as they are kept.
+    pub fn enough_for(&self, share: f64) -> usize {
+        let mut held = 0.0;
+        let last = self.top.iter().position(|candidate| {
+            held += candidate.prob();
+            held >= share
+        });
+        last.map_or(self.top.len(), |i| i + 1)
+    }
+
+    /// The difference between the two best log-probabilities, in nats.
+    pub fn margin(&self) -> Option<f32> {
+        match self.top.as_slice() {
+            [best, second, ..] => Some(best.logprob - second.logprob),
+            _ => None,
+        }
+    }
+}
+
+/// A token at its position, with the distribution it was taken from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The token that stands here.
+    pub id: TokenId,
+    /// `None` for a token without context (the first of a sequence).
+    pub seen: Option<Seen>,
+}
+
+/// A chosen token's own figures and the distribution around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Raw ln p of the token in nats; −∞ for an impossible token.
+    pub logprob: f32,
+    /// 1-based rank by raw probability; ties share the better rank.
+    pub rank: u32,
+    /// Present where a sampler chose the token.
+    pub fate: Option<Fate>,
+    /// The whole distribution, as far as it is kept.
+    pub outlook: Outlook,
+}
+
+impl Seen {
+    /// Surprisal in nats.
+    pub fn surprisal(&self) -> f64 {
+        -f64::from(self.logprob)
+    }
+}
+
+impl Step {
+    /// Raw ln p in nats, where the token has context.
+    pub fn logprob(&self) -> Option<f32> {
+        self.seen.as_ref().map(|seen| seen.logprob)
+    }
+}

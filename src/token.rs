@@ -1,0 +1,334 @@
+//! Tokens: ids, the bytes behind them, and how they are shown.
+//!
+//! Owns the vocabulary table every other module shares by `Arc`. A token is an id and a run of
+//! bytes, never a string: a byte may be half of a character. This module must not know a model.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A token's number in the model's vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenId(pub u32);
+
+impl TokenId {
+    /// The index of this token in a row of logits.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a token begins with, by its bytes: the classes that decide where a word may end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Boundary {
+    /// Begins with anything that continues a word, or with part of a character.
+    #[default]
+    None = 0,
+    /// Begins with U+0020.
+    Space = 1,
+    /// Begins with another Unicode white space.
+    OtherSpace = 2,
+    /// A control token that ends generation.
+    End = 3,
+}
+
+/// One entry of a vocabulary, as the engine reads it from a model.
+#[derive(Clone, Debug, Default)]
+pub struct VocabEntry {
+    /// The token's bytes; a special token's are its literal text.
+    pub bytes: Vec<u8>,
+    /// Steers the model and is never part of typed text (`<|im_end|>`).
+    pub control: bool,
+    /// Matched as one piece even in plain text; llama.cpp offers no way to switch that off.
+    pub user_defined: bool,
+    /// Choosing it ends the reply.
+    pub ends_generation: bool,
+    /// As scaffold, swallows the white space before it.
+    pub strips_left: bool,
+    /// As scaffold, swallows the white space after it.
+    pub strips_right: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Attributes {
+    control: bool,
+    user_defined: bool,
+    ends_generation: bool,
+    strips_left: bool,
+    strips_right: bool,
+}
+
+/// The tokens a model gives a role.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpecialTokens {
+    /// Beginning of sequence.
+    pub bos: Option<TokenId>,
+    /// End of sequence.
+    pub eos: Option<TokenId>,
+    /// Whether the model's metadata asks for BOS before a text.
+    pub add_bos: bool,
+}
+
+/// Every token's bytes and attributes, in one allocation each.
+#[derive(Debug, Default)]
+pub struct Vocab {
+    bytes: Vec<u8>,
+    /// `ends[i]` is one past the last byte of token i.
+    ends: Vec<u32>,
+    attributes: Vec<Attributes>,
+    boundaries: Vec<u8>,
+    special: SpecialTokens,
+}
+
+impl Vocab {
+    /// Builds the table from a model's entries, in id order.
+    pub fn new(entries: impl IntoIterator<Item = VocabEntry>, special: SpecialTokens) -> Self {
+        let mut vocab = Vocab { special, ..Vocab::default() };
+        for entry in entries {
+            vocab.boundaries.push(boundary(&entry) as u8);
+            vocab.bytes.extend_from_slice(&entry.bytes);
+            vocab.ends.push(vocab.bytes.len() as u32);
+            vocab.attributes.push(Attributes {
+                control: entry.control,
+                user_defined: entry.user_defined,
+                ends_generation: entry.ends_generation,
+                strips_left: entry.strips_left,
+                strips_right: entry.strips_right,
+            });
+        }
+        vocab
+    }
+
+    /// Number of tokens: the length of a row of logits.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no token at all.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Every id, in order.
+    pub fn ids(&self) -> impl Iterator<Item = TokenId> + use<> {
+        (0..self.ends.len() as u32).map(TokenId)
+    }
+
+    /// The bytes of a token; empty for an id outside the vocabulary.
+    pub fn bytes(&self, id: TokenId) -> &[u8] {
+        let Some(&end) = self.ends.get(id.index()) else { return &[] };
+        let start = match id.index() {
+            0 => 0,
+            i => self.ends[i - 1],
+        };
+        &self.bytes[start as usize..end as usize]
+    }
+
+    /// The concatenated bytes of a sequence.
+    pub fn concat(&self, ids: impl IntoIterator<Item = TokenId>) -> Vec<u8> {
+        ids.into_iter().flat_map(|id| self.bytes(id).iter().copied()).collect()
+    }
+
+    fn attribute(&self, id: TokenId, of: impl Fn(&Attributes) -> bool) -> bool {
+        self.attributes.get(id.index()).is_some_and(of)
+    }
+
+    /// A control token: scaffold, never typed text.
+    pub fn is_control(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.control)
+    }
+
+    /// A token that llama.cpp matches as one piece even in plain text.
+    pub fn is_user_defined(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.user_defined)
+    }
+
+    /// Control or user-defined: what a template may use as scaffold.
+    pub fn is_special(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.control || a.user_defined)
+    }
+
+    /// Choosing this token ends the reply.
+    pub fn ends_generation(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.ends_generation)
+    }
+
+    /// As scaffold, swallows the white space before it.
+    pub fn strips_left(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.strips_left)
+    }
+
+    /// As scaffold, swallows the white space after it.
+    pub fn strips_right(&self, id: TokenId) -> bool {
+        self.attribute(id, |a| a.strips_right)
+    }
+
+    /// One [`Boundary`] per token, as its `u8`: the table the statistics pass reads.
+    pub fn boundaries(&self) -> &[u8] {
+        &self.boundaries
+    }
+
+    /// The tokens with a role.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+
+    /// The token as text for JSON and exports: exact where the bytes are UTF-8, `<0xE4>` for each
+    /// byte that is not.
+    pub fn text(&self, id: TokenId) -> String {
+        text_of(self.bytes(id))
+    }
+
+    /// The token as shown to a person: white space and control characters visible, nothing that a
+    /// terminal would execute.
+    pub fn visible(&self, id: TokenId) -> String {
+        visible(self.bytes(id))
+    }
+}
+
+fn boundary(entry: &VocabEntry) -> Boundary {
+    if entry.ends_generation {
+        return Boundary::End;
+    }
+    if entry.control {
+        return Boundary::None;
+    }
+    match first_char(&entry.bytes) {
+        Some(' ') => Boundary::Space,
+        Some(c) if c.is_whitespace() => Boundary::OtherSpace,
+        _ => Boundary::None,
+    }
+}
+
+/// The first character, if the bytes begin with a complete one.
+fn first_char(bytes: &[u8]) -> Option<char> {
+    let head = &bytes[..bytes.len().min(4)];
+    head.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next())
+}
+
+/// Bytes as text: exact where they are UTF-8, `<0xE4>` for each byte that is not.
+pub fn text_of(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        push_lone_bytes(&mut out, chunk.invalid());
+    }
+    out
+}
+
+/// Bytes with white space and control characters made visible: `␣`, `⏎`, `⇥`, `<0x1B>`.
+pub fn visible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                ' ' => out.push('␣'),
+                '\n' => out.push('⏎'),
+                '\t' => out.push('⇥'),
+                '\r' => out.push('␍'),
+                c => push_printable(&mut out, c),
+            }
+        }
+        push_lone_bytes(&mut out, chunk.invalid());
+    }
+    out
+}
+
+/// Text that a terminal can be given: newlines and tabs stay, everything that could move a cursor,
+/// start an escape sequence or reorder text is spelled out.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            c => push_printable(&mut out, c),
+        }
+    }
+    out
+}
+
+fn push_printable(out: &mut String, c: char) {
+    use fmt::Write;
+    match c {
+        // C0, DEL and C1: one of these opens every escape sequence.
+        c if c.is_control() => {
+            let _ = write!(out, "<0x{:02X}>", c as u32);
+        }
+        // Invisible characters that reorder or hide what follows.
+        '\u{200B}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{FEFF}' => {
+            let _ = write!(out, "<U+{:04X}>", c as u32);
+        }
+        c => out.push(c),
+    }
+}
+
+fn push_lone_bytes(out: &mut String, bytes: &[u8]) {
+    use fmt::Write;
+    for byte in bytes {
+        let _ = write!(out, "<0x{byte:02X}>");
+    }
+}
+
+/// Turns a stream of token bytes into text without ever splitting a character: bytes that may still
+/// become one are held back.
+#[derive(Clone, Debug, Default)]
+pub struct Utf8Assembler {
+    pending: Vec<u8>,
+}
+
+impl Utf8Assembler {
+    /// Takes the next bytes and returns the text that is now complete. Bytes that can no longer
+    /// become a character come back as `<0xE4>`.
+    pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.pending.extend_from_slice(bytes);
+        let mut out = String::new();
+        let mut consumed = 0;
+        while consumed < self.pending.len() {
+            match std::str::from_utf8(&self.pending[consumed..]) {
+                Ok(text) => {
+                    out.push_str(text);
+                    consumed = self.pending.len();
+                }
+                Err(error) => {
+                    let valid = consumed + error.valid_up_to();
+                    out.push_str(&String::from_utf8_lossy(&self.pending[consumed..valid]));
+                    consumed = valid;
+                    let Some(bad) = error.error_len() else { break };
+                    push_lone_bytes(&mut out, &self.pending[consumed..consumed + bad]);
+                    consumed += bad;
+                }
+            }
+        }
+        self.pending.drain(..consumed);
+        out
+    }
+
+    /// Whether a character is incomplete.
+    pub fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Ends the stream: what is still incomplete comes back as `<0xE4>`.
+    pub fn finish(&mut self) -> String {
+        let mut out = String::new();
+        push_lone_bytes(&mut out, &self.pending);
+        self.pending.clear();
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;
