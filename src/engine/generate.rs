@@ -1,0 +1,259 @@
+//! Continuing a sequence: prefill with the figures of every prompt token, then one token at a time.
+//!
+//! Owns the conversation's KV cache and, position by position, the step that stands there, so that a
+//! prompt that begins like the last one is neither computed nor measured again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::llama::{Batch, Chain, Choice, Context, Model, SeqId};
+use super::threads::Governor;
+use super::{EngineError, Event, FinishReason, Generate, Timing};
+use crate::distribution::{Depth, Distribution};
+use crate::step::{Candidate, Outlook, Seen, Step};
+use crate::token::TokenId;
+
+const SEQUENCE: SeqId = SeqId(0);
+
+/// The conversation's sequence in the KV cache, and what was seen at each position.
+pub(super) struct Conversation {
+    model: Arc<Model>,
+    context: Context,
+    governor: Option<Governor>,
+    /// Positions in the KV cache.
+    cached: usize,
+    /// The steps at positions 0.. ; may be one longer than the cache, by a token chosen but not
+    /// evaluated.
+    steps: Vec<Arc<Step>>,
+    depth: Option<Depth>,
+    batch: Batch,
+}
+
+/// A request on its way.
+struct Run<'a, S> {
+    request: &'a Generate,
+    sink: &'a S,
+    timing: Timing,
+}
+
+impl Conversation {
+    /// An empty conversation in a context with one sequence. With a governor, the number of threads
+    /// follows the step times.
+    pub fn new(model: Arc<Model>, context: Context, governor: Option<Governor>) -> Conversation {
+        Conversation {
+            model,
+            context,
+            governor,
+            cached: 0,
+            steps: Vec::new(),
+            depth: None,
+            batch: Batch::default(),
+        }
+    }
+
+    /// Answers one request; see [`Event`] for what the sink is told on the way.
+    pub fn generate<S: Fn(Event)>(
+        &mut self,
+        request: &Generate,
+        sink: &S,
+    ) -> Result<(FinishReason, Timing), EngineError> {
+        let room = self.context.params().cells as usize;
+        if request.prompt.is_empty() {
+            return Err(EngineError::Empty);
+        }
+        if request.prompt.len() >= room {
+            return Err(EngineError::TooLong { needed: request.prompt.len() + 1, context: room });
+        }
+        let mut chain = Chain::new(&self.model, &request.sampling)?;
+        let mut run = Run { request, sink, timing: Timing::default() };
+        let outcome = self.prefill(&mut run).and_then(|last| match last {
+            Some(last) => self.decode(&mut run, &mut chain, last),
+            None => Ok(FinishReason::Cancelled),
+        });
+        if outcome.is_err() {
+            self.forget();
+        }
+        run.timing.threads = self.context.params().threads;
+        outcome.map(|reason| (reason, run.timing))
+    }
+
+    fn forget(&mut self) {
+        self.context.clear();
+        self.cached = 0;
+        self.steps.clear();
+    }
+
+    /// Keeps what the cache has of the prompt; returns from where it must be evaluated.
+    fn reuse(&mut self, request: &Generate) -> usize {
+        if self.context.params().exact || self.depth != Some(request.depth) {
+            self.forget();
+        }
+        self.depth = Some(request.depth);
+        let same = self.steps.iter().zip(&request.prompt).take_while(|(step, id)| step.id == **id).count();
+        // The row before the first new token is needed for its figures, so one position is evaluated
+        // again.
+        let start = same.saturating_sub(1).min(self.cached);
+        if start < self.cached && !self.context.rewind(SEQUENCE, start) {
+            self.forget();
+            return 0;
+        }
+        self.steps.truncate(same);
+        self.cached = start;
+        start
+    }
+
+    /// Evaluates the prompt. Returns the index of the last token in its batch, or `None` if cancelled.
+    fn prefill<S: Fn(Event)>(&mut self, run: &mut Run<S>) -> Result<Option<usize>, EngineError> {
+        let begun = Instant::now();
+        let prompt = &run.request.prompt;
+        let start = self.reuse(run.request);
+        if self.steps.is_empty() {
+            self.steps.push(Arc::new(Step { id: prompt[0], seen: None }));
+        }
+        self.report_prefill(run, 0);
+        let chunk = self.context.params().batch as usize;
+        let mut last = 0;
+        for first in (start..prompt.len()).step_by(chunk) {
+            if run.request.cancel.is_cancelled() {
+                return Ok(None);
+            }
+            let end = prompt.len().min(first + chunk);
+            self.evaluate(first, &prompt[first..end])?;
+            last = end - 1 - first;
+            let known = self.steps.len();
+            for position in first..end {
+                let next = position + 1;
+                if next < known || next >= prompt.len() {
+                    continue;
+                }
+                let step = self.observe(position - first, prompt[next], run)?;
+                self.steps.push(Arc::new(step));
+            }
+            run.timing.prefill_tokens += end - first;
+            self.report_prefill(run, known);
+        }
+        run.timing.prefill = begun.elapsed();
+        Ok(Some(last))
+    }
+
+    fn evaluate(&mut self, first: usize, tokens: &[TokenId]) -> Result<(), EngineError> {
+        self.batch.clear();
+        for (i, &token) in tokens.iter().enumerate() {
+            self.batch.push(token, first + i, &[SEQUENCE], true);
+        }
+        self.context.decode(&self.batch)?;
+        self.cached = first + tokens.len();
+        Ok(())
+    }
+
+    fn report_prefill<S: Fn(Event)>(&self, run: &Run<S>, from: usize) {
+        let steps = self.steps[from.min(self.steps.len())..].to_vec();
+        let total = run.request.prompt.len();
+        (run.sink)(Event::Prefill { id: run.request.id, steps, done: self.steps.len().min(total), total });
+    }
+
+    /// The step of a token that was given, from the row before it.
+    fn observe<S>(&self, row: usize, id: TokenId, run: &mut Run<S>) -> Result<Step, EngineError> {
+        let row = self.context.logits(row).ok_or(EngineError::Decode(-1))?;
+        let begun = Instant::now();
+        let raw = Distribution::measure(row, run.request.depth, None)?;
+        let seen = seen(row, &raw, id, None);
+        run.timing.statistics += begun.elapsed();
+        Ok(Step { id, seen: Some(seen) })
+    }
+
+    /// Generates until something ends the reply.
+    fn decode<S: Fn(Event)>(
+        &mut self,
+        run: &mut Run<S>,
+        chain: &mut Chain,
+        mut row: usize,
+    ) -> Result<FinishReason, EngineError> {
+        chain.accept_prompt(&run.request.prompt);
+        run.timing.statistics = Duration::ZERO;
+        let begun = Instant::now();
+        let room = self.context.params().cells as usize;
+        let reason = loop {
+            if run.request.max_tokens.is_some_and(|most| run.timing.decode_tokens >= most) {
+                break FinishReason::Length;
+            }
+            if run.request.cancel.is_cancelled() {
+                break FinishReason::Cancelled;
+            }
+            if self.steps.len() >= room {
+                break FinishReason::Context;
+            }
+            let step_begun = Instant::now();
+            if self.cached < self.steps.len() {
+                let last = self.steps[self.cached].id;
+                self.evaluate(self.cached, &[last])?;
+                row = 0;
+            }
+            let id = self.choose(run, chain, row, begun)?;
+            if let Some(n) =
+                self.governor.as_mut().and_then(|governor| governor.observe(step_begun.elapsed()))
+            {
+                self.context.set_threads(n);
+            }
+            if self.model.vocab().ends_generation(id) {
+                break FinishReason::Stop;
+            }
+        };
+        run.timing.decode = begun.elapsed();
+        Ok(reason)
+    }
+
+    fn choose<S: Fn(Event)>(
+        &mut self,
+        run: &mut Run<S>,
+        chain: &mut Chain,
+        row: usize,
+        begun: Instant,
+    ) -> Result<TokenId, EngineError> {
+        let row = self.context.logits(row).ok_or(EngineError::Decode(-1))?;
+        let measuring = Instant::now();
+        // The best token is needed even by someone who wants to see none.
+        let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
+        run.timing.statistics += measuring.elapsed();
+        let choice = chain.choose(row, &raw);
+        let id = choice.id;
+        chain.accept(id);
+        let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });
+        self.steps.push(Arc::clone(&step));
+        run.timing.decode_tokens += 1;
+        (run.sink)(Event::Step { id: run.request.id, step, elapsed: begun.elapsed() });
+        Ok(id)
+    }
+}
+
+/// The figures of one token in its distribution.
+pub(super) fn seen(row: &[f32], raw: &Distribution, id: TokenId, choice: Option<&Choice>) -> Seen {
+    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
+    Seen {
+        logprob: raw.logprob(logit) as f32,
+        rank: raw.rank(row, logit),
+        fate: choice.map(|choice| choice.fate),
+        outlook: outlook(row, raw, choice),
+    }
+}
+
+/// The distribution as it is kept.
+pub(super) fn outlook(row: &[f32], raw: &Distribution, choice: Option<&Choice>) -> Outlook {
+    let mut rank = 0;
+    let mut last = f32::INFINITY;
+    let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
+        if logit < last {
+            (rank, last) = (i as u32 + 1, logit);
+        }
+        let fate = choice.map(|choice| choice.watched[i]);
+        Candidate { id, logprob: raw.logprob(logit) as f32, rank, fate }
+    });
+    Outlook {
+        top: top.collect(),
+        entropy: raw.entropy as f32,
+        varentropy: raw.varentropy as f32,
+        residual: raw.residual,
+        n_vocab: row.len() as u32,
+        boundary: raw.boundary,
+    }
+}

@@ -1,0 +1,16 @@
+//! llama.cpp behind safe types: the only folder that names `llama_cpp_2` or `llama_cpp_sys_2`.
+//!
+//! llama.cpp ends the process where its own assertions fail, so every bound is checked here before a
+//! call goes down.
+
+mod backend;
+mod batch;
+mod context;
+mod model;
+mod sampler;
+
+pub use backend::{on_native_abort, send_log_to};
+pub use batch::{Batch, SeqId};
+pub use context::{Context, ContextParams};
+pub use model::Model;
+pub use sampler::{Chain, Choice};

@@ -1,0 +1,187 @@
+//! One llama.cpp context: a KV cache and the buffers of an evaluation.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use llama_cpp_sys_2 as sys;
+
+use super::batch::{Batch, SeqId};
+use super::model::Model;
+use crate::engine::EngineError;
+
+/// Size and arithmetic of a context.
+#[derive(Clone, Copy, Debug)]
+pub struct ContextParams {
+    /// Cells of the KV cache, shared by all sequences.
+    pub cells: u32,
+    /// Most tokens in one batch.
+    pub batch: u32,
+    /// Most tokens of a batch whose logits are wanted.
+    pub outputs: u32,
+    /// Most sequences.
+    pub sequences: u32,
+    /// Threads.
+    pub threads: u32,
+    /// F32 cache and no flash attention: repeatable arithmetic.
+    pub exact: bool,
+}
+
+/// Owns a `llama_context`. Not shared between threads.
+pub struct Context {
+    ptr: NonNull<sys::llama_context>,
+    params: ContextParams,
+    /// For every token of the last batch, whether it has logits.
+    outputs: Vec<i8>,
+    n_vocab: usize,
+    /// Keeps the weights alive for as long as the context.
+    _model: Arc<Model>,
+}
+
+// SAFETY: a context may be used from any one thread at a time; it is not `Sync`.
+unsafe impl Send for Context {}
+
+impl Context {
+    /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why).
+    pub fn new(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        // SAFETY: returns a plain struct.
+        let mut raw = unsafe { sys::llama_context_default_params() };
+        raw.n_ctx = params.cells;
+        raw.n_batch = params.batch;
+        raw.n_ubatch = params.batch;
+        raw.n_outputs_max = params.outputs;
+        raw.n_seq_max = params.sequences;
+        raw.n_threads = params.threads as i32;
+        raw.n_threads_batch = params.threads as i32;
+        raw.kv_unified = true;
+        // A cache that keeps the whole history can be rewound on models with a sliding window.
+        raw.swa_full = true;
+        raw.no_perf = true;
+        if params.exact {
+            raw.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
+            raw.type_k = sys::GGML_TYPE_F32;
+            raw.type_v = sys::GGML_TYPE_F32;
+        }
+        // SAFETY: the model outlives the context, which holds an `Arc` of it.
+        let ptr = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
+        let n_vocab = model.vocab().len();
+        NonNull::new(ptr).map(|ptr| Context {
+            ptr,
+            params,
+            outputs: Vec::new(),
+            n_vocab,
+            _model: Arc::clone(model),
+        })
+    }
+
+    /// What the context was made with.
+    pub fn params(&self) -> ContextParams {
+        self.params
+    }
+
+    /// Evaluates a batch.
+    ///
+    /// # Errors
+    /// [`EngineError::TooLong`] where the cache has no room, [`EngineError::Decode`] for anything else
+    /// llama.cpp refuses. The cache then holds what it held before.
+    pub fn decode(&mut self, batch: &Batch) -> Result<(), EngineError> {
+        self.outputs.clear();
+        if !self.accepts(batch) {
+            return Err(EngineError::Decode(-1));
+        }
+        let mut sequences = batch.sequences.clone();
+        let mut offset = 0;
+        let mut pointers: Vec<*mut i32> = Vec::with_capacity(batch.len());
+        for &count in &batch.counts {
+            pointers.push(sequences[offset..].as_mut_ptr());
+            offset += count as usize;
+        }
+        let raw = sys::llama_batch {
+            n_tokens: batch.len() as i32,
+            token: batch.tokens.as_ptr().cast_mut(),
+            embd: std::ptr::null_mut(),
+            pos: batch.positions.as_ptr().cast_mut(),
+            n_seq_id: batch.counts.as_ptr().cast_mut(),
+            seq_id: pointers.as_mut_ptr(),
+            logits: batch.outputs.as_ptr().cast_mut(),
+        };
+        // SAFETY: every array has `n_tokens` entries, every `seq_id[i]` points to `n_seq_id[i]` ids,
+        // all bounds were checked above, and llama.cpp reads the arrays only during the call.
+        match unsafe { sys::llama_decode(self.ptr.as_ptr(), raw) } {
+            0 => {
+                self.outputs.extend_from_slice(&batch.outputs);
+                Ok(())
+            }
+            1 => Err(EngineError::TooLong { needed: batch.len(), context: self.params.cells as usize }),
+            code => Err(EngineError::Decode(code)),
+        }
+    }
+
+    /// What llama.cpp asserts, and what it would read out of bounds.
+    fn accepts(&self, batch: &Batch) -> bool {
+        let in_vocab = |&token: &i32| token >= 0 && (token as usize) < self.n_vocab;
+        let in_cache = |&seq: &i32| seq >= 0 && (seq as u32) < self.params.sequences;
+        !batch.is_empty()
+            && batch.len() <= self.params.batch as usize
+            && batch.outputs() <= self.params.outputs as usize
+            && batch.tokens.iter().all(in_vocab)
+            && batch.counts.iter().all(|&count| count > 0)
+            && batch.sequences.iter().all(in_cache)
+    }
+
+    /// The raw logits after the i-th token of the last batch, one per token of the vocabulary; `None`
+    /// where they were not asked for.
+    pub fn logits(&self, index: usize) -> Option<&[f32]> {
+        if self.outputs.get(index).is_none_or(|&wanted| wanted == 0) {
+            return None;
+        }
+        // SAFETY: logits were asked for at this index of the last batch.
+        let row = unsafe { sys::llama_get_logits_ith(self.ptr.as_ptr(), index as i32) };
+        if row.is_null() {
+            return None;
+        }
+        // SAFETY: a row has one entry per token and stays valid until the next decode, which needs
+        // `&mut self`.
+        Some(unsafe { std::slice::from_raw_parts(row, self.n_vocab) })
+    }
+
+    /// Removes positions `from..` of a sequence. `false`: the model's cache can't be rewound, and must
+    /// be cleared.
+    pub fn rewind(&mut self, seq: SeqId, from: usize) -> bool {
+        // SAFETY: the context is valid; a sequence id in range is all the call asks for.
+        seq.0 < self.params.sequences
+            && unsafe { sys::llama_memory_seq_rm(self.memory(), seq.0 as i32, from as i32, -1) }
+    }
+
+    /// Lets `to` share positions `0..end` of `from`.
+    pub fn share(&mut self, from: SeqId, to: SeqId, end: usize) {
+        if from.0 < self.params.sequences && to.0 < self.params.sequences {
+            // SAFETY: ids in range, and the cache is unified, where copying is only metadata.
+            unsafe { sys::llama_memory_seq_cp(self.memory(), from.0 as i32, to.0 as i32, 0, end as i32) };
+        }
+    }
+
+    /// Forgets every sequence.
+    pub fn clear(&mut self) {
+        // SAFETY: the context is valid.
+        unsafe { sys::llama_memory_clear(self.memory(), false) };
+    }
+
+    fn memory(&self) -> sys::llama_memory_t {
+        // SAFETY: the context is valid.
+        unsafe { sys::llama_get_memory(self.ptr.as_ptr()) }
+    }
+
+    /// Changes the number of threads from the next evaluation on.
+    pub fn set_threads(&mut self, threads: u32) {
+        self.params.threads = threads;
+        // SAFETY: the context is valid.
+        unsafe { sys::llama_set_n_threads(self.ptr.as_ptr(), threads as i32, threads as i32) };
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: owned, and freed once.
+        unsafe { sys::llama_free(self.ptr.as_ptr()) };
+    }
+}

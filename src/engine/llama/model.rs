@@ -1,0 +1,165 @@
+//! A loaded model: weights, vocabulary, tokenizer, description.
+
+use std::sync::Arc;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
+use llama_cpp_sys_2 as sys;
+
+use super::backend::backend;
+use crate::engine::{CancelFlag, EngineError, Tokenize};
+use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
+
+/// Weights and vocabulary. Shared by every context made from it.
+pub struct Model {
+    inner: LlamaModel,
+    vocab: Arc<Vocab>,
+}
+
+impl Model {
+    /// Loads a GGUF file that [`crate::model`] has checked. `progress` is told the share loaded.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`], or [`EngineError::LoadCancelled`] once the flag is up.
+    pub fn load(
+        path: &std::path::Path,
+        cancel: &CancelFlag,
+        mut progress: impl FnMut(f32) + 'static,
+    ) -> Result<Model, EngineError> {
+        let failed =
+            |reason: &str| EngineError::Load { path: path.display().to_string(), reason: reason.to_string() };
+        let backend = backend().ok_or_else(|| failed("llama.cpp did not start; its log says why"))?;
+        let flag = cancel.clone();
+        let params = LlamaModelParams::default().with_progress_callback(move |share| {
+            progress(share);
+            !flag.is_cancelled()
+        });
+        if !path.exists() {
+            return Err(failed("there is no such file"));
+        }
+        let inner = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
+            if cancel.is_cancelled() {
+                EngineError::LoadCancelled
+            } else {
+                failed(&format!("llama.cpp could not load it ({error}); its log says why"))
+            }
+        })?;
+        let vocab = Arc::new(read_vocab(&inner));
+        Ok(Model { inner, vocab })
+    }
+
+    /// The raw model. llama.cpp changes it only while contexts are made, which one thread does.
+    pub(super) fn as_ptr(&self) -> *mut sys::llama_model {
+        let transparent: *const LlamaModel = &self.inner;
+        // SAFETY: `LlamaModel` is `repr(transparent)` over a non-null pointer to the model.
+        unsafe { *transparent.cast::<*mut sys::llama_model>() }
+    }
+
+    pub(super) fn inner(&self) -> &LlamaModel {
+        &self.inner
+    }
+
+    /// Every token's bytes and attributes.
+    pub fn vocab(&self) -> &Arc<Vocab> {
+        &self.vocab
+    }
+
+    /// Context the model was trained with.
+    pub fn trained_context(&self) -> u32 {
+        self.inner.n_ctx_train()
+    }
+
+    /// Number of weights.
+    pub fn parameters(&self) -> u64 {
+        self.inner.n_params()
+    }
+
+    /// Bytes of all tensors.
+    pub fn bytes(&self) -> u64 {
+        self.inner.size()
+    }
+
+    /// Architecture, as GGUF names it.
+    pub fn architecture(&self) -> String {
+        self.inner.meta_val_str("general.architecture").unwrap_or_default()
+    }
+
+    /// Quantization, as llama.cpp names it, without its remark (`Q4_K_M`).
+    pub fn quantization(&self) -> String {
+        // SAFETY: the model is valid; the name is a static string.
+        let name = unsafe {
+            let ftype = sys::llama_model_ftype(self.as_ptr());
+            let name = sys::llama_ftype_name(ftype);
+            if name.is_null() {
+                return "unknown".to_string();
+            }
+            std::ffi::CStr::from_ptr(name)
+        };
+        short_quantization(&name.to_string_lossy())
+    }
+
+    /// The chat template inside the file.
+    pub fn chat_template(&self) -> Option<String> {
+        self.inner.chat_template(None).ok().and_then(|template| template.to_string().ok())
+    }
+
+    /// Whether there is anything to run: an encoder alone has no next token.
+    pub fn predicts(&self) -> bool {
+        // SAFETY: the model is valid.
+        unsafe { sys::llama_model_has_decoder(self.as_ptr()) }
+    }
+}
+
+/// llama.cpp says `Q4_K - Medium` where everybody writes `Q4_K_M`.
+fn short_quantization(name: &str) -> String {
+    let name = name.trim_start_matches("(guessed) ");
+    let base = name.split(" (").next().unwrap_or(name).trim();
+    base.replace(" - Small", "_S").replace(" - Medium", "_M").replace(" - Large", "_L").replace("all ", "")
+}
+
+impl Tokenize for Model {
+    fn tokenize(&self, text: &[u8], parse_special: bool) -> Vec<TokenId> {
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let ids = self.inner.vocab().tokenize(text, false, parse_special);
+        ids.into_iter().map(|LlamaToken(id)| TokenId(id as u32)).collect()
+    }
+}
+
+fn read_vocab(model: &LlamaModel) -> Vocab {
+    let source = model.vocab();
+    let known = |token: LlamaToken| (token.0 >= 0).then_some(TokenId(token.0 as u32));
+    let special = SpecialTokens {
+        bos: known(source.bos()),
+        eos: known(source.eos()),
+        add_bos: source.should_add_bos(),
+    };
+    let entries = source.tokens().map(|token| {
+        let attributes = source.attr(token);
+        VocabEntry {
+            bytes: source.token_to_piece(token, true, None),
+            control: source.is_control(token),
+            user_defined: attributes.contains(LlamaTokenAttr::UserDefined),
+            ends_generation: source.is_eog(token),
+            strips_left: attributes.contains(LlamaTokenAttr::LStrip),
+            strips_right: attributes.contains(LlamaTokenAttr::RStrip),
+        }
+    });
+    Vocab::new(entries, special)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_quantization;
+
+    #[test]
+    fn quantizations_are_named_as_people_write_them() {
+        assert_eq!(short_quantization("Q4_1"), "Q4_1");
+        assert_eq!(short_quantization("Q4_K - Medium"), "Q4_K_M");
+        assert_eq!(short_quantization("all F32"), "F32");
+        assert_eq!(short_quantization("(guessed) Q8_0"), "Q8_0");
+    }
+}

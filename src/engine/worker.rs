@@ -1,0 +1,129 @@
+//! The engine thread: loads the model, then takes one request after the other.
+//!
+//! Owns every context. Says everything through the sink; holds no lock and knows no screen.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::generate::Conversation;
+use super::llama::{Context, ContextParams, Model};
+use super::scorer::Scorer;
+use super::threads::Governor;
+use super::{Command, EngineError, Event, LoadOptions, ModelInfo, Threads};
+
+/// Longest sequence where nobody asks for another.
+const DEFAULT_CONTEXT: u32 = 4096;
+/// Most tokens evaluated at once, between two looks at the cancel flag.
+const LARGEST_CHUNK: usize = 256;
+/// Memory for the logits of one chunk.
+const LOGITS_BYTES: usize = 64 << 20;
+
+/// Loads the model and answers requests until nobody can send any more.
+pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>, sink: &S)
+where
+    S: Fn(Event),
+{
+    let mut loaded = match Loaded::new(options, sink) {
+        Ok(loaded) => loaded,
+        Err(error) => return sink(Event::Failed { id: None, error }),
+    };
+    sink(Event::Ready(Arc::clone(&loaded.info)));
+    while let Ok(command) = inbox.recv() {
+        let id = command.id();
+        let outcome = match command {
+            Command::Generate(request) => loaded.conversation.generate(&request, sink),
+            Command::Score(request) => loaded.scorer.score(&request, sink),
+        };
+        sink(match outcome {
+            Ok((reason, timing)) => Event::Finished { id, reason, timing },
+            Err(error) => Event::Failed { id: Some(id), error },
+        });
+    }
+}
+
+struct Loaded {
+    info: Arc<ModelInfo>,
+    conversation: Conversation,
+    scorer: Scorer,
+}
+
+impl Loaded {
+    fn new<S: Fn(Event)>(options: &LoadOptions, sink: &S) -> Result<Loaded, EngineError> {
+        sink(Event::LoadProgress(0.0));
+        let model = load_reporting(options, sink)?;
+        let failed = |reason: String| EngineError::Load { path: options.path.display().to_string(), reason };
+        if !model.predicts() {
+            return Err(failed("this model encodes text and predicts no next token".to_string()));
+        }
+        let params = context_params(&model, options);
+        let context = Context::new(&model, params).ok_or_else(|| {
+            failed(format!(
+                "llama.cpp could not make a context of {} tokens; try a smaller --ctx",
+                params.cells
+            ))
+        })?;
+        let info = Arc::new(describe(&model, options, params));
+        let governor = match options.threads {
+            Threads::Auto if !options.exact => Some(Governor::new(params.threads)),
+            _ => None,
+        };
+        let conversation = Conversation::new(Arc::clone(&model), context, governor);
+        Ok(Loaded { info, conversation, scorer: Scorer::new(model, params) })
+    }
+}
+
+/// llama.cpp reports progress from inside the load, on this thread; the callback must own what it
+/// uses, so a channel brings the shares out.
+fn load_reporting<S: Fn(Event)>(options: &LoadOptions, sink: &S) -> Result<Arc<Model>, EngineError> {
+    std::thread::scope(|scope| {
+        let (sender, shares) = std::sync::mpsc::channel();
+        let path = &options.path;
+        let cancel = &options.cancel;
+        let loading = scope.spawn(move || {
+            let mut last = -1;
+            Model::load(path, cancel, move |share| {
+                let percent = (share * 100.0) as i32;
+                if percent > last {
+                    last = percent;
+                    let _ = sender.send(share);
+                }
+            })
+        });
+        for share in shares {
+            sink(Event::LoadProgress(share));
+        }
+        match loading.join() {
+            Ok(model) => model.map(Arc::new),
+            Err(_) => Err(EngineError::Died("the model's loader failed".to_string())),
+        }
+    })
+}
+
+fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
+    let trained = model.trained_context().max(1);
+    let cells = options.context.unwrap_or_else(|| trained.min(DEFAULT_CONTEXT));
+    let rows = LOGITS_BYTES / (4 * model.vocab().len().max(1));
+    let chunk = rows.clamp(16, LARGEST_CHUNK) as u32;
+    let threads = match options.threads {
+        Threads::Fixed(n) => n.max(1),
+        Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+    };
+    ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, threads, exact: options.exact }
+}
+
+fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {
+    ModelInfo {
+        name: options.name.clone(),
+        path: options.path.clone(),
+        architecture: model.architecture(),
+        quantization: model.quantization(),
+        parameters: model.parameters(),
+        bytes: model.bytes(),
+        trained_context: model.trained_context(),
+        context: params.cells,
+        threads: params.threads,
+        chat_template: model.chat_template(),
+        vocab: Arc::clone(model.vocab()),
+        tokenizer: Arc::clone(model) as Arc<dyn super::Tokenize>,
+    }
+}
