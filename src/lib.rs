@@ -3,5 +3,7 @@ pub mod distribution;
 pub mod engine;
 pub mod sampling;
 pub mod score;
+pub mod settings;
 pub mod step;
+pub mod text;
 pub mod token;

@@ -1,0 +1,323 @@
+//! Every setting, from defaults < config file < environment < flags, checked once.
+//!
+//! [`Flags`] is one layer, in the form clap and the config file both fill in; [`Settings`] is what
+//! the program runs with. [`key`] gives each setting that can be changed while running its name.
+
+pub mod key;
+mod parse;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::distribution::Depth;
+use crate::engine::Threads;
+use crate::sampling::{Mirostat, Sampling, Xtc};
+use parse::{depth, mirostat, threads, xtc};
+
+/// The model where nobody names one.
+pub const DEFAULT_MODEL: &str = "smollm2-135m";
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Whether a BOS token goes before raw text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Bos {
+    /// As the model's metadata asks.
+    #[default]
+    Auto,
+    /// Always, unless the text itself begins with it.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// One layer of general settings.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Flags {
+    /// Model: an alias (`tokenscope models list`), a GGUF file, or hf:REPO[/FILE]
+    #[arg(short, long, value_name = "MODEL", env = "TOKENSCOPE_MODEL", global = true)]
+    pub model: Option<String>,
+    /// Candidates shown: a number, or a share of the probability such as 95%
+    #[arg(short, value_name = "N|P%", value_parser = depth, env = "TOKENSCOPE_K", global = true)]
+    #[serde(deserialize_with = "parse::depth_in_file")]
+    pub k: Option<Depth>,
+    /// Threads: auto, or a number
+    #[arg(long, value_name = "auto|N", value_parser = threads, env = "TOKENSCOPE_THREADS", global = true)]
+    #[serde(deserialize_with = "parse::threads_in_file")]
+    pub threads: Option<Threads>,
+    /// Longest sequence in tokens (default: 4096, or the model's own if shorter)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..), env = "TOKENSCOPE_CTX", global = true)]
+    pub ctx: Option<u32>,
+    /// Whether a BOS token goes before raw text
+    #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_BOS", global = true)]
+    pub bos: Option<Bos>,
+    /// Repeatable arithmetic: CPU, F32 cache, no flash attention, fixed threads
+    #[arg(long, global = true)]
+    pub exact: bool,
+    /// When to colour
+    #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
+    pub color: Option<ColorChoice>,
+    /// Say less on standard error
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// One layer of sampling settings.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingFlags {
+    /// Temperature; 0 is greedy
+    #[arg(long, value_name = "T")]
+    pub temp: Option<f32>,
+    /// Keep the K most probable tokens; 0 is off
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<u32>,
+    /// Keep the fewest tokens that hold P of the mass; 1 is off
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f32>,
+    /// Keep tokens above this share of the best one's probability; 0 is off
+    #[arg(long, value_name = "P")]
+    pub min_p: Option<f32>,
+    /// Keep the locally typical tokens that hold P of the mass; 1 is off
+    #[arg(long, value_name = "P")]
+    pub typical: Option<f32>,
+    /// Keep logits within N standard deviations of the best; 0 is off
+    #[arg(long, value_name = "N")]
+    pub top_n_sigma: Option<f32>,
+    /// Exclude top choices with chance P above probability T
+    #[arg(long, value_name = "P,T", value_parser = xtc)]
+    #[serde(deserialize_with = "parse::xtc_in_file")]
+    pub xtc: Option<Xtc>,
+    /// Penalise continuing a repetition with this multiplier; 0 is off
+    #[arg(long, value_name = "M")]
+    pub dry: Option<f32>,
+    /// Divide the logits of recent tokens by this; 1 is off
+    #[arg(long, value_name = "R")]
+    pub repeat_penalty: Option<f32>,
+    /// Subtract this from the logits of recent tokens; 0 is off
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    pub presence_penalty: Option<f32>,
+    /// Subtract this for each time a token occurred recently; 0 is off
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    pub frequency_penalty: Option<f32>,
+    /// Mirostat 1 or 2 with target surprisal TAU (bits) and learning rate ETA
+    #[arg(long, value_name = "V[,TAU,ETA]", value_parser = mirostat)]
+    #[serde(deserialize_with = "parse::mirostat_in_file")]
+    pub mirostat: Option<Mirostat>,
+    /// Always take the most probable token
+    #[arg(long)]
+    pub greedy: bool,
+    /// Seed of everything random (default: random, and shown)
+    #[arg(long, value_name = "N", env = "TOKENSCOPE_SEED")]
+    pub seed: Option<u32>,
+}
+
+/// The config file: a layer of each kind, and how a chat begins.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ConfigFile {
+    /// `[general]`
+    pub general: Flags,
+    /// `[sampling]`
+    pub sampling: SamplingFlags,
+    /// `[chat]`
+    pub chat: ChatSection,
+}
+
+/// How a chat begins.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ChatSection {
+    /// Name of a system prompt, or its text.
+    pub system: Option<String>,
+}
+
+/// What the program runs with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Which model.
+    pub model: String,
+    /// Candidates shown.
+    pub k: Depth,
+    /// Threads.
+    pub threads: Threads,
+    /// Longest sequence, if someone chose.
+    pub ctx: Option<u32>,
+    /// BOS before raw text.
+    pub bos: Bos,
+    /// Repeatable arithmetic.
+    pub exact: bool,
+    /// Colours.
+    pub color: ColorChoice,
+    /// Say less on standard error.
+    pub quiet: bool,
+    /// How to choose tokens; its seed is always a number that can be shown.
+    pub sampling: Sampling,
+    /// System prompt: a name or a text.
+    pub system: Option<String>,
+    /// Most tokens of a reply; `None` fills the context.
+    pub max_tokens: Option<usize>,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The config file could not be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The config file is not what it should be.
+    #[error("{path}:{message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what is wrong.
+        message: String,
+    },
+    /// A value out of range.
+    #[error("{name} {value}: must be {range}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        range: &'static str,
+    },
+    /// No such setting.
+    #[error("no setting is called {name}; {hint}")]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// The nearest, or the list.
+        hint: String,
+    },
+    /// A value of the wrong form.
+    #[error("{name}: {message}")]
+    Invalid {
+        /// The setting.
+        name: &'static str,
+        /// What would be right.
+        message: String,
+    },
+}
+
+impl ConfigFile {
+    /// Reads the file; one that does not exist is empty.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with path, line and column.
+    pub fn read(path: &Path) -> Result<ConfigFile, SettingsError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+            Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),
+        };
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let message = format!("{line}:{column}: {}", error.message().replace('\n', " "));
+            SettingsError::Malformed { path: path.to_path_buf(), message }
+        })
+    }
+}
+
+impl Settings {
+    /// Puts the layers together; later ones win. `base` is where sampling starts from.
+    ///
+    /// # Errors
+    /// [`SettingsError::OutOfRange`] for a value no sampler takes.
+    pub fn from_layers(
+        base: Sampling,
+        file: &ConfigFile,
+        flags: &Flags,
+        sampling: &SamplingFlags,
+    ) -> Result<Settings, SettingsError> {
+        let general = [flags, &file.general];
+        let pick = |of: fn(&Flags) -> Option<u32>| general.iter().find_map(|layer| of(layer));
+        let mut chosen = base;
+        chosen.seed = random_seed();
+        for layer in [&file.sampling, sampling] {
+            layer.apply(&mut chosen);
+        }
+        let settings = Settings {
+            model: general
+                .iter()
+                .find_map(|layer| layer.model.clone())
+                .unwrap_or_else(|| DEFAULT_MODEL.to_string()),
+            k: general.iter().find_map(|layer| layer.k).unwrap_or(Depth::Count(10)),
+            threads: general.iter().find_map(|layer| layer.threads).unwrap_or_default(),
+            ctx: pick(|layer| layer.ctx),
+            bos: general.iter().find_map(|layer| layer.bos).unwrap_or_default(),
+            exact: general.iter().any(|layer| layer.exact),
+            color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
+            quiet: general.iter().any(|layer| layer.quiet),
+            sampling: chosen,
+            system: file.chat.system.clone(),
+            max_tokens: None,
+        };
+        key::check(&settings)?;
+        Ok(settings)
+    }
+}
+
+impl SamplingFlags {
+    /// Overwrites what this layer says.
+    fn apply(&self, sampling: &mut Sampling) {
+        fn set<T: Copy>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        set(&mut sampling.temperature, self.temp);
+        set(&mut sampling.top_k, self.top_k);
+        set(&mut sampling.top_p, self.top_p);
+        set(&mut sampling.min_p, self.min_p);
+        set(&mut sampling.typical, self.typical);
+        set(&mut sampling.top_n_sigma, self.top_n_sigma);
+        set(&mut sampling.dry, self.dry);
+        set(&mut sampling.repeat_penalty, self.repeat_penalty);
+        set(&mut sampling.presence_penalty, self.presence_penalty);
+        set(&mut sampling.frequency_penalty, self.frequency_penalty);
+        set(&mut sampling.seed, self.seed);
+        sampling.xtc = self.xtc.or(sampling.xtc);
+        sampling.mirostat = self.mirostat.or(sampling.mirostat);
+        sampling.greedy |= self.greedy;
+        // A temperature asked for on the command line is meant, also where the file says greedy.
+        if self.temp.is_some_and(|t| t > 0.0) && !self.greedy {
+            sampling.greedy = false;
+        }
+    }
+}
+
+/// A seed nobody chose. Small enough to type.
+fn random_seed() -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    let hash = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (hash % 1_000_000) as u32
+}
+
+#[cfg(test)]
+mod tests;

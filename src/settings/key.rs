@@ -1,0 +1,238 @@
+//! The settings that can be changed while the program runs, by name.
+
+use super::{Settings, SettingsError, parse};
+use crate::distribution::Depth;
+use crate::text::nearest;
+
+/// A setting with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Candidates shown.
+    K,
+    /// Temperature.
+    Temp,
+    /// Sampler's top-k.
+    TopK,
+    /// Nucleus.
+    TopP,
+    /// Share of the best.
+    MinP,
+    /// Locally typical.
+    Typical,
+    /// Standard deviations.
+    TopNSigma,
+    /// Exclude top choices.
+    Xtc,
+    /// Don't repeat yourself.
+    Dry,
+    /// Repeat penalty.
+    RepeatPenalty,
+    /// Presence penalty.
+    PresencePenalty,
+    /// Frequency penalty.
+    FrequencyPenalty,
+    /// Mirostat.
+    Mirostat,
+    /// Greedy.
+    Greedy,
+    /// Seed.
+    Seed,
+    /// Longest reply.
+    MaxTokens,
+}
+
+use Key::*;
+
+impl Key {
+    /// Every key, in the order of help texts.
+    pub const ALL: [Key; 16] = [
+        K,
+        Temp,
+        TopK,
+        TopP,
+        MinP,
+        Typical,
+        TopNSigma,
+        Xtc,
+        Dry,
+        RepeatPenalty,
+        PresencePenalty,
+        FrequencyPenalty,
+        Mirostat,
+        Greedy,
+        Seed,
+        MaxTokens,
+    ];
+
+    /// The name people write; the same as the flag's.
+    pub fn name(self) -> &'static str {
+        match self {
+            K => "k",
+            Temp => "temp",
+            TopK => "top-k",
+            TopP => "top-p",
+            MinP => "min-p",
+            Typical => "typical",
+            TopNSigma => "top-n-sigma",
+            Xtc => "xtc",
+            Dry => "dry",
+            RepeatPenalty => "repeat-penalty",
+            PresencePenalty => "presence-penalty",
+            FrequencyPenalty => "frequency-penalty",
+            Mirostat => "mirostat",
+            Greedy => "greedy",
+            Seed => "seed",
+            MaxTokens => "max-tokens",
+        }
+    }
+
+    /// What is allowed.
+    pub fn range(self) -> &'static str {
+        match self {
+            K => "a number from 1 on, or a share such as 95%",
+            Temp => "0 (greedy) or more",
+            TopK => "0 (off) or more",
+            TopP | Typical => "above 0, up to 1 (off)",
+            MinP => "from 0 (off) to 1",
+            TopNSigma => "0 (off) or more",
+            Xtc => "off, or a chance and a threshold such as 0.5,0.1",
+            Dry => "0 (off) or more",
+            RepeatPenalty => "above 0; 1 is off",
+            PresencePenalty | FrequencyPenalty => "any number; 0 is off",
+            Mirostat => "off, 1 or 2, or with target and rate: 2,5.0,0.1",
+            Greedy => "on or off",
+            Seed => "from 0 to 4294967294",
+            MaxTokens => "off, or a number from 1 on",
+        }
+    }
+
+    /// The key of a name.
+    ///
+    /// # Errors
+    /// [`SettingsError::Unknown`] with the nearest name.
+    pub fn named(name: &str) -> Result<Key, SettingsError> {
+        Key::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
+            let names = Key::ALL.map(Key::name);
+            let hint = match nearest(name, names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("there are: {}", names.join(", ")),
+            };
+            SettingsError::Unknown { name: name.to_string(), hint }
+        })
+    }
+
+    /// The value as people would write it.
+    pub fn show(self, settings: &Settings) -> String {
+        let s = &settings.sampling;
+        let off = || "off".to_string();
+        match self {
+            K => match settings.k {
+                Depth::Count(k) => k.to_string(),
+                Depth::Mass(share) => format!("{}%", share * 100.0),
+            },
+            Temp => s.temperature.to_string(),
+            TopK => s.top_k.to_string(),
+            TopP => s.top_p.to_string(),
+            MinP => s.min_p.to_string(),
+            Typical => s.typical.to_string(),
+            TopNSigma => s.top_n_sigma.max(0.0).to_string(),
+            Xtc => s.xtc.map_or_else(off, |xtc| format!("{},{}", xtc.probability, xtc.threshold)),
+            Dry => s.dry.to_string(),
+            RepeatPenalty => s.repeat_penalty.to_string(),
+            PresencePenalty => s.presence_penalty.to_string(),
+            FrequencyPenalty => s.frequency_penalty.to_string(),
+            Mirostat => s.mirostat.map_or_else(off, |m| format!("{},{},{}", m.version, m.tau, m.eta)),
+            Greedy => if s.is_greedy() { "on" } else { "off" }.to_string(),
+            Seed => s.seed.to_string(),
+            MaxTokens => settings.max_tokens.map_or_else(off, |n| n.to_string()),
+        }
+    }
+
+    /// Changes the setting.
+    ///
+    /// # Errors
+    /// [`SettingsError`] that says what would be right; nothing has changed then.
+    pub fn set(self, settings: &mut Settings, text: &str) -> Result<(), SettingsError> {
+        let mut changed = settings.clone();
+        self.write(&mut changed, text.trim())?;
+        check(&changed)?;
+        *settings = changed;
+        Ok(())
+    }
+
+    fn write(self, settings: &mut Settings, text: &str) -> Result<(), SettingsError> {
+        let s = &mut settings.sampling;
+        let is_off = matches!(text, "off" | "none");
+        match self {
+            K => settings.k = self.checked(parse::depth(text))?,
+            Temp => {
+                s.temperature = self.number(text)?;
+                s.greedy = false;
+            }
+            TopK => s.top_k = self.number(if is_off { "0" } else { text })?,
+            TopP => s.top_p = self.number(if is_off { "1" } else { text })?,
+            MinP => s.min_p = self.number(if is_off { "0" } else { text })?,
+            Typical => s.typical = self.number(if is_off { "1" } else { text })?,
+            TopNSigma => s.top_n_sigma = self.number(if is_off { "0" } else { text })?,
+            Xtc => s.xtc = if is_off { None } else { Some(self.checked(parse::xtc(text))?) },
+            Dry => s.dry = self.number(if is_off { "0" } else { text })?,
+            RepeatPenalty => s.repeat_penalty = self.number(if is_off { "1" } else { text })?,
+            PresencePenalty => s.presence_penalty = self.number(if is_off { "0" } else { text })?,
+            FrequencyPenalty => s.frequency_penalty = self.number(if is_off { "0" } else { text })?,
+            Mirostat => s.mirostat = if is_off { None } else { Some(self.checked(parse::mirostat(text))?) },
+            Greedy => match text {
+                "on" | "true" | "yes" | "" => s.greedy = true,
+                "off" | "false" | "no" => {
+                    s.greedy = false;
+                    if s.temperature <= 0.0 {
+                        s.temperature = 1.0;
+                    }
+                }
+                _ => return Err(self.out_of_range(text)),
+            },
+            Seed => s.seed = self.number(text)?,
+            MaxTokens => settings.max_tokens = if is_off { None } else { Some(self.number(text)?) },
+        }
+        Ok(())
+    }
+
+    fn number<T: std::str::FromStr>(self, text: &str) -> Result<T, SettingsError> {
+        text.parse().map_err(|_| self.out_of_range(text))
+    }
+
+    fn checked<T>(self, parsed: Result<T, String>) -> Result<T, SettingsError> {
+        parsed.map_err(|message| SettingsError::Invalid { name: self.name(), message })
+    }
+
+    fn out_of_range(self, value: &str) -> SettingsError {
+        SettingsError::OutOfRange { name: self.name(), value: value.to_string(), range: self.range() }
+    }
+}
+
+/// Whether every value is in its range.
+///
+/// # Errors
+/// [`SettingsError::OutOfRange`] for the first that is not.
+pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let s = &settings.sampling;
+    let unit = |value: f32| value > 0.0 && value <= 1.0;
+    let from_zero = |value: f32| value.is_finite() && value >= 0.0;
+    let rules = [
+        (K, settings.k != Depth::Count(0)),
+        (Temp, from_zero(s.temperature)),
+        (TopP, unit(s.top_p)),
+        (Typical, unit(s.typical)),
+        (MinP, (0.0..=1.0).contains(&s.min_p)),
+        (TopNSigma, s.top_n_sigma.is_finite()),
+        (Dry, from_zero(s.dry)),
+        (RepeatPenalty, s.repeat_penalty.is_finite() && s.repeat_penalty > 0.0),
+        (PresencePenalty, s.presence_penalty.is_finite()),
+        (FrequencyPenalty, s.frequency_penalty.is_finite()),
+        (Seed, s.seed != u32::MAX),
+        (MaxTokens, settings.max_tokens != Some(0)),
+    ];
+    match rules.into_iter().find(|(_, fine)| !fine) {
+        Some((key, _)) => Err(key.out_of_range(&key.show(settings))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,91 @@
+use super::key::Key;
+use super::*;
+
+fn settings(file: &str, flags: Flags, sampling: SamplingFlags) -> Result<Settings, SettingsError> {
+    let file = toml::from_str(file).unwrap();
+    Settings::from_layers(Sampling::chat(), &file, &flags, &sampling)
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_defaults() {
+    let file = "[general]\nmodel = \"a.gguf\"\nk = 5\n[sampling]\ntemp = 0.3\ntop-p = 0.5";
+    let flags = Flags { model: Some("b.gguf".to_string()), ..Flags::default() };
+    let sampling = SamplingFlags { temp: Some(0.7), ..SamplingFlags::default() };
+    let settings = settings(file, flags, sampling).unwrap();
+    assert_eq!(settings.model, "b.gguf");
+    assert_eq!(settings.k, Depth::Count(5));
+    assert_eq!(
+        (settings.sampling.temperature, settings.sampling.top_p, settings.sampling.min_p),
+        (0.7, 0.5, 0.05)
+    );
+}
+
+#[test]
+fn a_temperature_on_the_command_line_overrides_greedy_in_the_file() {
+    let sampling = SamplingFlags { temp: Some(0.7), ..SamplingFlags::default() };
+    let settings = settings("[sampling]\ngreedy = true", Flags::default(), sampling).unwrap();
+    assert!(!settings.sampling.is_greedy());
+}
+
+#[test]
+fn a_value_out_of_range_says_what_would_be_right() {
+    let sampling = SamplingFlags { top_p: Some(1.5), ..SamplingFlags::default() };
+    let error = settings("", Flags::default(), sampling).unwrap_err();
+    assert_eq!(error.to_string(), "top-p 1.5: must be above 0, up to 1 (off)");
+}
+
+#[test]
+fn every_key_reads_back_what_it_was_set_to() {
+    let mut settings = settings("", Flags::default(), SamplingFlags::default()).unwrap();
+    let values = [
+        "95%", "0.5", "40", "0.9", "0.1", "0.7", "1.5", "0.5,0.1", "0.8", "1.1", "0.2", "-0.1", "2,5,0.1",
+        "on", "42", "100",
+    ];
+    for (key, value) in Key::ALL.into_iter().zip(values) {
+        key.set(&mut settings, value).unwrap();
+        assert_eq!(key.show(&settings), value, "{}", key.name());
+    }
+    for key in [Key::Xtc, Key::Mirostat, Key::Greedy, Key::MaxTokens] {
+        key.set(&mut settings, "off").unwrap();
+        assert_eq!(key.show(&settings), "off");
+    }
+}
+
+#[test]
+fn a_refused_value_changes_nothing() {
+    let mut settings = settings("", Flags::default(), SamplingFlags::default()).unwrap();
+    let before = settings.clone();
+    for (key, value) in [
+        (Key::TopP, "2"),
+        (Key::Temp, "-1"),
+        (Key::Temp, "NaN"),
+        (Key::K, "0"),
+        (Key::K, "x"),
+        (Key::Seed, "4294967295"),
+        (Key::Xtc, "1"),
+        (Key::Mirostat, "3"),
+    ] {
+        assert!(key.set(&mut settings, value).is_err(), "{} {value}", key.name());
+        assert_eq!(settings, before);
+    }
+}
+
+#[test]
+fn an_unknown_setting_names_the_nearest() {
+    assert_eq!(
+        Key::named("tempp").unwrap_err().to_string(),
+        "no setting is called tempp; did you mean temp?"
+    );
+}
+
+#[test]
+fn a_broken_file_names_line_and_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, "[general]\nk = 5\ncolour = \"auto\"\n").unwrap();
+    let message = ConfigFile::read(&path).unwrap_err().to_string();
+    assert!(message.contains("config.toml:3:1: unknown field `colour`"), "{message}");
+    std::fs::write(&path, "[general]\nk = \"5x\"\n").unwrap();
+    let message = ConfigFile::read(&path).unwrap_err().to_string();
+    assert!(message.contains("write a number of candidates"), "{message}");
+}

@@ -1,0 +1,36 @@
+//! Small things about text that many modules need: near names, widths, short forms.
+
+/// The name nearest to what was written, if one is near enough to be meant.
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.into_iter().map(|name| (edit_distance(written, name), name)).min()?;
+    let tolerance = written.chars().count().div_ceil(2);
+    (near.0 <= tolerance).then_some(near.1)
+}
+
+/// How many characters must be inserted, deleted or replaced to get from one to the other.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_near_name_is_offered() {
+        assert_eq!(nearest("tempp", ["top-p", "temp"]), Some("temp"));
+        assert_eq!(nearest("hlep", ["help", "set"]), Some("help"));
+        assert_eq!(nearest("xylophone", ["help", "set"]), None);
+    }
+}
