@@ -1,9 +1,13 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
+pub mod chat;
+pub mod command;
 pub mod distribution;
 pub mod engine;
 pub mod sampling;
 pub mod score;
+pub mod session;
 pub mod settings;
 pub mod step;
 pub mod text;
 pub mod token;
+pub mod tui;

@@ -1,0 +1,476 @@
+//! A conversation and everything a person can do to it, without a screen.
+//!
+//! The TUI, the REPL and the pipe all hold one [`Session`]: it turns messages and slash commands into
+//! requests, and the engine's events into turns and a trace. It does no I/O and waits for nothing;
+//! what must be done outside comes back as [`Outcome`]s.
+
+pub mod trace;
+pub mod turn;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::chat::{ChatTemplate, Message, Role, system};
+use crate::command::{COMMANDS, Command, CommandError};
+use crate::distribution::Depth;
+use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, RequestId, Timing};
+use crate::settings::key::Key;
+use crate::settings::{Settings, SettingsError};
+use crate::text::nearest;
+use trace::Trace;
+use turn::{Turn, TurnId};
+
+/// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
+const KEPT: usize = 40;
+
+/// What the outside must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Hand this to the engine.
+    Send(engine::Command),
+    /// Tell the person.
+    Say(Notice),
+    /// Leave.
+    Quit,
+}
+
+/// Something to tell the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An answer to a command; may have several lines.
+    Info(String),
+    /// Something that may surprise.
+    Warning(String),
+    /// Something that did not work.
+    Error(String),
+}
+
+impl Notice {
+    /// The text, whatever its kind.
+    pub fn text(&self) -> &str {
+        match self {
+            Notice::Info(text) | Notice::Warning(text) | Notice::Error(text) => text,
+        }
+    }
+}
+
+/// Why something could not be done. Nothing was lost then.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// A reply is being written.
+    #[error("the model is still answering; stop it first (Ctrl-C)")]
+    Busy,
+    /// The model is not there yet.
+    #[error("the model is still loading")]
+    Loading,
+    /// There is nothing to answer again.
+    #[error("there is no message to answer again")]
+    NothingToRetry,
+    /// The conversation does not fit.
+    #[error(
+        "the conversation would need {needed} tokens and the context holds {context}: shorten the message, /clear, or start with a larger --ctx"
+    )]
+    TooLong {
+        /// Tokens of the whole prompt.
+        needed: usize,
+        /// Tokens there is room for.
+        context: usize,
+    },
+    /// The template refused the conversation.
+    #[error("the model's chat template refused the conversation: {0}")]
+    Template(String),
+    /// No such command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A setting that can't be used.
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
+    /// No such command to explain.
+    #[error("{0}")]
+    Help(String),
+}
+
+/// The request that is running.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its id.
+    pub id: RequestId,
+    /// Raise it to stop.
+    pub cancel: CancelFlag,
+    /// Prompt tokens done, and in all.
+    pub prefill: (usize, usize),
+}
+
+/// A conversation with a model.
+pub struct Session {
+    settings: Settings,
+    model: Option<Arc<ModelInfo>>,
+    template: Option<ChatTemplate>,
+    system: Option<String>,
+    turns: Vec<Turn>,
+    trace: Trace,
+    job: Option<Job>,
+    /// A message that waits for the model.
+    waiting: bool,
+    /// Replies since the seed was set; each has a seed of its own.
+    replies: u32,
+    last_request: RequestId,
+    last_turn: TurnId,
+}
+
+impl Session {
+    /// An empty conversation.
+    pub fn new(settings: Settings) -> Session {
+        let system = settings.system.as_deref().and_then(resolve_system);
+        Session {
+            settings,
+            model: None,
+            template: None,
+            system,
+            turns: Vec::new(),
+            trace: Trace::default(),
+            job: None,
+            waiting: false,
+            replies: 0,
+            last_request: RequestId::default(),
+            last_turn: TurnId::default(),
+        }
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The model, once it is ready.
+    pub fn model(&self) -> Option<&Arc<ModelInfo>> {
+        self.model.as_ref()
+    }
+
+    /// The system prompt's text.
+    pub fn system(&self) -> Option<&str> {
+        self.system.as_deref()
+    }
+
+    /// What was said, in order.
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+
+    /// Every token of the sequence the model last saw, with its figures.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The running request.
+    pub fn job(&self) -> Option<&Job> {
+        self.job.as_ref()
+    }
+
+    /// Whether a message waits for the model to be ready.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// The seed the next reply will have.
+    pub fn next_seed(&self) -> u32 {
+        let seed = self.settings.sampling.seed.wrapping_add(self.replies);
+        // The largest number means "random" to llama.cpp.
+        if seed == u32::MAX { 0 } else { seed }
+    }
+
+    /// Changes how many candidates are shown.
+    pub fn show_candidates(&mut self, k: usize) {
+        self.settings.k = Depth::Count(k.max(1));
+    }
+
+    /// Says something to the model. While it loads, the message waits.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the conversation is as it was.
+    pub fn say(&mut self, text: &str) -> Result<Vec<Outcome>, SessionError> {
+        if self.job.is_some() {
+            return Err(SessionError::Busy);
+        }
+        if self.waiting {
+            return Err(SessionError::Loading);
+        }
+        let id = self.new_turn_id();
+        self.turns.push(Turn::user(id, text));
+        if self.model.is_none() {
+            self.waiting = true;
+            return Ok(Vec::new());
+        }
+        self.answer().inspect_err(|_| {
+            self.turns.pop();
+        })
+    }
+
+    /// Carries out a slash command.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing has changed then.
+    pub fn execute(&mut self, command: Command) -> Result<Vec<Outcome>, SessionError> {
+        let info = |text: String| Ok(vec![Outcome::Say(Notice::Info(text))]);
+        match command {
+            Command::Help(topic) => info(help(topic.as_deref())?),
+            Command::System(None) => info(match &self.system {
+                Some(text) => format!("system prompt: {text}"),
+                None => "there is no system prompt; /system NAME or TEXT sets one".to_string(),
+            }),
+            Command::System(Some(text)) => {
+                self.system = resolve_system(&text);
+                info(match &self.system {
+                    Some(text) => format!("system prompt, from the next message on: {text}"),
+                    None => "no system prompt, from the next message on".to_string(),
+                })
+            }
+            Command::Set(None) => info(self.list_settings()),
+            Command::Set(Some((key, None))) => {
+                info(format!("{} {} ({})", key.name(), key.show(&self.settings), key.range()))
+            }
+            Command::Set(Some((key, Some(value)))) => info(self.set(key, &value)?),
+            Command::Clear => {
+                self.clear()?;
+                info("the conversation is empty".to_string())
+            }
+            Command::Retry => self.retry(),
+            Command::Quit => Ok(vec![Outcome::Quit]),
+        }
+    }
+
+    /// Stops the running request; `false` if there is none.
+    pub fn cancel(&mut self) -> bool {
+        match &self.job {
+            Some(job) => job.cancel.cancel(),
+            None => return false,
+        }
+        true
+    }
+
+    /// Forgets every turn.
+    fn clear(&mut self) -> Result<(), SessionError> {
+        if self.job.is_some() {
+            return Err(SessionError::Busy);
+        }
+        self.turns.clear();
+        self.trace = Trace::default();
+        self.waiting = false;
+        Ok(())
+    }
+
+    /// Answers the last message again.
+    fn retry(&mut self) -> Result<Vec<Outcome>, SessionError> {
+        if self.job.is_some() {
+            return Err(SessionError::Busy);
+        }
+        if self.model.is_none() {
+            return Err(SessionError::Loading);
+        }
+        let before = self.turns.clone();
+        if self.turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
+            self.turns.pop();
+        }
+        if self.turns.is_empty() {
+            self.turns = before;
+            return Err(SessionError::NothingToRetry);
+        }
+        self.answer().inspect_err(|_| self.turns = before)
+    }
+
+    /// Changes a setting; a new seed begins a new row of seeds.
+    fn set(&mut self, key: Key, value: &str) -> Result<String, SessionError> {
+        key.set(&mut self.settings, value)?;
+        if key == Key::Seed {
+            self.replies = 0;
+        }
+        Ok(format!("{} {}", key.name(), key.show(&self.settings)))
+    }
+
+    fn list_settings(&self) -> String {
+        let rows = Key::ALL
+            .map(|key| format!("{:<18} {:<12} {}", key.name(), key.show(&self.settings), key.range()));
+        rows.join("\n")
+    }
+
+    fn new_turn_id(&mut self) -> TurnId {
+        self.last_turn = self.last_turn.next();
+        self.last_turn
+    }
+
+    fn messages(&self) -> Vec<Message> {
+        let system = self.system.iter().map(|text| Message {
+            role: Role::System,
+            content: text.clone(),
+            reply: None,
+        });
+        let turns = self.turns.iter().map(|turn| Message {
+            role: turn.role.clone(),
+            content: turn.content.clone(),
+            reply: turn.reply.as_ref().map(|reply| reply.ids.clone()),
+        });
+        system.chain(turns).collect()
+    }
+
+    /// Asks for a reply to the turns so far.
+    fn answer(&mut self) -> Result<Vec<Outcome>, SessionError> {
+        let (Some(model), Some(template)) = (&self.model, &self.template) else {
+            return Err(SessionError::Loading);
+        };
+        let model = Arc::clone(model);
+        let prompt = template
+            .encode(&self.messages(), model.tokenizer.as_ref(), &model.vocab)
+            .map_err(|error| SessionError::Template(error.to_string()))?;
+        let context = model.context as usize;
+        if prompt.tokens.len() >= context {
+            return Err(SessionError::TooLong { needed: prompt.tokens.len() + 1, context });
+        }
+        let ids = prompt.tokens.iter().map(|token| token.id).collect();
+        self.trace = Trace::begin(&prompt);
+        let first = usize::from(self.system.is_some());
+        for (i, turn) in self.turns.iter_mut().enumerate() {
+            turn.mark(&prompt, first + i, &model.vocab);
+        }
+        let seed = self.next_seed();
+        self.replies = self.replies.wrapping_add(1);
+        let id = self.new_turn_id();
+        self.turns.push(Turn::reply(id, self.trace.len(), seed));
+        let request = self.request(ids, seed);
+        let mut outcomes: Vec<_> =
+            prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string()))).collect();
+        outcomes.push(Outcome::Send(engine::Command::Generate(request)));
+        Ok(outcomes)
+    }
+
+    fn request(&mut self, prompt: Vec<crate::token::TokenId>, seed: u32) -> Generate {
+        self.last_request = self.last_request.next();
+        let cancel = CancelFlag::default();
+        self.job =
+            Some(Job { id: self.last_request, cancel: cancel.clone(), prefill: (0, prompt.len()) });
+        let mut sampling = self.settings.sampling.clone();
+        sampling.seed = seed;
+        Generate {
+            id: self.last_request,
+            prompt,
+            sampling,
+            max_tokens: self.settings.max_tokens,
+            depth: self.settings.k.at_least(KEPT),
+            cancel,
+        }
+    }
+
+    /// Takes an engine event. Answers to a request that is no longer wanted are dropped.
+    pub fn on_event(&mut self, event: Event) -> Vec<Outcome> {
+        match event {
+            Event::LoadProgress(_) | Event::Scored { .. } => Vec::new(),
+            Event::Ready(info) => self.on_ready(info),
+            Event::Prefill { id, steps, done, total } if self.is_current(id) => {
+                for step in steps {
+                    self.trace.fill(step);
+                }
+                if let Some(job) = &mut self.job {
+                    job.prefill = (done, total);
+                }
+                Vec::new()
+            }
+            Event::Step { id, step, elapsed } if self.is_current(id) => {
+                if let (Some(turn), Some(model)) = (self.turns.last_mut(), &self.model) {
+                    turn.grow(&step, elapsed, &model.vocab);
+                }
+                self.trace.push(step);
+                Vec::new()
+            }
+            Event::Finished { id, reason, timing } if self.is_current(id) => self.on_finished(reason, timing),
+            Event::Failed { id, error } if id.is_none_or(|id| self.is_current(id)) => {
+                self.end_job();
+                if id.is_none() {
+                    self.waiting = false;
+                }
+                vec![Outcome::Say(Notice::Error(error.to_string()))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_current(&self, id: RequestId) -> bool {
+        self.job.as_ref().is_some_and(|job| job.id == id)
+    }
+
+    fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
+        let text = |id: Option<crate::token::TokenId>| id.map(|id| info.vocab.text(id)).unwrap_or_default();
+        let special = info.vocab.special();
+        let source = info.chat_template.as_deref().unwrap_or_default();
+        let template = ChatTemplate::new(source, &text(special.bos), &text(special.eos));
+        self.model = Some(info);
+        match template {
+            Ok(template) => self.template = Some(template),
+            Err(error) => {
+                return vec![Outcome::Say(Notice::Error(format!("the model's chat template: {error}")))];
+            }
+        }
+        if !std::mem::take(&mut self.waiting) {
+            return Vec::new();
+        }
+        self.answer().unwrap_or_else(|error| vec![Outcome::Say(Notice::Error(error.to_string()))])
+    }
+
+    fn on_finished(&mut self, reason: FinishReason, timing: Timing) -> Vec<Outcome> {
+        if let Some(turn) = self.turns.last_mut() {
+            turn.finish(reason, timing);
+        }
+        self.job = None;
+        let context = self.model.as_ref().map_or(0, |model| model.context);
+        match reason {
+            FinishReason::Context => vec![Outcome::Say(Notice::Warning(format!(
+                "the context of {context} tokens is full, the reply ends here: /clear begins again, --ctx makes room"
+            )))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a request that failed: a reply that never began leaves no turn behind.
+    fn end_job(&mut self) {
+        self.job = None;
+        if let Some(turn) = self.turns.last_mut()
+            && turn.role == Role::Assistant
+        {
+            if turn.reply.as_ref().is_some_and(|reply| reply.ids.is_empty() && reply.finish.is_none()) {
+                self.turns.pop();
+            } else {
+                turn.finish(FinishReason::Cancelled, Timing::default());
+            }
+        }
+    }
+}
+
+/// A named system prompt's text, or the text itself; `none` and nothing mean none.
+fn resolve_system(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() || text == "none" {
+        return None;
+    }
+    Some(system::lookup(text).unwrap_or(text).trim().to_string()).filter(|text| !text.is_empty())
+}
+
+fn help(topic: Option<&str>) -> Result<String, SessionError> {
+    let row = |spec: &crate::command::Spec| {
+        let head = format!("{} {}", spec.name, spec.usage);
+        format!("{head:<26} {}", spec.help)
+    };
+    let Some(topic) = topic else {
+        return Ok(COMMANDS.iter().map(row).collect::<Vec<_>>().join("\n"));
+    };
+    let name = format!("/{}", topic.trim_start_matches('/'));
+    match COMMANDS.iter().find(|spec| spec.name == name) {
+        Some(spec) => Ok(row(spec)),
+        None => {
+            let near = nearest(&name, COMMANDS.iter().map(|spec| spec.name));
+            let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+            Err(SessionError::Help(format!("{name} is no command{hint}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Every token of the sequence the model last saw: prompt and reply, with figures as they arrive.
+
+use std::sync::Arc;
+
+use crate::chat::Prompt;
+use crate::step::Step;
+use crate::token::TokenId;
+
+/// One token of the sequence.
+#[derive(Clone, Debug)]
+pub struct TraceToken {
+    /// The token.
+    pub id: TokenId,
+    /// Whether a person typed it (or a model wrote it); scaffold otherwise.
+    pub typed: bool,
+    /// Its figures, once they are known.
+    pub step: Option<Arc<Step>>,
+}
+
+/// The whole sequence, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    tokens: Vec<TraceToken>,
+    /// Where the current reply begins.
+    reply: usize,
+    /// Prompt tokens whose figures are known.
+    filled: usize,
+}
+
+impl Trace {
+    /// A sequence that begins with this prompt.
+    pub fn begin(prompt: &Prompt) -> Trace {
+        let tokens: Vec<_> = prompt
+            .tokens
+            .iter()
+            .map(|token| TraceToken { id: token.id, typed: token.typed, step: None })
+            .collect();
+        Trace { reply: tokens.len(), tokens, filled: 0 }
+    }
+
+    /// The next prompt token's figures.
+    pub fn fill(&mut self, step: Arc<Step>) {
+        if let Some(token) = self.tokens.get_mut(self.filled) {
+            token.step = Some(step);
+            self.filled += 1;
+        }
+    }
+
+    /// The next token of the reply.
+    pub fn push(&mut self, step: Arc<Step>) {
+        self.tokens.push(TraceToken { id: step.id, typed: true, step: Some(step) });
+    }
+
+    /// Tokens of prompt and reply.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether nothing was asked yet.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Where the current reply begins.
+    pub fn reply_start(&self) -> usize {
+        self.reply
+    }
+
+    /// All tokens.
+    pub fn tokens(&self) -> &[TraceToken] {
+        &self.tokens
+    }
+
+    /// One token.
+    pub fn get(&self, index: usize) -> Option<&TraceToken> {
+        self.tokens.get(index)
+    }
+
+    /// The figures at a position, once they are known.
+    pub fn step(&self, index: usize) -> Option<&Arc<Step>> {
+        self.tokens.get(index).and_then(|token| token.step.as_ref())
+    }
+}

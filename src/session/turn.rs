@@ -1,0 +1,206 @@
+//! One thing said, and which tokens of the trace its text is made of.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::chat::{Prompt, Role};
+use crate::engine::{FinishReason, Timing};
+use crate::score::Score;
+use crate::step::Step;
+use crate::token::{TokenId, Utf8Assembler, Vocab, printable};
+
+/// Names a turn for as long as the conversation lasts, so that what is kept beside it is not taken
+/// for another's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TurnId(u64);
+
+impl TurnId {
+    /// The id after this one.
+    pub fn next(self) -> TurnId {
+        TurnId(self.0 + 1)
+    }
+}
+
+/// Where the text of one token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// One past its last byte in [`Turn::text`]; equal to the mark before it where the token holds
+    /// only part of a character.
+    pub end: usize,
+    /// Its index in the trace.
+    pub token: usize,
+}
+
+/// What only a reply has.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The exact ids, without the token that ended it.
+    pub ids: Vec<TokenId>,
+    /// Σ ln p of every chosen token, the one that ended it included.
+    pub score: Score,
+    /// Seed of its sampler.
+    pub seed: u32,
+    /// Why it ended; `None` while it grows.
+    pub finish: Option<FinishReason>,
+    /// How long it took.
+    pub timing: Timing,
+    /// Index of its first token in the trace.
+    first: usize,
+    assembler: Utf8Assembler,
+}
+
+/// One thing said.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Its name.
+    pub id: TurnId,
+    /// Who said it.
+    pub role: Role,
+    /// Exactly what was typed, or the reply's text.
+    pub content: String,
+    /// What can be shown: nothing in it that a terminal would execute.
+    pub text: String,
+    /// Where each token's text ends, in order. Empty until the model has seen the turn.
+    pub marks: Vec<Mark>,
+    /// Present for a reply.
+    pub reply: Option<Reply>,
+}
+
+impl Turn {
+    /// Something a person typed.
+    pub fn user(id: TurnId, content: &str) -> Turn {
+        Turn {
+            id,
+            role: Role::User,
+            content: content.to_string(),
+            text: printable(content),
+            marks: Vec::new(),
+            reply: None,
+        }
+    }
+
+    /// A reply that will begin at this index of the trace.
+    pub fn reply(id: TurnId, first: usize, seed: u32) -> Turn {
+        let reply = Reply {
+            ids: Vec::new(),
+            score: Score::default(),
+            seed,
+            finish: None,
+            timing: Timing::default(),
+            first,
+            assembler: Utf8Assembler::default(),
+        };
+        Turn {
+            id,
+            role: Role::Assistant,
+            content: String::new(),
+            text: String::new(),
+            marks: Vec::new(),
+            reply: Some(reply),
+        }
+    }
+
+    /// Finds the turn's tokens in a prompt that holds it as the given message.
+    pub fn mark(&mut self, prompt: &Prompt, message: usize, vocab: &Vocab) {
+        let Some(span) = prompt.spans.get(message).cloned() else { return };
+        if self.reply.is_some() {
+            self.move_to(span);
+            return;
+        }
+        let mut text = String::new();
+        let mut assembler = Utf8Assembler::default();
+        self.marks.clear();
+        for index in span {
+            let token = &prompt.tokens[index];
+            text.push_str(&printable(&assembler.push(vocab.bytes(token.id))));
+            self.marks.push(Mark { end: text.len(), token: index });
+        }
+        text.push_str(&assembler.finish());
+        self.align(&text);
+    }
+
+    /// A reply's ids are the same in a later prompt, only elsewhere.
+    fn move_to(&mut self, span: Range<usize>) {
+        let Some(reply) = &mut self.reply else { return };
+        if span.len() != reply.ids.len() {
+            // The template re-wrote the reply: its figures are no longer those of this text.
+            self.marks.clear();
+            return;
+        }
+        let offset = span.start;
+        for (i, mark) in self.marks.iter_mut().enumerate() {
+            mark.token = offset + i;
+        }
+        reply.first = offset;
+    }
+
+    /// The tokens at the edges of typed text may hold some of the scaffold; the shown text does not.
+    fn align(&mut self, of_tokens: &str) {
+        let before = of_tokens.find(self.text.as_str());
+        let Some(before) = before else {
+            self.marks.clear();
+            return;
+        };
+        for mark in &mut self.marks {
+            mark.end = mark.end.saturating_sub(before).min(self.text.len());
+            while !self.text.is_char_boundary(mark.end) {
+                mark.end -= 1;
+            }
+        }
+    }
+
+    /// Adds a generated token.
+    pub fn grow(&mut self, step: &Step, elapsed: Duration, vocab: &Vocab) {
+        let Some(reply) = &mut self.reply else { return };
+        let bytes = vocab.bytes(step.id);
+        if let Some(logprob) = step.logprob() {
+            reply.score.add(logprob, bytes.len());
+        }
+        reply.timing.decode_tokens += 1;
+        reply.timing.decode = elapsed;
+        let token = reply.first + self.marks.len();
+        if vocab.ends_generation(step.id) {
+            // Shown as the step it is, but no part of what was said.
+            let rest = reply.assembler.finish();
+            self.content.push_str(&rest);
+            self.text.push_str(&rest);
+            self.text.push_str(&printable(&vocab.text(step.id)));
+        } else {
+            reply.ids.push(step.id);
+            let piece = reply.assembler.push(bytes);
+            self.content.push_str(&piece);
+            self.text.push_str(&printable(&piece));
+        }
+        self.marks.push(Mark { end: self.text.len(), token });
+    }
+
+    /// Ends a reply.
+    pub fn finish(&mut self, reason: FinishReason, timing: Timing) {
+        let Some(reply) = &mut self.reply else { return };
+        reply.finish = Some(reason);
+        if timing != Timing::default() {
+            reply.timing = timing;
+        }
+        let rest = reply.assembler.finish();
+        if !rest.is_empty() {
+            self.content.push_str(&rest);
+            self.text.push_str(&rest);
+            if let Some(mark) = self.marks.last_mut() {
+                mark.end = self.text.len();
+            }
+        }
+    }
+
+    /// The turn's tokens in the trace.
+    pub fn tokens(&self) -> Option<Range<usize>> {
+        let (first, last) = (self.marks.first()?, self.marks.last()?);
+        Some(first.token..last.token + 1)
+    }
+
+    /// The bytes of [`Turn::text`] that a token of the trace stands for.
+    pub fn text_of(&self, token: usize) -> Option<Range<usize>> {
+        let at = self.marks.iter().position(|mark| mark.token == token)?;
+        let start = if at == 0 { 0 } else { self.marks[at - 1].end };
+        Some(start..self.marks[at].end)
+    }
+}

@@ -1,0 +1,18 @@
+//! The terminal interface: a state machine with a driver around it.
+//!
+//! [`update`] takes a message and returns effects; [`view`] draws the state; [`run`] owns the
+//! terminal, the engine and the one channel everything arrives on.
+
+pub mod colouring;
+mod composer;
+mod hit;
+pub mod keymap;
+pub mod layout;
+pub mod msg;
+mod segment;
+pub mod state;
+pub mod theme;
+mod transcript;
+pub mod update;
+pub mod view;
+pub mod wrap;

@@ -1,0 +1,81 @@
+//! Colouring text by what the model thought of each token.
+
+use crate::step::Seen;
+
+/// What decides a token's colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colouring {
+    /// Plain text.
+    #[default]
+    Off,
+    /// Raw probability of the token.
+    Probability,
+    /// Surprisal of the token, in bits.
+    Surprisal,
+    /// Entropy before the token, in bits.
+    Entropy,
+    /// Rank of the token.
+    Rank,
+}
+
+/// How notable a token is: 0 is expected, 4 the most surprising.
+pub type Level = usize;
+
+/// Levels a colouring has.
+pub const LEVELS: usize = 5;
+
+impl Colouring {
+    /// The one after this.
+    pub fn next(self) -> Colouring {
+        use Colouring::*;
+        match self {
+            Off => Probability,
+            Probability => Surprisal,
+            Surprisal => Entropy,
+            Entropy => Rank,
+            Rank => Off,
+        }
+    }
+
+    /// Name and unit for the legend.
+    pub fn name(self) -> &'static str {
+        match self {
+            Colouring::Off => "off",
+            Colouring::Probability => "probability %",
+            Colouring::Surprisal => "surprisal bit",
+            Colouring::Entropy => "entropy bit",
+            Colouring::Rank => "rank",
+        }
+    }
+
+    /// What each level stands for, from expected to surprising.
+    pub fn legend(self) -> [&'static str; LEVELS] {
+        match self {
+            Colouring::Off => [""; LEVELS],
+            Colouring::Probability => ["≥90", "≥60", "≥30", "≥10", "<10"],
+            Colouring::Surprisal | Colouring::Entropy => ["<½", "<1", "<2", "<4", "≥4"],
+            Colouring::Rank => ["1", "≤3", "≤10", "≤100", ">100"],
+        }
+    }
+
+    /// The level of a token.
+    pub fn level(self, seen: &Seen) -> Option<Level> {
+        let bits = |nats: f64| nats / std::f64::consts::LN_2;
+        let below = |value: f64, edges: [f64; LEVELS - 1]| edges.iter().filter(|&&edge| value >= edge).count();
+        match self {
+            Colouring::Off => None,
+            Colouring::Probability => {
+                let p = f64::from(seen.logprob).exp();
+                Some([0.9, 0.6, 0.3, 0.1].iter().filter(|&&edge| p < edge).count())
+            }
+            Colouring::Surprisal => Some(below(bits(seen.surprisal()), [0.5, 1.0, 2.0, 4.0])),
+            Colouring::Entropy => Some(below(bits(f64::from(seen.outlook.entropy)), [0.5, 1.0, 2.0, 4.0])),
+            Colouring::Rank => Some(below(f64::from(seen.rank), [2.0, 4.0, 11.0, 101.0])),
+        }
+    }
+}
+
+/// Whether the model was unsure before this token: no candidate held half of the mass.
+pub fn is_unsure(seen: &Seen) -> bool {
+    seen.outlook.top.first().is_some_and(|best| best.prob() < 0.5)
+}

@@ -1,0 +1,280 @@
+//! The message being written: editing, history, completion of commands.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::style::Style;
+use ratatui_textarea::{CursorMove, TextArea, WrapMode};
+use unicode_width::UnicodeWidthStr;
+
+use crate::command::{self, Completion};
+
+/// Messages kept for the up key.
+const REMEMBERED: usize = 1000;
+/// Completions listed at once.
+pub const LISTED: usize = 8;
+
+/// Where the up key has gone.
+#[derive(Debug, Default)]
+struct Recall {
+    /// How many messages back; 0 is the draft.
+    back: usize,
+    draft: String,
+}
+
+/// The composer.
+#[derive(Debug)]
+pub struct Composer {
+    area: TextArea<'static>,
+    history: Vec<String>,
+    recall: Recall,
+    completions: Vec<Completion>,
+    selected: usize,
+}
+
+/// What a key did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// The message is complete.
+    Submit(String),
+    /// The key was used.
+    Taken,
+    /// The key means nothing here.
+    Ignored,
+}
+
+impl Composer {
+    /// An empty composer that remembers earlier messages, oldest first.
+    pub fn new(history: Vec<String>) -> Composer {
+        let mut composer = Composer {
+            area: TextArea::default(),
+            history,
+            recall: Recall::default(),
+            completions: Vec::new(),
+            selected: 0,
+        };
+        composer.replace("");
+        composer
+    }
+
+    /// The text editor, for drawing.
+    pub fn area(&self) -> &TextArea<'static> {
+        &self.area
+    }
+
+    /// The whole message.
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.area.is_empty()
+    }
+
+    /// Proposals for the command being written, and the one selected.
+    pub fn completions(&self) -> (&[Completion], usize) {
+        (&self.completions, self.selected)
+    }
+
+    /// Lines the message takes in a pane of this width.
+    pub fn lines_at(&self, width: u16) -> u16 {
+        let width = usize::from(width.max(1));
+        let lines = self.area.lines().iter().map(|line| line.width() / width + 1).sum::<usize>();
+        u16::try_from(lines).unwrap_or(u16::MAX)
+    }
+
+    /// Writes this instead of what is there.
+    pub fn replace(&mut self, text: &str) {
+        let mut area = TextArea::from(text.split('\n'));
+        area.set_cursor_line_style(Style::default());
+        area.set_wrap_mode(WrapMode::WordOrGlyph);
+        area.set_placeholder_text("write a message, or / for commands");
+        area.move_cursor(CursorMove::Bottom);
+        area.move_cursor(CursorMove::End);
+        self.area = area;
+        self.complete();
+    }
+
+    /// Writes text at the cursor, line breaks and all.
+    pub fn paste(&mut self, text: &str) {
+        self.area.insert_str(text.replace("\r\n", "\n").replace('\r', "\n"));
+        self.complete();
+    }
+
+    /// Takes the message out and remembers it.
+    fn submit(&mut self) -> String {
+        let text = self.text();
+        if !text.trim().is_empty() && self.history.last() != Some(&text) {
+            self.history.push(text.clone());
+            let surplus = self.history.len().saturating_sub(REMEMBERED);
+            self.history.drain(..surplus);
+        }
+        self.recall = Recall::default();
+        self.replace("");
+        text
+    }
+
+    /// Closes the list of completions; `false` if none was open.
+    pub fn close_completions(&mut self) -> bool {
+        let open = !self.completions.is_empty();
+        self.completions.clear();
+        open
+    }
+
+    fn complete(&mut self) {
+        self.completions = command::complete(&self.text());
+        self.selected = 0;
+    }
+
+    /// Whether the line is a command as it stands, whatever else could still follow.
+    fn is_whole_command(&self) -> bool {
+        command::parse(&self.text()).is_some_and(|parsed| parsed.is_ok())
+    }
+
+    /// Accepts the selected completion.
+    fn accept(&mut self) {
+        if let Some(completion) = self.completions.get(self.selected) {
+            let line = format!("{} ", completion.line);
+            self.replace(&line);
+        }
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Typed {
+        let plain = key.modifiers.is_empty();
+        let newline = match key.code {
+            KeyCode::Enter => key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT),
+            KeyCode::Char('j') => key.modifiers == KeyModifiers::CONTROL,
+            _ => false,
+        };
+        if newline {
+            self.area.insert_newline();
+            self.complete();
+            return Typed::Taken;
+        }
+        match key.code {
+            KeyCode::Enter if self.completions.is_empty() || self.is_whole_command() => {
+                return Typed::Submit(self.submit());
+            }
+            KeyCode::Enter => self.accept(),
+            KeyCode::Tab if !self.completions.is_empty() => self.accept(),
+            KeyCode::Up if plain && !self.completions.is_empty() => self.select(-1),
+            KeyCode::Down if plain && !self.completions.is_empty() => self.select(1),
+            KeyCode::Up if plain && self.area.cursor().0 == 0 => return self.step_back(),
+            KeyCode::Down if plain && self.area.cursor().0 + 1 == self.area.lines().len() => {
+                return self.step_forward();
+            }
+            _ => return self.edit(key),
+        }
+        Typed::Taken
+    }
+
+    fn edit(&mut self, key: KeyEvent) -> Typed {
+        let cursor = self.area.cursor();
+        let modified = self.area.input(key);
+        if modified {
+            self.recall.back = 0;
+            self.complete();
+        }
+        if modified || self.area.cursor() != cursor { Typed::Taken } else { Typed::Ignored }
+    }
+
+    fn select(&mut self, by: isize) {
+        let n = self.completions.len() as isize;
+        self.selected = (self.selected as isize + by).rem_euclid(n.max(1)) as usize;
+    }
+
+    fn step_back(&mut self) -> Typed {
+        if self.recall.back >= self.history.len() {
+            return Typed::Ignored;
+        }
+        if self.recall.back == 0 {
+            self.recall.draft = self.text();
+        }
+        self.recall.back += 1;
+        self.show_recalled();
+        Typed::Taken
+    }
+
+    fn step_forward(&mut self) -> Typed {
+        if self.recall.back == 0 {
+            return Typed::Ignored;
+        }
+        self.recall.back -= 1;
+        self.show_recalled();
+        Typed::Taken
+    }
+
+    fn show_recalled(&mut self) {
+        let text = match self.recall.back {
+            0 => self.recall.draft.clone(),
+            back => self.history[self.history.len() - back].clone(),
+        };
+        self.replace(&text);
+        self.completions.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(composer: &mut Composer, code: KeyCode) -> Typed {
+        composer.key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    fn write(composer: &mut Composer, text: &str) {
+        for c in text.chars() {
+            press(composer, KeyCode::Char(c));
+        }
+    }
+
+    #[test]
+    fn enter_submits_and_alt_enter_breaks_the_line() {
+        let mut composer = Composer::new(Vec::new());
+        write(&mut composer, "a");
+        composer.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT));
+        write(&mut composer, "b");
+        assert_eq!(press(&mut composer, KeyCode::Enter), Typed::Submit("a\nb".to_string()));
+        assert!(composer.is_empty());
+    }
+
+    #[test]
+    fn up_brings_earlier_messages_and_down_the_draft() {
+        let mut composer = Composer::new(vec!["one".to_string(), "two".to_string()]);
+        write(&mut composer, "draft");
+        press(&mut composer, KeyCode::Up);
+        assert_eq!(composer.text(), "two");
+        press(&mut composer, KeyCode::Up);
+        press(&mut composer, KeyCode::Up);
+        assert_eq!(composer.text(), "one");
+        press(&mut composer, KeyCode::Down);
+        press(&mut composer, KeyCode::Down);
+        assert_eq!(composer.text(), "draft");
+    }
+
+    #[test]
+    fn a_whole_command_runs_while_completions_are_open() {
+        let mut composer = Composer::new(Vec::new());
+        write(&mut composer, "/set");
+        assert!(!composer.completions().0.is_empty());
+        assert_eq!(press(&mut composer, KeyCode::Enter), Typed::Submit("/set".to_string()));
+    }
+
+    #[test]
+    fn enter_and_tab_complete_what_is_no_command_yet() {
+        let mut composer = Composer::new(Vec::new());
+        write(&mut composer, "/re");
+        press(&mut composer, KeyCode::Enter);
+        assert_eq!(composer.text(), "/retry ");
+        composer.replace("/set tem");
+        press(&mut composer, KeyCode::Tab);
+        assert_eq!(composer.text(), "/set temp ");
+    }
+
+    #[test]
+    fn pasted_line_breaks_stay() {
+        let mut composer = Composer::new(Vec::new());
+        composer.paste("a\r\nb\rc");
+        assert_eq!(composer.text(), "a\nb\nc");
+    }
+}

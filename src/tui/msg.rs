@@ -1,0 +1,50 @@
+//! What can happen, and what must be done outside. Plain data.
+
+use ratatui::crossterm::event::Event as Input;
+
+use crate::engine;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key, a click, a paste, a new size.
+    Input(Input),
+    /// The engine says something.
+    Engine(engine::Event),
+    /// The model is being found or fetched.
+    Fetching(Fetch),
+    /// The model can't be had; one line.
+    NoModel(String),
+    /// The system asks the program to end (SIGTERM, SIGHUP, SIGINT).
+    Terminate(i32),
+    /// The program was stopped from outside (SIGTSTP).
+    Suspend,
+    /// It goes on (SIGCONT).
+    Continue,
+}
+
+/// How far a download is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// What is being done, in a word or two.
+    pub what: String,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all, if that is known.
+    pub total: Option<u64>,
+}
+
+/// Something the driver must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Hand a request to the engine.
+    Send(engine::Command),
+    /// Keep a message for the up key of later sessions.
+    Remember(String),
+    /// Hand the terminal back to the shell until SIGCONT.
+    Suspend,
+    /// Draw the whole screen anew.
+    Redraw,
+    /// Leave with this exit code.
+    Quit(u8),
+}

@@ -1,0 +1,73 @@
+//! The stretch of the trace that the log-likelihood panel adds up.
+
+use std::ops::Range;
+
+use crate::chat::Role;
+use crate::score::Score;
+
+use super::state::State;
+
+/// A stretch of tokens with one running sum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// What it is.
+    pub title: &'static str,
+    /// Its tokens in the trace.
+    pub tokens: Range<usize>,
+    /// The step the panels show.
+    pub shown: usize,
+}
+
+/// The reply around the shown step, or the prompt.
+pub fn segment(state: &State) -> Option<Segment> {
+    let shown = state.shown_step()?;
+    let trace = state.session.trace();
+    let reply = state.turn_of(shown).filter(|turn| turn.role == Role::Assistant);
+    if let Some(tokens) = reply.and_then(|turn| turn.tokens()) {
+        return Some(Segment { title: "reply", tokens, shown });
+    }
+    Some(Segment { title: "prompt", tokens: 0..trace.reply_start().min(trace.len()), shown })
+}
+
+impl Segment {
+    /// Score of the tokens up to the shown one.
+    pub fn score(&self, state: &State) -> Score {
+        let Some(model) = state.model() else { return Score::default() };
+        let mut score = Score::default();
+        for index in self.tokens.start..(self.shown + 1).min(self.tokens.end) {
+            if let Some(step) = state.session.trace().step(index)
+                && let Some(logprob) = step.logprob()
+            {
+                score.add(logprob, model.vocab.bytes(step.id).len());
+            }
+        }
+        score
+    }
+
+    /// The tokens whose bars fit into this many columns, the shown one among them.
+    pub fn window(&self, columns: usize) -> Range<usize> {
+        let Range { start, end } = self.tokens;
+        if end - start <= columns {
+            return start..end;
+        }
+        let first = self.shown.saturating_sub(columns / 2).clamp(start, end - columns);
+        first..first + columns
+    }
+
+    /// Running sums, at most `points` of them, evenly spread: (position in 0..=1, Σ ln p in nats).
+    pub fn curve(&self, state: &State, points: usize) -> Vec<(f64, f64)> {
+        let n = self.tokens.len();
+        let every = n.div_ceil(points.max(1)).max(1);
+        let mut sum = 0.0;
+        let mut curve = vec![(0.0, 0.0)];
+        for (i, index) in self.tokens.clone().enumerate() {
+            if let Some(logprob) = state.session.trace().step(index).and_then(|step| step.logprob()) {
+                sum += f64::from(logprob);
+            }
+            if (i + 1) % every == 0 || i + 1 == n {
+                curve.push(((i + 1) as f64 / n as f64, sum));
+            }
+        }
+        curve
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything the screen shows, in one value. Changed by [`super::update`] alone.
+
+use std::sync::Arc;
+
+use crate::distribution::Depth;
+use crate::session::{Notice, Session, turn::Turn};
+use crate::step::Seen;
+
+use super::colouring::{Colouring, is_unsure};
+use super::composer::Composer;
+use super::keymap::Focus;
+use super::layout::{Areas, Tab, areas, inside, text_width};
+use super::msg::Fetch;
+use super::theme::Theme;
+use super::transcript::Transcript;
+
+/// How the model comes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loading {
+    /// Being found or downloaded.
+    Fetching(Fetch),
+    /// Share loaded, 0..=1.
+    Loading(f32),
+    /// There.
+    Ready,
+    /// Not to be had; why.
+    Failed(String),
+}
+
+/// The whole state.
+pub struct State {
+    /// The conversation.
+    pub session: Session,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// Where the keys go.
+    pub focus: Focus,
+    /// Which side a narrow screen shows.
+    pub tab: Tab,
+    /// The message being written.
+    pub composer: Composer,
+    /// The chat pane.
+    pub transcript: Transcript,
+    /// The step the panels show; `None` for the newest.
+    pub cursor: Option<usize>,
+    /// How far the table is scrolled.
+    pub table_scroll: usize,
+    /// How the conversation is coloured.
+    pub colouring: Colouring,
+    /// How the model comes.
+    pub loading: Loading,
+    /// Whether the keys are shown, and from which line.
+    pub help: Option<usize>,
+    /// Whether the next Ctrl-C leaves.
+    pub leaving: bool,
+    /// Colours.
+    pub theme: Theme,
+}
+
+impl State {
+    /// The state before anything happened.
+    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, theme: Theme) -> State {
+        let name = session.settings().model.clone();
+        let mut state = State {
+            session,
+            size,
+            focus: Focus::Message,
+            tab: Tab::Chat,
+            composer: Composer::new(history),
+            transcript: Transcript::default(),
+            cursor: None,
+            table_scroll: 0,
+            colouring: Colouring::Off,
+            loading: Loading::Fetching(Fetch { what: format!("finding {name}"), done: 0, total: None }),
+            help: None,
+            leaving: false,
+            theme,
+        };
+        state.sync();
+        state
+    }
+
+    /// The panes of the screen as it is.
+    pub fn areas(&self) -> Option<Areas> {
+        let (width, height) = self.size;
+        // The composer's own width depends on whether the panes stand side by side.
+        let sketch = areas(width, height, 1, self.tab)?;
+        let lines = self.composer.lines_at(inside(sketch.composer).width.saturating_sub(2));
+        areas(width, height, lines, self.tab)
+    }
+
+    /// Brings what is derived up to date: wrapped rows, the scroll position.
+    pub fn sync(&mut self) {
+        let Some(areas) = self.areas() else { return };
+        // On a narrow screen the chat has the same place when it is shown.
+        let chat = areas.chat.or(areas.table).unwrap_or(areas.composer);
+        self.transcript.sync(&self.session, text_width(chat), inside(chat).height);
+    }
+
+    /// The step the panels show.
+    pub fn shown_step(&self) -> Option<usize> {
+        let trace = self.session.trace();
+        self.cursor.or_else(|| (0..trace.len()).rev().find(|&i| trace.step(i).is_some()))
+    }
+
+    /// The figures the panels show.
+    pub fn shown(&self) -> Option<&Seen> {
+        self.shown_step().and_then(|index| self.session.trace().step(index)).and_then(|step| step.seen.as_ref())
+    }
+
+    /// The turn a token of the trace belongs to.
+    pub fn turn_of(&self, token: usize) -> Option<&Turn> {
+        self.session.turns().iter().find(|turn| turn.tokens().is_some_and(|range| range.contains(&token)))
+    }
+
+    /// How many candidates are asked for.
+    pub fn candidates(&self) -> usize {
+        match (self.session.settings().k, self.shown()) {
+            (Depth::Count(k), _) => k,
+            (Depth::Mass(share), Some(seen)) => seen.outlook.enough_for(share),
+            (Depth::Mass(_), None) => 10,
+        }
+    }
+
+    /// Moves the step cursor; past the last step it is live again.
+    pub fn walk(&mut self, by: isize) {
+        let Some(last) = self.session.trace().len().checked_sub(1) else { return };
+        let from = self.shown_step().unwrap_or(last);
+        let to = from.saturating_add_signed(by).min(last);
+        self.cursor = if by > 0 && from == last { None } else { Some(to) };
+        self.after_walking();
+    }
+
+    /// Puts the step cursor on a token.
+    pub fn walk_to(&mut self, token: usize) {
+        if token < self.session.trace().len() {
+            self.cursor = Some(token);
+            self.after_walking();
+        }
+    }
+
+    /// Goes to the next step in a direction where the model was unsure; `false` if there is none.
+    pub fn walk_to_unsure(&mut self, direction: isize) -> bool {
+        let trace = self.session.trace();
+        let Some(from) = self.shown_step() else { return false };
+        let unsure = |&i: &usize| {
+            trace.step(i).and_then(|step| step.seen.as_ref()).is_some_and(is_unsure)
+        };
+        let found = if direction > 0 {
+            (from + 1..trace.len()).find(unsure)
+        } else {
+            (0..from).rev().find(unsure)
+        };
+        if let Some(token) = found {
+            self.walk_to(token);
+        }
+        found.is_some()
+    }
+
+    fn after_walking(&mut self) {
+        self.table_scroll = 0;
+        let Some(token) = self.shown_step() else { return };
+        if let Some(turn) = self.turn_of(token)
+            && let Some(text) = turn.text_of(token)
+        {
+            self.transcript.reveal(turn.id, text.start.min(turn.text.len().saturating_sub(1)));
+        }
+    }
+
+    /// Back to the newest step.
+    pub fn live(&mut self) {
+        self.cursor = None;
+        self.table_scroll = 0;
+        self.transcript.follow();
+    }
+
+    /// Shows a notice in the conversation.
+    pub fn tell(&mut self, notice: Notice) {
+        self.transcript.note(notice);
+        self.transcript.follow();
+    }
+
+    /// The model's name, for the status line.
+    pub fn model_name(&self) -> String {
+        match self.session.model() {
+            Some(model) => format!("{} {}", model.name, model.quantization),
+            None => self.session.settings().model.clone(),
+        }
+    }
+
+    /// The loaded model.
+    pub fn model(&self) -> Option<&Arc<crate::engine::ModelInfo>> {
+        self.session.model()
+    }
+}

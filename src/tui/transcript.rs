@@ -1,0 +1,210 @@
+//! The chat pane's state: what is shown of the conversation, how it is wrapped, where it is scrolled.
+//!
+//! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
+
+use crate::session::{Notice, Session, turn::Turn, turn::TurnId};
+
+use super::wrap::{Row, Wrapped};
+
+/// Something in the chat pane.
+#[derive(Debug)]
+enum Source {
+    Turn(TurnId),
+    Note(Notice),
+}
+
+#[derive(Debug)]
+struct Item {
+    source: Source,
+    wrapped: Wrapped,
+}
+
+/// Where the pane looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scroll {
+    /// At the end, whatever is added.
+    #[default]
+    Follow,
+    /// At a row counted from the top: what is added below does not move it.
+    At(usize),
+}
+
+/// One row of the pane.
+pub enum RowKind<'a> {
+    /// Part of a turn; `index` counts its rows.
+    Turn {
+        /// The turn.
+        turn: &'a Turn,
+        /// Its bytes.
+        row: Row,
+        /// Whether it is the turn's first.
+        first: bool,
+    },
+    /// Part of a note.
+    Note {
+        /// The note.
+        note: &'a Notice,
+        /// Its bytes.
+        row: Row,
+        /// Whether it is the note's first.
+        first: bool,
+    },
+    /// Between two items.
+    Gap,
+}
+
+/// The chat pane.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    items: Vec<Item>,
+    scroll: Scroll,
+    width: u16,
+    height: usize,
+}
+
+impl Transcript {
+    /// Adds a note after what is there.
+    pub fn note(&mut self, notice: Notice) {
+        self.items.push(Item { source: Source::Note(notice), wrapped: Wrapped::default() });
+    }
+
+    /// Forgets everything, notes included.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.scroll = Scroll::Follow;
+    }
+
+    /// Brings the items up to date with the conversation and the pane's size.
+    pub fn sync(&mut self, session: &Session, width: u16, height: u16) {
+        let turns = session.turns();
+        self.items.retain(|item| match item.source {
+            Source::Turn(id) => turns.iter().any(|turn| turn.id == id),
+            Source::Note(_) => true,
+        });
+        let shown = self.items.iter().filter(|item| matches!(item.source, Source::Turn(_))).count();
+        for turn in &turns[shown..] {
+            self.items.push(Item { source: Source::Turn(turn.id), wrapped: Wrapped::default() });
+        }
+        (self.width, self.height) = (width, usize::from(height));
+        let mut turns = turns.iter();
+        for item in &mut self.items {
+            match &item.source {
+                Source::Turn(_) => {
+                    let text = turns.next().map_or("", |turn| turn.text.as_str());
+                    item.wrapped.update(text, width);
+                }
+                Source::Note(notice) => item.wrapped.update(notice.text(), width),
+            }
+        }
+        self.keep_in_range();
+    }
+
+    /// Rows in all, the gaps between items included.
+    pub fn rows(&self) -> usize {
+        let rows: usize = self.items.iter().map(|item| item.wrapped.rows().len() + 1).sum();
+        rows.saturating_sub(1)
+    }
+
+    /// The first row shown.
+    pub fn top(&self) -> usize {
+        match self.scroll {
+            Scroll::Follow => self.rows().saturating_sub(self.height),
+            Scroll::At(row) => row,
+        }
+    }
+
+    /// Whether the pane follows what is written.
+    pub fn follows(&self) -> bool {
+        self.scroll == Scroll::Follow
+    }
+
+    /// Scrolls by rows; down to the end follows again.
+    pub fn scroll_by(&mut self, rows: isize) {
+        self.scroll = Scroll::At(self.top().saturating_add_signed(rows));
+        self.keep_in_range();
+    }
+
+    /// Rows of a page.
+    pub fn page(&self) -> isize {
+        self.height.saturating_sub(1).max(1) as isize
+    }
+
+    /// Goes to the first row.
+    pub fn to_top(&mut self) {
+        self.scroll = Scroll::At(0);
+        self.keep_in_range();
+    }
+
+    /// Follows what is written.
+    pub fn follow(&mut self) {
+        self.scroll = Scroll::Follow;
+    }
+
+    fn keep_in_range(&mut self) {
+        if let Scroll::At(row) = self.scroll
+            && row >= self.rows().saturating_sub(self.height)
+        {
+            self.scroll = Scroll::Follow;
+        }
+    }
+
+    /// Scrolls as little as needed to show a byte of a turn.
+    pub fn reveal(&mut self, turn: TurnId, byte: usize) {
+        let Some(row) = self.row_of(turn, byte) else { return };
+        let top = self.top();
+        if row < top {
+            self.scroll = Scroll::At(row);
+        } else if row >= top + self.height {
+            self.scroll = Scroll::At(row + 1 - self.height);
+        }
+        self.keep_in_range();
+    }
+
+    fn row_of(&self, turn: TurnId, byte: usize) -> Option<usize> {
+        let mut above = 0;
+        for item in &self.items {
+            if matches!(item.source, Source::Turn(id) if id == turn) {
+                let rows = item.wrapped.rows();
+                let within = rows.iter().rposition(|row| row.start <= byte).unwrap_or(0);
+                return Some(above + within);
+            }
+            above += item.wrapped.rows().len() + 1;
+        }
+        None
+    }
+
+    /// The rows in view, from the top down.
+    pub fn visible<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = RowKind<'a>> {
+        self.window(session, self.top()).take(self.height)
+    }
+
+    /// The row shown at a line of the pane.
+    pub fn at_line<'a>(&'a self, session: &'a Session, line: u16) -> Option<RowKind<'a>> {
+        self.visible(session).nth(usize::from(line))
+    }
+
+    fn window<'a>(&'a self, session: &'a Session, from: usize) -> impl Iterator<Item = RowKind<'a>> {
+        let mut turns = session.turns().iter();
+        let mut above = 0;
+        let with_turns = self.items.iter().map(move |item| {
+            let turn = if matches!(item.source, Source::Turn(_)) { turns.next() } else { None };
+            let start = above;
+            above += item.wrapped.rows().len() + 1;
+            (item, turn, start)
+        });
+        with_turns.filter(move |(item, _, start)| start + item.wrapped.rows().len() >= from).flat_map(
+            move |(item, turn, start)| {
+                let skip = from.saturating_sub(start);
+                let rows = item.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
+                    let first = i == 0;
+                    match (&item.source, turn) {
+                        (Source::Note(note), _) => Some(RowKind::Note { note, row, first }),
+                        (Source::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
+                        (Source::Turn(_), None) => None,
+                    }
+                });
+                rows.chain([RowKind::Gap]).skip(skip)
+            },
+        )
+    }
+}

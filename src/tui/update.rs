@@ -1,0 +1,274 @@
+//! What happens → what changes and what must be done. No I/O, no drawing.
+
+use ratatui::crossterm::event::{
+    Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use crate::command;
+use crate::engine::Event;
+use crate::session::{Notice, Outcome, SessionError};
+
+use super::composer::Typed;
+use super::hit;
+use super::keymap::{Action, Focus, action};
+use super::layout::{Pane, Tab};
+use super::msg::{Effect, Msg};
+use super::state::{Loading, State};
+
+/// Rows a turn of the mouse wheel scrolls.
+const WHEEL: isize = 3;
+
+/// Takes one message.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let effects = match msg {
+        Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => on_key(state, key),
+        Msg::Input(Input::Mouse(mouse)) => on_mouse(state, mouse),
+        Msg::Input(Input::Paste(text)) => {
+            state.focus = Focus::Message;
+            state.composer.paste(&text);
+            Vec::new()
+        }
+        Msg::Input(Input::Resize(width, height)) => {
+            state.size = (width, height);
+            Vec::new()
+        }
+        Msg::Input(_) => Vec::new(),
+        Msg::Engine(event) => on_engine(state, event),
+        Msg::Fetching(fetch) => {
+            state.loading = Loading::Fetching(fetch);
+            Vec::new()
+        }
+        Msg::NoModel(reason) => no_model(state, reason),
+        Msg::Terminate(signal) => vec![Effect::Quit(128 + signal as u8)],
+        Msg::Suspend => vec![Effect::Suspend],
+        Msg::Continue => vec![Effect::Redraw],
+    };
+    state.sync();
+    effects
+}
+
+fn no_model(state: &mut State, reason: String) -> Vec<Effect> {
+    state.loading = Loading::Failed(reason.clone());
+    state.tell(Notice::Error(reason));
+    Vec::new()
+}
+
+fn on_engine(state: &mut State, event: Event) -> Vec<Effect> {
+    match &event {
+        Event::LoadProgress(share) => state.loading = Loading::Loading(*share),
+        Event::Ready(_) => state.loading = Loading::Ready,
+        Event::Failed { id: None, error } => state.loading = Loading::Failed(error.to_string()),
+        _ => {}
+    }
+    let outcomes = state.session.on_event(event);
+    carry_out(state, outcomes)
+}
+
+fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Send(command) => {
+                state.live();
+                effects.push(Effect::Send(command));
+            }
+            Outcome::Say(notice) => state.tell(notice),
+            Outcome::Quit => effects.push(Effect::Quit(0)),
+        }
+    }
+    effects
+}
+
+fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if state.help.is_some() && !matches!(action(state.focus, true, key), Some(Action::Stop | Action::Suspend)) {
+        return on_help_key(state, key);
+    }
+    let nothing_written = state.composer.is_empty();
+    let asked = action(state.focus, nothing_written, key);
+    if asked != Some(Action::Stop) {
+        state.leaving = false;
+    }
+    let completing = !state.composer.completions().0.is_empty();
+    match asked {
+        // Tab and Esc belong to the list of completions while it is open.
+        Some(Action::Focus(_) | Action::Live) if state.focus == Focus::Message && completing => {
+            if asked == Some(Action::Live) {
+                state.composer.close_completions();
+                return Vec::new();
+            }
+            write(state, key)
+        }
+        Some(asked) => act(state, asked),
+        None if state.focus == Focus::Message => write(state, key),
+        None => Vec::new(),
+    }
+}
+
+fn on_help_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let line = state.help.unwrap_or(0);
+    state.help = match action(Focus::Chat, true, key) {
+        Some(Action::Scroll(by)) => Some(line.saturating_add_signed(by)),
+        Some(Action::Page(by)) => Some(line.saturating_add_signed(by * 10)),
+        _ => None,
+    };
+    Vec::new()
+}
+
+fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    match state.composer.key(key) {
+        Typed::Submit(text) => submit(state, &text),
+        Typed::Taken | Typed::Ignored => Vec::new(),
+    }
+}
+
+fn submit(state: &mut State, text: &str) -> Vec<Effect> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let mut effects = vec![Effect::Remember(text.to_string())];
+    let parsed = command::parse(text);
+    let clears = parsed == Some(Ok(command::Command::Clear));
+    let outcome = match parsed {
+        Some(Ok(command)) => state.session.execute(command),
+        Some(Err(error)) => Err(SessionError::from(error)),
+        // Two slashes stand for a text that begins with one.
+        None => state.session.say(text.strip_prefix("//").map_or(text, |_| &text[1..])),
+    };
+    match outcome {
+        Ok(outcomes) => {
+            if clears {
+                state.transcript.clear();
+                state.live();
+            }
+            state.transcript.follow();
+            effects.extend(carry_out(state, outcomes));
+        }
+        Err(error) => {
+            // What was written is not lost.
+            state.composer.replace(text);
+            state.tell(Notice::Error(error.to_string()));
+        }
+    }
+    effects
+}
+
+fn act(state: &mut State, asked: Action) -> Vec<Effect> {
+    match asked {
+        Action::Stop => return stop(state),
+        Action::Quit => return vec![Effect::Quit(0)],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Retry => {
+            let outcome = state.session.execute(command::Command::Retry);
+            match outcome {
+                Ok(outcomes) => return carry_out(state, outcomes),
+                Err(error) => state.tell(Notice::Error(error.to_string())),
+            }
+        }
+        Action::Help => state.help = Some(0),
+        Action::Palette => {
+            focus(state, Focus::Message);
+            if state.composer.is_empty() {
+                state.composer.replace("/");
+            }
+        }
+        Action::Focus(by) => {
+            let next = rotate(state.focus, by);
+            focus(state, next);
+        }
+        Action::Walk(by) => {
+            if state.focus == Focus::Message {
+                focus(state, Focus::Chat);
+            }
+            state.walk(by);
+        }
+        Action::First => state.walk_to(0),
+        Action::Last => state.walk_to(state.session.trace().len().saturating_sub(1)),
+        Action::Unsure(direction) => {
+            state.walk_to_unsure(direction);
+        }
+        Action::Live => {
+            state.live();
+            focus(state, Focus::Message);
+        }
+        Action::Scroll(by) if state.focus == Focus::Table => {
+            state.table_scroll = state.table_scroll.saturating_add_signed(by);
+        }
+        Action::Scroll(by) => state.transcript.scroll_by(by),
+        Action::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
+        Action::Colour => state.colouring = state.colouring.next(),
+        Action::Candidates(by) => {
+            let k = state.candidates().saturating_add_signed(by);
+            state.session.show_candidates(k);
+        }
+    }
+    Vec::new()
+}
+
+fn stop(state: &mut State) -> Vec<Effect> {
+    if state.session.cancel() {
+        return Vec::new();
+    }
+    if state.leaving {
+        return vec![Effect::Quit(0)];
+    }
+    state.leaving = true;
+    Vec::new()
+}
+
+fn rotate(focus: Focus, by: isize) -> Focus {
+    const ORDER: [Focus; 3] = [Focus::Message, Focus::Chat, Focus::Table];
+    let at = ORDER.iter().position(|&other| other == focus).unwrap_or(0) as isize;
+    ORDER[(at + by).rem_euclid(3) as usize]
+}
+
+fn focus(state: &mut State, to: Focus) {
+    state.focus = to;
+    state.composer.close_completions();
+    state.tab = match to {
+        Focus::Chat => Tab::Chat,
+        Focus::Table => Tab::Panels,
+        // Writing goes on beside whatever is shown.
+        Focus::Message => state.tab,
+    };
+}
+
+fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+    let Some(areas) = state.areas() else { return Vec::new() };
+    let pane = areas.at(mouse.column, mouse.row);
+    match (mouse.kind, pane) {
+        (MouseEventKind::ScrollUp, Some(Pane::Table)) => {
+            state.table_scroll = state.table_scroll.saturating_sub(WHEEL as usize);
+        }
+        (MouseEventKind::ScrollDown, Some(Pane::Table)) => state.table_scroll += WHEEL as usize,
+        (MouseEventKind::ScrollUp, Some(_)) => state.transcript.scroll_by(-WHEEL),
+        (MouseEventKind::ScrollDown, Some(_)) => state.transcript.scroll_by(WHEEL),
+        (MouseEventKind::Down(MouseButton::Left), Some(pane)) => {
+            state.leaving = false;
+            click(state, pane, mouse.column, mouse.row);
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn click(state: &mut State, pane: Pane, column: u16, row: u16) {
+    if state.help.take().is_some() {
+        return;
+    }
+    match pane {
+        Pane::Composer => focus(state, Focus::Message),
+        Pane::Table => focus(state, Focus::Table),
+        Pane::Chat => {
+            focus(state, Focus::Chat);
+            if let Some(token) = hit::token_at(state, column, row) {
+                state.walk_to(token);
+            }
+        }
+        Pane::Likelihood => {
+            if let Some(token) = hit::bar_at(state, column) {
+                state.walk_to(token);
+            }
+        }
+    }
+}

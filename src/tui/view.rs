@@ -1,0 +1,78 @@
+//! The screen as a pure function of the state.
+
+mod chat;
+mod composer;
+mod help;
+mod likelihood;
+mod status;
+mod table;
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use super::keymap::Focus;
+use super::layout::{SMALLEST, Tab};
+use super::state::State;
+use super::theme::Theme;
+
+/// Draws everything.
+pub fn draw(state: &State, frame: &mut Frame) {
+    let Some(areas) = state.areas() else {
+        return too_small(state, frame);
+    };
+    if let Some(area) = areas.chat {
+        chat::draw(state, frame, area);
+    }
+    if let Some(area) = areas.table {
+        table::draw(state, frame, area);
+    }
+    if let Some(area) = areas.likelihood {
+        likelihood::draw(state, frame, area);
+    }
+    composer::draw(state, frame, areas.composer);
+    status::draw(state, frame, areas.status);
+    if !areas.side_by_side {
+        tabs(state, frame, areas.chat.or(areas.table));
+    }
+    if let Some(line) = state.help {
+        help::draw(state, frame, line);
+    }
+}
+
+fn too_small(state: &State, frame: &mut Frame) {
+    let (width, height) = state.size;
+    let text = format!(
+        "{width}×{height} is too small: tokenscope needs {}×{}. Make the window larger, or Ctrl-C twice to leave.",
+        SMALLEST.0, SMALLEST.1
+    );
+    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), frame.area());
+}
+
+/// On a narrow screen, which side is shown and which key shows the other.
+fn tabs(state: &State, frame: &mut Frame, pane: Option<Rect>) {
+    let Some(pane) = pane else { return };
+    let hint = match state.tab {
+        Tab::Chat => " Tab: figures ",
+        Tab::Panels => " Tab: chat ",
+    };
+    let line = Line::styled(hint, state.theme.dim()).alignment(Alignment::Right);
+    let area = Rect { height: 1, width: pane.width.saturating_sub(2), ..pane };
+    frame.render_widget(line, area);
+}
+
+/// A pane's border and title.
+fn pane<'a>(theme: Theme, title: impl Into<Line<'a>>, focused: bool) -> Block<'a> {
+    let title: Line = title.into();
+    Block::bordered()
+        .border_style(theme.border(focused))
+        .title(title.style(theme.title(focused)))
+}
+
+fn is_focused(state: &State, focus: Focus) -> bool {
+    state.focus == focus && state.help.is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! The conversation.
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState};
+
+use crate::chat::Role;
+use crate::session::Notice;
+use crate::session::turn::Turn;
+use crate::tui::colouring::{Colouring, LEVELS};
+use crate::tui::keymap::Focus;
+use crate::tui::layout::{gutter, inside};
+use crate::tui::state::State;
+use crate::tui::transcript::RowKind;
+use crate::tui::wrap::{Row, TAB};
+
+use super::{is_focused, pane};
+
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    let theme = state.theme;
+    let mut block = pane(theme, " chat ", is_focused(state, Focus::Chat));
+    if state.colouring != Colouring::Off {
+        block = block.title_bottom(legend(state));
+    }
+    if !state.transcript.follows() {
+        let more = Line::styled(" ↓ more ", theme.warning()).alignment(Alignment::Right);
+        block = block.title_bottom(more);
+    }
+    frame.render_widget(block, area);
+
+    let inner = inside(area);
+    let names = gutter(area);
+    for (line, row) in state.transcript.visible(&state.session).enumerate() {
+        let place = Rect { y: inner.y + line as u16, height: 1, ..inner };
+        let text = Rect { x: place.x + names, width: place.width.saturating_sub(names), ..place };
+        match row {
+            RowKind::Gap => {}
+            RowKind::Note { note, row, first } => {
+                if first {
+                    frame.render_widget(note_name(state, note, names), place);
+                }
+                let content = spelled(&note.text()[row.start..row.end]);
+                frame.render_widget(Line::styled(content, note_style(state, note)), text);
+            }
+            RowKind::Turn { turn, row, first } => {
+                if first {
+                    frame.render_widget(name(state, turn, names), place);
+                }
+                frame.render_widget(turn_row(state, turn, row), text);
+            }
+        }
+    }
+    if state.transcript.rows() > usize::from(inner.height) {
+        scroll_bar(state, frame, area);
+    } else if state.transcript.rows() == 0 {
+        frame.render_widget(Line::styled("say something below; ? shows the keys", theme.dim()), inner);
+    }
+}
+
+fn scroll_bar(state: &State, frame: &mut Frame, area: Rect) {
+    let hidden = state.transcript.rows().saturating_sub(usize::from(inside(area).height));
+    let mut position = ScrollbarState::new(hidden).position(state.transcript.top());
+    let bar = Scrollbar::new(ScrollbarOrientation::VerticalRight).begin_symbol(None).end_symbol(None);
+    let area = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    frame.render_stateful_widget(bar, area, &mut position);
+}
+
+fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
+    let (long, short, style) = match turn.role {
+        Role::Assistant => ("model", "●", state.theme.model()),
+        _ => ("you", "›", state.theme.you()),
+    };
+    Span::styled(if names > 2 { long } else { short }, style)
+}
+
+fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
+    let (long, short) = match note {
+        Notice::Info(_) => ("·", "·"),
+        Notice::Warning(_) => ("note", "!"),
+        Notice::Error(_) => ("error", "✗"),
+    };
+    Span::styled(if names > 2 { long } else { short }, note_style(state, note))
+}
+
+fn note_style(state: &State, note: &Notice) -> Style {
+    match note {
+        Notice::Info(_) => state.theme.dim(),
+        Notice::Warning(_) => state.theme.warning(),
+        Notice::Error(_) => state.theme.error(),
+    }
+}
+
+/// One row of a turn, each token in its own style.
+fn turn_row<'a>(state: &State, turn: &'a Turn, row: Row) -> Line<'a> {
+    let mut spans = Vec::new();
+    // The first token that reaches into the row.
+    let first = turn.marks.partition_point(|mark| mark.end <= row.start);
+    let mut at = row.start;
+    for mark in &turn.marks[first..] {
+        if at >= row.end {
+            break;
+        }
+        let end = mark.end.min(row.end);
+        spans.push(piece(turn, at..end, token_style(state, turn, mark.token)));
+        at = end.max(at);
+    }
+    if at < row.end {
+        spans.push(piece(turn, at..row.end, Style::new()));
+    }
+    if row.broken && cursor_is_on(state, turn, row.end) {
+        spans.push(Span::styled("⏎", state.theme.cursor()));
+    }
+    Line::from(spans)
+}
+
+/// Whether the shown step is the token that holds the line break at this byte.
+fn cursor_is_on(state: &State, turn: &Turn, byte: usize) -> bool {
+    let token = turn.marks.iter().find(|mark| mark.end > byte);
+    token.is_some_and(|mark| state.cursor == Some(mark.token))
+}
+
+fn piece(turn: &Turn, bytes: Range<usize>, style: Style) -> Span<'_> {
+    Span::styled(spelled(&turn.text[bytes]), style)
+}
+
+/// A tab takes the columns the wrap gave it.
+fn spelled(text: &str) -> String {
+    text.replace('\t', &" ".repeat(TAB))
+}
+
+fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
+    let seen = state.session.trace().step(token).and_then(|step| step.seen.as_ref());
+    let level = seen.and_then(|seen| state.colouring.level(seen));
+    let mut style = level.map_or_else(Style::new, |level| state.theme.level(level));
+    let ends = state.model().zip(state.session.trace().get(token));
+    if turn.role == Role::Assistant && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id)) {
+        style = style.patch(state.theme.dim());
+    }
+    if state.cursor == Some(token) {
+        style = style.patch(state.theme.cursor());
+    }
+    style
+}
+
+fn legend(state: &State) -> Line<'static> {
+    let mut spans = vec![Span::raw(format!(" {} ", state.colouring.name()))];
+    for (level, label) in state.colouring.legend().into_iter().enumerate().take(LEVELS) {
+        spans.push(Span::styled(label, state.theme.level(level)));
+        spans.push(Span::raw(" "));
+    }
+    Line::from(spans)
+}

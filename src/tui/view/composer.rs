@@ -1,0 +1,60 @@
+//! The message being written, and the commands that could complete it.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear};
+
+use crate::tui::composer::LISTED;
+use crate::tui::keymap::Focus;
+use crate::tui::layout::inside;
+use crate::tui::state::State;
+
+use super::{is_focused, pane};
+
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    let focused = is_focused(state, Focus::Message);
+    frame.render_widget(pane(state.theme, " message ", focused), area);
+    let inner = inside(area);
+    let prompt = Rect { width: 2.min(inner.width), ..inner };
+    frame.render_widget(Line::styled("> ", state.theme.border(focused)), prompt);
+    let text = Rect { x: inner.x + prompt.width, width: inner.width - prompt.width, ..inner };
+    let mut editor = state.composer.area().clone();
+    editor.set_placeholder_style(state.theme.dim());
+    let cursor = if focused { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
+    editor.set_cursor_style(cursor);
+    frame.render_widget(&editor, text);
+    if focused {
+        completions(state, frame, area);
+    }
+}
+
+/// A list above the composer.
+fn completions(state: &State, frame: &mut Frame, composer: Rect) {
+    let (all, selected) = state.composer.completions();
+    if all.is_empty() {
+        return;
+    }
+    let rows = all.len().min(LISTED).min(usize::from(composer.y).saturating_sub(2));
+    let first = (selected + 1).saturating_sub(rows);
+    let area = Rect {
+        y: composer.y.saturating_sub(rows as u16 + 2),
+        height: rows as u16 + 2,
+        ..composer
+    };
+    frame.render_widget(Clear, area);
+    frame.render_widget(Block::bordered().border_style(state.theme.dim()), area);
+    let inner = inside(area);
+    let widest = all.iter().map(|completion| completion.label.len()).max().unwrap_or(0);
+    for (i, completion) in all.iter().enumerate().skip(first).take(rows) {
+        let label = format!("{:<widest$}  ", completion.label);
+        let style = if i == selected { state.theme.cursor() } else { Style::new() };
+        let line = Line::from(vec![
+            Span::styled(label, state.theme.key()),
+            Span::styled(completion.help.as_str(), state.theme.dim()),
+        ]);
+        let place = Rect { y: inner.y + (i - first) as u16, height: 1, ..inner };
+        frame.render_widget(line.style(style), place);
+    }
+}

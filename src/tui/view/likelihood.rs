@@ -1,0 +1,132 @@
+//! The log-likelihood panel: the running sum, its curve, and each step's surprisal.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::canvas::{Canvas, Line as Stroke};
+
+use crate::step::Step;
+use crate::tui::colouring::Colouring;
+use crate::tui::layout::inside;
+use crate::tui::segment::{Segment, segment};
+use crate::tui::state::State;
+
+use super::pane;
+use super::table::minus;
+
+const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// Surprisal of a full bar, in bits.
+const FULL_BAR: f64 = 12.0;
+
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    let Some(segment) = segment(state) else {
+        frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
+        return;
+    };
+    let title = format!(" log-likelihood ─ {} ", segment.title);
+    frame.render_widget(pane(state.theme, title, false), area);
+    let [figures, curve, bars, legend] = Layout::vertical([
+        Constraint::Length(2),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ])
+    .areas(inside(area));
+    draw_figures(state, &segment, frame, figures);
+    draw_curve(state, &segment, frame, curve);
+    draw_bars(state, &segment, frame, bars);
+    draw_step(state, &segment, frame, legend);
+}
+
+fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+    let score = segment.score(state);
+    let figure = |text: String| Span::styled(minus(text), state.theme.figure());
+    let or_dash = |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |v| format!("{v:.digits$}"));
+    let first = Line::from(vec![
+        Span::raw("Σ "),
+        figure(format!("{:.2}", score.sum_logprob())),
+        Span::raw(" nat  "),
+        figure(or_dash(score.mean_logprob(), 2)),
+        Span::raw("/token  ppl "),
+        figure(or_dash(score.perplexity(), 2)),
+    ]);
+    let second = Line::styled(
+        format!(
+            "{} bit/token  {} bit/byte  {} tokens",
+            or_dash(score.bits_per_token(), 2),
+            or_dash(score.bits_per_byte(), 2),
+            score.tokens()
+        ),
+        state.theme.dim(),
+    );
+    frame.render_widget(first, Rect { height: 1, ..area });
+    frame.render_widget(second, Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area });
+}
+
+fn draw_curve(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+    if area.height == 0 || area.width < 8 {
+        return;
+    }
+    let curve = segment.curve(state, usize::from(area.width) * 2);
+    let lowest = curve.last().map_or(0.0, |&(_, sum)| sum).min(-1e-9);
+    if !lowest.is_finite() {
+        frame.render_widget(Line::styled("the sum is −∞", state.theme.dim()), area);
+        return;
+    }
+    let canvas = Canvas::default()
+        .marker(Marker::Braille)
+        .x_bounds([0.0, 1.0])
+        .y_bounds([lowest, 0.0])
+        .paint(|painter| {
+            for pair in curve.windows(2) {
+                let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+                painter.draw(&Stroke { x1, y1, x2, y2, color: state.theme.bar().fg.unwrap_or_default() });
+            }
+        });
+    frame.render_widget(canvas, area);
+    let bottom = minus(format!("{lowest:.1}"));
+    let width = bottom.chars().count() as u16;
+    let label = Rect { y: area.bottom() - 1, height: 1, width: width.min(area.width), ..area };
+    frame.render_widget(Line::styled(bottom, state.theme.dim()), label);
+}
+
+fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+    let spans: Vec<Span> = segment
+        .window(usize::from(area.width))
+        .map(|index| {
+            let step = state.session.trace().step(index);
+            let seen = step.and_then(|step| step.seen.as_ref());
+            let height = step.map_or(0.0, |step| surprisal_bits(step) / FULL_BAR * 8.0);
+            let glyph = match seen {
+                None => "·",
+                Some(_) => BARS[(height.ceil() as usize).min(8)],
+            };
+            let level = seen.and_then(|seen| Colouring::Surprisal.level(seen));
+            let colour = level.map_or_else(Default::default, |level| {
+                ratatui::style::Style { fg: state.theme.level(level).fg, ..Default::default() }
+            });
+            let style = if index == segment.shown { colour.patch(state.theme.cursor()) } else { colour };
+            Span::styled(glyph, style)
+        })
+        .collect();
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// What the marked bar is.
+fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+    let trace = state.session.trace();
+    let (Some(model), Some(token)) = (state.model(), trace.get(segment.shown)) else { return };
+    let spelling = model.vocab.visible(token.id);
+    let surprisal = match trace.step(segment.shown).filter(|step| step.seen.is_some()) {
+        Some(step) => format!("{:.2} bit", surprisal_bits(step)),
+        None => "no context".to_string(),
+    };
+    let kind = if token.typed { "" } else { " (scaffold)" };
+    let text = format!("{spelling}{kind}  surprisal {surprisal}");
+    frame.render_widget(Line::styled(text, state.theme.dim()), area);
+}
+
+fn surprisal_bits(step: &Step) -> f64 {
+    step.seen.as_ref().map_or(0.0, |seen| seen.surprisal() / std::f64::consts::LN_2)
+}

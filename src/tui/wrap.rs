@@ -1,0 +1,96 @@
+//! Word wrap by grapheme width, continued where it left off.
+//!
+//! A row never changes once another has begun after it, so text that grows at the end is wrapped from
+//! the start of its last row: the work for a token does not depend on what stands before.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns a tab takes.
+pub const TAB: usize = 4;
+
+/// A row of wrapped text: a byte range of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte; a line break is not part of its row.
+    pub end: usize,
+    /// Whether a line break follows.
+    pub broken: bool,
+}
+
+/// Wrapped text at one width. The text itself is kept by whoever calls.
+#[derive(Clone, Debug, Default)]
+pub struct Wrapped {
+    width: usize,
+    rows: Vec<Row>,
+    /// Bytes of text wrapped so far.
+    length: usize,
+    /// Graphemes looked at, ever: what a test counts.
+    #[cfg(test)]
+    pub looked_at: usize,
+}
+
+/// Columns a grapheme takes.
+pub fn width_of(grapheme: &str) -> usize {
+    if grapheme == "\t" { TAB } else { grapheme.width() }
+}
+
+impl Wrapped {
+    /// The rows so far; at least one once text was given, even if it is empty.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Brings the rows up to date with text that grew at the end, or with another width.
+    pub fn update(&mut self, text: &str, width: u16) {
+        let width = usize::from(width.max(1));
+        if width != self.width || text.len() < self.length {
+            self.rows.clear();
+            self.width = width;
+            self.length = 0;
+        } else if text.len() == self.length && !self.rows.is_empty() {
+            return;
+        }
+        let start = self.rows.pop().map_or(0, |row| row.start);
+        self.length = text.len();
+        self.wrap_from(text, start);
+    }
+
+    fn wrap_from(&mut self, text: &str, start: usize) {
+        let mut row = start;
+        let mut column = 0;
+        // Where the row could be cut: just after the last white space in it.
+        let mut cut: Option<usize> = None;
+        for (offset, grapheme) in text[start..].grapheme_indices(true) {
+            #[cfg(test)]
+            {
+                self.looked_at += 1;
+            }
+            let at = start + offset;
+            let after = at + grapheme.len();
+            if matches!(grapheme, "\n" | "\r\n") {
+                self.rows.push(Row { start: row, end: at, broken: true });
+                (row, column, cut) = (after, 0, None);
+                continue;
+            }
+            let width = width_of(grapheme);
+            let is_space = grapheme.chars().all(char::is_whitespace);
+            while column + width > self.width && at > row && !is_space {
+                let end = cut.take().filter(|&cut| cut > row).unwrap_or(at);
+                self.rows.push(Row { start: row, end, broken: false });
+                row = end;
+                column = text[row..at].graphemes(true).map(width_of).sum();
+            }
+            column += width;
+            if is_space || width == 2 {
+                cut = Some(after);
+            }
+        }
+        self.rows.push(Row { start: row, end: text.len(), broken: false });
+    }
+}
+
+#[cfg(test)]
+mod tests;
