@@ -1,6 +1,8 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
 pub mod distribution;
 pub mod engine;
+pub mod model;
+pub mod paths;
 pub mod sampling;
 pub mod score;
 pub mod settings;

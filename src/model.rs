@@ -1,0 +1,2 @@
+//! Models: finding, fetching, verifying and describing GGUF files.
+pub mod gguf;
