@@ -61,31 +61,31 @@ impl Default for File {
 
 impl File {
     /// Sets a key, replacing it if it is there.
-    pub fn set(&mut self, key: &str, value: Value) -> &mut Self {
+    pub fn set(&mut self, key: &str, value: Value) {
         match self.keys.iter_mut().find(|(name, _)| name == key.as_bytes()) {
             Some((_, old)) => *old = value,
             None => self.keys.push((key.into(), value)),
         }
-        self
     }
 
     /// Removes a key.
-    pub fn remove(&mut self, key: &str) -> &mut Self {
+    pub fn remove(&mut self, key: &str) {
         self.keys.retain(|(name, _)| name != key.as_bytes());
-        self
     }
 
     /// Adds a tensor of F32.
-    pub fn tensor(&mut self, name: &str, shape: &[u64], noise: &mut Noise) -> &mut Self {
+    pub fn tensor(&mut self, name: &str, shape: &[u64], noise: &mut Noise) {
         let elements: u64 = shape.iter().product();
         let data = (0..elements).flat_map(|_| noise.float().to_le_bytes()).collect();
         self.tensors.push(Tensor { name: name.into(), shape: shape.to_vec(), kind: 0, data, offset: None });
-        self
     }
 
     /// A tensor by name.
     pub fn tensor_mut(&mut self, name: &str) -> &mut Tensor {
-        self.tensors.iter_mut().find(|tensor| tensor.name == name.as_bytes()).expect("a tensor of the fixture")
+        self.tensors
+            .iter_mut()
+            .find(|tensor| tensor.name == name.as_bytes())
+            .expect("a tensor of the fixture")
     }
 
     /// The header alone, padded to the data section.
@@ -267,9 +267,26 @@ pub fn tiny_llama(seed: u64) -> File {
     let bytes = byte_characters();
     let space = bytes[0x20].clone();
     let pairs = [
-        (space.as_str(), "t"), ("h", "e"), ("i", "n"), (space.as_str(), "a"), ("r", "e"), ("o", "n"),
-        ("e", "r"), (" t", "he"), (space.as_str(), "s"), ("a", "t"), ("o", "r"), ("e", "n"), ("i", "s"),
-        ("a", "n"), ("n", "d"), ("e", "s"), ("o", "u"), ("l", "l"), ("i", "t"), ("in", "g"),
+        (space.as_str(), "t"),
+        ("h", "e"),
+        ("i", "n"),
+        (space.as_str(), "a"),
+        ("r", "e"),
+        ("o", "n"),
+        ("e", "r"),
+        (" t", "he"),
+        (space.as_str(), "s"),
+        ("a", "t"),
+        ("o", "r"),
+        ("e", "n"),
+        ("i", "s"),
+        ("a", "n"),
+        ("n", "d"),
+        ("e", "s"),
+        ("o", "u"),
+        ("l", "l"),
+        ("i", "t"),
+        ("in", "g"),
     ];
     let pairs: Vec<(String, String)> =
         pairs.iter().map(|(a, b)| (a.replace(' ', &space), b.replace(' ', &space))).collect();

@@ -188,7 +188,7 @@ impl Gguf {
         matches!(self.architecture(), Some("llama" | "gemma3"))
     }
 
-    fn runnable(&self) -> Result<(), Fault> {
+    pub(super) fn runnable(&self) -> Result<(), Fault> {
         let architecture = self.decoder()?;
         self.check_whole()?;
         let vocabulary = self.vocabulary()?;
