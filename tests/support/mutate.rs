@@ -296,7 +296,10 @@ fn field(file: &mut File, noise: &mut Noise) -> Deed {
         }
         9..=10 => list_entry(file, noise),
         11..=13 => tensor(file, noise),
-        14 => proportions(file, &arch, noise),
+        14 => match noise.below(3) {
+            0 => experts(file, noise),
+            _ => proportions(file, &arch, noise),
+        },
         _ => tensor_list(file, noise),
     }
 }
@@ -405,7 +408,9 @@ fn tensor(file: &mut File, noise: &mut Noise) -> Deed {
         0 => {
             // Another type with data of the right size: only its use can be wrong.
             let (kind, block, bytes) = *noise.pick(&KINDS);
-            let elements: u64 = tensor.shape.iter().product();
+            // An earlier deed may have made the shape absurd.
+            let elements =
+                tensor.shape.iter().fold(1_u64, |product, &n| product.saturating_mul(n)).min(1 << 18);
             tensor.kind = kind;
             tensor.data = (0..elements / block * bytes).map(|_| noise.next() as u8).collect();
             format!("{name}: type {kind}, data to match")
@@ -497,6 +502,23 @@ fn proportions(file: &mut File, arch: &str, noise: &mut Noise) -> Deed {
         }
     }
     format!("{heads} heads, {kv_heads} for keys, of {head}")
+}
+
+/// Makes a llama a mixture of experts.
+fn experts(file: &mut File, noise: &mut Noise) -> Deed {
+    let (count, used) = *noise.pick(&[(1, 1), (2, 1), (4, 2), (4, 4), (3, 2), (4, 5), (4, 0)]);
+    file.tensors
+        .retain(|tensor| !tensor.name.starts_with(b"blk.0.ffn_") || tensor.name.ends_with(b"norm.weight"));
+    file.set("llama.expert_count", Value::U32(count));
+    file.set("llama.expert_used_count", Value::U32(used));
+    let count = u64::from(count);
+    file.tensor("blk.0.ffn_gate_inp.weight", &[64, count], noise);
+    file.tensor("blk.0.ffn_up_exps.weight", &[64, 128, count], noise);
+    file.tensor("blk.0.ffn_down_exps.weight", &[128, 64, count], noise);
+    if noise.below(4) > 0 {
+        file.tensor("blk.0.ffn_gate_exps.weight", &[64, 128, count], noise);
+    }
+    format!("{used} of {count} experts")
 }
 
 /// Adds, removes, repeats or swaps tensors.

@@ -14,6 +14,22 @@ const WIDEST: u32 = 1 << 20;
 /// Longer than any context a model was trained with; llama.cpp keeps it in 32 signed bits.
 const LONGEST_CONTEXT: u32 = 1 << 30;
 
+/// Scalars that need no bounds, with the only type llama.cpp accepts.
+const SCALARS: &[(&str, Kind)] = &[
+    ("vocab_size", Kind::U32),
+    ("expert_group_used_count", Kind::U32),
+    ("classifier.pooling_type", Kind::U32),
+    ("rope.freq_base", Kind::F32),
+    ("rope.freq_base_swa", Kind::F32),
+    ("rope.scale_linear", Kind::F32),
+    ("rope.scaling.factor", Kind::F32),
+    ("rope.scaling.alpha", Kind::F32),
+    ("rope.scaling.attn_factor", Kind::F32),
+    ("rope.scaling.original_context_length", Kind::U32),
+    ("rope.scaling.finetuned", Kind::Bool),
+    ("final_logit_softcapping", Kind::F32),
+];
+
 /// What every decoder has.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hparams {
@@ -44,6 +60,10 @@ pub(super) struct Hparams {
 impl Hparams {
     /// Reads and checks what all architectures share.
     pub(super) fn read(gguf: &Gguf) -> Result<Hparams, Fault> {
+        for &(key, kind) in SCALARS {
+            gguf.scalar_is(&gguf.model_key(key), kind)?;
+        }
+        gguf.texts(&gguf.model_key("classifier.output_labels"))?;
         gguf.model_u32("context_length", 1, LONGEST_CONTEXT)?;
         let embd = gguf.model_u32("embedding_length", 1, WIDEST)?;
         let layers = gguf.model_u32("block_count", 1, MOST_LAYERS)?;

@@ -176,6 +176,8 @@ fn vocabularies_that_llama_cpp_dies_of_are_refused() {
         (|f| f.set("tokenizer.ggml.model", text("none")), "no vocabulary"),
         (|f| f.set("tokenizer.ggml.model", text("hybriddna")), "'hybriddna' is not supported"),
         (|f| f.set("tokenizer.ggml.model", V::U32(1)), "must be a UTF-8 string"),
+        (|f| f.set("tokenizer.ggml.pre", text("whitespace")), "'whitespace' is not supported"),
+        (|f| f.set("general.file_type", V::Bool(true)), "is bool, and it must be u32"),
         (|f| f.set(TOKENS, V::U32(1)), "must be an array of string"),
         (|f| f.set(TOKENS, V::I32s(vec![1])), "must be an array of string"),
         (|f| f.set(TOKENS, V::Texts(vec![])), "empty"),

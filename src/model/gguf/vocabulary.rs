@@ -48,6 +48,11 @@ const SCALARS: &[(&str, Kind)] = &[
     ("tokenizer.ggml.add_sep_token", Kind::Bool),
     ("tokenizer.ggml.add_space_prefix", Kind::Bool),
     ("tokenizer.ggml.remove_extra_whitespaces", Kind::Bool),
+    ("tokenizer.ggml.normalizer.lowercase", Kind::Bool),
+    ("tokenizer.ggml.normalizer.strip_accents", Kind::Bool),
+    ("general.architecture", Kind::Text),
+    ("general.name", Kind::Text),
+    ("general.file_type", Kind::U32),
 ];
 
 /// How a vocabulary turns text into tokens.
@@ -138,6 +143,10 @@ impl Gguf {
         let (model, tokenizer) = self.tokenizer()?;
         for &(key, kind) in SCALARS {
             self.scalar_is(key, kind)?;
+        }
+        if self.text(PRE) == Some("whitespace") {
+            // An encoder's; llama.cpp's merging asserts that no piece holds a space.
+            return Err(Fault::key(PRE, "'whitespace' is not supported"));
         }
         let tokens =
             self.texts(TOKENS)?.ok_or_else(|| Fault::key(TOKENS, "missing: the file has no vocabulary"))?;
