@@ -8,6 +8,7 @@ pub mod llama;
 pub mod protocol;
 mod scorer;
 mod threads;
+pub mod trial;
 mod worker;
 
 pub use protocol::*;

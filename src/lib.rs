@@ -3,6 +3,8 @@ pub mod chat;
 pub mod command;
 pub mod distribution;
 pub mod engine;
+pub mod model;
+pub mod paths;
 pub mod sampling;
 pub mod score;
 pub mod session;

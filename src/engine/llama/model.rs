@@ -50,6 +50,23 @@ impl Model {
         Ok(Model { inner, vocab })
     }
 
+    /// Loads the vocabulary alone, which is all that tokenizing needs and all that some files hold.
+    /// No context can be made from it.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`].
+    pub fn load_vocabulary(path: &std::path::Path) -> Result<Model, EngineError> {
+        let failed =
+            |reason: &str| EngineError::Load { path: path.display().to_string(), reason: reason.to_string() };
+        let backend = backend().ok_or_else(|| failed("llama.cpp did not start; its log says why"))?;
+        let params = LlamaModelParams::default().with_vocab_only(true);
+        let inner = LlamaModel::load_from_file(backend, path, &params).map_err(|error| {
+            failed(&format!("llama.cpp could not load its vocabulary ({error}); its log says why"))
+        })?;
+        let vocab = Arc::new(read_vocab(&inner));
+        Ok(Model { inner, vocab })
+    }
+
     /// The raw model. llama.cpp changes it only while contexts are made, which one thread does.
     pub(super) fn as_ptr(&self) -> *mut sys::llama_model {
         let transparent: *const LlamaModel = &self.inner;

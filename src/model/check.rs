@@ -1,0 +1,191 @@
+//! Trying an unknown file in a process that may die.
+//!
+//! [`super::gguf`] checks `llama` and `gemma3` files completely and others in part. Before a file is
+//! loaded here for the first time, a child process of our own executable loads it; if llama.cpp ends
+//! that process, it says so in one line and this process lives on. The outcome is remembered, so a
+//! known file costs nothing. Must not load a model itself: the caller hands the loading in.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::error::ModelError;
+use super::gguf::Gguf;
+use super::memory::{FileId, Memory};
+use super::progress::{Progress, Stage};
+
+/// The hidden subcommand: `tokenscope __check-model PATH`.
+pub const SUBCOMMAND: &str = "__check-model";
+
+/// The child's first line: this executable knows the subcommand.
+const HELLO: &str = "tokenscope checks a model";
+/// The child's verdicts.
+const GOOD: &str = "good";
+const BAD: &str = "bad: ";
+/// A child that takes longer than this on top of what the file's size needs is stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Reading from a slow disk.
+const SLOWEST_BYTES_PER_SECOND: u64 = 20 << 20;
+/// How much of the child's log is kept.
+const LOG_TAIL: u64 = 1 << 20;
+
+/// What became of the trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It loads.
+    Good,
+    /// llama.cpp reports an error.
+    Refused(String),
+    /// The process died.
+    Harmful(String),
+    /// The executable does not know the subcommand (a test runner, another program that uses this
+    /// library): nothing is known.
+    Unknown,
+}
+
+/// Makes sure that loading the file will not end this process. Asks the memory first.
+///
+/// # Errors
+/// [`ModelError::Refused`] and [`ModelError::Harmful`] if the file is not to be loaded.
+pub fn verify_in_child(
+    gguf: &Gguf,
+    executable: &Path,
+    memory: &Memory,
+    progress: &dyn Progress,
+) -> Result<(), ModelError> {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    let id = FileId::of(&gguf.path);
+    if id.as_ref().is_some_and(|id| memory.recall(id).loads.as_deref() == Some(VERSION)) {
+        return Ok(());
+    }
+    let path = gguf.path.clone();
+    match try_in_child(gguf, executable, progress)? {
+        Verdict::Good => {
+            if let Some(id) = id.filter(|id| FileId::of(&path).as_ref() == Some(id)) {
+                memory.remember(&id, |known| known.loads = Some(VERSION.to_owned()));
+            }
+            Ok(())
+        }
+        Verdict::Unknown => Ok(()),
+        Verdict::Refused(what) => Err(ModelError::Refused { path, what }),
+        Verdict::Harmful(what) => Err(ModelError::Harmful { path, what }),
+    }
+}
+
+/// Runs `executable __check-model PATH` and waits for its verdict.
+///
+/// # Errors
+/// If the child cannot be started or the person does not want to wait.
+pub fn try_in_child(gguf: &Gguf, executable: &Path, progress: &dyn Progress) -> Result<Verdict, ModelError> {
+    progress.update(Stage::Trying, 0, None);
+    let child = Command::new(executable)
+        .arg(SUBCOMMAND)
+        .arg(&gguf.path)
+        // ggml would start a debugger to print a backtrace.
+        .env("GGML_NO_BACKTRACE", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = Watched(child.map_err(|error| ModelError::io("start", executable, error))?);
+    let said = read_aside(child.0.stdout.take());
+    let log = read_aside(child.0.stderr.take());
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(gguf.size / SLOWEST_BYTES_PER_SECOND);
+    let status = loop {
+        match child.0.try_wait() {
+            Ok(Some(status)) => break Some(status),
+            Ok(None) if progress.cancelled() => return Err(ModelError::Interrupted),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => break None,
+        }
+    };
+    drop(child);
+    let said = said.join().unwrap_or_default();
+    let log = log.join().unwrap_or_default();
+    Ok(verdict(&said, &log, status))
+}
+
+/// A child that does not outlive its watcher.
+struct Watched(Child);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(LOG_TAIL).read_to_end(&mut kept);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        String::from_utf8_lossy(&kept).into_owned()
+    })
+}
+
+fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> Verdict {
+    let mut lines = said.lines();
+    if lines.next() != Some(HELLO) {
+        return Verdict::Unknown;
+    }
+    let last = lines.next_back().unwrap_or_default();
+    match status {
+        None => Verdict::Harmful("it did not come to an end".to_owned()),
+        Some(status) if status.success() && last == GOOD => Verdict::Good,
+        Some(_) if last.starts_with(BAD) => Verdict::Refused(reason(log, &last[BAD.len()..])),
+        Some(status) => Verdict::Harmful(death(log, status)),
+    }
+}
+
+/// What llama.cpp's log says, which is more than its return code: one line for people.
+fn reason(log: &str, said: &str) -> String {
+    let error = log.lines().rev().find_map(|line| line.split_once("error loading model: "));
+    let line = error.map_or(said, |(_, error)| error);
+    crate::token::printable(line.trim())
+}
+
+fn death(log: &str, status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    let line =
+        log.lines().rev().find(|line| line.contains("GGML_ASSERT") || line.contains("terminate called"));
+    match (line, status.signal()) {
+        (Some(line), _) => {
+            // Without the path of llama.cpp's source file.
+            let from = line.find("GGML_ASSERT").unwrap_or(0);
+            crate::token::printable(line[from..].trim())
+        }
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// The child's side: `load` is to load the file (the flag says that only its vocabulary can be) and
+/// evaluate a little. The exit code is 0 if it can.
+pub fn run_child_check<E: std::fmt::Display>(
+    path: &Path,
+    load: impl FnOnce(&Path, bool) -> Result<(), E>,
+) -> ExitCode {
+    println!("{HELLO}");
+    let outcome = match Gguf::read(path) {
+        Ok(gguf) => load(path, gguf.is_vocabulary_only()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match outcome {
+        Ok(()) => {
+            println!("{GOOD}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            println!("{BAD}{}", what.replace('\n', " "));
+            ExitCode::from(3)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,417 @@
+//! The tokenizer part of the metadata: what it says, and whether llama.cpp can build on it.
+//!
+//! Mirrors the conditions of `llama_vocab::impl::load` and of the tokenizers in llama-vocab.cpp,
+//! including those that only fail later, while tokenizing.
+
+use std::collections::HashSet;
+
+use super::error::{Fault, shown};
+use super::value::{Kind, List};
+use super::{Gguf, GgufError};
+
+/// Longest token in bytes. llama.cpp recurses once per byte in some tokenizers.
+const LONGEST_TOKEN: usize = 8192;
+/// The token type of a single byte, as the file numbers it.
+const BYTE: i128 = 6;
+
+const MODEL: &str = "tokenizer.ggml.model";
+const PRE: &str = "tokenizer.ggml.pre";
+const TOKENS: &str = "tokenizer.ggml.tokens";
+const SCORES: &str = "tokenizer.ggml.scores";
+const TYPES: &str = "tokenizer.ggml.token_type";
+const MERGES: &str = "tokenizer.ggml.merges";
+const UNKNOWN_ID: &str = "tokenizer.ggml.unknown_token_id";
+
+/// Scalars llama.cpp reads, with the only type it accepts.
+const SCALARS: &[(&str, Kind)] = &[
+    (PRE, Kind::Text),
+    ("tokenizer.ggml.token_type_count", Kind::U32),
+    ("tokenizer.ggml.bos_token_id", Kind::U32),
+    ("tokenizer.ggml.eos_token_id", Kind::U32),
+    ("tokenizer.ggml.eot_token_id", Kind::U32),
+    ("tokenizer.ggml.eom_token_id", Kind::U32),
+    (UNKNOWN_ID, Kind::U32),
+    ("tokenizer.ggml.seperator_token_id", Kind::U32),
+    ("tokenizer.ggml.padding_token_id", Kind::U32),
+    ("tokenizer.ggml.mask_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_pre_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_suf_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_mid_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_pad_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_rep_token_id", Kind::U32),
+    ("tokenizer.ggml.fim_sep_token_id", Kind::U32),
+    ("tokenizer.ggml.prefix_token_id", Kind::U32),
+    ("tokenizer.ggml.suffix_token_id", Kind::U32),
+    ("tokenizer.ggml.middle_token_id", Kind::U32),
+    ("tokenizer.ggml.add_bos_token", Kind::Bool),
+    ("tokenizer.ggml.add_eos_token", Kind::Bool),
+    ("tokenizer.ggml.add_sep_token", Kind::Bool),
+    ("tokenizer.ggml.add_space_prefix", Kind::Bool),
+    ("tokenizer.ggml.remove_extra_whitespaces", Kind::Bool),
+    ("tokenizer.ggml.normalizer.lowercase", Kind::Bool),
+    ("tokenizer.ggml.normalizer.strip_accents", Kind::Bool),
+    ("general.architecture", Kind::Text),
+    ("general.name", Kind::Text),
+    ("general.file_type", Kind::U32),
+];
+
+/// How a vocabulary turns text into tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokenizer {
+    /// SentencePiece with scores and byte fallback (`llama`).
+    SentencePiece,
+    /// Byte-pair merges (`gpt2`, `gemma4`).
+    BytePair,
+    /// BERT's word pieces.
+    WordPiece,
+    /// T5's unigram model.
+    Unigram,
+    /// RWKV's trie.
+    Rwkv,
+    /// PLaMo-2's own.
+    Plamo2,
+}
+
+impl Tokenizer {
+    fn of_model(name: &str) -> Option<Tokenizer> {
+        Some(match name {
+            "llama" => Tokenizer::SentencePiece,
+            "gpt2" | "gemma4" => Tokenizer::BytePair,
+            "bert" => Tokenizer::WordPiece,
+            "t5" => Tokenizer::Unigram,
+            "rwkv" => Tokenizer::Rwkv,
+            "plamo2" => Tokenizer::Plamo2,
+            _ => return None,
+        })
+    }
+
+    /// A name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tokenizer::SentencePiece => "SentencePiece",
+            Tokenizer::BytePair => "byte-pair",
+            Tokenizer::WordPiece => "WordPiece",
+            Tokenizer::Unigram => "unigram",
+            Tokenizer::Rwkv => "RWKV",
+            Tokenizer::Plamo2 => "PLaMo-2",
+        }
+    }
+
+    /// BOS and unknown token where the file names none.
+    fn defaults(self, model: &str) -> (Option<u32>, Option<u32>) {
+        match self {
+            Tokenizer::SentencePiece | Tokenizer::Plamo2 => (Some(1), Some(0)),
+            Tokenizer::BytePair if model == "gemma4" => (None, None),
+            Tokenizer::BytePair => (Some(11), None),
+            Tokenizer::WordPiece => (Some(101), Some(100)),
+            Tokenizer::Unigram => (None, Some(2)),
+            Tokenizer::Rwkv => (None, None),
+        }
+    }
+}
+
+/// A checked vocabulary.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    /// How text becomes tokens.
+    pub tokenizer: Tokenizer,
+    /// The name of the pre-tokenizer, for byte-pair vocabularies.
+    pub pre: Option<&'a str>,
+    /// The text of every token as the file spells it: at least one, all different.
+    pub tokens: &'a List,
+    /// A score for each token.
+    pub scores: Option<&'a List>,
+    /// A type for each token: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
+    pub types: Option<&'a List>,
+    /// Byte-pair merges, `left right`, best first.
+    pub merges: Option<&'a List>,
+    /// Beginning of sequence, in range.
+    pub bos: Option<u32>,
+    /// End of sequence, in range, where the file names one.
+    pub eos: Option<u32>,
+    /// Whether a raw text is to begin with BOS.
+    pub add_bos: bool,
+}
+
+impl Gguf {
+    /// The vocabulary, if llama.cpp can tokenize with it.
+    pub fn check_vocabulary(&self) -> Result<Vocabulary<'_>, GgufError> {
+        self.vocabulary().map_err(|fault| self.error(fault))
+    }
+
+    pub(super) fn vocabulary(&self) -> Result<Vocabulary<'_>, Fault> {
+        let (model, tokenizer) = self.tokenizer()?;
+        for &(key, kind) in SCALARS {
+            self.scalar_is(key, kind)?;
+        }
+        if self.text(PRE) == Some("whitespace") {
+            // An encoder's; llama.cpp's merging asserts that no piece holds a space.
+            return Err(Fault::key(PRE, "'whitespace' is not supported"));
+        }
+        let tokens =
+            self.texts(TOKENS)?.ok_or_else(|| Fault::key(TOKENS, "missing: the file has no vocabulary"))?;
+        let count = tokens.len();
+        if count == 0 {
+            return Err(Fault::key(TOKENS, "empty, and a vocabulary needs a token"));
+        }
+        let id = |key: &str| self.get(key).and_then(|value| value.u32()).filter(|&id| (id as usize) < count);
+        let (bos, unknown) = tokenizer.defaults(model);
+        let bos = id("tokenizer.ggml.bos_token_id").or(bos.filter(|&id| (id as usize) < count));
+        let unknown = id(UNKNOWN_ID).or(unknown.filter(|&id| (id as usize) < count));
+        let vocabulary = Vocabulary {
+            tokenizer,
+            pre: self.text(PRE),
+            tokens,
+            scores: self.scores(count)?,
+            types: self.types(count)?,
+            merges: self.merges(tokenizer)?,
+            bos,
+            eos: id("tokenizer.ggml.eos_token_id"),
+            add_bos: self.adds_bos(tokenizer),
+        };
+        let texts = distinct(tokens)?;
+        vocabulary.check_byte_tokens()?;
+        vocabulary.check_coverage(&texts)?;
+        if unknown.is_none()
+            && matches!(tokenizer, Tokenizer::WordPiece | Tokenizer::Unigram | Tokenizer::Rwkv)
+        {
+            return Err(Fault::key(
+                UNKNOWN_ID,
+                format!("{} needs a token for unknown text", tokenizer.name()),
+            ));
+        }
+        Ok(vocabulary)
+    }
+
+    fn tokenizer(&self) -> Result<(&str, Tokenizer), Fault> {
+        let Some(value) = self.get(MODEL) else {
+            return Err(Fault::key(MODEL, "missing: the file has no vocabulary"));
+        };
+        match value.text() {
+            Some("none" | "no_vocab") => {
+                Err(Fault::Unsupported("this model has no vocabulary, so its tokens cannot be shown".into()))
+            }
+            Some(name) => match Tokenizer::of_model(name) {
+                Some(tokenizer) => Ok((name, tokenizer)),
+                None => {
+                    let shown = shown(name.as_bytes());
+                    Err(Fault::Unsupported(format!(
+                        "the tokenizer {shown} is not supported (known: llama, gpt2, gemma4, bert, t5, rwkv, plamo2)"
+                    )))
+                }
+            },
+            None => {
+                Err(Fault::key(MODEL, format!("is {}, and it must be a UTF-8 string", value.type_name())))
+            }
+        }
+    }
+
+    pub(super) fn scalar_is(&self, key: &str, kind: Kind) -> Result<(), Fault> {
+        let Some(value) = self.get(key) else { return Ok(()) };
+        let right = match kind {
+            Kind::Text => value.text().is_some(),
+            kind => value.type_name() == kind.to_string(),
+        };
+        match right {
+            true => Ok(()),
+            false => Err(Fault::key(key, format!("is {}, and it must be {kind}", value.type_name()))),
+        }
+    }
+
+    fn list_of(&self, key: &str, kinds: &[Kind]) -> Result<Option<&List>, Fault> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.list() {
+            Some(list) if kinds.contains(&list.kind()) => Ok(Some(list)),
+            _ => Err(Fault::key(
+                key,
+                format!("is {}, and it must be an array of {}", value.type_name(), kinds[0]),
+            )),
+        }
+    }
+
+    pub(super) fn texts(&self, key: &str) -> Result<Option<&List>, Fault> {
+        self.list_of(key, &[Kind::Text])
+    }
+
+    fn scores(&self, count: usize) -> Result<Option<&List>, Fault> {
+        let Some(scores) = self.list_of(SCORES, &[Kind::F32, Kind::I32])? else { return Ok(None) };
+        same_length(SCORES, scores, count)?;
+        match scores.floats().and_then(|mut floats| floats.position(f32::is_nan)) {
+            // It would break the order in which pieces are merged.
+            Some(index) => Err(Fault::key(SCORES, format!("score {index} is no number"))),
+            None => Ok(Some(scores)),
+        }
+    }
+
+    fn types(&self, count: usize) -> Result<Option<&List>, Fault> {
+        let Some(types) = self.list_of(TYPES, &[Kind::I32])? else { return Ok(None) };
+        same_length(TYPES, types, count)?;
+        Ok(Some(types))
+    }
+
+    fn merges(&self, tokenizer: Tokenizer) -> Result<Option<&List>, Fault> {
+        let Some(merges) = self.texts(MERGES)? else {
+            let needed = tokenizer == Tokenizer::BytePair && self.text(PRE) != Some("kimi-k2");
+            return match needed {
+                true => Err(Fault::key(MERGES, "missing, and a byte-pair vocabulary needs its merges")),
+                false => Ok(None),
+            };
+        };
+        // llama.cpp splits at the first space after the first byte.
+        let broken = merges.texts().position(|merge| !merge.iter().skip(1).any(|&byte| byte == b' '));
+        match broken {
+            Some(index) => {
+                let text = shown(merges.text(index).unwrap_or_default());
+                Err(Fault::key(
+                    MERGES,
+                    format!("merge {index} is {text}, and it must be two pieces with a space between"),
+                ))
+            }
+            None => Ok(Some(merges)),
+        }
+    }
+
+    fn adds_bos(&self, tokenizer: Tokenizer) -> bool {
+        let pre = self.text(PRE).unwrap_or_default();
+        if tokenizer == Tokenizer::BytePair && matches!(pre, "gemma4" | "granite-embed-multi-311m")
+            || self.text(MODEL) == Some("gemma4")
+        {
+            // llama.cpp overrides the file for these.
+            return true;
+        }
+        let by_default = match tokenizer {
+            Tokenizer::SentencePiece | Tokenizer::WordPiece => true,
+            Tokenizer::BytePair => matches!(
+                pre,
+                "llama3"
+                    | "llama-v3"
+                    | "llama-bpe"
+                    | "falcon3"
+                    | "falcon-h1"
+                    | "pixtral"
+                    | "midm-2.0"
+                    | "lfm2"
+                    | "jina-v5-nano"
+                    | "tekken"
+                    | "chameleon"
+            ),
+            Tokenizer::Unigram | Tokenizer::Rwkv | Tokenizer::Plamo2 => false,
+        };
+        self.get("tokenizer.ggml.add_bos_token").and_then(|value| value.bool()).unwrap_or(by_default)
+    }
+}
+
+impl Vocabulary<'_> {
+    /// Tokens typed as bytes must spell one: llama.cpp cuts the two digits out unasked.
+    fn check_byte_tokens(&self) -> Result<(), Fault> {
+        let Some(types) = self.types.and_then(List::integers) else { return Ok(()) };
+        for (id, (kind, text)) in types.zip(self.tokens.texts()).enumerate() {
+            if kind == BYTE && (byte_of(text).is_none() || self.tokenizer == Tokenizer::WordPiece) {
+                let text = shown(text);
+                return Err(Fault::key(
+                    TYPES,
+                    format!("token {id}, {text}, is typed as a byte and spells none (<0x41>)"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where text falls back to single bytes, a byte without a token is an uncaught exception, or
+    /// an endless loop, in llama.cpp.
+    fn check_coverage(&self, texts: &HashSet<&[u8]>) -> Result<(), Fault> {
+        let missing = match self.tokenizer {
+            Tokenizer::SentencePiece => (0..=u8::MAX).find(|byte| {
+                let spelled = format!("<0x{byte:02X}>");
+                !texts.contains(spelled.as_bytes()) && !texts.contains(&[*byte][..])
+            }),
+            Tokenizer::Rwkv => {
+                let mut seen = [false; 256];
+                for text in self.tokens.texts() {
+                    if let [byte] = unescape_rwkv(text)[..] {
+                        seen[byte as usize] = true;
+                    }
+                }
+                (0..=u8::MAX).find(|&byte| !seen[byte as usize])
+            }
+            _ => None,
+        };
+        match missing {
+            Some(byte) => Err(Fault::key(
+                TOKENS,
+                format!("no token for byte 0x{byte:02X}, so some text cannot be tokenized"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn same_length(key: &str, list: &List, count: usize) -> Result<(), Fault> {
+    match list.len() == count {
+        true => Ok(()),
+        false => Err(Fault::key(key, format!("{} entries for {count} tokens", list.len()))),
+    }
+}
+
+/// All token texts as llama.cpp sees them, if no two are the same.
+fn distinct(tokens: &List) -> Result<HashSet<&[u8]>, Fault> {
+    let mut seen = HashSet::with_capacity(tokens.len());
+    let mut unnamed = Vec::new();
+    for (id, text) in tokens.texts().enumerate() {
+        if text.len() > LONGEST_TOKEN {
+            return Err(Fault::key(
+                TOKENS,
+                format!("token {id} has {} bytes, and {LONGEST_TOKEN} are the most", text.len()),
+            ));
+        }
+        // It reads them as C strings, and names empty ones after their number.
+        let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+        if text.is_empty() {
+            unnamed.push(id);
+        } else if !seen.insert(text) {
+            return Err(Fault::key(TOKENS, format!("token {id}, {}, comes twice", shown(text))));
+        }
+    }
+    match unnamed.into_iter().find(|id| seen.contains(format!("[EMPTY_{id}]").as_bytes())) {
+        Some(id) => Err(Fault::key(
+            TOKENS,
+            format!("token {id} is empty and its stand-in '[EMPTY_{id}]' is a token too"),
+        )),
+        None => Ok(seen),
+    }
+}
+
+/// The byte that `<0x41>` spells.
+fn byte_of(text: &[u8]) -> Option<u8> {
+    let digits = text.strip_prefix(b"<0x")?.strip_suffix(b">")?;
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 2)?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
+/// As llama.cpp's `llama_unescape_rwkv_token`.
+fn unescape_rwkv(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        match bytes.next() {
+            Some(b't') => out.push(b'\t'),
+            Some(b'n') => out.push(b'\n'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b'x') => {
+                let digit = |c: u8| {
+                    if c >= b'a' { c.wrapping_sub(b'a').wrapping_add(10) } else { c.wrapping_sub(b'0') }
+                };
+                if let (Some(high), Some(low)) = (bytes.next(), bytes.next()) {
+                    out.push((digit(high) << 4).wrapping_add(digit(low)));
+                }
+            }
+            Some(other) => out.push(other),
+            None => {}
+        }
+    }
+    out
+}

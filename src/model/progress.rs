@@ -1,0 +1,51 @@
+//! How long work says how far it is, and is asked to stop.
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Another tokenscope is fetching; its end is waited for.
+    Waiting,
+    /// Bytes arrive from elsewhere.
+    Downloading,
+    /// A member is taken out of an archive.
+    Unpacking,
+    /// A file's checksum is computed.
+    Hashing,
+    /// A file nobody has loaded yet is tried in a child process; nothing is counted.
+    Trying,
+}
+
+impl Stage {
+    /// The verb for a line of progress.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting for another download",
+            Stage::Downloading => "downloading",
+            Stage::Unpacking => "unpacking",
+            Stage::Hashing => "checking",
+            Stage::Trying => "trying the model",
+        }
+    }
+}
+
+/// Told how far work is. Called often, from the thread that works: must be quick.
+pub trait Progress: Sync {
+    /// `done` of `total` bytes of a stage, both 0 and unknown where nothing is counted.
+    fn update(&self, stage: Stage, done: u64, total: Option<u64>);
+
+    /// Whether to stop. Asked at least every few hundred milliseconds.
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// One line that people should see (a licence, a source that failed).
+    fn note(&self, _line: &str) {}
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+}

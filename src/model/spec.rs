@@ -1,0 +1,5 @@
+use thiserror::Error;
+/// X
+#[derive(Debug, Error)]
+#[error("x")]
+pub struct SpecError;

@@ -1,0 +1,168 @@
+//! Models and llama.cpp together: whatever our reader lets through, llama.cpp survives.
+
+#[path = "support/gguf.rs"]
+mod gguf;
+#[path = "support/mutate.rs"]
+mod mutate;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gguf::{File, Noise, tiny_gemma3, tiny_llama};
+use tokenscope::model::check::{Verdict, try_in_child};
+use tokenscope::model::gguf::Gguf;
+use tokenscope::model::progress::Silent;
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_tokenscope"))
+}
+
+fn verdict_of(path: &Path) -> Verdict {
+    try_in_child(&Gguf::read(path).unwrap(), program(), &Silent).unwrap()
+}
+
+#[test]
+fn the_fixtures_load_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, mut file) in [("llama", tiny_llama(1)), ("gemma3", tiny_gemma3(1))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, file.bytes()).unwrap();
+        assert_eq!(verdict_of(&path), Verdict::Good, "{name}");
+        file.tensors.clear();
+        std::fs::write(&path, file.bytes()).unwrap();
+        assert_eq!(verdict_of(&path), Verdict::Good, "the vocabulary of {name}");
+    }
+}
+
+#[test]
+fn what_llama_cpp_does_not_survive_is_survived_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("twice.gguf");
+    let mut file = tiny_llama(1);
+    let Some((_, gguf::Value::Texts(tokens))) =
+        file.keys.iter_mut().find(|(key, _)| key == b"tokenizer.ggml.tokens")
+    else {
+        panic!("the fixture has tokens")
+    };
+    tokens[9] = tokens[10].clone();
+    std::fs::write(&path, file.bytes()).unwrap();
+    match verdict_of(&path) {
+        Verdict::Harmful(what) => assert!(what.contains("token_to_id.size()"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_llama_cpp_refuses_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pre.gguf");
+    let mut file = tiny_llama(1);
+    file.set("tokenizer.ggml.pre", gguf::text("unheard-of"));
+    std::fs::write(&path, file.bytes()).unwrap();
+    let refused = Verdict::Refused(
+        "error loading model vocabulary: unknown pre-tokenizer type: 'unheard-of'".to_owned(),
+    );
+    assert_eq!(verdict_of(&path), refused);
+}
+
+/// Damages `case` and, if our reader accepts the result, has llama.cpp load it in a child.
+/// `None` where the reader refuses; else what was done and how it ended.
+fn trial(case: u64, path: &Path) -> Option<(String, Verdict)> {
+    let mut noise = Noise(case);
+    let mut file = if case % 2 == 0 { tiny_llama(1) } else { tiny_gemma3(1) };
+    if case % 16 >= 14 {
+        file.tensors.clear();
+    }
+    let (deed, bytes) = damage(&mut file, &mut noise);
+    std::fs::write(path, bytes).unwrap();
+    let gguf = Gguf::read(path).ok()?;
+    let accepted = match gguf.is_vocabulary_only() {
+        true => gguf.check_vocabulary().is_ok(),
+        // What is not checked in full is what the child process is for.
+        false => gguf.is_fully_checked() && gguf.check_runnable().is_ok(),
+    };
+    accepted.then(|| (deed, try_in_child(&gguf, program(), &Silent).unwrap()))
+}
+
+fn damage(file: &mut File, noise: &mut Noise) -> (String, Vec<u8>) {
+    if noise.below(6) > 0 {
+        let deed = mutate::fields(file, noise);
+        return (deed, file.bytes());
+    }
+    let whole = file.bytes();
+    let mut header = file.header();
+    let rest = whole[header.len()..].to_vec();
+    let deed = mutate::bytes(&mut header, noise);
+    header.extend(rest);
+    (deed, header)
+}
+
+#[derive(Default)]
+struct Campaign {
+    next: AtomicU64,
+    accepted: AtomicU64,
+    refused_by_llama: AtomicU64,
+    harmful: Mutex<Vec<String>>,
+}
+
+/// Tries cases from `first` on until `wanted` of them got past our reader, on all cores.
+fn campaign(first: u64, wanted: u64) -> Campaign {
+    let campaign = Campaign { next: first.into(), ..Campaign::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let path = folder.path().join(format!("{thread}.gguf"));
+            let campaign = &campaign;
+            scope.spawn(move || campaign.work(wanted, &path));
+        }
+    });
+    campaign
+}
+
+impl Campaign {
+    fn work(&self, wanted: u64, path: &Path) {
+        while self.accepted.load(Ordering::Relaxed) < wanted {
+            let case = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((deed, verdict)) = trial(case, path) else { continue };
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+            match verdict {
+                Verdict::Good => {}
+                Verdict::Refused(what) => {
+                    self.refused_by_llama.fetch_add(1, Ordering::Relaxed);
+                    if std::env::var_os("TOKENSCOPE_FUZZ_VERBOSE").is_some() {
+                        eprintln!("case {case} ({deed}): refused: {what}");
+                    }
+                }
+                bad => self.harmful.lock().unwrap().push(format!("case {case} ({deed}): {bad:?}")),
+            }
+        }
+    }
+
+    fn report(self, first: u64) {
+        let cases = self.next.into_inner() - first;
+        let accepted = self.accepted.into_inner();
+        let refused = self.refused_by_llama.into_inner();
+        eprintln!(
+            "{cases} damaged files, {accepted} accepted by our reader, {refused} of them refused by llama.cpp"
+        );
+        let harmful = self.harmful.into_inner().unwrap();
+        assert!(harmful.is_empty(), "{} killed the child:\n{}", harmful.len(), harmful.join("\n"));
+    }
+}
+
+#[test]
+fn accepted_damage_kills_no_child() {
+    campaign(0, 60).report(0);
+}
+
+/// The same for as long as you like: `TOKENSCOPE_FUZZ=20000 cargo test --release --test model -- \
+/// --ignored long_campaign --nocapture`. `TOKENSCOPE_FUZZ_FROM` names the first case.
+#[test]
+#[ignore = "takes as long as it is told to"]
+fn long_campaign() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("TOKENSCOPE_FUZZ_FROM").unwrap_or(1_000_000);
+    campaign(first, number("TOKENSCOPE_FUZZ").unwrap_or(1000)).report(first);
+}
