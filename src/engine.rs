@@ -15,6 +15,7 @@ pub use protocol::*;
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Requests that may wait while one is running.
 const QUEUE: usize = 16;
@@ -58,13 +59,19 @@ impl Engine {
         })
     }
 
-    /// Ends the thread and waits for it.
-    pub fn shut_down(mut self) {
+    /// Ends the thread after its present step and waits for it this long; `false` if it goes on.
+    pub fn shut_down(mut self, patience: Duration) -> bool {
         let thread = self.thread.take();
         drop(self.commands);
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        let Some(thread) = thread else { return true };
+        let deadline = Instant::now() + patience;
+        while !thread.is_finished() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
+        true
     }
 }
 

@@ -1,10 +1,15 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
 pub mod chat;
+pub mod cli;
 pub mod command;
 pub mod distribution;
 pub mod engine;
+pub mod fatal;
+pub mod loading;
 pub mod model;
 pub mod paths;
+pub mod pipe;
+pub mod report;
 pub mod sampling;
 pub mod score;
 pub mod session;

@@ -300,11 +300,8 @@ impl Session {
     }
 
     fn messages(&self) -> Vec<Message> {
-        let system = self.system.iter().map(|text| Message {
-            role: Role::System,
-            content: text.clone(),
-            reply: None,
-        });
+        let system =
+            self.system.iter().map(|text| Message { role: Role::System, content: text.clone(), reply: None });
         let turns = self.turns.iter().map(|turn| Message {
             role: turn.role.clone(),
             content: turn.content.clone(),
@@ -346,8 +343,7 @@ impl Session {
     fn request(&mut self, prompt: Vec<crate::token::TokenId>, seed: u32) -> Generate {
         self.last_request = self.last_request.next();
         let cancel = CancelFlag::default();
-        self.job =
-            Some(Job { id: self.last_request, cancel: cancel.clone(), prefill: (0, prompt.len()) });
+        self.job = Some(Job { id: self.last_request, cancel: cancel.clone(), prefill: (0, prompt.len()) });
         let mut sampling = self.settings.sampling.clone();
         sampling.seed = seed;
         Generate {

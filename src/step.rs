@@ -4,7 +4,7 @@
 //! numbers only; bytes come from the [`crate::token::Vocab`]. Raw figures (before any sampler) and
 //! final ones (after) have separate fields and are never mixed.
 
-use crate::distribution::BoundaryMass;
+use crate::distribution::{BoundaryMass, Depth};
 use crate::sampling::Stage;
 use crate::token::TokenId;
 
@@ -64,13 +64,21 @@ impl Outlook {
     }
 
     /// The fewest candidates that hold `share` of the mass, as far as they are kept.
-    pub fn enough_for(&self, share: f64) -> usize {
+    fn enough_for(&self, share: f64) -> usize {
         let mut held = 0.0;
         let last = self.top.iter().position(|candidate| {
             held += candidate.prob();
             held >= share
         });
         last.map_or(self.top.len(), |i| i + 1)
+    }
+
+    /// How many candidates a depth means here.
+    pub fn count(&self, depth: Depth) -> usize {
+        match depth {
+            Depth::Count(k) => k.min(self.top.len()),
+            Depth::Mass(share) => self.enough_for(share),
+        }
     }
 
     /// The difference between the two best log-probabilities, in nats.

@@ -5,12 +5,15 @@
 
 pub mod colouring;
 mod composer;
+mod history;
 mod hit;
 pub mod keymap;
 pub mod layout;
 pub mod msg;
+pub mod run;
 mod segment;
 pub mod state;
+pub mod terminal;
 pub mod theme;
 mod transcript;
 pub mod update;

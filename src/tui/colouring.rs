@@ -61,7 +61,8 @@ impl Colouring {
     /// The level of a token.
     pub fn level(self, seen: &Seen) -> Option<Level> {
         let bits = |nats: f64| nats / std::f64::consts::LN_2;
-        let below = |value: f64, edges: [f64; LEVELS - 1]| edges.iter().filter(|&&edge| value >= edge).count();
+        let below =
+            |value: f64, edges: [f64; LEVELS - 1]| edges.iter().filter(|&&edge| value >= edge).count();
         match self {
             Colouring::Off => None,
             Colouring::Probability => {

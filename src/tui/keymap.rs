@@ -105,7 +105,12 @@ pub const CHAT: &[Binding] = &[
     on(KeyCode::Right, "→", Action::Walk(1), ""),
     on(KeyCode::Char('h'), "h", Action::Walk(-1), ""),
     on(KeyCode::Char('l'), "l", Action::Walk(1), ""),
-    on(KeyCode::Char('n'), "n N", Action::Unsure(1), "next, previous unsure step (no candidate has half the mass)"),
+    on(
+        KeyCode::Char('n'),
+        "n N",
+        Action::Unsure(1),
+        "next, previous unsure step (no candidate has half the mass)",
+    ),
     on(KeyCode::Char('N'), "N", Action::Unsure(-1), ""),
     on(KeyCode::Home, "Home End", Action::First, "first, last token"),
     on(KeyCode::End, "End", Action::Last, ""),
@@ -176,7 +181,11 @@ mod tests {
     fn no_key_stands_twice_in_a_table() {
         for table in [EVERYWHERE, MESSAGE, MESSAGE_EMPTY, CHAT, TABLE] {
             for (i, a) in table.iter().enumerate() {
-                assert!(!table[..i].iter().any(|b| (a.code, a.modifiers) == (b.code, b.modifiers)), "{}", a.key);
+                assert!(
+                    !table[..i].iter().any(|b| (a.code, a.modifiers) == (b.code, b.modifiers)),
+                    "{}",
+                    a.key
+                );
             }
         }
     }

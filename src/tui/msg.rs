@@ -41,8 +41,13 @@ pub enum Effect {
     Send(engine::Command),
     /// Keep a message for the up key of later sessions.
     Remember(String),
-    /// Hand the terminal back to the shell until SIGCONT.
+    /// Ask everyone in the job to stop, as the terminal's own Ctrl-Z would; this program is told by
+    /// the same signal.
     Suspend,
+    /// Give the terminal back and stop until SIGCONT.
+    Stop,
+    /// Take the terminal again: someone else may have had it.
+    Retake,
     /// Draw the whole screen anew.
     Redraw,
     /// Leave with this exit code.

@@ -105,7 +105,9 @@ impl State {
 
     /// The figures the panels show.
     pub fn shown(&self) -> Option<&Seen> {
-        self.shown_step().and_then(|index| self.session.trace().step(index)).and_then(|step| step.seen.as_ref())
+        self.shown_step()
+            .and_then(|index| self.session.trace().step(index))
+            .and_then(|step| step.seen.as_ref())
     }
 
     /// The turn a token of the trace belongs to.
@@ -115,9 +117,10 @@ impl State {
 
     /// How many candidates are asked for.
     pub fn candidates(&self) -> usize {
-        match (self.session.settings().k, self.shown()) {
+        let asked = self.session.settings().k;
+        match (asked, self.shown()) {
             (Depth::Count(k), _) => k,
-            (Depth::Mass(share), Some(seen)) => seen.outlook.enough_for(share),
+            (_, Some(seen)) => seen.outlook.count(asked),
             (Depth::Mass(_), None) => 10,
         }
     }
@@ -143,14 +146,9 @@ impl State {
     pub fn walk_to_unsure(&mut self, direction: isize) -> bool {
         let trace = self.session.trace();
         let Some(from) = self.shown_step() else { return false };
-        let unsure = |&i: &usize| {
-            trace.step(i).and_then(|step| step.seen.as_ref()).is_some_and(is_unsure)
-        };
-        let found = if direction > 0 {
-            (from + 1..trace.len()).find(unsure)
-        } else {
-            (0..from).rev().find(unsure)
-        };
+        let unsure = |&i: &usize| trace.step(i).and_then(|step| step.seen.as_ref()).is_some_and(is_unsure);
+        let found =
+            if direction > 0 { (from + 1..trace.len()).find(unsure) } else { (0..from).rev().find(unsure) };
         if let Some(token) = found {
             self.walk_to(token);
         }

@@ -40,8 +40,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::NoModel(reason) => no_model(state, reason),
         Msg::Terminate(signal) => vec![Effect::Quit(128 + signal as u8)],
-        Msg::Suspend => vec![Effect::Suspend],
-        Msg::Continue => vec![Effect::Redraw],
+        Msg::Suspend => vec![Effect::Stop],
+        Msg::Continue => vec![Effect::Retake],
     };
     state.sync();
     effects
@@ -80,7 +80,8 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
 }
 
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    if state.help.is_some() && !matches!(action(state.focus, true, key), Some(Action::Stop | Action::Suspend)) {
+    if state.help.is_some() && !matches!(action(state.focus, true, key), Some(Action::Stop | Action::Suspend))
+    {
         return on_help_key(state, key);
     }
     let nothing_written = state.composer.is_empty();

@@ -65,9 +65,7 @@ fn tabs(state: &State, frame: &mut Frame, pane: Option<Rect>) {
 /// A pane's border and title.
 fn pane<'a>(theme: Theme, title: impl Into<Line<'a>>, focused: bool) -> Block<'a> {
     let title: Line = title.into();
-    Block::bordered()
-        .border_style(theme.border(focused))
-        .title(title.style(theme.title(focused)))
+    Block::bordered().border_style(theme.border(focused)).title(title.style(theme.title(focused)))
 }
 
 fn is_focused(state: &State, focus: Focus) -> bool {

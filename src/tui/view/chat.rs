@@ -137,7 +137,9 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     let level = seen.and_then(|seen| state.colouring.level(seen));
     let mut style = level.map_or_else(Style::new, |level| state.theme.level(level));
     let ends = state.model().zip(state.session.trace().get(token));
-    if turn.role == Role::Assistant && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id)) {
+    if turn.role == Role::Assistant
+        && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))
+    {
         style = style.patch(state.theme.dim());
     }
     if state.cursor == Some(token) {

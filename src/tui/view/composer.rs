@@ -38,11 +38,7 @@ fn completions(state: &State, frame: &mut Frame, composer: Rect) {
     }
     let rows = all.len().min(LISTED).min(usize::from(composer.y).saturating_sub(2));
     let first = (selected + 1).saturating_sub(rows);
-    let area = Rect {
-        y: composer.y.saturating_sub(rows as u16 + 2),
-        height: rows as u16 + 2,
-        ..composer
-    };
+    let area = Rect { y: composer.y.saturating_sub(rows as u16 + 2), height: rows as u16 + 2, ..composer };
     frame.render_widget(Clear, area);
     frame.render_widget(Block::bordered().border_style(state.theme.dim()), area);
     let inner = inside(area);

@@ -39,10 +39,14 @@ fn lines(state: &State) -> Vec<Line<'static>> {
         lines.push(row("Enter".to_string(), "send; with Alt (or Ctrl-J) break the line".to_string()));
         lines.push(row("↑ ↓".to_string(), "earlier messages".to_string()));
     }
-    for binding in tables(state.focus, true).into_iter().flatten().filter(|binding| !binding.help.is_empty()) {
+    for binding in tables(state.focus, true).into_iter().flatten().filter(|binding| !binding.help.is_empty())
+    {
         lines.push(row(binding.key.to_string(), binding.help.to_string()));
     }
-    lines.push(row("mouse".to_string(), "click a token or a bar to see its step; the wheel scrolls".to_string()));
+    lines.push(row(
+        "mouse".to_string(),
+        "click a token or a bar to see its step; the wheel scrolls".to_string(),
+    ));
     lines.push(Line::raw(""));
     for spec in COMMANDS {
         lines.push(row(spec.name.to_string(), format!("{} {}", spec.usage, spec.help).trim().to_string()));

@@ -42,7 +42,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
 fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let score = segment.score(state);
     let figure = |text: String| Span::styled(minus(text), state.theme.figure());
-    let or_dash = |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |v| format!("{v:.digits$}"));
+    let or_dash =
+        |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |v| format!("{v:.digits$}"));
     let first = Line::from(vec![
         Span::raw("Σ "),
         figure(format!("{:.2}", score.sum_logprob())),
@@ -74,16 +75,15 @@ fn draw_curve(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled("the sum is −∞", state.theme.dim()), area);
         return;
     }
-    let canvas = Canvas::default()
-        .marker(Marker::Braille)
-        .x_bounds([0.0, 1.0])
-        .y_bounds([lowest, 0.0])
-        .paint(|painter| {
-            for pair in curve.windows(2) {
-                let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
-                painter.draw(&Stroke { x1, y1, x2, y2, color: state.theme.bar().fg.unwrap_or_default() });
-            }
-        });
+    let canvas =
+        Canvas::default().marker(Marker::Braille).x_bounds([0.0, 1.0]).y_bounds([lowest, 0.0]).paint(
+            |painter| {
+                for pair in curve.windows(2) {
+                    let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+                    painter.draw(&Stroke { x1, y1, x2, y2, color: state.theme.bar().fg.unwrap_or_default() });
+                }
+            },
+        );
     frame.render_widget(canvas, area);
     let bottom = minus(format!("{lowest:.1}"));
     let width = bottom.chars().count() as u16;
@@ -103,8 +103,9 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
                 Some(_) => BARS[(height.ceil() as usize).min(8)],
             };
             let level = seen.and_then(|seen| Colouring::Surprisal.level(seen));
-            let colour = level.map_or_else(Default::default, |level| {
-                ratatui::style::Style { fg: state.theme.level(level).fg, ..Default::default() }
+            let colour = level.map_or_else(Default::default, |level| ratatui::style::Style {
+                fg: state.theme.level(level).fg,
+                ..Default::default()
             });
             let style = if index == segment.shown { colour.patch(state.theme.cursor()) } else { colour };
             Span::styled(glyph, style)

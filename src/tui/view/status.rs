@@ -11,9 +11,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let (text, style) = match &state.loading {
         Loading::Ready => (ready(state), state.theme.dim()),
         Loading::Failed(reason) => (format!(" {reason}"), state.theme.error()),
-        Loading::Loading(share) => {
-            (format!(" loading {} {} {:.0} %", state.model_name(), gauge(*share), share * 100.0), state.theme.warning())
-        }
+        Loading::Loading(share) => (
+            format!(" loading {} {} {:.0} %", state.model_name(), gauge(*share), share * 100.0),
+            state.theme.warning(),
+        ),
         Loading::Fetching(fetch) => {
             let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
             let progress = match fetch.total {

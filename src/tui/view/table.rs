@@ -119,7 +119,10 @@ impl Columns {
             Span::styled(format!("{:>6}", percent(candidate.prob())), style),
             Span::styled(format!("{:>7}", final_figure(candidate.fate)), final_style),
             Span::raw(" "),
-            Span::styled(fit(&format!("{} {last}", bar(candidate.prob(), self.bar)), self.bar), state.theme.bar()),
+            Span::styled(
+                fit(&format!("{} {last}", bar(candidate.prob(), self.bar)), self.bar),
+                state.theme.bar(),
+            ),
             Span::styled(format!("{logprob:>9}"), style),
         ])
     }

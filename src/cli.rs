@@ -1,0 +1,44 @@
+//! The command line as types; no behaviour.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{Flags, SamplingFlags};
+
+/// See what a language model does at every step: predict the next token
+#[derive(Debug, Parser)]
+#[command(name = "tokenscope", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; without it, a chat
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The chat's own flags, where no command is named
+    #[command(flatten)]
+    pub chat: ChatArgs,
+    /// Flags of every command
+    #[command(flatten, next_help_heading = "General")]
+    pub flags: Flags,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Chat with a model, with every step's probabilities beside it
+    Chat(ChatArgs),
+}
+
+/// Flags of a chat.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ChatArgs {
+    /// System prompt: a name (`/system` completes them) or a text
+    #[arg(long, value_name = "NAME|TEXT")]
+    pub system: Option<String>,
+    /// Longest reply in tokens (default: as far as the context goes)
+    #[arg(long, short = 'n', value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// Without a terminal: one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Sampling
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+}

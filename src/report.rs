@@ -1,0 +1,5 @@
+//! What leaves the program: JSON records and tables. Names and units are promises to users.
+
+pub mod output;
+pub mod record;
+pub mod table;

@@ -1,0 +1,85 @@
+//! Tables for people, as plain text.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::engine::FinishReason;
+use crate::score::Score;
+use crate::step::{Seen, Step};
+use crate::token::Vocab;
+
+/// Columns of a token.
+const TOKEN: usize = 16;
+/// Alternatives named beside a step.
+const ALTERNATIVES: usize = 3;
+
+/// Writes a row a token: the token, its raw figures, its final probability, the best alternatives.
+///
+/// # Errors
+/// Those of the writer.
+pub fn steps<'a>(
+    out: &mut impl Write,
+    steps: impl IntoIterator<Item = &'a Step>,
+    vocab: &Vocab,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:>5}  {} {:>9} {:>7} {:>7} {:>8}  {:>7}  instead",
+        "step",
+        padded("token", TOKEN),
+        "ln p",
+        "raw %",
+        "rank",
+        "H bit",
+        "final %"
+    )?;
+    for (i, step) in steps.into_iter().enumerate() {
+        let token = padded(&vocab.visible(step.id), TOKEN);
+        match &step.seen {
+            None => writeln!(out, "{:>5}  {token} {:>9}  (no context)", i + 1, "–")?,
+            Some(seen) => writeln!(out, "{:>5}  {token} {}", i + 1, figures(step, seen, vocab))?,
+        }
+    }
+    Ok(())
+}
+
+fn figures(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
+    let logprob = if seen.logprob.is_finite() { format!("{:.3}", seen.logprob) } else { "-inf".to_string() };
+    let bits = f64::from(seen.outlook.entropy) / std::f64::consts::LN_2;
+    let last = seen.fate.map_or_else(|| "–".to_string(), |fate| format!("{:.2}", fate.prob * 100.0));
+    let others: Vec<String> = seen
+        .outlook
+        .top
+        .iter()
+        .filter(|candidate| candidate.id != step.id)
+        .take(ALTERNATIVES)
+        .map(|candidate| format!("{} {:.1}%", vocab.visible(candidate.id), candidate.prob() * 100.0))
+        .collect();
+    let raw = f64::from(seen.logprob).exp() * 100.0;
+    format!("{logprob:>9} {raw:>7.2} {:>7} {bits:>8.2}  {last:>7}  {}", seen.rank, others.join("  "))
+}
+
+/// The line under a table of generated steps.
+pub fn total(score: &Score, reason: FinishReason) -> String {
+    let why = match reason {
+        FinishReason::Stop => "the model ended it",
+        FinishReason::Length => "as many as asked for",
+        FinishReason::Cancelled => "stopped",
+        FinishReason::Context => "the context is full",
+    };
+    let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
+    format!(
+        "Σ {:.3} nat · {} nat/token · ppl {} · {} bit/byte · {} tokens ({why})",
+        score.sum_logprob(),
+        figure(score.mean_logprob()),
+        figure(score.perplexity()),
+        figure(score.bits_per_byte()),
+        score.tokens()
+    )
+}
+
+/// Fills text up to a number of columns.
+pub fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
+}
