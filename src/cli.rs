@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::model::ModelsCommand;
 use crate::settings::{Flags, SamplingFlags};
 
 /// See what a language model does at every step: predict the next token
@@ -24,6 +25,9 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, with every step's probabilities beside it
     Chat(ChatArgs),
+    /// List, fetch, describe and remove models
+    #[command(subcommand)]
+    Models(ModelsCommand),
 }
 
 /// Flags of a chat.
@@ -33,8 +37,8 @@ pub struct ChatArgs {
     #[arg(long, value_name = "NAME|TEXT")]
     pub system: Option<String>,
     /// Longest reply in tokens (default: as far as the context goes)
-    #[arg(long, short = 'n', value_name = "N")]
-    pub max_tokens: Option<usize>,
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
     /// Without a terminal: one JSON object a line
     #[arg(long)]
     pub json: bool,

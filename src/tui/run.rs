@@ -12,7 +12,7 @@ use ratatui::crossterm::event;
 
 use crate::engine::{self, CancelFlag, Engine, EngineError, Event, SendError};
 use crate::loading;
-use crate::model::progress::{Progress, Stage};
+use crate::model::{Progress, Stage};
 use crate::paths::Paths;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -220,8 +220,8 @@ fn start_engine(
     std::thread::spawn(move || {
         let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), log: Mutex::default() };
         match loading::find(&settings, &paths, cancel, &report) {
-            Ok(options) => {
-                let started = Engine::spawn(options, move |event| {
+            Ok(found) => {
+                let started = Engine::spawn(found.options, move |event| {
                     let _ = sender.send(Msg::Engine(event));
                 });
                 if let Ok(mut slot) = slot.lock() {

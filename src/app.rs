@@ -1,0 +1,183 @@
+//! From the command line to the part of the program that does the work, and from its errors to one
+//! line and an exit code.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::cli::{ChatArgs, Cli, Command};
+use crate::engine::llama::send_log_to;
+use crate::engine::{CancelFlag, Client, EngineError, Event, ModelInfo};
+use crate::loading::{self, Found};
+use crate::model::bar::{TerminalProgress, watch_signals};
+use crate::model::{self, Library, ModelError};
+use crate::paths::{Paths, PathsError};
+use crate::pipe::{Ended, Pipe, PipeError};
+use crate::report::record::Origin;
+use crate::sampling::Sampling;
+use crate::session::Session;
+use crate::settings::{ConfigFile, Settings, SettingsError};
+use crate::tui;
+
+/// Everything was answered.
+const OK: u8 = 0;
+/// Wrong use or bad input.
+const USAGE: u8 = 2;
+/// The model or the engine failed.
+const ENGINE: u8 = 3;
+/// Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Why the program can't do what was asked: one line and an exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// For people.
+    pub message: String,
+    /// For programs.
+    pub code: u8,
+}
+
+impl Failure {
+    fn usage(error: impl std::fmt::Display) -> Failure {
+        Failure { message: error.to_string(), code: USAGE }
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Failure {
+        Failure { code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Failure {
+        let code = match error {
+            EngineError::TooLong { .. } | EngineError::Empty | EngineError::Grammar(_) => USAGE,
+            EngineError::LoadCancelled => INTERRUPTED,
+            _ => ENGINE,
+        };
+        Failure { message: error.to_string(), code }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<PathsError> for Failure {
+    fn from(error: PathsError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<PipeError> for Failure {
+    fn from(error: PipeError) -> Failure {
+        match error {
+            PipeError::Engine(error) => error.into(),
+            other => Failure::usage(other),
+        }
+    }
+}
+
+/// Does what the command line asks; returns the exit code.
+///
+/// # Errors
+/// [`Failure`], to be shown as one line.
+pub fn run(cli: Cli) -> Result<u8, Failure> {
+    let paths = Paths::from_env()?;
+    if let Some(Command::Models(command)) = &cli.command {
+        return models(command, &cli, &paths);
+    }
+    let file = ConfigFile::read(&paths.config_file())?;
+    let args = match &cli.command {
+        Some(Command::Chat(args)) => args,
+        _ => &cli.chat,
+    };
+    keep_log(&paths);
+    chat(&cli, args, &paths, &file)
+}
+
+fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8, Failure> {
+    let progress = TerminalProgress::new(watch_signals().unwrap_or_default(), cli.flags.quiet);
+    let library = Library::at(paths, std::env::current_exe().ok());
+    let outcome = model::command::run(command, &library, &mut io::stdout(), &progress);
+    progress.clear();
+    match outcome {
+        Err(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(OK),
+    }
+}
+
+fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    settings.system = args.system.clone().or(settings.system);
+    settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    if !args.json && io::stdin().is_terminal() && io::stdout().is_terminal() {
+        let color = settings.color.applies(true);
+        return tui::run::run(settings, paths, color)
+            .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")));
+    }
+    let interrupted = watch_signals().unwrap_or_default();
+    let mut running = Running::load(&settings, paths, &interrupted)?;
+    if !settings.quiet {
+        eprintln!("{}", running.origin.header());
+    }
+    let mut session = Session::new(settings);
+    for outcome in session.on_event(Event::Ready(Arc::clone(&running.model))) {
+        if let crate::session::Outcome::Say(notice) = outcome {
+            eprintln!("tokenscope: {}", crate::token::printable(notice.text()));
+        }
+    }
+    let pipe = Pipe {
+        client: &mut running.client,
+        session,
+        origin: running.origin,
+        json: args.json,
+        interrupted,
+        out: io::BufWriter::new(io::stdout().lock()),
+    };
+    Ok(match pipe.run(io::stdin().lock())? {
+        Ended::Fine => OK,
+        Ended::SomeRefused => USAGE,
+        Ended::Interrupted => INTERRUPTED,
+    })
+}
+
+/// A model that is loaded and waited for.
+struct Running {
+    client: Client,
+    model: Arc<ModelInfo>,
+    origin: Origin,
+}
+
+impl Running {
+    /// Finds and loads the model, with progress on standard error.
+    fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
+        let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
+        let Found { file, options } = loading::find(settings, paths, CancelFlag::default(), &progress)?;
+        let library = Library::at(paths, None);
+        let sha256 = match file.sha256 {
+            Some(sum) => sum,
+            None => library.sha256_of(&file.path, &progress)?,
+        };
+        progress.clear();
+        let (client, model) = Client::load(options, |_| {})?;
+        let origin = Origin::new(&model, settings, Some(sha256));
+        Ok(Running { client, model, origin })
+    }
+}
+
+/// llama.cpp's log goes to a file of its own, begun anew at every start.
+fn keep_log(paths: &Paths) {
+    let path = paths.log_file();
+    let file = path.parent().map(std::fs::create_dir_all).and_then(Result::ok).and_then(|()| {
+        let mut file = std::fs::File::create(&path).ok()?;
+        writeln!(file, "tokenscope {}", env!("CARGO_PKG_VERSION")).ok()?;
+        Some(file)
+    });
+    if let Some(file) = file {
+        send_log_to(file);
+    }
+}

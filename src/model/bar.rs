@@ -1,0 +1,120 @@
+//! Progress on a terminal's standard error, and Ctrl-C for work that is shown this way.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::describe::bytes;
+use super::progress::{Progress, Stage};
+use crate::token::printable;
+
+/// Work shorter than this is not worth a bar.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Draws a bar where standard error is a terminal, else writes a line for each stage that takes
+/// other people's time.
+#[derive(Debug)]
+pub struct TerminalProgress {
+    interrupted: Arc<AtomicBool>,
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stage: Option<(Stage, Instant)>,
+    bar: Option<ProgressBar>,
+}
+
+impl TerminalProgress {
+    /// `interrupted` ends the work when it becomes true. `quiet` shows no bar, only notes.
+    pub fn new(interrupted: Arc<AtomicBool>, quiet: bool) -> TerminalProgress {
+        TerminalProgress { interrupted, quiet, state: Mutex::default() }
+    }
+
+    /// Ends the bar, if there is one.
+    pub fn clear(&self) {
+        if let Ok(mut state) = self.state.lock() {
+            *state = State::default();
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for TerminalProgress {
+    fn update(&self, stage: Stage, done: u64, total: Option<u64>) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if state.stage.is_none_or(|(current, _)| current != stage) {
+            *state = State { stage: Some((stage, Instant::now())), bar: None };
+            if !self.quiet && !stderr().is_terminal() && matches!(stage, Stage::Waiting | Stage::Downloading)
+            {
+                let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
+                eprintln!("{}{size} …", stage.verb());
+            }
+        }
+        if self.quiet || !stderr().is_terminal() {
+            return;
+        }
+        let since = state.stage.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        if state.bar.is_none() && since > SHORT {
+            state.bar = Some(new_bar(stage, total));
+        }
+        if let Some(bar) = &state.bar {
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            bar.set_position(done);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, line: &str) {
+        self.clear();
+        eprintln!("{}", printable(line));
+    }
+}
+
+fn new_bar(stage: Stage, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+    let template = match (stage, total) {
+        (Stage::Waiting | Stage::Trying, _) => "{spinner} {msg}",
+        (_, Some(_)) => {
+            "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
+        }
+        (_, None) => "{spinner} {msg} {decimal_bytes} {decimal_bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    }
+    bar.set_message(stage.verb());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// A flag that the first Ctrl-C (or SIGTERM) raises for the rest of the process; a second Ctrl-C
+/// leaves at once, should the work not look at the flag. For command lines that have no handler of
+/// their own.
+///
+/// # Errors
+/// If the handlers cannot be installed.
+pub fn watch_signals() -> std::io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&flag))?;
+    signal_hook::flag::register(SIGINT, Arc::clone(&flag))?;
+    signal_hook::flag::register(SIGTERM, Arc::clone(&flag))?;
+    Ok(flag)
+}

