@@ -7,6 +7,8 @@ mod generate;
 pub mod llama;
 pub mod protocol;
 mod scorer;
+#[cfg(test)]
+pub mod scripted;
 mod threads;
 pub mod trial;
 mod worker;

@@ -198,13 +198,13 @@ impl Reply {
             Event::Prefill { steps, .. } => {
                 for step in steps {
                     if let Some(logprob) = step.logprob() {
-                        self.prompt.add(logprob, vocab.bytes(step.id).len());
+                        self.prompt.add(logprob, vocab.text_length(step.id));
                     }
                 }
             }
             Event::Step { step, .. } => {
                 if let Some(logprob) = step.logprob() {
-                    self.score.add(logprob, vocab.bytes(step.id).len());
+                    self.score.add(logprob, vocab.text_length(step.id));
                 }
                 self.steps.push(Arc::clone(step));
             }

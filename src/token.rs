@@ -132,6 +132,11 @@ impl Vocab {
         &self.bytes[start as usize..end as usize]
     }
 
+    /// How many bytes of text a token of a conversation stands for: none where it is scaffold.
+    pub fn text_length(&self, id: TokenId) -> usize {
+        if self.is_control(id) { 0 } else { self.bytes(id).len() }
+    }
+
     /// The concatenated bytes of a sequence.
     pub fn concat(&self, ids: impl IntoIterator<Item = TokenId>) -> Vec<u8> {
         ids.into_iter().flat_map(|id| self.bytes(id).iter().copied()).collect()

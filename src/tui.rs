@@ -5,6 +5,8 @@
 
 pub mod colouring;
 mod composer;
+#[cfg(test)]
+mod harness;
 mod history;
 mod hit;
 pub mod keymap;
@@ -19,3 +21,6 @@ mod transcript;
 pub mod update;
 pub mod view;
 pub mod wrap;
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,7 @@ impl Turn {
         let Some(reply) = &mut self.reply else { return };
         let bytes = vocab.bytes(step.id);
         if let Some(logprob) = step.logprob() {
-            reply.score.add(logprob, bytes.len());
+            reply.score.add(logprob, vocab.text_length(step.id));
         }
         reply.timing.decode_tokens += 1;
         reply.timing.decode = elapsed;

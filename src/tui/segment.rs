@@ -38,7 +38,7 @@ impl Segment {
             if let Some(step) = state.session.trace().step(index)
                 && let Some(logprob) = step.logprob()
             {
-                score.add(logprob, model.vocab.bytes(step.id).len());
+                score.add(logprob, model.vocab.text_length(step.id));
             }
         }
         score

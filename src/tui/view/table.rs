@@ -97,7 +97,7 @@ impl Columns {
     fn header(&self, state: &State) -> Line<'static> {
         let token = self.token;
         let bar = self.bar;
-        let text = format!("  {:<token$}{:>6}{:>7} {:<bar$}{:>9}", "token", "raw %", "final %", "", "ln p");
+        let text = format!("  {:<token$}{:>6}{:>7} {:<bar$}{:>9}", "token", "raw%", "final%", "", "ln p");
         Line::styled(text, state.theme.dim())
     }
 

@@ -1,0 +1,173 @@
+//! Presses keys into the interface and reads the screen, with a scripted engine behind it.
+//!
+//! Keys are written as text; `<Enter>`, `<Tab>`, `<Esc>`, `<Left>`, `<C-c>` and the like are keys.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{
+    Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use crate::engine::Event;
+use crate::engine::scripted::{Line, Scripted};
+use crate::sampling::Sampling;
+use crate::session::Session;
+use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
+
+use super::msg::{Effect, Msg};
+use super::state::State;
+use super::theme::Theme;
+use super::update::update;
+use super::view::draw;
+
+pub(super) struct Harness {
+    pub state: State,
+    pub engine: Scripted,
+    /// Effects that nobody has carried out: everything but requests.
+    pub effects: Vec<Effect>,
+    /// Events the engine has not said yet, while it is held.
+    held: Option<Vec<Event>>,
+}
+
+impl Harness {
+    /// A screen of this size whose model is still loading.
+    pub fn loading(width: u16, height: u16, replies: Vec<Vec<Line>>) -> Harness {
+        let sampling = SamplingFlags { seed: Some(7), ..SamplingFlags::default() };
+        let settings =
+            Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
+                .unwrap();
+        let state = State::new(Session::new(settings), (width, height), Vec::new(), Theme { color: true });
+        Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
+    }
+
+    /// The same, with the model ready.
+    pub fn new(width: u16, height: u16, replies: Vec<Vec<Line>>) -> Harness {
+        let mut harness = Harness::loading(width, height, replies);
+        let ready = harness.engine.ready();
+        harness.send(Msg::Engine(ready));
+        harness
+    }
+
+    /// Delivers a message and answers the requests it leads to.
+    pub fn send(&mut self, msg: Msg) {
+        for effect in update(&mut self.state, msg) {
+            match effect {
+                Effect::Send(command) => {
+                    let events = self.engine.answer(&command);
+                    match &mut self.held {
+                        Some(held) => held.extend(events),
+                        None => events.into_iter().for_each(|event| self.send(Msg::Engine(event))),
+                    }
+                }
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    /// From now on the engine says nothing until [`Harness::say`].
+    pub fn hold(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// Lets the engine say its next `n` events.
+    pub fn say(&mut self, n: usize) {
+        let held = self.held.as_mut().unwrap();
+        let now: Vec<Event> = held.drain(..n.min(held.len())).collect();
+        now.into_iter().for_each(|event| self.send(Msg::Engine(event)));
+    }
+
+    /// Presses keys.
+    pub fn keys(&mut self, keys: &str) {
+        let mut rest = keys;
+        while let Some(c) = rest.chars().next() {
+            let (key, length) = match rest.find('>').filter(|_| c == '<') {
+                Some(end) => (named(&rest[1..end]), end + 1),
+                None => (KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), c.len_utf8()),
+            };
+            self.send(Msg::Input(Input::Key(key)));
+            rest = &rest[length..];
+        }
+    }
+
+    pub fn click(&mut self, column: u16, row: u16) {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        self.send(Msg::Input(Input::Mouse(mouse)));
+    }
+
+    pub fn wheel(&mut self, up: bool, column: u16, row: u16) {
+        let kind = if up { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown };
+        self.send(Msg::Input(Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })));
+    }
+
+    pub fn buffer(&self) -> Buffer {
+        let (width, height) = self.state.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(&self.state, frame)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    /// The screen as text, a line a row.
+    pub fn screen(&self) -> String {
+        let buffer = self.buffer();
+        let (width, height) = self.state.size;
+        let mut out = String::new();
+        for y in 0..height {
+            let mut row = String::new();
+            let mut skip = 0;
+            for x in 0..width {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let symbol = buffer[(x, y)].symbol();
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+                row.push_str(symbol);
+            }
+            out.push_str(row.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Where a text stands on the screen.
+    pub fn find(&self, text: &str) -> (u16, u16) {
+        let buffer = self.buffer();
+        let (width, height) = self.state.size;
+        let cells: Vec<&str> = text.split("").filter(|piece| !piece.is_empty()).collect();
+        for y in 0..height {
+            for x in 0..width.saturating_sub(cells.len() as u16 - 1) {
+                let here =
+                    cells.iter().enumerate().all(|(i, cell)| buffer[(x + i as u16, y)].symbol() == *cell);
+                if here {
+                    return (x, y);
+                }
+            }
+        }
+        panic!("{text:?} is not on the screen:\n{}", self.screen());
+    }
+}
+
+fn named(name: &str) -> KeyEvent {
+    if let Some(c) = name.strip_prefix("C-").and_then(|rest| rest.chars().next()) {
+        return KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+    }
+    let code = match name {
+        "Enter" => KeyCode::Enter,
+        "Tab" => KeyCode::Tab,
+        "BackTab" => KeyCode::BackTab,
+        "Esc" => KeyCode::Esc,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
+        "Up" => KeyCode::Up,
+        "Down" => KeyCode::Down,
+        "Home" => KeyCode::Home,
+        "End" => KeyCode::End,
+        "PgUp" => KeyCode::PageUp,
+        "PgDn" => KeyCode::PageDown,
+        "A-Enter" => return KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
+        other => panic!("no key is called {other}"),
+    };
+    KeyEvent::new(code, KeyModifiers::NONE)
+}

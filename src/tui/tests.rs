@@ -1,0 +1,327 @@
+//! `update` driven by a scripted engine.
+
+use ratatui::crossterm::event::Event as Input;
+use ratatui::style::Modifier;
+
+use super::harness::Harness;
+use super::keymap::Focus;
+use super::msg::{Effect, Fetch, Msg};
+use crate::engine::EngineError;
+use crate::engine::scripted::Line;
+use crate::engine::{Event, FinishReason};
+
+const PARIS: [Line; 5] =
+    [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];
+
+fn paris() -> Vec<Line> {
+    PARIS.to_vec()
+}
+
+fn lines(n: usize) -> Vec<Line> {
+    (0..n).flat_map(|_| [(" the", 0.9), ("\n", 0.9)]).chain([("<|im_end|>", 0.9)]).collect()
+}
+
+#[test]
+fn a_message_is_answered_and_the_panels_follow() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter>");
+    let screen = harness.screen();
+    assert!(screen.contains("you    hi"), "{screen}");
+    assert!(screen.contains("model  The capital is Paris<|im_end|>"), "{screen}");
+    assert!(screen.contains("step 5 ─ live"), "{screen}");
+    let sum: f64 = PARIS.iter().map(|&(_, p)| f64::from(p).ln()).sum();
+    assert!(screen.contains(&format!("Σ −{:.2} nat", -sum)), "{screen}");
+}
+
+#[test]
+fn a_message_written_while_the_model_loads_waits_for_it() {
+    let mut harness = Harness::loading(120, 36, vec![paris()]);
+    harness.keys("hi<Enter>");
+    assert!(!harness.screen().contains("Paris"));
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    assert!(harness.screen().contains("The capital is Paris"));
+}
+
+#[test]
+fn download_and_load_are_shown() {
+    let mut harness = Harness::loading(120, 36, vec![]);
+    harness.send(Msg::Fetching(Fetch {
+        what: "downloading".to_string(),
+        done: 50 << 20,
+        total: Some(100 << 20),
+    }));
+    assert!(harness.screen().contains("downloading █████░░░░░ 50 of 100 MiB"), "{}", harness.screen());
+    harness.send(Msg::Engine(Event::LoadProgress(0.3)));
+    assert!(harness.screen().contains("███░░░░░░░ 30 %"));
+    harness.send(Msg::NoModel("no model: pass one with -m FILE".to_string()));
+    assert!(harness.screen().contains("no model: pass one with -m FILE"));
+}
+
+#[test]
+fn a_refused_message_goes_back_to_the_composer() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    let long = "x".repeat(600);
+    harness.send(Msg::Input(Input::Paste(long.clone())));
+    harness.keys("<Enter>");
+    assert_eq!(harness.state.composer.text(), long);
+    assert!(harness.state.session.turns().is_empty());
+    assert!(harness.screen().contains("holds 512"), "{}", harness.screen());
+}
+
+#[test]
+fn walking_shows_each_step_and_escape_returns_to_live() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Left>");
+    assert_eq!(harness.state.focus, Focus::Chat);
+    assert!(harness.screen().contains("step 4 "), "{}", harness.screen());
+    let (x, y) = harness.find(" Paris<");
+    assert!(harness.buffer()[(x + 1, y)].modifier.contains(Modifier::REVERSED));
+    harness.keys("<Home>");
+    assert!(harness.screen().contains("prompt token 1 of"), "{}", harness.screen());
+    assert!(harness.screen().contains("the first token has no context"));
+    harness.keys("<Esc>");
+    assert_eq!((harness.state.cursor, harness.state.focus), (None, Focus::Message));
+}
+
+#[test]
+fn walking_right_past_the_end_is_live_again() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Left><Right><Right>");
+    assert_eq!(harness.state.cursor, None);
+}
+
+#[test]
+fn unsure_steps_are_found_in_both_directions() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Tab><Home>");
+    harness.keys("N");
+    assert_eq!(harness.state.cursor, Some(0), "nothing unsure before the first token");
+    harness.keys("<End>N");
+    let found = harness.state.cursor.unwrap();
+    let token = harness.state.session.trace().get(found).unwrap().id;
+    assert_eq!(harness.state.model().unwrap().vocab.text(token), " capital");
+    harness.keys("<Home>n");
+    assert_eq!(harness.state.cursor, Some(found));
+}
+
+#[test]
+fn a_click_on_a_token_shows_its_step() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter>");
+    let (x, y) = harness.find("capital is");
+    harness.click(x + 2, y);
+    assert!(harness.screen().contains("step 2 "), "{}", harness.screen());
+    assert!(harness.screen().contains("▸ ␣capital"), "{}", harness.screen());
+}
+
+#[test]
+fn line_breaks_are_steps_one_can_click_and_see() {
+    let mut harness = Harness::new(120, 36, vec![lines(3)]);
+    harness.keys("hi<Enter>");
+    let (x, y) = harness.find("model");
+    harness.click(x + 7 + 4, y);
+    assert!(harness.screen().contains("▸ ⏎"), "{}", harness.screen());
+    assert!(harness.screen().contains("the⏎"), "{}", harness.screen());
+}
+
+#[test]
+fn scrolling_is_not_yanked_while_the_model_writes() {
+    let mut harness = Harness::new(100, 20, vec![lines(60), lines(30)]);
+    harness.keys("hi<Enter>");
+    harness.wheel(true, 5, 5);
+    let top = harness.state.transcript.top();
+    harness.hold();
+    harness.keys("again<Enter>");
+    harness.wheel(true, 5, 5);
+    harness.wheel(true, 5, 5);
+    let held = harness.state.transcript.top();
+    harness.say(20);
+    assert_eq!(harness.state.transcript.top(), held);
+    assert!(harness.screen().contains("↓ more"));
+    assert!(top > 0);
+    harness.keys("<PgDn><PgDn><PgDn><PgDn><PgDn>");
+    assert!(harness.state.transcript.follows());
+}
+
+#[test]
+fn ctrl_c_stops_the_reply_then_hints_then_leaves() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.hold();
+    harness.keys("hi<Enter>");
+    harness.say(3);
+    let job = harness.state.session.job().unwrap().clone();
+    harness.keys("<C-c>");
+    assert!(job.cancel.is_cancelled());
+    let timing = crate::engine::Timing::default();
+    harness.send(Msg::Engine(Event::Finished { id: job.id, reason: FinishReason::Cancelled, timing }));
+    assert!(harness.effects.iter().all(|effect| !matches!(effect, Effect::Quit(_))));
+    harness.keys("<C-c>");
+    assert!(harness.screen().contains("Ctrl-C again to leave"));
+    harness.keys("x<C-c>");
+    assert!(!harness.effects.contains(&Effect::Quit(0)), "another key takes the hint back");
+    harness.keys("<C-c>");
+    assert!(harness.effects.contains(&Effect::Quit(0)));
+}
+
+#[test]
+fn answers_to_an_unwanted_request_are_dropped() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.hold();
+    harness.keys("hi<Enter>");
+    let id = harness.state.session.job().unwrap().id;
+    harness.send(Msg::Engine(Event::Failed { id: Some(id), error: EngineError::Decode(1) }));
+    assert!(harness.screen().contains("could not evaluate"), "{}", harness.screen());
+    harness.say(7);
+    assert!(!harness.screen().contains("Paris"), "{}", harness.screen());
+}
+
+#[test]
+fn retry_takes_the_next_seed_and_replaces_the_reply() {
+    let mut harness = Harness::new(120, 36, vec![paris(), vec![(" London", 0.2), ("<|im_end|>", 0.9)]]);
+    harness.keys("hi<Enter>");
+    let first = harness.state.session.turns()[1].reply.as_ref().unwrap().seed;
+    harness.keys("/retry<Enter>");
+    let turns = harness.state.session.turns();
+    assert_eq!((turns.len(), turns[1].reply.as_ref().unwrap().seed), (2, first + 1));
+    assert!(harness.screen().contains("model   London"), "{}", harness.screen());
+}
+
+#[test]
+fn commands_answer_in_the_conversation() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    harness.keys("/set temp 0.3<Enter>");
+    assert!(harness.screen().contains("T 0.3"), "{}", harness.screen());
+    harness.keys("/set temp hot<Enter>");
+    assert!(harness.screen().contains("temp hot: must be 0 (greedy) or more"), "{}", harness.screen());
+    assert_eq!(harness.state.composer.text(), "/set temp hot");
+}
+
+#[test]
+fn clear_empties_the_conversation_but_not_while_it_is_written() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.hold();
+    harness.keys("hi<Enter>");
+    harness.keys("/clear<Enter>");
+    assert_eq!(harness.state.session.turns().len(), 2);
+    harness.say(20);
+    harness.state.composer.replace("");
+    harness.keys("/clear<Enter>");
+    assert!(harness.state.session.turns().is_empty());
+    assert_eq!(harness.state.shown_step(), None);
+}
+
+#[test]
+fn the_person_decides_how_many_candidates_are_shown() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Left>");
+    for _ in 0..9 {
+        harness.keys("-");
+    }
+    assert_eq!(harness.state.candidates(), 1);
+    assert!(harness.screen().contains("… 265 more"), "{}", harness.screen());
+    harness.keys("+");
+    assert!(harness.screen().contains("… 264 more"));
+}
+
+#[test]
+fn colours_cycle_with_a_legend_and_a_cue_without_colour() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Tab>");
+    for name in ["probability %", "surprisal bit", "entropy bit", "rank 1"] {
+        harness.keys("c");
+        assert!(harness.screen().contains(name), "{name}: {}", harness.screen());
+    }
+    harness.keys("cc");
+    harness.state.theme.color = false;
+    let (x, y) = harness.find("capital is");
+    let buffer = harness.buffer();
+    assert!(buffer[(x, y)].modifier.contains(Modifier::UNDERLINED));
+    assert!(!buffer[(x - 3, y)].modifier.contains(Modifier::UNDERLINED));
+    assert_eq!(buffer[(x, y)].fg, ratatui::style::Color::Reset);
+}
+
+#[test]
+fn help_lists_the_keys_of_the_focused_pane() {
+    let mut harness = Harness::new(120, 40, vec![paris()]);
+    harness.keys("?");
+    assert!(harness.screen().contains("keys: message"), "{}", harness.screen());
+    harness.keys("x<Tab>?");
+    assert!(harness.screen().contains("keys: chat"), "{}", harness.screen());
+    assert!(harness.screen().contains("next, previous unsure step"));
+}
+
+#[test]
+fn nothing_a_model_writes_can_act_on_the_terminal() {
+    let escape: Vec<Line> = vec![("\u{1b}", 0.5), ("[", 0.5), ("2", 0.5), ("J", 0.5), ("<|im_end|>", 0.9)];
+    let mut harness = Harness::new(120, 36, vec![escape]);
+    harness.keys("hi<Enter><Left>");
+    let screen = harness.screen();
+    assert!(screen.contains("<0x1B>[2J"), "{screen}");
+    assert!(screen.chars().all(|c| !c.is_control() || c == '\n'));
+}
+
+#[test]
+fn half_a_character_is_shown_as_its_byte_only_if_nothing_completes_it() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    let bytes = "北".as_bytes();
+    harness.keys("x<Enter>");
+    let id = harness.state.session.job().map(|job| job.id);
+    assert_eq!(id, None);
+    let mut turn = crate::session::turn::Turn::reply(Default::default(), 0, 0);
+    let vocab = &harness.state.model().unwrap().vocab;
+    for &byte in &bytes[..2] {
+        let step = crate::step::Step { id: crate::token::TokenId(u32::from(byte)), seen: None };
+        turn.grow(&step, Default::default(), vocab);
+    }
+    assert_eq!(turn.text, "");
+    let step = crate::step::Step { id: crate::token::TokenId(u32::from(bytes[2])), seen: None };
+    turn.grow(&step, Default::default(), vocab);
+    assert_eq!(turn.text, "北");
+    turn.grow(&step, Default::default(), vocab);
+    turn.finish(FinishReason::Length, Default::default());
+    assert_eq!(turn.text, "北<0x97>");
+}
+
+#[test]
+fn narrow_screens_show_one_side_at_a_time() {
+    let mut harness = Harness::new(60, 20, vec![paris()]);
+    harness.keys("hi<Enter>");
+    assert!(harness.screen().contains("The capital is Paris") && !harness.screen().contains("next token"));
+    harness.keys("<Tab><Tab>");
+    assert!(harness.screen().contains("next token") && !harness.screen().contains("The capital is"));
+}
+
+#[test]
+fn a_screen_too_small_says_so_and_recovers() {
+    let mut harness = Harness::new(30, 8, vec![paris()]);
+    harness.keys("hi<Enter>");
+    assert!(harness.screen().contains("too small"), "{}", harness.screen());
+    harness.send(Msg::Input(Input::Resize(100, 30)));
+    assert!(harness.screen().contains("The capital is Paris"), "{}", harness.screen());
+}
+
+#[test]
+fn resizing_keeps_the_conversation_and_never_panics() {
+    let mut harness = Harness::new(120, 36, vec![lines(20)]);
+    harness.keys("hi 北京<Enter><Left><Left>");
+    for width in (1..160).step_by(7) {
+        for height in (1..50).step_by(3) {
+            harness.send(Msg::Input(Input::Resize(width, height)));
+            harness.screen();
+        }
+    }
+}
+
+#[test]
+fn signals_end_with_the_code_shells_expect() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    harness.send(Msg::Terminate(15));
+    assert_eq!(harness.effects, [Effect::Quit(143)]);
+}
+
+#[test]
+fn the_first_frame_needs_no_model() {
+    let harness = Harness::loading(80, 24, vec![]);
+    assert!(harness.screen().contains("finding smollm2-135m"), "{}", harness.screen());
+}
