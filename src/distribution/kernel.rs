@@ -70,8 +70,7 @@ fn block_max(block: &[f32]) -> (f32, bool) {
     let mut nan = [0u32; LANES];
     let (lanes, rest) = block.as_chunks::<LANES>();
     for values in lanes {
-        for lane in 0..LANES {
-            let value = values[lane];
+        for (lane, &value) in values.iter().enumerate() {
             max[lane] = if value > max[lane] { value } else { max[lane] };
             nan[lane] |= u32::from(value.is_nan());
         }
@@ -99,7 +98,8 @@ fn keep_best(kept: &mut Vec<(u32, f32)>, k: usize) -> f32 {
 
 /// Tokens with a logit of −∞, lowest id first, where there are not k others.
 fn fill_with_impossible(row: &[f32], kept: &mut Vec<(u32, f32)>, k: usize) {
-    let impossible = row.iter().enumerate().filter(|(_, logit)| !(**logit > f32::NEG_INFINITY));
+    let impossible =
+        row.iter().enumerate().filter(|(_, logit)| logit.is_nan() || **logit == f32::NEG_INFINITY);
     kept.extend(impossible.take(k - kept.len()).map(|(id, _)| (id as u32, f32::NEG_INFINITY)));
 }
 
@@ -121,8 +121,8 @@ pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {
         };
         let (lanes, rest) = block.as_chunks::<LANES>();
         for values in lanes {
-            for lane in 0..LANES {
-                add(lane, values[lane]);
+            for (lane, &value) in values.iter().enumerate() {
+                add(lane, value);
             }
         }
         for (lane, &value) in rest.iter().enumerate() {
@@ -153,8 +153,8 @@ pub(super) fn boundary_mass(row: &[f32], boundaries: &[u8], max: f32, s0: f64) -
         let (lanes, rest) = block.as_chunks::<LANES>();
         let (class_lanes, class_rest) = classes.as_chunks::<LANES>();
         for (values, classes) in lanes.iter().zip(class_lanes) {
-            for lane in 0..LANES {
-                add(lane, values[lane], classes[lane]);
+            for (lane, (&value, &class)) in values.iter().zip(classes).enumerate() {
+                add(lane, value, class);
             }
         }
         for (lane, (&value, &class)) in rest.iter().zip(class_rest).enumerate() {
@@ -188,7 +188,7 @@ fn exp_of_difference(value: f32, max: f32) -> (f32, f32) {
     // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first exact in few bits, so that n·ln 2 loses nothing.
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
 
     let raw = value - max;

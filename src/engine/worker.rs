@@ -19,10 +19,7 @@ const LARGEST_CHUNK: usize = 256;
 const LOGITS_BYTES: usize = 64 << 20;
 
 /// Loads the model and answers requests until nobody can send any more.
-pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>, sink: &S)
-where
-    S: Fn(Event),
-{
+pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>, sink: &S) {
     let mut loaded = match Loaded::new(options, sink) {
         Ok(loaded) => loaded,
         Err(error) => return sink(Event::Failed { id: None, error }),
