@@ -3,6 +3,7 @@ pub mod chat;
 pub mod command;
 pub mod distribution;
 pub mod engine;
+pub mod jinja;
 pub mod model;
 pub mod paths;
 pub mod sampling;
