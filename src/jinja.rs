@@ -15,8 +15,10 @@ mod filters;
 pub mod json;
 mod methods;
 mod numbers;
+mod operators;
 mod pattern;
 pub mod python;
+mod rewrite;
 mod source;
 mod strings;
 mod text_filters;
@@ -91,6 +93,7 @@ impl Jinja {
             out.write_str(&python::str(value)?).map_err(minijinja::Error::from)
         });
         filters::install(&mut environment, dialect);
+        operators::install(&mut environment);
         checks::install(&mut environment);
         if dialect != Dialect::Harness {
             clock::install(&mut environment, clock);

@@ -1,19 +1,21 @@
 //! Jinja's tests (`x is string`) where Python answers differently from the engine.
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, State, Value};
 
 use super::filters::defined;
+use super::operators::{compare, contains};
 use super::{numbers, python};
 
 /// Adds the tests.
 pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_test("iterable", has_items);
-    environment.add_test("sequence", has_items);
+    environment.add_test("sequence", |state: &State, value: &Value| has_items(state, value).unwrap_or(false));
+    environment.add_test("in", contains);
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
-    environment.add_test("even", |value: &Value| Ok::<_, Error>(numbers::rest(value, &Value::from(2))? == 0.0));
-    environment.add_test("odd", |value: &Value| Ok::<_, Error>(numbers::rest(value, &Value::from(2))? == 1.0));
-    environment.add_test("divisibleby", |value: &Value, by: &Value| Ok::<_, Error>(numbers::rest(value, by)? == 0.0));
+    environment.add_test("even", |state: &State, value: &Value| Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 0.0));
+    environment.add_test("odd", |state: &State, value: &Value| Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 1.0));
+    environment.add_test("divisibleby", |state: &State, value: &Value, by: &Value| Ok::<_, Error>(numbers::rest(state, value, by)? == 0.0));
     environment.add_test("lower", |state: &State, value: &Value| {
         cased(state, value, char::is_lowercase, char::is_uppercase)
     });
@@ -51,19 +53,4 @@ fn cased(
     defined(state, value)?;
     let text = python::str(value)?;
     Ok(text.chars().any(wanted) && !text.chars().any(unwanted))
-}
-
-/// The order of two values, which only values of a kind have.
-fn compare(left: &Value, right: &Value) -> Result<std::cmp::Ordering, Error> {
-    let number = |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool);
-    let alike = match (left.kind(), right.kind()) {
-        (ValueKind::String, ValueKind::String) => true,
-        (ValueKind::Seq, ValueKind::Seq) => left.is_tuple() == right.is_tuple(),
-        _ => number(left) && number(right),
-    };
-    if alike {
-        return Ok(left.cmp(right));
-    }
-    let reason = format!("{} and {} have no order", left.kind(), right.kind());
-    Err(Error::new(ErrorKind::InvalidOperation, reason))
 }

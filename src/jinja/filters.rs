@@ -1,18 +1,15 @@
-//! Jinja's filters where Python's differ from the engine's, and the functions behind rewritten syntax.
+//! Jinja's filters where Python's differ from the engine's.
 
-use minijinja::value::{Rest, Tuple, ValueKind};
+use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::source::{EACH, PERCENT};
-use super::{Dialect, json, numbers, pattern, python, strings, text_filters};
+use super::{Dialect, json, numbers, operators, pattern, python, strings, text_filters};
 
-/// Adds the filters of a dialect, and the functions that stand for rewritten syntax.
+/// Adds the filters of a dialect.
 pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) {
-    environment.add_function(PERCENT, numbers::percent);
-    environment.add_function(EACH, each);
     // The engine's own additions: a template that uses them works nowhere else.
-    for name in ["bool", "chain", "lines", "split", "zip"] {
+    for name in ["bool", "chain", "lines", "pprint", "split", "zip"] {
         environment.remove_filter(name);
     }
     environment.add_filter("string", |state: &State, value: &Value| {
@@ -25,6 +22,12 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) 
     environment.add_filter("join", join);
     environment.add_filter("dictsort", dictsort);
     environment.add_filter("unique", unique);
+    environment.add_filter("batch", |state: &State, value: Value, count: usize, fill: Option<Value>| {
+        operators::kept(state, minijinja::filters::batch(state, value, count, fill)?, false)
+    });
+    environment.add_filter("slice", |state: &State, value: Value, count: usize, fill: Option<Value>| {
+        operators::kept(state, minijinja::filters::slice(state, value, count, fill)?, false)
+    });
     text_filters::install(environment);
     if dialect == Dialect::Harness {
         environment.add_filter("tojson", |state: &State, value: &Value, args: Tail| {
@@ -49,19 +52,6 @@ pub(super) fn defined(state: &State, value: &Value) -> Result<(), Error> {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
     Ok(())
-}
-
-/// What a `for` runs over: anything but `None`; several values are a tuple without brackets.
-fn each(items: Rest<Value>) -> Result<Value, Error> {
-    match items.0.as_slice() {
-        [only] if only.is_none() => {
-            Err(Error::new(ErrorKind::InvalidOperation, "a loop over None; test the value first"))
-        }
-        // As a list, so that the loop knows its length.
-        [only] if only.kind() == ValueKind::String => Ok(only.try_iter()?.collect()),
-        [only] => Ok(only.clone()),
-        several => Ok(Value::from(Tuple::from(several.to_vec()))),
-    }
 }
 
 /// The items of a filter's input, which must not be `None`.

@@ -144,8 +144,9 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > python::MAX_DEPTH {
-            return Err(python::too_deep());
+            return Err(python::too_deep(python::MAX_DEPTH));
         }
+        python::check_length(&self.out)?;
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),

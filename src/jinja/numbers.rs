@@ -8,14 +8,14 @@ use super::filters::defined;
 use super::{python, strings};
 
 /// `left % right`: formats a string, or takes the remainder that has the divisor's sign.
-pub fn percent(left: &Value, right: &Value) -> Result<Value, Error> {
+pub fn percent(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     if let Some(format) = left.as_str() {
         let args = if right.is_tuple() {
             right.try_iter()?.checked().collect::<Result<Vec<_>, _>>()?
         } else {
             vec![right.clone()]
         };
-        return strings::printf(format, &args).map(Value::from);
+        return strings::printf(state, format, &args).map(Value::from);
     }
     remainder(left, right).ok_or_else(|| {
         let reason = format!("no remainder of {} and {}", left.kind(), right.kind());
@@ -23,8 +23,24 @@ pub fn percent(left: &Value, right: &Value) -> Result<Value, Error> {
     })
 }
 
+/// The sum of two numbers; `None` where there is none that an i128 or a float can hold.
+pub fn add(left: &Value, right: &Value) -> Option<Value> {
+    match (whole(left), whole(right)) {
+        (Some(left), Some(right)) => left.checked_add(right).map(Value::from),
+        _ => Some(Value::from(real(left)? + real(right)?)),
+    }
+}
+
+/// The product of two numbers; `None` where there is none that an i128 or a float can hold.
+pub fn times(left: &Value, right: &Value) -> Option<Value> {
+    match (whole(left), whole(right)) {
+        (Some(left), Some(right)) => left.checked_mul(right).map(Value::from),
+        _ => Some(Value::from(real(left)? * real(right)?)),
+    }
+}
+
 /// A value as a whole number, if it is one or a truth value.
-fn whole(value: &Value) -> Option<i128> {
+pub fn whole(value: &Value) -> Option<i128> {
     let whole = value.is_integer() || value.kind() == ValueKind::Bool;
     whole.then(|| i128::try_from(value.clone()).ok()).flatten()
 }
@@ -148,7 +164,7 @@ fn invalid(reason: String) -> Error {
 }
 
 /// What is left of a number after division by another; an error where there is no such thing.
-pub fn rest(value: &Value, divisor: &Value) -> Result<f64, Error> {
+pub fn rest(state: &State, value: &Value, divisor: &Value) -> Result<f64, Error> {
     let shown = || python::repr(value).unwrap_or_default();
-    real(&percent(value, divisor)?).ok_or_else(|| invalid(format!("{} is not a number", shown())))
+    real(&percent(state, value, divisor)?).ok_or_else(|| invalid(format!("{} is not a number", shown())))
 }

@@ -11,6 +11,9 @@ use minijinja::{Error, ErrorKind, Value};
 /// Containers nested deeper than this are refused, as Python's recursion limit would.
 pub const MAX_DEPTH: usize = 200;
 
+/// Bytes one value may print as.
+pub const MAX_PRINTED: usize = 64 << 20;
+
 /// `str(value)`.
 pub fn str(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
@@ -37,8 +40,9 @@ pub fn repr(value: &Value) -> Result<String, Error> {
 
 fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
     if depth > MAX_DEPTH {
-        return Err(too_deep());
+        return Err(too_deep(MAX_DEPTH));
     }
+    check_length(out)?;
     match value.kind() {
         ValueKind::Undefined => out.push_str("Undefined"),
         ValueKind::None => out.push_str("None"),
@@ -54,9 +58,17 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error
     Ok(())
 }
 
-/// What is said of a value nested beyond [`MAX_DEPTH`].
-pub fn too_deep() -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("a value is nested more than {MAX_DEPTH} levels deep"))
+/// What is said of a value nested too deep.
+pub fn too_deep(limit: usize) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("a value is nested more than {limit} levels deep"))
+}
+
+/// What is printed of one value may not be longer: a list can hold another any number of times.
+pub fn check_length(out: &str) -> Result<(), Error> {
+    if out.len() <= MAX_PRINTED {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidOperation, format!("a value prints as more than {MAX_PRINTED} bytes")))
 }
 
 fn write_map(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {

@@ -10,10 +10,11 @@ use minijinja::value::Tuple;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::Arguments;
+use super::operators;
 use super::python::{self, is_space};
 
 /// Widths beyond this are an attack or a mistake.
-const MAX_WIDTH: i64 = 100_000;
+const MAX_WIDTH: i64 = 1_000;
 
 /// Calls a method of a string.
 pub fn call(state: &State, text: &str, mut args: Arguments, method: &str) -> Result<Value, Error> {
@@ -47,7 +48,7 @@ pub fn call(state: &State, text: &str, mut args: Arguments, method: &str) -> Res
         "find" | "rfind" | "index" | "rindex" | "count" => search(text, args_ref, method)?,
         "ljust" | "rjust" | "center" => pad(state, text, args_ref, method)?,
         "zfill" => zfill(state, text, args_ref)?,
-        "format" => return str_format(text, &args),
+        "format" => return str_format(state, text, &args),
         _ => match predicate(text, method) {
             Some(answer) => Value::from(answer),
             None => return Err(Error::from(ErrorKind::UnknownMethod)),
@@ -86,6 +87,21 @@ pub fn title(text: &str) -> String {
             (false, _) => out.push(c),
         }
         inside = cased;
+    }
+    out
+}
+
+/// The `title` filter: its words begin after white space, hyphens and opening brackets only.
+pub fn title_filter(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for c in text.chars() {
+        if inside {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        inside = !(is_space(c) || "-({[<".contains(c));
     }
     out
 }
@@ -315,13 +331,16 @@ fn zfill(state: &State, text: &str, args: &mut Arguments) -> Result<Value, Error
     Ok(Value::from(format!("{sign}{zeros}{}", &text[sign.len()..])))
 }
 
-fn str_format(text: &str, args: &Arguments) -> Result<Value, Error> {
+fn str_format(state: &State, text: &str, args: &Arguments) -> Result<Value, Error> {
     refuse_wide(text)?;
+    for value in args.all() {
+        operators::kept(state, value.clone(), false)?;
+    }
     format(FormatStyle::StrFormat, text, args.all()).map(Value::from)
 }
 
 /// The `%` operator and the `format` filter.
-pub fn printf(text: &str, args: &[Value]) -> Result<String, Error> {
+pub fn printf(state: &State, text: &str, args: &[Value]) -> Result<String, Error> {
     refuse_wide(text)?;
     let wanted = text.replace("%%", "").matches('%').count();
     // A lone container may be there to be looked up by name.
@@ -333,6 +352,9 @@ pub fn printf(text: &str, args: &[Value]) -> Result<String, Error> {
     if text.contains('*') && args.iter().any(huge) {
         return Err(invalid(format!("a format width is more than {MAX_WIDTH}")));
     }
+    for value in args {
+        operators::kept(state, value.clone(), false)?;
+    }
     format(FormatStyle::Printf, text, args)
 }
 
@@ -341,7 +363,7 @@ fn refuse_wide(text: &str) -> Result<(), Error> {
     let mut digits = 0;
     for byte in text.bytes() {
         digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        if digits > 5 && text.contains(['%', '{']) {
+        if digits > 3 && text.contains(['%', '{']) {
             return Err(invalid(format!("a format width is more than {MAX_WIDTH}")));
         }
     }
@@ -362,4 +384,20 @@ fn predicate(text: &str, method: &str) -> Option<bool> {
         "istitle" => any(|c| c.is_uppercase() || c.is_lowercase()) && title(text) == text,
         _ => return None,
     })
+}
+
+/// Text with the characters that mean something in HTML escaped.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }

@@ -18,6 +18,12 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("capitalize", |state: &State, value: &Value| {
         text(state, value).map(|text| strings::capitalize(&text))
     });
+    environment.add_filter("safe", |state: &State, value: &Value| {
+        text(state, value).map(Value::from_safe_string)
+    });
+    environment.add_filter("title", |state: &State, value: &Value| {
+        text(state, value).map(|text| strings::title_filter(&text))
+    });
     environment.add_filter("wordcount", |state: &State, value: &Value| {
         text(state, value).map(|text| pattern::words(&text))
     });
@@ -33,7 +39,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
         environment.add_filter(name, move |state: &State, value: &Value| {
             let done = value.is_safe() && !force;
             let text = text(state, value)?;
-            Ok::<_, Error>(Value::from_safe_string(if done { text } else { escaped(&text) }))
+            Ok::<_, Error>(Value::from_safe_string(if done { text } else { strings::escaped(&text) }))
         });
     }
 }
@@ -172,22 +178,7 @@ fn quoted(text: &str, safe: &[u8]) -> String {
 }
 
 fn printf(state: &State, value: &Value, args: Tail) -> Result<String, Error> {
-    strings::printf(&text(state, value)?, &args.into_values())
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    strings::printf(state, &text(state, value)?, &args.into_values())
 }
 
 fn invalid(message: &str) -> Error {
