@@ -1,4 +1,5 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
+
 pub mod app;
 pub mod chat;
 pub mod cli;
@@ -6,6 +7,7 @@ pub mod command;
 pub mod distribution;
 pub mod engine;
 pub mod fatal;
+pub mod jinja;
 pub mod loading;
 pub mod model;
 pub mod paths;

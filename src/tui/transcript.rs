@@ -129,12 +129,6 @@ impl Transcript {
         self.height.saturating_sub(1).max(1) as isize
     }
 
-    /// Goes to the first row.
-    pub fn to_top(&mut self) {
-        self.scroll = Scroll::At(0);
-        self.keep_in_range();
-    }
-
     /// Follows what is written.
     pub fn follow(&mut self) {
         self.scroll = Scroll::Follow;

@@ -1,0 +1,123 @@
+//! `regex_replace`, as lm-evaluation-harness adds it: Python's `re.sub`.
+
+use fancy_regex::{Captures, Regex};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::arguments::{Arguments, Tail};
+use super::strings;
+
+/// Steps a pattern may take before it is given up.
+const BACKTRACK_LIMIT: usize = 1_000_000;
+
+/// The `regex_replace` filter: `text|regex_replace(pattern, replacement, count=0)`.
+pub fn replace(state: &State, value: &Value, args: Tail) -> Result<String, Error> {
+    let mut args = Arguments::of_filter("regex_replace", args);
+    let (pattern, replacement) = (args.text("pattern")?, args.text("repl")?);
+    let count = args.optional_int("count")?.unwrap_or(0);
+    args.finish()?;
+    let Some(text) = value.as_str() else {
+        return Err(invalid(format!("the text must be a string, not a {}", value.kind())));
+    };
+    // Python's \Z is the very end, which is \z elsewhere.
+    let regex = fancy_regex::RegexBuilder::new(&pattern.replace("\\Z", "\\z"))
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .build()
+        .map_err(|error| invalid(format!("pattern {pattern:?}: {error}")))?;
+    let pieces = parse(&replacement)?;
+    let limit = usize::try_from(count).ok().filter(|count| *count > 0).unwrap_or(usize::MAX);
+    substitute(state, (&regex, text), &pieces, limit)
+}
+
+fn invalid(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("regex_replace: {reason}"))
+}
+
+fn substitute(
+    state: &State,
+    (regex, text): (&Regex, &str),
+    pieces: &[Piece],
+    limit: usize,
+) -> Result<String, Error> {
+    let mut out = String::new();
+    let mut copied = 0;
+    for captures in regex.captures_iter(text).take(limit) {
+        let captures = captures.map_err(|error| invalid(error.to_string()))?;
+        let Some(all) = captures.get(0) else { continue };
+        out.push_str(&text[copied..all.start()]);
+        copied = all.end();
+        let before = out.len();
+        for piece in pieces {
+            piece.write(&mut out, &captures)?;
+        }
+        strings::charge(state, out.len() - before)?;
+    }
+    out.push_str(&text[copied..]);
+    Ok(out)
+}
+
+/// Part of a replacement.
+enum Piece {
+    Text(String),
+    Number(usize),
+    Name(String),
+}
+
+impl Piece {
+    fn write(&self, out: &mut String, captures: &Captures<str>) -> Result<(), Error> {
+        let group = match self {
+            Piece::Text(text) => {
+                out.push_str(text);
+                return Ok(());
+            }
+            Piece::Number(number) if *number < captures.len() => captures.get(*number),
+            Piece::Number(number) => return Err(invalid(format!("there is no group {number}"))),
+            Piece::Name(name) => captures.name(name),
+        };
+        out.push_str(group.map_or("", |group| group.as_str()));
+        Ok(())
+    }
+}
+
+/// Reads `\1`, `\g<1>`, `\g<name>` and the escapes of a Python replacement.
+fn parse(replacement: &str) -> Result<Vec<Piece>, Error> {
+    let mut pieces = Vec::new();
+    let mut rest = replacement;
+    while let Some(at) = rest.find('\\') {
+        pieces.push(Piece::Text(rest[..at].to_string()));
+        rest = &rest[at + 1..];
+        if let Some(named) = rest.strip_prefix("g<") {
+            let end = named.find('>').ok_or_else(|| invalid("\\g<…> is not closed".to_string()))?;
+            let name = &named[..end];
+            pieces.push(name.parse().map_or_else(|_| Piece::Name(name.to_string()), Piece::Number));
+            rest = &named[end + 1..];
+            continue;
+        }
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if digits > 0 {
+            let digits = digits.min(2);
+            pieces.push(Piece::Number(rest[..digits].parse().unwrap_or(0)));
+            rest = &rest[digits..];
+            continue;
+        }
+        let escaped = rest.chars().next().ok_or_else(|| invalid("a lone backslash at the end".to_string()))?;
+        let text = match escaped {
+            'n' => "\n",
+            'r' => "\r",
+            't' => "\t",
+            '\\' => "\\",
+            c if c.is_ascii_alphabetic() => return Err(invalid(format!("\\{c} is no escape"))),
+            _ => "\\",
+        };
+        pieces.push(Piece::Text(text.to_string()));
+        let used = if "nrt\\".contains(escaped) { 1 } else { 0 };
+        rest = &rest[used..];
+    }
+    pieces.push(Piece::Text(rest.to_string()));
+    Ok(pieces)
+}
+
+/// How many words a text has for the `wordcount` filter: matches of `\w+`.
+pub fn words(text: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.split(|c: char| !is_word(c)).filter(|word| !word.is_empty()).count()
+}
