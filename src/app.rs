@@ -174,7 +174,8 @@ impl Running {
     /// Finds and loads the model, with progress on standard error.
     fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
-        let Found { file, options } = loading::find(settings, paths, CancelFlag::default(), &progress)?;
+        let Found { file, options } =
+            loading::find(settings, paths, CancelFlag::default(), &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
         let sha256 = match file.sha256 {
             Some(sum) => sum,
@@ -182,7 +183,10 @@ impl Running {
         };
         progress.clear();
         let (client, model) = Client::load(options, |_| {})?;
-        let origin = Origin::new(&model, settings, Some(sha256));
+        let mut origin = Origin::new(&model, settings, Some(sha256));
+        // A copy in another format is still this file's model.
+        origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        origin.provenance.quantization = file.summary.quantization;
         Ok(Running { client, model, origin })
     }
 }

@@ -7,6 +7,7 @@
 pub mod bar;
 pub mod check;
 pub mod command;
+pub mod copies;
 pub mod describe;
 mod error;
 mod fetch;
@@ -19,6 +20,7 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use command::ModelsCommand;
+pub use copies::{Consent, Copies, Weights};
 pub use describe::Summary;
 pub use error::ModelError;
 pub use fetch::Fetcher;

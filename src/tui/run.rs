@@ -227,7 +227,7 @@ fn start_engine(
 ) {
     std::thread::spawn(move || {
         let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), log: Mutex::default() };
-        match loading::find(&settings, &paths, cancel, &report) {
+        match loading::find(&settings, &paths, cancel, &report, &loading::FlagIsConsent) {
             Ok(found) => {
                 let started = Engine::spawn(found.options, move |event| {
                     let _ = sender.send(Msg::Engine(event));
