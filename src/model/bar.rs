@@ -21,6 +21,8 @@ const SHORT: Duration = Duration::from_millis(300);
 pub struct TerminalProgress {
     interrupted: Arc<AtomicBool>,
     quiet: bool,
+    /// The line that a log gets has been written; a model may come in several parts.
+    announced: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -33,13 +35,23 @@ struct State {
 impl TerminalProgress {
     /// `interrupted` ends the work when it becomes true. `quiet` shows no bar, only notes.
     pub fn new(interrupted: Arc<AtomicBool>, quiet: bool) -> TerminalProgress {
-        TerminalProgress { interrupted, quiet, state: Mutex::default() }
+        TerminalProgress { interrupted, quiet, announced: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// Ends the bar, if there is one.
     pub fn clear(&self) {
         if let Ok(mut state) = self.state.lock() {
             *state = State::default();
+        }
+    }
+}
+
+impl TerminalProgress {
+    fn announce(&self, stage: Stage, total: Option<u64>) {
+        let waits = matches!(stage, Stage::Waiting | Stage::Downloading);
+        if waits && !self.announced.swap(true, Ordering::Relaxed) {
+            let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
+            eprintln!("{}{size} …", stage.verb());
         }
     }
 }
@@ -57,10 +69,8 @@ impl Progress for TerminalProgress {
         let Ok(mut state) = self.state.lock() else { return };
         if state.stage.is_none_or(|(current, _)| current != stage) {
             *state = State { stage: Some((stage, Instant::now())), bar: None };
-            if !self.quiet && !stderr().is_terminal() && matches!(stage, Stage::Waiting | Stage::Downloading)
-            {
-                let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
-                eprintln!("{}{size} …", stage.verb());
+            if !self.quiet && !stderr().is_terminal() {
+                self.announce(stage, total);
             }
         }
         if self.quiet || !stderr().is_terminal() {
