@@ -15,7 +15,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # The first package manager there is. Homebrew wants an ordinary user, the others want root.
 manager() {
     if have brew; then echo brew; return; fi
-    [ "$(id -u)" -eq 0 ] || return 1
+    [ "$(id -u 2>/dev/null)" = 0 ] || return 1
     for name in apt-get dnf yum apk pacman zypper; do
         if have "$name"; then echo "$name"; return; fi
     done
@@ -120,8 +120,11 @@ find_clang_headers() {
 
 # Whether the Rust at hand is new enough; RUST_FOUND says which it is.
 check_rust() {
-    RUST_FOUND=$(cargo --version >/dev/null 2>&1 && rustc --version 2>/dev/null | cut -d' ' -f2)
-    minor=$(echo "${RUST_FOUND#1.}" | cut -d. -f1)
+    RUST_FOUND=$(cargo --version >/dev/null 2>&1 && rustc --version 2>/dev/null)
+    RUST_FOUND=${RUST_FOUND#rustc } # rustc 1.95.0 (59807616e 2026-04-14)
+    RUST_FOUND=${RUST_FOUND%% *}
+    minor=${RUST_FOUND#1.}
+    minor=${minor%%.*}
     [ "${minor:-0}" -ge "$RUST_MINOR" ] 2>/dev/null
 }
 
