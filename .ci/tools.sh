@@ -54,16 +54,16 @@ from_system() {
     # shellcheck disable=SC2086 # several packages are several words
     case "$with" in
         apt-get)
-            [ -n "$UPDATED" ] || apt-get update -qq >&2 || return 1
+            [ -n "$UPDATED" ] || apt-get update -qq || return 1
             UPDATED=yes
-            DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >&2
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages
             ;;
-        dnf | yum) "$with" install -q -y $packages >&2 ;;
-        apk) apk add -q $packages >&2 ;;
-        pacman) pacman -Sy --noconfirm --needed $packages >&2 ;;
-        zypper) zypper -q install -y $packages >&2 ;;
-        brew) brew install -q $packages >&2 ;;
-    esac
+        dnf | yum) "$with" install -q -y $packages ;;
+        apk) apk add -q $packages ;;
+        pacman) pacman -Sy --noconfirm --needed $packages ;;
+        zypper) zypper -q install -y $packages ;;
+        brew) brew install -q $packages ;;
+    esac >/dev/null
 }
 
 # from_wheel NEED: a Python wheel into .tools/. --target is allowed where the system's Python is not to be
@@ -104,7 +104,10 @@ use_private_tools() {
     if [ -e "$TOOLS/clang/native/libclang.so" ] && ! find_libclang; then
         export LIBCLANG_PATH="$TOOLS/clang/native"
     fi
-    # libclang without clang's own headers (the wheel has none) can use those of the compiler.
+}
+
+# libclang without clang's own headers (the wheel has none) can use those of the compiler.
+use_compiler_headers() {
     headers=$(cc -print-file-name=include 2>/dev/null)
     if ! find_clang_headers && [ -e "$headers/stddef.h" ]; then
         export BINDGEN_EXTRA_CLANG_ARGS="-I$headers"
@@ -131,12 +134,12 @@ check_rust() {
 # Debian's and Ubuntu's Rust is usually too old; it is only installed if it will do.
 rust_from_system() {
     if [ "$(manager)" = apt-get ]; then
-        [ -n "$UPDATED" ] || apt-get update -qq >&2
+        [ -n "$UPDATED" ] || apt-get update -qq >/dev/null
         UPDATED=yes
         offered=$(apt-cache policy rustc 2>/dev/null | sed -n 's/.*Candidate: 1\.\([0-9]*\).*/\1/p')
         [ "${offered:-0}" -ge "$RUST_MINOR" ] || return 1
         say "installing rustc cargo with apt-get"
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends rustc cargo >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends rustc cargo >/dev/null
     else
         from_system rust
     fi
@@ -158,6 +161,7 @@ prepare() {
     have cmake || from_system cmake || from_wheel cmake || lack "cmake (https://cmake.org, or: apt install cmake)"
     find_libclang || from_system libclang || from_wheel libclang || lack "libclang (Debian, Ubuntu: apt install libclang-dev)"
     use_private_tools
+    use_compiler_headers
     check_rust || { rust_from_system && check_rust; } || lack "Rust 1.$RUST_MINOR or newer$(rust_advice)"
     if [ -n "$MISSING" ]; then
         say "missing, and not installed for you:$MISSING"
