@@ -12,19 +12,22 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # --- package managers -------------------------------------------------------------------------
 
-# The first package manager there is. Homebrew wants an ordinary user, the others want root.
-manager() {
-    if have brew; then echo brew; return; fi
-    [ "$(id -u 2>/dev/null)" = 0 ] || return 1
-    for name in apt-get dnf yum apk pacman zypper; do
+# The package manager of this system.
+system() {
+    for name in brew apt-get dnf yum apk pacman zypper; do
         if have "$name"; then echo "$name"; return; fi
     done
     return 1
 }
 
+# The same, if it may be used: Homebrew wants an ordinary user, the others want root.
+manager() {
+    if have brew || [ "$(id -u 2>/dev/null)" = 0 ]; then system; else return 1; fi
+}
+
 # package NEED: what the manager at hand calls it.
 package() {
-    case "$(manager):$1" in
+    case "$(system):$1" in
         apt-get:compiler) echo "g++ libc6-dev" ;;
         apt-get:libclang) echo libclang-dev ;;
         apt-get:pip) echo "python3 python3-pip" ;;
@@ -41,7 +44,7 @@ package() {
         brew:compiler) echo gcc ;;
         brew:libclang) echo llvm ;;
         brew:pip) echo python3 ;;
-        *:rust) case "$(manager)" in brew) echo rust ;; *) echo "rust cargo" ;; esac ;;
+        *:rust) case "$(system)" in brew) echo rust ;; *) echo "rust cargo" ;; esac ;;
         *) echo "$1" ;;
     esac
 }
@@ -145,38 +148,42 @@ rust_from_system() {
     fi
 }
 
-MISSING=
-lack() { MISSING="$MISSING
-  - $*"; }
+# lack NEED WHAT: notes what is missing and what the system calls it.
+lack() {
+    MISSING="$MISSING, $2"
+    PACKAGES="$PACKAGES $(package "$1")"
+}
 
 # Sees to everything; says all that is missing at once and fails if anything is.
 prepare() {
-    MISSING=
+    MISSING= PACKAGES=
     if [ -d "$HOME/.cargo/bin" ]; then PATH=$PATH:$HOME/.cargo/bin; fi
-    { have c++ && have cc; } || from_system compiler || lack "a C++ compiler, c++ (Debian, Ubuntu: apt install g++)"
-    have make || from_system make || lack "make (Debian, Ubuntu: apt install make)"
-    pip_command >/dev/null || from_system pip ||
-        say "python3 with pip is missing; models come from Hugging Face instead (Debian, Ubuntu: apt install python3-pip)"
+    { have c++ && have cc; } || from_system compiler || lack compiler "a C++ compiler"
+    have make || from_system make || lack make make
+    pip_command >/dev/null || from_system pip || PACKAGES="$PACKAGES $(package pip)"
     use_private_tools
-    have cmake || from_system cmake || from_wheel cmake || lack "cmake (https://cmake.org, or: apt install cmake)"
-    find_libclang || from_system libclang || from_wheel libclang || lack "libclang (Debian, Ubuntu: apt install libclang-dev)"
+    have cmake || from_system cmake || from_wheel cmake || lack cmake cmake
+    find_libclang || from_system libclang || from_wheel libclang || lack libclang libclang
     use_private_tools
     use_compiler_headers
-    check_rust || { rust_from_system && check_rust; } || lack "Rust 1.$RUST_MINOR or newer$(rust_advice)"
     if [ -n "$MISSING" ]; then
-        say "missing, and not installed for you:$MISSING"
-        return 1
+        say "missing: ${MISSING#, }; as root: $(system || echo "your package manager") install$PACKAGES"
     fi
+    check_rust || { rust_from_system && check_rust; } || {
+        say "Rust 1.$RUST_MINOR or newer is needed$(rust_advice)"
+        return 1
+    }
+    [ -z "$MISSING" ]
 }
 
 rust_advice() {
-    if [ -n "$RUST_FOUND" ]; then printf ' (here is %s)' "$RUST_FOUND"; fi
+    if [ -n "$RUST_FOUND" ]; then printf ', here is %s' "$RUST_FOUND"; fi
     if have rustup; then
         printf ': rustup update stable && rustup default stable'
-    else
-        [ "$(manager)" = apt-get ] && printf "; this distribution's is older"
-        printf ': https://rustup.rs, or: curl https://sh.rustup.rs -sSf | sh'
+        return
     fi
+    if [ "$(system)" = apt-get ]; then printf ", and this distribution's is older"; fi
+    printf ': see https://rustup.rs (curl https://sh.rustup.rs -sSf | sh)'
 }
 
 # --- what make does ---------------------------------------------------------------------------
