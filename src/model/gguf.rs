@@ -10,6 +10,7 @@
 mod error;
 mod hparams;
 mod layout;
+mod pieces;
 mod reader;
 mod runnable;
 mod sniff;
