@@ -44,6 +44,7 @@ impl TerminalProgress {
             *state = State::default();
         }
     }
+
 }
 
 impl TerminalProgress {
@@ -78,7 +79,7 @@ impl Progress for TerminalProgress {
         }
         let since = state.stage.map_or(Duration::ZERO, |(_, since)| since.elapsed());
         if state.bar.is_none() && since > SHORT {
-            state.bar = Some(new_bar(stage, total));
+            state.bar = Some(new_bar(stage, done, total));
         }
         if let Some(bar) = &state.bar {
             if let Some(total) = total {
@@ -92,14 +93,20 @@ impl Progress for TerminalProgress {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    fn finish(&self) {
+        self.clear();
+    }
+
     fn note(&self, line: &str) {
         self.clear();
         eprintln!("{}", printable(line));
     }
 }
 
-fn new_bar(stage: Stage, total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_position(done);
+    // What was there before the bar must not count as speed.
+    bar.reset_eta();
     let template = match (stage, total) {
         (Stage::Waiting | Stage::Trying, _) => "{spinner} {msg}",
         (_, Some(_)) => {
