@@ -109,9 +109,10 @@ fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
     bar.reset_eta();
     let template = match (stage, total) {
         (Stage::Waiting | Stage::Trying, _) => "{spinner} {msg}",
-        (_, Some(_)) => {
+        (Stage::Downloading, Some(_)) => {
             "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
         }
+        (_, Some(_)) => "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}",
         (_, None) => "{spinner} {msg} {decimal_bytes} {decimal_bytes_per_sec}",
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
