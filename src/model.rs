@@ -159,6 +159,7 @@ impl Library {
         if let Some(executable) = self.executable.as_ref().filter(|_| !renowned) {
             check::verify_in_child(&gguf, executable, &self.memory, progress)?;
         }
+        progress.finish();
         let name = spec.name();
         let mut summary = Summary::of(&gguf, &name);
         summary.sha256.clone_from(&sha256);

@@ -41,6 +41,9 @@ pub trait Progress: Sync {
         false
     }
 
+    /// The work is over, for now: what was shown of it should go.
+    fn finish(&self) {}
+
     /// One line that people should see (a licence, a source that failed).
     fn note(&self, _line: &str) {}
 }
