@@ -83,18 +83,19 @@ struct Encoder<'a> {
 type Placed = (usize, Range<usize>);
 
 impl<'a> Encoder<'a> {
-    /// The replies whose rendered text is that of their ids, and a note for every other one.
-    fn cuts<'m>(&self, messages: &'m [Message]) -> (Vec<Cut<'m>>, Vec<Note>) {
+    /// The replies whose rendered text is that of their ids, and a note about the others.
+    fn cuts<'m>(&self, messages: &'m [Message]) -> (Vec<Cut<'m>>, Option<Note>) {
         let mut cuts = Vec::new();
-        let mut notes = Vec::new();
+        let mut others = Vec::new();
         for (message, one) in messages.iter().enumerate() {
             let Some(ids) = one.reply.as_deref().filter(|ids| !ids.is_empty()) else { continue };
             match self.cut(one, message, ids) {
                 Some(cut) => cuts.push(cut),
-                None => notes.push(Note::ReplyRetokenized { message }),
+                None => others.push(message),
             }
         }
-        (cuts, notes)
+        let note = (!others.is_empty()).then_some(Note::Retokenized { messages: others });
+        (cuts, note)
     }
 
     fn cut<'m>(&self, one: &Message, message: usize, ids: &'m [TokenId]) -> Option<Cut<'m>> {
@@ -108,7 +109,8 @@ impl<'a> Encoder<'a> {
         } else {
             return None;
         };
-        let mine = self.regions.iter().filter(|region| region.owner.typed && region.owner.message == Some(message));
+        let mine =
+            self.regions.iter().filter(|region| region.owner.typed && region.owner.message == Some(message));
         let range = mine.filter_map(|region| self.widened(&region.range, &content)).next()?;
         let lengths = ids.iter().map(|id| self.vocab.bytes(*id).len());
         let ends = lengths.scan(0, |end, length| {

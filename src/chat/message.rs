@@ -199,7 +199,9 @@ impl Conversation {
                 ("messages", _) => {
                     return Err(MessageError::Field { field: "messages", wanted: "an array", found });
                 }
-                ("tools", _) => return Err(MessageError::Field { field: "tools", wanted: "an array", found }),
+                ("tools", _) => {
+                    return Err(MessageError::Field { field: "tools", wanted: "an array", found });
+                }
                 ("chat_template_kwargs", _) => {
                     let field = "chat_template_kwargs";
                     return Err(MessageError::Field { field, wanted: "an object", found });

@@ -100,14 +100,32 @@ impl Finder<'_> {
     fn units(&self) -> Vec<Unit> {
         let slots = self.prepared.slots.iter().enumerate();
         let slots = slots.filter(|(_, slot)| !slot.range.is_empty()).map(|(index, _)| Unit::Slot(index));
-        let dangerous = |json: &Json| !self.specials.controls(&json.to_string()).is_empty();
-        let fields = self.prepared.messages.iter().enumerate().filter(|(_, message)| {
-            let fields = message.as_object().into_iter().flatten();
-            fields.filter(|(name, _)| *name != "content").any(|(_, value)| dangerous(value))
-        });
-        let fields = fields.map(|(place, _)| Unit::Fields(place));
-        let tools = dangerous(&self.prepared.tools).then_some(Unit::Tools);
-        slots.chain(fields).chain(tools).collect()
+        let places = 0..self.prepared.messages.len();
+        let others = places.map(Unit::Fields).chain([Unit::Tools]);
+        slots.chain(others.filter(|unit| self.literal_in(*unit).is_some())).collect()
+    }
+
+    /// The first literal of a control token in a unit that is no slot, if it reaches the prompt.
+    fn literal_in(&self, unit: Unit) -> Option<String> {
+        match unit {
+            Unit::Slot(_) => None,
+            Unit::Tools => self.first_literal(&self.prepared.tools),
+            Unit::Fields(place) => {
+                fields(&self.prepared.messages[place]).find_map(|field| self.first_literal(field))
+            }
+        }
+    }
+
+    fn first_literal(&self, json: &Json) -> Option<String> {
+        match json {
+            Json::String(text) => {
+                let literals = self.specials.controls(text).into_iter().map(|range| &text[range]);
+                literals.into_iter().find(|literal| self.prepared.text.contains(*literal)).map(str::to_string)
+            }
+            Json::Array(items) => items.iter().find_map(|item| self.first_literal(item)),
+            Json::Object(map) => map.values().find_map(|item| self.first_literal(item)),
+            _ => None,
+        }
     }
 
     /// Finds a level for every unit: the same for all if there is one, else half by half.
@@ -118,6 +136,9 @@ impl Finder<'_> {
         let alone = units.len() == 1;
         let levels = if alone { &ALONE[..] } else { &ALONE[..2] };
         for level in levels {
+            if alone && !self.applies(units[0], *level) {
+                continue;
+            }
             let levels: Vec<_> = units.iter().map(|unit| (*unit, *level)).collect();
             if self.renderings < MAX_RENDERINGS && self.render(&levels).is_some() {
                 self.levels.extend(levels);
@@ -132,6 +153,17 @@ impl Finder<'_> {
         let (left, right) = units.split_at(units.len() / 2);
         self.settle(left);
         self.settle(right);
+    }
+
+    /// Only replies are marked in pieces: what a person says must be told from scaffold as a whole.
+    fn applies(&self, unit: Unit, level: Level) -> bool {
+        match (unit, level) {
+            (Unit::Slot(index), Level::Pieces | Level::SmallPieces) => {
+                self.is_reply(&self.prepared.slots[index])
+            }
+            (Unit::Slot(_), _) => true,
+            (Unit::Fields(_) | Unit::Tools, level) => level == Level::Around,
+        }
     }
 
     /// The regions of control tokens' literals, when nothing else can be told.
@@ -153,11 +185,14 @@ impl Finder<'_> {
                 Unit::Slot(index) => self.mark_slot(&mut marks, &mut marked, (*index, *level)),
                 Unit::Fields(place) => {
                     let owner = Owner { message: None, typed: false };
-                    let fields = marked.messages[*place].as_object_mut().into_iter().flatten();
-                    for (_, value) in fields.filter(|(name, _)| *name != "content") {
-                        self.mark_literals(&mut marks, value, owner);
+                    let message = marked.messages[*place].as_object_mut();
+                    for (name, value) in message.into_iter().flatten() {
+                        if is_field(name, value) && *level != Level::Nowhere {
+                            self.mark_literals(&mut marks, value, owner);
+                        }
                     }
                 }
+                Unit::Tools if *level == Level::Nowhere => {}
                 Unit::Tools => {
                     self.mark_literals(&mut marks, &mut marked.tools, Owner { message: None, typed: false });
                 }
@@ -196,7 +231,6 @@ impl Finder<'_> {
             Level::Around => vec![slot.range.clone()],
             Level::Inside | Level::Instead => trimmed(text, 0..text.len()).map(shift).into_iter().collect(),
             Level::Literals => self.specials.controls(text).into_iter().map(shift).collect(),
-            Level::Pieces | Level::SmallPieces if !self.is_reply(slot) => Vec::new(),
             Level::Pieces | Level::SmallPieces => {
                 let mut pieces = Vec::new();
                 let mut from = 0;
@@ -263,27 +297,43 @@ impl Finder<'_> {
     /// Adds what must be said, and sees to it that no control token's literal is left unprotected.
     fn finish(self, regions: Vec<Region>) -> Result<Found, ChatError> {
         let mut found = Found { regions, notes: Vec::new() };
+        let mut unknown = Vec::new();
         for (unit, level) in &self.levels {
-            let Unit::Slot(index) = unit else { continue };
-            let slot = &self.prepared.slots[*index];
+            let slot = match unit {
+                Unit::Slot(index) => &self.prepared.slots[*index],
+                _ if *level != Level::Nowhere => continue,
+                _ => {
+                    let literal = self.literal_in(*unit).unwrap_or_default();
+                    return Err(ChatError::Inseparable { message: None, literal });
+                }
+            };
             let text = self.text_of(slot);
             let blank = text.chars().all(is_space);
             for range in self.loose(slot, *level) {
                 let literal = text[range].to_string();
+                if !self.prepared.text.contains(&literal) {
+                    continue;
+                }
                 if self.is_reply(slot) && self.template.source().contains(&literal) {
                     found.notes.push(Note::ControlKept { message: slot.message, literal });
                 } else if !found.add_verbatim(&self.prepared.text, text, slot.message) {
-                    return Err(ChatError::Inseparable { message: slot.message, literal });
+                    return Err(ChatError::Inseparable { message: Some(slot.message), literal });
                 }
             }
-            let known = found.regions.iter().any(|region| {
-                region.owner == Owner { message: Some(slot.message), typed: true }
-            });
+            let known = found
+                .regions
+                .iter()
+                .any(|region| region.owner == Owner { message: Some(slot.message), typed: true });
             if !blank && !known && matches!(level, Level::Literals | Level::Nowhere) {
-                found.notes.push(Note::SpanUnknown { message: slot.message });
+                unknown.push(slot.message);
             }
         }
+        unknown.sort_unstable();
+        unknown.dedup();
         found.notes.dedup();
+        if !unknown.is_empty() {
+            found.notes.push(Note::SpanUnknown { messages: unknown });
+        }
         Ok(found)
     }
 }
@@ -307,6 +357,21 @@ impl Found {
     }
 }
 
+/// A message's fields but its content, and but a role that can't be mistaken for anything else.
+fn fields(message: &Json) -> impl Iterator<Item = &Json> {
+    let all = message.as_object().into_iter().flatten();
+    all.filter(|(name, value)| is_field(name, value)).map(|(_, value)| value)
+}
+
+fn is_field(name: &str, value: &Json) -> bool {
+    let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match name {
+        "content" => false,
+        "role" => !value.as_str().is_some_and(word),
+        _ => true,
+    }
+}
+
 fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
 }
@@ -318,6 +383,3 @@ fn trimmed(text: &str, range: Range<usize>) -> Option<Range<usize>> {
     let end = range.end - (part.len() - part.trim_end_matches(is_space).len());
     (start < end).then_some(start..end)
 }
-
-#[cfg(test)]
-mod tests;
