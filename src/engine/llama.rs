@@ -11,6 +11,6 @@ mod sampler;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
-pub use context::{Context, ContextParams};
+pub use context::{Context, ContextParams, MOST_SEQUENCES};
 pub use model::Model;
-pub use sampler::{Chain, Choice};
+pub use sampler::{Chain, Choice, Scratch};
