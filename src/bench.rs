@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::distribution::{Depth, Distribution};
-use crate::engine::llama::{Batch, Chain, Context, ContextParams, Model, SeqId};
+use crate::engine::llama::{Batch, Chain, Context, ContextParams, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, ModelInfo};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
@@ -93,11 +93,13 @@ impl DecodeBench<'_> {
             outputs: 1,
             sequences: 1,
             threads: self.info.threads,
+            flash: true,
             exact: false,
         };
         let mut context = Context::new(model, params).ok_or(EngineError::Decode(-1))?;
         let mut chain = Chain::new(model, sampling)?;
         chain.accept_prompt(prompt);
+        let mut scratch = Scratch::new(model);
         let mut batch = Batch::default();
         for (i, &token) in prompt.iter().enumerate() {
             batch.push(token, i, &[SeqId(0)], i + 1 == prompt.len());
@@ -115,7 +117,8 @@ impl DecodeBench<'_> {
         let mut row = prompt.len() - 1;
         let begun = Instant::now();
         for position in prompt.len()..prompt.len() + tokens {
-            let id = chain.choose(context.logits(row).ok_or(EngineError::Decode(-1))?, &unseen).id;
+            let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
+            let id = chain.choose(logits, &unseen, &mut scratch).id;
             chain.accept(id);
             batch.clear();
             batch.push(id, position, &[SeqId(0)], true);

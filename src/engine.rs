@@ -3,14 +3,19 @@
 //! [`protocol`] is what is said between an engine and the rest of the program; [`Engine`] is a handle
 //! to the one thread that owns a model. [`llama`] is the only folder that names llama.cpp.
 
+mod figures;
 mod generate;
 pub mod llama;
+mod plan;
+mod pool;
 pub mod protocol;
+mod sample;
 mod scorer;
 #[cfg(test)]
 pub mod scripted;
 mod threads;
 pub mod trial;
+mod trie;
 mod worker;
 
 pub use protocol::*;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::llama::{Batch, Chain, Choice, Context, Model, SeqId};
+use super::llama::{Batch, Chain, Choice, Context, Model, Scratch, SeqId};
 use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
@@ -27,6 +27,7 @@ pub(super) struct Conversation {
     steps: Vec<Arc<Step>>,
     depth: Option<Depth>,
     batch: Batch,
+    scratch: Scratch,
 }
 
 /// A request on its way.
@@ -40,6 +41,7 @@ impl Conversation {
     /// An empty conversation in a context with one sequence. With a governor, the number of threads
     /// follows the step times.
     pub fn new(model: Arc<Model>, context: Context, governor: Option<Governor>) -> Conversation {
+        let scratch = Scratch::new(&model);
         Conversation {
             model,
             context,
@@ -48,6 +50,7 @@ impl Conversation {
             steps: Vec::new(),
             depth: None,
             batch: Batch::default(),
+            scratch,
         }
     }
 
@@ -215,7 +218,7 @@ impl Conversation {
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
         run.timing.statistics += measuring.elapsed();
-        let choice = chain.choose(row, &raw);
+        let choice = chain.choose(row, &raw, &mut self.scratch);
         let id = choice.id;
         chain.accept(id);
         let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });

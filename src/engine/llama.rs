@@ -12,7 +12,7 @@ mod sampler;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
-pub use context::{Context, ContextParams};
+pub use context::{Context, ContextParams, MOST_SEQUENCES};
 pub use convert::convert;
 pub use model::Model;
-pub use sampler::{Chain, Choice};
+pub use sampler::{Chain, Choice, Scratch};

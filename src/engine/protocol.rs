@@ -88,6 +88,23 @@ pub struct ScoreBatch {
     pub cancel: CancelFlag,
 }
 
+/// Continue one prompt several times, each time by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Comes back with every event.
+    pub id: RequestId,
+    /// The exact ids to continue; at least one.
+    pub prompt: Vec<TokenId>,
+    /// How to choose: one continuation for each, with its own seed and temperature.
+    pub samplings: Vec<Sampling>,
+    /// Stop each after this many tokens; `None` fills the context.
+    pub max_tokens: Option<usize>,
+    /// How many candidates each step keeps.
+    pub depth: Depth,
+    /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
 /// What an engine can be asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -95,6 +112,8 @@ pub enum Command {
     Generate(Generate),
     /// Score sequences.
     Score(ScoreBatch),
+    /// Continue a prompt several times.
+    Sample(Sample),
 }
 
 impl Command {
@@ -103,6 +122,7 @@ impl Command {
         match self {
             Command::Generate(request) => request.id,
             Command::Score(request) => request.id,
+            Command::Sample(request) => request.id,
         }
     }
 }
@@ -121,18 +141,23 @@ pub enum FinishReason {
     Context,
 }
 
-/// How long a request took.
+/// How long a request took, and for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {
-    /// Prompt tokens computed (those found in the cache are not among them).
+    /// Prompt tokens, or tokens of scored sequences, computed: those found in a cache or shared with
+    /// another sequence are not among them.
     pub prefill_tokens: usize,
+    /// What [`Timing::prefill_tokens`] would be if every scored sequence were computed by itself.
+    pub naive_tokens: usize,
+    /// Distributions read for scored sequences.
+    pub rows: usize,
     /// Time for them.
     pub prefill: Duration,
     /// Tokens generated.
     pub decode_tokens: usize,
     /// Time for them.
     pub decode: Duration,
-    /// Of `decode`, what the full-vocabulary statistics took.
+    /// Of `decode`, or of a scoring's `prefill`, what the full-vocabulary statistics took.
     pub statistics: Duration,
     /// Threads in use at the end.
     pub threads: u32,
@@ -172,7 +197,17 @@ pub enum Event {
         /// Time since the first token of the reply was begun.
         elapsed: Duration,
     },
-    /// One scored sequence.
+    /// How far a scoring is: tokens computed, of all that must be.
+    Progress {
+        /// The request.
+        id: RequestId,
+        /// Tokens so far.
+        done: usize,
+        /// Tokens in all.
+        total: usize,
+    },
+    /// One scored sequence. They come in the order of the request; when it is cancelled, whatever else
+    /// is complete still comes, so that indices may then be missing.
     Scored {
         /// The request.
         id: RequestId,
@@ -182,6 +217,17 @@ pub enum Event {
         steps: Vec<Step>,
         /// The distribution after the last token, where it was asked for.
         after: Option<Box<Outlook>>,
+    },
+    /// One continuation of a prompt, in the order of the request.
+    Sampled {
+        /// The request.
+        id: RequestId,
+        /// Which of its samplings.
+        index: usize,
+        /// Its tokens.
+        steps: Vec<Step>,
+        /// Why it ended.
+        reason: FinishReason,
     },
     /// The request ended; no further event carries its id.
     Finished {
@@ -298,6 +344,15 @@ pub enum EngineError {
     /// A sequence without a token.
     #[error("there is no token to start from: give a prompt, or --bos always")]
     Empty,
+    /// llama.cpp made no context.
+    #[error(
+        "llama.cpp could not make a context of {cells} tokens (its log says why): score less at once, \
+         shorten the text or free memory"
+    )]
+    NoContext {
+        /// Cells it was asked for.
+        cells: usize,
+    },
     /// llama.cpp refused to evaluate.
     #[error("llama.cpp could not evaluate a batch (code {0}); its log says more")]
     Decode(i32),

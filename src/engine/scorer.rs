@@ -1,109 +1,236 @@
-//! Scoring sequences as they stand, in a context of its own, so that the conversation's cache stays.
+//! Scoring sequences as they stand: what they share is computed once, many of them in one batch.
+//!
+//! [`Trie`] says what must be computed, [`plan`](super::plan) in which batches; this module carries
+//! the plan out in the [`Pool`]'s context and hands the figures out in the order of the request.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::generate::{outlook, seen};
-use super::llama::{Batch, Context, ContextParams, Model, SeqId};
-use super::{EngineError, Event, FinishReason, ScoreBatch, Sequence, Timing};
-use crate::distribution::Distribution;
+use super::figures::{Reader, Row};
+use super::llama::{Batch, Context, SeqId};
+use super::plan::{Group, Limits, cut};
+use super::pool::Pool;
+use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
+use super::{EngineError, Event, FinishReason, ScoreBatch, Timing};
 use crate::step::{Outlook, Step};
 
-const SEQUENCE: SeqId = SeqId(0);
+/// Nodes of a batch. More of them fill the processor no better, and each pays for the cells of all.
+const NODES: usize = 256;
+/// Most pairs of a node and a cell in one batch: each takes 4 bytes per attention head.
+const PAIRS: usize = 1 << 21;
+/// Fewest nodes of a batch, whatever they take.
+const FEWEST_NODES: usize = 32;
+/// How far ahead of its turn a sequence may be computed.
+const WINDOW: Sharing = Sharing::Windows { sequences: 1024, tokens: 1 << 16 };
+/// The sequence that holds the path the next group goes on from.
+const TRUNK: SeqId = SeqId(0);
 
-/// Scores with the model's weights; its context is made when first needed.
-pub(super) struct Scorer {
-    model: Arc<Model>,
-    params: ContextParams,
-    context: Option<Context>,
-    batch: Batch,
-}
-
-/// A sequence's steps and, if it was asked for, the distribution after it.
-type Scored = (Vec<Step>, Option<Box<Outlook>>);
-
-impl Scorer {
-    /// A scorer with the conversation's limits.
-    pub fn new(model: Arc<Model>, params: ContextParams) -> Scorer {
-        Scorer { model, params, context: None, batch: Batch::default() }
+/// Answers one request.
+///
+/// # Errors
+/// [`EngineError`]; a sequence that is too long is found before anything is computed.
+pub(super) fn score<S: Fn(Event)>(
+    pool: &mut Pool,
+    request: &ScoreBatch,
+    sink: &S,
+) -> Result<(FinishReason, Timing), EngineError> {
+    let begun = Instant::now();
+    let room = pool.room();
+    if let Some(needed) = request.sequences.iter().map(|s| s.tokens.len()).find(|&length| length > room) {
+        return Err(EngineError::TooLong { needed, context: room });
     }
-
-    /// Answers one request.
-    pub fn score<S: Fn(Event)>(
-        &mut self,
-        request: &ScoreBatch,
-        sink: &S,
-    ) -> Result<(FinishReason, Timing), EngineError> {
-        let mut timing = Timing { threads: self.params.threads, ..Timing::default() };
-        let begun = Instant::now();
-        let mut reason = FinishReason::Stop;
-        for (index, sequence) in request.sequences.iter().enumerate() {
-            let Some((steps, after)) = self.score_one(request, sequence, &mut timing)? else {
+    let (sharing, sequences) = if pool.shares() { (WINDOW, pool.sequences()) } else { (Sharing::Alone, 1) };
+    let trie = Trie::new(&request.sequences, request.after, sharing);
+    let nodes = NODES.min(PAIRS / room).max(FEWEST_NODES);
+    let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(), sequences });
+    let mut run = Run::new(request, sink, trie);
+    run.timing.threads = pool.threads();
+    let mut reason = FinishReason::Stop;
+    if !groups.is_empty() {
+        let vocab = Arc::clone(pool.model().vocab());
+        let boundaries = request.boundaries.then(|| vocab.boundaries());
+        let mut cache = Cache { context: pool.context(need)?, batch: Batch::default(), trunk: 0 };
+        for group in groups {
+            if request.cancel.is_cancelled() {
                 reason = FinishReason::Cancelled;
                 break;
-            };
-            sink(Event::Scored { id: request.id, index, steps, after });
+            }
+            let group = Group::new(&run.trie, group);
+            cache.evaluate(&run.trie, &group)?;
+            run.read(&group, cache.context, boundaries)?;
         }
-        timing.prefill = begun.elapsed();
-        Ok((reason, timing))
+    }
+    run.hand_out(reason == FinishReason::Cancelled);
+    run.timing.prefill = begun.elapsed();
+    Ok((reason, run.timing))
+}
+
+/// The context, and what its trunk holds.
+struct Cache<'a> {
+    context: &'a mut Context,
+    batch: Batch,
+    /// Positions of the trunk.
+    trunk: usize,
+}
+
+impl Cache<'_> {
+    /// Evaluates a group; its rows can be read until the next one.
+    fn evaluate(&mut self, trie: &Trie, group: &Group) -> Result<(), EngineError> {
+        self.bring_trunk(trie, group)?;
+        for (lane, &end) in group.lanes.iter().enumerate() {
+            self.context.share(TRUNK, lane_id(lane), end);
+        }
+        if group.keep < group.depth && !self.context.rewind(TRUNK, group.keep) {
+            return Err(EngineError::Decode(-1));
+        }
+        self.batch.clear();
+        let mut ids = Vec::new();
+        for entry in &group.entries {
+            let node = trie.node(entry.node);
+            ids.clear();
+            ids.extend(entry.trunk.then_some(TRUNK));
+            ids.extend(entry.lanes.clone().map(lane_id));
+            self.batch.push(node.token, node.position, &ids, node.read);
+        }
+        self.context.decode(&self.batch)?;
+        if !group.lanes.is_empty() {
+            self.context.keep_only(TRUNK);
+        }
+        self.trunk = group.keep + group.entries.iter().filter(|entry| entry.trunk).count();
+        Ok(())
     }
 
-    fn context(&mut self) -> Result<&mut Context, EngineError> {
-        if self.context.is_none() {
-            self.context = Context::new(&self.model, self.params);
+    /// Shortens the trunk to where the group begins.
+    fn bring_trunk(&mut self, trie: &Trie, group: &Group) -> Result<(), EngineError> {
+        if group.depth == 0 {
+            self.context.clear();
+            self.trunk = 0;
         }
-        self.context.as_mut().ok_or(EngineError::Decode(-1))
+        let grows_only = self.trunk == group.depth && group.keep == group.depth && group.lanes.is_empty();
+        if group.depth == 0 || grows_only {
+            return Ok(());
+        }
+        // A cache with a sliding window may have given up the start of a long trunk: what branches off
+        // there needs it again.
+        if self.context.rewind(TRUNK, group.depth) && self.context.holds(TRUNK, group.depth) {
+            return Ok(());
+        }
+        self.context.clear();
+        let first = group
+            .entries
+            .iter()
+            .map(|entry| entry.node)
+            .find(|&node| trie.node(node).position == group.depth);
+        let mut path: Vec<NodeId> = first.map(|first| trie.path(first).skip(1).collect()).unwrap_or_default();
+        path.reverse();
+        for part in path.chunks(self.context.params().batch as usize) {
+            self.batch.clear();
+            for node in part.iter().map(|&id| trie.node(id)) {
+                self.batch.push(node.token, node.position, &[TRUNK], false);
+            }
+            self.context.decode(&self.batch)?;
+        }
+        Ok(())
+    }
+}
+
+fn lane_id(lane: usize) -> SeqId {
+    SeqId(lane as u32 + 1)
+}
+
+/// A request on its way: the figures that are known and not yet handed out.
+struct Run<'a, S> {
+    request: &'a ScoreBatch,
+    sink: &'a S,
+    trie: Trie,
+    /// By node.
+    steps: Vec<Option<Box<Step>>>,
+    after: HashMap<NodeId, Outlook>,
+    /// Sequences handed out.
+    out: usize,
+    /// Nodes evaluated.
+    done: usize,
+    timing: Timing,
+}
+
+impl<'a, S: Fn(Event)> Run<'a, S> {
+    fn new(request: &'a ScoreBatch, sink: &'a S, trie: Trie) -> Self {
+        let naive = request.sequences.iter().map(|sequence| evaluated(sequence, request.after)).sum();
+        let steps = vec![None; trie.len()];
+        let timing = Timing { naive_tokens: naive, ..Timing::default() };
+        Run { request, sink, trie, steps, after: HashMap::new(), out: 0, done: 0, timing }
     }
 
-    /// `None` when cancelled.
-    fn score_one(
+    /// Reads the rows of the group that was just evaluated and hands out what is complete.
+    fn read(
         &mut self,
-        request: &ScoreBatch,
-        sequence: &Sequence,
-        timing: &mut Timing,
-    ) -> Result<Option<Scored>, EngineError> {
-        let tokens = &sequence.tokens;
-        let room = self.params.cells as usize;
-        if tokens.len() > room {
-            return Err(EngineError::TooLong { needed: tokens.len(), context: room });
-        }
-        let mut batch = std::mem::take(&mut self.batch);
-        let chunk = self.params.batch as usize;
-        let context = self.context()?;
-        context.clear();
-        let boundaries = request.boundaries.then(|| Arc::clone(self.model.vocab()));
-        let boundaries = boundaries.as_ref().map(|vocab| vocab.boundaries());
-        let mut steps = Vec::with_capacity(tokens.len().saturating_sub(sequence.from));
-        let mut after = None;
-        if sequence.from == 0
-            && let Some(&id) = tokens.first()
-        {
-            steps.push(Step { id, seen: None });
-        }
-        let context = self.context.as_mut().ok_or(EngineError::Decode(-1))?;
-        for first in (0..tokens.len()).step_by(chunk) {
-            if request.cancel.is_cancelled() {
-                return Ok(None);
+        group: &Group,
+        context: &Context,
+        boundaries: Option<&[u8]>,
+    ) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        let entries = group.entries.iter().enumerate();
+        let read = entries.filter(|(_, entry)| self.trie.node(entry.node).read);
+        let rows: Option<Vec<Row>> =
+            read.map(|(i, entry)| Some(Row { node: entry.node, logits: context.logits(i)? })).collect();
+        let rows = rows.ok_or(EngineError::Decode(-1))?;
+        self.timing.rows += rows.len();
+        let reader = Reader { trie: &self.trie, depth: self.request.depth, boundaries };
+        for figures in reader.read_all(&rows, context.params().threads as usize)? {
+            for (node, step) in figures.steps {
+                self.steps[node.index()] = Some(step);
             }
-            let end = tokens.len().min(first + chunk);
-            batch.clear();
-            for position in first..end {
-                let next = position + 1;
-                let wanted = if next == tokens.len() { request.after } else { next >= sequence.from };
-                batch.push(tokens[position], position, &[SEQUENCE], wanted);
-            }
-            context.decode(&batch)?;
-            timing.prefill_tokens += end - first;
-            for position in first..end {
-                let Some(row) = context.logits(position - first) else { continue };
-                let raw = Distribution::measure(row, request.depth, boundaries)?;
-                match tokens.get(position + 1) {
-                    Some(&id) => steps.push(Step { id, seen: Some(seen(row, &raw, id, None)) }),
-                    None => after = Some(Box::new(outlook(row, &raw, None))),
+            self.after.extend(figures.after);
+        }
+        self.timing.statistics += begun.elapsed();
+        self.done += group.entries.len();
+        self.timing.prefill_tokens = self.done;
+        self.hand_out(false);
+        let total = self.trie.order().len();
+        (self.sink)(Event::Progress { id: self.request.id, done: self.done, total });
+        Ok(())
+    }
+
+    /// Hands out every sequence whose turn it is; with `rest`, every other one that is complete too.
+    fn hand_out(&mut self, rest: bool) {
+        let ends = self.trie.ends();
+        let turn = (self.out..ends.len()).take_while(|&i| ends[i].ready <= self.done).count();
+        for index in self.out..self.out + turn {
+            self.hand_out_one(index);
+        }
+        self.out += turn;
+        if rest {
+            for index in self.out..self.trie.ends().len() {
+                if self.trie.ends()[index].ready <= self.done {
+                    self.hand_out_one(index);
                 }
             }
         }
-        self.batch = batch;
-        Ok(Some((steps, after)))
+    }
+
+    fn hand_out_one(&mut self, index: usize) {
+        let sequence = &self.request.sequences[index];
+        let end = self.trie.ends()[index].node;
+        let path: Vec<NodeId> = match end {
+            Some(end) => self
+                .trie
+                .path(end)
+                .take_while(|&id| self.trie.node(id).position >= first_scored(sequence))
+                .collect(),
+            None => Vec::new(),
+        };
+        let first = sequence.tokens.first().filter(|_| sequence.from == 0);
+        let mut steps: Vec<Step> = Vec::with_capacity(path.len() + 1);
+        steps.extend(first.map(|&id| Step { id, seen: None }));
+        for &node in path.iter().rev() {
+            let step = match self.trie.release(node) {
+                true => self.steps[node.index()].clone(),
+                false => self.steps[node.index()].take(),
+            };
+            steps.extend(step.map(|step| *step));
+        }
+        let after = end.and_then(|end| self.after.get(&end)).cloned().map(Box::new);
+        (self.sink)(Event::Scored { id: self.request.id, index, steps, after });
     }
 }

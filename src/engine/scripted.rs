@@ -87,9 +87,7 @@ impl Scripted {
     pub fn answer(&mut self, command: &Command) -> Vec<Event> {
         match command {
             Command::Generate(request) => self.generate(request),
-            Command::Score(request) => {
-                vec![finished(request.id, FinishReason::Stop, 0)]
-            }
+            Command::Score(_) | Command::Sample(_) => vec![finished(command.id(), FinishReason::Stop, 0)],
         }
     }
 

@@ -3,11 +3,14 @@
 //! Owns every context. Says everything through the sink; holds no lock and knows no screen.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::generate::Conversation;
 use super::llama::{Context, ContextParams, Model};
-use super::scorer::Scorer;
+use super::pool::Pool;
+use super::sample::sample;
+use super::scorer::score;
 use super::threads::Governor;
 use super::{Command, EngineError, Event, LoadOptions, ModelInfo, Threads};
 
@@ -19,6 +22,8 @@ const DEFAULT_CONTEXT: u32 = 4096;
 const LARGEST_CHUNK: usize = 32;
 /// Memory for the logits of one chunk.
 const LOGITS_BYTES: usize = 64 << 20;
+/// How long the context of many sequences outlives its last request.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Loads the model and answers requests until nobody can send any more.
 pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>, sink: &S) {
@@ -27,11 +32,12 @@ pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>
         Err(error) => return sink(Event::Failed { id: None, error }),
     };
     sink(Event::Ready(Arc::clone(&loaded.info)));
-    while let Ok(command) = inbox.recv() {
+    while let Some(command) = next(inbox, &mut loaded.pool) {
         let id = command.id();
         let outcome = match command {
             Command::Generate(request) => loaded.conversation.generate(&request, sink),
-            Command::Score(request) => loaded.scorer.score(&request, sink),
+            Command::Score(request) => score(&mut loaded.pool, &request, sink),
+            Command::Sample(request) => sample(&mut loaded.pool, &request, sink),
         };
         sink(match outcome {
             Ok((reason, timing)) => Event::Finished { id, reason, timing },
@@ -40,10 +46,21 @@ pub(super) fn run<S: Fn(Event)>(options: &LoadOptions, inbox: &Receiver<Command>
     }
 }
 
+/// Waits for a request; meanwhile a pool that nobody has used for a while gives its memory back.
+fn next(inbox: &Receiver<Command>, pool: &mut Pool) -> Option<Command> {
+    if pool.is_held() {
+        match inbox.recv_timeout(IDLE) {
+            Err(RecvTimeoutError::Timeout) => pool.release(),
+            answer => return answer.ok(),
+        }
+    }
+    inbox.recv().ok()
+}
+
 struct Loaded {
     info: Arc<ModelInfo>,
     conversation: Conversation,
-    scorer: Scorer,
+    pool: Pool,
 }
 
 impl Loaded {
@@ -67,7 +84,7 @@ impl Loaded {
             _ => None,
         };
         let conversation = Conversation::new(Arc::clone(&model), context, governor);
-        Ok(Loaded { info, conversation, scorer: Scorer::new(model, params) })
+        Ok(Loaded { info, conversation, pool: Pool::new(model, params) })
     }
 }
 
@@ -107,7 +124,15 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         Threads::Fixed(n) => n.max(1),
         Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
     };
-    ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, threads, exact: options.exact }
+    ContextParams {
+        cells,
+        batch: chunk,
+        outputs: chunk,
+        sequences: 1,
+        threads,
+        flash: true,
+        exact: options.exact,
+    }
 }
 
 fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {

@@ -9,6 +9,9 @@ use super::batch::{Batch, SeqId};
 use super::model::Model;
 use crate::engine::EngineError;
 
+/// Most sequences llama.cpp has ids for.
+pub const MOST_SEQUENCES: u32 = 256;
+
 /// Size and arithmetic of a context.
 #[derive(Clone, Copy, Debug)]
 pub struct ContextParams {
@@ -16,12 +19,14 @@ pub struct ContextParams {
     pub cells: u32,
     /// Most tokens in one batch.
     pub batch: u32,
-    /// Most tokens of a batch whose logits are wanted.
+    /// Most tokens of a batch whose logits are wanted; at least as many as sequences.
     pub outputs: u32,
-    /// Most sequences.
+    /// Most sequences, at most [`MOST_SEQUENCES`].
     pub sequences: u32,
     /// Threads.
     pub threads: u32,
+    /// Flash attention where llama.cpp has it. Without it a row depends little on its neighbours.
+    pub flash: bool,
     /// F32 cache and no flash attention: repeatable arithmetic.
     pub exact: bool,
 }
@@ -41,8 +46,15 @@ pub struct Context {
 unsafe impl Send for Context {}
 
 impl Context {
-    /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why).
+    /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why), or
+    /// for sizes it would end the process over.
     pub fn new(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        // It makes a batch no larger than the cache.
+        let params = ContextParams { batch: params.batch.min(params.cells), ..params };
+        let sizes = [params.cells, params.batch, params.outputs, params.sequences, params.threads];
+        if sizes.contains(&0) || params.sequences > MOST_SEQUENCES || params.outputs < params.sequences {
+            return None;
+        }
         // SAFETY: returns a plain struct.
         let mut raw = unsafe { sys::llama_context_default_params() };
         raw.n_ctx = params.cells;
@@ -56,8 +68,10 @@ impl Context {
         // A cache that keeps the whole history can be rewound on models with a sliding window.
         raw.swa_full = true;
         raw.no_perf = true;
-        if params.exact {
+        if params.exact || !params.flash {
             raw.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
+        }
+        if params.exact {
             raw.type_k = sys::GGML_TYPE_F32;
             raw.type_v = sys::GGML_TYPE_F32;
         }
@@ -158,6 +172,28 @@ impl Context {
             // SAFETY: ids in range, and the cache is unified, where copying is only metadata.
             unsafe { sys::llama_memory_seq_cp(self.memory(), from.0 as i32, to.0 as i32, 0, end as i32) };
         }
+    }
+
+    /// Forgets every sequence but this one.
+    pub fn keep_only(&mut self, seq: SeqId) {
+        if seq.0 < self.params.sequences {
+            // SAFETY: the context is valid and the id in range.
+            unsafe { sys::llama_memory_seq_keep(self.memory(), seq.0 as i32) };
+        }
+    }
+
+    /// Whether exactly the positions 0..end of a sequence are in the cache.
+    pub fn holds(&self, seq: SeqId, end: usize) -> bool {
+        if seq.0 >= self.params.sequences {
+            return false;
+        }
+        // SAFETY: the context is valid and the id in range. Between the two positions llama.cpp keeps
+        // every cell; an absent sequence has −1 for both.
+        let (first, last) = unsafe {
+            let (memory, seq) = (self.memory(), seq.0 as i32);
+            (sys::llama_memory_seq_pos_min(memory, seq), sys::llama_memory_seq_pos_max(memory, seq))
+        };
+        if end == 0 { last < 0 } else { first == 0 && last == end as i32 - 1 }
     }
 
     /// Forgets every sequence.

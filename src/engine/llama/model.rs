@@ -122,6 +122,13 @@ impl Model {
         self.inner.chat_template(None).ok().and_then(|template| template.to_string().ok())
     }
 
+    /// Whether its cache holds one entry per position, which sequences can share and which can be
+    /// taken back; a recurrent model has a state instead, or beside it.
+    pub fn has_plain_cache(&self) -> bool {
+        // SAFETY: the model is valid.
+        unsafe { !sys::llama_model_is_recurrent(self.as_ptr()) && !sys::llama_model_is_hybrid(self.as_ptr()) }
+    }
+
     /// Whether there is anything to run: an encoder alone has no next token.
     pub fn predicts(&self) -> bool {
         // SAFETY: the model is valid.

@@ -28,10 +28,71 @@ pub struct Chain {
     stages: Vec<(Stage, LlamaSampler)>,
     /// `None` where the best token is taken.
     chooser: Option<LlamaSampler>,
+    _model: Arc<Model>,
+}
+
+/// Room for one choice, as large as the vocabulary; chains may take turns with it.
+pub struct Scratch {
     array: LlamaTokenDataArray,
     /// For every token of the vocabulary: 0, or 1 + its index among the watched.
     watched: Vec<u32>,
-    _model: Arc<Model>,
+}
+
+impl Scratch {
+    /// Room for this model's rows.
+    pub fn new(model: &Model) -> Scratch {
+        let n = model.vocab().len();
+        Scratch { array: LlamaTokenDataArray::new(Vec::with_capacity(n), false), watched: vec![0; n] }
+    }
+
+    fn fill(&mut self, row: &[f32]) {
+        self.array.data.clear();
+        let tokens = row.iter().enumerate();
+        self.array
+            .data
+            .extend(tokens.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id as i32), logit, 0.0)));
+        self.array.sorted = false;
+        self.array.selected = None;
+    }
+
+    /// Marks the watched tokens that are not, or no longer possible, in the array.
+    fn note_dropped(&self, stage: Stage, dropped: &mut [Option<Stage>]) {
+        let mut alive = vec![false; dropped.len()];
+        for entry in &self.array.data {
+            let mark = self.watched[entry.id().0 as usize];
+            if mark > 0 && entry.logit() > f32::NEG_INFINITY {
+                alive[mark as usize - 1] = true;
+            }
+        }
+        for (alive, dropped) in alive.into_iter().zip(dropped) {
+            if !alive && dropped.is_none() {
+                *dropped = Some(stage);
+            }
+        }
+    }
+
+    /// The index of the largest logit, which gets all of the final mass.
+    fn take_best(&mut self) -> (TokenId, f32) {
+        let mut best = 0;
+        for (i, entry) in self.array.data.iter().enumerate() {
+            if entry.logit() > self.array.data[best].logit() {
+                best = i;
+            }
+        }
+        self.array.data[best].set_p(1.0);
+        (TokenId(self.array.data[best].id().0 as u32), 1.0)
+    }
+
+    fn final_probs(&self, n: usize) -> Vec<f32> {
+        let mut probs = vec![0.0; n];
+        for entry in &self.array.data {
+            let mark = self.watched[entry.id().0 as usize];
+            if mark > 0 {
+                probs[mark as usize - 1] = entry.p();
+            }
+        }
+        probs
+    }
 }
 
 /// A chosen token and what became of the watched ones.
@@ -64,13 +125,7 @@ impl Chain {
         if chooser.is_none() && !sampling.is_greedy() {
             chooser = Some(LlamaSampler::dist(usable_seed(sampling.seed)));
         }
-        Ok(Chain {
-            stages,
-            chooser,
-            array: LlamaTokenDataArray::new(Vec::with_capacity(model.vocab().len()), false),
-            watched: vec![0; model.vocab().len()],
-            _model: Arc::clone(model),
-        })
+        Ok(Chain { stages, chooser, _model: Arc::clone(model) })
     }
 
     /// Tells penalties and grammar that this token was taken.
@@ -90,88 +145,42 @@ impl Chain {
     }
 
     /// Chooses from one row of raw logits. `raw` are its statistics, whose `top` is watched.
-    pub fn choose(&mut self, row: &[f32], raw: &Distribution) -> Choice {
+    pub fn choose(&mut self, row: &[f32], raw: &Distribution, scratch: &mut Scratch) -> Choice {
         if self.stages.is_empty() && self.chooser.is_none() {
             return take_best(raw);
         }
         let ids: Vec<TokenId> = raw.top.iter().map(|&(id, _)| id).collect();
         for (i, id) in ids.iter().enumerate() {
-            self.watched[id.index()] = (i + 1) as u32;
+            scratch.watched[id.index()] = (i + 1) as u32;
         }
         let mut dropped = vec![None; ids.len()];
-        self.fill(row);
+        scratch.fill(row);
         for i in 0..self.stages.len() {
-            let before = self.array.data.len();
+            let before = scratch.array.data.len();
             let (stage, sampler) = &mut self.stages[i];
             let stage = *stage;
-            self.array.apply_sampler(sampler);
-            if self.array.data.len() < before || MASKING.contains(&stage) {
-                self.note_dropped(stage, &mut dropped);
+            scratch.array.apply_sampler(sampler);
+            if scratch.array.data.len() < before || MASKING.contains(&stage) {
+                scratch.note_dropped(stage, &mut dropped);
             }
         }
-        let chosen = self.draw();
-        let probs = self.final_probs(ids.len());
+        let chosen = self.draw(scratch);
+        let probs = scratch.final_probs(ids.len());
         for id in &ids {
-            self.watched[id.index()] = 0;
+            scratch.watched[id.index()] = 0;
         }
         let fate = |i: usize| Fate { prob: probs[i], dropped_by: dropped[i] };
         let own = Fate { prob: chosen.1, dropped_by: None };
         Choice { id: chosen.0, fate: own, watched: (0..ids.len()).map(fate).collect() }
     }
 
-    fn fill(&mut self, row: &[f32]) {
-        self.array.data.clear();
-        let tokens = row.iter().enumerate();
-        self.array
-            .data
-            .extend(tokens.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id as i32), logit, 0.0)));
-        self.array.sorted = false;
-        self.array.selected = None;
-    }
-
-    /// Marks the watched tokens that are not, or no longer possible, in the array.
-    fn note_dropped(&self, stage: Stage, dropped: &mut [Option<Stage>]) {
-        let mut alive = vec![false; dropped.len()];
-        for entry in &self.array.data {
-            let mark = self.watched[entry.id().0 as usize];
-            if mark > 0 && entry.logit() > f32::NEG_INFINITY {
-                alive[mark as usize - 1] = true;
-            }
-        }
-        for (alive, dropped) in alive.into_iter().zip(dropped) {
-            if !alive && dropped.is_none() {
-                *dropped = Some(stage);
-            }
-        }
-    }
-
     /// Draws a token; leaves the final probabilities in the array.
-    fn draw(&mut self) -> (TokenId, f32) {
-        if let Some(chooser) = &mut self.chooser {
-            self.array.apply_sampler(chooser);
-            let index = self.array.selected.unwrap_or(0);
-            let entry = &self.array.data[index];
-            return (TokenId(entry.id().0 as u32), entry.p());
-        }
-        let mut best = 0;
-        for (i, entry) in self.array.data.iter().enumerate() {
-            if entry.logit() > self.array.data[best].logit() {
-                best = i;
-            }
-        }
-        self.array.data[best].set_p(1.0);
-        (TokenId(self.array.data[best].id().0 as u32), 1.0)
-    }
-
-    fn final_probs(&self, n: usize) -> Vec<f32> {
-        let mut probs = vec![0.0; n];
-        for entry in &self.array.data {
-            let mark = self.watched[entry.id().0 as usize];
-            if mark > 0 {
-                probs[mark as usize - 1] = entry.p();
-            }
-        }
-        probs
+    fn draw(&mut self, scratch: &mut Scratch) -> (TokenId, f32) {
+        let Some(chooser) = &mut self.chooser else { return scratch.take_best() };
+        scratch.array.apply_sampler(chooser);
+        let index = scratch.array.selected.unwrap_or(0);
+        let entry = &scratch.array.data[index];
+        (TokenId(entry.id().0 as u32), entry.p())
     }
 }
 

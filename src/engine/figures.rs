@@ -1,0 +1,80 @@
+//! From rows of logits to the figures of a [`Trie`]'s nodes, on several threads.
+//!
+//! With a large vocabulary a row is a megabyte, and reading them all on one thread while the others
+//! wait would cost a fifth of the time.
+
+use super::EngineError;
+use super::generate::{outlook, seen};
+use super::trie::{NodeId, Trie};
+use crate::distribution::{Depth, Distribution};
+use crate::step::{Outlook, Step};
+
+/// Fewest rows for which a thread is worth its start.
+const FEWEST_ROWS: usize = 4;
+
+/// The logits after one node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    /// The node.
+    pub node: NodeId,
+    /// One logit per token of the vocabulary.
+    pub logits: &'a [f32],
+}
+
+/// What is kept of one row.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// The steps of the nodes that follow.
+    pub steps: Vec<(NodeId, Box<Step>)>,
+    /// The distribution itself, where a sequence ends here and wants it.
+    pub after: Option<(NodeId, Outlook)>,
+}
+
+/// What is to be read from a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    /// Says who follows a node.
+    pub trie: &'a Trie,
+    /// How many candidates are kept.
+    pub depth: Depth,
+    /// The table of word boundaries, where their mass is wanted.
+    pub boundaries: Option<&'a [u8]>,
+}
+
+impl Reader<'_> {
+    /// Reads every row, on up to this many threads.
+    ///
+    /// # Errors
+    /// [`EngineError::Row`] for a row that is no distribution.
+    pub fn read_all(&self, rows: &[Row], threads: usize) -> Result<Vec<Figures>, EngineError> {
+        let share = rows.len().div_ceil(threads.max(1)).max(FEWEST_ROWS);
+        std::thread::scope(|scope| {
+            let mut parts = rows.chunks(share);
+            let own = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(|| self.read_part(part))).collect();
+            let mut all = self.read_part(own)?;
+            for other in others {
+                let died = |_| EngineError::Died("reading a row of logits failed".to_string());
+                all.extend(other.join().map_err(died)??);
+            }
+            Ok(all)
+        })
+    }
+
+    fn read_part(&self, rows: &[Row]) -> Result<Vec<Figures>, EngineError> {
+        rows.iter().map(|row| self.read(row)).collect()
+    }
+
+    fn read(&self, row: &Row) -> Result<Figures, EngineError> {
+        let Row { node, logits } = *row;
+        let raw = Distribution::measure(logits, self.depth, self.boundaries)?;
+        let followers = self.trie.children(node).filter(|&child| self.trie.node(child).users > 0);
+        let steps = followers.map(|child| {
+            let id = self.trie.node(child).token;
+            (child, Box::new(Step { id, seen: Some(seen(logits, &raw, id, None)) }))
+        });
+        let steps = steps.collect();
+        let after = self.trie.node(node).after.then(|| (node, outlook(logits, &raw, None)));
+        Ok(Figures { steps, after })
+    }
+}

@@ -1,0 +1,160 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::super::Sequence;
+use super::super::trie::Sharing;
+use super::super::trie::tests::{prefix, sequences, sharing};
+use super::*;
+use crate::token::TokenId;
+
+const TRUNK: usize = 0;
+
+/// A unified cache that refuses what llama.cpp refuses. Cells have numbers, so that they can be counted.
+#[derive(Default)]
+struct Cache {
+    sequences: BTreeMap<usize, Vec<(usize, TokenId)>>,
+    cells: usize,
+}
+
+impl Cache {
+    fn of(&mut self, sequence: usize) -> &mut Vec<(usize, TokenId)> {
+        self.sequences.entry(sequence).or_default()
+    }
+
+    fn prefix(&mut self, sequence: usize) -> Vec<TokenId> {
+        self.of(sequence).iter().map(|&(_, token)| token).collect()
+    }
+
+    fn share(&mut self, from: usize, to: usize, end: usize) {
+        let shared = self.of(from)[..end].to_vec();
+        assert!(self.of(to).is_empty());
+        *self.of(to) = shared;
+    }
+
+    /// Adds one token of a batch.
+    fn push(&mut self, token: TokenId, position: usize, ids: &[usize]) {
+        self.cells += 1;
+        for &id in ids {
+            let cell = (self.cells, token);
+            let sequence = self.of(id);
+            assert_eq!(sequence.len(), position, "positions are consecutive");
+            sequence.push(cell);
+        }
+    }
+
+    fn used(&self) -> usize {
+        let cells: BTreeSet<usize> = self.sequences.values().flatten().map(|&(cell, _)| cell).collect();
+        cells.len()
+    }
+}
+
+/// Carries a group out as the scorer does, and checks that every node finds its own prefix.
+fn carry_out(cache: &mut Cache, trie: &Trie, group: &Group) {
+    cache.of(TRUNK).truncate(group.depth);
+    assert_eq!(cache.of(TRUNK).len(), group.depth, "the trunk reaches to the group's first node");
+    for (lane, &end) in group.lanes.iter().enumerate() {
+        cache.share(TRUNK, lane + 1, end);
+    }
+    cache.of(TRUNK).truncate(group.keep);
+    let before: BTreeMap<usize, usize> =
+        cache.sequences.iter().map(|(&id, cells)| (id, cells.len())).collect();
+    for entry in &group.entries {
+        let node = trie.node(entry.node);
+        let mut ids: Vec<usize> = entry.trunk.then_some(TRUNK).into_iter().collect();
+        ids.extend(entry.lanes.clone().map(|lane| lane + 1));
+        assert!(!ids.is_empty());
+        let lengths: BTreeSet<_> = ids.iter().map(|id| before.get(id)).collect();
+        assert_eq!(lengths.len(), 1, "sequences of one token stood at one position");
+        cache.push(node.token, node.position, &ids);
+        for id in ids {
+            assert_eq!(cache.prefix(id), prefix(trie, entry.node));
+        }
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (1..12usize, 1..9usize, 1..7usize).prop_map(|(nodes, rows, sequences)| Limits { nodes, rows, sequences })
+}
+
+proptest! {
+    #[test]
+    fn every_node_is_evaluated_once_after_exactly_its_own_prefix(
+        sequences in sequences(), after: bool, sharing in sharing(), limits in limits()
+    ) {
+        let trie = Trie::new(&sequences, after, sharing);
+        let (groups, need) = cut(&trie, &limits);
+        let mut cache = Cache::default();
+        let mut evaluated = Vec::new();
+        for range in groups {
+            let group = Group::new(&trie, range);
+            carry_out(&mut cache, &trie, &group);
+            prop_assert!(cache.used() <= need.cells);
+            cache.sequences.retain(|&id, _| id == TRUNK);
+            evaluated.extend(group.entries.iter().map(|entry| entry.node));
+        }
+        evaluated.sort();
+        let mut all = trie.order().to_vec();
+        all.sort();
+        prop_assert_eq!(evaluated, all);
+    }
+
+    #[test]
+    fn groups_respect_every_bound(
+        sequences in sequences(), after: bool, sharing in sharing(), limits in limits()
+    ) {
+        let trie = Trie::new(&sequences, after, sharing);
+        let (groups, need) = cut(&trie, &limits);
+        let mut found = Need::default();
+        for range in groups {
+            let group = Group::new(&trie, range);
+            let rows = group.entries.iter().filter(|entry| trie.node(entry.node).read).count();
+            prop_assert!(group.entries.len() <= limits.largest());
+            prop_assert!(rows <= limits.rows && group.lanes.len() < limits.sequences);
+            found.cells = found.cells.max(group.depth + group.entries.len());
+            found.batch = found.batch.max(group.entries.len());
+            found.rows = found.rows.max(rows);
+            found.sequences = found.sequences.max(group.lanes.len() + 1);
+        }
+        prop_assert_eq!(found, need);
+    }
+
+    #[test]
+    fn alone_no_sequence_depends_on_the_others(sequences in sequences(), after: bool, limits in limits()) {
+        let limits = Limits { sequences: 1, ..limits };
+        let shapes = |sequences: &[Sequence]| {
+            let trie = Trie::new(sequences, after, Sharing::Alone);
+            let (groups, _) = cut(&trie, &limits);
+            let shape = |range| {
+                let group = Group::new(&trie, range);
+                let node = |entry: &Entry| (prefix(&trie, entry.node), trie.node(entry.node).read);
+                (group.depth, group.keep, group.entries.iter().map(node).collect::<Vec<_>>())
+            };
+            groups.into_iter().map(shape).collect::<Vec<_>>()
+        };
+        let together = shapes(&sequences);
+        for sequence in &sequences {
+            for shape in shapes(std::slice::from_ref(sequence)) {
+                prop_assert!(together.contains(&shape));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_preamble_is_computed_in_pieces_and_taken_over_by_all() {
+    let all: Vec<Sequence> = (0..40)
+        .map(|i| {
+            let tokens = (0..600).chain([1000 + i, 7, 8]).map(TokenId).collect();
+            Sequence { tokens, from: 600 }
+        })
+        .collect();
+    let trie = Trie::new(&all, false, Sharing::Windows { sequences: 1024, tokens: 1 << 16 });
+    let limits = Limits { nodes: 256, rows: 512, sequences: 64 };
+    let (groups, need) = cut(&trie, &limits);
+    assert_eq!(trie.order().len(), 600 + 40 * 2);
+    assert_eq!(groups.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), [256, 256, 168]);
+    assert_eq!(need.cells, 680);
+    let last = Group::new(&trie, groups[2].clone());
+    assert_eq!((last.depth, last.lanes.len(), last.keep), (512, 39, 512));
+}

@@ -1,0 +1,128 @@
+//! The context in which many sequences are evaluated at once, apart from the conversation's.
+//!
+//! Made when first needed, as large as the request at hand needs it, and made anew only for one that
+//! needs more. Given back by [`Pool::release`] when nobody has asked for anything for a while; the old
+//! one goes before a larger one is made, so there are never two.
+
+use std::sync::Arc;
+
+use super::EngineError;
+use super::llama::{Context, ContextParams, MOST_SEQUENCES, Model};
+use super::plan::Need;
+
+/// Memory for one batch's rows of logits; llama.cpp keeps them twice, once in its compute buffer.
+const LOGITS_BYTES: usize = 128 << 20;
+/// Fewest and most rows of a batch.
+const ROWS: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// A context of many sequences, when there is one.
+pub(super) struct Pool {
+    model: Arc<Model>,
+    threads: u32,
+    exact: bool,
+    /// Longest sequence.
+    room: usize,
+    context: Option<Context>,
+}
+
+impl Pool {
+    /// An empty pool with the conversation's arithmetic and length.
+    pub fn new(model: Arc<Model>, conversation: ContextParams) -> Pool {
+        let ContextParams { threads, exact, cells, .. } = conversation;
+        Pool { model, threads, exact, room: cells as usize, context: None }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Longest sequence that may be asked for.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Threads of its context.
+    pub fn threads(&self) -> u32 {
+        self.threads
+    }
+
+    /// Whether sequences can be computed together: not where the arithmetic must be repeatable, nor
+    /// where the model's cache is a state that cannot be shared and rewound.
+    pub fn shares(&self) -> bool {
+        !self.exact && self.model.has_plain_cache()
+    }
+
+    /// Most rows of logits in one batch.
+    pub fn rows(&self) -> usize {
+        let row = 4 * self.model.vocab().len().max(1);
+        (LOGITS_BYTES / row).clamp(*ROWS.start(), *ROWS.end())
+    }
+
+    /// Most sequence ids in one batch: llama.cpp makes room for a row of each.
+    pub fn sequences(&self) -> usize {
+        self.rows().min(MOST_SEQUENCES as usize)
+    }
+
+    /// An empty context with at least this much room.
+    ///
+    /// # Errors
+    /// [`EngineError::NoContext`] where it can't be made.
+    pub fn context(&mut self, need: Need) -> Result<&mut Context, EngineError> {
+        let wanted = self.params(need);
+        let fits = |has: ContextParams| {
+            has.cells >= wanted.cells
+                && has.batch >= wanted.batch
+                && has.outputs >= wanted.outputs
+                && has.sequences >= wanted.sequences
+        };
+        let params = match self.context.take() {
+            Some(mut context) if fits(context.params()) => {
+                context.clear();
+                return Ok(self.context.insert(context));
+            }
+            // What was needed once is needed again.
+            Some(old) => larger(old.params(), wanted),
+            None => wanted,
+        };
+        let context = Context::new(&self.model, params);
+        let failed = EngineError::NoContext { cells: params.cells as usize };
+        Ok(self.context.insert(context.ok_or(failed)?))
+    }
+
+    /// In steps, so that a request a little larger than the last finds its room.
+    fn params(&self, need: Need) -> ContextParams {
+        let sequences = need.sequences.next_multiple_of(64).min(self.sequences());
+        let rows = need.rows.next_multiple_of(64).min(self.rows());
+        ContextParams {
+            cells: need.cells.next_multiple_of(512) as u32,
+            batch: need.batch.next_multiple_of(128) as u32,
+            outputs: rows.max(sequences) as u32,
+            sequences: sequences as u32,
+            threads: self.threads,
+            // Its rounding changes with the shape of a batch, by ten times as much as the rest does.
+            flash: false,
+            exact: self.exact,
+        }
+    }
+
+    /// Whether it holds memory.
+    pub fn is_held(&self) -> bool {
+        self.context.is_some()
+    }
+
+    /// Gives the memory back.
+    pub fn release(&mut self) {
+        self.context = None;
+    }
+}
+
+fn larger(a: ContextParams, b: ContextParams) -> ContextParams {
+    ContextParams {
+        cells: a.cells.max(b.cells),
+        batch: a.batch.max(b.batch),
+        outputs: a.outputs.max(b.outputs),
+        sequences: a.sequences.max(b.sequences),
+        ..b
+    }
+}
