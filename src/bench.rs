@@ -93,7 +93,6 @@ impl DecodeBench<'_> {
             outputs: 1,
             sequences: 1,
             threads: self.info.threads,
-            flash: true,
             exact: false,
         };
         let mut context = Context::new(model, params).ok_or(EngineError::Decode(-1))?;

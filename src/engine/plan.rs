@@ -1,25 +1,20 @@
 //! Cuts a [`Trie`] into groups that are evaluated one after the other in one unified KV cache.
 //!
 //! A group is a run of the tree's order, so that no node is computed twice. One sequence of the
-//! cache, the trunk, holds the path to the place where the last group ended; a group hands its other
-//! branches (lanes) what they share with the trunk, goes on with the trunk as its own last branch, and
-//! leaves that for the next group. Pure: the cache is worked by whoever carries the plan out.
-//!
-//! With t the trunk's length when a group begins, its lanes and nodes are such that every sequence id
-//! of a node stands at the same position, and every node finds exactly its own prefix.
+//! cache, the trunk, holds the path to the group's first node, and the whole group grows on it: its
+//! last branch goes on with the trunk, every other branch is a lane that takes the trunk over first.
+//! What a branch sees of the cache then lies in the order of its positions and without a gap, whatever
+//! else is in the batch, and what is freed lies behind what stays. Pure: the cache is worked by whoever
+//! carries the plan out.
 
 use std::ops::Range;
 
 use super::trie::{NodeId, Trie};
 
-/// llama.cpp reads its cache in pieces of this many cells.
-const CELLS_STEP: usize = 256;
-
 /// What one evaluation may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// About how many nodes: from half of it to one and a half, so that cache and nodes together fill
-    /// whole pieces of [`CELLS_STEP`].
+    /// Nodes.
     pub nodes: usize,
     /// Nodes after which the distribution is read.
     pub rows: usize,
@@ -54,59 +49,81 @@ pub(super) struct Entry {
 /// One evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Group {
-    /// Length of the trunk when it begins: what the first node has before it.
+    /// Positions of the trunk when it begins: what all its nodes have before them.
     pub depth: usize,
-    /// For every lane, how many positions of the trunk it begins with.
-    pub lanes: Vec<usize>,
-    /// How much of the trunk stays for the group's last branch.
-    pub keep: usize,
-    /// The nodes, in an order llama.cpp accepts: positions rise in every sequence.
+    /// Positions of the trunk when it is done.
+    pub reached: usize,
+    /// Number of lanes.
+    pub lanes: usize,
+    /// The nodes, the trunk's first; positions rise in every sequence.
     pub entries: Vec<Entry>,
-}
-
-impl Limits {
-    /// How many nodes a group that begins at this depth should have.
-    fn target(&self, depth: usize) -> usize {
-        let target = (depth + self.nodes / 2).next_multiple_of(CELLS_STEP) - depth;
-        target.clamp(1, self.largest())
-    }
-
-    /// Most nodes of any group.
-    fn largest(&self) -> usize {
-        self.nodes + self.nodes / 2
-    }
 }
 
 /// The groups, as ranges of the tree's order, and what they need at most.
 pub(super) fn cut(trie: &Trie, limits: &Limits) -> (Vec<Range<usize>>, Need) {
-    let order = trie.order();
+    let ends = ends_of_growth(trie, limits.sequences > 1);
     let mut groups = Vec::new();
     let mut need = Need::default();
     let mut start = 0;
-    while start < order.len() {
-        let depth = trie.node(order[start]).position;
-        let target = limits.target(depth);
-        let (mut rows, mut branches, mut end) = (0, 0, start);
-        while end < order.len() && end - start < target {
-            let node = trie.node(order[end]);
-            // A node below the one before it goes on with its branch.
-            let new_branch = end == start || node.position <= trie.node(order[end - 1]).position;
-            let (rows_then, branches_then) =
-                (rows + usize::from(node.read), branches + usize::from(new_branch));
-            if end > start && (rows_then > limits.rows || branches_then > limits.sequences) {
-                break;
-            }
-            (rows, branches) = (rows_then, branches_then);
-            end += 1;
-        }
-        need.cells = need.cells.max(depth + end - start);
-        need.batch = need.batch.max(end - start);
-        need.rows = need.rows.max(rows);
-        need.sequences = need.sequences.max(branches);
-        groups.push(start..end);
-        start = end;
+    while start < ends.len() {
+        let range = start..end_of_group(trie, start, &ends, limits);
+        let taken = taken(trie, &range);
+        need.cells = need.cells.max(taken.cells);
+        need.batch = need.batch.max(taken.batch);
+        need.rows = need.rows.max(taken.rows);
+        need.sequences = need.sequences.max(taken.sequences);
+        start = range.end;
+        groups.push(range);
     }
     (groups, need)
+}
+
+/// For each place of the order, the next one that has less before it: up to there, everything grows on
+/// the same trunk. Without `branches` the trunk itself is all that may grow.
+fn ends_of_growth(trie: &Trie, branches: bool) -> Vec<usize> {
+    let position = |i: usize| trie.node(trie.order()[i]).position;
+    let mut ends = vec![trie.order().len(); trie.order().len()];
+    let mut open: Vec<usize> = Vec::new();
+    for i in 0..ends.len() {
+        while let Some(done) = open.pop_if(|above| position(*above) + usize::from(!branches) > position(i)) {
+            ends[done] = i;
+        }
+        open.push(i);
+    }
+    ends
+}
+
+/// Everything that grows on the same trunk and fits. Where not all of it does, the cut is made, in the
+/// second half, where the next group can be the fullest.
+fn end_of_group(trie: &Trie, start: usize, ends: &[usize], limits: &Limits) -> usize {
+    let (mut rows, mut branches) = (0, 0);
+    for i in start..ends[start] {
+        rows += usize::from(trie.node(trie.order()[i]).read);
+        branches += usize::from(begins_branch(trie, start, i));
+        let full = i - start >= limits.nodes || rows > limits.rows || branches > limits.sequences;
+        if full && i > start {
+            let second_half = start + (i - start).div_ceil(2)..=i;
+            return second_half.max_by_key(|&i| ((ends[i] - i).min(limits.nodes), i)).unwrap_or(i);
+        }
+    }
+    ends[start]
+}
+
+/// Whether a node of a group is not below the node before it.
+fn begins_branch(trie: &Trie, start: usize, i: usize) -> bool {
+    let position = |i: usize| trie.node(trie.order()[i]).position;
+    i == start || position(i) <= position(i - 1)
+}
+
+fn taken(trie: &Trie, range: &Range<usize>) -> Need {
+    let nodes = &trie.order()[range.clone()];
+    let depth = nodes.first().map_or(0, |&node| trie.node(node).position);
+    Need {
+        cells: depth + nodes.len(),
+        batch: nodes.len(),
+        rows: nodes.iter().filter(|&&node| trie.node(node).read).count(),
+        sequences: range.clone().filter(|&i| begins_branch(trie, range.start, i)).count(),
+    }
 }
 
 impl Group {
@@ -114,64 +131,46 @@ impl Group {
     pub fn new(trie: &Trie, range: Range<usize>) -> Group {
         let nodes = &trie.order()[range.clone()];
         let depth = nodes.first().map_or(0, |&node| trie.node(node).position);
-        let inside = |node: &NodeId| trie.node(*node).place.is_some_and(|place| place >= range.start);
-        let trunk: Vec<NodeId> = match nodes.last() {
-            Some(&last) => trie.path(last).take_while(inside).collect(),
-            None => Vec::new(),
-        };
-        let keep = trunk.last().map_or(0, |&top| trie.node(top).position);
-        let (lanes, spans) = lanes(trie, nodes, &inside);
+        let last = nodes.last().copied();
+        let reached = last.map_or(0, |last| trie.node(last).position + 1);
+        let mut trunk: Vec<NodeId> =
+            last.into_iter().flat_map(|last| trie.path(last)).take(reached - depth).collect();
+        trunk.reverse();
+        let branches = branches(trie, range);
+        let lanes = branches.iter().map(|span| span.end).max().unwrap_or(1) - 1;
         let mut entries = Vec::with_capacity(nodes.len());
         let mut others = Vec::with_capacity(nodes.len());
-        for (&node, span) in nodes.iter().zip(spans) {
-            // The last branch is the trunk's and has no lane.
-            let lanes = span.start..span.end.min(lanes.len());
-            // `trunk` is a path seen from its end, so it can be asked from its top.
-            let on_trunk = trunk.len().checked_sub(entries.len() + 1).is_some_and(|i| trunk[i] == node);
-            match on_trunk {
-                true => entries.push(Entry { node, trunk: true, lanes }),
-                false => others.push(Entry { node, trunk: false, lanes }),
-            }
+        for (&node, span) in nodes.iter().zip(branches) {
+            let on_trunk = trunk.get(entries.len()) == Some(&node);
+            let into = if on_trunk { &mut entries } else { &mut others };
+            into.push(Entry { node, trunk: on_trunk, lanes: span.start..span.end.min(lanes) });
         }
-        // The trunk first: its cells stay, and what is freed lies together behind them.
         entries.append(&mut others);
-        Group { depth, lanes, keep, entries }
+        Group { depth, reached, lanes, entries }
     }
 }
 
-/// What every branch but the last begins with, and for each node the branches through it.
-fn lanes(
-    trie: &Trie,
-    nodes: &[NodeId],
-    inside: &impl Fn(&NodeId) -> bool,
-) -> (Vec<usize>, Vec<Range<usize>>) {
-    let mut shares = Vec::new();
-    let mut spans: Vec<Range<usize>> = Vec::with_capacity(nodes.len());
+/// For each node of a group, the branches that run through it, counted from 0.
+fn branches(trie: &Trie, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut spans: Vec<Range<usize>> = Vec::with_capacity(range.len());
     let mut open: Vec<usize> = Vec::new();
-    let mut top = 0;
-    for (i, &id) in nodes.iter().enumerate() {
-        let node = trie.node(id);
-        while let Some(&above) = open.last()
-            && trie.node(nodes[above]).position >= node.position
-        {
-            spans[above].end = shares.len();
-            open.pop();
+    let mut count = 0;
+    for (i, place) in range.clone().enumerate() {
+        if begins_branch(trie, range.start, place) {
+            let position = trie.node(trie.order()[place]).position;
+            let above = |&i: &usize| trie.node(trie.order()[range.start + i]).position < position;
+            while let Some(done) = open.pop_if(|i| !above(i)) {
+                spans[done].end = count;
+            }
+            count += 1;
         }
-        if !node.parent.is_some_and(|parent| inside(&parent)) {
-            top = node.position;
-        }
+        spans.push(count - 1..count);
         open.push(i);
-        spans.push(shares.len()..shares.len());
-        let next = nodes.get(i + 1).map(|&next| trie.node(next).position);
-        if next.is_none_or(|next| next <= node.position) {
-            shares.push(top);
-        }
     }
-    for above in open {
-        spans[above].end = shares.len();
+    for done in open {
+        spans[done].end = count;
     }
-    shares.pop();
-    (shares, spans)
+    spans
 }
 
 #[cfg(test)]

@@ -100,8 +100,6 @@ impl Pool {
             outputs: rows.max(sequences) as u32,
             sequences: sequences as u32,
             threads: self.threads,
-            // Its rounding changes with the shape of a batch, by ten times as much as the rest does.
-            flash: false,
             exact: self.exact,
         }
     }

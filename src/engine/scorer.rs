@@ -15,12 +15,11 @@ use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
 use super::{EngineError, Event, FinishReason, ScoreBatch, Timing};
 use crate::step::{Outlook, Step};
 
-/// Nodes of a batch. More of them fill the processor no better, and each pays for the cells of all.
+/// Nodes of a batch. More of them fill the processor no better.
 const NODES: usize = 256;
-/// Most pairs of a node and a cell in one batch: each takes 4 bytes per attention head.
-const PAIRS: usize = 1 << 21;
-/// Fewest nodes of a batch, whatever they take.
-const FEWEST_NODES: usize = 32;
+/// Nodes of a batch with one sequence alone. Without flash attention every pair of a node and a cell
+/// takes memory.
+const NODES_ALONE: usize = 64;
 /// How far ahead of its turn a sequence may be computed.
 const WINDOW: Sharing = Sharing::Windows { sequences: 1024, tokens: 1 << 16 };
 /// The sequence that holds the path the next group goes on from.
@@ -40,9 +39,11 @@ pub(super) fn score<S: Fn(Event)>(
     if let Some(needed) = request.sequences.iter().map(|s| s.tokens.len()).find(|&length| length > room) {
         return Err(EngineError::TooLong { needed, context: room });
     }
-    let (sharing, sequences) = if pool.shares() { (WINDOW, pool.sequences()) } else { (Sharing::Alone, 1) };
+    let (sharing, nodes, sequences) = match pool.shares() {
+        true => (WINDOW, NODES, pool.sequences()),
+        false => (Sharing::Alone, NODES_ALONE, 1),
+    };
     let trie = Trie::new(&request.sequences, request.after, sharing);
-    let nodes = NODES.min(PAIRS / room).max(FEWEST_NODES);
     let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(), sequences });
     let mut run = Run::new(request, sink, trie);
     run.timing.threads = pool.threads();
@@ -77,12 +78,13 @@ struct Cache<'a> {
 impl Cache<'_> {
     /// Evaluates a group; its rows can be read until the next one.
     fn evaluate(&mut self, trie: &Trie, group: &Group) -> Result<(), EngineError> {
-        self.bring_trunk(trie, group)?;
-        for (lane, &end) in group.lanes.iter().enumerate() {
-            self.context.share(TRUNK, lane_id(lane), end);
-        }
-        if group.keep < group.depth && !self.context.rewind(TRUNK, group.keep) {
+        if group.depth == 0 {
+            self.context.clear();
+        } else if self.trunk != group.depth && !self.context.rewind(TRUNK, group.depth) {
             return Err(EngineError::Decode(-1));
+        }
+        for lane in 0..group.lanes {
+            self.context.share(TRUNK, lane_id(lane), group.depth);
         }
         self.batch.clear();
         let mut ids = Vec::new();
@@ -94,43 +96,10 @@ impl Cache<'_> {
             self.batch.push(node.token, node.position, &ids, node.read);
         }
         self.context.decode(&self.batch)?;
-        if !group.lanes.is_empty() {
+        if group.lanes > 0 {
             self.context.keep_only(TRUNK);
         }
-        self.trunk = group.keep + group.entries.iter().filter(|entry| entry.trunk).count();
-        Ok(())
-    }
-
-    /// Shortens the trunk to where the group begins.
-    fn bring_trunk(&mut self, trie: &Trie, group: &Group) -> Result<(), EngineError> {
-        if group.depth == 0 {
-            self.context.clear();
-            self.trunk = 0;
-        }
-        let grows_only = self.trunk == group.depth && group.keep == group.depth && group.lanes.is_empty();
-        if group.depth == 0 || grows_only {
-            return Ok(());
-        }
-        // A cache with a sliding window may have given up the start of a long trunk: what branches off
-        // there needs it again.
-        if self.context.rewind(TRUNK, group.depth) && self.context.holds(TRUNK, group.depth) {
-            return Ok(());
-        }
-        self.context.clear();
-        let first = group
-            .entries
-            .iter()
-            .map(|entry| entry.node)
-            .find(|&node| trie.node(node).position == group.depth);
-        let mut path: Vec<NodeId> = first.map(|first| trie.path(first).skip(1).collect()).unwrap_or_default();
-        path.reverse();
-        for part in path.chunks(self.context.params().batch as usize) {
-            self.batch.clear();
-            for node in part.iter().map(|&id| trie.node(id)) {
-                self.batch.push(node.token, node.position, &[TRUNK], false);
-            }
-            self.context.decode(&self.batch)?;
-        }
+        self.trunk = group.reached;
         Ok(())
     }
 }

@@ -130,7 +130,6 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         outputs: chunk,
         sequences: 1,
         threads,
-        flash: true,
         exact: options.exact,
     }
 }

@@ -25,8 +25,6 @@ pub struct ContextParams {
     pub sequences: u32,
     /// Threads.
     pub threads: u32,
-    /// Flash attention where llama.cpp has it. Without it a row depends little on its neighbours.
-    pub flash: bool,
     /// F32 cache and no flash attention: repeatable arithmetic.
     pub exact: bool,
 }
@@ -68,10 +66,16 @@ impl Context {
         // A cache that keeps the whole history can be rewound on models with a sliding window.
         raw.swa_full = true;
         raw.no_perf = true;
-        if params.exact || !params.flash {
-            raw.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
-        }
+        // Flash attention over a cache of two types takes each token's own cells, one after the other,
+        // whatever else is in the batch. With one type, llama.cpp has other kernels for 64 tokens and
+        // more, and for one token after 512 cells, whose rounding a quantized model turns into 0.04
+        // nat per token; it also adds up in 16 bits then, which on a long context costs more than the
+        // model.
+        raw.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_AUTO;
+        raw.type_k = sys::GGML_TYPE_F16;
+        raw.type_v = sys::GGML_TYPE_BF16;
         if params.exact {
+            raw.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
             raw.type_k = sys::GGML_TYPE_F32;
             raw.type_v = sys::GGML_TYPE_F32;
         }
@@ -180,20 +184,6 @@ impl Context {
             // SAFETY: the context is valid and the id in range.
             unsafe { sys::llama_memory_seq_keep(self.memory(), seq.0 as i32) };
         }
-    }
-
-    /// Whether exactly the positions 0..end of a sequence are in the cache.
-    pub fn holds(&self, seq: SeqId, end: usize) -> bool {
-        if seq.0 >= self.params.sequences {
-            return false;
-        }
-        // SAFETY: the context is valid and the id in range. Between the two positions llama.cpp keeps
-        // every cell; an absent sequence has −1 for both.
-        let (first, last) = unsafe {
-            let (memory, seq) = (self.memory(), seq.0 as i32);
-            (sys::llama_memory_seq_pos_min(memory, seq), sys::llama_memory_seq_pos_max(memory, seq))
-        };
-        if end == 0 { last < 0 } else { first == 0 && last == end as i32 - 1 }
     }
 
     /// Forgets every sequence.

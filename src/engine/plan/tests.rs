@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -10,11 +10,11 @@ use crate::token::TokenId;
 
 const TRUNK: usize = 0;
 
-/// A unified cache that refuses what llama.cpp refuses. Cells have numbers, so that they can be counted.
+/// A unified cache that takes its cells in order, as llama.cpp does while none is free in between.
 #[derive(Default)]
 struct Cache {
     sequences: BTreeMap<usize, Vec<(usize, TokenId)>>,
-    cells: usize,
+    next: usize,
 }
 
 impl Cache {
@@ -26,51 +26,49 @@ impl Cache {
         self.of(sequence).iter().map(|&(_, token)| token).collect()
     }
 
-    fn share(&mut self, from: usize, to: usize, end: usize) {
-        let shared = self.of(from)[..end].to_vec();
-        assert!(self.of(to).is_empty());
-        *self.of(to) = shared;
+    fn share(&mut self, from: usize, to: usize) {
+        let shared = self.of(from).clone();
+        self.sequences.insert(to, shared);
     }
 
     /// Adds one token of a batch.
     fn push(&mut self, token: TokenId, position: usize, ids: &[usize]) {
-        self.cells += 1;
+        let cell = (self.next, token);
+        self.next += 1;
         for &id in ids {
-            let cell = (self.cells, token);
             let sequence = self.of(id);
             assert_eq!(sequence.len(), position, "positions are consecutive");
             sequence.push(cell);
         }
     }
 
-    fn used(&self) -> usize {
-        let cells: BTreeSet<usize> = self.sequences.values().flatten().map(|&(cell, _)| cell).collect();
-        cells.len()
+    /// The trunk is what is left: its cells are the first ones, in the order of its positions.
+    fn free_behind_what_stays(&mut self) {
+        let cells: Vec<usize> = self.of(TRUNK).iter().map(|&(cell, _)| cell).collect();
+        assert_eq!(cells, (0..cells.len()).collect::<Vec<_>>(), "no free cell among them");
+        self.next = cells.len();
     }
 }
 
 /// Carries a group out as the scorer does, and checks that every node finds its own prefix.
 fn carry_out(cache: &mut Cache, trie: &Trie, group: &Group) {
+    cache.sequences.retain(|&id, _| id == TRUNK);
     cache.of(TRUNK).truncate(group.depth);
-    assert_eq!(cache.of(TRUNK).len(), group.depth, "the trunk reaches to the group's first node");
-    for (lane, &end) in group.lanes.iter().enumerate() {
-        cache.share(TRUNK, lane + 1, end);
+    cache.free_behind_what_stays();
+    for lane in 0..group.lanes {
+        cache.share(TRUNK, lane + 1);
     }
-    cache.of(TRUNK).truncate(group.keep);
-    let before: BTreeMap<usize, usize> =
-        cache.sequences.iter().map(|(&id, cells)| (id, cells.len())).collect();
     for entry in &group.entries {
         let node = trie.node(entry.node);
         let mut ids: Vec<usize> = entry.trunk.then_some(TRUNK).into_iter().collect();
         ids.extend(entry.lanes.clone().map(|lane| lane + 1));
         assert!(!ids.is_empty());
-        let lengths: BTreeSet<_> = ids.iter().map(|id| before.get(id)).collect();
-        assert_eq!(lengths.len(), 1, "sequences of one token stood at one position");
         cache.push(node.token, node.position, &ids);
         for id in ids {
             assert_eq!(cache.prefix(id), prefix(trie, entry.node));
         }
     }
+    assert_eq!(cache.of(TRUNK).len(), group.reached);
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
@@ -89,8 +87,7 @@ proptest! {
         for range in groups {
             let group = Group::new(&trie, range);
             carry_out(&mut cache, &trie, &group);
-            prop_assert!(cache.used() <= need.cells);
-            cache.sequences.retain(|&id, _| id == TRUNK);
+            prop_assert!(cache.next <= need.cells);
             evaluated.extend(group.entries.iter().map(|entry| entry.node));
         }
         evaluated.sort();
@@ -109,12 +106,12 @@ proptest! {
         for range in groups {
             let group = Group::new(&trie, range);
             let rows = group.entries.iter().filter(|entry| trie.node(entry.node).read).count();
-            prop_assert!(group.entries.len() <= limits.largest());
-            prop_assert!(rows <= limits.rows && group.lanes.len() < limits.sequences);
+            prop_assert!(group.entries.len() <= limits.nodes);
+            prop_assert!(rows <= limits.rows && group.lanes < limits.sequences);
             found.cells = found.cells.max(group.depth + group.entries.len());
             found.batch = found.batch.max(group.entries.len());
             found.rows = found.rows.max(rows);
-            found.sequences = found.sequences.max(group.lanes.len() + 1);
+            found.sequences = found.sequences.max(group.lanes + 1);
         }
         prop_assert_eq!(found, need);
     }
@@ -128,7 +125,7 @@ proptest! {
             let shape = |range| {
                 let group = Group::new(&trie, range);
                 let node = |entry: &Entry| (prefix(&trie, entry.node), trie.node(entry.node).read);
-                (group.depth, group.keep, group.entries.iter().map(node).collect::<Vec<_>>())
+                (group.depth, group.entries.iter().map(node).collect::<Vec<_>>())
             };
             groups.into_iter().map(shape).collect::<Vec<_>>()
         };
@@ -153,8 +150,19 @@ fn a_long_preamble_is_computed_in_pieces_and_taken_over_by_all() {
     let limits = Limits { nodes: 256, rows: 512, sequences: 64 };
     let (groups, need) = cut(&trie, &limits);
     assert_eq!(trie.order().len(), 600 + 40 * 2);
-    assert_eq!(groups.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(), [256, 256, 168]);
-    assert_eq!(need.cells, 680);
+    // The second cut leaves a full group.
+    assert_eq!(groups, [0..256, 256..424, 424..680]);
+    assert_eq!(need, Need { cells: 680, batch: 256, rows: 81, sequences: 40 });
     let last = Group::new(&trie, groups[2].clone());
-    assert_eq!((last.depth, last.lanes.len(), last.keep), (512, 39, 512));
+    assert_eq!((last.depth, last.lanes, last.reached), (424, 39, 602));
+}
+
+#[test]
+fn a_cut_is_made_where_the_next_group_can_be_the_fullest() {
+    let sentence =
+        |i: u32, end: u32| Sequence { tokens: [1, 2, i, 3, 4, 5, end].map(TokenId).to_vec(), from: 1 };
+    let all: Vec<Sequence> = (10..14).flat_map(|i| [sentence(i, 6), sentence(i, 7)]).collect();
+    let trie = Trie::new(&all, false, Sharing::Windows { sequences: 1024, tokens: 1 << 16 });
+    let (groups, _) = cut(&trie, &Limits { nodes: 9, rows: 99, sequences: 99 });
+    assert_eq!(groups, [0..6, 6..14, 14..18]);
 }
