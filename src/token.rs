@@ -176,6 +176,14 @@ impl Vocab {
         self.attribute(id, |a| a.strips_right)
     }
 
+    /// What the token begins with.
+    pub fn begins(&self, id: TokenId) -> Boundary {
+        const CLASSES: [Boundary; 4] =
+            [Boundary::None, Boundary::Space, Boundary::OtherSpace, Boundary::End];
+        let class = self.boundaries.get(id.index()).copied().unwrap_or_default();
+        CLASSES[usize::from(class)]
+    }
+
     /// One [`Boundary`] per token, as its `u8`: the table the statistics pass reads.
     pub fn boundaries(&self) -> &[u8] {
         &self.boundaries
