@@ -112,7 +112,9 @@ fn dictsort(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
     let place = match by.as_str() {
         "key" => 0,
         "value" => 1,
-        _ => return Err(Error::new(ErrorKind::InvalidOperation, "dictsort: by must be \"key\" or \"value\"")),
+        _ => {
+            return Err(Error::new(ErrorKind::InvalidOperation, "dictsort: by must be \"key\" or \"value\""));
+        }
     };
     defined(state, value)?;
     if value.kind() != ValueKind::Map {

@@ -99,7 +99,8 @@ fn parse(replacement: &str) -> Result<Vec<Piece>, Error> {
             rest = &rest[digits..];
             continue;
         }
-        let escaped = rest.chars().next().ok_or_else(|| invalid("a lone backslash at the end".to_string()))?;
+        let escaped =
+            rest.chars().next().ok_or_else(|| invalid("a lone backslash at the end".to_string()))?;
         let text = match escaped {
             'n' => "\n",
             'r' => "\r",
