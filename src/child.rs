@@ -1,10 +1,10 @@
 //! Work that may end the process it runs in, given to a child process of our own executable.
 //!
-//! The child says [`HELLO`] first, so that an executable that does not know the subcommand (a test
-//! runner, another program that uses this library) is told from one that died.
+//! llama.cpp ends the process where an input is damaged or hostile; what such an input does to a child is
+//! a report. The child says [`HELLO`] first, so that an executable that does not know the subcommand (a
+//! test runner, another program that uses this library) is told from one that died.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,7 @@ const KEPT: u64 = 4 << 20;
 /// What a child did.
 #[derive(Debug)]
 pub struct Report {
-    /// Whether it is an executable of ours.
-    pub ours: bool,
-    /// What it wrote to standard output, after its greeting.
+    /// What it wrote to standard output.
     pub said: String,
     /// What it wrote to standard error.
     pub log: String,
@@ -73,35 +71,35 @@ pub fn run(
     drop(child);
     let said = said.join().unwrap_or_default();
     let log = log.join().unwrap_or_default();
-    let rest = said.strip_prefix(HELLO).and_then(|rest| rest.strip_prefix('\n'));
-    Ok(Report { ours: rest.is_some(), said: rest.unwrap_or_default().to_string(), log, status })
+    Ok(Report { said, log, status })
 }
 
 impl Report {
-    /// Why the child died: one line for people.
-    pub fn death(&self) -> String {
-        use std::os::unix::process::ExitStatusExt;
-        let Some(status) = self.status else { return "it did not come to an end".to_string() };
-        let telling = |line: &&str| line.contains("GGML_ASSERT") || line.contains("terminate called");
-        match (self.log.lines().rev().find(telling), status.signal()) {
-            (Some(line), _) => {
-                // Without the path of llama.cpp's source file.
-                let from = line.find("GGML_ASSERT").unwrap_or(0);
-                printable(line[from..].trim())
-            }
-            (None, Some(signal)) => format!("signal {signal}"),
-            (None, None) => status.to_string(),
-        }
+    /// What an executable of ours said after its greeting; `None` from any other.
+    pub fn answer(&self) -> Option<&str> {
+        self.said.strip_prefix(HELLO)?.strip_prefix('\n')
     }
 }
 
-/// The executable that knows the subcommands: our own.
-pub fn executable() -> Option<std::path::PathBuf> {
-    std::env::current_exe().ok().filter(|path| Path::exists(path))
+/// Why a child died: one line for people. `None` is a child that did not end.
+pub fn death(log: &str, status: Option<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    let Some(status) = status else { return "it did not come to an end".to_owned() };
+    let line =
+        log.lines().rev().find(|line| line.contains("GGML_ASSERT") || line.contains("terminate called"));
+    match (line, status.signal()) {
+        (Some(line), _) => {
+            // Without the path of llama.cpp's source file.
+            let from = line.find("GGML_ASSERT").unwrap_or(0);
+            printable(line[from..].trim())
+        }
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
 }
 
 /// A child that does not outlive its watcher.
-struct Watched(Child);
+pub struct Watched(pub Child);
 
 impl Drop for Watched {
     fn drop(&mut self) {
@@ -111,7 +109,7 @@ impl Drop for Watched {
 }
 
 /// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+pub fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut pipe) = pipe {

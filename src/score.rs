@@ -4,6 +4,7 @@
 //! reading and people who study detection compute. Pure arithmetic: nothing here knows a model or
 //! prints.
 
+pub mod choices;
 pub mod regions;
 pub mod stats;
 pub mod words;
@@ -12,6 +13,11 @@ use std::ops::Range;
 
 use crate::distribution::BoundaryMass;
 use crate::token::Boundary;
+
+/// Why a token that has no context has no log-probability.
+pub const NO_CONTEXT: &str = "no context";
+/// Why an impossible token has none.
+pub const IMPOSSIBLE: &str = "impossible token (ln p is −∞)";
 
 /// What the model said of one token that has context.
 #[derive(Clone, Copy, Debug, PartialEq)]

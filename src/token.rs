@@ -194,6 +194,15 @@ impl Vocab {
         self.special
     }
 
+    /// The first difference between two vocabularies, for people.
+    pub fn difference(&self, other: &Vocab) -> Option<String> {
+        if self.len() != other.len() {
+            return Some(format!("{} tokens and {}", self.len(), other.len()));
+        }
+        let token = self.ids().find(|&id| self.bytes(id) != other.bytes(id))?;
+        Some(format!("token {token} is {} and {}", self.visible(token), other.visible(token)))
+    }
+
     /// The token as text for JSON and exports: exact where the bytes are UTF-8, `<0xE4>` for each
     /// byte that is not.
     pub fn text(&self, id: TokenId) -> String {

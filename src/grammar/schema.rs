@@ -39,19 +39,25 @@ pub fn read(path: &Path) -> Result<Converted, GrammarError> {
 }
 
 fn convert(source: String) -> Result<Converted, String> {
-    let executable = child::executable().ok_or("this program can't find itself to convert it")?;
+    let executable =
+        std::env::current_exe().map_err(|error| format!("this program can't find itself: {error}"))?;
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND);
     let report = match child::run(&mut command, source.into_bytes(), PATIENCE, &|| false) {
-        Ok(report) if report.ours => report,
-        Ok(_) => return Err("this program can't convert schemas".to_string()),
+        Ok(report) => report,
         Err(child::Trouble::Start(error)) => return Err(format!("the converter did not start: {error}")),
         Err(child::Trouble::Interrupted) => return Err("interrupted".to_string()),
     };
+    let Some(answer) = report.answer() else {
+        return Err("this program does not convert schemas".to_string());
+    };
     match report.status.and_then(|status| status.code()) {
-        Some(0) => Ok(Converted { warning: warning(&report.log), grammar: report.said }),
-        Some(2) => Err(printable(report.said.trim())),
-        _ => Err(format!("llama.cpp can't turn it into a grammar: it dies of it ({})", report.death())),
+        Some(0) => Ok(Converted { grammar: answer.to_string(), warning: warning(&report.log) }),
+        Some(2) => Err(printable(answer.trim())),
+        _ => {
+            let how = child::death(&report.log, report.status);
+            Err(format!("llama.cpp can't turn it into a grammar; trying ended with: {how}"))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::check::{Watched, read_aside};
+use crate::child::{Watched, read_aside};
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::progress::{Progress, Stage};

@@ -66,7 +66,7 @@ fn note(own: &[TextToken], reaches_over: bool) -> Option<&'static str> {
     if own.is_empty() {
         Some("no token begins here")
     } else if own.iter().any(|token| token.figures.is_none()) {
-        Some("no context")
+        Some(super::NO_CONTEXT)
     } else if surprisal_sum(own) == Some(f64::INFINITY) {
         Some(super::IMPOSSIBLE)
     } else if reaches_over {

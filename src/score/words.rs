@@ -83,7 +83,7 @@ impl Word {
         if self.merged > 1 {
             Some(format!("{} words share a token", self.merged))
         } else if self.surprisal_sum.is_none() {
-            Some("no context".to_string())
+            Some(super::NO_CONTEXT.to_string())
         } else if self.surprisal_sum == Some(f64::INFINITY) {
             Some(super::IMPOSSIBLE.to_string())
         } else if self.surprisal_corrected.is_none() {
