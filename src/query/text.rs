@@ -5,6 +5,8 @@
 //! or that swallow white space beside a special token are followed. Bytes that are no UTF-8 are scored
 //! where the tokenizer keeps them, and refused with their position where it would read something else.
 
+mod chunks;
+
 use std::ops::Range;
 
 use thiserror::Error;
@@ -28,6 +30,16 @@ pub enum TextError {
         at: usize,
         /// What stands there.
         byte: u8,
+    },
+    /// More than the tokenizer handles in one call.
+    #[error(
+        "the {bytes} bytes from byte {at} on, which hold no line break this vocabulary can be cut at, are more than its tokenizer handles: break the text into lines, or score it in parts"
+    )]
+    TooMuch {
+        /// 1-based.
+        at: usize,
+        /// How many.
+        bytes: usize,
     },
     /// A BOS token was asked for.
     #[error("this model has no BOS token: leave --bos always out")]
@@ -128,8 +140,12 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// [`TextError::NotUtf8`] where the tokenizer would not keep the bytes.
     pub fn encode(&self, text: &[u8]) -> Result<Encoded, TextError> {
-        let ids = self.model.tokenizer.tokenize(text, self.special);
-        let (spans, reached) = align(text, &ids, &self.model.vocab);
+        let ids = chunks::tokenize(text, self.special, (self.model.tokenizer.as_ref(), &self.model.vocab))
+            .map_err(|stretch| TextError::TooMuch { at: stretch.at + 1, bytes: stretch.bytes })?;
+        let bos = self.bos.filter(|bos| ids.first() != Some(bos));
+        let mut pieces = Vec::with_capacity(ids.len() + 1);
+        pieces.extend(bos.map(|id| Piece { id, span: None }));
+        let reached = align(text, &ids, &self.model.vocab, |id, span| pieces.push(Piece { id, span }));
         let rewritten_from = (reached < text.len()).then_some(reached);
         if rewritten_from.is_some()
             && let Err(error) = std::str::from_utf8(text)
@@ -137,10 +153,7 @@ impl<'a> Encoder<'a> {
             let at = error.valid_up_to();
             return Err(TextError::NotUtf8 { at: at + 1, byte: text[at] });
         }
-        let bos = self.bos.filter(|bos| ids.first() != Some(bos));
-        let inserted = bos.map(|id| Piece { id, span: None });
-        let own = ids.into_iter().zip(spans).map(|(id, span)| Piece { id, span });
-        Ok(Encoded { pieces: inserted.into_iter().chain(own).collect(), has_bos: bos.is_some(), rewritten_from })
+        Ok(Encoded { pieces, has_bos: bos.is_some(), rewritten_from })
     }
 
     /// The tokens of a context and its continuation together.
@@ -164,45 +177,39 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// The bytes of `text` each token stands for, and how far they could be followed.
-fn align(text: &[u8], ids: &[TokenId], vocab: &Vocab) -> (Vec<Option<Range<usize>>>, usize) {
+/// Gives out the bytes of `text` each token stands for; returns how far they could be followed.
+fn align(
+    text: &[u8],
+    ids: &[TokenId],
+    vocab: &Vocab,
+    mut give: impl FnMut(TokenId, Option<Range<usize>>),
+) -> usize {
     let mut at = 0;
     let mut lost = false;
-    let spans = ids
-        .iter()
-        .map(|&id| {
-            if lost {
-                return None;
-            }
-            let Some((start, end)) = place(text, at, vocab.bytes(id)) else {
-                lost = true;
-                return None;
-            };
-            at = end;
-            (end > start).then_some(start..end)
-        })
-        .collect();
-    if !lost && text[at..].iter().all(u8::is_ascii_whitespace) && ids.last().is_some_and(|&id| vocab.strips_right(id))
-    {
-        at = text.len();
+    for &id in ids {
+        let found = if lost { None } else { place(text, at, vocab.bytes(id)) };
+        lost |= found.is_none();
+        at = found.as_ref().map_or(at, |span| span.end);
+        give(id, found.filter(|span| !span.is_empty()));
     }
-    (spans, at)
+    let swallowed = ids.last().is_some_and(|&id| vocab.strips_right(id));
+    if swallowed && !lost && text[at..].iter().all(u8::is_ascii_whitespace) { text.len() } else { at }
 }
 
 /// Where a token's bytes stand at or after `at`.
-fn place(text: &[u8], at: usize, piece: &[u8]) -> Option<(usize, usize)> {
+fn place(text: &[u8], at: usize, piece: &[u8]) -> Option<Range<usize>> {
     let rest = &text[at..];
     if let Some(length) = prefix(rest, piece) {
-        return Some((at, at + length));
+        return Some(at..at + length);
     }
     // A space the tokenizer put before a text.
     if let Some(length) = piece.strip_prefix(b" ").and_then(|piece| prefix(rest, piece)) {
-        return Some((at, at + length));
+        return Some(at..at + length);
     }
     // White space a special token swallowed.
     let skipped = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let length = prefix(&rest[skipped..], piece).filter(|_| skipped > 0)?;
-    Some((at + skipped, at + skipped + length))
+    Some(at + skipped..at + skipped + length)
 }
 
 /// How many bytes of the text a token's bytes are, if the text begins with them.

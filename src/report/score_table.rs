@@ -135,9 +135,10 @@ impl Look {
         regions: impl IntoIterator<Item = &'a RegionRecord>,
     ) -> io::Result<()> {
         let unit = self.unit.short();
-        let bars = padded("sum", BAR);
-        writeln!(out, "{name:>6}  {bars} {:>9} {:>13} {:>7}  text", format!("sum {unit}"), format!("corrected {unit}"), "tokens")?;
+        let (bars, sum, corrected) = (padded("sum", BAR), format!("sum {unit}"), format!("corrected {unit}"));
+        writeln!(out, "{name:>6}  {bars} {sum:>9} {corrected:>13} {:>7}  text", "tokens")?;
         for region in regions {
+            // A region is worth several words: a column stands for eight bits.
             let bars = padded(&self.bar(region.surprisal_sum.unwrap_or(0.0) / 8.0), BAR);
             let sum = self.optional(region.surprisal_sum);
             let corrected = self.optional(region.surprisal_corrected.flatten());

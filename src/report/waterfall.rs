@@ -35,12 +35,14 @@ pub fn waterfall<'a>(
         for candidate in shown {
             row(out, candidate, step, vocab)?;
         }
+        let mut hidden = (seen.outlook.n_vocab as usize - shown.len(), residual);
         if let (Some(fate), false) = (seen.fate, shown.iter().any(|candidate| candidate.id == step.id)) {
             let own = Candidate { id: step.id, logprob: seen.logprob, rank: seen.rank, fate: Some(fate) };
             row(out, &own, step, vocab)?;
+            hidden = (hidden.0 - 1, (residual - own.prob()).max(0.0));
         }
-        let hidden = seen.outlook.n_vocab as usize - shown.len();
-        writeln!(out, "    {} {:>6}", padded(&format!("… {hidden} more"), TOKEN + 2), percent(residual))?;
+        let rest = padded(&format!("… {} more", hidden.0), TOKEN + 2);
+        writeln!(out, "    {rest} {:>6}", percent(hidden.1))?;
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ struct Subject {
     pieces: Vec<Piece>,
     job: Job,
     rewritten: bool,
-    spans_join: bool,
+    note: Option<&'static str>,
 }
 
 impl Asked<'_> {
@@ -108,7 +108,7 @@ impl Asked<'_> {
             let encoded = encoder.encode(&self.text)?;
             let job = Job::whole(&encoded);
             let rewritten = encoded.rewritten_from.is_some();
-            return Ok(Subject { job, rewritten, pieces: encoded.pieces, spans_join: false });
+            return Ok(Subject { job, rewritten, pieces: encoded.pieces, note: None });
         };
         let joined = encoder.join(prefix.as_bytes(), &self.text)?;
         let within = |span: Range<usize>| {
@@ -120,7 +120,7 @@ impl Asked<'_> {
             pieces,
             job: Job::from(&joined.encoded, joined.from),
             rewritten: joined.encoded.rewritten_from.is_some(),
-            spans_join: joined.spans_join,
+            note: joined.note(),
         })
     }
 
@@ -160,7 +160,7 @@ impl Asked<'_> {
             return Err(Stop::Interrupted);
         }
         let window = windowing.slides(subject.job.ids.len()).then(|| windowing.into());
-        sheet.finish(cross.as_deref(), window).map_err(Stop::Output)
+        sheet.finish(cross.as_deref(), (window, subject.note.into_iter().collect())).map_err(Stop::Output)
     }
 
     /// What a person should know before reading the numbers.
@@ -177,8 +177,8 @@ impl Asked<'_> {
             )
             .into());
         }
-        if subject.spans_join {
-            desk.say("a token spans the join of prefix and text; it is scored as a whole");
+        if let Some(note) = subject.note {
+            desk.say(note);
         }
         explain_windows(desk, windowing(self.args, model), subject.job.ids.len());
         if self.wants_words() && self.args.prefix.is_none() {

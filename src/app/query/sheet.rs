@@ -47,7 +47,6 @@ enum Writing<'a, W: Write> {
 
 /// What follows the totals in JSON.
 #[derive(Default, Serialize)]
-#[serde(default)]
 struct Extra {
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<WindowRecord>,
@@ -63,6 +62,8 @@ struct Extra {
     regions: Option<Vec<RegionRecord>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Stats>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'static str>,
 }
 
 /// The figures of a step, where it has any.
@@ -163,8 +164,12 @@ impl<'a, W: Write> Sheet<'a, W> {
     }
 
     /// Writes what is made of the tokens.
-    pub fn finish(mut self, cross: Option<&[f32]>, window: Option<WindowRecord>) -> io::Result<()> {
-        let extra = self.extra(cross, window);
+    pub fn finish(
+        mut self,
+        cross: Option<&[f32]>,
+        (window, notes): (Option<WindowRecord>, Vec<&'static str>),
+    ) -> io::Result<()> {
+        let extra = Extra { window, notes, ..self.extra(cross) };
         let totals = Totals::new(&self.score);
         match &mut self.writing {
             Writing::Csv(csv) => {
@@ -190,7 +195,7 @@ impl<'a, W: Write> Sheet<'a, W> {
         object.end()
     }
 
-    fn extra(&self, cross: Option<&[f32]>, window: Option<WindowRecord>) -> Extra {
+    fn extra(&self, cross: Option<&[f32]>) -> Extra {
         let (asked, text, tokens) = (self.asked, &self.asked.text, &self.tokens);
         let found: Vec<Word> = match asked.wants_words() {
             true => words(text, tokens, self.after, asked.args.boundary),
@@ -200,7 +205,7 @@ impl<'a, W: Write> Sheet<'a, W> {
             let sums = sums(text, tokens, parts, &found);
             sums.iter().map(|region: &Region| RegionRecord::new(region, text, corrected)).collect::<Vec<_>>()
         };
-        let mut extra = Extra { window, ..Extra::default() };
+        let mut extra = Extra::default();
         match asked.by() {
             By::Token => {}
             By::Word => {
