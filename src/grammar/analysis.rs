@@ -23,7 +23,10 @@ pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), Fault> {
     }
     let bodies = || grammar.rules.iter().filter_map(|rule| rule.body.as_ref());
     if bodies().map(size_of_all).fold(0, u64::saturating_add) > LARGEST {
-        return Err(fault(0, format!("with its repetitions multiplied out, the grammar has more than {LARGEST} elements")));
+        return Err(fault(
+            0,
+            format!("with its repetitions multiplied out, the grammar has more than {LARGEST} elements"),
+        ));
     }
     match beginnings(grammar) {
         Ok(()) => Ok(()),
@@ -45,10 +48,15 @@ fn size(item: &Item) -> u64 {
     match item {
         Item::Terminal(length) => *length as u64,
         Item::Rule(_) => 1,
+        // A group is a rule of its own.
         Item::Group(all) => size_of_all(all).saturating_add(1),
         Item::Repeat { item, min, optional } => {
-            let one = size(item).saturating_add(2);
-            one.saturating_mul(min.saturating_add(*optional))
+            let (apart, each) = match item.as_ref() {
+                Item::Group(all) => (size_of_all(all), 1),
+                other => (0, size(other)),
+            };
+            let times = min.saturating_add(*optional);
+            apart.saturating_add(times.saturating_mul(each.saturating_add(2)))
         }
     }
 }

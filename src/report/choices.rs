@@ -76,13 +76,16 @@ impl<'a> ChoicesRecord<'a> {
 /// Columns of a choice.
 const CHOICE: usize = 24;
 
+/// A column's name, its value, and which choice is best by it.
+type Column = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
+
 /// A row a choice, the winner of each column marked.
 ///
 /// # Errors
 /// Those of the writer.
 pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
     let best = compared.best;
-    let columns: [(&str, fn(&Measured) -> Option<f64>, Option<usize>); 5] = [
+    let columns: [Column; 5] = [
         ("sum", Measured::sum, best.acc),
         ("per char", Measured::per_char, best.acc_norm),
         ("per byte", Measured::per_byte, best.acc_bytes),
