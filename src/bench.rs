@@ -117,7 +117,7 @@ impl DecodeBench<'_> {
         let begun = Instant::now();
         for position in prompt.len()..prompt.len() + tokens {
             let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
-            let id = chain.choose(logits, &unseen, &mut scratch).id;
+            let id = chain.choose(logits, &unseen, &mut scratch)?.id;
             chain.accept(id);
             batch.clear();
             batch.push(id, position, &[SeqId(0)], true);

@@ -149,3 +149,26 @@ fn damaged_rows_are_refused() {
     assert_eq!(measure(&[f32::NEG_INFINITY; 40]), Err(RowError::AllImpossible));
     assert_eq!(measure(&[f32::NAN; 40]), Err(RowError::NotFinite));
 }
+
+proptest! {
+    #[test]
+    fn cross_entropy_is_the_surprisal_one_model_expects_of_the_other(
+        rows in prop::collection::vec((-20f32..20.0, -20f32..20.0), 1..700)
+    ) {
+        let (expected, by): (Vec<f32>, Vec<f32>) = rows.into_iter().unzip();
+        let (p, q) = (plain(&expected), plain(&by));
+        let truth: f64 = p.p.iter().zip(&q.p).map(|(p, q)| -p * q.ln()).sum();
+        let found = cross_entropy(&expected, &by).unwrap();
+        prop_assert!((found - truth).abs() < 1e-4 * (1.0 + truth), "{found} is not {truth}");
+        // With itself it is the entropy.
+        prop_assert!((cross_entropy(&by, &by).unwrap() - q.entropy).abs() < 1e-4 * (1.0 + q.entropy));
+    }
+}
+
+#[test]
+fn what_one_model_rules_out_and_the_other_allows_costs_everything() {
+    let never = f32::NEG_INFINITY;
+    assert_eq!(cross_entropy(&[0.0, 0.0], &[0.0, never]).unwrap(), f64::INFINITY);
+    assert!((cross_entropy(&[0.0, never], &[0.0, never]).unwrap()).abs() < 1e-7);
+    assert_eq!(cross_entropy(&[0.0], &[f32::NAN]), Err(RowError::NotFinite));
+}
