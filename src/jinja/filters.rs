@@ -130,7 +130,7 @@ fn dictsort(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
     state.consume_fuel(pairs.len() as u64 * 8)?;
     let key = |pair: &[Value; 2]| folded(&pair[place], case_sensitive);
     if reverse {
-        pairs.sort_by(|left, right| key(right).cmp(&key(left)));
+        pairs.sort_by_key(|pair| std::cmp::Reverse(key(pair)));
     } else {
         pairs.sort_by_key(key);
     }

@@ -30,7 +30,7 @@ fn another_executable_says_nothing() {
     let gguf = Gguf::read(&path).unwrap();
     let memory = Memory::at(folder.path().join("files.json"));
     let silent = crate::model::progress::Silent;
-    for program in ["/bin/true", "/bin/false", "/bin/echo"] {
+    for program in ["true", "false", "echo"] {
         assert_eq!(try_in_child(&gguf, Path::new(program), &silent).unwrap(), Verdict::Unknown, "{program}");
         verify_in_child(&gguf, Path::new(program), &memory, &silent).unwrap();
     }
