@@ -112,9 +112,8 @@ fn read_text(path: &Path) -> Result<String, GrammarError> {
     if bytes.len() as u64 > LARGEST {
         return Err(no_text(format!("it is larger than {LARGEST} bytes, the most a grammar may have")));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        no_text(format!("byte {} is no UTF-8", error.utf8_error().valid_up_to() + 1))
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| no_text(format!("byte {} is no UTF-8", error.utf8_error().valid_up_to() + 1)))
 }
 
 #[cfg(test)]

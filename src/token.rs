@@ -178,8 +178,7 @@ impl Vocab {
 
     /// What the token begins with.
     pub fn begins(&self, id: TokenId) -> Boundary {
-        const CLASSES: [Boundary; 4] =
-            [Boundary::None, Boundary::Space, Boundary::OtherSpace, Boundary::End];
+        const CLASSES: [Boundary; 4] = [Boundary::None, Boundary::Space, Boundary::OtherSpace, Boundary::End];
         let class = self.boundaries.get(id.index()).copied().unwrap_or_default();
         CLASSES[usize::from(class)]
     }

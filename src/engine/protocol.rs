@@ -208,6 +208,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The request it answers, if it answers one.
+    pub fn id(&self) -> Option<RequestId> {
+        match self {
+            Event::LoadProgress(_) | Event::Ready(_) => None,
+            Event::Prefill { id, .. }
+            | Event::Step { id, .. }
+            | Event::Scored { id, .. }
+            | Event::Finished { id, .. } => Some(*id),
+            Event::Failed { id, .. } => *id,
+        }
+    }
+}
+
 /// How many threads compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threads {

@@ -23,7 +23,10 @@ pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), Fault> {
     }
     let bodies = || grammar.rules.iter().filter_map(|rule| rule.body.as_ref());
     if bodies().map(size_of_all).fold(0, u64::saturating_add) > LARGEST {
-        return Err(fault(0, format!("with its repetitions multiplied out, the grammar has more than {LARGEST} elements")));
+        return Err(fault(
+            0,
+            format!("with its repetitions multiplied out, the grammar has more than {LARGEST} elements"),
+        ));
     }
     match beginnings(grammar) {
         Ok(()) => Ok(()),

@@ -44,7 +44,8 @@ pub(super) enum Item {
 
 /// Reads a whole grammar.
 pub(super) fn parse(source: &str) -> Result<Grammar, Fault> {
-    let mut parser = Parser { source, at: 0, depth: 0, symbols: 0, names: HashMap::new(), grammar: Grammar::default() };
+    let mut parser =
+        Parser { source, at: 0, depth: 0, symbols: 0, names: HashMap::new(), grammar: Grammar::default() };
     if let Some(nul) = source.find('\0') {
         return Err(Fault::at(source, nul, "a grammar holds no NUL character"));
     }
@@ -123,7 +124,9 @@ impl<'a> Parser<'a> {
         let position = self.at;
         let name = self.take_while(is_word);
         if name.is_empty() {
-            return Err(self.fault("here a rule must begin: its name (letters, digits and -), ::= and what it is"));
+            return Err(
+                self.fault("here a rule must begin: its name (letters, digits and -), ::= and what it is")
+            );
         }
         self.space(false);
         let id = self.named(name, position);
@@ -261,7 +264,11 @@ impl<'a> Parser<'a> {
             Some('u') => 4,
             Some('U') => 8,
             Some('t' | 'r' | 'n' | '\\' | '"' | '[' | ']' | '-') => 0,
-            _ => return Err(self.fault(r#"no such escape; there are \n \r \t \\ \" \[ \] \- \xHH \uHHHH \UHHHHHHHH"#)),
+            _ => {
+                return Err(
+                    self.fault(r#"no such escape; there are \n \r \t \\ \" \[ \] \- \xHH \uHHHH \UHHHHHHHH"#)
+                );
+            }
         };
         let hex = self.rest().get(2..2 + digits);
         if !hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())) {
@@ -303,7 +310,8 @@ impl<'a> Parser<'a> {
         let rules = max.filter(|&max| max > 0).unwrap_or(min).max(1);
         *weight = weight.saturating_mul(rules);
         if *weight > MOST_REPETITIONS || min > MOST_REPETITIONS {
-            let what = format!("this repeats too much: llama.cpp generates at most {MOST_REPETITIONS} rules for it");
+            let what =
+                format!("this repeats too much: llama.cpp generates at most {MOST_REPETITIONS} rules for it");
             return Err(Fault::at(self.source, begin, what));
         }
         let optional = max.map_or(1, |max| max - min);

@@ -30,8 +30,9 @@ pub enum InputError {
 /// [`InputError`].
 pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, InputError> {
     match (file, argument) {
-        (Some(path), _) => std::fs::read(path)
-            .map_err(|source| InputError::File { path: path.to_path_buf(), source }),
+        (Some(path), _) => {
+            std::fs::read(path).map_err(|source| InputError::File { path: path.to_path_buf(), source })
+        }
         (None, Some("-")) => read_stdin(),
         (None, Some(text)) => Ok(text.as_bytes().to_vec()),
         (None, None) if std::io::stdin().is_terminal() => Err(InputError::Missing),

@@ -78,11 +78,8 @@ pub fn ask(
     if prompt.pieces.is_empty() {
         return Err(EngineError::Empty.into());
     }
-    let joined: Vec<Joined> = question
-        .texts
-        .iter()
-        .map(|text| encoder.join(question.prompt, text))
-        .collect::<Result<_, _>>()?;
+    let joined: Vec<Joined> =
+        question.texts.iter().map(|text| encoder.join(question.prompt, text)).collect::<Result<_, _>>()?;
     let mut jobs = vec![Job::from(&prompt, prompt.pieces.len())];
     jobs.extend(joined.iter().map(|joined| Job::from(&joined.encoded, joined.from)));
     let room = model.context as usize;
@@ -92,11 +89,12 @@ pub fn ask(
     let wanted = Wanted { depth: question.depth, boundaries: false, after: true };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
     let mut outlook = None;
-    let ended = score(client, &jobs, (Windowing::new(room, None, 1), wanted), cancel, &mut |answer| match answer {
-        Answer::Token { job, step, .. } => steps[job].push(step),
-        Answer::End { job: 0, after } => outlook = after,
-        Answer::End { .. } => {}
-    })?;
+    let ended =
+        score(client, &jobs, (Windowing::new(room, None, 1), wanted), cancel, &mut |answer| match answer {
+            Answer::Token { job, step, .. } => steps[job].push(step),
+            Answer::End { job: 0, after } => outlook = after,
+            Answer::End { .. } => {}
+        })?;
     let (Some(outlook), crate::engine::FinishReason::Stop) = (outlook, ended) else {
         return Err(NextError::Interrupted);
     };

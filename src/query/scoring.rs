@@ -1,9 +1,7 @@
 //! Asks the engine to score token sequences of any length and number, a few windows at a time.
 
 use crate::distribution::Depth;
-use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, ScoreBatch, Sequence,
-};
+use crate::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason, ScoreBatch, Sequence};
 use crate::step::{Outlook, Step};
 use crate::token::TokenId;
 
@@ -87,11 +85,14 @@ pub fn score(
     sink: &mut dyn FnMut(Answer),
 ) -> Result<FinishReason, EngineError> {
     let mut next = vec![None; jobs.len()];
-    let mut parts = jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, windowing)).peekable();
+    let mut parts =
+        jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, windowing)).peekable();
     while parts.peek().is_some() {
         let mut request: Vec<Part> = Vec::new();
         let mut tokens = 0;
-        while let Some(part) = parts.next_if(|part| request.is_empty() || tokens + length(part) <= REQUEST_TOKENS) {
+        while let Some(part) =
+            parts.next_if(|part| request.is_empty() || tokens + length(part) <= REQUEST_TOKENS)
+        {
             tokens += length(&part);
             request.push(part);
         }

@@ -140,7 +140,11 @@ impl<'a> Encoder<'a> {
         let bos = self.bos.filter(|bos| ids.first() != Some(bos));
         let inserted = bos.map(|id| Piece { id, span: None });
         let own = ids.into_iter().zip(spans).map(|(id, span)| Piece { id, span });
-        Ok(Encoded { pieces: inserted.into_iter().chain(own).collect(), has_bos: bos.is_some(), rewritten_from })
+        Ok(Encoded {
+            pieces: inserted.into_iter().chain(own).collect(),
+            has_bos: bos.is_some(),
+            rewritten_from,
+        })
     }
 
     /// The tokens of a context and its continuation together.
@@ -182,7 +186,9 @@ fn align(text: &[u8], ids: &[TokenId], vocab: &Vocab) -> (Vec<Option<Range<usize
             (end > start).then_some(start..end)
         })
         .collect();
-    if !lost && text[at..].iter().all(u8::is_ascii_whitespace) && ids.last().is_some_and(|&id| vocab.strips_right(id))
+    if !lost
+        && text[at..].iter().all(u8::is_ascii_whitespace)
+        && ids.last().is_some_and(|&id| vocab.strips_right(id))
     {
         at = text.len();
     }

@@ -125,8 +125,7 @@ mod tests {
         object.fields(&serde_json::json!({"z": null})).unwrap();
         object.end().unwrap();
         let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        let whole =
-            serde_json::json!({"a": 1, "b": {"c": []}, "empty": [], "full": [1, "x"], "z": null});
+        let whole = serde_json::json!({"a": 1, "b": {"c": []}, "empty": [], "full": [1, "x"], "z": null});
         assert_eq!(read, whole);
     }
 

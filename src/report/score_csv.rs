@@ -61,11 +61,14 @@ impl<W: Write> Csv<W> {
     }
 
     fn head(&mut self, input: &[&str], own: &[&str]) -> csv::Result<()> {
-        let own: Vec<String> = own.iter().map(|name| {
-            let unit = if name.ends_with('_') { self.unit.name() } else { "" };
-            let name = format!("{name}{unit}");
-            if input.contains(&name.as_str()) { format!("{OURS}{name}") } else { name }
-        }).collect();
+        let own: Vec<String> = own
+            .iter()
+            .map(|name| {
+                let unit = if name.ends_with('_') { self.unit.name() } else { "" };
+                let name = format!("{name}{unit}");
+                if input.contains(&name.as_str()) { format!("{OURS}{name}") } else { name }
+            })
+            .collect();
         self.write(input, own)
     }
 

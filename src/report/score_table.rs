@@ -56,7 +56,11 @@ impl Look {
         let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(seen.outlook.entropy)));
         let p = f64::from(seen.logprob).exp() * 100.0;
         let others = alternatives(step, seen, vocab);
-        writeln!(out, "{number:>6}  {token} {shown}{gap} {value:>7} {p:>7.2} {:>7} {entropy:>8}  {others}", seen.rank)
+        writeln!(
+            out,
+            "{number:>6}  {token} {shown}{gap} {value:>7} {p:>7.2} {:>7} {entropy:>8}  {others}",
+            seen.rank
+        )
     }
 
     /// The text in the colours of its tokens' surprisal, and what the colours mean.
@@ -115,11 +119,19 @@ impl Look {
     ) -> io::Result<()> {
         let unit = self.unit.short();
         let (word, bars) = (padded("word", TOKEN), padded("corrected", BAR));
-        writeln!(out, "{:>6}  {word} {bars} {:>13} {:>9} {:>8}", "word", format!("corrected {unit}"), format!("sum {unit}"), format!("H {unit}"))?;
+        writeln!(
+            out,
+            "{:>6}  {word} {bars} {:>13} {:>9} {:>8}",
+            "word",
+            format!("corrected {unit}"),
+            format!("sum {unit}"),
+            format!("H {unit}")
+        )?;
         for word in words {
             let shown = padded(&visible(word.word.as_bytes()), TOKEN);
             let bars = padded(&self.bar(word.surprisal_corrected.unwrap_or(0.0)), BAR);
-            let (corrected, sum) = (self.optional(word.surprisal_corrected), self.optional(word.surprisal_sum));
+            let (corrected, sum) =
+                (self.optional(word.surprisal_corrected), self.optional(word.surprisal_sum));
             let entropy = self.optional(word.entropy.map(f64::from));
             let note = word.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
             writeln!(out, "{:>6}  {shown} {bars} {corrected:>13} {sum:>9} {entropy:>8}{note}", word.index)?;
@@ -136,7 +148,13 @@ impl Look {
     ) -> io::Result<()> {
         let unit = self.unit.short();
         let bars = padded("sum", BAR);
-        writeln!(out, "{name:>6}  {bars} {:>9} {:>13} {:>7}  text", format!("sum {unit}"), format!("corrected {unit}"), "tokens")?;
+        writeln!(
+            out,
+            "{name:>6}  {bars} {:>9} {:>13} {:>7}  text",
+            format!("sum {unit}"),
+            format!("corrected {unit}"),
+            "tokens"
+        )?;
         for region in regions {
             let bars = padded(&self.bar(region.surprisal_sum.unwrap_or(0.0) / 8.0), BAR);
             let sum = self.optional(region.surprisal_sum);

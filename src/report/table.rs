@@ -56,8 +56,7 @@ fn figures(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
 /// The best candidates but the one that stands there.
 pub(super) fn alternatives(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
     let others = seen.outlook.top.iter().filter(|candidate| candidate.id != step.id).take(ALTERNATIVES);
-    let named =
-        others.map(|other| format!("{} {:.1}%", vocab.visible(other.id), other.prob() * 100.0));
+    let named = others.map(|other| format!("{} {:.1}%", vocab.visible(other.id), other.prob() * 100.0));
     named.collect::<Vec<_>>().join("  ")
 }
 

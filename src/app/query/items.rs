@@ -43,14 +43,19 @@ struct Text {
 pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), Stop> {
     let items = read(args, file)?;
     if args.by == Some(By::Token) {
-        return Err(Failure::usage("--items gives a row a word, part, line or region; choose --by one of them").into());
+        return Err(Failure::usage(
+            "--items gives a row a word, part, line or region; choose --by one of them",
+        )
+        .into());
     }
     let mut format = args.format.unwrap_or(Format::Csv);
     if args.json {
         format = Format::Json;
     }
     if format == Format::Csv && !desk.settings.other_models.is_empty() {
-        return Err(Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into());
+        return Err(
+            Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into()
+        );
     }
     desk.ask_each(|desk, running| Run { items: &items, args, format }.answer(desk, running))
 }
@@ -101,7 +106,9 @@ impl Run<'_> {
             let wrong = |what: String| Failure::usage(format!("row {}: {what}", i + 1));
             let encoded = encoder.encode(&text.bytes).map_err(|error| wrong(error.to_string()))?;
             if encoded.rewritten_from.is_some() {
-                return Err(wrong("the tokenizer rewrites the text, so its words can't be found in it".into()));
+                return Err(wrong(
+                    "the tokenizer rewrites the text, so its words can't be found in it".into(),
+                ));
             }
             jobs.push(Job::whole(&encoded));
             all.push(encoded.pieces);

@@ -137,23 +137,24 @@ impl Asked<'_> {
         let wanted = self.wanted(desk.settings.k);
         let (cancel, bar) = (desk.cancel(), TokenBar::new(subject.pieces.len(), desk.settings.quiet));
         let look = Look { unit: self.args.unit, paint: desk.paint() };
-        let mut sheet = Sheet::new(self, look, (desk.settings.k, &model.vocab), &mut desk.out)
-            .map_err(Stop::Output)?;
+        let mut sheet =
+            Sheet::new(self, look, (desk.settings.k, &model.vocab), &mut desk.out).map_err(Stop::Output)?;
         sheet.begin(&running.origin).map_err(Stop::Output)?;
         let jobs = std::slice::from_ref(&subject.job);
         let mut written = Ok(());
-        let ended = score(&mut running.client, jobs, (windowing, wanted), &cancel, &mut |answer| match answer {
-            Answer::Token { index, step, .. } if written.is_ok() => {
-                bar.advance();
-                let piece = &subject.pieces[index - subject.job.from];
-                written = bar.aside(|| sheet.token(piece, &step, index == 0));
-                if written.is_err() {
-                    cancel.cancel();
+        let ended =
+            score(&mut running.client, jobs, (windowing, wanted), &cancel, &mut |answer| match answer {
+                Answer::Token { index, step, .. } if written.is_ok() => {
+                    bar.advance();
+                    let piece = &subject.pieces[index - subject.job.from];
+                    written = bar.aside(|| sheet.token(piece, &step, index == 0));
+                    if written.is_err() {
+                        cancel.cancel();
+                    }
                 }
-            }
-            Answer::End { after, .. } => sheet.end_with(after),
-            Answer::Token { .. } => {}
-        });
+                Answer::End { after, .. } => sheet.end_with(after),
+                Answer::Token { .. } => {}
+            });
         drop(bar);
         written.map_err(Stop::Output)?;
         if ended? == FinishReason::Cancelled {

@@ -91,7 +91,12 @@ pub(super) fn io_error(error: csv::Error) -> io::Error {
 
 impl<'a, W: Write> Sheet<'a, W> {
     /// An empty sheet.
-    pub fn new(asked: &'a Asked<'a>, look: Look, (k, vocab): (Depth, &'a Vocab), out: &'a mut W) -> io::Result<Self> {
+    pub fn new(
+        asked: &'a Asked<'a>,
+        look: Look,
+        (k, vocab): (Depth, &'a Vocab),
+        out: &'a mut W,
+    ) -> io::Result<Self> {
         let writing = match asked.format() {
             Format::Json => Writing::Json(Box::new(ObjectWriter::begin(out)?)),
             Format::Table => Writing::Table(out),
