@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::bench::DecodeBench;
-use crate::cli::{BenchArgs, ChatArgs, Cli, Command};
+use crate::cli::{BenchArgs, ChatArgs, Cli, Command, ReplArgs};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo, Threads};
 use crate::loading::{self, Found};
@@ -16,6 +16,7 @@ use crate::model::bar::{TerminalProgress, watch_signals};
 use crate::model::{self, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
+use crate::repl::Repl;
 use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
@@ -103,10 +104,33 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         return outcome;
     }
     match &cli.command {
+        Some(Command::Repl(args)) => repl(&cli, args, &paths, &file),
         Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
         Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file),
     }
+}
+
+fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    settings.system = args.system.clone().or(settings.system);
+    settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
+    let running = load(&settings)?;
+    if !settings.quiet {
+        eprintln!("{}", running.origin.header());
+    }
+    let reload = |settings: &Settings| {
+        load(settings).map(|running| (running.client, running.model)).map_err(|failure| failure.message)
+    };
+    let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
+    let history = paths.state.join("repl-history");
+    let loaded = (running.client, running.model);
+    Repl::new(loaded, settings, &reload, history, color)
+        .run()
+        .map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
+    Ok(OK)
 }
 
 fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {

@@ -29,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, with every step's probabilities beside it
     Chat(ChatArgs),
+    /// Probe line by line: a line is a prompt, /help lists the commands
+    Repl(ReplArgs),
     /// What comes next: the candidates after a prompt, and the probability of any text there
     Next(NextArgs),
     /// Continue a prompt, with a record of every step
@@ -54,6 +56,20 @@ pub struct ChatArgs {
     /// Without a terminal: one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Sampling
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+}
+
+/// Flags of the REPL.
+#[derive(Args, Clone, Debug)]
+pub struct ReplArgs {
+    /// System prompt of the conversation: a name or a text
+    #[arg(long, value_name = "NAME|TEXT")]
+    pub system: Option<String>,
+    /// Longest reply in tokens
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
     /// Sampling
     #[command(flatten)]
     pub sampling: SamplingFlags,

@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::chat::system;
+use crate::model::ALIASES;
 use crate::settings::key::Key;
 use crate::text::nearest;
 
@@ -21,17 +22,64 @@ pub enum Command {
     Clear,
     /// Answer the last message again, with another seed.
     Retry,
+    /// What comes after a text.
+    Next(String),
+    /// Accept a candidate of the last table by its number, and see what comes after it.
+    Step(usize),
+    /// How likely a text is, token by token.
+    Score(String),
+    /// Which of several texts the model prefers.
+    Compare(Vec<String>),
+    /// Continue a text.
+    Generate(String),
+    /// The tokens of a text.
+    Tokens(String),
+    /// Score the last reply under another question or system prompt.
+    Rescore(Premise),
+    /// Say something in the conversation.
+    Chat(String),
+    /// Show or change the model.
+    Model(Option<String>),
+    /// Keep the conversation in a file.
+    Save(String),
+    /// Take a conversation from a file.
+    Load(String),
+    /// Write every token's figures to a file.
+    Export(String),
+    /// Show what was written before.
+    History,
     /// Leave.
     Quit,
 }
 
+/// What a reply could have been an answer to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Premise {
+    /// Another last question.
+    Question(String),
+    /// Another system prompt: a name, a text or `none`.
+    System(String),
+}
+
 /// What may follow a command's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Argument {
+pub enum Argument {
+    /// Nothing.
     None,
+    /// The name of a command.
     Command,
+    /// A system prompt.
     System,
+    /// A setting and its value.
     Setting,
+    /// Text, taken as it is.
+    Text,
+    /// A number.
+    Number,
+    /// A model.
+    Model,
+    /// A file.
+    File,
 }
 
 /// One row of the table of commands.
@@ -43,7 +91,8 @@ pub struct Spec {
     pub usage: &'static str,
     /// One line.
     pub help: &'static str,
-    argument: Argument,
+    /// What kind of thing follows it.
+    pub argument: Argument,
 }
 
 /// Every command, in the order of help texts.
@@ -53,6 +102,60 @@ pub const COMMANDS: &[Spec] = &[
         usage: "[COMMAND]",
         help: "list the commands, or explain one",
         argument: Argument::Command,
+    },
+    Spec {
+        name: "/next",
+        usage: "TEXT",
+        help: "what comes after a text: the candidates and their probabilities",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/step",
+        usage: "N",
+        help: "accept candidate N of the last table, as on a phone keyboard, and look again",
+        argument: Argument::Number,
+    },
+    Spec {
+        name: "/score",
+        usage: "TEXT",
+        help: "how likely a text is, token by token",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/compare",
+        usage: "A ||| B",
+        help: "which text the model prefers: by sum, per token, per byte, mutual information",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/generate",
+        usage: "TEXT",
+        help: "continue a text with the present settings",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/tokens",
+        usage: "TEXT",
+        help: "the tokens of a text: ids and bytes",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/chat",
+        usage: "TEXT",
+        help: "say something in the conversation",
+        argument: Argument::Text,
+    },
+    Spec {
+        name: "/retry",
+        usage: "",
+        help: "answer the last message again, with another seed",
+        argument: Argument::None,
+    },
+    Spec {
+        name: "/rescore",
+        usage: "[system] TEXT",
+        help: "score the last reply as the answer to another question (or under another system prompt)",
+        argument: Argument::Text,
     },
     Spec {
         name: "/system",
@@ -66,6 +169,7 @@ pub const COMMANDS: &[Spec] = &[
         help: "show or change a setting: /set temp 0.7",
         argument: Argument::Setting,
     },
+    Spec { name: "/model", usage: "[MODEL]", help: "show or change the model", argument: Argument::Model },
     Spec {
         name: "/clear",
         usage: "",
@@ -73,11 +177,19 @@ pub const COMMANDS: &[Spec] = &[
         argument: Argument::None,
     },
     Spec {
-        name: "/retry",
-        usage: "",
-        help: "answer the last message again, with another seed",
-        argument: Argument::None,
+        name: "/save",
+        usage: "FILE",
+        help: "keep the conversation in a file: texts, ids and figures",
+        argument: Argument::File,
     },
+    Spec { name: "/load", usage: "FILE", help: "take a conversation from a file", argument: Argument::File },
+    Spec {
+        name: "/export",
+        usage: "FILE",
+        help: "write every token's figures: .jsonl, .csv, or .md for a transcript",
+        argument: Argument::File,
+    },
+    Spec { name: "/history", usage: "", help: "show what was written before", argument: Argument::None },
     Spec { name: "/quit", usage: "", help: "leave", argument: Argument::None },
 ];
 
@@ -98,6 +210,24 @@ pub enum CommandError {
         /// The command.
         name: &'static str,
     },
+    /// A command that needs something got nothing.
+    #[error("{name} needs {usage}")]
+    Missing {
+        /// The command.
+        name: &'static str,
+        /// What should follow.
+        usage: &'static str,
+    },
+    /// Something is not what it should be.
+    #[error("{name} {usage}: {reason}")]
+    Malformed {
+        /// The command.
+        name: &'static str,
+        /// What should follow.
+        usage: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// A setting that does not exist.
     #[error("{0}")]
     Setting(String),
@@ -115,30 +245,83 @@ pub struct Completion {
 }
 
 /// Reads a line as a command; `None` where it does not begin with a slash. A line that begins with
-/// two slashes is text that begins with one.
+/// two slashes is text that begins with one. Text after a command is taken as it is, but for the one
+/// space before it: white space at its end is part of a prompt.
 pub fn parse(line: &str) -> Option<Result<Command, CommandError>> {
-    let line = line.trim();
+    let line = line.trim_start();
     if !line.starts_with('/') || line.starts_with("//") {
         return None;
     }
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    Some(parse_named(name, rest.trim()))
+    Some(parse_named(name, rest))
 }
 
-fn parse_named(name: &str, rest: &str) -> Result<Command, CommandError> {
+fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     let spec = COMMANDS.iter().find(|spec| spec.name == name).ok_or_else(|| unknown(name))?;
+    let rest = text.trim();
     if spec.argument == Argument::None && !rest.is_empty() {
         return Err(CommandError::Unexpected { name: spec.name });
     }
     let argument = (!rest.is_empty()).then(|| rest.to_string());
+    let needed = || argument.clone().ok_or(CommandError::Missing { name: spec.name, usage: spec.usage });
+    // A prompt may be white space alone.
+    let needed_text = || match text.is_empty() {
+        true => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
+        false => Ok(text.to_string()),
+    };
     Ok(match spec.name {
         "/help" => Command::Help(argument),
+        "/next" => Command::Next(needed_text()?),
+        "/step" => Command::Step(number(spec, &needed()?)?),
+        "/score" => Command::Score(needed_text()?),
+        "/compare" => Command::Compare(texts(spec, &needed_text()?)?),
+        "/generate" => Command::Generate(needed_text()?),
+        "/tokens" => Command::Tokens(needed_text()?),
+        "/chat" => Command::Chat(needed()?),
+        "/rescore" => Command::Rescore(premise(needed()?)),
         "/system" => Command::System(argument),
         "/set" => Command::Set(parse_setting(rest)?),
+        "/model" => Command::Model(argument),
         "/clear" => Command::Clear,
         "/retry" => Command::Retry,
+        "/save" => Command::Save(needed()?),
+        "/load" => Command::Load(needed()?),
+        "/export" => Command::Export(needed()?),
+        "/history" => Command::History,
         _ => Command::Quit,
     })
+}
+
+fn malformed(spec: &Spec, reason: &'static str) -> CommandError {
+    CommandError::Malformed { name: spec.name, usage: spec.usage, reason }
+}
+
+fn number(spec: &Spec, text: &str) -> Result<usize, CommandError> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(malformed(spec, "write the number of a candidate, from 1 on")),
+    }
+}
+
+fn texts(spec: &Spec, text: &str) -> Result<Vec<String>, CommandError> {
+    let texts: Vec<String> = text
+        .split("|||")
+        .enumerate()
+        // The spaces around the bars belong to the bars.
+        .map(|(i, part)| if i > 0 { part.strip_prefix(' ').unwrap_or(part) } else { part })
+        .map(|part| part.strip_suffix(' ').unwrap_or(part).to_string())
+        .collect();
+    if texts.len() < 2 || texts.iter().any(String::is_empty) {
+        return Err(malformed(spec, "write two or more texts with ||| between them"));
+    }
+    Ok(texts)
+}
+
+fn premise(text: String) -> Premise {
+    match text.strip_prefix("system ") {
+        Some(system) => Premise::System(system.trim().to_string()),
+        None => Premise::Question(text),
+    }
 }
 
 fn unknown(name: &str) -> CommandError {
@@ -182,7 +365,12 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let before = format!("{name} ");
     let matching = |label: &&str| label.starts_with(rest);
     match argument {
-        Argument::None => Vec::new(),
+        Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
+        Argument::Model => ALIASES
+            .iter()
+            .filter(|alias| alias.name.starts_with(rest))
+            .map(|alias| completion(before.clone(), alias.name, alias.title))
+            .collect(),
         Argument::Command => COMMANDS
             .iter()
             .filter(|spec| spec.name[1..].starts_with(rest.trim_start_matches('/')))
@@ -219,7 +407,12 @@ mod tests {
     #[test]
     fn every_command_of_the_table_parses() {
         for spec in COMMANDS {
-            assert!(parse(spec.name).unwrap().is_ok(), "{}", spec.name);
+            let argument = match spec.argument {
+                Argument::None | Argument::Setting => "",
+                Argument::Number => " 1",
+                _ => " a ||| b",
+            };
+            assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);
         }
     }
 
@@ -232,10 +425,32 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_is_taken_as_it_is() {
+        assert_eq!(parse("/next  The cat "), Some(Ok(Command::Next(" The cat ".to_string()))));
+        assert_eq!(parse("/next   "), Some(Ok(Command::Next("  ".to_string()))));
+        let texts = ["The cat sits".to_string(), " The cats sit".to_string()];
+        assert_eq!(
+            parse("/compare The cat sits |||  The cats sit"),
+            Some(Ok(Command::Compare(texts.to_vec())))
+        );
+    }
+
+    #[test]
+    fn a_reply_is_rescored_under_a_question_or_a_system_prompt() {
+        let question = Premise::Question("Where is Rome?".to_string());
+        assert_eq!(parse("/rescore Where is Rome?"), Some(Ok(Command::Rescore(question))));
+        let system = Premise::System("tutor".to_string());
+        assert_eq!(parse("/rescore system tutor"), Some(Ok(Command::Rescore(system))));
+    }
+
+    #[test]
     fn mistakes_say_what_would_be_right() {
         let message = |line: &str| parse(line).unwrap().unwrap_err().to_string();
         assert_eq!(message("/hlep"), "/hlep is no command; did you mean /help?");
         assert_eq!(message("/xylophone"), "/xylophone is no command; /help lists them");
+        assert_eq!(message("/next"), "/next needs TEXT");
+        assert_eq!(message("/step x"), "/step N: write the number of a candidate, from 1 on");
+        assert_eq!(message("/compare a"), "/compare A ||| B: write two or more texts with ||| between them");
         assert_eq!(message("/clear all"), "/clear takes no argument");
         assert_eq!(message("/set tmp 1"), "no setting is called tmp; did you mean temp?");
     }
@@ -244,6 +459,7 @@ mod tests {
     fn completion_follows_what_is_written() {
         let labels = |line: &str| complete(line).into_iter().map(|c| c.line).collect::<Vec<_>>();
         assert_eq!(labels("/se"), ["/set"]);
+        assert_eq!(labels("/model smol"), ["/model smollm2-135m"]);
         assert_eq!(labels("/set top-"), ["/set top-k", "/set top-p", "/set top-n-sigma"]);
         assert_eq!(labels("/help qu"), ["/help quit"]);
         assert!(labels("hello").is_empty() && labels("/clear ").is_empty());

@@ -21,6 +21,7 @@ mod worker;
 
 pub use protocol::*;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -99,9 +100,12 @@ fn watch<S: Fn(Event)>(sink: &S, work: impl FnOnce(&S)) {
     }
 }
 
+/// Ids from here on belong to clients that share an engine with a conversation.
+pub const ASIDE: RequestId = RequestId(1 << 32);
+
 /// An engine whose events are waited for, for everything that has no screen to keep alive.
 pub struct Client {
-    engine: Engine,
+    engine: Arc<Engine>,
     events: Receiver<Event>,
     last_id: RequestId,
 }
@@ -114,12 +118,12 @@ impl Client {
     pub fn load(
         options: LoadOptions,
         mut progress: impl FnMut(f32),
-    ) -> Result<(Client, std::sync::Arc<ModelInfo>), EngineError> {
+    ) -> Result<(Client, Arc<ModelInfo>), EngineError> {
         let (sender, events) = sync_channel(256);
         let engine = Engine::spawn(options, move |event| {
             let _ = sender.send(event);
         });
-        let client = Client { engine, events, last_id: RequestId::default() };
+        let client = Client { engine: Arc::new(engine), events, last_id: RequestId::default() };
         loop {
             match client.wait()? {
                 Event::LoadProgress(share) => progress(share),
@@ -128,6 +132,12 @@ impl Client {
                 _ => {}
             }
         }
+    }
+
+    /// A client of an engine that others use too: `events` must bring the answers to ids from
+    /// [`ASIDE`] on, and no others.
+    pub fn attach(engine: Arc<Engine>, events: Receiver<Event>) -> Client {
+        Client { engine, events, last_id: ASIDE }
     }
 
     /// An id no request has had.

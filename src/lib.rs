@@ -17,6 +17,7 @@ pub mod model;
 pub mod paths;
 pub mod pipe;
 pub mod query;
+pub mod repl;
 pub mod report;
 pub mod sampling;
 pub mod score;

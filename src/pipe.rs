@@ -122,7 +122,12 @@ impl<W: Write> Pipe<'_, W> {
                 Outcome::Say(Notice::Error(text) | Notice::Warning(text)) => {
                     eprintln!("tokenscope: {}", printable(&text));
                 }
-                Outcome::Say(Notice::Info(_)) | Outcome::Quit => {}
+                // Lines are messages here, never commands.
+                Outcome::Say(Notice::Info(_))
+                | Outcome::Ask(..)
+                | Outcome::Load(_)
+                | Outcome::ShowHistory
+                | Outcome::Quit => {}
                 Outcome::Send(command) => reason = self.generate(command, message)?,
             }
         }

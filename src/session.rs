@@ -4,6 +4,11 @@
 //! requests, and the engine's events into turns and a trace. It does no I/O and waits for nothing;
 //! what must be done outside comes back as [`Outcome`]s.
 
+pub mod ask;
+mod export;
+mod files;
+mod questions;
+mod store;
 pub mod trace;
 pub mod turn;
 
@@ -18,6 +23,8 @@ use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, 
 use crate::settings::key::Key;
 use crate::settings::{Settings, SettingsError};
 use crate::text::nearest;
+use ask::{Ask, Draft};
+use store::StoreError;
 use trace::Trace;
 use turn::{Turn, TurnId};
 
@@ -25,10 +32,16 @@ use turn::{Turn, TurnId};
 const KEPT: usize = 40;
 
 /// What the outside must do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// Hand this to the engine.
     Send(engine::Command),
+    /// Answer this with an [`ask::Asker`], then tell [`Session::on_answer`].
+    Ask(Ask, CancelFlag),
+    /// Load another model; its engine's events come here like the first one's.
+    Load(String),
+    /// Show what was written before.
+    ShowHistory,
     /// Tell the person.
     Say(Notice),
     /// Leave.
@@ -86,6 +99,24 @@ pub enum SessionError {
     /// A setting that can't be used.
     #[error(transparent)]
     Setting(#[from] SettingsError),
+    /// There is no candidate of that number.
+    #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
+    NoCandidate(usize),
+    /// There is no reply to score again.
+    #[error("there is no reply whose tokens are known: let the model answer first")]
+    NoReply,
+    /// A file could not be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of another kind.
+    #[error("{0}: write a name that ends in .jsonl, .csv or .md")]
+    UnknownFormat(String),
+    /// A file could not be written.
+    #[error("{0}: {1}")]
+    Export(String, std::io::Error),
+    /// There is nothing to write.
+    #[error("there is nothing to write yet")]
+    NothingToWrite,
     /// No such command to explain.
     #[error("{0}")]
     Help(String),
@@ -106,17 +137,23 @@ pub struct Job {
 pub struct Session {
     settings: Settings,
     model: Option<Arc<ModelInfo>>,
-    template: Option<ChatTemplate>,
+    template: Option<Arc<ChatTemplate>>,
     system: Option<String>,
     turns: Vec<Turn>,
     trace: Trace,
     job: Option<Job>,
+    /// A question that is being answered.
+    asking: Option<CancelFlag>,
+    /// The text that `/step` goes on with.
+    draft: Option<Draft>,
     /// A message that waits for the model.
     waiting: bool,
     /// Replies since the seed was set; each has a seed of its own.
     replies: u32,
     last_request: RequestId,
     last_turn: TurnId,
+    /// Size of the vocabulary that ids are of.
+    ids_of: Option<usize>,
 }
 
 impl Session {
@@ -131,10 +168,13 @@ impl Session {
             turns: Vec::new(),
             trace: Trace::default(),
             job: None,
+            asking: None,
+            draft: None,
             waiting: false,
             replies: 0,
             last_request: RequestId::default(),
             last_turn: TurnId::default(),
+            ids_of: None,
         }
     }
 
@@ -168,6 +208,16 @@ impl Session {
         self.job.as_ref()
     }
 
+    /// The model's chat template.
+    pub fn template(&self) -> Option<&Arc<ChatTemplate>> {
+        self.template.as_ref()
+    }
+
+    /// Whether something runs that can be stopped.
+    pub fn is_busy(&self) -> bool {
+        self.job.is_some() || self.asking.is_some()
+    }
+
     /// Whether a message waits for the model to be ready.
     pub fn is_waiting(&self) -> bool {
         self.waiting
@@ -190,9 +240,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`]; the conversation is as it was.
     pub fn say(&mut self, text: &str) -> Result<Vec<Outcome>, SessionError> {
-        if self.job.is_some() {
-            return Err(SessionError::Busy);
-        }
+        self.must_be_free()?;
         if self.waiting {
             return Err(SessionError::Loading);
         }
@@ -236,24 +284,52 @@ impl Session {
                 info("the conversation is empty".to_string())
             }
             Command::Retry => self.retry(),
+            Command::Chat(text) => self.say(&text),
+            Command::Next(text) => self.ask(Ask::Next(text)),
+            Command::Score(text) => self.ask(Ask::Score(text)),
+            Command::Compare(texts) => self.ask(Ask::Compare(texts)),
+            Command::Generate(text) => self.ask(Ask::Generate(text)),
+            Command::Tokens(text) => self.ask(Ask::Tokens(text)),
+            Command::Step(n) => {
+                let draft = self.accept(n)?;
+                self.ask(Ask::Step(draft))
+            }
+            Command::Rescore(premise) => {
+                let asked = self.under(premise)?;
+                self.ask(Ask::Rescore(Box::new(asked)))
+            }
+            Command::Model(None) => info(match &self.model {
+                Some(model) => format!("{} ({}, {})", model.name, model.quantization, model.path.display()),
+                None => format!("{} is loading", self.settings.model),
+            }),
+            Command::Model(Some(name)) => {
+                self.must_be_free()?;
+                self.settings.model.clone_from(&name);
+                self.model = None;
+                self.template = None;
+                Ok(vec![Outcome::Load(name)])
+            }
+            Command::Save(path) => info(self.save(&path)?),
+            Command::Load(path) => info(self.load(&path)?),
+            Command::Export(path) => info(self.export(&path)?),
+            Command::History => Ok(vec![Outcome::ShowHistory]),
             Command::Quit => Ok(vec![Outcome::Quit]),
         }
     }
 
     /// Stops the running request; `false` if there is none.
     pub fn cancel(&mut self) -> bool {
-        match &self.job {
-            Some(job) => job.cancel.cancel(),
-            None => return false,
-        }
-        true
+        let running = self.job.as_ref().map(|job| &job.cancel).or(self.asking.as_ref());
+        running.inspect(|flag| flag.cancel()).is_some()
+    }
+
+    fn must_be_free(&self) -> Result<(), SessionError> {
+        if self.is_busy() { Err(SessionError::Busy) } else { Ok(()) }
     }
 
     /// Forgets every turn.
     fn clear(&mut self) -> Result<(), SessionError> {
-        if self.job.is_some() {
-            return Err(SessionError::Busy);
-        }
+        self.must_be_free()?;
         self.turns.clear();
         self.trace = Trace::default();
         self.waiting = false;
@@ -262,9 +338,7 @@ impl Session {
 
     /// Answers the last message again.
     fn retry(&mut self) -> Result<Vec<Outcome>, SessionError> {
-        if self.job.is_some() {
-            return Err(SessionError::Busy);
-        }
+        self.must_be_free()?;
         if self.model.is_none() {
             return Err(SessionError::Loading);
         }
@@ -302,7 +376,7 @@ impl Session {
     fn messages(&self) -> Vec<Message> {
         let system = self.system.iter().map(|text| Message::system(text.clone()));
         let turns = self.turns.iter().map(|turn| Message {
-            reply: turn.reply.as_ref().map(|reply| reply.ids.clone()),
+            reply: turn.reply.as_ref().and_then(|reply| reply.known.then(|| reply.ids.clone())),
             ..Message::new(turn.role.clone(), turn.content.clone())
         });
         system.chain(turns).collect()
@@ -396,9 +470,16 @@ impl Session {
         let special = info.vocab.special();
         let source = info.chat_template.as_deref().unwrap_or_default();
         let template = ChatTemplate::new(source, &text(special.bos), &text(special.eos));
+        // Ids of another vocabulary mean nothing.
+        if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
+            self.turns.iter_mut().for_each(Turn::forget_ids);
+            self.trace = Trace::default();
+            self.draft = None;
+        }
+        self.ids_of = Some(info.vocab.len());
         self.model = Some(info);
         match template {
-            Ok(template) => self.template = Some(template),
+            Ok(template) => self.template = Some(Arc::new(template)),
             Err(error) => {
                 return vec![Outcome::Say(Notice::Error(format!("the model's chat template: {error}")))];
             }

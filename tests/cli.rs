@@ -91,7 +91,18 @@ fn assert_provenance(record: &Value) {
     let keys: Vec<&String> = provenance.keys().collect();
     assert_eq!(
         keys,
-        ["file", "sha256", "quantization", "weights", "bos", "context", "threads", "exact", "seed", "version"]
+        [
+            "file",
+            "sha256",
+            "quantization",
+            "weights",
+            "bos",
+            "context",
+            "threads",
+            "exact",
+            "seed",
+            "version"
+        ]
     );
     assert_eq!(provenance["sha256"].as_str().unwrap().len(), 64);
 }
@@ -267,7 +278,9 @@ fn choices_are_compared_by_every_reduction() {
     let alone = json(&["score", " Paris", "--bos", "always", "-k", "1"]);
     let pmi = number(&paris["sum_logprob"]) - number(&alone["sum_logprob"]);
     assert_near(number(&paris["pmi"]), pmi, 2.0 * TOLERANCE);
-    assert!(json(&["score", "a", "--choice", "b", "--bos", "never"])["choices"][0]["pmi"].is_null());
+    assert!(
+        json(&["score", "One two", "--choice", " three", "--bos", "never"])["choices"][0]["pmi"].is_null()
+    );
 }
 
 #[test]
@@ -277,7 +290,10 @@ fn a_generated_text_scores_as_it_was_generated() {
     let (summary, steps) = lines.split_last().unwrap();
     assert_provenance(&steps[0]);
     assert!(steps[1].get("provenance").is_none());
-    assert_eq!((&summary["type"], &summary["finish_reason"]), (&Value::from("summary"), &Value::from("length")));
+    assert_eq!(
+        (&summary["type"], &summary["finish_reason"]),
+        (&Value::from("summary"), &Value::from("length"))
+    );
     assert_eq!((&summary["steps"], steps.len()), (&Value::from(24), 24));
     for step in steps {
         assert_candidates(step, 2);
@@ -410,7 +426,10 @@ fn a_prompt_longer_than_the_context_is_refused_and_a_text_is_scored_in_windows()
     let output = run(&["score", &text, "--ctx", "64", "--stride", "16", "--json", "-k", "1"]);
     let score: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("windows of 64 tokens, stride 16"));
-    assert_eq!((&score["window"]["tokens"], &score["window"]["stride"]), (&Value::from(64), &Value::from(16)));
+    assert_eq!(
+        (&score["window"]["tokens"], &score["window"]["stride"]),
+        (&Value::from(64), &Value::from(16))
+    );
     let tokens = list(&score["tokens"]);
     assert_eq!(score["scored_tokens"], tokens.len() - 1);
     // What fits into the first window is scored as it is without windows.

@@ -254,6 +254,22 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The request it answers, if it answers one.
+    pub fn id(&self) -> Option<RequestId> {
+        match self {
+            Event::LoadProgress(_) | Event::Ready(_) => None,
+            Event::Prefill { id, .. }
+            | Event::Step { id, .. }
+            | Event::Progress { id, .. }
+            | Event::Scored { id, .. }
+            | Event::Sampled { id, .. }
+            | Event::Finished { id, .. } => Some(*id),
+            Event::Failed { id, .. } => *id,
+        }
+    }
+}
+
 /// How many threads compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threads {

@@ -124,14 +124,7 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         Threads::Fixed(n) => n.max(1),
         Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
     };
-    ContextParams {
-        cells,
-        batch: chunk,
-        outputs: chunk,
-        sequences: 1,
-        threads,
-        exact: options.exact,
-    }
+    ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, threads, exact: options.exact }
 }
 
 fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {

@@ -36,6 +36,8 @@ pub struct Mark {
 pub struct Reply {
     /// The exact ids, without the token that ended it.
     pub ids: Vec<TokenId>,
+    /// Whether the ids are this model's.
+    pub known: bool,
     /// Σ ln p of every chosen token, the one that ended it included.
     pub score: Score,
     /// Seed of its sampler.
@@ -83,6 +85,7 @@ impl Turn {
     pub fn reply(id: TurnId, first: usize, seed: u32) -> Turn {
         let reply = Reply {
             ids: Vec::new(),
+            known: true,
             score: Score::default(),
             seed,
             finish: None,
@@ -100,10 +103,32 @@ impl Turn {
         }
     }
 
+    /// A reply of an earlier conversation; without ids it is tokenized anew.
+    pub fn restored(id: TurnId, content: &str, ids: Option<Vec<TokenId>>, seed: u32) -> Turn {
+        let mut turn = Turn::reply(id, 0, seed);
+        turn.content = content.to_string();
+        turn.text = printable(content);
+        if let Some(reply) = &mut turn.reply {
+            reply.finish = Some(FinishReason::Stop);
+            reply.known = ids.is_some();
+            reply.ids = ids.unwrap_or_default();
+        }
+        turn
+    }
+
+    /// The model is another one: text stays, ids don't.
+    pub fn forget_ids(&mut self) {
+        self.marks.clear();
+        if let Some(reply) = &mut self.reply {
+            reply.known = false;
+            reply.ids.clear();
+        }
+    }
+
     /// Finds the turn's tokens in a prompt that holds it as the given message.
     pub fn mark(&mut self, prompt: &Prompt, message: usize, vocab: &Vocab) {
         let Some(span) = prompt.spans.get(message).cloned() else { return };
-        if self.reply.is_some() {
+        if self.reply.is_some() && !self.marks.is_empty() {
             self.move_to(span);
             return;
         }

@@ -75,6 +75,16 @@ impl Composer {
         (&self.completions, self.selected)
     }
 
+    /// Earlier messages, numbered, the newest last.
+    pub fn history_text(&self) -> String {
+        const SHOWN: usize = 50;
+        let first = self.history.len().saturating_sub(SHOWN);
+        let rows = self.history.iter().enumerate().skip(first);
+        rows.map(|(i, text)| format!("{:>4}  {}", i + 1, text.replace('\n', "⏎")))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// Lines the message takes in a pane of this width.
     pub fn lines_at(&self, width: u16) -> u16 {
         let width = usize::from(width.max(1));

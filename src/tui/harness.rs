@@ -90,6 +90,11 @@ impl Harness {
         }
     }
 
+    /// Whether the program was told to end with this code.
+    pub fn left_with(&self, code: u8) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Quit(given) if *given == code))
+    }
+
     pub fn click(&mut self, column: u16, row: u16) {
         let kind = MouseEventKind::Down(MouseButton::Left);
         let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };

@@ -2,7 +2,8 @@
 
 use ratatui::crossterm::event::Event as Input;
 
-use crate::engine;
+use crate::engine::{self, CancelFlag};
+use crate::session::ask::{Ask, Draft};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub enum Msg {
     Input(Input),
     /// The engine says something.
     Engine(engine::Event),
+    /// A question is answered: the text, and the text in the making; or why not.
+    Answered(Result<(String, Option<Draft>), String>),
     /// The model is being found or fetched.
     Fetching(Fetch),
     /// The model can't be had; one line.
@@ -35,10 +38,14 @@ pub struct Fetch {
 }
 
 /// Something the driver must do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Effect {
     /// Hand a request to the engine.
     Send(engine::Command),
+    /// Answer a question away from the screen; the answer comes as [`Msg::Answered`].
+    Ask(Ask, CancelFlag),
+    /// Load another model.
+    Load(String),
     /// Keep a message for the up key of later sessions.
     Remember(String),
     /// Ask everyone in the job to stop, as the terminal's own Ctrl-Z would; this program is told by

@@ -11,11 +11,13 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
-use crate::engine::{self, CancelFlag, Engine, EngineError, Event, SendError};
+use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
 use crate::loading;
 use crate::model::{Progress, Stage};
 use crate::paths::Paths;
+use crate::report::bars::Paint;
 use crate::session::Session;
+use crate::session::ask::{Ask, Asker};
 use crate::settings::Settings;
 
 use super::history::History;
@@ -34,13 +36,23 @@ const FRAME: Duration = Duration::from_millis(40);
 /// How long a leaving program waits for the engine to end its step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// An engine, and the client that asks beside the conversation.
+struct Running {
+    engine: Arc<Engine>,
+    aside: Arc<Mutex<Client>>,
+}
+
 /// The engine, once it was started; shared with the thread that starts it.
-type EngineSlot = Arc<Mutex<Option<Engine>>>;
+type EngineSlot = Arc<Mutex<Option<Running>>>;
 
 struct Driver {
     state: State,
     inbox: Receiver<Msg>,
+    sender: SyncSender<Msg>,
+    paths: Paths,
     engine: EngineSlot,
+    /// Stops the model that is being found or loaded.
+    cancel: CancelFlag,
     history: History,
     screen: Terminal<CrosstermBackend<Stdout>>,
     guard: Option<Guard>,
@@ -58,18 +70,24 @@ pub fn run(settings: Settings, paths: &Paths, color: bool) -> io::Result<u8> {
     let history = History::open(paths.state.join("messages"));
     let session = Session::new(settings.clone());
     let state = State::new(session, (size.width, size.height), history.messages(), Theme { color });
-    let engine = EngineSlot::default();
-    let cancel = CancelFlag::default();
 
-    let mut driver =
-        Driver { state, inbox, engine: Arc::clone(&engine), history, screen, guard: Some(guard) };
+    let mut driver = Driver {
+        state,
+        inbox,
+        sender: sender.clone(),
+        paths: paths.clone(),
+        engine: EngineSlot::default(),
+        cancel: CancelFlag::default(),
+        history,
+        screen,
+        guard: Some(guard),
+    };
     driver.draw()?;
     watch_signals(sender.clone())?;
-    read_input(sender.clone());
-    start_engine(settings, paths.clone(), cancel.clone(), engine, sender);
+    read_input(sender);
+    driver.start_engine(settings);
     let code = driver.live();
-    cancel.cancel();
-    driver.leave();
+    driver.leave(code.as_ref().copied().unwrap_or(1));
     code
 }
 
@@ -115,6 +133,8 @@ impl Driver {
                 match effect {
                     Effect::Quit(code) => return Ok(Some(code)),
                     Effect::Send(command) => next.extend(self.send(command)),
+                    Effect::Ask(asked, cancel) => self.ask(asked, cancel),
+                    Effect::Load(model) => self.load(model),
                     Effect::Remember(text) => self.history.append(&text),
                     Effect::Redraw => self.wipe()?,
                     // SAFETY: signals this process's own group.
@@ -133,7 +153,7 @@ impl Driver {
     fn send(&mut self, command: engine::Command) -> Vec<Effect> {
         let id = command.id();
         let outcome = match self.engine.lock().ok().as_deref() {
-            Some(Some(engine)) => engine.try_send(command),
+            Some(Some(running)) => running.engine.try_send(command),
             _ => Err(SendError::Gone),
         };
         let reason = match outcome {
@@ -143,6 +163,59 @@ impl Driver {
         };
         let error = EngineError::Died(reason.to_string());
         update(&mut self.state, Msg::Engine(Event::Failed { id: Some(id), error }))
+    }
+
+    /// Answers a question on a thread of its own.
+    fn ask(&self, asked: Ask, cancel: CancelFlag) {
+        let client = self.engine.lock().ok().and_then(|slot| slot.as_ref().map(|r| Arc::clone(&r.aside)));
+        let session = &self.state.session;
+        let (Some(client), Some(model)) = (client, session.model().cloned()) else {
+            let _ = self.sender.try_send(Msg::Answered(Err("the model is still loading".to_string())));
+            return;
+        };
+        let (settings, template) = (session.settings().clone(), session.template().cloned());
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let Ok(mut client) = client.lock() else { return };
+            let paint = Paint { on: false };
+            let mut asker = Asker { client: &mut client, model, template, settings, paint, cancel };
+            let mut text = Vec::new();
+            let answer = asker.answer(&asked, &mut text).map_err(|error| error.to_string());
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let _ = sender.send(Msg::Answered(answer.map(|draft| (text, draft))));
+        });
+    }
+
+    /// Ends the present engine and starts one with another model.
+    fn load(&mut self, model: String) {
+        self.cancel.cancel();
+        self.cancel = CancelFlag::default();
+        self.engine = EngineSlot::default();
+        let mut settings = self.state.session.settings().clone();
+        settings.model = model;
+        self.start_engine(settings);
+    }
+
+    /// Finds the model (which may take a download) and starts the engine, away from the screen.
+    fn start_engine(&self, settings: Settings) {
+        let (sender, paths) = (self.sender.clone(), self.paths.clone());
+        let (cancel, slot) = (self.cancel.clone(), Arc::clone(&self.engine));
+        std::thread::spawn(move || {
+            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last: Mutex::default() };
+            let found = loading::find(&settings, &paths, cancel.clone(), &report, &loading::FlagIsConsent);
+            match found {
+                Ok(_) if cancel.is_cancelled() => {}
+                Ok(found) => {
+                    let running = Running::start(found.options, sender);
+                    if let Ok(mut slot) = slot.lock() {
+                        *slot = Some(running);
+                    }
+                }
+                Err(error) => {
+                    let _ = sender.send(Msg::NoModel(error.to_string()));
+                }
+            }
+        });
     }
 
     /// Gives the terminal back, stops, and takes it again when told to go on.
@@ -170,14 +243,20 @@ impl Driver {
     }
 
     /// Gives the terminal back at once and the engine a moment to end.
-    fn leave(mut self) {
+    fn leave(mut self, code: u8) {
+        self.cancel.cancel();
         self.state.session.cancel();
         self.guard = None;
-        let engine = self.engine.lock().ok().and_then(|mut slot| slot.take());
+        let running = self.engine.lock().ok().and_then(|mut slot| slot.take());
         // Nobody listens any more: the engine must not wait for room in the channel.
         drop(self.inbox);
-        if let Some(engine) = engine {
-            engine.shut_down(PATIENCE);
+        let Some(Running { engine, aside }) = running else { return };
+        drop(aside);
+        let ended = Arc::into_inner(engine).is_some_and(|engine| engine.shut_down(PATIENCE));
+        if !ended {
+            // llama.cpp's destructors must not run under a thread that still computes.
+            // SAFETY: ends the process; the terminal is restored and nothing is left to write.
+            unsafe { libc::_exit(i32::from(code)) };
         }
     }
 
@@ -217,43 +296,33 @@ fn watch_signals(sender: SyncSender<Msg>) -> io::Result<()> {
     Ok(())
 }
 
-/// Finds the model (which may take a download) and starts the engine, away from the screen.
-fn start_engine(
-    settings: Settings,
-    paths: Paths,
-    cancel: CancelFlag,
-    slot: EngineSlot,
-    sender: SyncSender<Msg>,
-) {
-    std::thread::spawn(move || {
-        let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), log: Mutex::default() };
-        match loading::find(&settings, &paths, cancel, &report, &loading::FlagIsConsent) {
-            Ok(found) => {
-                let started = Engine::spawn(found.options, move |event| {
-                    let _ = sender.send(Msg::Engine(event));
-                });
-                if let Ok(mut slot) = slot.lock() {
-                    *slot = Some(started);
-                }
+impl Running {
+    /// Starts the engine; answers to the conversation go to the screen, others to the client beside it.
+    fn start(options: LoadOptions, sender: SyncSender<Msg>) -> Running {
+        let (aside, events) = sync_channel(QUEUE);
+        let engine = Arc::new(Engine::spawn(options, move |event| {
+            if event.id().is_some_and(|id| id >= ASIDE) {
+                let _ = aside.send(event);
+            } else {
+                let _ = sender.send(Msg::Engine(event));
             }
-            Err(error) => {
-                let _ = sender.send(Msg::NoModel(error.to_string()));
-            }
-        }
-    });
+        }));
+        let client = Client::attach(Arc::clone(&engine), events);
+        Running { engine, aside: Arc::new(Mutex::new(client)) }
+    }
 }
 
 /// Tells the screen how far finding the model is.
 struct Reporter {
     sender: SyncSender<Msg>,
     cancel: CancelFlag,
-    log: Mutex<Option<Instant>>,
+    last: Mutex<Option<Instant>>,
 }
 
 impl Progress for Reporter {
     fn update(&self, stage: Stage, done: u64, total: Option<u64>) {
         // Ten times a second is enough for eyes.
-        if let Ok(mut last) = self.log.lock() {
+        if let Ok(mut last) = self.last.lock() {
             if last.is_some_and(|last| last.elapsed() < Duration::from_millis(100)) && total != Some(done) {
                 return;
             }

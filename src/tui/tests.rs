@@ -159,9 +159,9 @@ fn ctrl_c_stops_the_reply_then_hints_then_leaves() {
     harness.keys("<C-c>");
     assert!(harness.screen().contains("Ctrl-C again to leave"));
     harness.keys("x<C-c>");
-    assert!(!harness.effects.contains(&Effect::Quit(0)), "another key takes the hint back");
+    assert!(!harness.left_with(0), "another key takes the hint back");
     harness.keys("<C-c>");
-    assert!(harness.effects.contains(&Effect::Quit(0)));
+    assert!(harness.left_with(0));
 }
 
 #[test]
@@ -317,11 +317,41 @@ fn resizing_keeps_the_conversation_and_never_panics() {
 fn signals_end_with_the_code_shells_expect() {
     let mut harness = Harness::new(120, 36, vec![]);
     harness.send(Msg::Terminate(15));
-    assert_eq!(harness.effects, [Effect::Quit(143)]);
+    assert!(harness.left_with(143));
 }
 
 #[test]
 fn the_first_frame_needs_no_model() {
     let harness = Harness::loading(80, 24, vec![]);
     assert!(harness.screen().contains("finding smollm2-135m"), "{}", harness.screen());
+}
+
+#[test]
+fn a_question_is_asked_aside_and_its_answer_shown_in_place() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    harness.keys("/next The cat<Enter>");
+    let asked = harness.effects.iter().any(
+        |effect| matches!(effect, Effect::Ask(crate::session::ask::Ask::Next(text), _) if text == "The cat"),
+    );
+    assert!(asked);
+    assert!(harness.screen().contains("^C stop"));
+    harness.keys("hello<Enter>");
+    assert!(harness.screen().contains("still answering"), "{}", harness.screen());
+    harness.send(Msg::Answered(Ok(("1  ␣sat  50.0".to_string(), None))));
+    assert!(harness.screen().contains("␣sat  50.0"), "{}", harness.screen());
+    assert!(!harness.screen().contains("^C stop"));
+}
+
+#[test]
+fn another_model_is_loaded_in_place() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("hi<Enter>/model other.gguf<Enter>");
+    assert!(
+        harness.effects.iter().any(|effect| matches!(effect, Effect::Load(name) if name == "other.gguf"))
+    );
+    harness.keys("again<Enter>");
+    assert!(harness.state.session.is_waiting());
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    assert_eq!(harness.state.session.turns().len(), 4);
 }

@@ -6,13 +6,14 @@ use ratatui::crossterm::event::{
 
 use crate::command;
 use crate::engine::Event;
+use crate::session::ask::Draft;
 use crate::session::{Notice, Outcome, SessionError};
 
 use super::composer::Typed;
 use super::hit;
 use super::keymap::{Action, Focus, action};
 use super::layout::{Pane, Tab};
-use super::msg::{Effect, Msg};
+use super::msg::{Effect, Fetch, Msg};
 use super::state::{Loading, State};
 
 /// Rows a turn of the mouse wheel scrolls.
@@ -34,6 +35,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Input(_) => Vec::new(),
         Msg::Engine(event) => on_engine(state, event),
+        Msg::Answered(answer) => {
+            answered(state, answer);
+            Vec::new()
+        }
         Msg::Fetching(fetch) => {
             state.loading = Loading::Fetching(fetch);
             Vec::new()
@@ -45,6 +50,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     };
     state.sync();
     effects
+}
+
+fn answered(state: &mut State, answer: Result<(String, Option<Draft>), String>) {
+    match answer {
+        Ok((text, draft)) => {
+            state.session.on_answer(draft);
+            state.tell(Notice::Info(text.trim_end().to_string()));
+        }
+        Err(reason) => {
+            state.session.on_answer(None);
+            state.tell(Notice::Error(reason));
+        }
+    }
 }
 
 fn no_model(state: &mut State, reason: String) -> Vec<Effect> {
@@ -71,6 +89,16 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             Outcome::Send(command) => {
                 state.live();
                 effects.push(Effect::Send(command));
+            }
+            Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),
+            Outcome::Load(name) => {
+                let what = format!("finding {name}");
+                state.loading = Loading::Fetching(Fetch { what, done: 0, total: None });
+                effects.push(Effect::Load(name));
+            }
+            Outcome::ShowHistory => {
+                let written = state.composer.history_text();
+                state.tell(Notice::Info(written));
             }
             Outcome::Say(notice) => state.tell(notice),
             Outcome::Quit => effects.push(Effect::Quit(0)),

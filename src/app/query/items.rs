@@ -121,8 +121,8 @@ impl Run<'_> {
         let encoder = desk.encoder_of(&model)?;
         explain_bos(desk, &encoder, &model);
         let (pieces, jobs) = self.pieces(&encoder)?;
-        // A text without a token has nothing to score.
-        let full: Vec<usize> = (0..jobs.len()).filter(|&i| !jobs[i].ids.is_empty()).collect();
+        // An empty text has nothing to score.
+        let full: Vec<usize> = (0..jobs.len()).filter(|&i| !self.items.texts[i].bytes.is_empty()).collect();
         let asked: Vec<Job> = full.iter().map(|&i| jobs[i].clone()).collect();
         let total = asked.iter().map(|job| job.ids.len()).sum();
         let (cancel, bar) = (desk.cancel(), TokenBar::new(total, desk.settings.quiet));

@@ -59,7 +59,7 @@ fn ready(state: &State) -> String {
 fn hint(state: &State) -> &'static str {
     if state.leaving {
         "Ctrl-C again to leave "
-    } else if state.session.job().is_some() {
+    } else if state.session.is_busy() {
         "^C stop "
     } else if state.size.0 >= 90 {
         "? help  ⇥ focus "

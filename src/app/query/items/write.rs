@@ -18,6 +18,8 @@ use crate::token::{printable, text_of};
 
 /// Stands where a text has nothing to score.
 const EMPTY: &str = "empty text";
+/// Stands where a text is white space.
+const NO_WORD: &str = "no word";
 
 /// What is made of one text.
 pub(super) enum Found {
@@ -78,6 +80,7 @@ impl<'a, W: Write> Writer<'a, W> {
         let row: Vec<&str> = self.run.items.rows[index].iter().collect();
         match &mut self.out {
             Out::Csv(csv) => match found {
+                Found::Words(words) if words.is_empty() => csv.nothing(&row, NO_WORD),
                 Found::Words(words) => words.iter().try_for_each(|word| csv.word(&row, word)),
                 Found::Regions(regions) => regions.iter().try_for_each(|region| csv.region(&row, region)),
             }

@@ -1,0 +1,277 @@
+//! The probing REPL: a line is a prompt, and what comes after it comes back; lines that begin with a
+//! slash are the commands of [`crate::command`].
+//!
+//! Owns the loop and what is printed. Reads a script from a pipe as well: without prompts, and an
+//! error is reported and the script goes on. Knows nothing of the TUI.
+
+mod assist;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use crate::command::{self, Command};
+use crate::engine::{self, CancelFlag, Client, EngineError, Event, ModelInfo};
+use crate::report::bars::Paint;
+use crate::report::output::is_closed_pipe;
+use crate::report::table;
+use crate::session::ask::{AskError, Asker};
+use crate::session::{Notice, Outcome, Session, SessionError};
+use crate::settings::Settings;
+use crate::token::printable;
+use assist::Assist;
+
+/// Lines kept in the history file.
+const REMEMBERED: usize = 2000;
+/// Lines `/history` shows.
+const SHOWN: usize = 50;
+
+/// Loads a model anew; one line if it can't be had.
+pub type Loader<'a> = dyn Fn(&Settings) -> Result<(Client, Arc<ModelInfo>), String> + 'a;
+
+/// A REPL with a model that is ready.
+pub struct Repl<'a> {
+    client: Client,
+    session: Session,
+    load: &'a Loader<'a>,
+    /// Raised by Ctrl-C while something runs.
+    interrupted: Arc<AtomicBool>,
+    history: PathBuf,
+    color: bool,
+}
+
+/// Whether to read another line.
+#[derive(PartialEq)]
+enum Next {
+    Read,
+    Leave,
+}
+
+impl<'a> Repl<'a> {
+    /// A REPL for a model that is loaded. `history` need not exist.
+    pub fn new(
+        (client, model): (Client, Arc<ModelInfo>),
+        settings: Settings,
+        load: &'a Loader<'a>,
+        history: PathBuf,
+        color: bool,
+    ) -> Repl<'a> {
+        let mut session = Session::new(settings);
+        for outcome in session.on_event(Event::Ready(model)) {
+            say(outcome);
+        }
+        Repl { client, session, load, interrupted: Arc::default(), history, color }
+    }
+
+    /// Reads lines until the end of input or `/quit`.
+    ///
+    /// # Errors
+    /// Those of standard input and output; a closed pipe is none.
+    pub fn run(mut self) -> io::Result<()> {
+        // Ctrl-C stops what runs; while a line is edited it is a key.
+        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&self.interrupted))?;
+        let outcome = match io::stdin().is_terminal() {
+            true => self.edit(),
+            false => self.script(),
+        };
+        match outcome {
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn edit(&mut self) -> io::Result<()> {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .max_history_size(REMEMBERED)
+            .map_err(io::Error::other)?
+            .history_ignore_dups(true)
+            .map_err(io::Error::other)?
+            .build();
+        let mut editor: Editor<Assist, DefaultHistory> =
+            Editor::with_config(config).map_err(io::Error::other)?;
+        editor.set_helper(Some(Assist::new(self.color)));
+        if let Some(folder) = self.history.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        // A history that is not there yet, or is damaged, is no reason to fail.
+        let _ = editor.load_history(&self.history);
+        println!("a line is a prompt; /help lists the commands; Ctrl-D leaves");
+        loop {
+            match editor.readline("> ") {
+                Ok(line) => {
+                    let _ = editor.add_history_entry(line.as_str());
+                    let _ = editor.append_history(&self.history);
+                    let written = || editor.history().iter().cloned().collect();
+                    if self.line(&assist::joined(&line), &written)? == Next::Leave {
+                        return Ok(());
+                    }
+                }
+                Err(ReadlineError::Interrupted) => println!("(Ctrl-D or /quit leaves)"),
+                Err(ReadlineError::Eof) => return Ok(()),
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+    }
+
+    fn script(&mut self) -> io::Result<()> {
+        let mut written: Vec<String> = Vec::new();
+        for line in io::stdin().lock().split(b'\n') {
+            let line = String::from_utf8(line?);
+            let line = match &line {
+                Ok(line) => line.strip_suffix('\r').unwrap_or(line).to_string(),
+                Err(error) => {
+                    complain(&format!(
+                        "a line is no UTF-8 from byte {} on",
+                        error.utf8_error().valid_up_to() + 1
+                    ));
+                    continue;
+                }
+            };
+            written.push(line.clone());
+            if self.line(&line, &|| written.clone())? == Next::Leave {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out one line.
+    fn line(&mut self, line: &str, written: &dyn Fn() -> Vec<String>) -> io::Result<Next> {
+        if line.trim().is_empty() {
+            return Ok(Next::Read);
+        }
+        self.interrupted.store(false, Ordering::Relaxed);
+        let command = match command::parse(line) {
+            Some(Ok(command)) => command,
+            Some(Err(error)) => {
+                complain(&error.to_string());
+                return Ok(Next::Read);
+            }
+            // Two slashes stand for a prompt that begins with one.
+            None => Command::Next(line.strip_prefix("//").map_or(line, |_| &line[1..]).to_string()),
+        };
+        let outcomes = match self.session.execute(command) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                complain(&error.to_string());
+                return Ok(Next::Read);
+            }
+        };
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Quit => return Ok(Next::Leave),
+                Outcome::Ask(asked, _) => self.ask(&asked)?,
+                Outcome::Send(command) => self.reply(command)?,
+                Outcome::Load(_) => self.reload(),
+                Outcome::ShowHistory => show_history(&written()),
+                Outcome::Say(_) => say(outcome),
+            }
+        }
+        Ok(Next::Read)
+    }
+
+    /// The flag that Ctrl-C raises.
+    fn cancel(&self) -> CancelFlag {
+        CancelFlag::from(Arc::clone(&self.interrupted))
+    }
+
+    fn ask(&mut self, asked: &crate::session::ask::Ask) -> io::Result<()> {
+        let Some(model) = self.session.model().cloned() else { return Ok(()) };
+        let cancel = self.cancel();
+        let mut asker = Asker {
+            client: &mut self.client,
+            model,
+            template: self.session.template().cloned(),
+            settings: self.session.settings().clone(),
+            paint: Paint { on: self.color },
+            cancel,
+        };
+        let answer = asker.answer(asked, &mut io::stdout().lock());
+        self.session.on_answer(None);
+        match answer {
+            Ok(draft) => self.session.on_answer(draft),
+            Err(AskError::Output(error)) => return Err(error),
+            Err(error) => complain(&error.to_string()),
+        }
+        io::stdout().flush()
+    }
+
+    /// Streams a reply of the conversation and its score.
+    fn reply(&mut self, command: engine::Command) -> io::Result<()> {
+        let id = command.id();
+        let command = match command {
+            engine::Command::Generate(request) => {
+                engine::Command::Generate(engine::Generate { cancel: self.cancel(), ..request })
+            }
+            other => other,
+        };
+        let session = &mut self.session;
+        let mut written = Ok(());
+        let outcome = self.client.run(command, |event| {
+            let before = session.turns().last().map_or(0, |turn| turn.text.len());
+            session.on_event(event);
+            let grown = session.turns().last().and_then(|turn| turn.text.get(before..)).unwrap_or_default();
+            if written.is_ok() {
+                let mut out = io::stdout().lock();
+                written = out.write_all(grown.as_bytes()).and_then(|()| out.flush());
+            }
+        });
+        let last = match outcome {
+            Ok((reason, timing)) => Event::Finished { id, reason, timing },
+            Err(error) => Event::Failed { id: Some(id), error },
+        };
+        println!();
+        for outcome in session.on_event(last) {
+            say(outcome);
+        }
+        written?;
+        if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
+            && let Some(reason) = reply.finish
+        {
+            println!("{}", Paint { on: self.color }.dim(&table::total(&reply.score, reason)));
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        match (self.load)(self.session.settings()) {
+            Ok((client, model)) => {
+                self.client = client;
+                println!("{} ({})", model.name, model.quantization);
+                for outcome in self.session.on_event(Event::Ready(model)) {
+                    say(outcome);
+                }
+            }
+            Err(reason) => {
+                complain(&reason);
+                let error = EngineError::Died(SessionError::Loading.to_string());
+                self.session.on_event(Event::Failed { id: None, error });
+            }
+        }
+    }
+}
+
+fn say(outcome: Outcome) {
+    match outcome {
+        Outcome::Say(Notice::Info(text)) => println!("{}", printable(&text)),
+        Outcome::Say(Notice::Warning(text) | Notice::Error(text)) => complain(&text),
+        _ => {}
+    }
+}
+
+fn complain(text: &str) {
+    eprintln!("tokenscope: {}", printable(text));
+}
+
+fn show_history(written: &[String]) {
+    let first = written.len().saturating_sub(SHOWN);
+    for (i, line) in written.iter().enumerate().skip(first) {
+        println!("{:>5}  {}", i + 1, printable(line).replace('\n', "⏎"));
+    }
+}

@@ -1,0 +1,70 @@
+//! Questions beside the conversation: begun here, answered by an [`super::ask::Asker`].
+
+use super::ask::{Ask, Draft, Rescore};
+use super::{Outcome, Session, SessionError, resolve_system};
+use crate::chat::{Message, Role};
+use crate::command::Premise;
+use crate::engine::CancelFlag;
+
+impl Session {
+    /// Begins a question.
+    pub(super) fn ask(&mut self, asked: Ask) -> Result<Vec<Outcome>, SessionError> {
+        self.must_be_free()?;
+        if self.model.is_none() {
+            return Err(SessionError::Loading);
+        }
+        let cancel = CancelFlag::default();
+        self.asking = Some(cancel.clone());
+        Ok(vec![Outcome::Ask(asked, cancel)])
+    }
+
+    /// The question that was begun is answered, with the text in the making if there is one.
+    pub fn on_answer(&mut self, draft: Option<Draft>) {
+        self.asking = None;
+        self.draft = draft.or(self.draft.take());
+    }
+
+    /// The draft with a candidate of its last table at its end.
+    pub(super) fn accept(&self, n: usize) -> Result<Draft, SessionError> {
+        let draft = self.draft.as_ref().ok_or(SessionError::NoCandidate(n))?;
+        let &chosen = draft.candidates.get(n - 1).ok_or(SessionError::NoCandidate(n))?;
+        let ids = draft.ids.iter().copied().chain([chosen]).collect();
+        Ok(Draft { ids, candidates: Vec::new() })
+    }
+
+    /// The last reply under another premise.
+    pub(super) fn under(&self, premise: Premise) -> Result<Rescore, SessionError> {
+        let (Some(last), Some(question)) =
+            (self.turns.last(), self.turns.len().checked_sub(2).map(|at| &self.turns[at]))
+        else {
+            return Err(SessionError::NoReply);
+        };
+        let steps: Vec<_> = last.marks.iter().map(|mark| self.trace.step(mark.token)).collect();
+        if last.role != Role::Assistant || question.role != Role::User || steps.is_empty() {
+            return Err(SessionError::NoReply);
+        }
+        let (mut reply, mut before) = (Vec::new(), Vec::new());
+        for step in steps {
+            let Some((step, logprob)) = step.and_then(|step| Some((step, step.logprob()?))) else {
+                return Err(SessionError::NoReply);
+            };
+            reply.push(step.id);
+            before.push(logprob);
+        }
+        let mut messages = self.messages();
+        messages.pop();
+        match premise {
+            Premise::Question(text) => {
+                messages.pop();
+                messages.push(Message::user(text));
+            }
+            Premise::System(text) => {
+                messages.retain(|message| message.role != Role::System);
+                if let Some(text) = resolve_system(&text) {
+                    messages.insert(0, Message::system(text));
+                }
+            }
+        }
+        Ok(Rescore { messages, reply, before })
+    }
+}
