@@ -1,6 +1,8 @@
 //! From the command line to the part of the program that does the work, and from its errors to one
 //! line and an exit code.
 
+mod query;
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use crate::bench::DecodeBench;
 use crate::cli::{BenchArgs, ChatArgs, Cli, Command};
 use crate::engine::llama::send_log_to;
-use crate::engine::{CancelFlag, Client, EngineError, Event, ModelInfo};
+use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo, Threads};
 use crate::loading::{self, Found};
 use crate::model::bar::{TerminalProgress, watch_signals};
 use crate::model::{self, Library, ModelError};
@@ -54,7 +56,10 @@ impl From<ModelError> for Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
         let code = match error {
-            EngineError::TooLong { .. } | EngineError::Empty | EngineError::Grammar(_) => USAGE,
+            EngineError::TooLong { .. }
+            | EngineError::Empty
+            | EngineError::Grammar(_)
+            | EngineError::Vocabulary { .. } => USAGE,
             EngineError::LoadCancelled => INTERRUPTED,
             _ => ENGINE,
         };
@@ -94,6 +99,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     }
     let file = ConfigFile::read(&paths.config_file())?;
     keep_log(&paths);
+    if let Some(outcome) = query::run(&cli, &paths, &file) {
+        return outcome;
+    }
     match &cli.command {
         Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
         Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
@@ -102,7 +110,12 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    if settings.threads == Threads::Auto {
+        // Both sides of a pair with the same number.
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        settings.threads = Threads::Fixed(cores);
+    }
     let mut running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
     eprintln!("{}", running.origin.header());
     let info = Arc::clone(&running.model);
@@ -132,6 +145,10 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
     settings.system = args.system.clone().or(settings.system);
     settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    if let Some(other) = settings.other_models.first() {
+        let (first, other) = (&settings.model, other);
+        return Err(Failure::usage(format!("a chat is with one model, not with {first} and {other}")));
+    }
     if !args.json && io::stdin().is_terminal() && io::stdout().is_terminal() {
         let color = settings.color.applies(true);
         return tui::run::run(settings, paths, color)
@@ -168,6 +185,7 @@ struct Running {
     client: Client,
     model: Arc<ModelInfo>,
     origin: Origin,
+    options: LoadOptions,
 }
 
 impl Running {
@@ -182,12 +200,12 @@ impl Running {
             None => library.sha256_of(&file.path, &progress)?,
         };
         progress.clear();
-        let (client, model) = Client::load(options, |_| {})?;
+        let (client, model) = Client::load(options.clone(), |_| {})?;
         let mut origin = Origin::new(&model, settings, Some(sha256));
         // A copy in another format is still this file's model.
         origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         origin.provenance.quantization = file.summary.quantization;
-        Ok(Running { client, model, origin })
+        Ok(Running { client, model, origin, options })
     }
 }
 

@@ -115,7 +115,7 @@ impl DecodeBench<'_> {
         let mut row = prompt.len() - 1;
         let begun = Instant::now();
         for position in prompt.len()..prompt.len() + tokens {
-            let id = chain.choose(context.logits(row).ok_or(EngineError::Decode(-1))?, &unseen).id;
+            let id = chain.choose(context.logits(row).ok_or(EngineError::Decode(-1))?, &unseen)?.id;
             chain.accept(id);
             batch.clear();
             batch.push(id, position, &[SeqId(0)], true);

@@ -1,8 +1,12 @@
 //! The command line as types; no behaviour.
 
-use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::ModelsCommand;
+use crate::report::unit::Unit;
+use crate::score::words::Convention;
 use crate::settings::{Flags, SamplingFlags};
 
 /// See what a language model does at every step: predict the next token
@@ -25,6 +29,12 @@ pub struct Cli {
 pub enum Command {
     /// Chat with a model, with every step's probabilities beside it
     Chat(ChatArgs),
+    /// What comes next: the candidates after a prompt, and the probability of any text there
+    Next(NextArgs),
+    /// Continue a prompt, with a record of every step
+    Generate(GenerateArgs),
+    /// How likely a text is: by token, word, character or line; which continuation is preferred
+    Score(ScoreArgs),
     /// List, fetch, describe and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -61,4 +71,121 @@ pub struct BenchArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where a text comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TextArgs {
+    /// The text; - or a pipe reads standard input
+    #[arg(value_name = "TEXT|-", conflicts_with = "file")]
+    pub text: Option<String>,
+    /// Read the text from a file, byte for byte
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Flags of `next`.
+#[derive(Args, Clone, Debug)]
+pub struct NextArgs {
+    /// The prompt
+    #[command(flatten)]
+    pub prompt: TextArgs,
+    /// Also tell the probability of this text, of one or several tokens
+    #[arg(long = "token", value_name = "TEXT", allow_hyphen_values = true)]
+    pub tokens: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `generate`.
+#[derive(Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// The prompt
+    #[command(flatten)]
+    pub prompt: TextArgs,
+    /// Most tokens to generate
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: u32,
+    /// Print one JSON object a line: each step, then a summary
+    #[arg(long)]
+    pub json: bool,
+    /// Sampling
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
+}
+
+/// What a text is divided into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The model's own tokens.
+    #[default]
+    Token,
+    /// Words, with the correction for the space before them.
+    Word,
+    /// The smallest parts whose edges are edges of a token and of a character: for scripts without spaces.
+    Char,
+    /// Lines.
+    Line,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One object; JSON Lines for --items.
+    Json,
+    /// For spreadsheets and statistics packages.
+    Csv,
+}
+
+/// Flags of `score`.
+#[derive(Args, Clone, Debug)]
+pub struct ScoreArgs {
+    /// The text; with --choice, what precedes the choices
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// Context that is not scored itself
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prefix: Option<String>,
+    /// Compare continuations of the text
+    #[arg(long = "choice", value_name = "TEXT", allow_hyphen_values = true, conflicts_with_all = ["by", "items", "regions", "stats"])]
+    pub choices: Vec<String>,
+    /// What to divide the text into
+    #[arg(long, value_name = "UNIT")]
+    pub by: Option<By>,
+    /// Which tokens may follow a finished word
+    #[arg(long, value_name = "CONVENTION", default_value = "whitespace")]
+    pub boundary: Convention,
+    /// Unit of tables and CSV; JSON is always in nats
+    #[arg(long, value_name = "UNIT", default_value = "bits")]
+    pub unit: Unit,
+    /// How to write the result (default: table; csv with --items)
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Score every text of a column of this CSV file; its other columns are passed through
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["text", "file", "prefix", "stats"])]
+    pub items: Option<PathBuf>,
+    /// The column of the texts (default: text, sentence, or the only one)
+    #[arg(long, value_name = "NAME", requires = "items")]
+    pub column: Option<String>,
+    /// Also sum over regions, which this mark separates in the text; it is taken out before scoring
+    #[arg(long, value_name = "MARK", num_args = 0..=1, default_missing_value = "|")]
+    pub regions: Option<String>,
+    /// Also compute the statistics of detection research
+    #[arg(long)]
+    pub stats: bool,
+    /// A model of the same vocabulary, for the Binoculars statistic
+    #[arg(long, value_name = "MODEL", requires = "stats")]
+    pub reference: Option<String>,
+    /// Tokens from one window to the next where a text is longer than the context (default: half of it)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub stride: Option<u32>,
+    /// Leave out tokens with fewer tokens before them in their window
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub min_context: u32,
 }

@@ -169,6 +169,18 @@ impl Distribution {
     }
 }
 
+/// −Σ p ln q in nats, over the whole vocabulary: p from the logits of `expected`, q from those of `by`,
+/// both raw and equally long. +∞ where q rules out what p allows.
+///
+/// # Errors
+/// [`RowError`] where a row is no distribution.
+pub fn cross_entropy(expected: &[f32], by: &[f32]) -> Result<f64, RowError> {
+    let p = Distribution::measure_top(expected, 1, None)?;
+    let q = Distribution::measure_top(by, 1, None)?;
+    // −Σ p ln q = ln Z_q − Σ p (logit_q − max_q).
+    Ok(q.log_sum - kernel::mean_difference((expected, p.max), (by, q.max)) / p.log_sum.exp())
+}
+
 fn weight(logit: f32, max: f32) -> f64 {
     (f64::from(logit) - f64::from(max)).exp()
 }

@@ -3,6 +3,7 @@
 //! [`protocol`] is what is said between an engine and the rest of the program; [`Engine`] is a handle
 //! to the one thread that owns a model. [`llama`] is the only folder that names llama.cpp.
 
+pub mod cross;
 mod generate;
 pub mod llama;
 pub mod protocol;

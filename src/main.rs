@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tokenscope::{app, cli::Cli, engine, fatal, model};
+use tokenscope::{app, cli::Cli, engine, fatal, grammar, model};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         }
         Some(command) if command == model::copies::SUBCOMMAND => {
             return model::copies::run_child(args, engine::llama::convert);
+        }
+        Some(command) if command == grammar::schema::SUBCOMMAND => {
+            return grammar::schema::run_child(engine::llama::grammar_of_schema);
         }
         _ => {}
     }

@@ -1,5 +1,13 @@
 //! What leaves the program: JSON records and tables. Names and units are promises to users.
 
+pub mod bars;
+pub mod choices;
+pub mod next;
 pub mod output;
 pub mod record;
+pub mod score;
+pub mod score_csv;
+pub mod score_table;
 pub mod table;
+pub mod unit;
+pub mod waterfall;

@@ -1,4 +1,91 @@
 //! The running score of a sequence and the figures derived from it.
+//!
+//! [`words`], [`regions`] and [`stats`] turn the figures of a text's tokens into what people who study
+//! reading and people who study detection compute. Pure arithmetic: nothing here knows a model or
+//! prints.
+
+pub mod choices;
+pub mod regions;
+pub mod stats;
+pub mod words;
+
+use std::ops::Range;
+
+use crate::distribution::BoundaryMass;
+use crate::token::Boundary;
+
+/// Why a token that has no context has no log-probability.
+pub const NO_CONTEXT: &str = "no context";
+/// Why an impossible token has none.
+pub const IMPOSSIBLE: &str = "impossible token (ln p is −∞)";
+
+/// What the model said of one token that has context.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Raw ln p, in nats.
+    pub logprob: f32,
+    /// 1-based.
+    pub rank: u32,
+    /// Of the distribution the token was taken from, in nats.
+    pub entropy: f32,
+    /// Of that distribution, in nats².
+    pub varentropy: f32,
+    /// Mass of the tokens that may end a word there, where it was asked for.
+    pub boundary: Option<BoundaryMass>,
+}
+
+impl Figures {
+    /// −ln p, in nats; +∞ for an impossible token.
+    pub fn surprisal(&self) -> f64 {
+        0.0 - f64::from(self.logprob)
+    }
+}
+
+/// A token of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextToken {
+    /// The bytes of the text it stands for; `None` for a token that was put there (BOS).
+    pub span: Option<Range<usize>>,
+    /// What it begins with.
+    pub begins: Boundary,
+    /// `None` where it has no context.
+    pub figures: Option<Figures>,
+}
+
+/// Σ −ln p of tokens in nats; `None` if one of them has no context.
+fn surprisal_sum(tokens: &[TextToken]) -> Option<f64> {
+    tokens.iter().map(|token| token.figures.map(|figures| figures.surprisal())).sum()
+}
+
+/// Where the runs of characters are that are no white space. Bytes that are no character are none.
+fn runs(text: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut add = |start: usize, end: usize| match runs.last_mut() {
+        Some(last) if last.end == start => last.end = end,
+        _ => runs.push(start..end),
+    };
+    let mut at = 0;
+    for chunk in text.utf8_chunks() {
+        for (offset, c) in chunk.valid().char_indices() {
+            if !c.is_whitespace() {
+                add(at + offset, at + offset + c.len_utf8());
+            }
+        }
+        at += chunk.valid().len();
+        if !chunk.invalid().is_empty() {
+            add(at, at + chunk.invalid().len());
+            at += chunk.invalid().len();
+        }
+    }
+    runs
+}
+
+/// Which of these runs a range of bytes has a part in.
+fn touched(runs: &[Range<usize>], span: &Range<usize>) -> Range<usize> {
+    let first = runs.partition_point(|run| run.end <= span.start);
+    let end = runs.partition_point(|run| run.start < span.end);
+    first..end.max(first)
+}
 
 /// Σ ln p over scored tokens, with what is needed to reduce it. Natural log, nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,31 +140,4 @@ impl Score {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_score_has_no_mean() {
-        let score = Score::default();
-        assert_eq!(score.sum_logprob(), 0.0);
-        assert_eq!((score.mean_logprob(), score.perplexity(), score.bits_per_byte()), (None, None, None));
-    }
-
-    #[test]
-    fn perplexity_is_exp_of_the_mean_surprisal_not_the_mean_of_inverses() {
-        let mut score = Score::default();
-        score.add((0.5f32).ln(), 2);
-        score.add((0.125f32).ln(), 6);
-        assert!((score.perplexity().unwrap() - 4.0).abs() < 1e-6);
-        assert!((score.bits_per_token().unwrap() - 2.0).abs() < 1e-6);
-        assert!((score.bits_per_byte().unwrap() - 0.5).abs() < 1e-6);
-    }
-
-    #[test]
-    fn one_impossible_token_makes_the_sequence_impossible() {
-        let mut score = Score::default();
-        score.add(f32::NEG_INFINITY, 1);
-        assert_eq!(score.sum_logprob(), f64::NEG_INFINITY);
-        assert_eq!(score.perplexity(), Some(f64::INFINITY));
-    }
-}
+mod tests;

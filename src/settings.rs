@@ -14,8 +14,10 @@ use thiserror::Error;
 
 use crate::distribution::Depth;
 use crate::engine::Threads;
+use crate::grammar::{self, GrammarError};
 use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
+use crate::token::{TokenId, Vocab};
 use parse::{depth, mirostat, threads, xtc};
 
 /// The model where nobody names one.
@@ -60,13 +62,26 @@ pub enum Bos {
     Never,
 }
 
+impl Bos {
+    /// The token this puts before raw text.
+    pub fn token(self, vocab: &Vocab) -> Option<TokenId> {
+        let roles = vocab.special();
+        match self {
+            Bos::Auto => roles.bos.filter(|_| roles.add_bos),
+            Bos::Always => roles.bos,
+            Bos::Never => None,
+        }
+    }
+}
+
 /// One layer of general settings.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Flags {
-    /// Model: an alias (`tokenscope models list`), a GGUF file, or hf:REPO[/FILE]
+    /// Model: an alias (`tokenscope models list`), a GGUF file, or hf:REPO[/FILE]; several to compare
     #[arg(short, long, value_name = "MODEL", env = "TOKENSCOPE_MODEL", global = true)]
-    pub model: Option<String>,
+    #[serde(deserialize_with = "parse::models_in_file")]
+    pub model: Vec<String>,
     /// Candidates shown: a number, or a share of the probability such as 95%
     #[arg(short, value_name = "N|P%", value_parser = depth, env = "TOKENSCOPE_K", global = true)]
     #[serde(deserialize_with = "parse::depth_in_file")]
@@ -81,6 +96,9 @@ pub struct Flags {
     /// Whether a BOS token goes before raw text
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_BOS", global = true)]
     pub bos: Option<Bos>,
+    /// Take special tokens written in raw text for what they name (default: they are text)
+    #[arg(long, global = true)]
+    pub special: bool,
     /// Repeatable arithmetic: CPU, F32 cache, no flash attention, fixed threads
     #[arg(long, global = true)]
     pub exact: bool,
@@ -138,6 +156,12 @@ pub struct SamplingFlags {
     #[arg(long, value_name = "V[,TAU,ETA]", value_parser = mirostat)]
     #[serde(deserialize_with = "parse::mirostat_in_file")]
     pub mirostat: Option<Mirostat>,
+    /// Only what this GBNF grammar allows
+    #[arg(long, value_name = "FILE", conflicts_with = "json_schema")]
+    pub grammar: Option<PathBuf>,
+    /// Only JSON that follows this schema
+    #[arg(long, value_name = "FILE")]
+    pub json_schema: Option<PathBuf>,
     /// Always take the most probable token
     #[arg(long)]
     pub greedy: bool,
@@ -171,6 +195,8 @@ pub struct ChatSection {
 pub struct Settings {
     /// Which model.
     pub model: String,
+    /// Further models, where several are compared.
+    pub other_models: Vec<String>,
     /// Candidates shown.
     pub k: Depth,
     /// Threads.
@@ -179,6 +205,8 @@ pub struct Settings {
     pub ctx: Option<u32>,
     /// BOS before raw text.
     pub bos: Bos,
+    /// Whether special tokens written in raw text are recognised.
+    pub special: bool,
     /// Repeatable arithmetic.
     pub exact: bool,
     /// Format to compute the weights in.
@@ -232,6 +260,9 @@ pub enum SettingsError {
         /// The nearest, or the list.
         hint: String,
     },
+    /// A grammar or schema that can't be used.
+    #[error(transparent)]
+    Grammar(#[from] GrammarError),
     /// A value of the wrong form.
     #[error("{name}: {message}")]
     Invalid {
@@ -280,16 +311,21 @@ impl Settings {
         chosen.seed = random_seed();
         for layer in [&file.sampling, sampling] {
             layer.apply(&mut chosen);
+            layer.constrain(&mut chosen)?;
         }
+        let mut models = general
+            .iter()
+            .map(|layer| layer.model.clone())
+            .find(|models| !models.is_empty())
+            .unwrap_or_else(|| vec![DEFAULT_MODEL.to_string()]);
         let settings = Settings {
-            model: general
-                .iter()
-                .find_map(|layer| layer.model.clone())
-                .unwrap_or_else(|| DEFAULT_MODEL.to_string()),
+            model: models.remove(0),
+            other_models: models,
             k: general.iter().find_map(|layer| layer.k).unwrap_or(Depth::Count(10)),
             threads: general.iter().find_map(|layer| layer.threads).unwrap_or_default(),
             ctx: pick(|layer| layer.ctx),
             bos: general.iter().find_map(|layer| layer.bos).unwrap_or_default(),
+            special: general.iter().any(|layer| layer.special),
             exact: general.iter().any(|layer| layer.exact),
             weights: general.iter().find_map(|layer| layer.weights).unwrap_or_default(),
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
@@ -329,6 +365,23 @@ impl SamplingFlags {
         if self.temp.is_some_and(|t| t > 0.0) && !self.greedy {
             sampling.greedy = false;
         }
+    }
+}
+
+impl SamplingFlags {
+    /// Reads the grammar or schema this layer names.
+    fn constrain(&self, sampling: &mut Sampling) -> Result<(), GrammarError> {
+        if let Some(path) = &self.grammar {
+            sampling.grammar = Some(grammar::read(path)?);
+        }
+        if let Some(path) = &self.json_schema {
+            let converted = grammar::schema::read(path)?;
+            if let Some(warning) = converted.warning {
+                eprintln!("tokenscope: {}: {warning}", path.display());
+            }
+            sampling.grammar = Some(converted.grammar);
+        }
+        Ok(())
     }
 }
 

@@ -176,6 +176,13 @@ impl Vocab {
         self.attribute(id, |a| a.strips_right)
     }
 
+    /// What the token begins with.
+    pub fn begins(&self, id: TokenId) -> Boundary {
+        const CLASSES: [Boundary; 4] = [Boundary::None, Boundary::Space, Boundary::OtherSpace, Boundary::End];
+        let class = self.boundaries.get(id.index()).copied().unwrap_or_default();
+        CLASSES[usize::from(class)]
+    }
+
     /// One [`Boundary`] per token, as its `u8`: the table the statistics pass reads.
     pub fn boundaries(&self) -> &[u8] {
         &self.boundaries
@@ -184,6 +191,15 @@ impl Vocab {
     /// The tokens with a role.
     pub fn special(&self) -> SpecialTokens {
         self.special
+    }
+
+    /// The first difference between two vocabularies, for people.
+    pub fn difference(&self, other: &Vocab) -> Option<String> {
+        if self.len() != other.len() {
+            return Some(format!("{} tokens and {}", self.len(), other.len()));
+        }
+        let token = self.ids().find(|&id| self.bytes(id) != other.bytes(id))?;
+        Some(format!("token {token} is {} and {}", self.visible(token), other.visible(token)))
     }
 
     /// The token as text for JSON and exports: exact where the bytes are UTF-8, `<0xE4>` for each

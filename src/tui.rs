@@ -3,7 +3,6 @@
 //! [`update`] takes a message and returns effects; [`view`] draws the state; [`run`] owns the
 //! terminal, the engine and the one channel everything arrives on.
 
-pub mod colouring;
 mod composer;
 #[cfg(test)]
 mod harness;
@@ -21,6 +20,8 @@ mod transcript;
 pub mod update;
 pub mod view;
 pub mod wrap;
+
+pub use crate::colouring;
 
 #[cfg(test)]
 mod tests;

@@ -167,6 +167,32 @@ pub(super) fn boundary_mass(row: &[f32], boundaries: &[u8], max: f32, s0: f64) -
     BoundaryMass { space: mass.space / s0, other_space: mass.other_space / s0, end: mass.end / s0 }
 }
 
+/// Σ eᵃ·b with a = row − max of the first row and b the same of the second. An entry whose weight is 0
+/// adds nothing, whatever b is.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn mean_difference((weights, max): (&[f32], f32), (values, highest): (&[f32], f32)) -> f64 {
+    let mut total = 0.0;
+    for (weights, values) in weights.chunks(BLOCK).zip(values.chunks(BLOCK)) {
+        let mut sums = [0f32; LANES];
+        let mut add = |lane: usize, weight: f32, value: f32| {
+            let (_, e) = exp_of_difference(weight, max);
+            sums[lane] += if e > 0.0 { e * (value - highest) } else { 0.0 };
+        };
+        let (weight_lanes, weight_rest) = weights.as_chunks::<LANES>();
+        let (value_lanes, value_rest) = values.as_chunks::<LANES>();
+        for (weights, values) in weight_lanes.iter().zip(value_lanes) {
+            for (lane, (&weight, &value)) in weights.iter().zip(values).enumerate() {
+                add(lane, weight, value);
+            }
+        }
+        for (lane, (&weight, &value)) in weight_rest.iter().zip(value_rest).enumerate() {
+            add(lane, weight, value);
+        }
+        total += widen(&sums);
+    }
+    total
+}
+
 /// How many logits are strictly above this one.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn count_above(row: &[f32], logit: f32) -> u32 {

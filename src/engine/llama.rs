@@ -9,6 +9,7 @@ mod context;
 mod convert;
 mod model;
 mod sampler;
+mod schema;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
@@ -16,3 +17,4 @@ pub use context::{Context, ContextParams};
 pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice};
+pub use schema::grammar_of_schema;

@@ -39,6 +39,13 @@ impl CancelFlag {
     }
 }
 
+/// A flag that something else raises, such as a signal.
+impl From<Arc<AtomicBool>> for CancelFlag {
+    fn from(flag: Arc<AtomicBool>) -> CancelFlag {
+        CancelFlag(flag)
+    }
+}
+
 impl PartialEq for CancelFlag {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -304,6 +311,16 @@ pub enum EngineError {
     /// Logits that are no distribution.
     #[error(transparent)]
     Row(#[from] RowError),
+    /// A reference model whose tokens are not this model's.
+    #[error("{reference} has another vocabulary than {model}: {difference}; give a model of the same family")]
+    Vocabulary {
+        /// The model that scores.
+        model: String,
+        /// The model it is compared with.
+        reference: String,
+        /// The first difference.
+        difference: String,
+    },
     /// The grammar could not be used.
     #[error("the grammar could not be used: {0}")]
     Grammar(String),

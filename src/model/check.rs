@@ -5,21 +5,19 @@
 //! that process, it says so in one line and this process lives on. The outcome is remembered, so a
 //! known file costs nothing. Must not load a model itself: the caller hands the loading in.
 
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Duration;
 
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::memory::{FileId, Memory};
 use super::progress::{Progress, Stage};
+use crate::child::{self, HELLO, Trouble, death};
 
 /// The hidden subcommand: `tokenscope __check-model PATH`.
 pub const SUBCOMMAND: &str = "__check-model";
 
-/// The child's first line: this executable knows the subcommand.
-const HELLO: &str = "tokenscope checks a model";
 /// The child's verdicts.
 const GOOD: &str = "good";
 const BAD: &str = "bad: ";
@@ -27,8 +25,6 @@ const BAD: &str = "bad: ";
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Reading from a slow disk.
 const SLOWEST_BYTES_PER_SECOND: u64 = 20 << 20;
-/// How much of the child's log is kept.
-const LOG_TAIL: u64 = 1 << 20;
 
 /// What became of the trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,53 +75,14 @@ pub fn verify_in_child(
 /// If the child cannot be started or the person does not want to wait.
 pub fn try_in_child(gguf: &Gguf, executable: &Path, progress: &dyn Progress) -> Result<Verdict, ModelError> {
     progress.update(Stage::Trying, 0, None);
-    let child = Command::new(executable)
-        .arg(SUBCOMMAND)
-        .arg(&gguf.path)
-        // ggml would start a debugger to print a backtrace.
-        .env("GGML_NO_BACKTRACE", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = Watched(child.map_err(|error| ModelError::io("start", executable, error))?);
-    let said = read_aside(child.0.stdout.take());
-    let log = read_aside(child.0.stderr.take());
-    let deadline = Instant::now() + PATIENCE + Duration::from_secs(gguf.size / SLOWEST_BYTES_PER_SECOND);
-    let status = loop {
-        match child.0.try_wait() {
-            Ok(Some(status)) => break Some(status),
-            Ok(None) if progress.cancelled() => return Err(ModelError::Interrupted),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
-            Ok(None) | Err(_) => break None,
-        }
-    };
-    drop(child);
-    let said = said.join().unwrap_or_default();
-    let log = log.join().unwrap_or_default();
-    Ok(verdict(&said, &log, status))
-}
-
-/// A child that does not outlive its watcher.
-pub(super) struct Watched(pub Child);
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    let mut command = Command::new(executable);
+    command.arg(SUBCOMMAND).arg(&gguf.path);
+    let patience = PATIENCE + Duration::from_secs(gguf.size / SLOWEST_BYTES_PER_SECOND);
+    match child::run(&mut command, Vec::new(), patience, &|| progress.cancelled()) {
+        Ok(report) => Ok(verdict(&report.said, &report.log, report.status)),
+        Err(Trouble::Start(error)) => Err(ModelError::io("start", executable, error)),
+        Err(Trouble::Interrupted) => Err(ModelError::Interrupted),
     }
-}
-
-/// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
-pub(super) fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.by_ref().take(LOG_TAIL).read_to_end(&mut kept);
-            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-        }
-        String::from_utf8_lossy(&kept).into_owned()
-    })
 }
 
 fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> Verdict {
@@ -135,10 +92,10 @@ fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> Verdict {
     }
     let last = lines.next_back().unwrap_or_default();
     match status {
-        None => Verdict::Harmful("it did not come to an end".to_owned()),
+        None => Verdict::Harmful(death(log, None)),
         Some(status) if status.success() && last == GOOD => Verdict::Good,
         Some(_) if last.starts_with(BAD) => Verdict::Refused(reason(log, &last[BAD.len()..])),
-        Some(status) => Verdict::Harmful(death(log, status)),
+        Some(_) => Verdict::Harmful(death(log, status)),
     }
 }
 
@@ -147,21 +104,6 @@ fn reason(log: &str, said: &str) -> String {
     let error = log.lines().rev().find_map(|line| line.split_once("error loading model: "));
     let line = error.map_or(said, |(_, error)| error);
     crate::token::printable(line.trim())
-}
-
-fn death(log: &str, status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    let line =
-        log.lines().rev().find(|line| line.contains("GGML_ASSERT") || line.contains("terminate called"));
-    match (line, status.signal()) {
-        (Some(line), _) => {
-            // Without the path of llama.cpp's source file.
-            let from = line.find("GGML_ASSERT").unwrap_or(0);
-            crate::token::printable(line[from..].trim())
-        }
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => status.to_string(),
-    }
 }
 
 /// The child's side: `load` is to load the file (the flag says that only its vocabulary can be) and

@@ -14,11 +14,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::check::{Watched, read_aside};
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::progress::{Progress, Stage};
 use super::{Library, ModelFile};
+use crate::child::{Watched, read_aside};
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
 pub const SUBCOMMAND: &str = "__convert";

@@ -11,9 +11,78 @@ use serde_json::ser::{CompactFormatter, Formatter};
 /// # Errors
 /// Those of the writer.
 pub fn json_line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
+    json(out, value)?;
+    out.write_all(b"\n")
+}
+
+/// The same without a line break.
+///
+/// # Errors
+/// Those of the writer.
+pub fn json<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping(CompactFormatter));
     value.serialize(&mut serializer)?;
-    out.write_all(b"\n")
+    Ok(())
+}
+
+/// Writes one JSON object piece by piece, so that a list of any length need not be held in memory.
+pub struct ObjectWriter<'w, W> {
+    out: &'w mut W,
+    /// Whether a comma must precede what comes next.
+    follows: bool,
+}
+
+impl<'w, W: Write> ObjectWriter<'w, W> {
+    /// Opens the object.
+    ///
+    /// # Errors
+    /// Those of the writer, as everywhere here.
+    pub fn begin(out: &'w mut W) -> io::Result<Self> {
+        out.write_all(b"{")?;
+        Ok(ObjectWriter { out, follows: false })
+    }
+
+    fn comma(&mut self) -> io::Result<()> {
+        let follows = std::mem::replace(&mut self.follows, true);
+        if follows { self.out.write_all(b",") } else { Ok(()) }
+    }
+
+    /// Adds the fields of a value that serialises as an object.
+    pub fn fields<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+        let mut text = Vec::new();
+        json(&mut text, value)?;
+        let inner = text.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+        if inner.is_empty() {
+            return Ok(());
+        }
+        self.comma()?;
+        self.out.write_all(inner)
+    }
+
+    /// Opens a list, to be filled with [`ObjectWriter::item`].
+    pub fn begin_list(&mut self, name: &str) -> io::Result<()> {
+        self.comma()?;
+        json(self.out, &name)?;
+        self.follows = false;
+        self.out.write_all(b":[")
+    }
+
+    /// Adds an element to the open list.
+    pub fn item<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+        self.comma()?;
+        json(self.out, value)
+    }
+
+    /// Closes the list.
+    pub fn end_list(&mut self) -> io::Result<()> {
+        self.follows = true;
+        self.out.write_all(b"]")
+    }
+
+    /// Closes the object.
+    pub fn end(self) -> io::Result<()> {
+        self.out.write_all(b"}")
+    }
 }
 
 /// Compact JSON with every control character escaped.
@@ -40,6 +109,25 @@ pub fn is_closed_pipe(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_written_piece_by_piece_is_the_object() {
+        let mut out = Vec::new();
+        let mut object = ObjectWriter::begin(&mut out).unwrap();
+        object.fields(&serde_json::json!({})).unwrap();
+        object.fields(&serde_json::json!({"a": 1, "b": {"c": []}})).unwrap();
+        object.begin_list("empty").unwrap();
+        object.end_list().unwrap();
+        object.begin_list("full").unwrap();
+        object.item(&1).unwrap();
+        object.item(&"x").unwrap();
+        object.end_list().unwrap();
+        object.fields(&serde_json::json!({"z": null})).unwrap();
+        object.end().unwrap();
+        let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let whole = serde_json::json!({"a": 1, "b": {"c": []}, "empty": [], "full": [1, "x"], "z": null});
+        assert_eq!(read, whole);
+    }
 
     #[test]
     fn no_control_character_leaves_unescaped() {

@@ -7,15 +7,10 @@ use serde::Serialize;
 
 use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
-use crate::score::Score;
+use crate::score::{IMPOSSIBLE, NO_CONTEXT, Score};
 use crate::settings::{Bos, Settings};
 use crate::step::{Candidate, Fate, Outlook, Step};
 use crate::token::{TokenId, Vocab};
-
-/// Why a token that has no context has no log-probability.
-pub const NO_CONTEXT: &str = "no context";
-/// Why an impossible token has none.
-pub const IMPOSSIBLE: &str = "impossible token (ln p is −∞)";
 
 /// Where numbers come from.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +44,9 @@ pub struct Origin {
     pub model: String,
     /// The rest.
     pub provenance: Provenance,
+    /// The token that goes before raw text, as it is written; for the header.
+    #[serde(skip)]
+    pub bos: Option<String>,
 }
 
 impl Origin {
@@ -68,6 +66,7 @@ impl Origin {
                 seed: settings.sampling.seed,
                 version: env!("CARGO_PKG_VERSION"),
             },
+            bos: settings.bos.token(&model.vocab).map(|bos| model.vocab.text(bos)),
         }
     }
 
@@ -76,11 +75,12 @@ impl Origin {
         let p = &self.provenance;
         let hash = p.sha256.as_deref().map_or("unknown", |hash| &hash[..hash.len().min(12)]);
         format!(
-            "{} · {} · sha256 {hash} · weights {} · bos {} · ctx {} · {} threads{} · seed {} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} · bos {} ({}) · ctx {} · {} threads{} · seed {} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,
             p.bos,
+            self.bos.as_deref().unwrap_or("none"),
             p.context,
             p.threads,
             if p.exact { " · exact" } else { "" },

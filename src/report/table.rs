@@ -48,16 +48,16 @@ fn figures(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
     let logprob = if seen.logprob.is_finite() { format!("{:.3}", seen.logprob) } else { "-inf".to_string() };
     let bits = f64::from(seen.outlook.entropy) / std::f64::consts::LN_2;
     let last = seen.fate.map_or_else(|| "–".to_string(), |fate| format!("{:.2}", fate.prob * 100.0));
-    let others: Vec<String> = seen
-        .outlook
-        .top
-        .iter()
-        .filter(|candidate| candidate.id != step.id)
-        .take(ALTERNATIVES)
-        .map(|candidate| format!("{} {:.1}%", vocab.visible(candidate.id), candidate.prob() * 100.0))
-        .collect();
+    let others = alternatives(step, seen, vocab);
     let raw = f64::from(seen.logprob).exp() * 100.0;
-    format!("{logprob:>9} {raw:>7.2} {:>7} {bits:>8.2}  {last:>7}  {}", seen.rank, others.join("  "))
+    format!("{logprob:>9} {raw:>7.2} {:>7} {bits:>8.2}  {last:>7}  {others}", seen.rank)
+}
+
+/// The best candidates but the one that stands there.
+pub(super) fn alternatives(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
+    let others = seen.outlook.top.iter().filter(|candidate| candidate.id != step.id).take(ALTERNATIVES);
+    let named = others.map(|other| format!("{} {:.1}%", vocab.visible(other.id), other.prob() * 100.0));
+    named.collect::<Vec<_>>().join("  ")
 }
 
 /// The line under a table of generated steps.

@@ -100,3 +100,18 @@ pub(super) fn xtc_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<X
 pub(super) fn mirostat_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Mirostat>, D::Error> {
     in_file(from, mirostat)
 }
+
+/// One model or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrSeveral {
+    One(String),
+    Several(Vec<String>),
+}
+
+pub(super) fn models_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(match OneOrSeveral::deserialize(from)? {
+        OneOrSeveral::One(model) => vec![model],
+        OneOrSeveral::Several(models) => models,
+    })
+}

@@ -9,10 +9,11 @@ fn settings(file: &str, flags: Flags, sampling: SamplingFlags) -> Result<Setting
 #[test]
 fn flags_win_over_the_file_and_the_file_over_defaults() {
     let file = "[general]\nmodel = \"a.gguf\"\nk = 5\n[sampling]\ntemp = 0.3\ntop-p = 0.5";
-    let flags = Flags { model: Some("b.gguf".to_string()), ..Flags::default() };
+    let flags = Flags { model: vec!["b.gguf".to_string(), "c.gguf".to_string()], ..Flags::default() };
     let sampling = SamplingFlags { temp: Some(0.7), ..SamplingFlags::default() };
     let settings = settings(file, flags, sampling).unwrap();
     assert_eq!(settings.model, "b.gguf");
+    assert_eq!(settings.other_models, ["c.gguf"]);
     assert_eq!(settings.k, Depth::Count(5));
     assert_eq!(
         (settings.sampling.temperature, settings.sampling.top_p, settings.sampling.min_p),

@@ -2,7 +2,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::colouring::{LEVELS, Level};
+use super::colouring::{LEVELS, Level, SCALE};
 
 /// Styles of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,9 +10,6 @@ pub struct Theme {
     /// Whether colours may be used.
     pub color: bool,
 }
-
-/// From expected to surprising, readable on dark and on light screens (of the 256 colours).
-const SCALE: [u8; LEVELS] = [34, 148, 220, 208, 196];
 
 impl Theme {
     fn fg(self, color: Color) -> Style {

@@ -10,7 +10,8 @@ use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use super::model::Model;
 use crate::distribution::Distribution;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Tokenize};
+use crate::grammar;
 use crate::sampling::{Mirostat, Sampling, Stage};
 use crate::step::Fate;
 use crate::token::TokenId;
@@ -90,9 +91,12 @@ impl Chain {
     }
 
     /// Chooses from one row of raw logits. `raw` are its statistics, whose `top` is watched.
-    pub fn choose(&mut self, row: &[f32], raw: &Distribution) -> Choice {
+    ///
+    /// # Errors
+    /// [`EngineError::Grammar`] where the grammar leaves no token.
+    pub fn choose(&mut self, row: &[f32], raw: &Distribution) -> Result<Choice, EngineError> {
         if self.stages.is_empty() && self.chooser.is_none() {
-            return take_best(raw);
+            return Ok(take_best(raw));
         }
         let ids: Vec<TokenId> = raw.top.iter().map(|&(id, _)| id).collect();
         for (i, id) in ids.iter().enumerate() {
@@ -105,6 +109,12 @@ impl Chain {
             let (stage, sampler) = &mut self.stages[i];
             let stage = *stage;
             self.array.apply_sampler(sampler);
+            // Of an array without any possible token the chain would draw one, and llama.cpp ends the
+            // process when its grammar is told of it.
+            if stage == Stage::Grammar && !self.has_possible() {
+                ids.iter().for_each(|id| self.watched[id.index()] = 0);
+                return Err(EngineError::Grammar("no token of this model can go on here".to_string()));
+            }
             if self.array.data.len() < before || MASKING.contains(&stage) {
                 self.note_dropped(stage, &mut dropped);
             }
@@ -116,7 +126,11 @@ impl Chain {
         }
         let fate = |i: usize| Fate { prob: probs[i], dropped_by: dropped[i] };
         let own = Fate { prob: chosen.1, dropped_by: None };
-        Choice { id: chosen.0, fate: own, watched: (0..ids.len()).map(fate).collect() }
+        Ok(Choice { id: chosen.0, fate: own, watched: (0..ids.len()).map(fate).collect() })
+    }
+
+    fn has_possible(&self) -> bool {
+        self.array.data.iter().any(|entry| entry.logit() > f32::NEG_INFINITY)
     }
 
     fn fill(&mut self, row: &[f32]) {
@@ -195,13 +209,28 @@ fn mirostat(model: &Model, settings: Mirostat, sampling: &Sampling) -> LlamaSamp
     }
 }
 
+/// llama.cpp writes a grammar it can't parse to standard error, and nests, loops and multiplies as far
+/// as one tells it to.
+fn check_grammar(model: &Model, source: &str) -> Result<(), String> {
+    grammar::check(source).map_err(|fault| format!("line {fault}"))?;
+    let unknown = |name: &String| model.tokenize(name.as_bytes(), true).len() != 1;
+    match grammar::named_tokens(source).into_iter().find(unknown) {
+        Some(name) => Err(format!("{name} is no token of this model")),
+        None => Ok(()),
+    }
+}
+
 fn build(stage: Stage, model: &Model, sampling: &Sampling) -> Result<LlamaSampler, EngineError> {
     let last_n = i32::try_from(sampling.penalty_last_n).unwrap_or(i32::MAX);
     Ok(match stage {
         Stage::Grammar => {
             let source = sampling.grammar.as_deref().unwrap_or_default();
-            LlamaSampler::grammar(model.inner(), source, "root")
-                .map_err(|error| EngineError::Grammar(error.to_string()))?
+            check_grammar(model, source).map_err(EngineError::Grammar)?;
+            LlamaSampler::grammar(model.inner(), source, "root").map_err(|_| {
+                EngineError::Grammar(
+                    "llama.cpp refuses it, perhaps because it repeats what may be empty".to_string(),
+                )
+            })?
         }
         Stage::Penalties => LlamaSampler::penalties(
             model.inner().n_vocab(),

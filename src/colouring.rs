@@ -24,6 +24,9 @@ pub type Level = usize;
 /// Levels a colouring has.
 pub const LEVELS: usize = 5;
 
+/// From expected to surprising, readable on dark and on light screens (of the 256 colours).
+pub const SCALE: [u8; LEVELS] = [34, 148, 220, 208, 196];
+
 impl Colouring {
     /// The one after this.
     pub fn next(self) -> Colouring {

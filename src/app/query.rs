@@ -1,0 +1,186 @@
+//! `next`, `generate` and `score`: from their flags to answers on standard output.
+//!
+//! Each asks every model that was named, one after the other, so that only one is in memory. Results go
+//! to standard output, everything else to standard error.
+
+mod generate;
+mod items;
+mod next;
+mod progress;
+mod score;
+mod sheet;
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Failure, INTERRUPTED, OK, Running, USAGE};
+use crate::cli::{Cli, Command};
+use crate::engine::{CancelFlag, ModelInfo};
+use crate::model::bar::watch_signals;
+use crate::paths::Paths;
+use crate::query::choices::ChoiceError;
+use crate::query::input::InputError;
+use crate::query::next::NextError;
+use crate::query::text::{Encoder, TextError};
+use crate::report::bars::Paint;
+use crate::report::output::is_closed_pipe;
+use crate::sampling::Sampling;
+use crate::settings::{ConfigFile, SamplingFlags, Settings};
+use crate::token::printable;
+
+/// Why a query ends without an answer.
+#[derive(Debug)]
+enum Stop {
+    /// It failed.
+    Failed(Failure),
+    /// Standard output can't be written.
+    Output(io::Error),
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl<E: Into<Failure>> From<E> for Stop {
+    fn from(error: E) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
+
+impl From<TextError> for Failure {
+    fn from(error: TextError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<NextError> for Failure {
+    fn from(error: NextError) -> Failure {
+        match error {
+            NextError::Engine(error) => error.into(),
+            NextError::Interrupted => Failure { message: error.to_string(), code: INTERRUPTED },
+            other => Failure::usage(other),
+        }
+    }
+}
+
+impl From<ChoiceError> for Failure {
+    fn from(error: ChoiceError) -> Failure {
+        match error {
+            ChoiceError::Engine(error) => error.into(),
+            ChoiceError::Interrupted => Failure { message: error.to_string(), code: INTERRUPTED },
+            other => Failure::usage(other),
+        }
+    }
+}
+
+/// What every query works with.
+struct Desk<'a> {
+    settings: Settings,
+    paths: &'a Paths,
+    interrupted: Arc<AtomicBool>,
+    out: BufWriter<io::Stdout>,
+}
+
+/// Runs the command if it is one of these; `None` if it is another.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<u8, Failure>> {
+    let sampling = match &cli.command {
+        Some(Command::Generate(args)) => args.sampling.clone(),
+        Some(Command::Next(_) | Command::Score(_)) => SamplingFlags::default(),
+        _ => return None,
+    };
+    // Raw text is continued as the model has it; a chat's defaults are not wanted here.
+    let settings = match Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling) {
+        Ok(settings) => settings,
+        Err(error) => return Some(Err(error.into())),
+    };
+    let interrupted = watch_signals().unwrap_or_default();
+    let mut desk = Desk { settings, paths, interrupted, out: BufWriter::new(io::stdout()) };
+    let outcome = match &cli.command {
+        Some(Command::Next(args)) => next::run(&mut desk, args),
+        Some(Command::Generate(args)) => generate::run(&mut desk, args),
+        Some(Command::Score(args)) => score::run(&mut desk, args),
+        _ => Ok(()),
+    };
+    let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
+    Some(desk.conclude(outcome))
+}
+
+impl Desk<'_> {
+    /// A closed pipe is no failure.
+    fn conclude(&self, outcome: Result<(), Stop>) -> Result<u8, Failure> {
+        match outcome {
+            Ok(()) => Ok(OK),
+            Err(Stop::Output(error)) if is_closed_pipe(&error) => Ok(OK),
+            Err(Stop::Output(error)) => {
+                Err(Failure { message: format!("standard output: {error}"), code: USAGE })
+            }
+            Err(Stop::Interrupted) => Ok(INTERRUPTED),
+            Err(Stop::Failed(_)) if self.interrupted.load(Ordering::Relaxed) => Ok(INTERRUPTED),
+            Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+
+    /// The flag that Ctrl-C raises and the engine looks at.
+    fn cancel(&self) -> CancelFlag {
+        CancelFlag::from(Arc::clone(&self.interrupted))
+    }
+
+    /// Colours of what goes to standard output.
+    fn paint(&self) -> Paint {
+        Paint { on: self.settings.color.applies(io::stdout().is_terminal()) }
+    }
+
+    /// Says something beside the result.
+    fn say(&self, line: &str) {
+        if !self.settings.quiet {
+            eprintln!("tokenscope: {}", printable(line));
+        }
+    }
+
+    /// Loads each model in turn, shows its header and asks it.
+    fn ask_each(
+        &mut self,
+        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let others = self.settings.other_models.clone();
+        let names: Vec<String> = std::iter::once(self.settings.model.clone()).chain(others).collect();
+        for name in names {
+            self.settings.model = name;
+            let mut running = Running::load(&self.settings, self.paths, &self.interrupted)?;
+            if !self.settings.quiet {
+                eprintln!("{}", printable(&running.origin.header()));
+            }
+            ask(self, &mut running)?;
+        }
+        Ok(())
+    }
+
+    /// The same for answers that are one JSON object a model: with several models, an object that lists
+    /// them.
+    fn ask_each_for_object(
+        &mut self,
+        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let several = !self.settings.other_models.is_empty();
+        let mut before: &[u8] = if several { b"{\"models\":[" } else { b"" };
+        self.ask_each(|desk, running| {
+            desk.out.write_all(before).map_err(Stop::Output)?;
+            before = b",";
+            ask(desk, running)
+        })?;
+        self.out.write_all(if several { b"]}\n" } else { b"\n" }).map_err(Stop::Output)
+    }
+
+    /// The encoder of raw text for a model.
+    fn encoder_of<'m>(&self, model: &'m ModelInfo) -> Result<Encoder<'m>, Stop> {
+        Ok(Encoder::new(model, self.settings.bos, self.settings.special)?)
+    }
+}

@@ -1,0 +1,179 @@
+//! `tokenscope score --items`: a column of texts, a row a word.
+
+mod write;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::progress::TokenBar;
+use super::score::{explain_bos, windowing};
+use super::sheet::text_token;
+use super::{Desk, Stop};
+use crate::app::{Failure, Running};
+use crate::cli::{By, Format, ScoreArgs};
+use crate::distribution::{BoundaryMass, Depth};
+use crate::engine::FinishReason;
+use crate::query::scoring::{Answer, Job, Wanted, score};
+use crate::query::text::{Encoder, Piece};
+use crate::report::score::{RegionRecord, WordRecord};
+use crate::report::score_table::Look;
+use crate::score::TextToken;
+use crate::score::regions::{characters, lines, split_marked, sums};
+use crate::score::words::words;
+use write::{Found, Writer};
+
+/// Columns that are taken for the texts where nobody names one.
+const LIKELY: [&str; 2] = ["text", "sentence"];
+
+/// A file of texts.
+struct Items {
+    columns: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+    texts: Vec<Text>,
+}
+
+/// One of them.
+struct Text {
+    bytes: Vec<u8>,
+    /// Marked regions.
+    parts: Vec<Range<usize>>,
+}
+
+pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), Stop> {
+    let items = read(args, file)?;
+    if args.by == Some(By::Token) {
+        return Err(Failure::usage(
+            "--items gives a row a word, part, line or region; choose --by one of them",
+        )
+        .into());
+    }
+    let mut format = args.format.unwrap_or(Format::Csv);
+    if args.json {
+        format = Format::Json;
+    }
+    if format == Format::Csv && !desk.settings.other_models.is_empty() {
+        return Err(
+            Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into()
+        );
+    }
+    desk.ask_each(|desk, running| Run { items: &items, args, format }.answer(desk, running))
+}
+
+/// Reads the file and finds the texts.
+fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
+    let wrong = |error: csv::Error| Failure::usage(format!("{}: {error}", file.display()));
+    let mut reader = csv::Reader::from_path(file).map_err(wrong)?;
+    let columns: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_string).collect();
+    let named = |name: &str| columns.iter().position(|column| column == name);
+    let found = match &args.column {
+        Some(name) => named(name),
+        None => LIKELY.into_iter().find_map(named).or((columns.len() == 1).then_some(0)),
+    };
+    let column = found.ok_or_else(|| {
+        let asked = args.column.as_ref().map_or("text".to_string(), |name| name.clone());
+        let has = columns.join(", ");
+        Failure::usage(format!("{}: no column {asked}; name one with --column: {has}", file.display()))
+    })?;
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(wrong)?;
+    let texts = rows.iter().map(|row| {
+        let text = row.get(column).unwrap_or_default().as_bytes();
+        let (bytes, parts) = match &args.regions {
+            Some(mark) => split_marked(text, mark.as_bytes()),
+            None => (text.to_vec(), Vec::new()),
+        };
+        Text { bytes, parts }
+    });
+    Ok(Items { texts: texts.collect(), columns, rows })
+}
+
+/// A file of texts and a model.
+struct Run<'a> {
+    items: &'a Items,
+    args: &'a ScoreArgs,
+    format: Format,
+}
+
+impl Run<'_> {
+    fn by(&self) -> By {
+        self.args.by.unwrap_or(By::Word)
+    }
+
+    fn pieces(&self, encoder: &Encoder) -> Result<(Vec<Vec<Piece>>, Vec<Job>), Failure> {
+        let mut all = Vec::new();
+        let mut jobs = Vec::new();
+        for (i, text) in self.items.texts.iter().enumerate() {
+            let wrong = |what: String| Failure::usage(format!("row {}: {what}", i + 1));
+            let encoded = encoder.encode(&text.bytes).map_err(|error| wrong(error.to_string()))?;
+            if encoded.rewritten_from.is_some() {
+                return Err(wrong(
+                    "the tokenizer rewrites the text, so its words can't be found in it".into(),
+                ));
+            }
+            jobs.push(Job::whole(&encoded));
+            all.push(encoded.pieces);
+        }
+        Ok((all, jobs))
+    }
+
+    fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
+        let model = Arc::clone(&running.model);
+        let encoder = desk.encoder_of(&model)?;
+        explain_bos(desk, &encoder, &model);
+        let (pieces, jobs) = self.pieces(&encoder)?;
+        // A text without a token has nothing to score.
+        let full: Vec<usize> = (0..jobs.len()).filter(|&i| !jobs[i].ids.is_empty()).collect();
+        let asked: Vec<Job> = full.iter().map(|&i| jobs[i].clone()).collect();
+        let total = asked.iter().map(|job| job.ids.len()).sum();
+        let (cancel, bar) = (desk.cancel(), TokenBar::new(total, desk.settings.quiet));
+        let look = Look { unit: self.args.unit, paint: desk.paint() };
+        let mut writer = Writer::new(self, look, &running.origin, &mut desk.out);
+        writer.begin().map_err(Stop::Output)?;
+        let wanted = Wanted { depth: Depth::Count(1), boundaries: true, after: true };
+        let how = (windowing(self.args, &model), wanted);
+        let (mut tokens, mut next, mut written) = (Vec::new(), 0, Ok(()));
+        let ended = score(&mut running.client, &asked, how, &cancel, &mut |answer| match answer {
+            Answer::Token { job, index, step } => {
+                bar.advance();
+                tokens.push(text_token(&pieces[full[job]][index], &step, &model.vocab));
+            }
+            Answer::End { job, after } if written.is_ok() => {
+                let after = after.and_then(|after| after.boundary);
+                let found = self.found(&self.items.texts[full[job]], &std::mem::take(&mut tokens), after);
+                written = bar.aside(|| {
+                    writer.nothing(next..full[job])?;
+                    writer.item(full[job], &found)
+                });
+                next = full[job] + 1;
+                if written.is_err() {
+                    cancel.cancel();
+                }
+            }
+            Answer::End { .. } => {}
+        });
+        drop(bar);
+        written.map_err(Stop::Output)?;
+        if ended? == FinishReason::Cancelled {
+            return Err(Stop::Interrupted);
+        }
+        writer.nothing(next..jobs.len()).and_then(|()| writer.end()).map_err(Stop::Output)
+    }
+
+    fn found(&self, text: &Text, tokens: &[TextToken], after: Option<BoundaryMass>) -> Found {
+        let bytes = &text.bytes;
+        let all = words(bytes, tokens, after, self.args.boundary);
+        let regions = |parts: &[Range<usize>], corrected: bool| {
+            let sums = sums(bytes, tokens, parts, &all);
+            Found::Regions(sums.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect())
+        };
+        match self.by() {
+            _ if !text.parts.is_empty() => regions(&text.parts, true),
+            By::Char => regions(&characters(bytes, tokens), false),
+            By::Line => regions(&lines(bytes), true),
+            By::Token | By::Word => {
+                let records = all.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, bytes));
+                Found::Words(records.collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! `tokenscope score`: a text, or continuations of one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::progress::TokenBar;
+use super::sheet::Sheet;
+use super::{Desk, Stop, items};
+use crate::app::{Failure, Running};
+use crate::cli::{By, Format, ScoreArgs};
+use crate::distribution::Depth;
+use crate::engine::cross::cross_entropies;
+use crate::engine::{FinishReason, ModelInfo};
+use crate::loading::{self, FlagIsConsent};
+use crate::model::Silent;
+use crate::query::choices::{Comparison, compare};
+use crate::query::input;
+use crate::query::scoring::{Answer, Job, Wanted, score, sequences};
+use crate::query::text::{Encoder, Piece};
+use crate::query::window::Windowing;
+use crate::report::choices::{ChoicesRecord, table};
+use crate::report::output::json;
+use crate::report::score_table::Look;
+use crate::score::regions::split_marked;
+use crate::settings::Settings;
+use crate::token::visible;
+
+pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
+    if let Some(file) = &args.items {
+        return items::run(desk, args, file);
+    }
+    let bare = args.text.text.is_none() && args.text.file.is_none();
+    let text = match bare && args.prefix.is_some() && !args.choices.is_empty() {
+        true => Vec::new(),
+        false => input::read(args.text.text.as_deref(), args.text.file.as_deref())?,
+    };
+    if !args.choices.is_empty() {
+        return choices(desk, args, &text);
+    }
+    let (text, parts) = match &args.regions {
+        Some(mark) => split_marked(&text, mark.as_bytes()),
+        None => (text, Vec::new()),
+    };
+    if text.is_empty() {
+        return Err(Failure::usage("the text is empty: there is no token to score").into());
+    }
+    let asked = Asked { args, text, parts };
+    match asked.format() {
+        Format::Json => desk.ask_each_for_object(|desk, running| asked.answer(desk, running)),
+        Format::Table | Format::Csv => desk.ask_each(|desk, running| asked.answer(desk, running)),
+    }
+}
+
+/// How a text longer than the model's context is cut.
+pub(super) fn windowing(args: &ScoreArgs, model: &ModelInfo) -> Windowing {
+    Windowing::new(model.context as usize, args.stride.map(|n| n as usize), args.min_context as usize)
+}
+
+/// A text to score, and how.
+pub(super) struct Asked<'a> {
+    pub args: &'a ScoreArgs,
+    pub text: Vec<u8>,
+    /// Marked regions.
+    pub parts: Vec<Range<usize>>,
+}
+
+/// The tokens of a text to score.
+struct Subject {
+    /// From the first token that is scored on; spans are bytes of the text.
+    pieces: Vec<Piece>,
+    job: Job,
+    rewritten: bool,
+    note: Option<&'static str>,
+}
+
+impl Asked<'_> {
+    pub fn format(&self) -> Format {
+        match (self.args.json, self.args.format) {
+            (true, _) => Format::Json,
+            (false, format) => format.unwrap_or(Format::Table),
+        }
+    }
+
+    pub fn by(&self) -> By {
+        self.args.by.unwrap_or_default()
+    }
+
+    /// Whether the figures of every token are needed at the end.
+    pub fn keeps(&self) -> bool {
+        self.by() != By::Token || !self.parts.is_empty() || self.args.stats
+    }
+
+    pub fn wants_words(&self) -> bool {
+        matches!(self.by(), By::Word | By::Line) || !self.parts.is_empty()
+    }
+
+    fn wanted(&self, k: Depth) -> Wanted {
+        let depth = match (self.format(), self.by()) {
+            (Format::Json, _) => k,
+            (Format::Table, By::Token) => k.at_least(4),
+            _ => Depth::Count(1),
+        };
+        Wanted { depth, boundaries: self.wants_words(), after: self.wants_words() }
+    }
+
+    fn subject(&self, encoder: &Encoder) -> Result<Subject, Stop> {
+        let Some(prefix) = &self.args.prefix else {
+            let encoded = encoder.encode(&self.text)?;
+            let job = Job::whole(&encoded);
+            let rewritten = encoded.rewritten_from.is_some();
+            return Ok(Subject { job, rewritten, pieces: encoded.pieces, note: None });
+        };
+        let joined = encoder.join(prefix.as_bytes(), &self.text)?;
+        let within = |span: Range<usize>| {
+            span.start.saturating_sub(prefix.len())..span.end.saturating_sub(prefix.len())
+        };
+        let own = joined.encoded.pieces[joined.from..].iter();
+        let pieces = own.map(|piece| Piece { id: piece.id, span: piece.span.clone().map(within) }).collect();
+        Ok(Subject {
+            pieces,
+            job: Job::from(&joined.encoded, joined.from),
+            rewritten: joined.encoded.rewritten_from.is_some(),
+            note: joined.note(),
+        })
+    }
+
+    fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
+        let model = Arc::clone(&running.model);
+        let encoder = desk.encoder_of(&model)?;
+        let subject = self.subject(&encoder)?;
+        self.explain(desk, &encoder, &subject, &model)?;
+        let windowing = windowing(self.args, &model);
+        let cross = match &self.args.reference {
+            Some(reference) => Some(against(desk, running, reference, &subject.job, windowing)?),
+            None => None,
+        };
+        let wanted = self.wanted(desk.settings.k);
+        let (cancel, bar) = (desk.cancel(), TokenBar::new(subject.pieces.len(), desk.settings.quiet));
+        let look = Look { unit: self.args.unit, paint: desk.paint() };
+        let mut sheet =
+            Sheet::new(self, look, (desk.settings.k, &model.vocab), &mut desk.out).map_err(Stop::Output)?;
+        sheet.begin(&running.origin).map_err(Stop::Output)?;
+        let jobs = std::slice::from_ref(&subject.job);
+        let mut written = Ok(());
+        let ended =
+            score(&mut running.client, jobs, (windowing, wanted), &cancel, &mut |answer| match answer {
+                Answer::Token { index, step, .. } if written.is_ok() => {
+                    bar.advance();
+                    let piece = &subject.pieces[index - subject.job.from];
+                    written = bar.aside(|| sheet.token(piece, &step, index == 0));
+                    if written.is_err() {
+                        cancel.cancel();
+                    }
+                }
+                Answer::End { after, .. } => sheet.end_with(after),
+                Answer::Token { .. } => {}
+            });
+        drop(bar);
+        written.map_err(Stop::Output)?;
+        if ended? == FinishReason::Cancelled {
+            return Err(Stop::Interrupted);
+        }
+        let window = windowing.slides(subject.job.ids.len()).then(|| windowing.into());
+        sheet.finish(cross.as_deref(), (window, subject.note.into_iter().collect())).map_err(Stop::Output)
+    }
+
+    /// What a person should know before reading the numbers.
+    fn explain(
+        &self,
+        desk: &Desk,
+        encoder: &Encoder,
+        subject: &Subject,
+        model: &ModelInfo,
+    ) -> Result<(), Stop> {
+        if subject.rewritten && (self.wants_words() || self.by() != By::Token) {
+            return Err(Failure::usage(
+                "this model's tokenizer rewrites the text, so its parts can't be found in it; use --by token",
+            )
+            .into());
+        }
+        if let Some(note) = subject.note {
+            desk.say(note);
+        }
+        explain_windows(desk, windowing(self.args, model), subject.job.ids.len());
+        if self.wants_words() && self.args.prefix.is_none() {
+            explain_bos(desk, encoder, model);
+        }
+        Ok(())
+    }
+}
+
+/// Says how a text longer than the context is cut.
+pub(super) fn explain_windows(desk: &Desk, windowing: Windowing, tokens: usize) {
+    if windowing.slides(tokens) {
+        let Windowing { size, stride, .. } = windowing;
+        desk.say(&format!(
+            "{tokens} tokens do not fit into the context: scored in windows of {size} tokens, stride {stride}"
+        ));
+    }
+}
+
+/// Says what stands before the first word.
+pub(super) fn explain_bos(desk: &Desk, encoder: &Encoder, model: &ModelInfo) {
+    match encoder.bos() {
+        None => desk.say("no BOS goes before the text: its first word has no context and no surprisal"),
+        Some(bos) if encoder.bos_is_marker() => desk.say(&format!(
+            "{} marks messages of a chat for this model: surprisal right after it says little",
+            model.vocab.text(bos)
+        )),
+        Some(_) => {}
+    }
+}
+
+/// −Σ p_reference ln p before every scored token, in nats.
+fn against(
+    desk: &Desk,
+    running: &Running,
+    reference: &str,
+    job: &Job,
+    windowing: Windowing,
+) -> Result<Vec<f32>, Stop> {
+    let settings = Settings { model: reference.to_string(), ..desk.settings.clone() };
+    let found = loading::find(&settings, desk.paths, desk.cancel(), &Silent, &FlagIsConsent)?;
+    let mut values = Vec::new();
+    let ended = cross_entropies(
+        &running.options,
+        &found.options,
+        &sequences(job, windowing),
+        &desk.cancel(),
+        |some| values.extend(some),
+    )?;
+    if ended == FinishReason::Cancelled { Err(Stop::Interrupted) } else { Ok(values) }
+}
+
+fn choices(desk: &mut Desk, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
+    let context = [args.prefix.as_deref().unwrap_or_default().as_bytes(), text].concat();
+    let texts: Vec<&[u8]> = args.choices.iter().map(|choice| choice.as_bytes()).collect();
+    let as_json = args.json || args.format == Some(Format::Json);
+    if args.format == Some(Format::Csv) {
+        return Err(Failure::usage("choices are written as a table or as JSON").into());
+    }
+    let compare_with = |desk: &mut Desk, running: &mut Running| -> Result<(), Stop> {
+        let model = Arc::clone(&running.model);
+        let encoder = desk.encoder_of(&model)?;
+        let asked = Comparison {
+            context: &context,
+            choices: &texts,
+            windowing: windowing(args, &model),
+            bos: desk.settings.bos,
+        };
+        let compared = compare(&mut running.client, &model, &encoder, &asked, &desk.cancel())?;
+        for (choice, text) in compared.choices.iter().zip(&texts) {
+            for note in &choice.notes {
+                desk.say(&format!("{}: {note}", visible(text)));
+            }
+        }
+        let out = &mut desk.out;
+        match as_json {
+            true => json(out, &ChoicesRecord::new(&context, &texts, &compared, &running.origin)),
+            false => table(out, &texts, &compared),
+        }
+        .map_err(Stop::Output)
+    };
+    match as_json {
+        true => desk.ask_each_for_object(compare_with),
+        false => desk.ask_each(compare_with),
+    }
+}

@@ -1,0 +1,120 @@
+//! Grammars and JSON schemas that constrain a reply, before llama.cpp sees them.
+//!
+//! llama.cpp's grammar parser writes a faulty grammar to standard error, recurses as deep as a grammar
+//! nests, and multiplies repetitions out; some grammars would end the process or fill the memory. What
+//! is read here is checked completely first, so that a fault has a line and a column and llama.cpp gets
+//! nothing it can't digest. A schema is turned into a grammar in a child process, for the same reason.
+//! Must not run a model.
+
+mod analysis;
+mod parse;
+pub mod schema;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A grammar file larger than this is not one.
+const LARGEST: u64 = 1 << 20;
+
+/// Why a grammar can't be used.
+#[derive(Debug, Error)]
+pub enum GrammarError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is too large or no text.
+    #[error("{path}: {what}")]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// What would be right.
+        what: String,
+    },
+    /// The grammar is faulty.
+    #[error("{path}:{fault}")]
+    Faulty {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        fault: Fault,
+    },
+    /// The schema could not be turned into a grammar.
+    #[error("{path}: {what}")]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A fault of a grammar.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{line}:{column}: {what}")]
+pub struct Fault {
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// What is wrong and what would be right.
+    pub what: String,
+}
+
+impl Fault {
+    fn at(source: &str, position: usize, what: impl Into<String>) -> Fault {
+        let before = &source[..position.min(source.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Fault { line, column, what: what.into() }
+    }
+}
+
+/// Reads a GBNF grammar and makes sure that llama.cpp will take it.
+///
+/// # Errors
+/// [`GrammarError`] with the file and, for a faulty grammar, line and column.
+pub fn read(path: &Path) -> Result<String, GrammarError> {
+    let source = read_text(path)?;
+    match check(&source) {
+        Ok(()) => Ok(source),
+        Err(fault) => Err(GrammarError::Faulty { path: path.to_path_buf(), fault }),
+    }
+}
+
+/// Whether llama.cpp will take a grammar whose first rule is `root`.
+///
+/// # Errors
+/// The first fault.
+pub fn check(source: &str) -> Result<(), Fault> {
+    let grammar = parse::parse(source)?;
+    analysis::check(source, &grammar)
+}
+
+/// The tokens that a grammar names (`<|im_end|>`), with their angle brackets. A grammar that does not
+/// parse names none.
+pub fn named_tokens(source: &str) -> Vec<String> {
+    parse::parse(source).map(|grammar| grammar.named_tokens).unwrap_or_default()
+}
+
+fn read_text(path: &Path) -> Result<String, GrammarError> {
+    use std::io::Read;
+    let unreadable = |source| GrammarError::Unreadable { path: path.to_path_buf(), source };
+    let no_text = |what: String| GrammarError::NoText { path: path.to_path_buf(), what };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(no_text(format!("it is larger than {LARGEST} bytes, the most a grammar may have")));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| no_text(format!("byte {} is no UTF-8", error.utf8_error().valid_up_to() + 1)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Texts from the command line, a file or standard input, byte for byte.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why there is no text.
+#[derive(Debug, Error)]
+pub enum InputError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Standard input could not be read.
+    #[error("standard input: {0}")]
+    Stdin(std::io::Error),
+    /// Nobody gave one.
+    #[error("there is no text: write it as an argument, name a file with -f, or pipe it in")]
+    Missing,
+}
+
+/// The text that was given: `-f FILE`, an argument (`-` is standard input), or a pipe.
+///
+/// # Errors
+/// [`InputError`].
+pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, InputError> {
+    match (file, argument) {
+        (Some(path), _) => {
+            std::fs::read(path).map_err(|source| InputError::File { path: path.to_path_buf(), source })
+        }
+        (None, Some("-")) => read_stdin(),
+        (None, Some(text)) => Ok(text.as_bytes().to_vec()),
+        (None, None) if std::io::stdin().is_terminal() => Err(InputError::Missing),
+        (None, None) => read_stdin(),
+    }
+}
+
+fn read_stdin() -> Result<Vec<u8>, InputError> {
+    let mut text = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut text).map_err(InputError::Stdin)?;
+    Ok(text)
+}

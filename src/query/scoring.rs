@@ -1,0 +1,166 @@
+//! Asks the engine to score token sequences of any length and number, a few windows at a time.
+
+use crate::distribution::Depth;
+use crate::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason, ScoreBatch, Sequence};
+use crate::step::{Outlook, Step};
+use crate::token::TokenId;
+
+use super::text::Encoded;
+use super::window::{Window, Windowing};
+
+/// Tokens handed to the engine at once: enough to fill its batches, few enough to hold in memory.
+const REQUEST_TOKENS: usize = 16_384;
+
+/// A sequence to score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its ids, BOS included.
+    pub ids: Vec<TokenId>,
+    /// Whether the first is a BOS, which stands before every window.
+    pub has_bos: bool,
+    /// Index of the first token whose figures are wanted.
+    pub from: usize,
+}
+
+impl Job {
+    /// A whole text.
+    pub fn whole(encoded: &Encoded) -> Job {
+        Job::from(encoded, 0)
+    }
+
+    /// A text from one of its tokens on.
+    pub fn from(encoded: &Encoded, from: usize) -> Job {
+        Job { ids: encoded.ids(), has_bos: encoded.has_bos, from }
+    }
+}
+
+/// What is wanted of each token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// Candidates kept.
+    pub depth: Depth,
+    /// Whether the mass of word boundaries is needed.
+    pub boundaries: bool,
+    /// Whether the distribution after each sequence is needed.
+    pub after: bool,
+}
+
+/// What comes back, sequence by sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// One token, in order. Its figures are missing where it has too little context.
+    Token {
+        /// Which sequence.
+        job: usize,
+        /// Which of its tokens.
+        index: usize,
+        /// The token and its figures.
+        step: Step,
+    },
+    /// The sequence is done.
+    End {
+        /// Which.
+        job: usize,
+        /// The distribution after its last token, where it was asked for.
+        after: Option<Box<Outlook>>,
+    },
+}
+
+/// One window on its way.
+struct Part {
+    job: usize,
+    window: Window,
+    last: bool,
+}
+
+/// Scores sequences; `sink` is given every token in order.
+///
+/// # Errors
+/// Those of the engine. What was scored before has been given out.
+pub fn score(
+    client: &mut Client,
+    jobs: &[Job],
+    (windowing, wanted): (Windowing, Wanted),
+    cancel: &CancelFlag,
+    sink: &mut dyn FnMut(Answer),
+) -> Result<FinishReason, EngineError> {
+    let mut next = vec![None; jobs.len()];
+    let mut parts =
+        jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, windowing)).peekable();
+    while parts.peek().is_some() {
+        let mut request: Vec<Part> = Vec::new();
+        let mut tokens = 0;
+        while let Some(part) =
+            parts.next_if(|part| request.is_empty() || tokens + length(part) <= REQUEST_TOKENS)
+        {
+            tokens += length(&part);
+            request.push(part);
+        }
+        let batch = ScoreBatch {
+            id: client.next_id(),
+            sequences: request.iter().map(|part| sequence(&jobs[part.job], &part.window)).collect(),
+            depth: wanted.depth,
+            boundaries: wanted.boundaries,
+            after: wanted.after,
+            cancel: cancel.clone(),
+        };
+        let (reason, _) = client.run(Command::Score(batch), |event| {
+            if let Event::Scored { index, steps, after, .. } = event {
+                let part = &request[index];
+                let at = next[part.job].get_or_insert(jobs[part.job].from);
+                give(part, &jobs[part.job], (steps, after), at, sink);
+            }
+        })?;
+        if reason == FinishReason::Cancelled {
+            return Ok(reason);
+        }
+    }
+    Ok(FinishReason::Stop)
+}
+
+fn length(part: &Part) -> usize {
+    part.window.tokens.len() + 1
+}
+
+/// A window's tokens are counted without BOS.
+fn windows(job: usize, asked: &Job, windowing: Windowing) -> impl Iterator<Item = Part> + use<> {
+    let bos = usize::from(asked.has_bos);
+    let n = asked.ids.len() - bos;
+    windowing.windows(n, asked.from.saturating_sub(bos), bos).map(move |window| {
+        let last = window.tokens.end == n;
+        Part { job, window, last }
+    })
+}
+
+fn sequence(asked: &Job, window: &Window) -> Sequence {
+    let bos = usize::from(asked.has_bos);
+    let range = window.tokens.start + bos..window.tokens.end + bos;
+    let tokens = asked.ids[..bos].iter().chain(&asked.ids[range]).copied().collect();
+    Sequence { tokens, from: (window.from - window.tokens.start + bos).max(1) }
+}
+
+/// The sequences in which a job's tokens are scored, in order.
+pub fn sequences(job: &Job, windowing: Windowing) -> Vec<Sequence> {
+    windows(0, job, windowing).map(|part| sequence(job, &part.window)).collect()
+}
+
+/// Gives out a window's tokens, and before them those that no window scores.
+fn give(
+    part: &Part,
+    asked: &Job,
+    (steps, after): (Vec<Step>, Option<Box<Outlook>>),
+    next: &mut usize,
+    sink: &mut dyn FnMut(Answer),
+) {
+    let bos = usize::from(asked.has_bos);
+    let end = part.window.tokens.end + bos;
+    let first = end - steps.len().min(end);
+    let unscored = (*next..first).map(|index| (index, Step { id: asked.ids[index], seen: None }));
+    for (index, step) in unscored.chain((first..).zip(steps)) {
+        sink(Answer::Token { job: part.job, index, step });
+    }
+    *next = end;
+    if part.last {
+        sink(Answer::End { job: part.job, after });
+    }
+}

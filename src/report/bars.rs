@@ -1,0 +1,69 @@
+//! Bars and colours of tables, as plain text.
+
+use std::fmt::Write;
+
+use crate::colouring::{LEVELS, Level, SCALE};
+
+/// A bar of `share` (0..=1) of `columns`, in eighths of a column. Anything above 0 is seen.
+pub fn bar(share: f64, columns: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+    let eighths = (share * columns as f64 * 8.0).round() as usize;
+    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+/// Colours text, or leaves it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paint {
+    /// Whether to colour.
+    pub on: bool,
+}
+
+impl Paint {
+    /// Text in the colour of a level; the more surprising levels are underlined and bold as well, for
+    /// those who don't see the colours.
+    pub fn level(self, level: Level, text: &str) -> String {
+        if !self.on {
+            return text.to_string();
+        }
+        let level = level.min(LEVELS - 1);
+        let cue = ["", "", "4;", "1;4;", "1;3;4;"][level];
+        format!("\u{1b}[{cue}38;5;{}m{text}\u{1b}[0m", SCALE[level])
+    }
+
+    /// Less important text.
+    pub fn dim(self, text: &str) -> String {
+        if self.on { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    /// What each level stands for.
+    pub fn legend(self, name: &str, labels: [&str; LEVELS]) -> String {
+        let mut line = name.to_string();
+        for (level, label) in labels.into_iter().enumerate() {
+            let _ = write!(line, "  {}", self.level(level, label));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_share() {
+        assert_eq!(bar(0.0, 4), "");
+        assert_eq!(bar(1e-9, 4), "▏");
+        assert_eq!(bar(0.5, 4), "██");
+        assert_eq!(bar(0.53, 4), "██▏");
+        assert_eq!(bar(7.0, 4), "████");
+        assert_eq!(bar(f64::NAN, 4), "");
+    }
+
+    #[test]
+    fn without_colour_nothing_is_added() {
+        assert_eq!(Paint { on: false }.level(4, "x"), "x");
+        assert!(Paint { on: true }.level(4, "x").contains("38;5;196m"));
+    }
+}

@@ -1,0 +1,147 @@
+//! Scored texts as CSV: the unit is in the name of a column, a missing value is `NA`. Text is written as it
+//! is, except to a terminal, which would act on its control characters.
+
+use std::io::Write;
+
+use super::score::{RegionRecord, WordRecord};
+use super::unit::Unit;
+use crate::query::text::Piece;
+use crate::step::Step;
+use crate::token::{Vocab, printable};
+
+/// What stands for a missing value.
+const MISSING: &str = "NA";
+/// Goes before a column's name where the input has a column of that name.
+const OURS: &str = "tokenscope_";
+
+/// A CSV file of scores; a row may begin with the input's own columns.
+pub struct Csv<W: Write> {
+    out: csv::Writer<W>,
+    unit: Unit,
+    /// Whether a terminal reads it.
+    terminal: bool,
+}
+
+impl<W: Write> Csv<W> {
+    /// A file in this unit.
+    pub fn new(out: W, unit: Unit, terminal: bool) -> Csv<W> {
+        Csv { out: csv::Writer::from_writer(out), unit, terminal }
+    }
+
+    fn write(&mut self, input: &[&str], own: impl IntoIterator<Item = String>) -> csv::Result<()> {
+        let row = input.iter().map(|value| value.to_string()).chain(own);
+        match self.terminal {
+            true => self.out.write_record(row.map(|value| printable(&value))),
+            false => self.out.write_record(row),
+        }
+    }
+
+    /// The head of a file of tokens.
+    ///
+    /// # Errors
+    /// Those of the writer, as everywhere here.
+    pub fn token_head(&mut self) -> csv::Result<()> {
+        self.head(&[], &["index", "token", "id", "start", "end", "surprisal_", "rank", "entropy_", "note"])
+    }
+
+    /// The head of a file of words, after the input's columns.
+    pub fn word_head(&mut self, input: &[&str]) -> csv::Result<()> {
+        self.head(
+            input,
+            &["index", "word", "start", "end", "surprisal_sum_", "surprisal_corrected_", "entropy_", "note"],
+        )
+    }
+
+    /// The head of a file of lines, smallest parts or regions.
+    pub fn region_head(&mut self, name: &str, input: &[&str]) -> csv::Result<()> {
+        self.head(
+            input,
+            &["index", name, "start", "end", "surprisal_sum_", "surprisal_corrected_", "entropy_", "note"],
+        )
+    }
+
+    fn head(&mut self, input: &[&str], own: &[&str]) -> csv::Result<()> {
+        let own: Vec<String> = own
+            .iter()
+            .map(|name| {
+                let unit = if name.ends_with('_') { self.unit.name() } else { "" };
+                let name = format!("{name}{unit}");
+                if input.contains(&name.as_str()) { format!("{OURS}{name}") } else { name }
+            })
+            .collect();
+        self.write(input, own)
+    }
+
+    /// A token.
+    pub fn token(
+        &mut self,
+        (index, step): (usize, &Step),
+        piece: &Piece,
+        vocab: &Vocab,
+        note: &str,
+    ) -> csv::Result<()> {
+        let seen = step.seen.as_ref();
+        let place = |at: Option<usize>| at.map_or(MISSING.to_string(), |at| at.to_string());
+        let own = [
+            index.to_string(),
+            vocab.text(step.id),
+            step.id.to_string(),
+            place(piece.span.as_ref().map(|span| span.start)),
+            place(piece.span.as_ref().map(|span| span.end)),
+            self.value(seen.map(|seen| seen.surprisal())),
+            seen.map_or(MISSING.to_string(), |seen| seen.rank.to_string()),
+            self.value(seen.map(|seen| f64::from(seen.outlook.entropy))),
+            note.to_string(),
+        ];
+        self.write(&[], own)
+    }
+
+    /// Stands where a text has nothing to list.
+    pub fn nothing(&mut self, input: &[&str], note: &str) -> csv::Result<()> {
+        let missing = std::iter::repeat_n(MISSING.to_string(), 7);
+        self.write(input, missing.chain([note.to_string()]))
+    }
+
+    /// A word.
+    pub fn word(&mut self, input: &[&str], word: &WordRecord) -> csv::Result<()> {
+        let own = [
+            word.index.to_string(),
+            word.word.clone(),
+            word.start.to_string(),
+            word.end.to_string(),
+            self.value(word.surprisal_sum),
+            self.value(word.surprisal_corrected),
+            self.value(word.entropy.map(f64::from)),
+            word.note.clone().unwrap_or_default(),
+        ];
+        self.write(input, own)
+    }
+
+    /// A line, a smallest part or a region.
+    pub fn region(&mut self, input: &[&str], region: &RegionRecord) -> csv::Result<()> {
+        let own = [
+            region.index.to_string(),
+            region.text.clone(),
+            region.start.to_string(),
+            region.end.to_string(),
+            self.value(region.surprisal_sum),
+            self.value(region.surprisal_corrected.flatten()),
+            self.value(region.entropy.map(f64::from)),
+            region.note.unwrap_or_default().to_string(),
+        ];
+        self.write(input, own)
+    }
+
+    /// Writes out what is buffered.
+    pub fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+
+    fn value(&self, nats: Option<f64>) -> String {
+        let finite = nats.filter(|value| value.is_finite());
+        finite.map_or(MISSING.to_string(), |value| self.unit.of(value).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

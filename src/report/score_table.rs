@@ -1,0 +1,205 @@
+//! Scored texts as tables for people.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use super::bars::{Paint, bar};
+use super::score::{RegionRecord, Totals, WordRecord};
+use super::table::{alternatives, padded};
+use super::unit::Unit;
+use crate::colouring::{Colouring, Level};
+use crate::score::stats::{SHARES, Stats};
+use crate::step::Step;
+use crate::token::{Vocab, printable, text_of, visible};
+
+/// Columns of a token or word.
+const TOKEN: usize = 18;
+/// Columns of a bar; one stands for a bit.
+const BAR: usize = 16;
+
+/// How tables look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// The unit of surprisal and entropy.
+    pub unit: Unit,
+    /// Colours.
+    pub paint: Paint,
+}
+
+/// How surprising a token is, for its colour.
+pub fn level(step: &Step) -> Option<Level> {
+    step.seen.as_ref().and_then(|seen| Colouring::Surprisal.level(seen))
+}
+
+impl Look {
+    /// The head of a table of tokens.
+    ///
+    /// # Errors
+    /// Those of the writer, as everywhere here.
+    pub fn token_head(self, out: &mut impl Write) -> io::Result<()> {
+        let unit = self.unit.short();
+        let entropy = format!("H {unit}");
+        let (token, bars) = (padded("token", TOKEN), padded("surprisal", BAR));
+        let (number, p) = ("token", "raw %");
+        writeln!(out, "{number:>6}  {token} {bars} {unit:>7} {p:>7} {:>7} {entropy:>8}  instead", "rank")
+    }
+
+    /// A row for the token with this number.
+    pub fn token(self, out: &mut impl Write, number: usize, step: &Step, vocab: &Vocab) -> io::Result<()> {
+        let token = padded(&vocab.visible(step.id), TOKEN);
+        let Some(seen) = &step.seen else {
+            return writeln!(out, "{number:>6}  {token} {} {:>7}", padded("", BAR), "–");
+        };
+        let surprisal = seen.surprisal();
+        let shown = self.paint.level(level(step).unwrap_or_default(), &self.bar(surprisal));
+        let gap = " ".repeat(BAR - self.bar(surprisal).chars().count());
+        let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(seen.outlook.entropy)));
+        let p = f64::from(seen.logprob).exp() * 100.0;
+        let others = alternatives(step, seen, vocab);
+        writeln!(
+            out,
+            "{number:>6}  {token} {shown}{gap} {value:>7} {p:>7.2} {:>7} {entropy:>8}  {others}",
+            seen.rank
+        )
+    }
+
+    /// The text in the colours of its tokens' surprisal, and what the colours mean.
+    pub fn coloured(
+        self,
+        out: &mut impl Write,
+        text: &[u8],
+        tokens: &[(Range<usize>, Option<Level>)],
+    ) -> io::Result<()> {
+        writeln!(out)?;
+        // Neighbours of one level share an escape sequence, and a character its tokens' last level.
+        let mut pending: Option<(Range<usize>, Option<Level>)> = None;
+        for (span, level) in tokens {
+            pending = Some(match pending.take() {
+                Some((before, last)) if last == *level => (before.start..span.end, last),
+                Some((before, last)) if !is_character_edge(text, before.end) => {
+                    (before.start..span.end, (*level).max(last))
+                }
+                Some((before, last)) => {
+                    self.stretch(out, &text[before], last)?;
+                    (span.clone(), *level)
+                }
+                None => (span.clone(), *level),
+            });
+        }
+        if let Some((span, level)) = pending {
+            self.stretch(out, &text[span], level)?;
+        }
+        let legend = Colouring::Surprisal;
+        writeln!(out, "\n\n{}", self.paint.legend(legend.name(), legend.legend()))
+    }
+
+    fn stretch(self, out: &mut impl Write, bytes: &[u8], level: Option<Level>) -> io::Result<()> {
+        let shown = printable(&text_of(bytes));
+        let painted = level.map_or_else(|| self.paint.dim(&shown), |level| self.paint.level(level, &shown));
+        write!(out, "{painted}")
+    }
+
+    fn bar(self, nats: f64) -> String {
+        bar(Unit::Bits.of(nats) / BAR as f64, BAR)
+    }
+
+    fn figure(self, nats: f64) -> String {
+        if nats.is_finite() { format!("{:.2}", self.unit.of(nats)) } else { "inf".to_string() }
+    }
+
+    fn optional(self, nats: Option<f64>) -> String {
+        nats.map_or_else(|| "–".to_string(), |nats| self.figure(nats))
+    }
+
+    /// A table of words.
+    pub fn words<'a>(
+        self,
+        out: &mut impl Write,
+        words: impl IntoIterator<Item = &'a WordRecord>,
+    ) -> io::Result<()> {
+        let unit = self.unit.short();
+        let (word, bars) = (padded("word", TOKEN), padded("corrected", BAR));
+        writeln!(
+            out,
+            "{:>6}  {word} {bars} {:>13} {:>9} {:>8}",
+            "word",
+            format!("corrected {unit}"),
+            format!("sum {unit}"),
+            format!("H {unit}")
+        )?;
+        for word in words {
+            let shown = padded(&visible(word.word.as_bytes()), TOKEN);
+            let bars = padded(&self.bar(word.surprisal_corrected.unwrap_or(0.0)), BAR);
+            let (corrected, sum) =
+                (self.optional(word.surprisal_corrected), self.optional(word.surprisal_sum));
+            let entropy = self.optional(word.entropy.map(f64::from));
+            let note = word.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
+            writeln!(out, "{:>6}  {shown} {bars} {corrected:>13} {sum:>9} {entropy:>8}{note}", word.index)?;
+        }
+        Ok(())
+    }
+
+    /// A table of lines, smallest parts or regions.
+    pub fn regions<'a>(
+        self,
+        out: &mut impl Write,
+        name: &str,
+        regions: impl IntoIterator<Item = &'a RegionRecord>,
+    ) -> io::Result<()> {
+        let unit = self.unit.short();
+        let (bars, sum, corrected) = (padded("sum", BAR), format!("sum {unit}"), format!("corrected {unit}"));
+        writeln!(out, "{name:>6}  {bars} {sum:>9} {corrected:>13} {:>7}  text", "tokens")?;
+        for region in regions {
+            // A region is worth several words: a column stands for eight bits.
+            let bars = padded(&self.bar(region.surprisal_sum.unwrap_or(0.0) / 8.0), BAR);
+            let sum = self.optional(region.surprisal_sum);
+            let corrected = self.optional(region.surprisal_corrected.flatten());
+            let count = region.tokens[1] - region.tokens[0];
+            let note = region.note.map_or(String::new(), |note| format!("  ({note})"));
+            let shown = visible(region.text.as_bytes());
+            writeln!(out, "{:>6}  {bars} {sum:>9} {corrected:>13} {count:>7}  {shown}{note}", region.index)?;
+        }
+        Ok(())
+    }
+
+    /// The line under a table.
+    pub fn totals(self, out: &mut impl Write, totals: &Totals, tokens: usize) -> io::Result<()> {
+        let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
+        writeln!(
+            out,
+            "Σ ln p {} nat · {} nat/token · ppl {} · {} bit/token · {} bit/byte · {} of {tokens} tokens scored, {} bytes",
+            figure(totals.sum_logprob),
+            figure(totals.mean_logprob),
+            figure(totals.ppl),
+            figure(totals.bits_per_token),
+            figure(totals.bits_per_byte),
+            totals.scored_tokens,
+            totals.bytes
+        )
+    }
+
+    /// Detection statistics.
+    pub fn stats(self, out: &mut impl Write, stats: &Stats) -> io::Result<()> {
+        let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.4}"));
+        let by_share = |values: [Option<f64>; SHARES.len()]| {
+            let pairs = SHARES.into_iter().zip(values);
+            pairs.map(|(share, value)| format!("{share}: {}", figure(value))).collect::<Vec<_>>().join("  ")
+        };
+        writeln!(out, "ppl              {}", figure(stats.ppl))?;
+        writeln!(out, "mean_logprob     {} nat", figure(stats.mean_logprob))?;
+        writeln!(out, "lrr              {}", figure(stats.lrr))?;
+        let [a, b, c, d] = stats.gltr_buckets;
+        writeln!(out, "gltr_buckets     1–10: {a}  11–100: {b}  101–1000: {c}  above: {d}")?;
+        writeln!(out, "min_k            {}", by_share(stats.min_k.0))?;
+        writeln!(out, "min_k_pp         {}", by_share(stats.min_k_pp.0))?;
+        writeln!(out, "fast_detect_gpt  {}", figure(stats.fast_detect_gpt))?;
+        match stats.binoculars {
+            Some(binoculars) => writeln!(out, "binoculars       {binoculars:.4}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_character_edge(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|byte| byte & 0xC0 != 0x80)
+}

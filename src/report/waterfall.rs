@@ -1,0 +1,70 @@
+//! What the sampler made of the candidates of each step: raw probability, final probability, and the
+//! stage that dropped a candidate.
+
+use std::io::{self, Write};
+
+use super::bars::bar;
+use super::next::percent;
+use super::table::padded;
+use super::unit::Unit;
+use crate::distribution::Depth;
+use crate::step::{Candidate, Fate, Seen, Step};
+use crate::token::Vocab;
+
+/// Columns of a bar.
+const BAR: usize = 12;
+/// Columns of a token.
+const TOKEN: usize = 18;
+
+/// Writes a block a step.
+///
+/// # Errors
+/// Those of the writer.
+pub fn waterfall<'a>(
+    out: &mut impl Write,
+    steps: impl IntoIterator<Item = &'a Step>,
+    k: Depth,
+    vocab: &Vocab,
+) -> io::Result<()> {
+    let (token, bars) = (padded("candidate", TOKEN), padded("", BAR));
+    writeln!(out, "      {token} {:>6} {bars}  {:>6}", "raw %", "final %")?;
+    for (i, step) in steps.into_iter().enumerate() {
+        let Some(seen) = &step.seen else { continue };
+        head(out, i + 1, step, seen, vocab)?;
+        let (shown, residual) = seen.outlook.shown(seen.outlook.count(k));
+        for candidate in shown {
+            row(out, candidate, step, vocab)?;
+        }
+        let mut hidden = (seen.outlook.n_vocab as usize - shown.len(), residual);
+        if let (Some(fate), false) = (seen.fate, shown.iter().any(|candidate| candidate.id == step.id)) {
+            let own = Candidate { id: step.id, logprob: seen.logprob, rank: seen.rank, fate: Some(fate) };
+            row(out, &own, step, vocab)?;
+            hidden = (hidden.0 - 1, (residual - own.prob()).max(0.0));
+        }
+        let rest = padded(&format!("… {} more", hidden.0), TOKEN + 2);
+        writeln!(out, "    {rest} {:>6}", percent(hidden.1))?;
+    }
+    Ok(())
+}
+
+fn head(out: &mut impl Write, number: usize, step: &Step, seen: &Seen, vocab: &Vocab) -> io::Result<()> {
+    let entropy = Unit::Bits.of(f64::from(seen.outlook.entropy));
+    let (token, rank) = (vocab.visible(step.id), seen.rank);
+    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} bit", seen.logprob)
+}
+
+fn row(out: &mut impl Write, candidate: &Candidate, step: &Step, vocab: &Vocab) -> io::Result<()> {
+    let mark = if candidate.id == step.id { "▸" } else { " " };
+    let token = padded(&vocab.visible(candidate.id), TOKEN);
+    let raw = candidate.prob();
+    let end = candidate.fate.map(outcome).unwrap_or_default();
+    let bars = padded(&bar(raw, BAR), BAR);
+    writeln!(out, "    {mark} {token} {:>6} {bars}  {end}", percent(raw))
+}
+
+fn outcome(fate: Fate) -> String {
+    match fate.dropped_by {
+        Some(stage) => format!("{:>6} dropped by {stage}", "–"),
+        None => format!("{:>6} {}", percent(f64::from(fate.prob)), bar(f64::from(fate.prob), BAR)),
+    }
+}
