@@ -60,13 +60,14 @@ pub struct Prompt {
 pub enum Note {
     /// The model has no chat template.
     PlainTranscript,
-    /// The template takes no system message.
-    SystemFolded {
-        /// It would have left it out without a word.
-        silently: bool,
-    },
+    /// The template refuses a system message: it was put into the first of the user's.
+    SystemFolded,
+    /// The template writes nothing of the system message.
+    SystemLeftOut,
     /// The template takes only plain text.
     PartsJoined,
+    /// The template takes text only in parts.
+    TextAsParts,
     /// A part that is no text was left out.
     PartLeftOut {
         /// Index of the message.
@@ -106,13 +107,16 @@ impl fmt::Display for Note {
             Note::PlainTranscript => f.write_str(
                 "this model has no chat template (it is no chat model): the conversation is a plain transcript of \"Question:\" and \"Answer:\"",
             ),
-            Note::SystemFolded { silently: false } => f.write_str(
+            Note::SystemFolded => f.write_str(
                 "the chat template refuses a system message: it stands at the beginning of the first user message",
             ),
-            Note::SystemFolded { silently: true } => f.write_str(
-                "the chat template leaves a system message out: it stands at the beginning of the first user message",
-            ),
+            Note::SystemLeftOut => {
+                f.write_str("the chat template leaves the system message out: the model does not see it")
+            }
             Note::PartsJoined => f.write_str("the chat template takes plain text only: text parts were joined"),
+            Note::TextAsParts => {
+                f.write_str("the chat template writes no plain text: every text is given as a part of type text")
+            }
             Note::PartLeftOut { message, kind } => {
                 write!(f, "message {}: a part of type {kind:?} was left out", message + 1)
             }

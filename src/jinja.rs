@@ -12,6 +12,7 @@ mod clock;
 mod dict;
 mod error;
 mod filters;
+mod generator;
 pub mod json;
 mod methods;
 mod numbers;

@@ -72,13 +72,7 @@ pub fn prepare(
         Ok(text) => {
             prepared.text = text;
             if folds && leaves_out_system(template, &prepared, &messages[0]) {
-                let mut folded = prepared.clone();
-                folded.place(&messages, true);
-                if let Ok(text) = template.render_json(&folded, &folded.messages) {
-                    folded.text = text;
-                    folded.notes.push(Note::SystemFolded { silently: true });
-                    return Ok(folded);
-                }
+                prepared.notes.push(Note::SystemLeftOut);
             }
             Ok(prepared)
         }
@@ -87,7 +81,7 @@ pub fn prepare(
             prepared.text = template
                 .render_json(&prepared, &prepared.messages)
                 .map_err(|_| explain(error, conversation))?;
-            prepared.notes.push(Note::SystemFolded { silently: false });
+            prepared.notes.push(Note::SystemFolded);
             Ok(prepared)
         }
         Err(error) => Err(explain(error, conversation)),
@@ -104,9 +98,15 @@ fn leaves_out_system(template: &ChatTemplate, prepared: &Prepared, system: &Mess
     template.render_json(prepared, &others).is_ok_and(|text| text == prepared.text)
 }
 
-/// Messages with plain text where the template knows no parts.
+/// Messages with plain text where the template knows no parts, and in parts where it knows nothing else.
 fn fit_parts(template: &ChatTemplate, messages: &[Message], notes: &mut Vec<Note>) -> Vec<Message> {
     let has_parts = messages.iter().any(|message| matches!(message.content, Content::Parts(_)));
+    let has_text =
+        messages.iter().any(|message| matches!(&message.content, Content::Text(text) if !text.is_empty()));
+    if has_text && template.takes_only_parts() {
+        notes.push(Note::TextAsParts);
+        return messages.iter().map(in_parts).collect();
+    }
     if !has_parts || template.takes_parts() {
         return messages.to_vec();
     }
@@ -120,6 +120,17 @@ fn fit_parts(template: &ChatTemplate, messages: &[Message], notes: &mut Vec<Note
         Message { content: Content::Text(message.text()), ..message.clone() }
     });
     joined.collect()
+}
+
+/// A message whose text is a part of its content.
+fn in_parts(message: &Message) -> Message {
+    match &message.content {
+        Content::Text(text) => {
+            let part = json!({"type": "text", "text": text});
+            Message { content: Content::Parts(vec![part]), ..message.clone() }
+        }
+        _ => message.clone(),
+    }
 }
 
 impl Prepared {

@@ -25,8 +25,8 @@ pub struct ChatTemplate {
     bos: Option<String>,
     eos: Option<String>,
     is_transcript: bool,
-    /// Whether it takes content in parts; asked when first needed.
-    takes_parts: OnceLock<bool>,
+    /// The forms of content it takes; asked when first needed.
+    takes: OnceLock<Takes>,
 }
 
 /// A conversation as text.
@@ -57,13 +57,7 @@ impl ChatTemplate {
         let source = if is_transcript { TRANSCRIPT } else { source };
         let template = Jinja::with_clock(Dialect::Chat, clock).template("chat template", source)?;
         let known = |text: &str| (!text.is_empty()).then(|| text.to_string());
-        Ok(ChatTemplate {
-            template,
-            bos: known(bos),
-            eos: known(eos),
-            is_transcript,
-            takes_parts: OnceLock::new(),
-        })
+        Ok(ChatTemplate { template, bos: known(bos), eos: known(eos), is_transcript, takes: OnceLock::new() })
     }
 
     /// The template for models that have none: a plain transcript of "Question:" and "Answer:".
@@ -137,14 +131,37 @@ impl ChatTemplate {
 
     /// Whether a message in parts comes out as its text.
     pub(super) fn takes_parts(&self) -> bool {
+        self.content().parts
+    }
+
+    /// Whether only a message in parts does.
+    pub(super) fn takes_only_parts(&self) -> bool {
+        let content = self.content();
+        content.parts && !content.text
+    }
+
+    /// Tries both forms of content on a message of the user.
+    fn content(&self) -> Takes {
         const PROBE: &str = "how are you";
-        *self.takes_parts.get_or_init(|| {
-            let message = json!({"role": "user", "content": [{"type": "text", "text": PROBE}]});
-            let rendered = self.render_json(&Prepared::default(), &[message]);
-            let printed = |text: &str| text.contains("'type'") || text.contains("\"type\"");
-            rendered.is_ok_and(|text| text.contains(PROBE) && !printed(&text))
+        let tried = |content: Json| {
+            let message = json!({"role": "user", "content": content});
+            self.render_json(&Prepared::default(), &[message]).is_ok_and(|text| {
+                let printed = text.contains("'type'") || text.contains("\"type\"");
+                text.contains(PROBE) && !printed
+            })
+        };
+        *self.takes.get_or_init(|| Takes {
+            text: tried(json!(PROBE)),
+            parts: tried(json!([{"type": "text", "text": PROBE}])),
         })
     }
+}
+
+/// The forms of content a template writes.
+#[derive(Clone, Copy, Debug)]
+struct Takes {
+    text: bool,
+    parts: bool,
 }
 
 /// A message whose reasoning, whatever its name, is found under the names that templates use.

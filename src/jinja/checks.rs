@@ -4,15 +4,19 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, State, Value};
 
 use super::filters::defined;
+use super::generator::is_generator;
 use super::operators::{compare, contains};
 use super::{numbers, python};
 
 /// Adds the tests.
 pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_test("iterable", has_items);
+    environment.add_test("iterable", |state: &State, value: &Value| {
+        Ok::<_, Error>(is_generator(value) || has_items(state, value)?)
+    });
     environment.add_test("sequence", |state: &State, value: &Value| has_items(state, value).unwrap_or(false));
     environment.add_test("in", contains);
-    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+    environment
+        .add_test("callable", |value: &Value| value.kind() == ValueKind::Plain && !is_generator(value));
     environment.add_test("even", |state: &State, value: &Value| {
         Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 0.0)
     });

@@ -4,7 +4,7 @@ use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::{Dialect, json, numbers, operators, pattern, python, strings, text_filters};
+use super::{Dialect, generator, json, numbers, pattern, python, strings, text_filters};
 
 /// Adds the filters of a dialect.
 pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) {
@@ -22,12 +22,7 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) 
     environment.add_filter("join", join);
     environment.add_filter("dictsort", dictsort);
     environment.add_filter("unique", unique);
-    environment.add_filter("batch", |state: &State, value: Value, count: usize, fill: Option<Value>| {
-        operators::kept(state, minijinja::filters::batch(state, value, count, fill)?, false)
-    });
-    environment.add_filter("slice", |state: &State, value: Value, count: usize, fill: Option<Value>| {
-        operators::kept(state, minijinja::filters::slice(state, value, count, fill)?, false)
-    });
+    generator::install(environment);
     text_filters::install(environment);
     if dialect == Dialect::Harness {
         environment.add_filter("tojson", |state: &State, value: &Value, args: Tail| {
@@ -151,5 +146,5 @@ fn unique(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
             kept.push(item);
         }
     }
-    Ok(Value::from(kept))
+    Ok(generator::generator(kept))
 }

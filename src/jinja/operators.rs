@@ -10,6 +10,7 @@ use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::filters::defined;
+use super::generator::is_generator;
 use super::rewrite::{EACH, KEPT, KEPT_INSIDE};
 use super::{numbers, python, strings};
 
@@ -71,6 +72,7 @@ fn each(state: &State, items: &[Value]) -> Result<Value, Error> {
         none if none.is_none() => Err(invalid("a loop over None; test the value first".to_string())),
         // As a list, so that the loop knows its length.
         text if text.kind() == ValueKind::String => Ok(text.try_iter()?.collect()),
+        generator if is_generator(&generator) => kept(state, generator.try_iter()?.collect(), false),
         items => kept(state, items, false),
     }
 }
@@ -207,7 +209,7 @@ pub(super) fn contains(state: &State, item: &Value, container: &Value) -> Result
             }
             Ok(container.as_object().is_some_and(|object| object.get_value(item).is_some()))
         }
-        ValueKind::Seq | ValueKind::Iterable => {
+        kind if matches!(kind, ValueKind::Seq | ValueKind::Iterable) || is_generator(container) => {
             state.consume_fuel(container.len().unwrap_or(0) as u64 / 2)?;
             for candidate in container.try_iter()?.checked() {
                 if candidate? == *item {

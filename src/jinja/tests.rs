@@ -312,3 +312,22 @@ fn hostile_templates_end_soon() {
     let deep = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
     assert_eq!(refusal(&deep).kind, ErrorKind::Syntax);
 }
+
+#[test]
+fn generators_are_pythons() {
+    for (text, expected) in [
+        ("{% if [] | map('upper') %}y{% endif %}", "y"),
+        ("{% if not (x | selectattr('a')) %}none{% endif %}", ""),
+        ("{% set g = 'ab' | map('upper') %}{{ g | first }}{{ g | list }}{{ g | list }}", "A['B'][]"),
+        ("{% for c in 'ab' | select %}{{ c }}{{ loop.length }}{{ loop.last }}{% endfor %}", "a2Falseb2True"),
+        ("{{ 'B' in 'ab' | map('upper') }}{{ ('ab' | map('upper')) == ['A', 'B'] }}", "TrueFalse"),
+        ("{{ 0 | select | list }}{{ none | rejectattr('a') | list }}", "[][]"),
+        ("{{ 'ab' | map('upper') is iterable }}{{ 'ab' | map('upper') is sequence }}", "TrueFalse"),
+        ("{{ [1, 2] | reverse | list }}{{ 'ab' | reverse }}", "[2, 1]ba"),
+    ] {
+        assert_eq!(render(text), expected, "{text}");
+    }
+    for refused in ["length", "last", "tojson"] {
+        refusal(&format!("{{{{ [1] | map('string') | {refused} }}}}"));
+    }
+}

@@ -36,10 +36,10 @@ fn text_is_what_the_template_writes() {
 fn a_refused_system_message_goes_to_the_user() {
     let rendered = render(ALTERNATES, &turns()).unwrap();
     assert_eq!(rendered.text, "[Be brief.\n\n hi\n][yes][so]");
-    assert_eq!(rendered.notes, [Note::SystemFolded { silently: false }]);
+    assert_eq!(rendered.notes, [Note::SystemFolded]);
     let rendered = render(LEAVES_OUT, &turns()).unwrap();
-    assert_eq!(rendered.text, "[Be brief.\n\n hi\n][yes][so]");
-    assert_eq!(rendered.notes, [Note::SystemFolded { silently: true }]);
+    assert_eq!(rendered.text, "[ hi\n][yes][so]", "what transformers renders");
+    assert_eq!(rendered.notes, [Note::SystemLeftOut]);
     let rendered = render(FOLDS, &turns()).unwrap();
     assert_eq!((rendered.text.as_str(), rendered.notes.len()), ("[Be brief.\n\n hi\n][yes][so]", 0));
 }
@@ -68,6 +68,15 @@ fn parts_reach_templates_that_know_them() {
     assert!(rendered.text.contains("user\nsee this<|im_end|>"));
     let left_out = Note::PartLeftOut { message: 0, kind: "image".to_string() };
     assert_eq!(rendered.notes, [Note::PartsJoined, left_out]);
+}
+
+#[test]
+fn text_is_put_in_parts_for_templates_that_know_nothing_else() {
+    let only = "{% for m in messages %}{% for p in m.content %}{% if p.type == 'text' %}[{{ p.text }}]{% endif %}{% endfor %}{% endfor %}";
+    let rendered = render(only, &turns()).unwrap();
+    assert_eq!(rendered.text, "[Be brief.][ hi\n][yes][so]");
+    assert_eq!(rendered.notes, [Note::TextAsParts]);
+    assert_eq!(render(PARTS, &turns()).unwrap().notes, []);
 }
 
 #[test]
