@@ -12,6 +12,7 @@ pub mod loading;
 pub mod model;
 pub mod paths;
 pub mod pipe;
+pub mod probe;
 pub mod report;
 pub mod sampling;
 pub mod score;

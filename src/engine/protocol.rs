@@ -39,6 +39,13 @@ impl CancelFlag {
     }
 }
 
+impl From<Arc<AtomicBool>> for CancelFlag {
+    /// A flag that something else raises too, such as a signal handler.
+    fn from(raised: Arc<AtomicBool>) -> CancelFlag {
+        CancelFlag(raised)
+    }
+}
+
 impl PartialEq for CancelFlag {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

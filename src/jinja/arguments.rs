@@ -71,9 +71,7 @@ impl<'a> Arguments<'a> {
     pub fn optional_int(&mut self, name: &str) -> Result<Option<i64>, Error> {
         match self.optional(name)? {
             Some(value) if !value.is_none() => match i64::try_from(value.clone()) {
-                Ok(number) if value.is_integer() || value.kind() == ValueKind::Bool => {
-                    Ok(Some(number))
-                }
+                Ok(number) if value.is_integer() || value.kind() == ValueKind::Bool => Ok(Some(number)),
                 _ => Err(self.wrong(name, "a whole number", &value)),
             },
             _ => Ok(None),

@@ -13,9 +13,15 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_test("sequence", |state: &State, value: &Value| has_items(state, value).unwrap_or(false));
     environment.add_test("in", contains);
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
-    environment.add_test("even", |state: &State, value: &Value| Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 0.0));
-    environment.add_test("odd", |state: &State, value: &Value| Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 1.0));
-    environment.add_test("divisibleby", |state: &State, value: &Value, by: &Value| Ok::<_, Error>(numbers::rest(state, value, by)? == 0.0));
+    environment.add_test("even", |state: &State, value: &Value| {
+        Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 0.0)
+    });
+    environment.add_test("odd", |state: &State, value: &Value| {
+        Ok::<_, Error>(numbers::rest(state, value, &Value::from(2))? == 1.0)
+    });
+    environment.add_test("divisibleby", |state: &State, value: &Value, by: &Value| {
+        Ok::<_, Error>(numbers::rest(state, value, by)? == 0.0)
+    });
     environment.add_test("lower", |state: &State, value: &Value| {
         cased(state, value, char::is_lowercase, char::is_uppercase)
     });

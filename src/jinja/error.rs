@@ -97,7 +97,9 @@ fn describe(error: &Error) -> (ErrorKind, String) {
         _ => ErrorKind::Runtime,
     };
     let reason = match (kind, error.detail()) {
-        (ErrorKind::Limit, _) => "the template does more work than any real one; it may never end".to_string(),
+        (ErrorKind::Limit, _) => {
+            "the template does more work than any real one; it may never end".to_string()
+        }
         (_, Some(detail)) => format!("{}: {detail}", error.kind()),
         (_, None) => error.kind().to_string(),
     };

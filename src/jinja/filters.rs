@@ -112,7 +112,9 @@ fn dictsort(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
     let place = match by.as_str() {
         "key" => 0,
         "value" => 1,
-        _ => return Err(Error::new(ErrorKind::InvalidOperation, "dictsort: by must be \"key\" or \"value\"")),
+        _ => {
+            return Err(Error::new(ErrorKind::InvalidOperation, "dictsort: by must be \"key\" or \"value\""));
+        }
     };
     defined(state, value)?;
     if value.kind() != ValueKind::Map {
@@ -128,7 +130,7 @@ fn dictsort(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
     state.consume_fuel(pairs.len() as u64 * 8)?;
     let key = |pair: &[Value; 2]| folded(&pair[place], case_sensitive);
     if reverse {
-        pairs.sort_by(|left, right| key(right).cmp(&key(left)));
+        pairs.sort_by_key(|pair| std::cmp::Reverse(key(pair)));
     } else {
         pairs.sort_by_key(key);
     }

@@ -13,9 +13,7 @@ use super::{python, strings};
 pub fn call(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     let args = Arguments::new(method, args.to_vec());
     match value.kind() {
-        ValueKind::String => {
-            strings::call(state, value.as_str().unwrap_or_default(), args, method)
-        }
+        ValueKind::String => strings::call(state, value.as_str().unwrap_or_default(), args, method),
         ValueKind::Map => map(value, method, args),
         ValueKind::Seq | ValueKind::Iterable => list(value, method, args),
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -25,7 +23,17 @@ pub fn call(state: &mut State, value: &Value, method: &str, args: &[Value]) -> R
 /// Attributes of a Python dictionary: what `value.name` finds before it looks at the keys.
 pub fn is_map_attribute(name: &str) -> bool {
     const NAMES: [&str; 11] = [
-        "clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values",
+        "clear",
+        "copy",
+        "fromkeys",
+        "get",
+        "items",
+        "keys",
+        "pop",
+        "popitem",
+        "setdefault",
+        "update",
+        "values",
     ];
     NAMES.contains(&name)
 }
@@ -33,9 +41,9 @@ pub fn is_map_attribute(name: &str) -> bool {
 fn map(value: &Value, method: &str, mut args: Arguments) -> Result<Value, Error> {
     let result = match method {
         "keys" => Value::from(keys(value)?),
-        "values" => Value::from(
-            keys(value)?.iter().map(|key| value.get_item(key)).collect::<Result<Vec<_>, _>>()?,
-        ),
+        "values" => {
+            Value::from(keys(value)?.iter().map(|key| value.get_item(key)).collect::<Result<Vec<_>, _>>()?)
+        }
         "items" => Value::from(
             keys(value)?
                 .into_iter()

@@ -145,7 +145,8 @@ pub fn round(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
     let method = args.optional_text("method")?.unwrap_or_else(|| "common".to_string());
     args.finish()?;
     defined(state, value)?;
-    let number = real(value).ok_or_else(|| invalid(format!("round takes a number, not a {}", value.kind())))?;
+    let number =
+        real(value).ok_or_else(|| invalid(format!("round takes a number, not a {}", value.kind())))?;
     let power = 10f64.powi(precision.clamp(-400, 400) as i32);
     match method.as_str() {
         "ceil" => Ok(Value::from((number * power).ceil() / power)),

@@ -32,9 +32,8 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_function("__ge", |left: &Value, right: &Value| compare(left, right).map(Ordering::is_ge));
     environment.add_function(EACH, |state: &State, items: Rest<Value>| each(state, &items));
     environment.add_function(KEPT, |state: &State, values: Rest<Value>| kept(state, one(&values), false));
-    environment.add_function(KEPT_INSIDE, |state: &State, values: Rest<Value>| {
-        kept(state, one(&values), true)
-    });
+    environment
+        .add_function(KEPT_INSIDE, |state: &State, values: Rest<Value>| kept(state, one(&values), true));
     environment.add_function("dict", |state: &State, value: Option<Value>, named: Kwargs| {
         kept(state, minijinja::functions::dict(value, named)?, false)
     });

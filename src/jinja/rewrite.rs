@@ -295,9 +295,11 @@ impl Parser<'_, '_> {
     fn primary(&mut self) -> Option<()> {
         match self.kind()? {
             Kind::Open => return self.literal(),
-            Kind::Text => while self.kind() == Some(Kind::Text) {
-                self.at += 1;
-            },
+            Kind::Text => {
+                while self.kind() == Some(Kind::Text) {
+                    self.at += 1;
+                }
+            }
             Kind::Number => self.at += 1,
             Kind::Name if !self.is_keyword() => self.at += 1,
             _ => return None,

@@ -266,7 +266,10 @@ fn affix(text: &str, args: &mut Arguments, start: bool) -> Result<Value, Error> 
     }
     if !wanted.is_tuple() {
         let method = if start { "startswith" } else { "endswith" };
-        return Err(invalid(format!("{method} takes a string or a tuple of strings, not a {}", wanted.kind())));
+        return Err(invalid(format!(
+            "{method} takes a string or a tuple of strings, not a {}",
+            wanted.kind()
+        )));
     }
     for affix in wanted.try_iter()?.checked() {
         let affix = affix?;

@@ -18,9 +18,8 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter("capitalize", |state: &State, value: &Value| {
         text(state, value).map(|text| strings::capitalize(&text))
     });
-    environment.add_filter("safe", |state: &State, value: &Value| {
-        text(state, value).map(Value::from_safe_string)
-    });
+    environment
+        .add_filter("safe", |state: &State, value: &Value| text(state, value).map(Value::from_safe_string));
     environment.add_filter("title", |state: &State, value: &Value| {
         text(state, value).map(|text| strings::title_filter(&text))
     });
@@ -151,7 +150,11 @@ fn urlencode(state: &State, value: &Value) -> Result<String, Error> {
                 let [key, item] = pair.as_slice() else {
                     return Err(invalid("urlencode: the items must be pairs"));
                 };
-                pairs.push(format!("{}={}", quoted(&text(state, key)?, b""), quoted(&text(state, item)?, b"")));
+                pairs.push(format!(
+                    "{}={}",
+                    quoted(&text(state, key)?, b""),
+                    quoted(&text(state, item)?, b"")
+                ));
             }
             Ok(pairs.join("&"))
         }
