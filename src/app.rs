@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::cli::{ChatArgs, Cli, Command};
+use crate::bench::DecodeBench;
+use crate::cli::{BenchArgs, ChatArgs, Cli, Command};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, ModelInfo};
 use crate::loading::{self, Found};
@@ -13,10 +14,11 @@ use crate::model::bar::{TerminalProgress, watch_signals};
 use crate::model::{self, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
+use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::session::Session;
-use crate::settings::{ConfigFile, Settings, SettingsError};
+use crate::settings::{ConfigFile, SamplingFlags, Settings, SettingsError};
 use crate::tui;
 
 /// Everything was answered.
@@ -91,12 +93,28 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         return models(command, &cli, &paths);
     }
     let file = ConfigFile::read(&paths.config_file())?;
-    let args = match &cli.command {
-        Some(Command::Chat(args)) => args,
-        _ => &cli.chat,
-    };
     keep_log(&paths);
-    chat(&cli, args, &paths, &file)
+    match &cli.command {
+        Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
+        Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
+        _ => chat(&cli, &cli.chat, &paths, &file),
+    }
+}
+
+fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
+    eprintln!("{}", running.origin.header());
+    let info = Arc::clone(&running.model);
+    let (pairs, tokens) = (args.pairs as usize, args.tokens as usize);
+    let mut decode = DecodeBench { client: &mut running.client, info, pairs, tokens };
+    let report = decode.run(|pair, bare, looking| {
+        eprintln!("pair {pair}: bare {bare:.1} t/s, looking {looking:.1} t/s");
+    })?;
+    let mut out = io::stdout().lock();
+    let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
+    written.map_err(Failure::usage)?;
+    Ok(OK)
 }
 
 fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8, Failure> {
@@ -156,7 +174,8 @@ impl Running {
     /// Finds and loads the model, with progress on standard error.
     fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
-        let Found { file, options } = loading::find(settings, paths, CancelFlag::default(), &progress)?;
+        let Found { file, options } =
+            loading::find(settings, paths, CancelFlag::default(), &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
         let sha256 = match file.sha256 {
             Some(sum) => sum,
@@ -164,7 +183,10 @@ impl Running {
         };
         progress.clear();
         let (client, model) = Client::load(options, |_| {})?;
-        let origin = Origin::new(&model, settings, Some(sha256));
+        let mut origin = Origin::new(&model, settings, Some(sha256));
+        // A copy in another format is still this file's model.
+        origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        origin.provenance.quantization = file.summary.quantization;
         Ok(Running { client, model, origin })
     }
 }

@@ -28,6 +28,8 @@ pub enum Command {
     /// List, fetch, describe and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Measure what looking costs, against the raw engine
+    Bench(BenchArgs),
 }
 
 /// Flags of a chat.
@@ -45,4 +47,18 @@ pub struct ChatArgs {
     /// Sampling
     #[command(flatten)]
     pub sampling: SamplingFlags,
+}
+
+/// Flags of the benchmark.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// Pairs of runs, without and with looking
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pairs: u32,
+    /// Tokens generated in each run
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=2048))]
+    pub tokens: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

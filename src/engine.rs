@@ -19,6 +19,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Name of the thread that runs the model.
+pub const ENGINE_THREAD: &str = "engine";
+
 /// Requests that may wait while one is running.
 const QUEUE: usize = 16;
 
@@ -44,7 +47,7 @@ impl Engine {
     pub fn spawn(options: LoadOptions, sink: impl Fn(Event) + Send + 'static) -> Engine {
         let (commands, inbox) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
-            .name("engine".to_string())
+            .name(ENGINE_THREAD.to_string())
             .spawn(move || watch(&sink, |sink| worker::run(&options, &inbox, sink)))
             .ok();
         Engine { commands, thread }

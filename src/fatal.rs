@@ -5,6 +5,7 @@
 
 use std::process::exit;
 
+use crate::engine::ENGINE_THREAD;
 use crate::engine::llama::on_native_abort;
 use crate::tui::terminal::restore_now;
 
@@ -26,8 +27,8 @@ pub fn prepare() {
     on_sigabrt();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // A panic of another thread is reported as an event and the screen lives on.
-        if std::thread::current().name() == Some("main") {
+        // A panic of the engine is reported as an event and the screen lives on.
+        if std::thread::current().name() != Some(ENGINE_THREAD) {
             restore_now();
             eprintln!("tokenscope: this is a bug, please report it:");
             report(info);

@@ -151,6 +151,14 @@ impl Template {
         from_outside(&self.environment, names.unwrap_or_default())
     }
 
+    /// The string literals of its expressions, as they are written between their quotes.
+    pub fn literals(&self) -> Vec<&str> {
+        let text = self.text();
+        let all = tokens::tags(text).into_iter().flat_map(|tag| tag.tokens);
+        let strings = all.filter(|token| token.kind == tokens::Kind::Text && token.range.len() > 2);
+        strings.map(|token| &text[token.range.start + 1..token.range.end - 1]).collect()
+    }
+
     /// Renders with these variables: a map from [`from_json`], `minijinja::context!` or the like.
     pub fn render(&self, variables: Value) -> Result<String, TemplateError> {
         self.environment

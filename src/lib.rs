@@ -1,6 +1,7 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
 
 pub mod app;
+pub mod bench;
 pub mod chat;
 pub mod cli;
 pub mod command;

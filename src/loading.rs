@@ -1,7 +1,9 @@
 //! From a setting to a model that can be loaded: shared by everything that runs one.
 
+use std::io::{BufRead, IsTerminal, Write};
+
 use crate::engine::{CancelFlag, LoadOptions};
-use crate::model::{Library, ModelError, ModelFile, Progress, Purpose};
+use crate::model::{Consent, Copies, Library, ModelError, ModelFile, Progress, Purpose};
 use crate::paths::Paths;
 use crate::settings::Settings;
 
@@ -14,6 +16,33 @@ pub struct Found {
     pub options: LoadOptions,
 }
 
+/// Asks on a terminal; elsewhere the flag is the consent, and standard error says so.
+pub struct AskOnTerminal;
+
+impl Consent for AskOnTerminal {
+    fn agrees(&self, what: &str) -> bool {
+        let mut err = std::io::stderr();
+        if !(std::io::stdin().is_terminal() && err.is_terminal()) {
+            let _ = writeln!(err, "{what}");
+            return true;
+        }
+        let _ = write!(err, "{what}. Go on? [Y/n] ");
+        let _ = err.flush();
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')
+    }
+}
+
+/// Takes the flag for consent.
+pub struct FlagIsConsent;
+
+impl Consent for FlagIsConsent {
+    fn agrees(&self, _: &str) -> bool {
+        true
+    }
+}
+
 /// Finds, fetches if need be, and checks the model that the settings name.
 ///
 /// # Errors
@@ -23,11 +52,17 @@ pub fn find(
     paths: &Paths,
     cancel: CancelFlag,
     progress: &dyn Progress,
+    consent: &dyn Consent,
 ) -> Result<Found, ModelError> {
     let library = Library::at(paths, std::env::current_exe().ok());
     let file = library.resolve(&settings.model, Purpose::Run, progress)?;
+    let copies = Copies {
+        folder: paths.copies(),
+        library: &library,
+        executable: std::env::current_exe().unwrap_or_default(),
+    };
     let options = LoadOptions {
-        path: file.path.clone(),
+        path: copies.obtain(&file, settings.weights, consent, progress)?,
         name: file.name.clone(),
         context: settings.ctx,
         threads: settings.threads,

@@ -9,9 +9,15 @@ use tokenscope::{app, cli::Cli, engine, fatal, model};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|command| command == model::check::SUBCOMMAND) {
-        let path = args.next().map(PathBuf::from).unwrap_or_default();
-        return model::check::run_child_check(&path, engine::trial::run);
+    match args.next() {
+        Some(command) if command == model::check::SUBCOMMAND => {
+            let path = args.next().map(PathBuf::from).unwrap_or_default();
+            return model::check::run_child_check(&path, engine::trial::run);
+        }
+        Some(command) if command == model::copies::SUBCOMMAND => {
+            return model::copies::run_child(args, engine::llama::convert);
+        }
+        _ => {}
     }
     fatal::prepare();
     match app::run(Cli::parse()) {

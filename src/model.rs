@@ -7,6 +7,7 @@
 pub mod bar;
 pub mod check;
 pub mod command;
+pub mod copies;
 pub mod describe;
 mod error;
 mod fetch;
@@ -19,6 +20,7 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use command::ModelsCommand;
+pub use copies::{Consent, Copies, Weights};
 pub use describe::Summary;
 pub use error::ModelError;
 pub use fetch::Fetcher;
@@ -157,6 +159,7 @@ impl Library {
         if let Some(executable) = self.executable.as_ref().filter(|_| !renowned) {
             check::verify_in_child(&gguf, executable, &self.memory, progress)?;
         }
+        progress.finish();
         let name = spec.name();
         let mut summary = Summary::of(&gguf, &name);
         summary.sha256.clone_from(&sha256);

@@ -300,12 +300,10 @@ impl Session {
     }
 
     fn messages(&self) -> Vec<Message> {
-        let system =
-            self.system.iter().map(|text| Message { role: Role::System, content: text.clone(), reply: None });
+        let system = self.system.iter().map(|text| Message::system(text.clone()));
         let turns = self.turns.iter().map(|turn| Message {
-            role: turn.role.clone(),
-            content: turn.content.clone(),
             reply: turn.reply.as_ref().map(|reply| reply.ids.clone()),
+            ..Message::new(turn.role.clone(), turn.content.clone())
         });
         system.chain(turns).collect()
     }

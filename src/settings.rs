@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::distribution::Depth;
 use crate::engine::Threads;
+use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
 use parse::{depth, mirostat, threads, xtc};
 
@@ -83,6 +84,9 @@ pub struct Flags {
     /// Repeatable arithmetic: CPU, F32 cache, no flash attention, fixed threads
     #[arg(long, global = true)]
     pub exact: bool,
+    /// Format to compute the weights in; a copy is made once and kept
+    #[arg(long, value_name = "FORMAT", env = "TOKENSCOPE_WEIGHTS", global = true)]
+    pub weights: Option<Weights>,
     /// When to colour
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
     pub color: Option<ColorChoice>,
@@ -177,6 +181,8 @@ pub struct Settings {
     pub bos: Bos,
     /// Repeatable arithmetic.
     pub exact: bool,
+    /// Format to compute the weights in.
+    pub weights: Weights,
     /// Colours.
     pub color: ColorChoice,
     /// Say less on standard error.
@@ -285,6 +291,7 @@ impl Settings {
             ctx: pick(|layer| layer.ctx),
             bos: general.iter().find_map(|layer| layer.bos).unwrap_or_default(),
             exact: general.iter().any(|layer| layer.exact),
+            weights: general.iter().find_map(|layer| layer.weights).unwrap_or_default(),
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,

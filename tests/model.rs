@@ -5,21 +5,25 @@ mod gguf;
 #[path = "support/mutate.rs"]
 mod mutate;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gguf::{File, Noise, tiny_gemma3, tiny_llama};
-use tokenscope::model::Silent;
 use tokenscope::model::check::{Verdict, try_in_child};
 use tokenscope::model::gguf::Gguf;
+use tokenscope::model::{FileId, Library, Purpose, Silent};
+use tokenscope::paths::Paths;
 
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_tokenscope"))
+/// What loads damaged files: the program, or another that answers `__check-model` as it does, such as
+/// a build of llama.cpp with a sanitizer.
+fn program() -> PathBuf {
+    std::env::var_os("TOKENSCOPE_FUZZ_PROGRAM").map_or(env!("CARGO_BIN_EXE_tokenscope").into(), PathBuf::from)
 }
 
 fn verdict_of(path: &Path) -> Verdict {
-    try_in_child(&Gguf::read(path).unwrap(), program(), &Silent).unwrap()
+    try_in_child(&Gguf::read(path).unwrap(), &program(), &Silent).unwrap()
 }
 
 #[test]
@@ -70,7 +74,7 @@ fn what_llama_cpp_refuses_is_told() {
 /// `None` where the reader refuses; else what was done and how it ended.
 fn trial(case: u64, path: &Path) -> Option<(String, Verdict)> {
     let mut noise = Noise(case);
-    let mut file = if case % 2 == 0 { tiny_llama(1) } else { tiny_gemma3(1) };
+    let mut file = if case.is_multiple_of(2) { tiny_llama(1) } else { tiny_gemma3(1) };
     if case % 16 >= 14 {
         file.tensors.clear();
     }
@@ -82,7 +86,7 @@ fn trial(case: u64, path: &Path) -> Option<(String, Verdict)> {
         // What is not checked in full is what the child process is for.
         false => gguf.is_fully_checked() && gguf.check_runnable().is_ok(),
     };
-    accepted.then(|| (deed, try_in_child(&gguf, program(), &Silent).unwrap()))
+    accepted.then(|| (deed, try_in_child(&gguf, &program(), &Silent).unwrap()))
 }
 
 fn damage(file: &mut File, noise: &mut Noise) -> (String, Vec<u8>) {
@@ -165,4 +169,87 @@ fn long_campaign() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first = number("TOKENSCOPE_FUZZ_FROM").unwrap_or(1_000_000);
     campaign(first, number("TOKENSCOPE_FUZZ").unwrap_or(1000)).report(first);
+}
+
+/// The program with an empty home of its own.
+fn tokenscope(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).env("TOKENSCOPE_HOME", home).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn an_unknown_file_is_tried_once() {
+    let home = tempfile::tempdir().unwrap();
+    let library = Library::at(&Paths::under(home.path()), Some(program()));
+    let path = home.path().join("tiny.gguf");
+    std::fs::write(&path, tiny_llama(1).bytes()).unwrap();
+    library.resolve(path.to_str().unwrap(), Purpose::Run, &Silent).unwrap();
+    assert!(library.memory().recall(&FileId::of(&path).unwrap()).loads.is_some());
+    // From now on no child is needed: an executable that is not there is not missed.
+    let library = Library::at(&Paths::under(home.path()), Some("/no/such/program".into()));
+    library.resolve(path.to_str().unwrap(), Purpose::Run, &Silent).unwrap();
+}
+
+#[test]
+fn what_the_trial_finds_is_an_error_of_the_model() {
+    let home = tempfile::tempdir().unwrap();
+    let library = Library::at(&Paths::under(home.path()), Some(program()));
+    let path = home.path().join("pre.gguf");
+    let mut file = tiny_llama(1);
+    file.set("tokenizer.ggml.pre", gguf::text("unheard-of"));
+    std::fs::write(&path, file.bytes()).unwrap();
+    let error = library.resolve(path.to_str().unwrap(), Purpose::Run, &Silent).unwrap_err();
+    assert!(
+        error.to_string().contains("llama.cpp cannot load it: error loading model vocabulary"),
+        "{error}"
+    );
+    assert_eq!(error.exit_code(), 3);
+}
+
+#[test]
+fn ctrl_c_ends_a_pull_with_130_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let bin = home.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    // A pip that never comes to an end. It is named like Python, which is tried first.
+    let python = bin.join("python3");
+    std::fs::write(&python, "#!/bin/sh\nexec /bin/sleep 60\n").unwrap();
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut child =
+        tokenscope(home.path(), &["models", "pull"]).env("PATH", &bin).stderr(Stdio::null()).spawn().unwrap();
+    let models = home.path().join("data/models");
+    let staged = || {
+        std::fs::read_dir(&models).is_ok_and(|mut entries| entries.any(|e| e.unwrap().file_name() != ".lock"))
+    };
+    for _ in 0..200 {
+        if staged() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!staged());
+}
+
+#[test]
+fn the_command_line_answers_with_exit_codes() {
+    let home = tempfile::tempdir().unwrap();
+    let page = home.path().join("page.gguf");
+    std::fs::write(&page, "<html>").unwrap();
+    for (arguments, code, part) in [
+        (&["models", "list"][..], 0, ""),
+        (&["models", "info", "smolm2-135m"], 2, "did you mean smollm2-135m?"),
+        (&["models", "info", "/no/such.gguf"], 2, "no such file"),
+        (&["models", "info", page.to_str().unwrap()], 3, "a web page"),
+        (&["models", "rm", "smollm2-135m"], 2, "not among the models"),
+    ] {
+        let output = tokenscope(home.path(), arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(part) && said.lines().count() <= 1, "{arguments:?}: {said}");
+    }
 }

@@ -6,11 +6,13 @@
 mod backend;
 mod batch;
 mod context;
+mod convert;
 mod model;
 mod sampler;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
 pub use context::{Context, ContextParams};
+pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice};

@@ -21,6 +21,8 @@ const SHORT: Duration = Duration::from_millis(300);
 pub struct TerminalProgress {
     interrupted: Arc<AtomicBool>,
     quiet: bool,
+    /// The line that a log gets has been written; a model may come in several parts.
+    announced: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -33,13 +35,24 @@ struct State {
 impl TerminalProgress {
     /// `interrupted` ends the work when it becomes true. `quiet` shows no bar, only notes.
     pub fn new(interrupted: Arc<AtomicBool>, quiet: bool) -> TerminalProgress {
-        TerminalProgress { interrupted, quiet, state: Mutex::default() }
+        TerminalProgress { interrupted, quiet, announced: AtomicBool::new(false), state: Mutex::default() }
     }
 
     /// Ends the bar, if there is one.
     pub fn clear(&self) {
         if let Ok(mut state) = self.state.lock() {
             *state = State::default();
+        }
+    }
+
+}
+
+impl TerminalProgress {
+    fn announce(&self, stage: Stage, total: Option<u64>) {
+        let waits = matches!(stage, Stage::Waiting | Stage::Downloading);
+        if waits && !self.announced.swap(true, Ordering::Relaxed) {
+            let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
+            eprintln!("{}{size} …", stage.verb());
         }
     }
 }
@@ -57,10 +70,8 @@ impl Progress for TerminalProgress {
         let Ok(mut state) = self.state.lock() else { return };
         if state.stage.is_none_or(|(current, _)| current != stage) {
             *state = State { stage: Some((stage, Instant::now())), bar: None };
-            if !self.quiet && !stderr().is_terminal() && matches!(stage, Stage::Waiting | Stage::Downloading)
-            {
-                let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
-                eprintln!("{}{size} …", stage.verb());
+            if !self.quiet && !stderr().is_terminal() {
+                self.announce(stage, total);
             }
         }
         if self.quiet || !stderr().is_terminal() {
@@ -68,7 +79,7 @@ impl Progress for TerminalProgress {
         }
         let since = state.stage.map_or(Duration::ZERO, |(_, since)| since.elapsed());
         if state.bar.is_none() && since > SHORT {
-            state.bar = Some(new_bar(stage, total));
+            state.bar = Some(new_bar(stage, done, total));
         }
         if let Some(bar) = &state.bar {
             if let Some(total) = total {
@@ -82,19 +93,26 @@ impl Progress for TerminalProgress {
         self.interrupted.load(Ordering::Relaxed)
     }
 
+    fn finish(&self) {
+        self.clear();
+    }
+
     fn note(&self, line: &str) {
         self.clear();
         eprintln!("{}", printable(line));
     }
 }
 
-fn new_bar(stage: Stage, total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_position(done);
+    // What was there before the bar must not count as speed.
+    bar.reset_eta();
     let template = match (stage, total) {
         (Stage::Waiting | Stage::Trying, _) => "{spinner} {msg}",
-        (_, Some(_)) => {
+        (Stage::Downloading, Some(_)) => {
             "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
         }
+        (_, Some(_)) => "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}",
         (_, None) => "{spinner} {msg} {decimal_bytes} {decimal_bytes_per_sec}",
     };
     if let Ok(style) = ProgressStyle::with_template(template) {

@@ -107,7 +107,7 @@ pub fn try_in_child(gguf: &Gguf, executable: &Path, progress: &dyn Progress) -> 
 }
 
 /// A child that does not outlive its watcher.
-struct Watched(Child);
+pub(super) struct Watched(pub Child);
 
 impl Drop for Watched {
     fn drop(&mut self) {
@@ -117,7 +117,7 @@ impl Drop for Watched {
 }
 
 /// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+pub(super) fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut pipe) = pipe {

@@ -98,7 +98,9 @@ fn pull(
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(), ModelError> {
-    let pulled = library.pull(&Spec::parse(model)?, progress)?;
+    let pulled = library.pull(&Spec::parse(model)?, progress);
+    progress.finish();
+    let pulled = pulled?;
     let state = if pulled.fresh { "fetched" } else { "already here, and whole" };
     let path = printable(&pulled.path.display().to_string());
     writeln!(out, "{path}: {state}").map_err(ModelError::Output)
@@ -121,6 +123,7 @@ fn info(
     let path = library.locate(&spec, progress)?;
     let mut summary = Summary::of(&Gguf::read(&path)?, &spec.name());
     summary.sha256 = Some(library.sha256_of(&path, progress)?);
+    progress.finish();
     let template = summary.chat_template.clone();
     let written = if options.json {
         let mut object = json!(summary);

@@ -63,6 +63,14 @@ pub enum ModelError {
         /// How much room the model needs, for people.
         need: String,
     },
+    /// There is not enough memory.
+    #[error("{need} does not fit into memory: {free} are free; use another format or close other programs")]
+    NoMemory {
+        /// How much, and for what.
+        need: String,
+        /// How much there is.
+        free: String,
+    },
     /// A file or folder could not be used.
     #[error("cannot {action} {}: {error}", shown(path))]
     Io {

@@ -10,6 +10,7 @@
 mod error;
 mod hparams;
 mod layout;
+mod pieces;
 mod reader;
 mod runnable;
 mod sniff;
@@ -307,7 +308,7 @@ fn tensor_size(shape: &[u64; 4], kind: &TensorType) -> Result<u64, String> {
     if shape.contains(&0) {
         return Err(format!("its shape {shown} holds no element"));
     }
-    if shape[0] % kind.block != 0 {
+    if !shape[0].is_multiple_of(kind.block) {
         return Err(format!(
             "rows of {} elements, and {} needs multiples of {}",
             shape[0], kind.name, kind.block
@@ -323,4 +324,4 @@ fn tensor_size(shape: &[u64; 4], kind: &TensorType) -> Result<u64, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,6 +11,8 @@ pub enum Stage {
     Unpacking,
     /// A file's checksum is computed.
     Hashing,
+    /// A copy is written in another format.
+    Converting,
     /// A file nobody has loaded yet is tried in a child process; nothing is counted.
     Trying,
 }
@@ -23,6 +25,7 @@ impl Stage {
             Stage::Downloading => "downloading",
             Stage::Unpacking => "unpacking",
             Stage::Hashing => "checking",
+            Stage::Converting => "converting",
             Stage::Trying => "trying the model",
         }
     }
@@ -37,6 +40,9 @@ pub trait Progress: Sync {
     fn cancelled(&self) -> bool {
         false
     }
+
+    /// The work is over, for now: what was shown of it should go.
+    fn finish(&self) {}
 
     /// One line that people should see (a licence, a source that failed).
     fn note(&self, _line: &str) {}

@@ -62,7 +62,7 @@ impl Origin {
                 file: model.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 sha256,
                 quantization: model.quantization.clone(),
-                weights: "as-is".to_string(),
+                weights: settings.weights.name().to_string(),
                 bos: bos_name(settings.bos).into(),
                 context: model.context,
                 threads: model.threads,

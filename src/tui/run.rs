@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
+use ratatui::layout::Rect;
 
 use crate::engine::{self, CancelFlag, Engine, EngineError, Event, SendError};
 use crate::loading;
@@ -115,7 +116,7 @@ impl Driver {
                     Effect::Quit(code) => return Ok(Some(code)),
                     Effect::Send(command) => next.extend(self.send(command)),
                     Effect::Remember(text) => self.history.append(&text),
-                    Effect::Redraw => self.screen.clear()?,
+                    Effect::Redraw => self.wipe()?,
                     // SAFETY: signals this process's own group.
                     Effect::Suspend => unsafe {
                         libc::kill(0, libc::SIGTSTP);
@@ -156,9 +157,16 @@ impl Driver {
         self.guard = None;
         self.guard = Some(Guard::take()?);
         let size = self.screen.size()?;
-        self.screen.clear()?;
         update(&mut self.state, Msg::Input(event::Event::Resize(size.width, size.height)));
+        self.wipe()?;
         self.draw()
+    }
+
+    /// Has the next frame drawn from nothing. Ratatui's own `clear` asks the terminal where the cursor
+    /// is, and the answer would be lost to the thread that reads keys.
+    fn wipe(&mut self) -> io::Result<()> {
+        let size = self.screen.size()?;
+        self.screen.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Gives the terminal back at once and the engine a moment to end.
@@ -219,7 +227,7 @@ fn start_engine(
 ) {
     std::thread::spawn(move || {
         let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), log: Mutex::default() };
-        match loading::find(&settings, &paths, cancel, &report) {
+        match loading::find(&settings, &paths, cancel, &report, &loading::FlagIsConsent) {
             Ok(found) => {
                 let started = Engine::spawn(found.options, move |event| {
                     let _ = sender.send(Msg::Engine(event));

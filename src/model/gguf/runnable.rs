@@ -263,7 +263,7 @@ impl Gguf {
     /// Weights are used where they lie in the mapped file.
     fn check_mapping(&self) -> Result<(), Fault> {
         let start = self.data_start;
-        match self.tensors().iter().find(|tensor| (start + tensor.offset) % MAPPED_ALIGNMENT != 0) {
+        match self.tensors().iter().find(|tensor| !(start + tensor.offset).is_multiple_of(MAPPED_ALIGNMENT)) {
             Some(tensor) => {
                 let what = format!(
                     "begins at byte {}, which is no multiple of {MAPPED_ALIGNMENT}",
@@ -285,12 +285,12 @@ impl Gguf {
             let what = format!("{kv_heads}, which does not divide the {heads} heads");
             return Err(Fault::key(self.model_key("attention.head_count_kv"), what));
         }
-        if h.head_k != h.head_v || h.head_k == 0 || h.head_k % 2 != 0 {
+        if h.head_k != h.head_v || h.head_k == 0 || !h.head_k.is_multiple_of(2) {
             let what =
                 format!("heads of {} and {} elements, and they must be alike and even", h.head_k, h.head_v);
             return Err(Fault::key(self.model_key("attention.key_length"), what));
         }
-        if h.rot == 0 || h.rot > h.head_k || h.rot % 2 != 0 {
+        if h.rot == 0 || h.rot > h.head_k || !h.rot.is_multiple_of(2) {
             let what =
                 format!("{}, and it must be even and at most the width of a head, {}", h.rot, h.head_k);
             return Err(Fault::key(self.model_key("rope.dimension_count"), what));

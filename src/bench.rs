@@ -1,0 +1,187 @@
+//! `tokenscope bench`: what looking costs, against the raw engine, as ratios from one run.
+//!
+//! Pairs of runs are interleaved, so that a machine whose speed drifts slows both sides.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::distribution::{Depth, Distribution};
+use crate::engine::llama::{Batch, Chain, Context, ContextParams, Model, SeqId};
+use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, ModelInfo};
+use crate::sampling::Sampling;
+use crate::token::TokenId;
+
+/// What every continuation starts from.
+const PROMPT: &str =
+    "The history of the lighthouse begins with fires that were lit on the hills beside the sea. ";
+/// Candidates kept, as in a chat.
+const KEPT: usize = 40;
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecodeReport {
+    /// Tokens generated in each run.
+    pub tokens: usize,
+    /// Tokens a second of the bare loop (decode and sampler), one per pair.
+    pub bare: Vec<f64>,
+    /// Tokens a second with every step's statistics and events, one per pair.
+    pub measured: Vec<f64>,
+    /// Time in statistics ÷ time of the whole step, one per pair.
+    pub statistics_share: Vec<f64>,
+    /// Median of measured ÷ bare.
+    pub median_ratio: f64,
+    /// Median of `statistics_share`.
+    pub median_statistics_share: f64,
+}
+
+/// The same loop twice: without and with looking.
+pub struct DecodeBench<'a> {
+    /// An engine that is ready.
+    pub client: &'a mut Client,
+    /// Its model.
+    pub info: Arc<ModelInfo>,
+    /// Runs of each kind.
+    pub pairs: usize,
+    /// Tokens a run.
+    pub tokens: usize,
+}
+
+impl DecodeBench<'_> {
+    /// Runs all pairs. `each` is told after every pair.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn run(&mut self, mut each: impl FnMut(usize, f64, f64)) -> Result<DecodeReport, EngineError> {
+        let sampling = Sampling { seed: 1, ..Sampling::chat() };
+        let prompt = self.info.tokenizer.tokenize(PROMPT.as_bytes(), false);
+        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
+        let (mut bare, mut measured, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        self.bare(&model, &prompt, &sampling, 16)?;
+        for pair in 0..self.pairs {
+            let raw = self.bare(&model, &prompt, &sampling, self.tokens)?;
+            let (looking, share) = self.measured(&prompt, &sampling)?;
+            each(pair + 1, raw, looking);
+            bare.push(raw);
+            measured.push(looking);
+            shares.push(share);
+        }
+        let ratios = bare.iter().zip(&measured).map(|(bare, measured)| measured / bare).collect();
+        Ok(DecodeReport {
+            tokens: self.tokens,
+            median_ratio: median(ratios),
+            median_statistics_share: median(shares.clone()),
+            bare,
+            measured,
+            statistics_share: shares,
+        })
+    }
+
+    /// Decode and sample, and nothing else. Tokens a second.
+    fn bare(
+        &self,
+        model: &Arc<Model>,
+        prompt: &[TokenId],
+        sampling: &Sampling,
+        tokens: usize,
+    ) -> Result<f64, EngineError> {
+        let params = ContextParams {
+            cells: self.info.context,
+            batch: prompt.len().max(64) as u32,
+            outputs: 1,
+            sequences: 1,
+            threads: self.info.threads,
+            exact: false,
+        };
+        let mut context = Context::new(model, params).ok_or(EngineError::Decode(-1))?;
+        let mut chain = Chain::new(model, sampling)?;
+        chain.accept_prompt(prompt);
+        let mut batch = Batch::default();
+        for (i, &token) in prompt.iter().enumerate() {
+            batch.push(token, i, &[SeqId(0)], i + 1 == prompt.len());
+        }
+        context.decode(&batch)?;
+        let unseen = Distribution {
+            max: 0.0,
+            log_sum: 0.0,
+            entropy: 0.0,
+            varentropy: 0.0,
+            top: Vec::new(),
+            residual: 1.0,
+            boundary: None,
+        };
+        let mut row = prompt.len() - 1;
+        let begun = Instant::now();
+        for position in prompt.len()..prompt.len() + tokens {
+            let id = chain.choose(context.logits(row).ok_or(EngineError::Decode(-1))?, &unseen).id;
+            chain.accept(id);
+            batch.clear();
+            batch.push(id, position, &[SeqId(0)], true);
+            context.decode(&batch)?;
+            row = 0;
+        }
+        Ok(tokens as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    /// The same through the engine, as a chat does. Tokens a second, and the share of statistics.
+    fn measured(&mut self, prompt: &[TokenId], sampling: &Sampling) -> Result<(f64, f64), EngineError> {
+        let mut tokens = 0;
+        let mut seconds = 0.0;
+        let mut statistics = 0.0;
+        // An end of generation may come early; the rest is asked for again.
+        while tokens < self.tokens {
+            let request = Generate {
+                id: self.client.next_id(),
+                prompt: prompt.to_vec(),
+                sampling: sampling.clone(),
+                max_tokens: Some(self.tokens - tokens),
+                depth: Depth::Count(KEPT),
+                cancel: CancelFlag::default(),
+            };
+            let (_, timing) = self.client.run(Command::Generate(request), |_| {})?;
+            tokens += timing.decode_tokens;
+            seconds += timing.decode.as_secs_f64();
+            statistics += timing.statistics.as_secs_f64();
+        }
+        Ok((tokens as f64 / seconds, statistics / seconds))
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[n / 2],
+        n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
+    }
+}
+
+impl DecodeReport {
+    /// For people.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "pair   bare t/s   looking t/s   ratio   statistics")?;
+        for (i, ((bare, measured), share)) in
+            self.bare.iter().zip(&self.measured).zip(&self.statistics_share).enumerate()
+        {
+            writeln!(
+                out,
+                "{:>4} {bare:>10.1} {measured:>13.1} {:>7.3} {:>10.2} %",
+                i + 1,
+                measured / bare,
+                share * 100.0
+            )?;
+        }
+        writeln!(
+            out,
+            "median ratio {:.3}, statistics {:.2} % of a step ({} tokens a run)",
+            self.median_ratio,
+            self.median_statistics_share * 100.0,
+            self.tokens
+        )
+    }
+}

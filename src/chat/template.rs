@@ -1,0 +1,173 @@
+//! A model's chat template: messages in, text out, exactly as transformers renders it.
+
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::prepare::{Prepared, prepare};
+use super::{ChatError, Conversation, Note};
+use crate::engine::ModelInfo;
+use crate::jinja::{self, Clock, Dialect, ErrorKind, Jinja, TemplateError};
+
+/// What a model without a chat template gets. Markers it has never seen (ChatML's) are noise to a model
+/// that was trained on no chat: it repeats what it was asked. Of the forms tried with such a model it
+/// answered most often after "Question:" and "Answer:"; after "User:" and "Assistant:" it mostly
+/// repeated. The space after "Answer:" is the reply's own, as the model writes it.
+const TRANSCRIPT: &str = include_str!("transcript.jinja");
+
+/// Names under which templates look for a message's reasoning; the first is the standard one.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// A compiled chat template.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    template: jinja::Template,
+    bos: Option<String>,
+    eos: Option<String>,
+    is_transcript: bool,
+    /// Whether it takes content in parts; asked when first needed.
+    takes_parts: OnceLock<bool>,
+}
+
+/// A conversation as text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// What a person should know about it.
+    pub notes: Vec<Note>,
+}
+
+impl ChatTemplate {
+    /// Compiles a template. `bos` and `eos` are the texts of these tokens, empty where a model has
+    /// none. A blank template stands for a model that has none: see [`ChatTemplate::transcript`].
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and column.
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<ChatTemplate, TemplateError> {
+        ChatTemplate::with_clock(source, (bos, eos), Clock::Local)
+    }
+
+    /// As [`ChatTemplate::new`], with the time that `strftime_now` tells.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and column.
+    pub fn with_clock(source: &str, (bos, eos): (&str, &str), clock: Clock) -> Result<Self, TemplateError> {
+        let is_transcript = source.trim().is_empty();
+        let source = if is_transcript { TRANSCRIPT } else { source };
+        let template = Jinja::with_clock(Dialect::Chat, clock).template("chat template", source)?;
+        let known = |text: &str| (!text.is_empty()).then(|| text.to_string());
+        Ok(ChatTemplate {
+            template,
+            bos: known(bos),
+            eos: known(eos),
+            is_transcript,
+            takes_parts: OnceLock::new(),
+        })
+    }
+
+    /// The template for models that have none: a plain transcript of "Question:" and "Answer:".
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn transcript(bos: &str, eos: &str) -> Result<ChatTemplate, TemplateError> {
+        ChatTemplate::new("", bos, eos)
+    }
+
+    /// The template of a model, or `source` in its place, with the model's own special tokens.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and column.
+    pub fn of_model(info: &ModelInfo, source: Option<&str>) -> Result<ChatTemplate, TemplateError> {
+        let special = info.vocab.special();
+        let text = |id: Option<crate::token::TokenId>| id.map(|id| info.vocab.text(id)).unwrap_or_default();
+        let source = source.or(info.chat_template.as_deref()).unwrap_or_default();
+        ChatTemplate::new(source, &text(special.bos), &text(special.eos))
+    }
+
+    /// The template as its author wrote it.
+    pub fn source(&self) -> &str {
+        self.template.text()
+    }
+
+    /// What looks like a marker (`</think>`) and is a string of the template's: it may look for these in
+    /// what a message says.
+    pub(super) fn markers(&self) -> impl Iterator<Item = &str> {
+        let literals = self.template.literals().into_iter();
+        literals.filter(|text| text.len() > 2 && text.starts_with(['<', '[']) && !text.contains('\\'))
+    }
+
+    /// Whether the model has no template of its own.
+    pub fn is_transcript(&self) -> bool {
+        self.is_transcript
+    }
+
+    /// Renders a conversation, with or without the beginning of the reply that is asked for.
+    ///
+    /// # Errors
+    /// The template's refusal, or its mistake.
+    pub fn render(
+        &self,
+        conversation: &Conversation,
+        add_generation_prompt: bool,
+    ) -> Result<Rendered, ChatError> {
+        let prepared = prepare(self, conversation, add_generation_prompt)?;
+        Ok(Rendered { text: prepared.text, notes: prepared.notes })
+    }
+
+    /// Renders messages in the form a template gets them, with everything else as prepared.
+    pub(super) fn render_json(
+        &self,
+        prepared: &Prepared,
+        messages: &[Json],
+    ) -> Result<String, TemplateError> {
+        let mut variables = Map::new();
+        for (name, token) in [("bos_token", &self.bos), ("eos_token", &self.eos)] {
+            if let Some(token) = token {
+                variables.insert(name.to_string(), json!(token));
+            }
+        }
+        variables.extend(prepared.variables.clone());
+        variables.insert("messages".to_string(), messages.iter().map(with_reasoning).collect());
+        variables.insert("tools".to_string(), prepared.tools.clone());
+        variables.insert("documents".to_string(), Json::Null);
+        variables.insert("add_generation_prompt".to_string(), json!(prepared.add_generation_prompt));
+        self.template.render(jinja::from_json(&Json::Object(variables)))
+    }
+
+    /// Whether a message in parts comes out as its text.
+    pub(super) fn takes_parts(&self) -> bool {
+        const PROBE: &str = "how are you";
+        *self.takes_parts.get_or_init(|| {
+            let message = json!({"role": "user", "content": [{"type": "text", "text": PROBE}]});
+            let rendered = self.render_json(&Prepared::default(), &[message]);
+            let printed = |text: &str| text.contains("'type'") || text.contains("\"type\"");
+            rendered.is_ok_and(|text| text.contains(PROBE) && !printed(&text))
+        })
+    }
+}
+
+/// A message whose reasoning, whatever its name, is found under the names that templates use.
+fn with_reasoning(message: &Json) -> Json {
+    let Json::Object(fields) = message else { return message.clone() };
+    let Some(reasoning) = REASONING.iter().find_map(|name| fields.get(*name)).cloned() else {
+        return message.clone();
+    };
+    let mut aliased = Map::new();
+    aliased.insert("thinking".to_string(), reasoning.clone());
+    aliased.extend(fields.clone());
+    aliased.insert("reasoning_content".to_string(), reasoning);
+    Json::Object(aliased)
+}
+
+/// A template's error as a person should read it.
+pub(super) fn explain(error: TemplateError, conversation: &Conversation) -> ChatError {
+    if error.kind != ErrorKind::Raised {
+        return ChatError::Template(error);
+    }
+    let roles: Vec<&str> = conversation.messages.iter().map(|message| message.role.name()).collect();
+    ChatError::Refused { reason: error.reason, roles: roles.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! Copies of models with their weights in a plain format, made once and kept in the cache.
+//!
+//! A quantized model is computed with quantized activations; a copy in F32 is not, and is the exact
+//! one to score with. The copy is named by the source's checksum, so that it can't be another
+//! model's, and stands beside a file that says what it was made from. llama.cpp writes it in a child
+//! process; this module watches the file grow.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::check::{Watched, read_aside};
+use super::error::ModelError;
+use super::gguf::Gguf;
+use super::progress::{Progress, Stage};
+use super::{Library, ModelFile};
+
+/// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
+pub const SUBCOMMAND: &str = "__convert";
+
+/// Free memory and disk beyond the copy itself.
+const MARGIN: u64 = 256 << 20;
+
+/// The format weights are computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weights {
+    /// As the file has them.
+    #[default]
+    AsIs,
+    /// 16 bits with the range of F32: the fastest for prompts on processors that have it.
+    Bf16,
+    /// 16 bits.
+    F16,
+    /// 32 bits: exact.
+    F32,
+}
+
+impl Weights {
+    /// The name on the command line and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Weights::AsIs => "as-is",
+            Weights::Bf16 => "bf16",
+            Weights::F16 => "f16",
+            Weights::F32 => "f32",
+        }
+    }
+
+    /// The format of a name.
+    pub fn named(name: &str) -> Option<Weights> {
+        [Weights::AsIs, Weights::Bf16, Weights::F16, Weights::F32].into_iter().find(|w| w.name() == name)
+    }
+
+    /// ggml's name of the type of every matrix.
+    fn tensor_type(self) -> Option<&'static str> {
+        match self {
+            Weights::AsIs => None,
+            Weights::Bf16 => Some("BF16"),
+            Weights::F16 => Some("F16"),
+            Weights::F32 => Some("F32"),
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        if self == Weights::F32 { 4 } else { 2 }
+    }
+}
+
+/// Whoever may be asked before something large is made.
+pub trait Consent {
+    /// `what` in one line; `false` stops.
+    fn agrees(&self, what: &str) -> bool;
+}
+
+/// The copies of this user.
+pub struct Copies<'a> {
+    /// Where they are kept.
+    pub folder: PathBuf,
+    /// What computes checksums.
+    pub library: &'a Library,
+    /// What converts; this program itself.
+    pub executable: PathBuf,
+}
+
+impl Copies<'_> {
+    /// The file with its weights in a format: itself, a copy made earlier, or a new one.
+    ///
+    /// # Errors
+    /// [`ModelError`]; nothing half-made is left.
+    pub fn obtain(
+        &self,
+        file: &ModelFile,
+        weights: Weights,
+        consent: &dyn Consent,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, ModelError> {
+        let Some(kind) = weights.tensor_type() else { return Ok(file.path.clone()) };
+        let gguf = Gguf::read(&file.path)?;
+        let matrices = || gguf.tensors().iter().filter(|tensor| tensor.shape[1] > 1);
+        if matrices().all(|tensor| tensor.kind.name == kind) {
+            return Ok(file.path.clone());
+        }
+        let sum = self.library.sha256_of(&file.path, progress)?;
+        let target = self.folder.join(format!("{}-{}.gguf", &sum[..16], weights.name()));
+        if target.is_file() && Gguf::read(&target).is_ok() {
+            return Ok(target);
+        }
+        let size = expected_size(&gguf, weights);
+        fs::create_dir_all(&self.folder).map_err(|error| ModelError::io("make", &self.folder, error))?;
+        self.check_room(size, file)?;
+        let question = format!(
+            "{} {kind} copy of {} ({}) is made once in {}",
+            if kind == "F32" || kind == "F16" { "an" } else { "a" },
+            file.name,
+            super::describe::bytes(size),
+            self.folder.display()
+        );
+        if !consent.agrees(&question) {
+            return Err(ModelError::Interrupted);
+        }
+        self.make(file, &target, weights, size, progress)?;
+        self.note_origin(file, &target, weights, &sum);
+        Ok(target)
+    }
+
+    fn check_room(&self, size: u64, file: &ModelFile) -> Result<(), ModelError> {
+        let need = || format!("{} for the copy of {}", super::describe::bytes(size + MARGIN), file.name);
+        if free_disk(&self.folder).is_some_and(|free| free < size + MARGIN) {
+            return Err(ModelError::DiskFull { path: self.folder.clone(), need: need() });
+        }
+        match free_memory() {
+            Some(free) if free < size + MARGIN => {
+                Err(ModelError::NoMemory { need: need(), free: super::describe::bytes(free) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make(
+        &self,
+        file: &ModelFile,
+        target: &Path,
+        weights: Weights,
+        size: u64,
+        progress: &dyn Progress,
+    ) -> Result<(), ModelError> {
+        let unfinished = Unfinished(target.with_extension(format!("{}.part", std::process::id())));
+        let child = Command::new(&self.executable)
+            .arg(SUBCOMMAND)
+            .args([&file.path, &unfinished.0])
+            .arg(weights.name())
+            .env("GGML_NO_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = Watched(child.map_err(|error| ModelError::io("start", &self.executable, error))?);
+        let log = read_aside(child.0.stderr.take());
+        let status = loop {
+            let written = fs::metadata(&unfinished.0).map_or(0, |meta| meta.len());
+            progress.update(Stage::Converting, written.min(size), Some(size));
+            if progress.cancelled() {
+                return Err(ModelError::Interrupted);
+            }
+            match child.0.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) => return Err(ModelError::io("wait for", &self.executable, error)),
+            }
+        };
+        drop(child);
+        let log = log.join().unwrap_or_default();
+        if !status.success() || Gguf::read(&unfinished.0).is_err() {
+            return Err(self.reason(file, &log, size));
+        }
+        fs::rename(&unfinished.0, target).map_err(|error| ModelError::io("put in place", target, error))
+    }
+
+    /// Why the child failed: a full disk if there is no room, else what its log says last.
+    fn reason(&self, file: &ModelFile, log: &str, size: u64) -> ModelError {
+        if free_disk(&self.folder).is_some_and(|free| free < MARGIN / 16) {
+            let need = super::describe::bytes(size);
+            return ModelError::DiskFull { path: self.folder.clone(), need };
+        }
+        let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
+        ModelError::Refused { path: file.path.clone(), what: crate::token::printable(last.trim()) }
+    }
+
+    /// What the copy was made from, for people and for `models list`. A copy works without it.
+    fn note_origin(&self, file: &ModelFile, target: &Path, weights: Weights, sum: &str) {
+        let origin = json!({
+            "model": file.name,
+            "source": file.path,
+            "source_sha256": sum,
+            "weights": weights.name(),
+            "made_by": format!("tokenscope {}", env!("CARGO_PKG_VERSION")),
+        });
+        let _ = fs::write(target.with_extension("json"), format!("{origin:#}\n"));
+    }
+}
+
+/// A file that is removed unless it was renamed.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Matrices in the format, everything else in F32, the header as it is.
+fn expected_size(gguf: &Gguf, weights: Weights) -> u64 {
+    let tensors = gguf.tensors().iter().map(|tensor| {
+        let bytes = if tensor.shape[1] > 1 { weights.bytes() } else { 4 };
+        tensor.elements() * bytes
+    });
+    gguf.data_start + tensors.sum::<u64>()
+}
+
+fn free_disk(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail * stat.f_frsize)
+}
+
+/// Memory that could be used without swapping, where the system says so.
+fn free_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// The child's side: `convert` does the work.
+pub fn run_child<E: std::fmt::Display>(
+    mut args: impl Iterator<Item = std::ffi::OsString>,
+    convert: impl FnOnce(&Path, &Path, Weights) -> Result<(), E>,
+) -> ExitCode {
+    let source = args.next().map(PathBuf::from).unwrap_or_default();
+    let target = args.next().map(PathBuf::from).unwrap_or_default();
+    let weights = args.next().and_then(|name| Weights::named(&name.to_string_lossy())).unwrap_or_default();
+    match convert(&source, &target, weights) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_a_name_that_reads_back() {
+        for weights in Weights::value_variants() {
+            assert_eq!(Weights::named(weights.name()), Some(*weights));
+            assert_eq!(weights.to_possible_value().unwrap().get_name(), weights.name());
+        }
+    }
+
+    #[test]
+    fn an_unfinished_file_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.part");
+        fs::write(&path, "half").unwrap();
+        drop(Unfinished(path.clone()));
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,123 @@
+//! The real binary in a real terminal: what people see, and that the terminal is theirs again
+//! whatever happens. Every wait is for text or for stillness, never for a time.
+
+#[path = "support/pty.rs"]
+mod pty;
+
+use pty::{Pty, Shell, TOKENSCOPE};
+
+/// Runs a crash inside this test binary, in a terminal of its own; set for the child only.
+const CRASH: &str = "TOKENSCOPE_TEST_CRASH";
+
+#[test]
+fn a_chat_from_start_to_quit() {
+    let mut shell = Shell::start(120, 36);
+    shell.run(&format!("{TOKENSCOPE} --greedy -n 24; stty -a; echo LEFT=$?"));
+    let pty = &mut shell.pty;
+    pty.wait_for("ctx 0/");
+    assert!(pty.is_alternate_screen());
+    pty.type_text("What is the capital of France?\r");
+    pty.wait_for("model  The capital of France is Paris");
+    pty.wait_until("the reply to end", |screen| screen.contains("t/s") && !screen.contains("^C stop"));
+    let sum = pty.line_with("Σ ");
+    assert!(sum.contains("nat") && !sum.contains("Σ 0.00"), "{sum}");
+    pty.type_text("And of Italy?\r");
+    pty.wait_until("another sum", |screen| {
+        screen.matches("model  ").count() >= 2 && screen.contains("Rome") && !screen.contains("^C stop")
+    });
+    assert_ne!(pty.line_with("Σ "), sum);
+    pty.type_text("\x03");
+    pty.wait_for("Ctrl-C again to leave");
+    pty.type_text("\x03");
+    shell.assert_terminal_is_ours("LEFT=0");
+}
+
+#[test]
+fn signals_give_the_terminal_back() {
+    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
+        let mut shell = Shell::start(100, 30);
+        shell.run(&format!("{TOKENSCOPE}; code=$?; stty -a; echo LEFT=$code"));
+        shell.pty.wait_for("ctx 0/");
+        shell.signal_tokenscope(signal);
+        shell.assert_terminal_is_ours(&format!("LEFT={code}"));
+    }
+}
+
+#[test]
+fn an_abort_from_outside_gives_the_terminal_back() {
+    let mut shell = Shell::start(100, 30);
+    shell.run(&format!("{TOKENSCOPE}; code=$?; stty -a; echo LEFT=$code"));
+    shell.pty.wait_for("ctx 0/");
+    shell.signal_tokenscope(libc::SIGABRT);
+    shell.pty.wait_for("the engine ended the process");
+    shell.assert_terminal_is_ours("LEFT=3");
+}
+
+#[test]
+fn a_panic_and_a_failed_assertion_of_llama_cpp_give_the_terminal_back() {
+    let test = std::env::current_exe().unwrap();
+    for (crash, says, code) in [("panic", "this is a bug", 101), ("assert", "llama.cpp gave up", 3)] {
+        let mut shell = Shell::start(100, 30);
+        shell.run(&format!(
+            "{CRASH}={crash} {} --exact crashes_in_a_child --nocapture --test-threads 1; code=$?; stty -a; echo LEFT=$code",
+            test.display()
+        ));
+        shell.pty.wait_for(says);
+        shell.assert_terminal_is_ours(&format!("LEFT={code}"));
+    }
+}
+
+/// Does nothing but in a child of the test above.
+#[test]
+fn crashes_in_a_child() {
+    let Ok(crash) = std::env::var(CRASH) else { return };
+    tokenscope::fatal::prepare();
+    let _guard = tokenscope::tui::terminal::Guard::take().unwrap();
+    if crash == "panic" {
+        panic!("on purpose");
+    }
+    // SAFETY: ends the process through the callback that a failed assertion calls.
+    unsafe { llama_cpp_sys_2::ggml_abort(c"test.c".as_ptr(), 1, c"on purpose".as_ptr()) };
+}
+
+#[test]
+fn ctrl_z_hands_the_terminal_to_the_shell_and_fg_returns() {
+    let mut shell = Shell::interactive(100, 30);
+    shell.run(TOKENSCOPE);
+    shell.pty.wait_for("ctx 0/");
+    shell.pty.type_text("draft");
+    shell.pty.wait_for("> draft");
+    shell.pty.type_text("\x1a");
+    shell.pty.wait_for_main_screen();
+    shell.run("stty -a; echo SHELL=here");
+    shell.pty.wait_for("SHELL=here\r");
+    shell.assert_cooked();
+    shell.run("fg");
+    shell.pty.wait_for("> draft");
+    assert!(shell.pty.is_alternate_screen());
+    shell.pty.type_text("\x03\x03");
+    shell.pty.wait_for_main_screen();
+}
+
+#[test]
+fn the_first_frame_comes_before_the_model() {
+    let mut pty = Pty::start(100, 30, TOKENSCOPE, &["-m", "/dev/null/nowhere.gguf"]);
+    pty.wait_for("nowhere.gguf");
+    assert!(pty.is_alternate_screen());
+    pty.type_text("\x03\x03");
+    assert_eq!(pty.exit_code(), 0);
+}
+
+#[test]
+fn ctrl_c_stops_a_long_reply_and_keeps_it() {
+    let mut pty = Pty::start(100, 30, TOKENSCOPE, &["--seed", "1"]);
+    pty.wait_for("ctx 0/");
+    pty.type_text("Tell me a long story about a lighthouse.\r");
+    pty.wait_for("^C stop");
+    pty.wait_until("some text", |screen| screen.contains("step 9") || screen.contains("step 1"));
+    pty.type_text("\x03");
+    pty.wait_until("the end", |screen| !screen.contains("^C stop"));
+    assert!(pty.line_with("model  ").len() > 12);
+    pty.type_text("\x03\x03");
+    assert_eq!(pty.exit_code(), 0);
+}
