@@ -1,6 +1,8 @@
 //! From the command line to the part of the program that does the work, and from its errors to one
 //! line and an exit code.
 
+mod probe;
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -97,6 +99,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     match &cli.command {
         Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
         Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
+        Some(Command::Probe(args)) => probe::probe(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file),
     }
 }

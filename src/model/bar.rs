@@ -44,7 +44,6 @@ impl TerminalProgress {
             *state = State::default();
         }
     }
-
 }
 
 impl TerminalProgress {
@@ -104,7 +103,8 @@ impl Progress for TerminalProgress {
 }
 
 fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_position(done);
+    let bar =
+        ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_position(done);
     // What was there before the bar must not count as speed.
     bar.reset_eta();
     let template = match (stage, total) {

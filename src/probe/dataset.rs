@@ -75,7 +75,9 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError>
         match serde_json::from_str(line) {
             Ok(Value::Object(cells)) => rows.push(cells),
             Ok(_) => {
-                return Err(wrong("each line must be a JSON object, as in {\"question\": \"…\"}".to_string()));
+                return Err(wrong(
+                    "each line must be a JSON object, as in {\"question\": \"…\"}".to_string(),
+                ));
             }
             Err(error) => {
                 return Err(wrong(format!(

@@ -185,7 +185,7 @@ impl Limit {
             .filter(|(name, _)| used.contains(*name))
             .map(|(name, figure)| format!("{name} = {}", quantity::shown(*figure)))
             .collect();
-        let outcome = self.expression.eval(scope.collect());
+        let outcome = self.expression.eval(Value::from_pairs(scope));
         let passed = outcome.map_err(|error| reason_of(&error)).and_then(|value| read_truth(&value));
         let passed = passed.unwrap_or_else(|reason| {
             found.push(reason);
@@ -278,7 +278,7 @@ fn with_functions(variables: &IndexMap<String, Value>, phase: &Phase) -> Value {
         MATCHES,
         Value::from_function(|text: String, wanted: String| pattern::search(&text, &wanted)),
     );
-    scope.into_iter().collect()
+    Value::from_pairs(scope)
 }
 
 fn shown_call(name: &str, values: &[Value]) -> String {

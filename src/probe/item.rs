@@ -11,6 +11,7 @@ use indexmap::IndexSet;
 
 use super::expect::{Expectation, Limit};
 use super::metrics::Metric;
+use crate::chat::Message;
 use crate::settings::Bos;
 
 /// A suite that is ready to run.
@@ -90,32 +91,12 @@ pub enum Prompt {
 
 impl Prompt {
     /// The text a person wrote: of a conversation, its last message.
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> String {
         match self {
-            Prompt::Text(text) => text,
-            Prompt::Chat(messages) => messages.last().map_or("", |message| &message.content),
+            Prompt::Text(text) => text.clone(),
+            Prompt::Chat(messages) => messages.last().map(Message::text).unwrap_or_default(),
         }
     }
-}
-
-/// One message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Instructions.
-    System,
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
 }
 
 /// One of several continuations.

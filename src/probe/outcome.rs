@@ -309,7 +309,7 @@ impl ItemOutcome {
             id: item.id.clone(),
             probe: item.probe.clone(),
             index,
-            prompt: questions.prompts.first().map_or_else(String::new, |prompt| prompt.text().to_string()),
+            prompt: questions.prompts.first().map_or_else(String::new, |prompt| prompt.text()),
             choices,
             answer: answer(&questions.gold),
             best,
@@ -385,7 +385,7 @@ fn target(questions: &Questions, answers: &Answers) -> Option<TargetOutcome> {
     let phrasings = (0..questions.phrasings()).map(|prompt| {
         let sum = answers.scored(&Ask::Text { prompt, text: text.clone() }).and_then(|scored| scored.sum());
         PhrasingOutcome {
-            prompt: questions.prompts[prompt].text().to_string(),
+            prompt: questions.prompts[prompt].text(),
             logprob: finite(sum),
             p: sum.map(f64::exp),
         }
@@ -413,7 +413,7 @@ fn versus(questions: &Questions, answers: &Answers) -> Option<VersusOutcome> {
     let n = per_token.len() as f64;
     let interval = stats::bootstrap_interval(&per_token);
     Some(VersusOutcome {
-        prompt: other.text().to_string(),
+        prompt: other.text(),
         logprob: finite(theirs.sum()),
         difference: finite(ours.sum().zip(theirs.sum()).map(|(a, b)| a - b)),
         low: interval.map(|(low, _)| low * n),

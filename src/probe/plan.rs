@@ -83,11 +83,6 @@ pub fn suite(suite: &Suite, model: &ModelInfo, bos: Bos) -> Result<Vec<ItemPlan>
         .collect()
 }
 
-/// The ids of a conversation up to the point where the model answers.
-fn encode_chat(_model: &ModelInfo, _messages: &[super::item::Message]) -> Result<Vec<TokenId>, String> {
-    Err("chat mode is not there yet".to_string())
-}
-
 struct Planner<'a, 'm> {
     encoder: &'a mut Encoder<'m>,
     item: &'a Item,

@@ -323,12 +323,22 @@ impl Run {
         }
     }
 
+    /// The suite that is under way and of which something is known.
+    pub fn current(&self) -> Option<usize> {
+        let begun = self.suites.get(self.next.0).is_some_and(|planned| !planned.outcome.items.is_empty());
+        begun.then_some(self.next.0)
+    }
+
+    /// Works out the figures of a suite from what is known of it.
+    pub fn conclude(&mut self, index: usize) -> &SuiteOutcome {
+        let planned = &mut self.suites[index];
+        planned.outcome.conclude(&planned.suite);
+        &planned.outcome
+    }
+
     /// What came out, complete or not.
     pub fn into_outcome(mut self) -> RunOutcome {
         self.take_ready();
-        for planned in self.suites.iter_mut().skip(self.next.0) {
-            planned.outcome.conclude(&planned.suite);
-        }
         let interrupted = self.next.0 < self.suites.len();
         RunOutcome {
             model: self.model.name.clone(),
@@ -364,7 +374,7 @@ fn cut(mut steps: Vec<Step>, cuts: &[usize], spans_join: bool, vocab: &crate::to
 /// Whether an item is still what it was when an earlier run saw it.
 fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
     let questions = &now.questions;
-    let prompt = questions.prompts.first().map_or("", |prompt| prompt.text());
+    let prompt = questions.prompts.first().map_or_else(String::new, |prompt| prompt.text());
     let texts = questions.rolling.as_ref().map(|rolling| &rolling.text);
     let texts = questions.choices.iter().map(|choice| &choice.text).chain(texts);
     let expect = now.expect.iter().map(|expectation| expectation.text());

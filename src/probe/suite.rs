@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::error::InputError;
 use super::item;
+use crate::chat;
 pub use forms::{Answer, Choices, Prompts, Values};
 use place::Document;
 
@@ -161,12 +162,12 @@ pub enum Role {
     Assistant,
 }
 
-impl From<Role> for item::Role {
-    fn from(role: Role) -> item::Role {
+impl From<Role> for chat::Role {
+    fn from(role: Role) -> chat::Role {
         match role {
-            Role::System => item::Role::System,
-            Role::User => item::Role::User,
-            Role::Assistant => item::Role::Assistant,
+            Role::System => chat::Role::System,
+            Role::User => chat::Role::User,
+            Role::Assistant => chat::Role::Assistant,
         }
     }
 }

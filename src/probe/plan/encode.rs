@@ -1,6 +1,7 @@
 //! Texts and conversations as ids, and where what is scored begins.
 
 use super::windows;
+use crate::chat::{ChatTemplate, Message};
 use crate::engine::ModelInfo;
 use crate::jinja::python::is_space;
 use crate::probe::item::{Join, Prompt, Rules};
@@ -23,6 +24,8 @@ pub struct Encoder<'a> {
     model: &'a ModelInfo,
     join: Join,
     bos: Bos,
+    /// Compiled when the first conversation comes.
+    template: Option<ChatTemplate>,
     /// The last context that was tokenized alone: choices have it in common.
     last: Option<(String, Vec<TokenId>)>,
 }
@@ -30,7 +33,7 @@ pub struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     /// An encoder for a loaded model.
     pub fn new(model: &'a ModelInfo, rules: Rules, bos: Bos) -> Encoder<'a> {
-        Encoder { model, join: rules.join, bos, last: None }
+        Encoder { model, join: rules.join, bos, template: None, last: None }
     }
 
     /// Positions there are.
@@ -69,8 +72,20 @@ impl<'a> Encoder<'a> {
                 Ok(self.nothing().into_iter().collect())
             }
             Prompt::Text(text) => Ok(self.beginning(text).into_iter().chain(self.tokens(text)).collect()),
-            Prompt::Chat(messages) => super::encode_chat(self.model, messages),
+            Prompt::Chat(messages) => self.chat(messages),
         }
+    }
+
+    /// A conversation up to the point where the model answers.
+    fn chat(&mut self, messages: &[Message]) -> Result<Vec<TokenId>, String> {
+        if self.template.is_none() {
+            self.template =
+                Some(ChatTemplate::of_model(self.model, None).map_err(|error| error.to_string())?);
+        }
+        let Some(template) = &self.template else { return Ok(Vec::new()) };
+        let prompt = template.encode(messages, &*self.model.tokenizer, &self.model.vocab);
+        let prompt = prompt.map_err(|error| error.to_string())?;
+        Ok(prompt.tokens.into_iter().map(|token| token.id).collect())
     }
 
     /// A text after a prompt.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::fields::{Field, Fields, Scope};
+use crate::chat::Message;
 use crate::jinja::{Value, pattern};
 use crate::probe::error::InputError;
 use crate::probe::expect::Expectation;
-use crate::probe::item::{Ask, Choice, Gold, Item, Message, Piece, Prompt, Questions, Role, Sampling};
+use crate::probe::item::{Ask, Choice, Gold, Item, Piece, Prompt, Questions, Sampling};
 use crate::probe::suite::place::Step;
 use crate::probe::suite::{Mode, Sample};
 use crate::sampling;
@@ -129,13 +130,13 @@ impl Builder<'_> {
         }
         let mut messages = Vec::new();
         if let Some(system) = &fields.system {
-            messages.push(Message { role: Role::System, content: scope.render(system)? });
+            messages.push(Message::system(scope.render(system)?));
         }
         for (message, content) in &fields.messages {
-            messages.push(Message { role: message.role.into(), content: scope.render(content)? });
+            messages.push(Message::new(message.role.into(), scope.render(content)?));
         }
         if field.is_some() {
-            messages.push(Message { role: Role::User, content: text });
+            messages.push(Message::user(text));
         }
         Ok(Prompt::Chat(messages))
     }

@@ -334,7 +334,7 @@ impl<'a> Scope<'a> {
     }
 
     fn values(&self) -> Value {
-        self.variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+        Value::from_pairs(self.variables.iter().map(|(name, value)| (name.as_str(), value.clone())))
     }
 
     /// The first variable that a template wants and this case has not.
