@@ -57,6 +57,31 @@ pub struct YamlError {
 /// # Errors
 /// What is no YAML, and where.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
+    let mut text = text.to_string();
+    loop {
+        match document(&text) {
+            Err(error) if error.reason.contains(UNINDENTED) => match indent_after(&text, error.line) {
+                Some(indented) => text = indented,
+                None => return Err(error),
+            },
+            other => return other,
+        }
+    }
+}
+
+/// What the parser says of a quoted text that goes on at the beginning of a line. Python's YAML allows
+/// that, and the white space there is folded away anyway.
+const UNINDENTED: &str = "invalid indentation in quoted scalar";
+
+/// The same text with the first line below this one indented that is not.
+fn indent_after(text: &str, line: usize) -> Option<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+    let next = (line..lines.len()).find(|i| lines[*i].starts_with(|c: char| !c.is_whitespace()))?;
+    lines[next].insert(0, ' ');
+    Some(lines.join("\n") + "\n")
+}
+
+fn document(text: &str) -> Result<Node, YamlError> {
     let mut reader = Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), depth: 0 };
     loop {
         match reader.next()? {
@@ -356,9 +381,15 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_text_may_go_on_at_the_beginning_of_a_line() {
+        assert_eq!(json("a: 'x,\ny'\nb: \"p\nq\nr\"\nc: 1\n"), json!({"a": "x, y", "b": "p q r", "c": 1}));
+    }
+
+    #[test]
     fn broken_yaml_has_a_place() {
         let error = parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
         assert!(error.line >= 2, "{error:?}");
-        assert!(parse(&"[".repeat(500)).unwrap_err().reason.contains("nested too deep"));
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert!(parse(&deep).unwrap_err().reason.contains("nested too deep"));
     }
 }
