@@ -145,7 +145,7 @@ fn broken_files_say_where_and_what_would_be_right() {
     assert!(error("[[probe]]\nid = \"a\"\n").contains("missing field `suite`"));
     assert!(
         error("[suite]\nname = \"s\"\nexpect = [\"acc > 0\", \"ac > 0\"]\n[[probe]]\nid = \"a\"\ntarget = \"x\"\n")
-            .starts_with("x.toml:3:23: `ac > 0`: there is no figure ac; did you mean acc?")
+            .starts_with("x.toml:3:22: `ac > 0`: there is no figure ac; did you mean acc?")
     );
 }
 
