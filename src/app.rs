@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use crate::bench::DecodeBench;
 use crate::cli::{BenchArgs, ChatArgs, Cli, Command};
 use crate::engine::llama::send_log_to;
-use crate::engine::{CancelFlag, Client, EngineError, Event, ModelInfo};
+use crate::engine::{CancelFlag, Client, EngineError, Event, ModelInfo, Threads};
 use crate::loading::{self, Found};
 use crate::model::bar::{TerminalProgress, watch_signals};
 use crate::model::{self, Library, ModelError};
@@ -105,7 +105,12 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    if settings.threads == Threads::Auto {
+        // Both sides of a pair with the same number.
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        settings.threads = Threads::Fixed(cores);
+    }
     let mut running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
     eprintln!("{}", running.origin.header());
     let info = Arc::clone(&running.model);

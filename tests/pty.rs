@@ -12,7 +12,7 @@ const CRASH: &str = "TOKENSCOPE_TEST_CRASH";
 #[test]
 fn a_chat_from_start_to_quit() {
     let mut shell = Shell::start(120, 36);
-    shell.run(&format!("{TOKENSCOPE} --greedy -n 24; stty -a; echo LEFT=$?"));
+    shell.run(&format!("{TOKENSCOPE} --system concise --greedy -n 24; stty -a; echo LEFT=$?"));
     let pty = &mut shell.pty;
     pty.wait_for("ctx 0/");
     assert!(pty.is_alternate_screen());

@@ -1,4 +1,5 @@
 //! A pseudo-terminal with a screen that can be read.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
@@ -106,6 +107,13 @@ impl Pty {
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.contents());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Processor time of the program so far, user and system, in ticks of 10 ms.
+    pub fn processor_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     fn process(&self) -> u32 {

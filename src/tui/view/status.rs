@@ -42,7 +42,7 @@ fn ready(state: &State) -> String {
     }
     let reply = session.turns().last().and_then(|turn| turn.reply.as_ref());
     if let Some(speed) = reply.and_then(|reply| reply.timing.tokens_per_second()) {
-        parts.push(format!("{speed:.0} t/s"));
+        parts.push(format!("{speed:.1} t/s"));
     }
     if let Some(model) = session.model() {
         parts.push(format!("ctx {}/{}", session.trace().len(), model.context));
