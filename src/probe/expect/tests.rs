@@ -83,15 +83,19 @@ fn what_was_found_names_every_measured_value() {
     assert!(!verdict.passed);
     assert_eq!(verdict.found, "p(' no') = 0.06250, rank(' yes') = 1");
     let found = judge("rank(' no')").found;
-    assert_eq!(found, "rank(' no') = 4, the expression is 4, which is neither true nor false: compare it with something");
+    assert_eq!(
+        found,
+        "rank(' no') = 4, the expression is 4, which is neither true nor false: compare it with something"
+    );
 }
 
 #[test]
 fn everything_is_asked_for_also_behind_a_short_circuit() {
-    let asks: Vec<Ask> = bind("best() == 0 or p(' a') > 0.5 and rank(word) == 1", &[("word", Value::from(" b"))])
-        .asks()
-        .cloned()
-        .collect();
+    let asks: Vec<Ask> =
+        bind("best() == 0 or p(' a') > 0.5 and rank(word) == 1", &[("word", Value::from(" b"))])
+            .asks()
+            .cloned()
+            .collect();
     let text = |text: &str| Ask::Text { prompt: 0, text: text.to_string() };
     assert_eq!(asks, [text(" a"), text(" b")]);
     let asks: Vec<Ask> = bind("best('acc_mutual_info') == 0", &[]).asks().cloned().collect();
@@ -111,9 +115,11 @@ fn a_difference_between_models_takes_both() {
     let better = Arc::new(answers());
     let mut worse = Answers::default();
     worse.add(Ask::Text { prompt: 0, text: " yes".to_string() }, Found::Text(scored(&[0.0625f32.ln()], 9)));
-    let models = IndexMap::from([("big".to_string(), Arc::clone(&better)), ("small".to_string(), Arc::new(worse))]);
+    let models =
+        IndexMap::from([("big".to_string(), Arc::clone(&better)), ("small".to_string(), Arc::new(worse))]);
     let view = View { questions: questions(), answers: better, models: Arc::new(models) };
-    let verdict = bind("delta('big', 'small') > 1.38 and delta('small', 'big', ' yes') < 0", &[]).judge(&view);
+    let verdict =
+        bind("delta('big', 'small') > 1.38 and delta('small', 'big', ' yes') < 0", &[]).judge(&view);
     assert!(verdict.passed, "{}", verdict.found);
 }
 
@@ -130,9 +136,14 @@ fn limits_are_about_figures() {
 
 #[test]
 fn figures_have_four_digits() {
-    for (figure, text) in
-        [(0.25, "0.2500"), (0.00012345, "0.0001234"), (1234.5678, "1235"), (-2.5, "-2.500"), (1e-9, "1.000e-9"), (0.0, "0")]
-    {
+    for (figure, text) in [
+        (0.25, "0.2500"),
+        (0.00012345, "0.0001234"),
+        (1234.5678, "1235"),
+        (-2.5, "-2.500"),
+        (1e-9, "1.000e-9"),
+        (0.0, "0"),
+    ] {
         assert_eq!(quantity::shown(Some(figure)), text);
     }
     assert_eq!(quantity::shown(Some(f64::NEG_INFINITY)), "−∞");

@@ -19,9 +19,12 @@ fn choice(sum: f64, is_greedy: bool) -> ChoiceRecord {
 
 /// Items with these questions and outcomes, and the metrics that are wanted.
 fn suite_of(metrics: &[Metric], questions: Vec<Questions>) -> Suite {
-    let mut suite =
-        suite::parse("x", "[suite]\nname = \"s\"\n[[probe]]\nid = \"a\"\ntarget = \"x\"\n", std::path::Path::new(""))
-            .unwrap();
+    let mut suite = suite::parse(
+        "x",
+        "[suite]\nname = \"s\"\n[[probe]]\nid = \"a\"\ntarget = \"x\"\n",
+        std::path::Path::new(""),
+    )
+    .unwrap();
     suite.metrics = metrics.to_vec();
     let items = questions.into_iter().enumerate().map(|(i, questions)| Item {
         id: i.to_string(),

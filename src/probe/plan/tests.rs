@@ -19,7 +19,13 @@ fn model() -> Arc<ModelInfo> {
 fn item(id: &str, questions: Questions, asks: &[Ask]) -> Item {
     let mut all: IndexSet<Ask> = questions.asks();
     all.extend(asks.iter().cloned());
-    Item { id: id.to_string(), probe: id.to_string(), questions: Arc::new(questions), expect: Vec::new(), asks: all }
+    Item {
+        id: id.to_string(),
+        probe: id.to_string(),
+        questions: Arc::new(questions),
+        expect: Vec::new(),
+        asks: all,
+    }
 }
 
 fn suite_of(join: Join, items: Vec<Item>) -> Suite {
@@ -104,10 +110,14 @@ fn an_empty_context_is_the_end_token_for_the_harness_and_nothing_elsewhere() {
 fn what_does_not_fit_is_named_before_anything_runs() {
     let long = "x".repeat(513);
     let error = plan_of(Join::Joint, prompted(&long), &[text("y")]).unwrap_err();
-    assert_eq!(error, "s: probe \"i\": 513 tokens do not fit into the context of 512: shorten it, or raise --ctx");
+    assert_eq!(
+        error,
+        "s: probe \"i\": 513 tokens do not fit into the context of 512: shorten it, or raise --ctx"
+    );
     // The last token is predicted and not read.
     assert!(plan_of(Join::Joint, prompted(&long[1..]), &[text("y")]).is_ok());
-    let error = plan_of(Join::Joint, prompted(&long[..500]), &[Ask::Greedy { prompt: 0, tokens: 13 }]).unwrap_err();
+    let error =
+        plan_of(Join::Joint, prompted(&long[..500]), &[Ask::Greedy { prompt: 0, tokens: 13 }]).unwrap_err();
     assert!(error.contains("513 tokens do not fit"), "{error}");
     let error = plan_of(Join::Joint, prompted(""), &[Ask::Greedy { prompt: 0, tokens: 3 }]).unwrap_err();
     assert!(error.contains("there is nothing to continue"), "{error}");
@@ -127,7 +137,8 @@ fn a_chat_is_continued_by_ids() {
     };
     let plan = plan_of(Join::Joint, questions, &[text("Hello")]).unwrap();
     let sequence = &plan.sequences[0].sequence;
-    let text = String::from_utf8(model().vocab.concat(sequence.tokens[..sequence.from].iter().copied())).unwrap();
+    let text =
+        String::from_utf8(model().vocab.concat(sequence.tokens[..sequence.from].iter().copied())).unwrap();
     assert_eq!(text, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
     assert_eq!(sequence.tokens[sequence.from..], ids("Hello"));
 }
@@ -183,8 +194,10 @@ proptest! {
 fn a_long_text_rolls_through_the_context() {
     let text = "ab".repeat(700);
     let rolling = Rolling { words: 1, text: text.clone() };
-    let plan = plan_of(Join::Harness, Questions { rolling: Some(rolling), ..Questions::default() }, &[]).unwrap();
-    let scored: usize = plan.sequences.iter().map(|planned| planned.sequence.tokens.len() - planned.sequence.from).sum();
+    let plan =
+        plan_of(Join::Harness, Questions { rolling: Some(rolling), ..Questions::default() }, &[]).unwrap();
+    let scored: usize =
+        plan.sequences.iter().map(|planned| planned.sequence.tokens.len() - planned.sequence.from).sum();
     assert_eq!(scored, 1400);
     assert!(plan.sequences.iter().all(|planned| planned.sequence.tokens.len() == 513));
 }

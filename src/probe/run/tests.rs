@@ -101,9 +101,15 @@ fn items_come_out_in_file_order_with_their_figures() {
     assert_eq!(run.progress().done, run.progress().total);
     let outcome = run.into_outcome();
     let suite = &outcome.suites[0];
-    assert_eq!(suite.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["sampled", "chosen", "ladder-3", "ladder-1", "ladder-2"]);
+    assert_eq!(
+        suite.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        ["sampled", "chosen", "ladder-3", "ladder-1", "ladder-2"]
+    );
     // Seeds 0 to 3 gave a, b, c and d at each temperature.
-    assert_eq!(suite.items[0].samples.iter().map(|sample| sample.matched).collect::<Vec<_>>(), [Some(3), Some(3)]);
+    assert_eq!(
+        suite.items[0].samples.iter().map(|sample| sample.matched).collect::<Vec<_>>(),
+        [Some(3), Some(3)]
+    );
     assert_eq!(suite.items[0].samples[1].agreement, Some(0.0));
     let chosen = &suite.items[1];
     let sum = |text: &str| -text.bytes().map(f64::from).sum::<f64>() / 1000.0;
@@ -165,7 +171,9 @@ proptest! {
 
 #[test]
 fn what_has_changed_since_is_run_again() {
-    let body = |prompt: &str| format!("[[probe]]\nid = \"a\"\nprompt = \"{prompt}\"\nchoices = [\" a\", \" b\"]\nanswer = 0\n");
+    let body = |prompt: &str| {
+        format!("[[probe]]\nid = \"a\"\nprompt = \"{prompt}\"\nchoices = [\" a\", \" b\"]\nanswer = 0\n")
+    };
     let mut first = run_of(vec![suite_of(&body("x"))], Vec::new());
     finish(&mut first, usize::MAX);
     let known = first.into_outcome().suites.remove(0).items;

@@ -47,7 +47,10 @@ prompt = "{{ range(n)|join(' + ') }} ="
 expect = ["greedy(2) == ' 1'"]
 "#;
     let suite = suite(text);
-    assert_eq!(suite.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["derivative", "sum-1", "sum-2", "sum-3"]);
+    assert_eq!(
+        suite.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        ["derivative", "sum-1", "sum-2", "sum-3"]
+    );
     assert_eq!(texts(&suite)[3], "0 + 1 + 2 =");
     let first = &suite.items[0];
     assert_eq!(first.questions.gold, Gold::One(0));
@@ -60,7 +63,8 @@ expect = ["greedy(2) == ' 1'"]
 #[test]
 fn rows_of_a_file_become_items() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("d.csv"), "good,bad,n\nA cat.,A cats.,1\nTwo cats.,Two cat.,2\n").unwrap();
+    std::fs::write(folder.path().join("d.csv"), "good,bad,n\nA cat.,A cats.,1\nTwo cats.,Two cat.,2\n")
+        .unwrap();
     let text = r#"
 [suite]
 name = "s"
@@ -97,8 +101,10 @@ fn choices_may_come_as_a_list_and_answers_as_texts() {
 #[test]
 fn phrasings_are_one_item() {
     let listed = probe("id = \"a\"\nprompt = [\"x\", \"y\"]\ntarget = \" z\"\n").unwrap();
-    let varied =
-        probe("id = \"a\"\nvary = true\nparams = { w = [\"x\", \"y\"] }\nprompt = \"{{ w }}\"\ntarget = \" z\"\n").unwrap();
+    let varied = probe(
+        "id = \"a\"\nvary = true\nparams = { w = [\"x\", \"y\"] }\nprompt = \"{{ w }}\"\ntarget = \" z\"\n",
+    )
+    .unwrap();
     for suite in [listed, varied] {
         assert_eq!(suite.items.len(), 1);
         assert_eq!(suite.items[0].questions.phrasings(), 2);
@@ -120,11 +126,18 @@ fn a_chat_becomes_messages_and_a_completion_gets_its_preamble() {
 #[test]
 fn what_goes_without_saying_is_expected() {
     let expected = |body: &str| -> Vec<String> {
-        probe(body).unwrap().items[0].expect.iter().map(|expectation| expectation.text().to_string()).collect()
+        probe(body).unwrap().items[0]
+            .expect
+            .iter()
+            .map(|expectation| expectation.text().to_string())
+            .collect()
     };
     let choices = "id = \"a\"\nprompt = \"x\"\nchoices = [\" y\", \" z\"]\n";
     assert_eq!(expected(&format!("{choices}answer = 1\n")), ["best() == answer"]);
-    assert_eq!(expected(&format!("{choices}answer = 1\nexpect = [\"margin(1, 0) > 1\"]\n")), ["margin(1, 0) > 1"]);
+    assert_eq!(
+        expected(&format!("{choices}answer = 1\nexpect = [\"margin(1, 0) > 1\"]\n")),
+        ["margin(1, 0) > 1"]
+    );
     assert!(expected(choices).is_empty());
     assert_eq!(
         expected("id = \"a\"\nprompt = \"x\"\ngreedy = 3\npattern = \"y\"\n"),
@@ -139,9 +152,17 @@ fn broken_files_say_where_and_what_would_be_right() {
         error("[suite]\nname = \"s\"\n[[probe]]\nid = \"a\"\npromt = \"x\"\n"),
         "x.toml:5:1: there is no field promt here; did you mean prompt? (at `promt = \"x\"`)"
     );
-    assert_eq!(error("[suite]\nname = \"s\n"), "x.toml:2:10: invalid basic string, expected `\"` (at `name = \"s`)");
-    assert_eq!(error("[suite]\nname = \"s\"\n"), "x.toml:1:1: the suite is empty: give it a [[probe]], or [suite.data] with a file (at `[suite]`)");
-    assert!(error("[suite]\nname = 3\n").starts_with("x.toml:2:8: invalid type: integer `3`, expected a string"));
+    assert_eq!(
+        error("[suite]\nname = \"s\n"),
+        "x.toml:2:10: invalid basic string, expected `\"` (at `name = \"s`)"
+    );
+    assert_eq!(
+        error("[suite]\nname = \"s\"\n"),
+        "x.toml:1:1: the suite is empty: give it a [[probe]], or [suite.data] with a file (at `[suite]`)"
+    );
+    assert!(
+        error("[suite]\nname = 3\n").starts_with("x.toml:2:8: invalid type: integer `3`, expected a string")
+    );
     assert!(error("[[probe]]\nid = \"a\"\n").contains("missing field `suite`"));
     assert!(
         error("[suite]\nname = \"s\"\nexpect = [\"acc > 0\", \"ac > 0\"]\n[[probe]]\nid = \"a\"\ntarget = \"x\"\n")
@@ -200,10 +221,22 @@ fn fields_that_do_not_fit_together_are_named() {
     for (body, reason) in [
         ("prompt = \"x\"\ntarget = \"y\"\n", "every probe needs an id"),
         ("id = \"a\"\nprompt = \"x\"\n", "the probe asks nothing"),
-        ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"z\"]\nanswer = 2\n", "x.toml:8:10: the answer is 2, and there are 2 choices, counted from 0"),
-        ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"z\"]\nanswer = \"w\"\n", "the answer \"w\" is none of the choices"),
-        ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"y\"]\n", "x.toml:7:17: choices 0 and 1 are the same text: \"y\""),
-        ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\"]\n", "there must be two or more choices, and there are 1"),
+        (
+            "id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"z\"]\nanswer = 2\n",
+            "x.toml:8:10: the answer is 2, and there are 2 choices, counted from 0",
+        ),
+        (
+            "id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"z\"]\nanswer = \"w\"\n",
+            "the answer \"w\" is none of the choices",
+        ),
+        (
+            "id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"y\"]\n",
+            "x.toml:7:17: choices 0 and 1 are the same text: \"y\"",
+        ),
+        (
+            "id = \"a\"\nprompt = \"x\"\nchoices = [\"y\"]\n",
+            "there must be two or more choices, and there are 1",
+        ),
         ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", \"\"]\n", "choice 1 is empty"),
         ("id = \"a\"\nprompt = \"x\"\nchoices = [\"y\", 3]\n", "3 is no string"),
         ("id = \"a\"\nprompt = \"x\"\ntarget = \"y\"\nanswer = 0\n", "an answer needs choices"),
@@ -213,13 +246,31 @@ fn fields_that_do_not_fit_together_are_named() {
         ("id = \"a\"\nmode = \"chat\"\ntarget = \"y\"\n", "a chat probe needs a prompt or messages"),
         ("id = \"a\"\nprompt = \"x\"\ngreedy = 3\npattern = \"(\"\n", "pattern \"(\""),
         ("id = \"a\"\nprompt = \"x\"\nsample = { n = 0 }\n", "n must be from 1 to 10000"),
-        ("id = \"a\"\nprompt = \"x\"\nsample = { temperatures = [] }\n", "temperatures must be numbers from 0 to 100"),
+        (
+            "id = \"a\"\nprompt = \"x\"\nsample = { temperatures = [] }\n",
+            "temperatures must be numbers from 0 to 100",
+        ),
         ("id = \"a\"\nprompt = \"x\"\nsample = { top_p = 2.0 }\n", "top_p must be above 0 and at most 1"),
-        ("id = \"a\"\nparams = { n = [1, 2] }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n", "x.toml:5:6: the id \"a\" is given twice: put the parameters into it, as in id = \"name-{{ n }}\""),
-        ("id = \"a\"\nparams = { n = [] }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n", "the parameter n has no value"),
-        ("id = \"a\"\nparams = { n = \"range(3)\" }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n", "write a list, or one template that gives a list"),
-        ("id = \"{{ n }}\"\nparams = { n = \"{{ range(2000)|list }}\", m = \"{{ range(2000)|list }}\" }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n", "more than 1000000 items"),
-        ("id = \"a\"\nfile = \"nowhere.csv\"\ntarget = \"y\"\n", "x.toml:6:8: nowhere.csv: there is no such file"),
+        (
+            "id = \"a\"\nparams = { n = [1, 2] }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n",
+            "x.toml:5:6: the id \"a\" is given twice: put the parameters into it, as in id = \"name-{{ n }}\"",
+        ),
+        (
+            "id = \"a\"\nparams = { n = [] }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n",
+            "the parameter n has no value",
+        ),
+        (
+            "id = \"a\"\nparams = { n = \"range(3)\" }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n",
+            "write a list, or one template that gives a list",
+        ),
+        (
+            "id = \"{{ n }}\"\nparams = { n = \"{{ range(2000)|list }}\", m = \"{{ range(2000)|list }}\" }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n",
+            "more than 1000000 items",
+        ),
+        (
+            "id = \"a\"\nfile = \"nowhere.csv\"\ntarget = \"y\"\n",
+            "x.toml:6:8: nowhere.csv: there is no such file",
+        ),
     ] {
         let error = wrong(body);
         assert!(error.contains(reason), "{body}: {error}");
@@ -229,14 +280,14 @@ fn fields_that_do_not_fit_together_are_named() {
 #[test]
 fn a_missing_column_is_named_with_its_row() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("d.jsonl"), "{\"good\": \"a\"}\n{\"good\": \"b\", \"label\": 7}\n").unwrap();
+    std::fs::write(folder.path().join("d.jsonl"), "{\"good\": \"a\"}\n{\"good\": \"b\", \"label\": 7}\n")
+        .unwrap();
     let text = |body: &str| format!("[suite]\nname = \"s\"\n[suite.data]\nfile = \"d.jsonl\"\n{body}");
     let error = |body: &str| parse_in(folder.path(), &text(body)).unwrap_err();
     let file = folder.path().join("d.jsonl").display().to_string();
-    assert!(
-        error("target = \"{{ goood }}\"\n")
-            .starts_with(&format!("x.toml:5:10: row 1 of {file}: there is no column or parameter goood; did you mean good?"))
-    );
+    assert!(error("target = \"{{ goood }}\"\n").starts_with(&format!(
+        "x.toml:5:10: row 1 of {file}: there is no column or parameter goood; did you mean good?"
+    )));
     assert!(
         error("choices = [\"{{ good }}\", \"x\"]\nanswer = \"{{ label or 0 }}\"\n")
             .contains(&format!("row 2 of {file}: the answer is 7, and there are 2 choices"))
@@ -283,10 +334,14 @@ fn the_schema_knows_every_field_and_no_other() {
     let probe = &schema["$defs"]["Probe"];
     assert_eq!(probe["additionalProperties"], false);
     let fields = probe["properties"].as_object().unwrap();
-    assert!(fields["prompt"]["description"].as_str().unwrap().starts_with("What comes before the continuation"));
+    assert!(
+        fields["prompt"]["description"].as_str().unwrap().starts_with("What comes before the continuation")
+    );
     // What the schema allows, the reader takes: a probe with every field that is one.
-    for field in ["id", "file", "limit", "params", "vary", "prompt", "messages", "system", "preamble", "mode", "choices",
-        "answer", "target", "versus", "tokens", "steps", "greedy", "pattern", "sample", "expect"] {
+    for field in [
+        "id", "file", "limit", "params", "vary", "prompt", "messages", "system", "preamble", "mode",
+        "choices", "answer", "target", "versus", "tokens", "steps", "greedy", "pattern", "sample", "expect",
+    ] {
         assert!(fields.contains_key(field), "{field}");
     }
     assert_eq!(fields.len(), 20);

@@ -67,8 +67,7 @@ fn wrong(task: &str) -> String {
 #[test]
 fn a_choice_continues_the_question_after_a_space() {
     let all = questions(TASK);
-    let continuations: Vec<&str> =
-        all[0].choices.iter().map(|choice| choice.continuation.as_str()).collect();
+    let continuations: Vec<&str> = all[0].choices.iter().map(|choice| choice.continuation.as_str()).collect();
     assert_eq!((context(&all[0]).as_str(), continuations), ("One?", vec![" x", " y"]));
     assert_eq!((context(&all[1]).as_str(), all[1].choices.len()), ("Two? ", 3));
     assert_eq!([&all[0].gold, &all[1].gold, &all[2].gold], [&Gold::One(1), &Gold::One(0), &Gold::Missing]);
@@ -76,7 +75,10 @@ fn a_choice_continues_the_question_after_a_space() {
     // The space stands there also where the text before it is empty.
     let all = questions(&TASK.replace("\"{{q}}\"", "\"\""));
     assert_eq!((context(&all[0]).as_str(), all[0].choices[0].continuation.as_str()), ("", " x"));
-    assert_eq!(one(TASK).unwrap().metrics, [Metric::Accuracy(Reduction::Acc), Metric::Accuracy(Reduction::AccNorm)]);
+    assert_eq!(
+        one(TASK).unwrap().metrics,
+        [Metric::Accuracy(Reduction::Acc), Metric::Accuracy(Reduction::AccNorm)]
+    );
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn worked_examples_come_before_the_question() {
 
 #[test]
 fn examples_are_drawn_with_the_harnesss_seed_and_never_the_question_itself() {
-    let rows: String = (0..12).map(|i| format!("{{\"q\": \"Q{i}\", \"a\": [\"x\", \"y\"], \"label\": 0}}\n")).collect();
+    let rows: String =
+        (0..12).map(|i| format!("{{\"q\": \"Q{i}\", \"a\": [\"x\", \"y\"], \"label\": 0}}\n")).collect();
     let drawn = |extra: &str| -> Vec<String> {
         let task = format!("{TASK}num_fewshot: 2\n{extra}");
         let mut suites = load(&[("t.yaml", &task), ("rows.jsonl", &rows)], "t.yaml", &[]).unwrap();
@@ -135,10 +138,14 @@ fn examples_are_drawn_with_the_harnesss_seed_and_never_the_question_itself() {
 
 #[test]
 fn one_continuation_or_a_whole_text() {
-    let task = TASK.replace("multiple_choice", "loglikelihood").replace("doc_to_target: label", "doc_to_target: \" {{key}}\"");
+    let task = TASK
+        .replace("multiple_choice", "loglikelihood")
+        .replace("doc_to_target: label", "doc_to_target: \" {{key}}\"");
     let all = questions(&task.replace("doc_to_choice: a\n", ""));
     assert_eq!((context(&all[1]).as_str(), all[1].choices[0].continuation.as_str()), ("Two? ", " B"));
-    let task = TASK.replace("multiple_choice", "loglikelihood_rolling").replace("doc_to_target: label", "doc_to_target: q");
+    let task = TASK
+        .replace("multiple_choice", "loglikelihood_rolling")
+        .replace("doc_to_target: label", "doc_to_target: q");
     let all = questions(&task.replace("doc_to_choice: a\n", ""));
     let rolling = all[1].rolling.as_ref().unwrap();
     assert_eq!((rolling.text.as_str(), rolling.words), ("Two? ", 2));
@@ -170,7 +177,10 @@ fn what_is_nearer_to_the_task_wins_over_what_it_includes() {
     let circle = [("a.yaml", "include: b.yaml\n"), ("b.yaml", "include: a.yaml\n")];
     assert!(load(&circle, "a.yaml", &[]).unwrap_err().contains("the file includes itself"));
     let missing = [("a.yaml", "task: x\ninclude: nowhere\n")];
-    assert_eq!(load(&missing, "a.yaml", &[]).unwrap_err(), "a.yaml:2: include nowhere: there is no such file");
+    assert_eq!(
+        load(&missing, "a.yaml", &[]).unwrap_err(),
+        "a.yaml:2: include nowhere: there is no such file"
+    );
 }
 
 #[test]
@@ -188,27 +198,82 @@ fn what_needs_more_than_is_here_is_named_with_its_line() {
         ("t.yaml", "include: base\ntask: t\noutput_type: multiple_choice\n"),
         ("base", "\ndoc_to_text: !function utils.text\n"),
     ];
-    assert_eq!(load(&included, "t.yaml", &[]).unwrap_err(), "base:2: doc_to_text needs Python (!function utils.text)");
+    assert_eq!(
+        load(&included, "t.yaml", &[]).unwrap_err(),
+        "base:2: doc_to_text needs Python (!function utils.text)"
+    );
 }
 
 #[test]
 fn mistakes_in_a_task_say_where() {
     for (old, new, reason) in [
         ("doc_to_text: \"{{q}}\"", "doc_to_text: \"{{ q \"", "t.yaml:8: doc_to_text, line 1"),
-        ("doc_to_text: \"{{q}}\"", "doc_to_text: \"{{ qq }}\"", "t.yaml:8: row 1: doc_to_text: there is no column qq; did you mean q?"),
-        ("doc_to_text: \"{{q}}\"", "doc_to_txt: \"{{q}}\"", "t.yaml:8: there is no key doc_to_txt in a task; did you mean doc_to_text?"),
-        ("doc_to_choice: a", "doc_to_choice: \"{{a|join}}\"", "t.yaml:10: row 1: doc_to_choice: the template gives xy, which is no list"),
-        ("doc_to_choice: a", "doc_to_choice: [yes, no]", "t.yaml:10: row 1: doc_to_choice: choice 0: true is no text"),
+        (
+            "doc_to_text: \"{{q}}\"",
+            "doc_to_text: \"{{ qq }}\"",
+            "t.yaml:8: row 1: doc_to_text: there is no column qq; did you mean q?",
+        ),
+        (
+            "doc_to_text: \"{{q}}\"",
+            "doc_to_txt: \"{{q}}\"",
+            "t.yaml:8: there is no key doc_to_txt in a task; did you mean doc_to_text?",
+        ),
+        (
+            "doc_to_choice: a",
+            "doc_to_choice: \"{{a|join}}\"",
+            "t.yaml:10: row 1: doc_to_choice: the template gives xy, which is no list",
+        ),
+        (
+            "doc_to_choice: a",
+            "doc_to_choice: [yes, no]",
+            "t.yaml:10: row 1: doc_to_choice: choice 0: true is no text",
+        ),
         ("doc_to_choice: a\n", "", "the task needs doc_to_choice"),
-        ("output_type: multiple_choice", "output_type: multiple_chioce", "there is no output_type multiple_chioce; did you mean multiple_choice?"),
-        ("doc_to_target: label", "doc_to_target: label\nmetric_list:\n  - metric: bleu", "t.yaml:11: there is no metric bleu here"),
-        ("doc_to_target: label", "doc_to_target: label\nmetric_list:\n  - metric: acc\n    aggregation: median", "t.yaml:11: the aggregation median of acc is not known here; mean is"),
-        ("doc_to_target: label", "doc_to_target: label\nnum_fewshot: 9", "row 1: num_fewshot: 9 worked examples are asked for, and test has 3"),
-        ("doc_to_target: label", "doc_to_target: label\nfewshot_config: {sampler: balanced}", "there is no sampler balanced; there is default and first_n"),
-        ("    test: rows.jsonl", "    test: nowhere.jsonl", "t.yaml:4: there is no file nowhere.jsonl beside the task"),
-        ("    test: rows.jsonl", "    train: rows.jsonl", "t.yaml:4: data_files has no split test; there is train"),
-        ("  data_files:\n    test: rows.jsonl", "  data_files: rows.jsonl", "data_files without splits is split train, and the task asks for test"),
-        ("dataset_path: json", "dataset_path: org/name", "the rows of split test live on a hub (org/name): give them with --data FILE.jsonl"),
+        (
+            "output_type: multiple_choice",
+            "output_type: multiple_chioce",
+            "there is no output_type multiple_chioce; did you mean multiple_choice?",
+        ),
+        (
+            "doc_to_target: label",
+            "doc_to_target: label\nmetric_list:\n  - metric: bleu",
+            "t.yaml:11: there is no metric bleu here",
+        ),
+        (
+            "doc_to_target: label",
+            "doc_to_target: label\nmetric_list:\n  - metric: acc\n    aggregation: median",
+            "t.yaml:11: the aggregation median of acc is not known here; mean is",
+        ),
+        (
+            "doc_to_target: label",
+            "doc_to_target: label\nnum_fewshot: 9",
+            "row 1: num_fewshot: 9 worked examples are asked for, and test has 3",
+        ),
+        (
+            "doc_to_target: label",
+            "doc_to_target: label\nfewshot_config: {sampler: balanced}",
+            "there is no sampler balanced; there is default and first_n",
+        ),
+        (
+            "    test: rows.jsonl",
+            "    test: nowhere.jsonl",
+            "t.yaml:4: there is no file nowhere.jsonl beside the task",
+        ),
+        (
+            "    test: rows.jsonl",
+            "    train: rows.jsonl",
+            "t.yaml:4: data_files has no split test; there is train",
+        ),
+        (
+            "  data_files:\n    test: rows.jsonl",
+            "  data_files: rows.jsonl",
+            "data_files without splits is split train, and the task asks for test",
+        ),
+        (
+            "dataset_path: json",
+            "dataset_path: org/name",
+            "the rows of split test live on a hub (org/name): give them with --data FILE.jsonl",
+        ),
         ("test_split: test\n", "", "the task names neither a test_split nor a validation_split"),
         ("task: t\n", "", "the file has no task name"),
         ("task: t\n", "task: [\n", "t.yaml:"),
@@ -220,13 +285,23 @@ fn mistakes_in_a_task_say_where() {
 
 #[test]
 fn rows_can_come_from_the_command_line() {
-    let hub = TASK.replace("dataset_path: json\ndataset_kwargs:\n  data_files:\n    test: rows.jsonl\n", "dataset_path: org/name\ntraining_split: train\n");
+    let hub = TASK.replace(
+        "dataset_path: json\ndataset_kwargs:\n  data_files:\n    test: rows.jsonl\n",
+        "dataset_path: org/name\ntraining_split: train\n",
+    );
     let few = format!("{hub}num_fewshot: 1\n");
     let files = [("t.yaml", few.as_str()), ("rows.jsonl", ROWS), ("more.csv", "q,label\nShot,0\n")];
-    assert_eq!(load(&files, "t.yaml", &["t=rows.jsonl"]).unwrap_err(), "t.yaml: the rows of split train live on a hub (org/name): give them with --data train=FILE.jsonl");
+    assert_eq!(
+        load(&files, "t.yaml", &["t=rows.jsonl"]).unwrap_err(),
+        "t.yaml: the rows of split train live on a hub (org/name): give them with --data train=FILE.jsonl"
+    );
     let error = load(&files, "t.yaml", &["rows.jsonl", "train=more.csv"]).unwrap_err();
     assert!(error.contains("row 1: doc_to_choice: null is no list"), "{error}");
-    let files = [("t.yaml", few.as_str()), ("rows.jsonl", ROWS), ("more.jsonl", "{\"q\": \"Shot\", \"a\": [\"z\"], \"label\": 0}\n")];
+    let files = [
+        ("t.yaml", few.as_str()),
+        ("rows.jsonl", ROWS),
+        ("more.jsonl", "{\"q\": \"Shot\", \"a\": [\"z\"], \"label\": 0}\n"),
+    ];
     let suite = load(&files, "t.yaml", &["test=rows.jsonl", "train=more.jsonl"]).unwrap().remove(0);
     assert_eq!(context(&suite.items[0].questions), "Shot z\n\nOne?");
 }
@@ -257,15 +332,22 @@ fn a_group_is_its_tasks_with_its_overrides() {
     let suites = load(nested).unwrap();
     assert_eq!(names(&suites), ["a", "b"]);
     assert!(context(&suites[0].items[0].questions).ends_with("\n\nOne?"));
-    assert!(load("group: g\ntask:\n  - c\n").unwrap_err().contains("g.yaml:3: no file beside the group describes c"));
+    assert!(
+        load("group: g\ntask:\n  - c\n")
+            .unwrap_err()
+            .contains("g.yaml:3: no file beside the group describes c")
+    );
 }
 
 #[test]
 fn data_is_given_by_task_by_split_or_for_all() {
-    let files = DataFiles::new(&["a.jsonl".to_string(), "train=b.jsonl".to_string(), "dir/x=y.jsonl".to_string()]);
+    let files =
+        DataFiles::new(&["a.jsonl".to_string(), "train=b.jsonl".to_string(), "dir/x=y.jsonl".to_string()]);
     assert!(!files.is_empty());
     let error = |split: &str| {
-        let task = TASK.replace("dataset_path: json", "dataset_path: hub").replace("test_split: test", &format!("test_split: {split}"));
+        let task = TASK
+            .replace("dataset_path: json", "dataset_path: hub")
+            .replace("test_split: test", &format!("test_split: {split}"));
         let folder = folder(&[("t.yaml", &task)]);
         let config = Config::new(&config::load(&folder.path().join("t.yaml")).unwrap()).unwrap();
         data::load(&config, &files).err().unwrap().file
