@@ -1,6 +1,7 @@
 //! From the command line to the part of the program that does the work, and from its errors to one
 //! line and an exit code.
 
+mod probe;
 mod query;
 
 use std::io::{self, IsTerminal, Write};
@@ -107,6 +108,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Repl(args)) => repl(&cli, args, &paths, &file),
         Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
         Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
+        Some(Command::Probe(args)) => probe::probe(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file),
     }
 }

@@ -40,6 +40,8 @@ pub enum Command {
     /// List, fetch, describe and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Run probe suites: questions to a model, and what must hold for its probabilities
+    Probe(ProbeArgs),
     /// Measure what looking costs, against the raw engine
     Bench(BenchArgs),
 }
@@ -204,4 +206,44 @@ pub struct ScoreArgs {
     /// Leave out tokens with fewer tokens before them in their window
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub min_context: u32,
+}
+
+/// Flags of probes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProbeArgs {
+    /// What to run: names (--list), suites (.toml), lm-evaluation-harness tasks (.yaml), BLiMP's (.jsonl)
+    /// and SyntaxGym's (.json) own files; nothing runs every suite in the program
+    #[arg(value_name = "SUITE|FILE")]
+    pub suites: Vec<String>,
+    /// Rows for tasks whose data lives on a hub; NAME is a task or a split
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub data: Vec<String>,
+    /// Only say whether everything can be read; loads no model
+    #[arg(long)]
+    pub check: bool,
+    /// List the suites in the program
+    #[arg(long)]
+    pub list: bool,
+    /// Print the JSON schema of suite files
+    #[arg(long)]
+    pub schema: bool,
+    /// Only the first N items of each suite
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
+    /// What to write, and where: table, jsonl (default: a table)
+    #[arg(long, value_name = "KIND[=FILE]")]
+    pub report: Vec<String>,
+    /// Go on from a results file (jsonl), and complete it
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// Say how many tokens were computed, and how many a naive scorer would have
+    #[arg(long)]
+    pub stats: bool,
+    /// One JSON object a line: the same as --report jsonl
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number from 1 is wanted".to_string())
 }

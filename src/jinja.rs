@@ -6,7 +6,7 @@
 //! or probes. A template may come from anywhere, a downloaded GGUF included: rendering is bounded in
 //! time and memory and never panics.
 
-mod arguments;
+pub(crate) mod arguments;
 mod checks;
 mod clock;
 mod dict;
@@ -17,7 +17,7 @@ pub mod json;
 mod methods;
 mod numbers;
 mod operators;
-mod pattern;
+pub(crate) mod pattern;
 pub mod python;
 mod rewrite;
 mod source;
@@ -33,7 +33,10 @@ pub use dict::from_json;
 pub use error::{ErrorKind, TemplateError};
 pub use minijinja::Value;
 
+use std::collections::BTreeSet;
+
 use source::Source;
+use tokens::{Kind, Tag};
 
 /// Work a template may do, in the engine's unit: one instruction, or 64 bytes made or looked at. A
 /// conversation that fills a context of a million tokens needs a tenth of it.
@@ -142,6 +145,13 @@ impl Template {
         &self.source.written
     }
 
+    /// The variables that must come from outside.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let names =
+            self.environment.get_template(&self.name).map(|template| template.undeclared_variables(false));
+        from_outside(&self.environment, names.unwrap_or_default())
+    }
+
     /// The string literals of its expressions, as they are written between their quotes.
     pub fn literals(&self) -> Vec<&str> {
         let text = self.text();
@@ -159,6 +169,23 @@ impl Template {
     }
 }
 
+/// What may stand before a bracket and is no function.
+const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
+
+/// One call in an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The function's name.
+    pub name: String,
+    /// The whole call as written.
+    pub text: String,
+}
+
+fn from_outside(environment: &Environment, names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let known: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+    names.into_iter().filter(|name| !known.contains(name.as_str())).collect()
+}
+
 /// A compiled expression with the environment it runs in.
 #[derive(Clone, Debug)]
 pub struct Expression {
@@ -171,6 +198,37 @@ impl Expression {
     /// The expression as its author wrote it.
     pub fn text(&self) -> &str {
         &self.source.written
+    }
+
+    /// The variables and functions that must come from outside.
+    pub fn variables(&self) -> BTreeSet<String> {
+        let names = self
+            .environment
+            .compile_expression(&self.source.compiled)
+            .map(|expression| expression.undeclared_variables(false));
+        from_outside(&self.environment, names.unwrap_or_default())
+    }
+
+    /// The function calls in it, innermost ones too, in the order they begin. Methods, filters and
+    /// tests are none.
+    pub fn calls(&self) -> Vec<Call> {
+        let text = &self.source.written;
+        let tokens = Tag::expression(text).tokens;
+        let mut calls = Vec::new();
+        for (i, pair) in tokens.windows(2).enumerate() {
+            let [name, open] = pair else { continue };
+            let free = i == 0 || ![".", "|", "is"].iter().any(|before| tokens[i - 1].is(text, before));
+            let close = open.partner.and_then(|close| tokens.get(close));
+            if let (Kind::Name, true, true, Some(close)) = (name.kind, free, open.is(text, "("), close)
+                && !KEYWORDS.contains(&&text[name.range.clone()])
+            {
+                calls.push(Call {
+                    name: text[name.range.clone()].to_string(),
+                    text: text[name.range.start..close.range.end].to_string(),
+                });
+            }
+        }
+        calls
     }
 
     /// Its value with these variables.

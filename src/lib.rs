@@ -16,6 +16,7 @@ pub mod loading;
 pub mod model;
 pub mod paths;
 pub mod pipe;
+pub mod probe;
 pub mod query;
 pub mod repl;
 pub mod report;

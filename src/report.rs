@@ -4,6 +4,7 @@ pub mod bars;
 pub mod choices;
 pub mod next;
 pub mod output;
+pub mod probe;
 pub mod record;
 pub mod score;
 pub mod score_csv;

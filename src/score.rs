@@ -103,6 +103,13 @@ impl Score {
         self.bytes += bytes;
     }
 
+    /// Adds everything another score holds.
+    pub fn merge(&mut self, other: &Score) {
+        self.sum += other.sum;
+        self.tokens += other.tokens;
+        self.bytes += other.bytes;
+    }
+
     /// Σ ln p in nats.
     pub fn sum_logprob(&self) -> f64 {
         self.sum

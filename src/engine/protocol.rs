@@ -39,10 +39,10 @@ impl CancelFlag {
     }
 }
 
-/// A flag that something else raises, such as a signal.
 impl From<Arc<AtomicBool>> for CancelFlag {
-    fn from(flag: Arc<AtomicBool>) -> CancelFlag {
-        CancelFlag(flag)
+    /// A flag that something else raises too, such as a signal handler.
+    fn from(raised: Arc<AtomicBool>) -> CancelFlag {
+        CancelFlag(raised)
     }
 }
 

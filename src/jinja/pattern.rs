@@ -18,14 +18,30 @@ pub fn replace(state: &State, value: &Value, args: Tail) -> Result<String, Error
     let Some(text) = value.as_str() else {
         return Err(invalid(format!("the text must be a string, not a {}", value.kind())));
     };
-    // Python's \Z is the very end, which is \z elsewhere.
-    let regex = fancy_regex::RegexBuilder::new(&pattern.replace("\\Z", "\\z"))
-        .backtrack_limit(BACKTRACK_LIMIT)
-        .build()
-        .map_err(|error| invalid(format!("pattern {pattern:?}: {error}")))?;
+    let regex = compile(&pattern).map_err(invalid)?;
     let pieces = parse(&replacement)?;
     let limit = usize::try_from(count).ok().filter(|count| *count > 0).unwrap_or(usize::MAX);
     substitute(state, (&regex, text), &pieces, limit)
+}
+
+/// A pattern as Python reads it: its `\Z` is the very end, which is `\z` elsewhere.
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    fancy_regex::RegexBuilder::new(&pattern.replace("\\Z", "\\z"))
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .build()
+        .map_err(|error| format!("pattern {pattern:?}: {error}"))
+}
+
+/// Whether a pattern is found anywhere in a text, as `re.search`.
+pub fn search(text: &str, pattern: &str) -> Result<bool, Error> {
+    let wrong = |reason| Error::new(ErrorKind::InvalidOperation, reason);
+    compile(pattern).map_err(wrong)?.is_match(text).map_err(|error| wrong(error.to_string()))
+}
+
+/// What the first group of a pattern matched, where there is a match and the group took part.
+pub fn group(text: &str, pattern: &str) -> Option<String> {
+    let captures = compile(pattern).ok()?.captures(text).ok()??;
+    Some(captures.get(1)?.as_str().to_string())
 }
 
 fn invalid(reason: String) -> Error {

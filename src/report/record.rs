@@ -3,7 +3,9 @@
 //! Log-probabilities are natural and raw; `final_prob` is what the sampler chain left. A value that
 //! does not exist is `null`, and `note` says why.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
@@ -13,7 +15,7 @@ use crate::step::{Candidate, Fate, Outlook, Step};
 use crate::token::{TokenId, Vocab};
 
 /// Where numbers come from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The model's file name.
     pub file: String,
@@ -24,7 +26,7 @@ pub struct Provenance {
     /// Format the weights were computed in.
     pub weights: String,
     /// The policy for raw text.
-    pub bos: &'static str,
+    pub bos: Cow<'static, str>,
     /// Longest sequence.
     pub context: u32,
     /// Threads at the start.
@@ -34,11 +36,11 @@ pub struct Provenance {
     /// Seed of the first reply.
     pub seed: u32,
     /// Of tokenscope.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
 }
 
 /// A model's name and where its numbers come from: fields of the first record of every stream.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// The model's name.
     pub model: String,
@@ -59,12 +61,12 @@ impl Origin {
                 sha256,
                 quantization: model.quantization.clone(),
                 weights: settings.weights.name().to_string(),
-                bos: bos_name(settings.bos),
+                bos: bos_name(settings.bos).into(),
                 context: model.context,
                 threads: model.threads,
                 exact: settings.exact,
                 seed: settings.sampling.seed,
-                version: env!("CARGO_PKG_VERSION"),
+                version: env!("CARGO_PKG_VERSION").into(),
             },
             bos: settings.bos.token(&model.vocab).map(|bos| model.vocab.text(bos)),
         }
@@ -100,7 +102,7 @@ pub fn bos_name(bos: Bos) -> &'static str {
 }
 
 /// One candidate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateRecord {
     /// Text, with `<0xE4>` for a byte that is no character.
     pub token: String,
@@ -115,10 +117,10 @@ pub struct CandidateRecord {
     /// After the sampler chain.
     pub final_prob: Option<f32>,
     /// The stage that removed it.
-    pub dropped_by: Option<&'static str>,
+    pub dropped_by: Option<Cow<'static, str>>,
     /// Why a value is null.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Cow<'static, str>>,
 }
 
 impl CandidateRecord {
@@ -132,8 +134,8 @@ impl CandidateRecord {
             logprob,
             rank: candidate.rank,
             final_prob: candidate.fate.map(|fate| fate.prob),
-            dropped_by: candidate.fate.and_then(dropped_by),
-            note: logprob.is_none().then_some(IMPOSSIBLE),
+            dropped_by: candidate.fate.and_then(dropped_by).map(Cow::Borrowed),
+            note: logprob.is_none().then_some(Cow::Borrowed(IMPOSSIBLE)),
         }
     }
 }

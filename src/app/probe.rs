@@ -1,0 +1,314 @@
+//! `tokenscope probe`: from files to suites, from suites to reports, from outcomes to an exit code.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Failure, INTERRUPTED, OK, Running, USAGE};
+use crate::cli::{Cli, ProbeArgs};
+use crate::engine::{CancelFlag, EngineError};
+use crate::model::bar::watch_signals;
+use crate::paths::Paths;
+use crate::probe::error::InputError;
+use crate::probe::item::Suite;
+use crate::probe::load::{self, Selection};
+use crate::probe::outcome::{Cost, RunOutcome};
+use crate::probe::run::{Emitted, Run, drive};
+use crate::probe::task::DataFiles;
+use crate::probe::{shipped, suite};
+use crate::report::output::is_closed_pipe;
+use crate::report::probe::results::{self, Results};
+use crate::report::probe::{Kind, Report, ReportError, Subject, Target, open};
+use crate::sampling::Sampling;
+use crate::settings::{ConfigFile, SamplingFlags, Settings};
+use crate::token::printable;
+
+/// An expectation failed.
+const FAILED: u8 = 1;
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+/// Does what the arguments ask.
+///
+/// # Errors
+/// [`Failure`], to be shown as one line; what came out before has been written.
+pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+    if args.schema {
+        return print(&format!("{:#}\n", suite::schema()));
+    }
+    if args.list {
+        return list();
+    }
+    let selection =
+        Selection { names: args.suites.clone(), data: DataFiles::new(&args.data), limit: args.limit };
+    if args.check {
+        return check(&selection);
+    }
+    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let targets = targets(args)?;
+    let suites = load::load(&selection)?;
+    let earlier = args.resume.as_deref().map(|path| results::read(path)).transpose()?.unwrap_or_default();
+    let session = Session {
+        settings,
+        paths,
+        reports: open(&targets)?,
+        resume: args.resume.as_deref(),
+        stats: args.stats,
+        interrupted: watch_signals().unwrap_or_default(),
+        runs: Vec::new(),
+    };
+    session.run(by_model(suites, !cli.flags.model.is_empty()), earlier)
+}
+
+/// Prints to standard output; nobody reading is no error.
+fn print(text: &str) -> Result<u8, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if !is_closed_pipe(&error) => Err(Failure::usage(format!("standard output: {error}"))),
+        _ => Ok(OK),
+    }
+}
+
+fn list() -> Result<u8, Failure> {
+    let mut text = String::new();
+    for shipped in shipped::SUITES {
+        let suite = shipped::read(shipped)?;
+        let title = suite.title.unwrap_or_default();
+        text.push_str(&format!("{:<28} {:>4} items  {title}\n", suite.name, suite.items.len()));
+    }
+    print(&text)
+}
+
+/// Reads everything that is named and says of each whether it can be run.
+fn check(selection: &Selection) -> Result<u8, Failure> {
+    let mut names = selection.names.clone();
+    if names.is_empty() {
+        names.extend(shipped::SUITES.map(|(name, _)| name.to_string()));
+    }
+    let mut text = String::new();
+    let mut code = OK;
+    for name in &names {
+        match load::read(name, selection) {
+            Ok(suites) => suites.iter().for_each(|suite| {
+                let name = printable(&suite.name);
+                text.push_str(&format!(
+                    "{}: {name}: {} items\n",
+                    printable(name_of(suite, &name).as_str()),
+                    suite.items.len()
+                ));
+            }),
+            Err(error) => {
+                eprintln!("tokenscope: {error}");
+                code = USAGE;
+            }
+        }
+    }
+    print(&text)?;
+    if code == OK {
+        load::load(selection)?;
+    }
+    Ok(code)
+}
+
+fn name_of(suite: &Suite, name: &str) -> String {
+    suite.file.as_ref().map_or_else(|| name.to_string(), |file| file.display().to_string())
+}
+
+/// The reports that were asked for; a table where none was. Going on from a file completes it.
+fn targets(args: &ProbeArgs) -> Result<Vec<Target>, Failure> {
+    let mut targets: Vec<Target> =
+        args.report.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?;
+    if args.json {
+        targets.push(Target { kind: Kind::Jsonl, file: None });
+    }
+    if let Some(path) = &args.resume
+        && !targets.iter().any(|target| target.kind == Kind::Jsonl)
+    {
+        targets.push(Target { kind: Kind::Jsonl, file: Some(path.clone()) });
+    }
+    if targets.iter().all(|target| target.file.is_some()) {
+        targets.insert(0, Target { kind: Kind::Table, file: None });
+    }
+    Ok(targets)
+}
+
+/// Suites with the model each asks for, neighbours of one model together. A model on the command line
+/// wins.
+fn by_model(suites: Vec<Suite>, fixed: bool) -> Vec<(Option<String>, Vec<Suite>)> {
+    let mut groups: Vec<(Option<String>, Vec<Suite>)> = Vec::new();
+    for suite in suites {
+        let model = suite.model.clone().filter(|_| !fixed);
+        match groups.last_mut() {
+            Some((last, group)) if *last == model => group.push(suite),
+            _ => groups.push((model, vec![suite])),
+        }
+    }
+    groups
+}
+
+/// Everything that lasts over the models of a call.
+struct Session<'a> {
+    settings: Settings,
+    paths: &'a Paths,
+    reports: Vec<Box<dyn Report>>,
+    resume: Option<&'a Path>,
+    stats: bool,
+    interrupted: Arc<AtomicBool>,
+    runs: Vec<RunOutcome>,
+}
+
+impl Session<'_> {
+    fn run(
+        mut self,
+        groups: Vec<(Option<String>, Vec<Suite>)>,
+        earlier: Vec<Results>,
+    ) -> Result<u8, Failure> {
+        let mut failure = None;
+        for (model, suites) in groups {
+            let settings = Settings {
+                model: model.unwrap_or_else(|| self.settings.model.clone()),
+                ..self.settings.clone()
+            };
+            match self.one_model(&settings, suites, &earlier)? {
+                Ended::Whole => {}
+                Ended::Closed => return Ok(OK),
+                Ended::Stopped => break,
+                Ended::Failed(error) => {
+                    failure = Some(Failure::from(error));
+                    break;
+                }
+            }
+        }
+        let written = self.reports.iter_mut().try_for_each(|report| report.finish(&self.runs));
+        self.tell_cost();
+        match (failure, written) {
+            (Some(failure), _) => Err(failure),
+            (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
+            _ if self.runs.iter().any(|run| run.interrupted) => Ok(INTERRUPTED),
+            _ if self.runs.iter().any(RunOutcome::failed) => Ok(FAILED),
+            _ => Ok(OK),
+        }
+    }
+
+    fn one_model(
+        &mut self,
+        settings: &Settings,
+        suites: Vec<Suite>,
+        earlier: &[Results],
+    ) -> Result<Ended, Failure> {
+        let mut running = Running::load(settings, self.paths, &self.interrupted)?;
+        if !settings.quiet {
+            eprintln!("{}", running.origin.header());
+        }
+        let known = match self.resume {
+            Some(path) => results::of_model(earlier.to_vec(), &running.origin, path)?,
+            None => Vec::new(),
+        };
+        let cancel = CancelFlag::from(Arc::clone(&self.interrupted));
+        let mut run = Run::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
+        let bar = progress_bar(run.progress().total, settings.quiet);
+        let subject = Subject { origin: &running.origin, model: &running.model };
+        let reports = &mut self.reports;
+        let mut written: io::Result<()> = Ok(());
+        let outcome = drive(&mut running.client, &mut run, |run, emitted| {
+            bar.set_position(run.progress().done as u64);
+            if written.is_ok() && !emitted.is_empty() {
+                written = bar.suspend(|| tell(reports, subject, run, emitted));
+            }
+            if written.is_err() {
+                run.cancel();
+            }
+        });
+        bar.finish_and_clear();
+        let cut = run.current();
+        if let (Some(suite), Ok(())) = (cut, &written) {
+            // What is known of the suite that was not finished.
+            let suite = run.conclude(suite);
+            written = reports.iter_mut().try_for_each(|report| report.suite(subject, suite));
+        }
+        self.runs.push(run.into_outcome());
+        match (written, outcome) {
+            (Err(error), _) if is_closed_pipe(&error) => Ok(Ended::Closed),
+            (Err(error), _) => Err(unwritable(&error)),
+            (Ok(()), Err(error)) => Ok(Ended::Failed(error)),
+            (Ok(()), Ok(())) if self.runs.last().is_some_and(|run| run.interrupted) => Ok(Ended::Stopped),
+            (Ok(()), Ok(())) => Ok(Ended::Whole),
+        }
+    }
+
+    fn tell_cost(&self) {
+        if !self.stats {
+            return;
+        }
+        let mut cost = Cost::default();
+        for run in &self.runs {
+            cost.computed += run.cost.computed;
+            cost.naive += run.cost.naive;
+            cost.sequences += run.cost.sequences;
+            cost.generated += run.cost.generated;
+            cost.seconds += run.cost.seconds;
+        }
+        eprintln!(
+            "{} tokens computed, {} naive ({:.3}) · {} sequences · {} tokens generated · {:.2} s in the engine · {:.1} sequences/s",
+            cost.computed,
+            cost.naive,
+            cost.computed as f64 / cost.naive.max(1) as f64,
+            cost.sequences,
+            cost.generated,
+            cost.seconds,
+            cost.sequences as f64 / cost.seconds.max(1e-9),
+        );
+    }
+}
+
+/// How the run of one model ended.
+enum Ended {
+    Whole,
+    Stopped,
+    /// Nobody reads any more.
+    Closed,
+    Failed(EngineError),
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::usage(format!("a report can't be written: {error}"))
+}
+
+fn tell(reports: &mut [Box<dyn Report>], subject: Subject, run: &Run, emitted: &[Emitted]) -> io::Result<()> {
+    for emitted in emitted {
+        for report in &mut *reports {
+            match *emitted {
+                Emitted::Item(suite, item) => report.item(subject, &run.suite(suite).items[item])?,
+                Emitted::Suite(suite) => report.suite(subject, run.suite(suite))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn progress_bar(total: usize, quiet: bool) -> ProgressBar {
+    if quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("probing [{bar:30}] {pos}/{len} · {per_sec} · {eta} left")
+    {
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,166 @@
+//! What the model said: the answers to an item's [`Ask`]s.
+
+use std::collections::HashMap;
+
+use super::item::Ask;
+use crate::score::Score;
+use crate::step::{Candidate, Outlook, Step};
+use crate::token::{TokenId, Vocab, text_of};
+
+/// Everything that was found out for one item.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    found: HashMap<Ask, Found>,
+    parts: usize,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A scored text.
+    Text(Scored),
+    /// Several, one after the other.
+    Pieces(Vec<Scored>),
+    /// What comes next; `None` where nothing is there to predict from.
+    Next(Option<Box<Outlook>>),
+    /// Generated continuations.
+    Replies(Vec<Reply>),
+}
+
+/// The figures of a text's tokens. Natural log, raw distribution.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scored {
+    /// The tokens.
+    pub ids: Vec<TokenId>,
+    /// ln p of each; `None` for a token without context.
+    pub logprobs: Vec<Option<f32>>,
+    /// Sum, number and bytes of the tokens that have context.
+    pub score: Score,
+    /// Whether every token that has context was the most probable.
+    pub is_greedy: bool,
+    /// The first token, where it has context.
+    pub first: Option<Candidate>,
+    /// What was expected in the place of the first token.
+    pub outlook: Option<Box<Outlook>>,
+    /// Whether a token holds the end of the context and the beginning of the text.
+    pub spans_join: bool,
+}
+
+/// One generated continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// Its text, the token that ended it not included.
+    pub text: String,
+    /// Its tokens, the one that ended it included.
+    pub score: Score,
+}
+
+impl Answers {
+    /// Adds an answer, or another part of one: the next window of a text, the next sample.
+    pub fn add(&mut self, ask: Ask, found: Found) {
+        self.parts += 1;
+        match (self.found.get_mut(&ask), found) {
+            (Some(Found::Text(known)), Found::Text(more)) => known.extend(more),
+            (Some(Found::Replies(known)), Found::Replies(more)) => known.extend(more),
+            (_, found) => {
+                self.found.insert(ask, found);
+            }
+        }
+    }
+
+    /// How many parts have been added.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// A scored text.
+    pub fn scored(&self, ask: &Ask) -> Option<&Scored> {
+        match self.found.get(ask)? {
+            Found::Text(scored) => Some(scored),
+            _ => None,
+        }
+    }
+
+    /// The pieces after a prompt.
+    pub fn pieces(&self, prompt: usize) -> Option<&[Scored]> {
+        match self.found.get(&Ask::Pieces { prompt })? {
+            Found::Pieces(pieces) => Some(pieces),
+            _ => None,
+        }
+    }
+
+    /// What comes after a prompt.
+    pub fn next(&self, prompt: usize) -> Option<&Outlook> {
+        match self.found.get(&Ask::Next { prompt })? {
+            Found::Next(outlook) => outlook.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Generated continuations.
+    pub fn replies(&self, ask: &Ask) -> Option<&[Reply]> {
+        match self.found.get(ask)? {
+            Found::Replies(replies) => Some(replies),
+            _ => None,
+        }
+    }
+}
+
+impl Scored {
+    /// Reads the steps of a sequence, from the text's first token on.
+    pub fn from_steps(steps: Vec<Step>, spans_join: bool, vocab: &Vocab) -> Scored {
+        let mut scored = Scored { is_greedy: true, spans_join, ..Scored::default() };
+        for (i, step) in steps.into_iter().enumerate() {
+            scored.ids.push(step.id);
+            let Some(seen) = step.seen else {
+                scored.logprobs.push(None);
+                continue;
+            };
+            scored.logprobs.push(Some(seen.logprob));
+            scored.score.add(seen.logprob, vocab.bytes(step.id).len());
+            scored.is_greedy &= seen.rank == 1;
+            if i == 0 {
+                scored.first =
+                    Some(Candidate { id: step.id, logprob: seen.logprob, rank: seen.rank, fate: None });
+                scored.outlook = Some(Box::new(seen.outlook));
+            }
+        }
+        scored.is_greedy &= scored.score.tokens() > 0;
+        scored
+    }
+
+    /// Σ ln p in nats; `None` where no token has context.
+    pub fn sum(&self) -> Option<f64> {
+        (self.score.tokens() > 0).then(|| self.score.sum_logprob())
+    }
+
+    /// Mean surprisal in nats per token.
+    pub fn mean_surprisal(&self) -> Option<f64> {
+        self.score.mean_logprob().map(|mean| -mean)
+    }
+
+    /// Takes the steps that follow.
+    pub fn extend(&mut self, more: Scored) {
+        self.ids.extend(more.ids);
+        self.logprobs.extend(more.logprobs);
+        self.score.merge(&more.score);
+        self.is_greedy &= more.is_greedy;
+    }
+}
+
+impl Reply {
+    /// Reads the steps of a continuation.
+    pub fn from_steps<'a>(steps: impl IntoIterator<Item = &'a Step>, vocab: &Vocab) -> Reply {
+        let mut score = Score::default();
+        let mut bytes = Vec::new();
+        for step in steps {
+            if let Some(logprob) = step.logprob() {
+                score.add(logprob, vocab.text_length(step.id));
+            }
+            if !vocab.ends_generation(step.id) {
+                bytes.extend_from_slice(vocab.bytes(step.id));
+            }
+        }
+        Reply { text: text_of(&bytes), score }
+    }
+}

@@ -1,0 +1,217 @@
+//! Choosing between continuations: the five ways to compare their log-probabilities.
+//!
+//! `acc` … `acc_mutual_info` name decisions, as in the evaluation harness; `acc_tokens` is what
+//! llama-perplexity calls `acc_norm`.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answers, Scored};
+use super::item::{Ask, Choice, Questions};
+
+/// How a choice's tokens become one figure, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// The sum.
+    #[default]
+    Acc,
+    /// The sum ÷ the choice's characters.
+    AccNorm,
+    /// The sum ÷ its bytes.
+    AccBytes,
+    /// The sum ÷ its tokens.
+    AccTokens,
+    /// The sum − the sum without the context.
+    AccMutualInfo,
+}
+
+impl Reduction {
+    /// Every one.
+    pub const ALL: [Reduction; 5] = [
+        Reduction::Acc,
+        Reduction::AccNorm,
+        Reduction::AccBytes,
+        Reduction::AccTokens,
+        Reduction::AccMutualInfo,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Acc => "acc",
+            Reduction::AccNorm => "acc_norm",
+            Reduction::AccBytes => "acc_bytes",
+            Reduction::AccTokens => "acc_tokens",
+            Reduction::AccMutualInfo => "acc_mutual_info",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Reduction> {
+        Reduction::ALL.into_iter().find(|reduction| reduction.name() == name)
+    }
+}
+
+/// A choice's own figures, in nats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceRecord {
+    /// As its author wrote it.
+    pub text: String,
+    /// Σ ln p; null where it is impossible or has no context.
+    pub sum_logprob: Option<f64>,
+    /// ÷ characters.
+    pub logprob_per_char: Option<f64>,
+    /// ÷ bytes.
+    pub logprob_per_byte: Option<f64>,
+    /// ÷ tokens.
+    pub logprob_per_token: Option<f64>,
+    /// − Σ ln p without the context, where that was asked for.
+    pub pmi: Option<f64>,
+    /// Whether every token was the most probable.
+    pub is_greedy: bool,
+}
+
+/// The index of the best choice by each reduction; null where none is best or it was not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Best {
+    /// By sum.
+    pub acc: Option<usize>,
+    /// By sum ÷ characters.
+    pub acc_norm: Option<usize>,
+    /// By sum ÷ bytes.
+    pub acc_bytes: Option<usize>,
+    /// By sum ÷ tokens.
+    pub acc_tokens: Option<usize>,
+    /// By sum − the sum without context.
+    pub acc_mutual_info: Option<usize>,
+}
+
+impl Best {
+    /// The best by one reduction.
+    pub fn by(&self, reduction: Reduction) -> Option<usize> {
+        match reduction {
+            Reduction::Acc => self.acc,
+            Reduction::AccNorm => self.acc_norm,
+            Reduction::AccBytes => self.acc_bytes,
+            Reduction::AccTokens => self.acc_tokens,
+            Reduction::AccMutualInfo => self.acc_mutual_info,
+        }
+    }
+}
+
+/// One choice's figure by one reduction, in nats; `None` where it was not measured or has no context.
+pub fn figure(choice: &Choice, answers: &Answers, reduction: Reduction) -> Option<f64> {
+    let scored = answers.scored(&Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() })?;
+    let sum = scored.sum()?;
+    match reduction {
+        Reduction::Acc => Some(sum),
+        Reduction::AccNorm => Some(sum / choice.text.chars().count() as f64),
+        Reduction::AccBytes => Some(sum / choice.text.len() as f64),
+        Reduction::AccTokens => scored.score.mean_logprob(),
+        Reduction::AccMutualInfo => Some(sum - alone(choice, answers)?.sum()?),
+    }
+}
+
+fn alone<'a>(choice: &Choice, answers: &'a Answers) -> Option<&'a Scored> {
+    answers.scored(&Ask::Alone { text: choice.continuation.clone() })
+}
+
+/// The best choice by one reduction. Of equally good ones the first wins or none does.
+pub fn best(questions: &Questions, answers: &Answers, reduction: Reduction) -> Option<usize> {
+    let figures: Option<Vec<f64>> =
+        questions.choices.iter().map(|choice| figure(choice, answers, reduction)).collect();
+    first_best(&figures?, questions.first_of_ties_wins)
+}
+
+/// The index of the largest value. A value that is no number (0 ÷ 0) is never the best.
+fn first_best(figures: &[f64], first_of_ties_wins: bool) -> Option<usize> {
+    let largest = figures.iter().copied().filter(|figure| !figure.is_nan()).max_by(f64::total_cmp)?;
+    let mut winners = figures.iter().enumerate().filter(|(_, figure)| **figure == largest);
+    let (winner, _) = winners.next()?;
+    (first_of_ties_wins || winners.next().is_none()).then_some(winner)
+}
+
+/// The records of an item's choices and the best of them.
+pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, Best) {
+    let records = questions.choices.iter().map(|choice| {
+        let of = |reduction| figure(choice, answers, reduction).filter(|figure| figure.is_finite());
+        let ask = Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() };
+        ChoiceRecord {
+            text: choice.text.clone(),
+            sum_logprob: of(Reduction::Acc),
+            logprob_per_char: of(Reduction::AccNorm),
+            logprob_per_byte: of(Reduction::AccBytes),
+            logprob_per_token: of(Reduction::AccTokens),
+            pmi: of(Reduction::AccMutualInfo),
+            is_greedy: answers.scored(&ask).is_some_and(|scored| scored.is_greedy),
+        }
+    });
+    let by = |reduction| best(questions, answers, reduction);
+    let best = Best {
+        acc: by(Reduction::Acc),
+        acc_norm: by(Reduction::AccNorm),
+        acc_bytes: by(Reduction::AccBytes),
+        acc_tokens: by(Reduction::AccTokens),
+        acc_mutual_info: by(Reduction::AccMutualInfo),
+    };
+    (records.collect(), best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::answer::Found;
+    use crate::score::Score;
+
+    fn scored(logprobs: &[f32]) -> Scored {
+        let mut score = Score::default();
+        for logprob in logprobs {
+            score.add(*logprob, 1);
+        }
+        Scored { logprobs: logprobs.iter().copied().map(Some).collect(), score, ..Scored::default() }
+    }
+
+    fn item(texts: &[(&str, &[f32], f32)]) -> (Questions, Answers) {
+        let mut answers = Answers::default();
+        let choices = texts.iter().map(|(text, logprobs, unconditional)| {
+            let continuation = format!(" {text}");
+            answers.add(Ask::Text { prompt: 0, text: continuation.clone() }, Found::Text(scored(logprobs)));
+            answers.add(Ask::Alone { text: continuation.clone() }, Found::Text(scored(&[*unconditional])));
+            Choice { text: text.to_string(), continuation, prompt: 0 }
+        });
+        (Questions { choices: choices.collect(), ..Questions::default() }, answers)
+    }
+
+    #[test]
+    fn each_reduction_may_prefer_another() {
+        let (questions, answers) =
+            item(&[("ab", &[-3.0], -1.0), ("abcdefgh", &[-2.0, -2.0], -4.5), ("北京", &[-3.5, -0.5], -9.0)]);
+        let (records, best) = records(&questions, &answers);
+        assert_eq!(records[2].logprob_per_char, Some(-2.0));
+        assert_eq!(records[2].logprob_per_byte, Some(-4.0 / 6.0));
+        assert_eq!(records[2].pmi, Some(5.0));
+        assert_eq!((best.acc, best.acc_norm, best.acc_bytes), (Some(0), Some(1), Some(1)));
+        // Two choices have the same mean, so none is best.
+        assert_eq!((best.acc_tokens, best.acc_mutual_info), (None, Some(2)));
+    }
+
+    #[test]
+    fn of_equals_the_first_wins_only_where_the_harness_says_so() {
+        let (mut questions, answers) = item(&[("a", &[-1.0], -1.0), ("b", &[-1.0], -1.0)]);
+        assert_eq!(best(&questions, &answers, Reduction::Acc), None);
+        questions.first_of_ties_wins = true;
+        assert_eq!(best(&questions, &answers, Reduction::Acc), Some(0));
+    }
+
+    #[test]
+    fn an_impossible_choice_loses_and_is_null() {
+        let (questions, answers) = item(&[("a", &[f32::NEG_INFINITY], -1.0), ("b", &[-90.0], -1.0)]);
+        let (records, best) = records(&questions, &answers);
+        assert_eq!((records[0].sum_logprob, best.acc), (None, Some(1)));
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_best() {
+        let (questions, _) = item(&[("a", &[-1.0], -1.0)]);
+        assert_eq!(records(&questions, &Answers::default()).1, Best::default());
+    }
+}

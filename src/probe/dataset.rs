@@ -1,0 +1,244 @@
+//! Rows for probes and tasks: JSON Lines, JSON arrays, CSV and TSV.
+//!
+//! Owns reading and the types of cells; knows nothing of what rows are used for.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::error::InputError;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// 1-based number of the row, a CSV's header not counted.
+    pub number: usize,
+    /// Its cells by column.
+    pub cells: Map<String, Value>,
+}
+
+/// A data file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dataset {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// Its rows, in file order.
+    pub rows: Vec<Row>,
+}
+
+impl Dataset {
+    /// Reads a file; the format goes by the extension, or by the first character where that says
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`InputError`] with file, line and what would be right.
+    pub fn read(path: &Path) -> Result<Dataset, InputError> {
+        let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let rows = match extension.as_str() {
+            "csv" => separated(path, text, b',')?,
+            "tsv" => separated(path, text, b'\t')?,
+            _ if text.trim_start().starts_with('[') => array(path, text)?,
+            _ => lines(path, text)?,
+        };
+        let rows = rows.into_iter().enumerate().map(|(i, cells)| Row { number: i + 1, cells }).collect();
+        Ok(Dataset { path: path.to_path_buf(), rows })
+    }
+
+    /// The names of all columns, in the order they are first seen.
+    pub fn columns(&self) -> Vec<&str> {
+        let mut names = indexmap::IndexSet::new();
+        for row in &self.rows {
+            names.extend(row.cells.keys().map(String::as_str));
+        }
+        names.into_iter().collect()
+    }
+
+    /// Gives every row every column, as a table has them; what was missing is null.
+    pub fn fill(&mut self) {
+        let columns: Vec<String> = self.columns().into_iter().map(str::to_string).collect();
+        for row in &mut self.rows {
+            for column in &columns {
+                if !row.cells.contains_key(column) {
+                    row.cells.insert(column.clone(), Value::Null);
+                }
+            }
+        }
+    }
+}
+
+fn lines(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError> {
+    let mut rows = Vec::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let wrong = |reason: String| InputError::new(path.display(), reason).at_line(i + 1);
+        match serde_json::from_str(line) {
+            Ok(Value::Object(cells)) => rows.push(cells),
+            Ok(_) => {
+                return Err(wrong(
+                    "each line must be a JSON object, as in {\"question\": \"…\"}".to_string(),
+                ));
+            }
+            Err(error) => {
+                return Err(wrong(format!(
+                    "row {} is no JSON: {} (column {})",
+                    rows.len() + 1,
+                    reason_of(&error),
+                    error.column()
+                )));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn array(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError> {
+    let rows: Vec<Value> = serde_json::from_str(text).map_err(|error| json_error(path, &error))?;
+    rows.into_iter()
+        .enumerate()
+        .map(|(i, row)| match row {
+            Value::Object(cells) => Ok(cells),
+            _ => Err(InputError::new(path.display(), format!("row {} is no JSON object", i + 1))),
+        })
+        .collect()
+}
+
+/// What serde_json says, with its place.
+pub fn json_error(path: &Path, error: &serde_json::Error) -> InputError {
+    InputError {
+        line: Some(error.line()),
+        column: Some(error.column()),
+        ..InputError::new(path.display(), reason_of(error))
+    }
+}
+
+/// The reason without the place, which serde_json appends.
+fn reason_of(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_string()
+}
+
+fn separated(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Map<String, Value>>, InputError> {
+    let wrong = |line: Option<u64>, reason: String| {
+        let error = InputError::new(path.display(), reason);
+        match line {
+            Some(line) => error.at_line(line as usize),
+            None => error,
+        }
+    };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| wrong(None, error.to_string()))?.clone();
+    if let Some(twice) =
+        header.iter().enumerate().find(|(i, name)| header.iter().take(*i).any(|other| other == *name))
+    {
+        return Err(wrong(Some(1), format!("two columns are called {:?}", twice.1)));
+    }
+    let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.len()];
+    let mut count = 0;
+    for record in reader.records() {
+        let record = record
+            .map_err(|error| wrong(error.position().map(csv::Position::line), ragged(&error, count + 1)))?;
+        for (column, cell) in cells.iter_mut().zip(&record) {
+            column.push(cell.to_string());
+        }
+        count += 1;
+    }
+    let mut rows = vec![Map::new(); count];
+    for (name, column) in header.iter().zip(&cells) {
+        for (row, value) in rows.iter_mut().zip(typed(column)) {
+            row.insert(name.to_string(), value);
+        }
+    }
+    Ok(rows)
+}
+
+fn ragged(error: &csv::Error, row: usize) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("row {row} has {len} cells where the header has {expected_len}")
+        }
+        _ => format!("row {row}: {error}"),
+    }
+}
+
+/// The values of a column: numbers or truth values if every cell is one, else text; an empty cell is
+/// null. (As pandas reads a CSV, and so every tool on top of it.)
+fn typed(column: &[String]) -> Vec<Value> {
+    let all = |parse: &dyn Fn(&str) -> Option<Value>| -> Option<Vec<Value>> {
+        column.iter().map(|cell| if cell.is_empty() { Some(Value::Null) } else { parse(cell) }).collect()
+    };
+    let whole = |cell: &str| cell.trim().parse::<i64>().ok().map(Value::from);
+    let real = |cell: &str| cell.trim().parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::from);
+    let truth = |cell: &str| match cell {
+        "True" | "true" | "TRUE" => Some(Value::Bool(true)),
+        "False" | "false" | "FALSE" => Some(Value::Bool(false)),
+        _ => None,
+    };
+    all(&whole)
+        .or_else(|| all(&real))
+        .or_else(|| all(&truth))
+        .or_else(|| all(&|cell| Some(Value::from(cell))))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(name: &str, text: &str) -> Result<Dataset, InputError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Dataset::read(&path).map_err(|mut error| {
+            error.file = name.to_string();
+            error
+        })
+    }
+
+    fn cells(name: &str, text: &str) -> Vec<Value> {
+        read(name, text).unwrap().rows.into_iter().map(|row| Value::Object(row.cells)).collect()
+    }
+
+    #[test]
+    fn lines_arrays_and_tables_give_the_same_rows() {
+        let rows = [json!({"q": "a, b", "n": 1}), json!({"q": "北\ny", "n": 2})];
+        assert_eq!(cells("x.jsonl", "{\"q\":\"a, b\",\"n\":1}\n\n{\"q\":\"北\\ny\",\"n\":2}\n"), rows);
+        assert_eq!(cells("x.json", "[{\"q\":\"a, b\",\"n\":1},{\"q\":\"北\\ny\",\"n\":2}]"), rows);
+        assert_eq!(cells("x.csv", "\u{feff}q,n\n\"a, b\",1\n\"北\ny\",2\n"), rows);
+        assert_eq!(cells("x.tsv", "q\tn\na, b\t1\n\"北\ny\"\t2\n"), rows);
+    }
+
+    #[test]
+    fn a_column_of_a_table_has_one_type() {
+        let rows = cells("x.csv", "a,b,c,d\n1,0.5,True,x\n,2,False,7\n");
+        assert_eq!(rows[0], json!({"a": 1, "b": 0.5, "c": true, "d": "x"}));
+        assert_eq!(rows[1], json!({"a": null, "b": 2.0, "c": false, "d": "7"}));
+    }
+
+    #[test]
+    fn broken_rows_are_named() {
+        let error = |name, text| read(name, text).unwrap_err().to_string();
+        assert_eq!(
+            error("x.jsonl", "{\"a\": 1}\n{\"a\": }\n"),
+            "x.jsonl:2: row 2 is no JSON: expected value (column 7)"
+        );
+        assert_eq!(
+            error("x.jsonl", "3\n"),
+            "x.jsonl:1: each line must be a JSON object, as in {\"question\": \"…\"}"
+        );
+        assert_eq!(error("x.csv", "a,b\n1,2\n3\n"), "x.csv:3: row 2 has 1 cells where the header has 2");
+        assert_eq!(error("x.csv", "a,a\n1,2\n"), "x.csv:1: two columns are called \"a\"");
+        assert_eq!(error("x.json", "[1]"), "x.json: row 1 is no JSON object");
+        let missing = Dataset::read(Path::new("nowhere/x.csv")).unwrap_err();
+        assert_eq!(missing.to_string(), "nowhere/x.csv: there is no such file");
+    }
+
+    #[test]
+    fn a_missing_cell_is_null_once_filled() {
+        let mut data = read("x.jsonl", "{\"a\": 1}\n{\"b\": 2}\n").unwrap();
+        data.fill();
+        assert_eq!(data.rows[0].cells["b"], Value::Null);
+        assert_eq!(data.columns(), ["a", "b"]);
+    }
+}

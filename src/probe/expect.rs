@@ -1,0 +1,290 @@
+//! Expectations: Jinja expressions about probabilities, true or false.
+//!
+//! Judged in two phases. First every call in the expression is evaluated alone, only to learn what it
+//! needs from the model ([`Expectation::asks`]); when all of that is known, the expression is evaluated
+//! with the numbers ([`Expectation::judge`]). So what an expression may ask never depends on what the
+//! model said.
+
+pub mod quantity;
+
+use std::sync::{Arc, Mutex};
+
+use indexmap::{IndexMap, IndexSet};
+use minijinja::value::Rest;
+use minijinja::{Error, ErrorKind, State, Value};
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answers;
+use super::error::meant;
+use super::item::{Ask, Questions};
+use crate::jinja::{Expression, Jinja, TemplateError, pattern, python};
+use quantity::{FUNCTIONS, Quantity};
+
+/// The function that is no measurement: `matches(text, pattern)`.
+const MATCHES: &str = "matches";
+/// Functions of the language itself.
+const BUILT_IN: [&str; 3] = ["range", "dict", "namespace"];
+
+/// An expression that has been compiled, with each of its measuring calls alone.
+#[derive(Debug)]
+pub struct Condition {
+    expression: Expression,
+    calls: Vec<Expression>,
+}
+
+/// Something that must hold for an item.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    condition: Arc<Condition>,
+    variables: IndexMap<String, Value>,
+    asks: IndexSet<Ask>,
+}
+
+/// Something that must hold for the figures of a suite.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    expression: Expression,
+}
+
+/// How an expectation turned out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The expression.
+    pub text: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What was found: every measured value in it.
+    pub found: String,
+}
+
+/// What was found out, for an expectation to look at.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What the item is about.
+    pub questions: Arc<Questions>,
+    /// What the model said.
+    pub answers: Arc<Answers>,
+    /// What each model of the run said, by name; for differences between models.
+    pub models: Arc<IndexMap<String, Arc<Answers>>>,
+}
+
+/// Whether a name is a function that expectations have.
+fn is_known(name: &str) -> bool {
+    FUNCTIONS.contains(&name) || name == MATCHES || BUILT_IN.contains(&name)
+}
+
+fn names() -> impl Iterator<Item = &'static str> + Clone {
+    FUNCTIONS.into_iter().chain([MATCHES])
+}
+
+impl Condition {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What does not compile or calls what does not exist.
+    pub fn new(jinja: &Jinja, text: &str) -> Result<Condition, String> {
+        let expression = compile(jinja, text)?;
+        let measuring = expression.calls().into_iter().filter(|call| FUNCTIONS.contains(&call.name.as_str()));
+        let calls = measuring.map(|call| compile(jinja, &call.text)).collect::<Result<_, _>>()?;
+        Ok(Condition { expression, calls })
+    }
+}
+
+impl Expectation {
+    /// Finds out what a condition needs for one item. `variables` are those of the item's templates.
+    ///
+    /// # Errors
+    /// What asks for something that the item has not, or has no sense.
+    pub fn bind(
+        condition: &Arc<Condition>,
+        variables: IndexMap<String, Value>,
+        questions: &Arc<Questions>,
+    ) -> Result<Expectation, String> {
+        let text = condition.expression.text();
+        let functions = FUNCTIONS.iter().copied().chain([MATCHES]);
+        let known =
+            |name: &String| variables.contains_key(name) || functions.clone().any(|known| known == name);
+        if let Some(unknown) = condition.expression.variables().iter().find(|name| !known(name)) {
+            let names = variables.keys().map(String::as_str).chain(functions.clone());
+            return Err(format!("`{text}`: there is no variable {unknown}; {}", meant(unknown, names)));
+        }
+        let wanted = Arc::default();
+        let scope = with_functions(&variables, &recorder(questions, &wanted));
+        for expression in condition.calls.iter().chain([&condition.expression]) {
+            expression.eval(scope.clone()).map_err(|error| explain(&error, text))?;
+        }
+        let asks = wanted.lock().map(|wanted| wanted.clone()).unwrap_or_default();
+        Ok(Expectation { condition: Arc::clone(condition), variables, asks })
+    }
+
+    /// The expression.
+    pub fn text(&self) -> &str {
+        self.condition.expression.text()
+    }
+
+    /// What has to be found out for it.
+    pub fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.asks.iter()
+    }
+
+    /// Evaluates it. Where one question is put in several ways it must hold for each of them.
+    pub fn judge(&self, view: &View) -> Verdict {
+        let phrasings = view.questions.phrasings().max(1);
+        let mut last = None;
+        for prompt in 0..phrasings {
+            let mut verdict = self.judge_one(view, prompt);
+            if phrasings > 1 && !verdict.passed {
+                verdict.found = format!("phrasing {}: {}", prompt + 1, verdict.found);
+                return verdict;
+            }
+            last = Some(verdict);
+        }
+        last.unwrap_or_else(|| self.judge_one(view, 0))
+    }
+
+    fn judge_one(&self, view: &View, prompt: usize) -> Verdict {
+        let log = Arc::new(Mutex::new(IndexSet::new()));
+        let scope = with_functions(&self.variables, &calculator(view, prompt, &log));
+        let outcome = self.condition.expression.eval(scope);
+        let mut found: Vec<String> = log.lock().map(|log| log.iter().cloned().collect()).unwrap_or_default();
+        let passed = match outcome {
+            Ok(value) => read_truth(&value).unwrap_or_else(|reason| {
+                found.push(reason);
+                false
+            }),
+            Err(error) => {
+                found.push(reason_of(&error));
+                false
+            }
+        };
+        Verdict { text: self.text().to_string(), passed, found: found.join(", ") }
+    }
+}
+
+impl Limit {
+    /// Compiles an expression about a suite's figures.
+    ///
+    /// # Errors
+    /// What does not compile or names no figure that can be had.
+    pub fn new(jinja: &Jinja, text: &str, figures: &[String]) -> Result<Limit, String> {
+        let expression = compile(jinja, text)?;
+        let names = figures.iter().map(String::as_str);
+        if let Some(unknown) = expression.variables().iter().find(|name| !figures.contains(name)) {
+            return Err(format!("`{text}`: there is no figure {unknown}; {}", meant(unknown, names)));
+        }
+        Ok(Limit { expression })
+    }
+
+    /// Evaluates it.
+    pub fn judge(&self, figures: &IndexMap<String, Option<f64>>) -> Verdict {
+        let value = |figure: &Option<f64>| figure.map_or(Value::from(()), Value::from);
+        let scope = figures.iter().map(|(name, figure)| (name.as_str(), value(figure)));
+        let used = self.expression.variables();
+        let mut found: Vec<String> = figures
+            .iter()
+            .filter(|(name, _)| used.contains(*name))
+            .map(|(name, figure)| format!("{name} = {}", quantity::shown(*figure)))
+            .collect();
+        let outcome = self.expression.eval(Value::from_pairs(scope));
+        let passed = outcome.map_err(|error| reason_of(&error)).and_then(|value| read_truth(&value));
+        let passed = passed.unwrap_or_else(|reason| {
+            found.push(reason);
+            false
+        });
+        Verdict { text: self.expression.text().to_string(), passed, found: found.join(", ") }
+    }
+}
+
+fn compile(jinja: &Jinja, text: &str) -> Result<Expression, String> {
+    let expression = jinja.expression("expression", text).map_err(|error| explain(&error, text))?;
+    match expression.calls().iter().find(|call| !is_known(&call.name)) {
+        Some(call) => {
+            Err(format!("`{text}`: there is no function {}; {}", call.name, meant(&call.name, names())))
+        }
+        None => Ok(expression),
+    }
+}
+
+/// An error with the whole expression, which is short, and its place in it.
+fn explain(error: &TemplateError, text: &str) -> String {
+    let place = error.column.map(|column| format!(", column {column}")).unwrap_or_default();
+    format!("`{text}`{place}: {}", reason_of(error))
+}
+
+fn reason_of(error: &TemplateError) -> String {
+    let reason = error.reason.as_str();
+    reason.strip_prefix("invalid operation: ").unwrap_or(reason).to_string()
+}
+
+fn read_truth(value: &Value) -> Result<bool, String> {
+    bool::try_from(value.clone()).map_err(|_| {
+        let shown = python::repr(value).unwrap_or_default();
+        format!("the expression is {shown}, which is neither true nor false: compare it with something")
+    })
+}
+
+/// What one call gives.
+type Function = Arc<dyn Fn(&str, Quantity) -> Result<Value, Error> + Send + Sync>;
+
+/// The functions of a phase: how arguments are read, and what is done with them.
+struct Phase {
+    questions: Arc<Questions>,
+    function: Function,
+}
+
+/// First phase: remembers what is needed and gives plausible values.
+fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<IndexSet<Ask>>>) -> Phase {
+    let (shared, wanted) = (Arc::clone(questions), Arc::clone(wanted));
+    let function: Function = Arc::new(move |_, quantity| {
+        if let Ok(mut wanted) = wanted.lock() {
+            wanted.extend(quantity.asks(&shared));
+        }
+        Ok(quantity.placeholder())
+    });
+    Phase { questions: Arc::clone(questions), function }
+}
+
+/// Second phase: gives the numbers and remembers them.
+fn calculator(view: &View, prompt: usize, log: &Arc<Mutex<IndexSet<String>>>) -> Phase {
+    let (shared, log) = (view.clone(), Arc::clone(log));
+    let function: Function = Arc::new(move |call, quantity| {
+        let value = quantity.value(&shared, prompt).map_err(failed)?;
+        if let Ok(mut log) = log.lock() {
+            log.insert(format!("{call} = {}", value.shown()));
+        }
+        Ok(value.into_value())
+    });
+    Phase { questions: Arc::clone(&view.questions), function }
+}
+
+fn failed(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason)
+}
+
+/// An item's variables with the functions of a phase beside them.
+fn with_functions(variables: &IndexMap<String, Value>, phase: &Phase) -> Value {
+    let mut scope: IndexMap<&str, Value> =
+        variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    for name in FUNCTIONS {
+        let (questions, function) = (Arc::clone(&phase.questions), Arc::clone(&phase.function));
+        let call = move |_: &State, values: Rest<Value>| -> Result<Value, Error> {
+            let values = values.to_vec();
+            let shown = shown_call(name, &values);
+            function(&shown, Quantity::read(name, values, &questions)?)
+        };
+        scope.insert(name, Value::from_function(call));
+    }
+    scope.insert(
+        MATCHES,
+        Value::from_function(|text: String, wanted: String| pattern::search(&text, &wanted)),
+    );
+    Value::from_pairs(scope)
+}
+
+fn shown_call(name: &str, values: &[Value]) -> String {
+    let shown: Vec<String> = values.iter().map(|value| python::repr(value).unwrap_or_default()).collect();
+    format!("{name}({})", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

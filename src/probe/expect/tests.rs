@@ -1,0 +1,150 @@
+use super::*;
+use crate::jinja::Dialect;
+use crate::probe::answer::{Found, Reply, Scored};
+use crate::probe::item::{Choice, Gold, Piece, Prompt};
+use crate::score::Score;
+use crate::step::{Candidate, Outlook};
+use crate::token::TokenId;
+
+fn scored(logprobs: &[f32], rank: u32) -> Scored {
+    let mut score = Score::default();
+    for logprob in logprobs {
+        score.add(*logprob, 1);
+    }
+    let first = Candidate { id: TokenId(7), logprob: logprobs[0], rank, fate: None };
+    Scored {
+        logprobs: logprobs.iter().copied().map(Some).collect(),
+        score,
+        first: Some(first),
+        ..Scored::default()
+    }
+}
+
+fn questions() -> Arc<Questions> {
+    let choice = |text: &str| Choice { text: text.to_string(), continuation: text.to_string(), prompt: 0 };
+    Arc::new(Questions {
+        prompts: vec![Prompt::Text("x".to_string())],
+        choices: vec![choice(" yes"), choice(" no")],
+        gold: Gold::One(0),
+        pieces: (0..2).map(|i| Piece { name: i.to_string(), text: "a".to_string(), prompt: 0 }).collect(),
+        ..Questions::default()
+    })
+}
+
+fn answers() -> Answers {
+    let mut answers = Answers::default();
+    let text = |text: &str| Ask::Text { prompt: 0, text: text.to_string() };
+    answers.add(text(" yes"), Found::Text(scored(&[0.25f32.ln()], 1)));
+    answers.add(text(" no"), Found::Text(scored(&[0.125f32.ln(), 0.5f32.ln()], 4)));
+    answers.add(Ask::Prompt { prompt: 0 }, Found::Text(scored(&[0.5f32.ln(), 0.125f32.ln()], 2)));
+    answers.add(Ask::Pieces { prompt: 0 }, Found::Pieces(vec![scored(&[-1.0], 1), scored(&[-3.0, -1.5], 1)]));
+    let outlook =
+        Outlook { top: Vec::new(), entropy: 1.5, varentropy: 0.5, residual: 1.0, n_vocab: 9, boundary: None };
+    answers.add(Ask::Next { prompt: 0 }, Found::Next(Some(Box::new(outlook))));
+    let reply = Reply { text: " 42, of".to_string(), score: Score::default() };
+    answers.add(Ask::Greedy { prompt: 0, tokens: 3 }, Found::Replies(vec![reply]));
+    answers
+}
+
+fn bind(text: &str, variables: &[(&str, Value)]) -> Expectation {
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+    let condition = Arc::new(Condition::new(&Jinja::new(Dialect::Suite), text).unwrap());
+    Expectation::bind(&condition, variables, &questions()).unwrap()
+}
+
+fn judge(text: &str) -> Verdict {
+    let view = View { questions: questions(), answers: Arc::new(answers()), models: Arc::default() };
+    bind(text, &[]).judge(&view)
+}
+
+#[test]
+fn every_function_gives_its_number() {
+    for text in [
+        "(p(' yes') - 0.25)|abs < 0.000001",
+        "(logprob(' no') + 2.7726)|abs < 0.0001",
+        "rank(' no') == 4",
+        "entropy() == 1.5",
+        "greedy(3) == ' 42, of'",
+        "matches(greedy(3), '^ \\\\d+,')",
+        "best() == 0 and best('acc_tokens') == -1",
+        "score(0) > score(1) and score() == score(0)",
+        "(margin(0, 1) - 1.3863)|abs < 0.0001 and margin() == margin(0, 1) and margin(1) < 0",
+        "(ppl() - 4.0)|abs < 0.000001 and (ppl(1) - 4.0)|abs < 0.000001",
+        "surprisal(0) == 1 and surprisal(1) == 2.25 and peak() == 1",
+    ] {
+        let verdict = judge(text);
+        assert!(verdict.passed, "{text}: {}", verdict.found);
+    }
+}
+
+#[test]
+fn what_was_found_names_every_measured_value() {
+    let verdict = judge("p(' no') > 0.5 or rank(' yes') > 1");
+    assert!(!verdict.passed);
+    assert_eq!(verdict.found, "p(' no') = 0.06250, rank(' yes') = 1");
+    let found = judge("rank(' no')").found;
+    assert_eq!(
+        found,
+        "rank(' no') = 4, the expression is 4, which is neither true nor false: compare it with something"
+    );
+}
+
+#[test]
+fn everything_is_asked_for_also_behind_a_short_circuit() {
+    let asks: Vec<Ask> =
+        bind("best() == 0 or p(' a') > 0.5 and rank(word) == 1", &[("word", Value::from(" b"))])
+            .asks()
+            .cloned()
+            .collect();
+    let text = |text: &str| Ask::Text { prompt: 0, text: text.to_string() };
+    assert_eq!(asks, [text(" a"), text(" b")]);
+    let asks: Vec<Ask> = bind("best('acc_mutual_info') == 0", &[]).asks().cloned().collect();
+    assert_eq!(asks, [Ask::Alone { text: " yes".to_string() }, Ask::Alone { text: " no".to_string() }]);
+}
+
+#[test]
+fn what_was_not_measured_fails_with_a_reason() {
+    let view = View { questions: questions(), answers: Arc::default(), models: Arc::default() };
+    let verdict = bind("p(' a') > 0.1", &[]).judge(&view);
+    assert!(!verdict.passed && verdict.found.contains("no context to predict from"), "{}", verdict.found);
+    assert!(judge("delta('a', 'b') > 0").found.contains("model a is not part of this run"));
+}
+
+#[test]
+fn a_difference_between_models_takes_both() {
+    let better = Arc::new(answers());
+    let mut worse = Answers::default();
+    worse.add(Ask::Text { prompt: 0, text: " yes".to_string() }, Found::Text(scored(&[0.0625f32.ln()], 9)));
+    let models =
+        IndexMap::from([("big".to_string(), Arc::clone(&better)), ("small".to_string(), Arc::new(worse))]);
+    let view = View { questions: questions(), answers: better, models: Arc::new(models) };
+    let verdict =
+        bind("delta('big', 'small') > 1.38 and delta('small', 'big', ' yes') < 0", &[]).judge(&view);
+    assert!(verdict.passed, "{}", verdict.found);
+}
+
+#[test]
+fn limits_are_about_figures() {
+    let jinja = Jinja::new(Dialect::Suite);
+    let names = ["acc".to_string(), "ece".to_string()];
+    let figures = IndexMap::from([("acc".to_string(), Some(0.75)), ("ece".to_string(), None)]);
+    let judge = |text: &str| Limit::new(&jinja, text, &names).unwrap().judge(&figures);
+    assert_eq!(judge("acc >= 0.7").found, "acc = 0.7500");
+    assert!(judge("acc >= 0.7").passed && !judge("acc > 0.75").passed);
+    assert!(!judge("ece < 0.1").passed);
+}
+
+#[test]
+fn figures_have_four_digits() {
+    for (figure, text) in [
+        (0.25, "0.2500"),
+        (0.00012345, "0.0001234"),
+        (1234.5678, "1235"),
+        (-2.5, "-2.500"),
+        (1e-9, "1.000e-9"),
+        (0.0, "0"),
+    ] {
+        assert_eq!(quantity::shown(Some(figure)), text);
+    }
+    assert_eq!(quantity::shown(Some(f64::NEG_INFINITY)), "−∞");
+}

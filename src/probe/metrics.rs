@@ -1,0 +1,365 @@
+//! The figures of a suite: accuracies, perplexities, spreads, with their standard errors.
+//!
+//! Names and formulas of the harness's metrics are the harness's. Everything is computed from what a
+//! results file keeps, so that a run that goes on from one ends with the same figures.
+
+mod agreement;
+
+use indexmap::IndexMap;
+
+use super::choose::Reduction;
+use super::item::{Gold, Suite};
+use super::outcome::ItemOutcome;
+use super::python_random::PythonRandom;
+use super::stats::{self, Share, Summary};
+
+/// Resamplings behind a standard error that has no formula: 100 rounds of 1000, as in the harness.
+const ROUNDS: u32 = 100;
+const DRAWS: usize = 1000;
+
+/// A figure of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Share of items whose best choice is right; of a lone continuation, whether it is greedy.
+    Accuracy(Reduction),
+    /// exp of the mean surprisal of a continuation, as a whole.
+    Perplexity,
+    /// exp of the surprisal per word.
+    WordPerplexity,
+    /// exp of the surprisal per byte.
+    BytePerplexity,
+    /// Surprisal per byte, in bits.
+    BitsPerByte,
+    /// F1 of choice 1 against choice 0.
+    F1,
+    /// Matthews' correlation of answers and right answers.
+    Mcc,
+    /// Share of items whose right choice is greedy.
+    ExactMatch,
+    /// Mean squared distance of the choices' shares of probability from the right answer.
+    BrierScore,
+    /// Share of items of which everything predicted holds, and of each prediction.
+    Predictions,
+}
+
+impl Metric {
+    /// Every one that a task can name.
+    pub const ALL: [Metric; 12] = [
+        Metric::Accuracy(Reduction::Acc),
+        Metric::Accuracy(Reduction::AccNorm),
+        Metric::Accuracy(Reduction::AccBytes),
+        Metric::Accuracy(Reduction::AccMutualInfo),
+        Metric::Perplexity,
+        Metric::WordPerplexity,
+        Metric::BytePerplexity,
+        Metric::BitsPerByte,
+        Metric::F1,
+        Metric::Mcc,
+        Metric::ExactMatch,
+        Metric::BrierScore,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy(reduction) => reduction.name(),
+            Metric::Perplexity => "perplexity",
+            Metric::WordPerplexity => "word_perplexity",
+            Metric::BytePerplexity => "byte_perplexity",
+            Metric::BitsPerByte => "bits_per_byte",
+            Metric::F1 => "f1",
+            Metric::Mcc => "mcc",
+            Metric::ExactMatch => "exact_match",
+            Metric::BrierScore => "brier_score",
+            Metric::Predictions => "acc",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Metric> {
+        Metric::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+}
+
+/// Names of the figures a suite file's own suites can have, for limits to be checked against.
+pub fn names() -> Vec<String> {
+    let mut names = Vec::new();
+    for reduction in Reduction::ALL {
+        names.push(reduction.name().to_string());
+        names.push(format!("{}_stderr", reduction.name()));
+    }
+    let others = [
+        "brier_score",
+        "ece",
+        "p_mean",
+        "p_lowest",
+        "p_highest",
+        "p_spread",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "greedy_match",
+        "prevalence",
+        "prevalence_low",
+        "prevalence_high",
+        "agreement",
+        "passed",
+    ];
+    names.extend(others.map(str::to_string));
+    names
+}
+
+/// The figures of a suite, in the order they are shown.
+pub fn figures(suite: &Suite, items: &[ItemOutcome]) -> IndexMap<String, Option<f64>> {
+    let mut table = Table { suite, items, figures: IndexMap::new() };
+    if suite.metrics.is_empty() {
+        table.of_a_suite();
+    } else {
+        for metric in &suite.metrics {
+            table.add(*metric);
+        }
+    }
+    table.figures
+}
+
+struct Table<'a> {
+    suite: &'a Suite,
+    items: &'a [ItemOutcome],
+    figures: IndexMap<String, Option<f64>>,
+}
+
+impl Table<'_> {
+    fn put(&mut self, name: &str, value: Option<f64>) {
+        self.figures.insert(name.to_string(), value.filter(|value| value.is_finite()));
+    }
+
+    fn put_with_error(&mut self, name: &str, value: Option<f64>, error: Option<f64>) {
+        self.put(name, value);
+        self.put(&format!("{name}_stderr"), error);
+    }
+
+    fn gold(&self, item: &ItemOutcome) -> Gold {
+        self.suite.items.get(item.index).map_or(Gold::None, |item| item.questions.gold.clone())
+    }
+
+    fn add(&mut self, metric: Metric) {
+        let name = metric.name();
+        match metric {
+            Metric::Accuracy(reduction) => self.accuracy(reduction),
+            Metric::Perplexity => self.perplexity(),
+            Metric::WordPerplexity | Metric::BytePerplexity | Metric::BitsPerByte => {
+                let value = self.per_unit(metric);
+                self.put(name, value);
+            }
+            Metric::F1 | Metric::Mcc => {
+                let pairs = self.answers();
+                let measure = if metric == Metric::F1 { agreement::f1 } else { agreement::matthews };
+                self.put_with_error(
+                    name,
+                    measure(&pairs),
+                    resampled(pairs.len(), |drawn| {
+                        measure(&drawn.iter().map(|i| pairs[*i]).collect::<Vec<_>>())
+                    }),
+                );
+            }
+            Metric::ExactMatch => {
+                let hits: Vec<f64> = self.items.iter().map(|item| self.exact(item)).collect();
+                self.put_with_error(name, stats::mean(&hits), stats::standard_error(&hits));
+            }
+            Metric::BrierScore => {
+                let value = agreement::brier(&self.shares());
+                self.put(name, value);
+            }
+            Metric::Predictions => self.predictions(),
+        }
+    }
+
+    fn accuracy(&mut self, reduction: Reduction) {
+        let right: Vec<f64> = self
+            .items
+            .iter()
+            .filter_map(|item| match (self.gold(item), item.choices.as_slice()) {
+                (Gold::None, [only]) => Some(f64::from(only.is_greedy)),
+                (gold, _) => item.is_right(&gold, reduction).map(f64::from),
+            })
+            .collect();
+        self.put_with_error(reduction.name(), stats::mean(&right), stats::standard_error(&right));
+    }
+
+    fn predictions(&mut self) {
+        let all: Vec<f64> = self.items.iter().filter_map(|item| item.passed).map(f64::from).collect();
+        self.put_with_error("acc", stats::mean(&all), stats::standard_error(&all));
+        let most = self.items.iter().map(|item| item.predictions.len()).max().unwrap_or(0);
+        for i in (0..most).filter(|_| most > 1) {
+            let one: Vec<f64> = self
+                .items
+                .iter()
+                .filter_map(|item| item.predictions.get(i))
+                .map(|verdict| f64::from(verdict.passed))
+                .collect();
+            self.put(&format!("prediction_{}", i + 1), stats::mean(&one));
+        }
+    }
+
+    /// The error is resampled as the harness does it: it has no exact formula.
+    fn perplexity(&mut self) {
+        let sums: Vec<f64> = self.items.iter().map(|item| sum(item).unwrap_or(f64::NEG_INFINITY)).collect();
+        let of = |total: f64| (-total / sums.len() as f64).exp();
+        let value = (!sums.is_empty()).then(|| of(sums.iter().sum()));
+        let error = resampled(sums.len(), |drawn| Some(of(drawn.iter().map(|i| sums[*i]).sum())));
+        self.put_with_error("perplexity", value, error);
+    }
+
+    fn per_unit(&self, metric: Metric) -> Option<f64> {
+        let total: f64 = self.items.iter().map(|item| sum(item).unwrap_or(f64::NEG_INFINITY)).sum();
+        let units: usize = self
+            .items
+            .iter()
+            .filter_map(|item| self.suite.items.get(item.index)?.questions.rolling.as_ref())
+            .map(|rolling| if metric == Metric::WordPerplexity { rolling.words } else { rolling.text.len() })
+            .sum();
+        let mean = -total / units as f64;
+        Some(if metric == Metric::BitsPerByte { mean / std::f64::consts::LN_2 } else { mean.exp() })
+    }
+
+    /// (right choice, best choice) of every item that has both.
+    fn answers(&self) -> Vec<(usize, usize)> {
+        self.items.iter().filter_map(|item| Some((self.gold(item).first()?, item.best.acc?))).collect()
+    }
+
+    fn exact(&self, item: &ItemOutcome) -> f64 {
+        let gold = self.gold(item);
+        let greedy = item.choices.iter().enumerate().any(|(i, choice)| gold.holds(i) && choice.is_greedy);
+        f64::from(greedy)
+    }
+
+    /// Each item's choices as shares of their common probability, with the right one.
+    fn shares(&self) -> Vec<(Vec<f64>, usize)> {
+        self.items
+            .iter()
+            .filter_map(|item| {
+                let gold = self.gold(item).first()?;
+                let sums: Vec<f64> = item
+                    .choices
+                    .iter()
+                    .map(|choice| choice.sum_logprob.unwrap_or(f64::NEG_INFINITY))
+                    .collect();
+                let best = sums.iter().copied().max_by(f64::total_cmp)?;
+                let weights: Vec<f64> = sums.iter().map(|sum| (sum - best).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                best.is_finite().then(|| (weights.iter().map(|weight| weight / total).collect(), gold))
+            })
+            .collect()
+    }
+
+    /// Whatever the suite's items allow.
+    fn of_a_suite(&mut self) {
+        let judged = self.items.iter().filter(|item| item.passed.is_some()).count();
+        if judged > 0 {
+            let passed = self.items.iter().filter(|item| item.passed == Some(true)).count();
+            self.put("passed", Some(passed as f64 / judged as f64));
+        }
+        if self.items.iter().any(|item| self.gold(item) != Gold::None) {
+            for reduction in [Reduction::Acc, Reduction::AccNorm, Reduction::AccBytes, Reduction::AccTokens] {
+                self.accuracy(reduction);
+            }
+            if self.items.iter().any(|item| item.best.acc_mutual_info.is_some()) {
+                self.accuracy(Reduction::AccMutualInfo);
+            }
+            let shares = self.shares();
+            self.put("brier_score", agreement::brier(&shares));
+            self.put("ece", agreement::calibration_error(&shares));
+        }
+        self.targets();
+        self.differences();
+        self.generated();
+    }
+
+    fn targets(&mut self) {
+        let targets: Vec<_> = self.items.iter().filter_map(|item| item.target.as_ref()).collect();
+        let all: Vec<f64> =
+            targets.iter().flat_map(|target| &target.phrasings).filter_map(|phrasing| phrasing.p).collect();
+        if let Some(summary) = Summary::of(&all) {
+            self.put("p_mean", Some(summary.mean));
+            self.put("p_lowest", Some(summary.min));
+            self.put("p_highest", Some(summary.max));
+        }
+        let spreads: Vec<f64> = targets
+            .iter()
+            .filter(|target| target.phrasings.len() > 1)
+            .filter_map(|target| target.spread)
+            .collect();
+        if !spreads.is_empty() {
+            self.put("p_spread", stats::mean(&spreads));
+        }
+    }
+
+    fn differences(&mut self) {
+        let differences: Vec<f64> =
+            self.items.iter().filter_map(|item| item.versus.as_ref()?.difference).collect();
+        if differences.is_empty() {
+            return;
+        }
+        let interval = stats::bootstrap_interval(&differences);
+        self.put("difference", stats::mean(&differences));
+        self.put("difference_low", interval.map(|(low, _)| low));
+        self.put("difference_high", interval.map(|(_, high)| high));
+    }
+
+    fn generated(&mut self) {
+        let greedy: Vec<f64> =
+            self.items.iter().filter_map(|item| item.greedy.as_ref()?.matches).map(f64::from).collect();
+        if !greedy.is_empty() {
+            self.put("greedy_match", stats::mean(&greedy));
+        }
+        let samples: Vec<_> = self.items.iter().flat_map(|item| &item.samples).collect();
+        let counted: Vec<_> = samples.iter().filter_map(|sample| Some((sample.matched?, sample.n))).collect();
+        if !counted.is_empty() {
+            let (hits, n) = counted.iter().fold((0, 0), |(hits, n), (more, of)| (hits + more, n + of));
+            let share = Share { hits, n };
+            let (low, high) = share.interval();
+            self.put("prevalence", Some(share.share()));
+            self.put("prevalence_low", Some(low));
+            self.put("prevalence_high", Some(high));
+        }
+        let agreements: Vec<f64> = samples.iter().filter_map(|sample| sample.agreement).collect();
+        if !agreements.is_empty() {
+            self.put("agreement", stats::mean(&agreements));
+        }
+    }
+}
+
+fn sum(item: &ItemOutcome) -> Option<f64> {
+    item.choices.first()?.sum_logprob
+}
+
+/// The standard deviation of a figure over resamplings of its items, drawn as the harness draws them.
+fn resampled(n: usize, figure: impl Fn(&[usize]) -> Option<f64> + Sync) -> Option<f64> {
+    if n == 0 {
+        return None;
+    }
+    let round = |round: u32| -> Vec<f64> {
+        let mut random = PythonRandom::new(round);
+        let mut drawn = vec![0; n];
+        (0..DRAWS)
+            .filter_map(|_| {
+                drawn.iter_mut().for_each(|index| *index = random.choice(n));
+                figure(&drawn)
+            })
+            .collect()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    let values: Vec<f64> = std::thread::scope(|scope| {
+        let round = &round;
+        let handles: Vec<_> = (0..workers)
+            .map(|worker| {
+                scope.spawn(move || (worker..ROUNDS).step_by(workers as usize).flat_map(round).collect())
+            })
+            .collect();
+        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_else(|_| Vec::new())).collect()
+    });
+    stats::standard_deviation(&values)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! From asks to token sequences: what the engine has to score and to generate for an item.
+//!
+//! Owns tokenization, boundaries and BOS; runs nothing. Whatever does not fit into the context is
+//! found here, before anything runs.
+
+mod encode;
+mod windows;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use super::answer::Found;
+use super::error::InputError;
+use super::item::{Ask, Item, Suite};
+use crate::engine::{ModelInfo, Sequence};
+use crate::sampling::Sampling;
+use crate::settings::Bos;
+use crate::token::TokenId;
+use encode::{Encoder, Split};
+
+/// Stands behind a prompt whose next token is asked about. A sequence's last token is predicted and
+/// never read, so any token does.
+const ANY: TokenId = TokenId(0);
+
+/// Everything the engine has to do for one item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemPlan {
+    /// What to score.
+    pub sequences: Vec<Planned>,
+    /// What to generate.
+    pub jobs: Vec<Job>,
+    /// Asks that need no engine: nothing comes after an empty prompt.
+    pub empty: Vec<Ask>,
+}
+
+/// A sequence and what it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// For the engine.
+    pub sequence: Sequence,
+    /// Place of the ask among the item's.
+    pub ask: usize,
+    /// Whether a token holds the end of the context and the beginning of the continuation.
+    pub spans_join: bool,
+    /// Of a text in pieces, the first token of each, counted from `sequence.from`.
+    pub cuts: Vec<usize>,
+}
+
+/// Continuations to generate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Place of the ask among the item's.
+    pub ask: usize,
+    /// What to continue.
+    pub prompt: Vec<TokenId>,
+    /// How many; each has the seed after the one before.
+    pub n: usize,
+    /// How.
+    pub sampling: Sampling,
+    /// Longest continuation.
+    pub max_tokens: usize,
+}
+
+/// Plans every item of a suite. `bos` holds where the suite does not say.
+///
+/// # Errors
+/// [`InputError`] naming the first item that does not fit into the context or that the model can't be
+/// asked.
+pub fn suite(suite: &Suite, model: &ModelInfo, bos: Bos) -> Result<Vec<ItemPlan>, InputError> {
+    let mut encoder = Encoder::new(model, suite.rules, suite.rules.bos.unwrap_or(bos));
+    let file = suite.file.as_ref().map_or_else(|| suite.name.clone(), |file| file.display().to_string());
+    suite
+        .items
+        .iter()
+        .map(|item| {
+            let mut planner =
+                Planner { encoder: &mut encoder, item, prompts: HashMap::new(), plan: ItemPlan::default() };
+            planner
+                .all()
+                .map_err(|reason| InputError::new(&file, format!("probe {:?}: {reason}", item.id)))?;
+            Ok(planner.plan)
+        })
+        .collect()
+}
+
+struct Planner<'a, 'm> {
+    encoder: &'a mut Encoder<'m>,
+    item: &'a Item,
+    /// Prompts that have been encoded.
+    prompts: HashMap<usize, Vec<TokenId>>,
+    plan: ItemPlan,
+}
+
+impl Planner<'_, '_> {
+    fn all(&mut self) -> Result<(), String> {
+        for (place, ask) in self.item.asks.iter().enumerate() {
+            self.ask(place, ask)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, place: usize, ask: &Ask) -> Result<(), String> {
+        let questions = &self.item.questions;
+        match ask {
+            Ask::Text { prompt, text } => {
+                let split = self.encoder.continuation(&questions.prompts[*prompt], text)?;
+                self.score(place, split, Vec::new())
+            }
+            Ask::Alone { text } => {
+                let split = self.encoder.alone(text);
+                self.score(place, split, Vec::new())
+            }
+            Ask::Prompt { prompt } => {
+                let split = self.encoder.whole(&questions.prompts[*prompt])?;
+                self.score(place, split, Vec::new())
+            }
+            Ask::Next { prompt } => {
+                let mut tokens = self.prompt(*prompt)?;
+                if tokens.is_empty() {
+                    self.plan.empty.push(ask.clone());
+                    return Ok(());
+                }
+                let from = tokens.len();
+                tokens.push(ANY);
+                self.score(place, Split { tokens, from, spans_join: false }, Vec::new())
+            }
+            Ask::Pieces { prompt } => {
+                let pieces: Vec<&str> = questions
+                    .pieces
+                    .iter()
+                    .filter(|piece| piece.prompt == *prompt)
+                    .map(|piece| piece.text.as_str())
+                    .collect();
+                let split = self.encoder.continuation(&questions.prompts[*prompt], &pieces.concat())?;
+                let cuts = self.encoder.cuts(&split, &pieces);
+                self.score(place, split, cuts)
+            }
+            Ask::Greedy { prompt, tokens } => {
+                let sampling = Sampling { greedy: true, ..Sampling::default() };
+                self.generate(place, *prompt, Job { max_tokens: *tokens, ..job(1, sampling) })
+            }
+            Ask::Samples { prompt, temperature } => {
+                let Some(settings) = &questions.sampling else { return Ok(()) };
+                let temperature = settings.temperatures[*temperature];
+                let sampling = Sampling { temperature, ..settings.chain.clone() };
+                let job = Job { max_tokens: settings.max_tokens, ..job(settings.n, sampling) };
+                self.generate(place, *prompt, job)
+            }
+            Ask::Rolling => {
+                let Some(rolling) = &questions.rolling else { return Ok(()) };
+                for split in self.encoder.rolling(&rolling.text) {
+                    self.score(place, split, Vec::new())?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn prompt(&mut self, prompt: usize) -> Result<Vec<TokenId>, String> {
+        if let Some(known) = self.prompts.get(&prompt) {
+            return Ok(known.clone());
+        }
+        let tokens = self.encoder.prompt(&self.item.questions.prompts[prompt])?;
+        self.prompts.insert(prompt, tokens.clone());
+        Ok(tokens)
+    }
+
+    fn score(&mut self, ask: usize, split: Split, cuts: Vec<usize>) -> Result<(), String> {
+        if split.from >= split.tokens.len() {
+            return Err(
+                "nothing is left to score: the prompt's last token swallows the text after it".to_string()
+            );
+        }
+        // The last token is predicted and not read.
+        let needed = split.tokens.len() - 1;
+        if needed > self.encoder.context() {
+            return Err(too_long(needed, self.encoder.context()));
+        }
+        let sequence = Sequence { tokens: split.tokens, from: split.from };
+        self.plan.sequences.push(Planned { sequence, ask, spans_join: split.spans_join, cuts });
+        Ok(())
+    }
+
+    fn generate(&mut self, ask: usize, prompt: usize, job: Job) -> Result<(), String> {
+        let prompt = self.prompt(prompt)?;
+        if prompt.is_empty() {
+            return Err("there is nothing to continue: give a prompt, or bos = \"always\"".to_string());
+        }
+        let needed = prompt.len() + job.max_tokens;
+        if needed > self.encoder.context() {
+            return Err(too_long(needed, self.encoder.context()));
+        }
+        self.plan.jobs.push(Job { ask, prompt, ..job });
+        Ok(())
+    }
+}
+
+fn job(n: usize, sampling: Sampling) -> Job {
+    Job { ask: 0, prompt: Vec::new(), n, sampling, max_tokens: 0 }
+}
+
+fn too_long(needed: impl Display, context: impl Display) -> String {
+    format!("{needed} tokens do not fit into the context of {context}: shorten it, or raise --ctx")
+}
+
+impl ItemPlan {
+    /// Tokens a scorer reads that shares nothing between sequences; those that only look at what comes
+    /// next are not counted.
+    pub fn naive_tokens(&self) -> usize {
+        let real = self.sequences.iter().filter(|planned| planned.sequence.tokens.last() != Some(&ANY));
+        real.map(|planned| planned.sequence.tokens.len() - 1).sum()
+    }
+
+    /// How many parts its answers have.
+    pub fn parts(&self) -> usize {
+        self.sequences.len() + self.jobs.iter().map(|job| job.n).sum::<usize>() + self.empty.len()
+    }
+
+    /// Answers to what needs no engine.
+    pub fn known(&self) -> impl Iterator<Item = (Ask, Found)> + '_ {
+        self.empty.iter().map(|ask| (ask.clone(), Found::Next(None)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

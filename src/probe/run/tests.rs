@@ -1,0 +1,197 @@
+use super::*;
+use crate::engine::scripted::Scripted;
+use crate::probe::suite;
+use crate::step::{Outlook, Seen};
+use proptest::prelude::*;
+use std::path::Path;
+
+fn model() -> Arc<ModelInfo> {
+    match Scripted::new([]).ready() {
+        Event::Ready(model) => model,
+        _ => panic!("a scripted model is ready at once"),
+    }
+}
+
+fn suite_of(body: &str) -> Suite {
+    suite::parse("x.toml", &format!("[suite]\nname = \"s\"\n{body}"), Path::new("")).unwrap()
+}
+
+fn run_of(suites: Vec<Suite>, earlier: Vec<ItemOutcome>) -> Run {
+    Run::new(suites, model(), Bos::Auto, CancelFlag::default(), earlier).unwrap()
+}
+
+/// ln p of a token is minus its id, in thousandths, whatever comes before.
+fn step(id: TokenId, at: usize) -> Step {
+    let outlook =
+        Outlook { top: Vec::new(), entropy: 1.0, varentropy: 0.5, residual: 1.0, n_vocab: 9, boundary: None };
+    let seen = Seen { logprob: -(id.0 as f32) / 1000.0, rank: 1 + id.0 % 3, fate: None, outlook };
+    Step { id, seen: (at > 0).then_some(seen) }
+}
+
+/// What an engine says to a command: everything, or nothing but the first few events of a request that
+/// was cancelled.
+fn answer(command: &Command, most: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    match command {
+        Command::Score(request) => {
+            for (index, sequence) in request.sequences.iter().enumerate() {
+                let steps = (sequence.from..sequence.tokens.len()).map(|at| step(sequence.tokens[at], at));
+                events.push(Event::Scored { id: request.id, index, steps: steps.collect(), after: None });
+            }
+        }
+        Command::Generate(request) => {
+            let id = TokenId(u32::from(b'a') + request.sampling.seed % 26);
+            for _ in 0..request.max_tokens.unwrap() {
+                let step = Arc::new(step(id, 1));
+                events.push(Event::Step { id: request.id, step, elapsed: Duration::ZERO });
+            }
+        }
+    }
+    let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
+    events.truncate(most);
+    events.push(Event::Finished { id: command.id(), reason, timing: Timing::default() });
+    events
+}
+
+/// Runs to the end with an engine that stops after so many events.
+fn finish(run: &mut Run, mut most: usize) -> Vec<Emitted> {
+    let mut emitted = run.take_ready();
+    let mut id = RequestId::default();
+    loop {
+        id = id.next();
+        let Some(command) = run.next_command(id) else { return emitted };
+        assert!(run.next_command(id.next()).is_none(), "one request at a time");
+        let events = answer(&command, most);
+        most = most.saturating_sub(events.len() - 1);
+        for event in events {
+            emitted.extend(run.on_event(event));
+        }
+    }
+}
+
+const MIXED: &str = r#"
+[[probe]]
+id = "sampled"
+prompt = "x"
+pattern = "[a-c]"
+sample = { n = 4, temperatures = [0.5, 1.0], max_tokens = 2, seed = 0 }
+
+[[probe]]
+id = "chosen"
+prompt = "x"
+choices = [" a", " b"]
+answer = 0
+expect = ["best() == 0", "margin() > 0"]
+tokens = [" a"]
+
+[[probe]]
+id = "ladder-{{ n }}"
+params = { n = [3, 1, 2] }
+prompt = "{{ n }}"
+greedy = 2
+pattern = "zz"
+"#;
+
+#[test]
+fn items_come_out_in_file_order_with_their_figures() {
+    let mut run = run_of(vec![suite_of(MIXED)], Vec::new());
+    let emitted = finish(&mut run, usize::MAX);
+    let items: Vec<Emitted> = (0..5).map(|i| Emitted::Item(0, i)).chain([Emitted::Suite(0)]).collect();
+    assert_eq!(emitted, items);
+    assert_eq!(run.progress().done, run.progress().total);
+    let outcome = run.into_outcome();
+    let suite = &outcome.suites[0];
+    assert_eq!(
+        suite.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(),
+        ["sampled", "chosen", "ladder-3", "ladder-1", "ladder-2"]
+    );
+    // Seeds 0 to 3 gave a, b, c and d at each temperature.
+    assert_eq!(
+        suite.items[0].samples.iter().map(|sample| sample.matched).collect::<Vec<_>>(),
+        [Some(3), Some(3)]
+    );
+    assert_eq!(suite.items[0].samples[1].agreement, Some(0.0));
+    let chosen = &suite.items[1];
+    let sum = |text: &str| -text.bytes().map(f64::from).sum::<f64>() / 1000.0;
+    assert!((chosen.choices[0].sum_logprob.unwrap() - sum(" a")).abs() < 1e-6);
+    assert_eq!((chosen.best.acc, chosen.passed, chosen.tokens.len()), (Some(0), Some(true), 1));
+    assert_eq!(suite.items[2].passed, Some(false));
+    assert!(outcome.failed() && !outcome.interrupted);
+    assert_eq!((suite.passed(), suite.missed()), (1, 3));
+}
+
+#[test]
+fn an_informational_suite_never_fails() {
+    let mut suite = suite_of(MIXED);
+    suite.informational = true;
+    let mut run = run_of(vec![suite], Vec::new());
+    finish(&mut run, usize::MAX);
+    let outcome = run.into_outcome();
+    assert!(!outcome.failed() && outcome.suites[0].missed() == 3);
+}
+
+#[test]
+fn a_limit_that_does_not_hold_fails_the_suite() {
+    let body = "expect = [\"acc == 0\"]\n[[probe]]\nid = \"a\"\nprompt = \"x\"\nchoices = [\" a\", \" b\"]\nanswer = 0\n";
+    let mut run = run_of(vec![suite_of(body)], Vec::new());
+    finish(&mut run, usize::MAX);
+    let outcome = run.into_outcome();
+    assert!(outcome.failed());
+    assert_eq!(outcome.suites[0].limits[0].found, "acc = 1.000");
+}
+
+proptest! {
+    /// Stopped anywhere and gone on with, a run gives what it gives in one go.
+    #[test]
+    fn a_run_goes_on_where_it_was_stopped(most in 0usize..40) {
+        let suites = || vec![suite_of(MIXED), Suite { name: "t".to_string(), ..suite_of(MIXED) }];
+        let mut whole = run_of(suites(), Vec::new());
+        finish(&mut whole, usize::MAX);
+        let whole = whole.into_outcome();
+
+        let mut first = run_of(suites(), Vec::new());
+        finish(&mut first, most);
+        let first = first.into_outcome();
+        let known: Vec<ItemOutcome> = first.suites.into_iter().flat_map(|suite| suite.items).collect();
+        prop_assert_eq!(first.interrupted, known.len() < 10);
+
+        let mut second = run_of(suites(), known.clone());
+        let emitted = finish(&mut second, usize::MAX);
+        prop_assert_eq!(emitted.len(), 12);
+        let second = second.into_outcome();
+        for (a, b) in whole.suites.iter().zip(&second.suites) {
+            prop_assert_eq!(&a.items, &b.items);
+            prop_assert_eq!(&a.metrics, &b.metrics);
+        }
+        if known.len() == 10 {
+            prop_assert_eq!(second.cost.sequences, 0);
+        }
+    }
+}
+
+#[test]
+fn what_has_changed_since_is_run_again() {
+    let body = |prompt: &str| {
+        format!("[[probe]]\nid = \"a\"\nprompt = \"{prompt}\"\nchoices = [\" a\", \" b\"]\nanswer = 0\n")
+    };
+    let mut first = run_of(vec![suite_of(&body("x"))], Vec::new());
+    finish(&mut first, usize::MAX);
+    let known = first.into_outcome().suites.remove(0).items;
+    assert_eq!(run_of(vec![suite_of(&body("x"))], known.clone()).progress().total, 0);
+    assert_eq!(run_of(vec![suite_of(&body("y"))], known).progress().total, 3);
+}
+
+#[test]
+fn a_cancelled_run_asks_for_nothing_more() {
+    let mut run = run_of(vec![suite_of(MIXED)], Vec::new());
+    run.cancel();
+    assert!(run.next_command(RequestId(1)).is_none());
+    assert!(run.into_outcome().interrupted);
+}
+
+#[test]
+fn time_left_follows_the_rate() {
+    let progress = Progress { done: 25, total: 100 };
+    assert_eq!(time_left(progress, Duration::from_secs(10)), Some(Duration::from_secs(30)));
+    assert_eq!(time_left(Progress { done: 0, total: 9 }, Duration::from_secs(1)), None);
+}

@@ -1,0 +1,361 @@
+//! A probe's templates, compiled once, and the variables of one case to fill them with.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::jinja::{Expression, Jinja, Template, TemplateError, Value, from_json};
+use crate::probe::dataset::{Dataset, Row};
+use crate::probe::error::{InputError, meant};
+use crate::probe::expect::Condition;
+use crate::probe::suite::place::{Document, Step};
+use crate::probe::suite::{Choices, Message, Mode, Probe, Prompts, SuiteTable};
+
+/// The number of a row, as a variable.
+const ROW: &str = "row";
+
+/// A template and the way to it in the file.
+pub struct Field {
+    template: Template,
+    way: Vec<Step<'static>>,
+}
+
+/// The templates of a probe.
+pub struct Fields<'a> {
+    /// The probe itself.
+    pub probe: &'a Probe,
+    /// The suite it is part of.
+    pub table: &'a SuiteTable,
+    /// Its mode, or the suite's.
+    pub mode: Mode,
+    /// The prompt, or one question's phrasings.
+    pub prompts: Vec<Field>,
+    /// A conversation.
+    pub messages: Vec<(&'a Message, Field)>,
+    /// Its own or the suite's, where the mode has one.
+    pub system: Option<Field>,
+    /// Its own or the suite's, where the mode has one.
+    pub preamble: Option<Field>,
+    /// The prompt compared with.
+    pub versus: Option<Field>,
+    /// Continuations, one template each.
+    pub choices: Vec<Field>,
+    /// Continuations that one expression gives.
+    pub choice_list: Option<Expression>,
+    /// The right choice.
+    pub answer: Option<Field>,
+    /// The looked-at continuation.
+    pub target: Option<Field>,
+    /// Named texts.
+    pub tokens: Vec<Field>,
+    /// Pieces of a text.
+    pub steps: Vec<Field>,
+    /// What a continuation should match.
+    pub pattern: Option<Field>,
+    /// The id.
+    pub id: Option<Field>,
+    /// What must hold.
+    pub expect: Vec<Arc<Condition>>,
+}
+
+/// Compiles the templates of one probe.
+struct Compiler<'a> {
+    jinja: &'a Jinja,
+    document: &'a Document<'a>,
+    way: &'a [Step<'a>],
+}
+
+impl<'a> Fields<'a> {
+    /// Compiles every template; fails on what does not fit together.
+    pub fn compile(
+        probe: &'a Probe,
+        table: &'a SuiteTable,
+        jinja: &Jinja,
+        (document, way): (&Document, &[Step]),
+    ) -> Result<Fields<'a>, InputError> {
+        let compiler = Compiler { jinja, document, way };
+        let mode = probe.mode.unwrap_or(table.mode);
+        compiler.check(probe, table, mode)?;
+        let chat = mode == Mode::Chat;
+        let messages = probe.messages.iter().enumerate().map(|(i, message)| {
+            let field = compiler.field(&message.content, "messages", Some(i))?;
+            Ok((message, field))
+        });
+        let prompts = match &probe.prompt {
+            None => Vec::new(),
+            Some(Prompts::One(text)) => vec![compiler.field(text, "prompt", None)?],
+            Some(Prompts::Several(texts)) => compiler.list(texts, "prompt")?,
+        };
+        let (choices, choice_list) = match &probe.choices {
+            None => (Vec::new(), None),
+            Some(Choices::List(texts)) => (compiler.list(texts, "choices")?, None),
+            Some(Choices::Template(text)) => (Vec::new(), Some(compiler.expression(text)?)),
+        };
+        let inherited =
+            |own: &Option<String>, suites: &Option<String>| own.clone().or_else(|| suites.clone());
+        let system = inherited(&probe.system, &table.system).filter(|_| chat);
+        let preamble = inherited(&probe.preamble, &table.preamble).filter(|_| !chat);
+        let expect = compiler.expectations(probe)?;
+        Ok(Fields {
+            mode,
+            messages: messages.collect::<Result<_, InputError>>()?,
+            prompts,
+            system: compiler.optional(system.as_ref(), "system")?,
+            preamble: compiler.optional(preamble.as_ref(), "preamble")?,
+            versus: compiler.optional(probe.versus.as_ref(), "versus")?,
+            choices,
+            choice_list,
+            answer: compiler
+                .optional(probe.answer.as_ref().map(|answer| answer.template()).as_ref(), "answer")?,
+            target: compiler.optional(probe.target.as_ref(), "target")?,
+            tokens: compiler.list(&probe.tokens, "tokens")?,
+            steps: compiler.list(&probe.steps, "steps")?,
+            pattern: compiler.optional(probe.pattern.as_ref(), "pattern")?,
+            id: compiler.optional(probe.id.as_ref(), "id")?,
+            expect,
+            probe,
+            table,
+        })
+    }
+}
+
+impl Compiler<'_> {
+    fn at(&self, key: &'static str, index: Option<usize>, reason: impl std::fmt::Display) -> InputError {
+        let mut way = self.way.to_vec();
+        way.push(Step::Key(key));
+        way.extend(index.map(Step::Index));
+        self.document.at(&way, reason)
+    }
+
+    fn field(&self, text: &str, key: &'static str, index: Option<usize>) -> Result<Field, InputError> {
+        let template =
+            self.jinja.template(key, text).map_err(|error| self.at(key, index, template_error(&error)))?;
+        let mut way = vec![Step::Key(key)];
+        way.extend(index.map(Step::Index));
+        Ok(Field { template, way })
+    }
+
+    fn optional(&self, text: Option<&String>, key: &'static str) -> Result<Option<Field>, InputError> {
+        text.map(|text| self.field(text, key, None)).transpose()
+    }
+
+    fn list(&self, texts: &[String], key: &'static str) -> Result<Vec<Field>, InputError> {
+        texts.iter().enumerate().map(|(i, text)| self.field(text, key, Some(i))).collect()
+    }
+
+    fn expression(&self, text: &str) -> Result<Expression, InputError> {
+        lone_expression(self.jinja, "choices", text).map_err(|reason| self.at("choices", None, reason))
+    }
+
+    /// What was written, or what goes without saying.
+    fn expectations(&self, probe: &Probe) -> Result<Vec<Arc<Condition>>, InputError> {
+        let mut texts: Vec<&str> = probe.expect.iter().map(String::as_str).collect();
+        if texts.is_empty() && probe.file.is_none() {
+            texts.extend(probe.answer.is_some().then_some("best() == answer"));
+            texts.extend(
+                (probe.greedy.is_some() && probe.pattern.is_some()).then_some("matches(greedy(), pattern())"),
+            );
+        }
+        let compile = |(i, text): (usize, &str)| {
+            Condition::new(self.jinja, text)
+                .map(Arc::new)
+                .map_err(|reason| self.at("expect", Some(i), reason))
+        };
+        texts.into_iter().enumerate().map(compile).collect()
+    }
+
+    /// Fields that need or exclude each other.
+    fn check(&self, probe: &Probe, table: &SuiteTable, mode: Mode) -> Result<(), InputError> {
+        let chat = mode == Mode::Chat;
+        let several =
+            matches!(&probe.prompt, Some(Prompts::Several(texts)) if texts.len() != 1) || probe.vary;
+        let asks = probe.choices.is_some()
+            || probe.target.is_some()
+            || !(probe.tokens.is_empty() && probe.steps.is_empty() && probe.expect.is_empty())
+            || probe.greedy.is_some()
+            || probe.sample.is_some();
+        let rules = [
+            (!chat && !probe.messages.is_empty(), "messages", "messages need mode = \"chat\""),
+            (!chat && probe.system.is_some(), "system", "a system prompt needs mode = \"chat\""),
+            (
+                chat && probe.preamble.is_some(),
+                "preamble",
+                "a preamble is for mode = \"completion\"; in a chat give messages",
+            ),
+            (
+                chat && probe.prompt.is_none() && probe.messages.is_empty(),
+                "id",
+                "a chat probe needs a prompt or messages",
+            ),
+            (
+                probe.prompt.is_some() && !probe.messages.is_empty(),
+                "messages",
+                "give a prompt or messages, not both",
+            ),
+            (
+                !asks,
+                "id",
+                "the probe asks nothing: give it choices, a target, tokens, steps, greedy, sample or expect",
+            ),
+            (probe.answer.is_some() && probe.choices.is_none(), "answer", "an answer needs choices"),
+            (probe.vary && probe.params.is_empty(), "vary", "vary needs params"),
+            (several && probe.target.is_none(), "prompt", "one question in several phrasings needs a target"),
+            (
+                several && probe.choices.is_some(),
+                "choices",
+                "one question in several phrasings takes a target, not choices",
+            ),
+            (
+                several && probe.versus.is_some(),
+                "versus",
+                "versus compares two prompts, not several phrasings",
+            ),
+            (
+                several && !(probe.tokens.is_empty() && probe.steps.is_empty()),
+                "prompt",
+                "one question in several phrasings takes a target, not tokens or steps",
+            ),
+            (
+                several && (probe.greedy.is_some() || probe.sample.is_some()),
+                "prompt",
+                "one question in several phrasings takes a target; it does not generate",
+            ),
+            (probe.versus.is_some() && probe.target.is_none(), "versus", "versus needs a target to compare"),
+            (probe.limit.is_some() && probe.file.is_none(), "limit", "limit needs a file"),
+            (probe.limit == Some(0), "limit", "limit must be at least 1"),
+            (
+                probe.greedy.is_some_and(|n| !(1..=1024).contains(&n)),
+                "greedy",
+                "greedy must be from 1 to 1024 tokens",
+            ),
+            (probe.id.is_none() && probe.file.is_none(), "id", "every probe needs an id"),
+        ];
+        if let Some((_, key, reason)) = rules.into_iter().find(|(broken, _, _)| *broken) {
+            return Err(self.at(key, None, reason));
+        }
+        if probe.messages.is_empty() && chat && table.preamble.is_some() {
+            return Err(self.document.at(
+                &[Step::Key("suite"), Step::Key("preamble")],
+                "a preamble is for mode = \"completion\"; in a chat give messages",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The expression of a template that is nothing but `{{ expression }}`.
+pub fn lone_expression(jinja: &Jinja, name: &str, text: &str) -> Result<Expression, String> {
+    let inside = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    let Some(inside) = inside.filter(|inside| !inside.contains("{{") && !inside.contains("{%")) else {
+        return Err("write a list, or one template that gives a list, as in \"{{ endings }}\"".to_string());
+    };
+    jinja.expression(name, inside).map_err(|error| template_error(&error))
+}
+
+/// A template's error without its name, which the place in the file says.
+fn template_error(error: &TemplateError) -> String {
+    error
+        .to_string()
+        .strip_prefix(&error.name)
+        .map_or_else(|| error.to_string(), |rest| rest.trim_start_matches([',', ':', ' ']).to_string())
+}
+
+/// The variables of one case.
+pub struct Scope<'a> {
+    /// Parameters, the row's cells and its number.
+    pub variables: IndexMap<String, Value>,
+    row: Option<&'a Row>,
+    file: String,
+    document: &'a Document<'a>,
+    way: &'a [Step<'a>],
+}
+
+impl<'a> Scope<'a> {
+    /// The variables of a row and a combination of parameters, which win.
+    pub fn new(
+        row: Option<&'a Row>,
+        data: Option<&Dataset>,
+        combination: IndexMap<String, Value>,
+        document: &'a Document<'a>,
+        way: &'a [Step<'a>],
+    ) -> Scope<'a> {
+        let mut variables = IndexMap::new();
+        if let Some(row) = row {
+            variables.insert(ROW.to_string(), Value::from(row.number));
+            variables.extend(row.cells.iter().map(|(name, cell)| (name.clone(), from_json(cell))));
+        }
+        variables.extend(combination);
+        let file = data.map(|data| data.path.display().to_string()).unwrap_or_default();
+        Scope { variables, row, file, document, way }
+    }
+
+    /// The row, for people.
+    pub fn place(&self) -> String {
+        self.row.map(|row| format!("row {} of {}", row.number, self.file)).unwrap_or_default()
+    }
+
+    /// The row's number, where there is one.
+    pub fn row(&self) -> Option<usize> {
+        self.row.map(|row| row.number)
+    }
+
+    /// An error at a field, with the row.
+    pub fn error(&self, way: &[Step], reason: impl std::fmt::Display) -> InputError {
+        let place = self.place();
+        let separator = if place.is_empty() { "" } else { ": " };
+        let mut whole = self.way.to_vec();
+        whole.extend_from_slice(way);
+        self.document.at(&whole, format!("{place}{separator}{reason}"))
+    }
+
+    /// Fills a template.
+    pub fn render(&self, field: &Field) -> Result<String, InputError> {
+        let outcome = field.template.render(self.values());
+        outcome.map_err(|error| {
+            let reason = self.missing(&field.template.variables()).unwrap_or_else(|| template_error(&error));
+            self.error(&field.way, reason)
+        })
+    }
+
+    /// Evaluates an expression that gives a list of texts.
+    pub fn texts(&self, expression: &Expression, key: &'static str) -> Result<Vec<String>, InputError> {
+        let failed = |reason: String| self.error(&[Step::Key(key)], reason);
+        let value = expression.eval(self.values()).map_err(|error| {
+            failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
+        })?;
+        if value.as_str().is_some() {
+            return Err(failed(format!("`{}` is a text, not a list", expression.text().trim())));
+        }
+        let items =
+            value.try_iter().map_err(|_| failed(format!("`{}` is no list", expression.text().trim())))?;
+        items
+            .map(|item| crate::jinja::python::str(&item).map_err(|error| failed(error.to_string())))
+            .collect()
+    }
+
+    fn values(&self) -> Value {
+        Value::from_pairs(self.variables.iter().map(|(name, value)| (name.as_str(), value.clone())))
+    }
+
+    /// The first variable that a template wants and this case has not.
+    fn missing(&self, wanted: &std::collections::BTreeSet<String>) -> Option<String> {
+        let name = wanted.iter().find(|name| !self.variables.contains_key(*name))?;
+        let what = if self.row.is_some() { "column or parameter" } else { "parameter" };
+        if self.variables.is_empty() {
+            return Some(format!("there is no variable {name}: the probe has neither params nor a file"));
+        }
+        Some(format!("there is no {what} {name}; {}", meant(name, self.variables.keys().map(String::as_str))))
+    }
+}
+
+impl Field {
+    /// The way to it from its probe.
+    pub fn way(&self) -> &[Step<'static>] {
+        &self.way
+    }
+
+    /// As written.
+    pub fn text(&self) -> &str {
+        self.template.text()
+    }
+}

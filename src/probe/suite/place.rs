@@ -1,0 +1,71 @@
+//! Where something stands in a suite file.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::probe::error::{InputError, meant};
+
+/// A suite file's text.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    /// What errors call it.
+    pub name: &'a str,
+    /// All of it.
+    pub text: &'a str,
+}
+
+/// One step of the way to a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// Into a table.
+    Key(&'a str),
+    /// Into a list.
+    Index(usize),
+}
+
+impl Document<'_> {
+    /// What the TOML parser says, with the nearest name for an unknown field.
+    pub fn syntax(&self, error: &toml::de::Error) -> InputError {
+        let message = error.message();
+        let reason = unknown_field(message).unwrap_or_else(|| message.trim_end().replace('\n', "; "));
+        let place = error.span().map_or(0, |span| span.start);
+        InputError::new(self.name, reason).at(self.text, place)
+    }
+
+    /// An error about the value at the end of a way, or of as much of it as there is.
+    pub fn at(&self, way: &[Step], reason: impl std::fmt::Display) -> InputError {
+        let error = InputError::new(self.name, reason);
+        match self.offset(way) {
+            Some(offset) => error.at(self.text, offset),
+            None => error,
+        }
+    }
+
+    fn offset(&self, way: &[Step]) -> Option<usize> {
+        let table = DeTable::parse(self.text).ok()?;
+        let Some((Step::Key(first), rest)) = way.split_first() else { return Some(table.span().start) };
+        let mut value = find(table.get_ref(), first)?;
+        for step in rest {
+            let next = match (step, value.get_ref()) {
+                (Step::Key(key), DeValue::Table(table)) => find(table, key),
+                (Step::Index(index), DeValue::Array(items)) => items.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            value = next;
+        }
+        Some(value.span().start)
+    }
+}
+
+fn find<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a Spanned<DeValue<'i>>> {
+    table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+}
+
+/// "unknown field `promt`, expected one of `prompt`, …" as a person would say it.
+fn unknown_field(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let written = quoted.next()?;
+    let known: Vec<&str> = quoted.collect();
+    Some(format!("there is no field {written} here; {}", meant(written, known)))
+}

@@ -1,0 +1,228 @@
+//! SyntaxGym's own files: sentences in regions, and predictions about the regions' surprisals.
+//!
+//! A region is scored with the white space before it; regions without text have a surprisal of 0. Values
+//! in formulas are in bits, as SyntaxGym has them, though only a formula with a constant can tell.
+
+mod formula;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::answer::Answers;
+use super::dataset::json_error;
+use super::error::{InputError, meant};
+use super::expect::Verdict;
+use super::item::{Item, Join, Piece, Prompt, Questions, Rules, Suite};
+use super::metrics::Metric;
+pub use formula::Formula;
+
+#[derive(Deserialize)]
+struct File {
+    meta: Meta,
+    predictions: Vec<Prediction>,
+    items: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    name: String,
+    #[serde(default)]
+    metric: Metrics,
+}
+
+/// How a region's tokens become one value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metrics {
+    /// Σ surprisal.
+    #[default]
+    Sum,
+    /// Mean surprisal per token.
+    Mean,
+}
+
+#[derive(Deserialize)]
+struct Prediction {
+    formula: String,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    item_number: u64,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    condition_name: String,
+    regions: Vec<Region>,
+}
+
+#[derive(Deserialize)]
+struct Region {
+    region_number: u64,
+    content: String,
+}
+
+/// Reads such a file.
+///
+/// # Errors
+/// [`InputError`]: no JSON, not of this form, or a formula about what is not there.
+pub fn read(path: &Path) -> Result<Suite, InputError> {
+    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let file: File = serde_json::from_str(&text).map_err(|error| {
+        let error = json_error(path, &error);
+        InputError {
+            reason: format!("{}; a .json file given by itself must be one of SyntaxGym's", error.reason),
+            ..error
+        }
+    })?;
+    if file.items.is_empty() {
+        return Err(InputError::new(path.display(), "the suite is empty"));
+    }
+    let items = file.items.iter().map(|entry| {
+        item(&file, entry).map_err(|reason| {
+            InputError::new(path.display(), format!("item {}: {reason}", entry.item_number))
+        })
+    });
+    Ok(Suite {
+        name: file.meta.name.clone(),
+        title: Some("SyntaxGym".to_string()),
+        claim: None,
+        lang: Some("en".to_string()),
+        file: Some(path.to_path_buf()),
+        model: None,
+        rules: Rules { bos: None, join: Join::Joint },
+        informational: true,
+        takes_data: false,
+        metrics: vec![Metric::Predictions],
+        limits: Vec::new(),
+        items: items.collect::<Result<_, _>>()?,
+    })
+}
+
+fn item(file: &File, entry: &Entry) -> Result<Item, String> {
+    let mut pieces = Vec::new();
+    let mut places = HashMap::new();
+    for (prompt, condition) in entry.conditions.iter().enumerate() {
+        let mut first = true;
+        for region in &condition.regions {
+            let key = (region.region_number, condition.condition_name.clone());
+            if places.insert(key, pieces.len()).is_some() {
+                let (name, number) = (&condition.condition_name, region.region_number);
+                return Err(format!("condition {name} has region {number} twice"));
+            }
+            let content = region.content.trim();
+            let separator = if first || content.is_empty() { "" } else { " " };
+            first &= content.is_empty();
+            pieces.push(Piece {
+                name: format!("{}/{}", condition.condition_name, region.region_number),
+                text: format!("{separator}{content}"),
+                prompt,
+            });
+        }
+        if first {
+            return Err(format!("condition {} has no text", condition.condition_name));
+        }
+    }
+    let find = |region: Option<u64>, condition: &str| {
+        let known = entry.conditions.iter().map(|condition| condition.condition_name.as_str());
+        if !known.clone().any(|name| name == condition) {
+            return Err(format!("there is no condition {condition}; {}", meant(condition, known)));
+        }
+        let found: Vec<usize> = places
+            .iter()
+            .filter(|((number, name), _)| name == condition && region.is_none_or(|region| region == *number))
+            .map(|(_, place)| *place)
+            .collect();
+        match (found.is_empty(), region) {
+            (true, Some(region)) => Err(format!("condition {condition} has no region {region}")),
+            _ => Ok(found),
+        }
+    };
+    let formulas = file.predictions.iter().map(|prediction| {
+        Formula::parse(&prediction.formula, file.meta.metric, &find)
+            .map_err(|reason| format!("`{}`: {reason}", prediction.formula))
+    });
+    let questions = Questions {
+        prompts: entry.conditions.iter().map(|_| Prompt::Text(String::new())).collect(),
+        pieces,
+        formulas: formulas.collect::<Result<_, _>>()?,
+        ..Questions::default()
+    };
+    let asks = questions.asks();
+    Ok(Item {
+        id: entry.item_number.to_string(),
+        probe: "item".to_string(),
+        questions: Arc::new(questions),
+        expect: Vec::new(),
+        asks,
+    })
+}
+
+/// How the predictions of an item turned out.
+pub fn judge(questions: &Questions, answers: &Answers) -> Vec<Verdict> {
+    let mut seen = vec![0; questions.prompts.len()];
+    let values = questions.pieces.iter().map(|piece| {
+        let place = seen[piece.prompt];
+        seen[piece.prompt] += 1;
+        answers.pieces(piece.prompt).and_then(|pieces| pieces.get(place))
+    });
+    let values: Vec<_> = if questions.formulas.is_empty() { Vec::new() } else { values.collect() };
+    questions.formulas.iter().map(|formula| formula.judge(&values, &questions.pieces)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Suite, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        std::fs::write(&path, text).unwrap();
+        read(&path).map_err(|error| error.reason)
+    }
+
+    fn file(formula: &str) -> String {
+        serde_json::json!({
+            "meta": {"name": "n", "metric": "sum"},
+            "predictions": [{"type": "formula", "formula": formula}],
+            "items": [{"item_number": 1, "conditions": [
+                {"condition_name": "a", "regions": [
+                    {"region_number": 1, "content": ""},
+                    {"region_number": 2, "content": "The"},
+                    {"region_number": 3, "content": "cat"},
+                ]},
+                {"condition_name": "b", "regions": [{"region_number": 3, "content": "dog"}]},
+            ]}],
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn regions_carry_the_space_before_them() {
+        let suite = read_text(&file("(3;%a%) < (3;%b%)")).unwrap();
+        let pieces: Vec<_> = suite.items[0]
+            .questions
+            .pieces
+            .iter()
+            .map(|piece| (piece.name.as_str(), piece.text.as_str()))
+            .collect();
+        assert_eq!(pieces, [("a/1", ""), ("a/2", "The"), ("a/3", " cat"), ("b/3", "dog")]);
+        assert!(suite.informational);
+    }
+
+    #[test]
+    fn what_a_formula_names_must_be_there() {
+        let error = |formula| read_text(&file(formula)).unwrap_err();
+        assert_eq!(
+            error("(3;%ab%) < (3;%b%)"),
+            "item 1: `(3;%ab%) < (3;%b%)`: there is no condition ab; did you mean a?"
+        );
+        assert_eq!(error("(4;%a%) < 1"), "item 1: `(4;%a%) < 1`: condition a has no region 4");
+        assert!(read_text("{}").unwrap_err().contains("must be one of SyntaxGym's"));
+    }
+}

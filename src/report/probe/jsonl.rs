@@ -1,0 +1,153 @@
+//! Probe results as JSON Lines. The names are promises to users.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Report, Subject};
+use crate::probe::expect::Verdict;
+use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
+use crate::report::output::json_line;
+use crate::report::record::{CandidateRecord, Streamed};
+use crate::step::Candidate;
+use crate::token::{TokenId, Vocab};
+
+/// One item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ItemRecord<'a> {
+    /// Everything that needs no vocabulary.
+    #[serde(flatten)]
+    pub item: Cow<'a, ItemOutcome>,
+    /// Named texts, as `next` reports them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenRecord>,
+    /// What was expected after the prompt, where an expectation failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top_logprobs: Vec<CandidateRecord>,
+}
+
+/// A named text after the prompt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The text.
+    pub text: String,
+    /// Its tokens there.
+    pub ids: Vec<TokenId>,
+    /// Σ ln p.
+    pub logprob: Option<f64>,
+    /// Its first token alone.
+    pub first: Option<CandidateRecord>,
+}
+
+/// The end of a suite.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SuiteRecord<'a> {
+    /// Its name.
+    pub suite: Cow<'a, str>,
+    /// Items that are known.
+    pub items: usize,
+    /// Items that passed.
+    pub passed: usize,
+    /// Items that did not.
+    pub failed: usize,
+    /// Its figures.
+    pub metrics: Cow<'a, IndexMap<String, Option<f64>>>,
+    /// What its figures had to be.
+    #[serde(default, skip_serializing_if = "<[Verdict]>::is_empty")]
+    pub expect: Cow<'a, [Verdict]>,
+    /// It reports and never fails.
+    pub informational: bool,
+}
+
+impl<'a> ItemRecord<'a> {
+    /// The record of an item.
+    pub fn new(item: &'a ItemOutcome, vocab: &Vocab) -> ItemRecord<'a> {
+        let candidate = |candidate: &Candidate| CandidateRecord::new(candidate, vocab);
+        let token = |token: &TokenOutcome| TokenRecord {
+            text: token.text.clone(),
+            ids: token.ids.clone(),
+            logprob: token.logprob,
+            first: token.first.as_ref().map(candidate),
+        };
+        ItemRecord {
+            item: Cow::Borrowed(item),
+            tokens: item.tokens.iter().map(token).collect(),
+            top_logprobs: item.top.iter().map(candidate).collect(),
+        }
+    }
+
+    /// The item of a record.
+    pub fn into_item(self) -> ItemOutcome {
+        let candidate = |record: CandidateRecord| Candidate {
+            id: record.id,
+            logprob: record.logprob.unwrap_or(f32::NEG_INFINITY),
+            rank: record.rank,
+            fate: None,
+        };
+        let token = |record: TokenRecord| TokenOutcome {
+            text: record.text,
+            ids: record.ids,
+            logprob: record.logprob,
+            first: record.first.map(candidate),
+        };
+        ItemOutcome {
+            tokens: self.tokens.into_iter().map(token).collect(),
+            top: self.top_logprobs.into_iter().map(candidate).collect(),
+            ..self.item.into_owned()
+        }
+    }
+}
+
+impl<'a> SuiteRecord<'a> {
+    /// The record of a suite.
+    pub fn new(suite: &'a SuiteOutcome) -> SuiteRecord<'a> {
+        SuiteRecord {
+            suite: Cow::Borrowed(&suite.name),
+            items: suite.items.len(),
+            passed: suite.passed(),
+            failed: suite.missed(),
+            metrics: Cow::Borrowed(&suite.metrics),
+            expect: Cow::Borrowed(&suite.limits),
+            informational: suite.informational,
+        }
+    }
+}
+
+/// Writes a line for every item and every suite.
+pub struct Jsonl {
+    out: Box<dyn Write>,
+    /// The model that the last record was about.
+    model: Option<String>,
+}
+
+impl Jsonl {
+    /// A report that goes here.
+    pub fn new(out: Box<dyn Write>) -> Jsonl {
+        Jsonl { out, model: None }
+    }
+
+    fn write<T: Serialize>(&mut self, subject: Subject, kind: &'static str, record: T) -> io::Result<()> {
+        let model = &subject.origin.model;
+        let first = self.model.as_ref() != Some(model);
+        self.model = Some(model.clone());
+        let origin = first.then_some(subject.origin);
+        json_line(&mut self.out, &Streamed { kind, message: None, origin, record })?;
+        self.out.flush()
+    }
+}
+
+impl Report for Jsonl {
+    fn item(&mut self, subject: Subject, item: &ItemOutcome) -> io::Result<()> {
+        self.write(subject, "item", ItemRecord::new(item, &subject.model.vocab))
+    }
+
+    fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+        self.write(subject, "summary", SuiteRecord::new(suite))
+    }
+
+    fn finish(&mut self, _: &[RunOutcome]) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading what [`super::jsonl`] wrote: for going on from it, and for comparing with it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::jsonl::ItemRecord;
+use crate::probe::error::InputError;
+use crate::probe::outcome::ItemOutcome;
+use crate::report::record::Origin;
+
+/// The items of one model.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// The model, and where its numbers came from.
+    pub origin: Origin,
+    /// In the order they were written.
+    pub items: Vec<ItemOutcome>,
+}
+
+/// Reads a results file. A last line that is not complete was being written when the run ended, and is
+/// left out.
+///
+/// # Errors
+/// [`InputError`] with the line of what is no results file.
+pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
+    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let mut runs: Vec<Results> = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (i, line) in lines.iter().enumerate() {
+        let wrong = |reason: String| InputError::new(path.display(), reason).at_line(i + 1);
+        let value: Value = match serde_json::from_str(line) {
+            Ok(value) => value,
+            Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => break,
+            Err(error) => return Err(wrong(format!("the line is no JSON: {error}"))),
+        };
+        if value.get("provenance").is_some() {
+            let origin = serde_json::from_value(value.clone())
+                .map_err(|error| wrong(format!("the model of these results can't be read: {error}")))?;
+            runs.push(Results { origin, items: Vec::new() });
+        }
+        let kind = value.get("type").and_then(Value::as_str);
+        match (kind, runs.last_mut()) {
+            (Some("item"), Some(run)) => {
+                let record: ItemRecord = serde_json::from_value(value)
+                    .map_err(|error| wrong(format!("the item can't be read: {error}")))?;
+                run.items.push(record.into_item());
+            }
+            (Some("summary"), Some(_)) => {}
+            _ => return Err(wrong("these are no results of `tokenscope probe --report jsonl`".to_string())),
+        }
+    }
+    Ok(runs)
+}
+
+/// The items that can be taken over by a run of this model: everything that decides about the numbers
+/// must be the same.
+///
+/// # Errors
+/// What differs.
+pub fn of_model(runs: Vec<Results>, now: &Origin, path: &Path) -> Result<Vec<ItemOutcome>, InputError> {
+    let mut items = Vec::new();
+    for run in runs.into_iter().filter(|run| run.origin.model == now.model) {
+        let (old, new) = (&run.origin.provenance, &now.provenance);
+        let pairs = [
+            ("file", &old.file, &new.file),
+            ("weights", &old.weights, &new.weights),
+            ("quantization", &old.quantization, &new.quantization),
+            ("bos", &old.bos.to_string(), &new.bos.to_string()),
+            ("exact", &old.exact.to_string(), &new.exact.to_string()),
+            ("sha256", &old.sha256.clone().unwrap_or_default(), &new.sha256.clone().unwrap_or_default()),
+        ]
+        .map(|(name, old, new)| (name, old.clone(), new.clone()));
+        if let Some((name, old, new)) = pairs.into_iter().find(|(_, old, new)| old != new) {
+            let reason = format!("these results are of another run: {name} was {old} and is {new}");
+            return Err(InputError::new(path.display(), reason));
+        }
+        items.extend(run.items);
+    }
+    Ok(items)
+}

@@ -1,0 +1,252 @@
+//! Probe results for people: a block for each suite, a line for each probe, and what failed.
+
+use std::io::{self, Write};
+
+use indexmap::IndexMap;
+
+use super::{Report, Subject};
+use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::report::table::padded;
+use crate::token::{Vocab, printable, visible};
+
+/// Cells of a bar.
+const BAR: usize = 10;
+/// Columns of a probe's name.
+const NAME: usize = 28;
+/// Failed items that are shown in full for each suite.
+const SHOWN: usize = 20;
+/// Candidates shown of a distribution.
+const TOP: usize = 5;
+
+/// A block of text for each suite.
+pub struct Table {
+    out: Box<dyn Write>,
+    model: Option<String>,
+}
+
+impl Table {
+    /// A report that goes here.
+    pub fn new(out: Box<dyn Write>) -> Table {
+        Table { out, model: None }
+    }
+
+    fn heading(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+        if self.model.as_ref() != Some(&subject.origin.model) {
+            self.model = Some(subject.origin.model.clone());
+            let provenance = &subject.origin.provenance;
+            writeln!(self.out, "{} · {}\n", printable(&subject.origin.model), provenance.quantization)?;
+        }
+        let title = suite.title.as_ref().map(|title| format!(" · {}", plain(title))).unwrap_or_default();
+        writeln!(self.out, "{}{title}", plain(&suite.name))?;
+        match &suite.claim {
+            Some(claim) => writeln!(self.out, "  {}", plain(claim)),
+            None => Ok(()),
+        }
+    }
+
+    fn probes(&mut self, suite: &SuiteOutcome) -> io::Result<()> {
+        let mut groups: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
+        for item in &suite.items {
+            groups.entry(&item.probe).or_default().push(item);
+        }
+        for (name, items) in groups {
+            let judged = items.iter().filter(|item| item.passed.is_some()).count();
+            let passed = items.iter().filter(|item| item.passed == Some(true)).count();
+            let name = if let [only] = items.as_slice() { &only.id } else { name };
+            let share = if judged == 0 {
+                " ".repeat(BAR + 10)
+            } else {
+                format!("{:>9} {}", format!("{passed}/{judged}"), bar(passed as f64 / judged as f64))
+            };
+            let line =
+                format!("  {} {share}  {}", padded(&shortened(&plain(name), NAME), NAME), figures(&items));
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn failures(&mut self, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
+        let failed: Vec<&ItemOutcome> =
+            suite.items.iter().filter(|item| item.expect.iter().any(|verdict| !verdict.passed)).collect();
+        for item in failed.iter().take(SHOWN) {
+            writeln!(self.out, "\n  ✗ {}", plain(&item.id))?;
+            for verdict in item.expect.iter().filter(|verdict| !verdict.passed) {
+                writeln!(self.out, "    expected {}", plain(&verdict.text))?;
+                writeln!(self.out, "    found    {}", plain(&verdict.found))?;
+            }
+            self.top(item, vocab)?;
+        }
+        if failed.len() > SHOWN {
+            writeln!(self.out, "\n  … and {} more", failed.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+
+    fn top(&mut self, item: &ItemOutcome, vocab: &Vocab) -> io::Result<()> {
+        if item.top.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "    after    …{}", plain(&tail(&item.prompt)))?;
+        for candidate in item.top.iter().take(TOP) {
+            let token = padded(&vocab.visible(candidate.id), 16);
+            let p = candidate.prob();
+            writeln!(self.out, "             {token} {:>5.1} % {}", p * 100.0, bar(p).trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn totals(&mut self, suite: &SuiteOutcome) -> io::Result<()> {
+        for verdict in &suite.limits {
+            let mark = if verdict.passed { '✓' } else { '✗' };
+            writeln!(self.out, "  {mark} {}  (found {})", plain(&verdict.text), plain(&verdict.found))?;
+        }
+        let mut parts = vec![format!("{} items", suite.items.len())];
+        let (passed, missed) = (suite.passed(), suite.missed());
+        if passed + missed > 0 {
+            parts.push(format!("{passed} passed, {missed} did not"));
+        }
+        for (name, value) in &suite.metrics {
+            if name.ends_with("_stderr") || name == "passed" {
+                continue;
+            }
+            let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
+            let error = error.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
+            parts.push(match value {
+                Some(value) => format!("{name} {value:.4}{error}"),
+                None => format!("{name} –"),
+            });
+        }
+        let note = if suite.informational { " · informational" } else { "" };
+        writeln!(self.out, "  {}{note}\n", parts.join(" · "))
+    }
+}
+
+impl Report for Table {
+    fn item(&mut self, _: Subject, _: &ItemOutcome) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+        self.heading(subject, suite)?;
+        self.probes(suite)?;
+        self.failures(suite, &subject.model.vocab)?;
+        self.totals(suite)?;
+        self.out.flush()
+    }
+
+    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {
+        for run in runs {
+            let suites = run.suites.iter().filter(|suite| suite.failed()).count();
+            let items: usize = run.suites.iter().map(|suite| suite.items.len()).sum();
+            let what = match (suites, run.interrupted) {
+                (_, true) => "stopped".to_string(),
+                (0, false) => "everything held that was expected".to_string(),
+                (1, false) => "an expectation failed in 1 suite".to_string(),
+                (n, false) => format!("expectations failed in {n} suites"),
+            };
+            writeln!(
+                self.out,
+                "{}: {} suites, {items} items: {what}",
+                printable(&run.model),
+                run.suites.len()
+            )?;
+        }
+        self.out.flush()
+    }
+}
+
+/// Text in one line that no terminal executes.
+fn plain(text: &str) -> String {
+    visible(text.as_bytes()).replace('␣', " ")
+}
+
+fn tail(text: &str) -> String {
+    let from = text.char_indices().rev().nth(59).map_or(0, |(at, _)| at);
+    text[from..].to_string()
+}
+
+fn shortened(text: &str, columns: usize) -> String {
+    use unicode_width::UnicodeWidthChar;
+    let mut used = 0;
+    let mut out = String::new();
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used >= columns {
+            out.push('…');
+            return out;
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A share as a bar of a fixed width, to an eighth of a cell.
+pub fn bar(share: f64) -> String {
+    const PARTS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+    let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f64).round() as usize;
+    (0..BAR).map(|cell| PARTS[eighths.saturating_sub(cell * 8).min(8)]).collect()
+}
+
+/// What else is worth a look of a probe's items.
+fn figures(items: &[&ItemOutcome]) -> String {
+    let mut parts = Vec::new();
+    let probabilities: Vec<f64> = items
+        .iter()
+        .filter_map(|item| item.target.as_ref())
+        .flat_map(|target| &target.phrasings)
+        .filter_map(|phrasing| phrasing.p)
+        .collect();
+    if let Some(summary) = crate::probe::stats::Summary::of(&probabilities) {
+        parts.push(match probabilities.len() {
+            1 => format!("p {:.4}", summary.mean),
+            n => format!("p {:.4} ({:.4} … {:.4} over {n})", summary.mean, summary.min, summary.max),
+        });
+    }
+    let first = items.first();
+    if let (1, Some(item)) = (items.len(), first) {
+        parts.extend(item.versus.as_ref().and_then(|versus| {
+            let interval = versus.low.zip(versus.high);
+            let interval =
+                interval.map(|(low, high)| format!(" ({low:+.3} … {high:+.3})")).unwrap_or_default();
+            Some(format!("Δ {:+.3} nat{interval}", versus.difference?))
+        }));
+        parts.extend(item.tokens.iter().map(|token| {
+            let p = token.logprob.map_or("–".to_string(), |logprob| format!("{:.4}", logprob.exp()));
+            let rank = token.first.map(|first| format!(" rank {}", first.rank)).unwrap_or_default();
+            format!("p({}) {p}{rank}", visible(token.text.as_bytes()))
+        }));
+        parts.extend(item.greedy.as_ref().map(|greedy| format!("greedy {:?}", plain(&greedy.text))));
+        parts.extend(item.samples.iter().map(|sample| {
+            let share = sample.prevalence.zip(sample.low.zip(sample.high));
+            let share = share.map_or(String::new(), |(share, (low, high))| {
+                format!(" {:.0} % ({:.0} … {:.0})", share * 100.0, low * 100.0, high * 100.0)
+            });
+            let agreement =
+                sample.agreement.map(|agreement| format!(" agree {agreement:.2}")).unwrap_or_default();
+            format!("T {}:{share}{agreement}", sample.temperature)
+        }));
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_has_one_width_and_grows() {
+        use unicode_width::UnicodeWidthStr;
+        for percent in 0..=100 {
+            assert_eq!(bar(f64::from(percent) / 100.0).width(), BAR);
+        }
+        assert_eq!(bar(0.0), " ".repeat(BAR));
+        assert_eq!(bar(0.5), "█████     ");
+        assert_eq!(bar(f64::NAN), " ".repeat(BAR));
+    }
+
+    #[test]
+    fn what_a_file_says_reaches_no_terminal_raw() {
+        assert_eq!(plain("a\u{1b}[2J b\nc"), "a<0x1B>[2J b⏎c");
+        assert_eq!(shortened("北京北京", 5), "北京…");
+    }
+}

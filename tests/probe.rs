@@ -1,0 +1,462 @@
+//! Probes on the real model, through the real binary: what comes out, and how it ends.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn probe(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.arg("probe").args(args).current_dir(folder).stdin(Stdio::null());
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    probe(folder, args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Runs and reads the JSON Lines; fails unless it ends with this code.
+fn records(folder: &Path, args: &[&str], code: i32) -> Vec<Value> {
+    let output = run(folder, &[args, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    lines(&output.stdout)
+}
+
+fn items(records: &[Value]) -> Vec<&Value> {
+    records.iter().filter(|record| record["type"] == "item").collect()
+}
+
+fn summary(records: &[Value]) -> &Value {
+    records.iter().rfind(|record| record["type"] == "summary").unwrap()
+}
+
+fn sums(item: &Value) -> Vec<f64> {
+    item["choices"].as_array().unwrap().iter().map(|choice| choice["sum_logprob"].as_f64().unwrap()).collect()
+}
+
+/// The same figure from another batch: what llama.cpp's kernels may differ by.
+fn assert_close(a: f64, b: f64) {
+    assert!((a - b).abs() < 0.3 + 0.01 * a.abs(), "{a} {b}");
+}
+
+const CAPITALS: &str = r#"
+[suite]
+name  = "capitals"
+claim = "Facts are probable."
+
+[[probe]]
+id      = "{{ land }}"
+params  = { land = ["France", "Italy", "Japan"] }
+prompt  = "The capital of {{ land }} is"
+choices = [" Paris", " Rome", " Tokyo"]
+answer  = "{{ {'France': 0, 'Italy': 1, 'Japan': 2}[land] }}"
+expect  = ["best() == answer", "margin() > 0", "best('acc_mutual_info') == answer"]
+tokens  = [" Paris", " the"]
+
+[[probe]]
+id     = "greedy"
+prompt = "The capital of France is"
+expect = ["'Paris' in greedy(4)", "rank(' Paris') == 1", "p(' Paris') > 0.2", "entropy() < 6", "ppl() > 1"]
+"#;
+
+#[test]
+fn a_suite_that_holds() {
+    let folder = folder(&[("s.toml", CAPITALS)]);
+    let records = records(folder.path(), &["s.toml"], 0);
+    let items = items(&records);
+    assert_eq!(items.len(), 4);
+    assert_eq!(records[0]["provenance"]["bos"], "auto");
+    assert!(records[0]["model"].is_string() && records[1].get("provenance").is_none());
+    for (index, item) in items.iter().enumerate() {
+        assert_eq!((item["suite"].as_str(), item["index"].as_u64()), (Some("capitals"), Some(index as u64)));
+        assert_eq!(item["passed"], true);
+        assert!(item["expect"].as_array().unwrap().iter().all(|verdict| verdict["passed"] == true));
+    }
+    let france = items[0];
+    let sums = sums(france);
+    let choice = &france["choices"][0];
+    assert_eq!(
+        (choice["text"].as_str(), &france["answer"], &france["best"]["acc"]),
+        (Some(" Paris"), &0.into(), &0.into())
+    );
+    assert!((choice["logprob_per_char"].as_f64().unwrap() - sums[0] / 6.0).abs() < 1e-9);
+    assert!(choice["pmi"].as_f64().unwrap() > 0.0);
+    // A named text is the same text as a choice.
+    assert!((france["tokens"][0]["logprob"].as_f64().unwrap() - sums[0]).abs() < 1e-9);
+    assert_eq!(france["tokens"][0]["first"]["rank"], 1);
+    let summary = summary(&records);
+    assert_eq!(
+        (summary["items"].as_u64(), summary["passed"].as_u64(), summary["failed"].as_u64()),
+        (Some(4), Some(4), Some(0))
+    );
+    assert_eq!(summary["metrics"]["acc"], 1.0);
+}
+
+#[test]
+fn a_suite_that_does_not_hold_ends_with_1_and_shows_what_was_found() {
+    let failing = CAPITALS.replace("\"rank(' Paris') == 1\"", "\"rank(' London') == 1\"");
+    let informational = failing.replace("claim = ", "informational = true\nclaim = ");
+    let limit = CAPITALS.replace("claim = ", "expect = [\"acc > 1\"]\nclaim = ");
+    let folder = folder(&[("f.toml", &failing), ("i.toml", &informational), ("l.toml", &limit)]);
+    let output = run(folder.path(), &["f.toml"]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        table.contains("expected rank(' London') == 1") && table.contains("found    rank(' London') = "),
+        "{table}"
+    );
+    assert!(table.contains("␣Paris"), "the top of the distribution: {table}");
+    assert_eq!(run(folder.path(), &["i.toml"]).status.code(), Some(0));
+    let records = records(folder.path(), &["l.toml"], 1);
+    assert_eq!(summary(&records)["expect"][0]["found"], "acc = 1.000");
+}
+
+const PAIRS: &str = r#"{"sentence_good": "The boys were sleeping.", "sentence_bad": "The boys was sleeping.", "UID": "pairs"}
+{"sentence_good": "This cat sleeps.", "sentence_bad": "These cat sleeps.", "UID": "pairs"}
+{"sentence_good": "Many women have left.", "sentence_bad": "Many women has left.", "UID": "pairs"}
+"#;
+
+#[test]
+fn pairs_as_a_file_as_a_task_and_as_a_suite_agree() {
+    let task = "task: t\ndataset_path: json\ndataset_kwargs: {data_files: pairs.jsonl}\noutput_type: multiple_choice\n\
+        validation_split: train\ndoc_to_text: \"\"\ndoc_to_target: 0\ndoc_to_choice: \"{{[sentence_good, sentence_bad]}}\"\n\
+        target_delimiter: \"\"\nmetric_list: [{metric: acc}]\n";
+    let suite = "[suite]\nname = \"s\"\nbos = \"always\"\n[suite.data]\nfile = \"pairs.jsonl\"\n\
+        choices = [\"{{ sentence_good }}\", \"{{ sentence_bad }}\"]\nanswer = 0\n";
+    let folder = folder(&[("pairs.jsonl", PAIRS), ("t.yaml", task), ("s.toml", suite)]);
+    let all = records(folder.path(), &["pairs.jsonl", "t.yaml", "s.toml"], 0);
+    let all_items = items(&all);
+    assert_eq!(all_items.len(), 9);
+    for row in 0..3 {
+        for other in [3, 6] {
+            for (a, b) in sums(all_items[row]).iter().zip(sums(all_items[row + other])) {
+                assert_close(*a, b);
+            }
+        }
+    }
+    let accuracies: Vec<&Value> = all
+        .iter()
+        .filter(|record| record["type"] == "summary")
+        .map(|record| &record["metrics"]["acc"])
+        .collect();
+    assert!(accuracies[0] == accuracies[1] && accuracies[1] == accuracies[2], "{accuracies:?}");
+    // Alone, each pair scores as it did among the others.
+    let first = records(folder.path(), &["pairs.jsonl", "--limit", "1", "--exact"], 0);
+    for (a, b) in sums(items(&first)[0]).iter().zip(sums(all_items[0])) {
+        assert_close(*a, b);
+    }
+}
+
+#[test]
+fn without_bos_the_first_token_is_not_counted_and_that_is_said() {
+    let suite = "[suite]\nname = \"s\"\nbos = \"never\"\n[[probe]]\nid = \"a\"\nchoices = [\"This cat sleeps.\", \"These cat sleeps.\"]\n";
+    let folder = folder(&[("s.toml", suite)]);
+    let records = records(folder.path(), &["s.toml"], 0);
+    let note = records[0]["notes"][0].as_str().unwrap();
+    assert!(note.contains("their first tokens have no context"), "{note}");
+}
+
+#[test]
+fn regions_and_predictions() {
+    let region =
+        |number: u32, content: &str| serde_json::json!({"region_number": number, "content": content});
+    let condition = |name: &str, verb: &str| serde_json::json!({"condition_name": name, "regions": [region(1, "The boys"), region(2, verb), region(3, "sleeping.")]});
+    let file = serde_json::json!({
+        "meta": {"name": "verbs", "metric": "sum"},
+        "predictions": [
+            {"type": "formula", "formula": "(2;%right%) < (2;%wrong%)"},
+            {"type": "formula", "formula": "[(*;%right%) > (*;%wrong%)] | (1;%right%) > 1000"},
+        ],
+        "items": [{"item_number": 7, "conditions": [condition("right", "were"), condition("wrong", "was")]}],
+    });
+    let folder = folder(&[("verbs.json", &file.to_string())]);
+    let records = records(folder.path(), &["verbs.json"], 0);
+    let item = items(&records)[0];
+    assert_eq!((item["id"].as_str(), item["suite"].as_str()), (Some("7"), Some("verbs")));
+    assert_eq!(
+        (&item["predictions"][0]["passed"], &item["predictions"][1]["passed"]),
+        (&true.into(), &false.into())
+    );
+    let texts: Vec<&str> =
+        item["steps"].as_array().unwrap().iter().map(|step| step["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["The boys", " were", " sleeping.", "The boys", " was", " sleeping."]);
+    // The same words in the same place have the same surprisal.
+    let surprisal = |i: usize| item["steps"][i]["surprisal"].as_f64().unwrap();
+    assert!((surprisal(0) - surprisal(3)).abs() < 1e-6);
+    assert_eq!(summary(&records)["metrics"]["prediction_1"], 1.0);
+    assert_eq!(summary(&records)["metrics"]["acc"], 0.0);
+}
+
+#[test]
+fn a_long_text_rolls_through_a_short_context() {
+    let text = "The quick brown fox jumps over the lazy dog, and then it runs away. ".repeat(12);
+    let rows = serde_json::json!({"page": text}).to_string()
+        + "\n"
+        + &serde_json::json!({"page": "北京是中国的首都。"}).to_string();
+    let task = "task: roll\ndataset_path: json\ndataset_kwargs: {data_files: {test: r.jsonl}}\n\
+        output_type: loglikelihood_rolling\ntest_split: test\ndoc_to_text: \"\"\ndoc_to_target: page\n";
+    let folder = folder(&[("r.jsonl", &rows), ("t.yaml", task)]);
+    let short = records(folder.path(), &["t.yaml", "--ctx", "64"], 0);
+    let long = records(folder.path(), &["t.yaml"], 0);
+    let total = |records: &[Value]| items(records).iter().map(|item| sums(item)[0]).sum::<f64>();
+    // Less context, less probability; of a text that fits, nothing changes.
+    assert!(total(&short) < total(&long));
+    assert_close(sums(items(&short)[1])[0], sums(items(&long)[1])[0]);
+    let metrics = &summary(&long)["metrics"];
+    let bytes = (text.len() + "北京是中国的首都。".len()) as f64;
+    let bits = -total(&long) / bytes / std::f64::consts::LN_2;
+    assert!((metrics["bits_per_byte"].as_f64().unwrap() - bits).abs() < 1e-9);
+    assert!((metrics["byte_perplexity"].as_f64().unwrap() - 2f64.powf(bits)).abs() < 1e-9);
+}
+
+#[test]
+fn phrasings_comparisons_steps_samples_and_chat() {
+    let suite = r#"
+[suite]
+name = "kinds"
+
+[[probe]]
+id     = "sensitive"
+prompt = ["The capital of France is", "France's capital city is"]
+target = " Paris"
+expect = ["highest() > lowest()", "spread() > 0", "(mean() * 2 - highest() - lowest())|abs < 0.000001"]
+
+[[probe]]
+id     = "compared"
+prompt = "In Rome, people speak"
+versus = "In Paris, people speak"
+target = " Italian."
+expect = ["difference() > 0"]
+
+[[probe]]
+id     = "worked"
+prompt = "3 + 4 = 7. 7 + 2 = 9."
+steps  = [" 9 + 1 = 10.", " 10 + 2 = 17.", " 12 + 1 = 13."]
+expect = ["peak() == 1", "surprisal(1) > surprisal(0)"]
+
+[[probe]]
+id      = "sampled"
+prompt  = "The capital of France is"
+pattern = "Paris"
+sample  = { n = 4, temperatures = [0.0, 1.0], max_tokens = 4 }
+expect  = ["prevalence(0) == 1", "agreement(0) == 1"]
+
+[[probe]]
+id      = "answered"
+mode    = "chat"
+prompt  = "What is the capital of France?"
+choices = ["The capital of France is Paris.", "The capital of France is London."]
+answer  = 0
+"#;
+    let folder = folder(&[("s.toml", suite)]);
+    let first = records(folder.path(), &["s.toml"], 0);
+    let all = items(&first);
+    let versus = &all[1]["versus"];
+    let difference = versus["difference"].as_f64().unwrap();
+    let tokens: f64 = versus["per_token"].as_array().unwrap().iter().map(|d| d.as_f64().unwrap()).sum();
+    assert!((difference - tokens).abs() < 1e-6, "{versus}");
+    assert!(versus["low"].as_f64().unwrap() <= difference && difference <= versus["high"].as_f64().unwrap());
+    assert_eq!(all[2]["steps"].as_array().unwrap().len(), 3);
+    let cold = &all[3]["samples"][0];
+    assert_eq!((&cold["n"], &cold["matched"], &cold["prevalence"]), (&4.into(), &4.into(), &1.0.into()));
+    assert!(cold["low"].as_f64().unwrap() < 1.0);
+    // Samples have their own seeds and can be drawn again.
+    let again = records(folder.path(), &["s.toml"], 0);
+    let texts = |records: &[Value]| {
+        let replies = items(records)[3]["samples"][1]["replies"].as_array().unwrap().clone();
+        replies.iter().map(|reply| reply["text"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&first), texts(&again));
+}
+
+/// A suite of this many items that reports and never fails.
+fn ladder(n: usize) -> String {
+    format!(
+        r#"
+[suite]
+name = "ladder"
+informational = true
+
+[[probe]]
+id      = "n-{{{{ n }}}}"
+params  = {{ n = "{{{{ range({n}) }}}}" }}
+prompt  = "{{{{ n }}}} plus one is"
+choices = [" {{{{ n + 1 }}}}", " {{{{ n + 7 }}}}"]
+answer  = 0
+"#
+    )
+}
+
+#[test]
+fn a_run_goes_on_from_its_results() {
+    let folder = folder(&[("s.toml", &ladder(6))]);
+    let path = folder.path();
+    let whole = records(path, &["s.toml"], 0);
+    // A run that ended early, in the middle of a line.
+    let partial: String =
+        whole.iter().take(3).map(|record| format!("{record}\n")).collect::<String>() + "{\"type\":\"it";
+    std::fs::write(path.join("r.jsonl"), partial).unwrap();
+    let output = run(path, &["s.toml", "--resume", "r.jsonl", "--stats"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains(" 6 sequences"), "{}", stderr(&output));
+    let resumed = lines(&std::fs::read(path.join("r.jsonl")).unwrap());
+    assert_eq!(resumed.len(), whole.len());
+    assert_eq!(
+        items(&resumed)[..3].iter().map(|item| &item["choices"]).collect::<Vec<_>>(),
+        items(&whole)[..3].iter().map(|item| &item["choices"]).collect::<Vec<_>>()
+    );
+    assert_eq!(items(&resumed)[5]["id"], "n-5");
+    // Results of other settings are not taken over.
+    let output = run(path, &["s.toml", "--resume", "r.jsonl", "--bos", "always"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("r.jsonl: these results are of another run: bos was auto and is always")
+    );
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_done() {
+    let folder = folder(&[("s.toml", &ladder(3000))]);
+    let path = folder.path();
+    let mut child = probe(path, &["s.toml", "--report", "jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(line.starts_with("{\"type\":\"item\""));
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let rest: Vec<String> = out.lines().map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let last: Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert_eq!(last["type"], "summary");
+    assert_eq!(last["items"].as_u64().unwrap() as usize, rest.len());
+    assert!(rest.len() < 3000);
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let folder = folder(&[("s.toml", &ladder(300))]);
+    let mut child = probe(folder.path(), &["s.toml", "--json", "-q"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
+    let broken = "[suite]\nname = \"s\"\n[[probe]]\nid = \"a\"\nprompt = \"x\"\nexpect = [\"bset() == 0\"]\n";
+    let long = format!(
+        "[suite]\nname = \"s\"\n[[probe]]\nid = \"endless\"\nprompt = \"{}\"\ntarget = \" x\"\n",
+        "word ".repeat(200)
+    );
+    let python = "task: t\noutput_type: multiple_choice\nprocess_docs: !function utils.f\n";
+    let folder = folder(&[
+        ("b.toml", broken),
+        ("l.toml", &long),
+        ("p.yaml", python),
+        ("s.toml", &ladder(2)),
+        ("x.jsonl", "{\"a\": 1}\n"),
+    ]);
+    let path = folder.path();
+    for (args, reason) in [
+        (vec!["b.toml"], "b.toml:6:11: `bset() == 0`: there is no function bset; did you mean best?"),
+        (vec!["s.toml", "b.toml"], "b.toml:6:11"),
+        (
+            vec!["l.toml", "--ctx", "64"],
+            "l.toml: probe \"endless\": 202 tokens do not fit into the context of 64",
+        ),
+        (vec!["p.yaml"], "p.yaml:3: process_docs needs Python (!function utils.f)"),
+        (vec!["x.jsonl"], "x.jsonl: a .jsonl file given by itself must be BLiMP's"),
+        (vec!["nowhere.toml"], "nowhere.toml: there is no such file"),
+        (vec!["inductoin"], "there is no such suite or file; did you mean induction.en?"),
+        (vec!["s.toml", "--report", "jsnol"], "there is no report jsnol; did you mean jsonl?"),
+        (vec!["s.toml", "--report", "jsonl=no/where.jsonl"], "no/where.jsonl: the report can't be written"),
+        (vec!["s.toml", "--data", "x.jsonl"], "--data: it gives rows to tasks"),
+        (
+            vec!["s.toml", "--resume", "x.jsonl"],
+            "x.jsonl:1: these are no results of `tokenscope probe --report jsonl`",
+        ),
+        (vec!["s.toml", "--limit", "0"], "a number from 1 is wanted"),
+    ] {
+        let output = run(path, &[&args[..], &["--report", "table=out.txt"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(reason), "{args:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{args:?}");
+        let written = std::fs::read_to_string(path.join("out.txt")).unwrap_or_default();
+        assert!(written.is_empty(), "{args:?}: {written}");
+    }
+    let output = run(path, &["s.toml", "-m", "nowhere.gguf"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_damaged_model_is_a_model_failure() {
+    let folder = folder(&[("s.toml", &ladder(2)), ("bad.gguf", "GGUF and then nothing")]);
+    let output = run(folder.path(), &["s.toml", "-m", "bad.gguf"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+#[test]
+fn check_list_and_schema_need_no_model() {
+    let folder = folder(&[("s.toml", &ladder(5)), ("b.toml", "[suite]\nname = \"b\"\n")]);
+    let mut check = |args: &[&str]| {
+        let output =
+            probe(folder.path(), args).env("TOKENSCOPE_HOME", folder.path().join("empty")).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), stderr(&output))
+    };
+    assert_eq!(
+        check(&["--check", "s.toml"]),
+        (Some(0), "s.toml: ladder: 5 items\n".to_string(), String::new())
+    );
+    let (code, out, err) = check(&["--check", "b.toml", "s.toml"]);
+    assert_eq!((code, out.as_str()), (Some(2), "s.toml: ladder: 5 items\n"));
+    assert!(err.starts_with("tokenscope: b.toml:1:1: the suite is empty"), "{err}");
+    assert_eq!(check(&["--check"]).0, Some(0));
+    assert!(check(&["--list"]).1.contains("induction.en"));
+    let schema: Value = serde_json::from_str(&check(&["--schema"]).1).unwrap();
+    assert_eq!(schema["title"], "SuiteFile");
+}
+
+#[test]
+fn the_shipped_suites_run_and_hold() {
+    let folder = folder(&[]);
+    let output = run(folder.path(), &["--report", "table", "--report", "jsonl=r.jsonl"]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{table}\n{}", stderr(&output));
+    let written = lines(&std::fs::read(PathBuf::from(folder.path()).join("r.jsonl")).unwrap());
+    assert!(items(&written).len() >= 10);
+    assert!(table.contains("everything held that was expected"));
+}
