@@ -432,7 +432,7 @@ fn a_damaged_model_is_a_model_failure() {
 #[test]
 fn check_list_and_schema_need_no_model() {
     let folder = folder(&[("s.toml", &ladder(5)), ("b.toml", "[suite]\nname = \"b\"\n")]);
-    let mut check = |args: &[&str]| {
+    let check = |args: &[&str]| {
         let output =
             probe(folder.path(), args).env("TOKENSCOPE_HOME", folder.path().join("empty")).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), stderr(&output))

@@ -61,7 +61,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
     let targets = targets(args)?;
     let suites = load::load(&selection)?;
-    let earlier = args.resume.as_deref().map(|path| results::read(path)).transpose()?.unwrap_or_default();
+    let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();
     let session = Session {
         settings,
         paths,

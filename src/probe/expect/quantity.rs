@@ -125,7 +125,7 @@ impl Measured {
 pub fn shown(figure: Option<f64>) -> String {
     match figure {
         None => "nothing".to_string(),
-        Some(x) if x == 0.0 => "0".to_string(),
+        Some(0.0) => "0".to_string(),
         Some(x) if !x.is_finite() => if x > 0.0 { "∞" } else { "−∞" }.to_string(),
         Some(x) if (1e-4..1e6).contains(&x.abs()) => {
             let digits = (3 - x.abs().log10().floor() as i64).clamp(0, 8) as usize;

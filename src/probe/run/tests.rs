@@ -46,6 +46,7 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Step { id: request.id, step, elapsed: Duration::ZERO });
             }
         }
+        Command::Sample(_) => unreachable!("probes don't ask for this"),
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);

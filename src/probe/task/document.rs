@@ -116,8 +116,8 @@ impl<'a> Documents<'a> {
             .map(|(index, row)| {
                 let mut before = self.opening(row)?;
                 for place in shots.draw(row).map_err(|reason| self.wrong(row, "num_fewshot", 0, &reason))? {
-                    if !rendered.contains_key(&place) {
-                        rendered.insert(place, self.shot(shots.row(place))?);
+                    if let std::collections::hash_map::Entry::Vacant(e) = rendered.entry(place) {
+                        e.insert(self.shot(shots.row(place))?);
                     }
                     before.push_str(&rendered[&place]);
                 }

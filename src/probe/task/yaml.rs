@@ -206,7 +206,7 @@ fn merge(into: &mut IndexMap<String, Node>, value: Node) {
 /// A tag that is not one of YAML's own.
 fn own_tag(tag: Option<&Tag>) -> Option<String> {
     let tag =
-        tag.filter(|tag| !tag.is_yaml_core_schema() && !(tag.handle == "!" && tag.suffix.is_empty()))?;
+        tag.filter(|tag| !tag.is_yaml_core_schema() && (tag.handle != "!" || !tag.suffix.is_empty()))?;
     Some(format!("{}{}", tag.handle, tag.suffix))
 }
 
