@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::bench::DecodeBench;
+use crate::bench::{DecodeBench, PATIENCE};
 use crate::cli::{BenchArgs, ChatArgs, Cli, Command, ReplArgs};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo, Threads};
@@ -142,11 +142,12 @@ fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Resul
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         settings.threads = Threads::Fixed(cores);
     }
-    let mut running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
+    let running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
     eprintln!("{}", running.origin.header());
-    let info = Arc::clone(&running.model);
+    let Running { client, model: info, options, .. } = running;
+    client.shut_down(PATIENCE);
     let (pairs, tokens) = (args.pairs as usize, args.tokens as usize);
-    let mut decode = DecodeBench { client: &mut running.client, info, pairs, tokens };
+    let decode = DecodeBench { options, info, pairs, tokens };
     let report = decode.run(|pair, bare, looking| {
         eprintln!("pair {pair}: bare {bare:.1} t/s, looking {looking:.1} t/s");
     })?;

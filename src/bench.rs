@@ -1,16 +1,18 @@
 //! `tokenscope bench`: what looking costs, against the raw engine, as ratios from one run.
 //!
-//! Pairs of runs are interleaved, so that a machine whose speed drifts slows both sides.
+//! Pairs of runs are interleaved, so that a machine whose speed drifts slows both sides. Only one side
+//! exists at a time, each on a thread of its own: llama.cpp's threads belong to the thread that asks for
+//! them, and more of them than there are cores wait for each other asleep, which takes three times as long.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::distribution::{Depth, Distribution};
 use crate::engine::llama::{Batch, Chain, Context, ContextParams, Model, Scratch, SeqId};
-use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, ModelInfo};
+use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
 
@@ -38,10 +40,10 @@ pub struct DecodeReport {
 }
 
 /// The same loop twice: without and with looking.
-pub struct DecodeBench<'a> {
-    /// An engine that is ready.
-    pub client: &'a mut Client,
-    /// Its model.
+pub struct DecodeBench {
+    /// The model.
+    pub options: LoadOptions,
+    /// What an engine says of it.
     pub info: Arc<ModelInfo>,
     /// Runs of each kind.
     pub pairs: usize,
@@ -49,19 +51,23 @@ pub struct DecodeBench<'a> {
     pub tokens: usize,
 }
 
-impl DecodeBench<'_> {
+/// How long an engine may take to end.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+impl DecodeBench {
     /// Runs all pairs. `each` is told after every pair.
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&mut self, mut each: impl FnMut(usize, f64, f64)) -> Result<DecodeReport, EngineError> {
+    pub fn run(&self, mut each: impl FnMut(usize, f64, f64)) -> Result<DecodeReport, EngineError> {
         let sampling = Sampling { seed: 1, ..Sampling::chat() };
         let prompt = self.info.tokenizer.tokenize(PROMPT.as_bytes(), false);
-        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
         let (mut bare, mut measured, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-        self.bare(&model, &prompt, &sampling, 16)?;
         for pair in 0..self.pairs {
-            let raw = self.bare(&model, &prompt, &sampling, self.tokens)?;
+            let raw = std::thread::scope(|scope| {
+                let thread = scope.spawn(|| self.bare(&prompt, &sampling));
+                thread.join().unwrap_or_else(|_| Err(EngineError::Decode(-1)))
+            })?;
             let (looking, share) = self.measured(&prompt, &sampling)?;
             each(pair + 1, raw, looking);
             bare.push(raw);
@@ -80,13 +86,8 @@ impl DecodeBench<'_> {
     }
 
     /// Decode and sample, and nothing else. Tokens a second.
-    fn bare(
-        &self,
-        model: &Arc<Model>,
-        prompt: &[TokenId],
-        sampling: &Sampling,
-        tokens: usize,
-    ) -> Result<f64, EngineError> {
+    fn bare(&self, prompt: &[TokenId], sampling: &Sampling) -> Result<f64, EngineError> {
+        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
         let params = ContextParams {
             cells: self.info.context,
             batch: prompt.len().max(64) as u32,
@@ -95,10 +96,10 @@ impl DecodeBench<'_> {
             threads: self.info.threads,
             exact: false,
         };
-        let mut context = Context::new(model, params).ok_or(EngineError::Decode(-1))?;
-        let mut chain = Chain::new(model, sampling)?;
+        let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
+        let mut chain = Chain::new(&model, sampling)?;
         chain.accept_prompt(prompt);
-        let mut scratch = Scratch::new(model);
+        let mut scratch = Scratch::new(&model);
         let mut batch = Batch::default();
         for (i, &token) in prompt.iter().enumerate() {
             batch.push(token, i, &[SeqId(0)], i + 1 == prompt.len());
@@ -115,7 +116,7 @@ impl DecodeBench<'_> {
         };
         let mut row = prompt.len() - 1;
         let begun = Instant::now();
-        for position in prompt.len()..prompt.len() + tokens {
+        for position in prompt.len()..prompt.len() + self.tokens {
             let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
             let id = chain.choose(logits, &unseen, &mut scratch)?.id;
             chain.accept(id);
@@ -124,29 +125,31 @@ impl DecodeBench<'_> {
             context.decode(&batch)?;
             row = 0;
         }
-        Ok(tokens as f64 / begun.elapsed().as_secs_f64())
+        Ok(self.tokens as f64 / begun.elapsed().as_secs_f64())
     }
 
     /// The same through the engine, as a chat does. Tokens a second, and the share of statistics.
-    fn measured(&mut self, prompt: &[TokenId], sampling: &Sampling) -> Result<(f64, f64), EngineError> {
+    fn measured(&self, prompt: &[TokenId], sampling: &Sampling) -> Result<(f64, f64), EngineError> {
+        let (mut client, _) = Client::load(self.options.clone(), |_| {})?;
         let mut tokens = 0;
         let mut seconds = 0.0;
         let mut statistics = 0.0;
         // An end of generation may come early; the rest is asked for again.
         while tokens < self.tokens {
             let request = Generate {
-                id: self.client.next_id(),
+                id: client.next_id(),
                 prompt: prompt.to_vec(),
                 sampling: sampling.clone(),
                 max_tokens: Some(self.tokens - tokens),
                 depth: Depth::Count(KEPT),
                 cancel: CancelFlag::default(),
             };
-            let (_, timing) = self.client.run(Command::Generate(request), |_| {})?;
+            let (_, timing) = client.run(Command::Generate(request), |_| {})?;
             tokens += timing.decode_tokens;
             seconds += timing.decode.as_secs_f64();
             statistics += timing.statistics.as_secs_f64();
         }
+        client.shut_down(PATIENCE);
         Ok((tokens as f64 / seconds, statistics / seconds))
     }
 }

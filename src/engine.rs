@@ -140,6 +140,11 @@ impl Client {
         Client { engine, events, last_id: ASIDE }
     }
 
+    /// Ends the engine if nobody else uses it, as [`Engine::shut_down`] does.
+    pub fn shut_down(self, patience: Duration) -> bool {
+        Arc::into_inner(self.engine).is_none_or(|engine| engine.shut_down(patience))
+    }
+
     /// An id no request has had.
     pub fn next_id(&mut self) -> RequestId {
         self.last_id = self.last_id.next();
