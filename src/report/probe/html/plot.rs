@@ -182,9 +182,9 @@ impl Axis {
     }
 }
 
-/// At most about six round values.
+/// At most about eight round values.
 fn ticks(low: f64, high: f64, whole: bool) -> Vec<f64> {
-    let rough = (high - low) / 5.0;
+    let rough = (high - low) / 7.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough);
     let step = step.unwrap_or(rough);

@@ -180,7 +180,7 @@ impl Row {
             Some(true) => State { word: "passed", class: "good" },
             Some(false) if digest::unmet(item).next().is_some() => State { word: "failed", class: "bad" },
             Some(false) => State { word: "missed", class: "bad" },
-            None => State { word: "–", class: "neutral" },
+            None => State { word: "not judged", class: "neutral" },
         };
         let named = |index: usize| item.choices.get(index).map(|choice| head(&plain(&choice.text), 60));
         let right: Vec<String> = digest::answers(item).iter().filter_map(|index| named(*index)).collect();
