@@ -66,7 +66,7 @@ impl DecodeBench {
         for pair in 0..self.pairs {
             let raw = std::thread::scope(|scope| {
                 let thread = scope.spawn(|| self.bare());
-                thread.join().unwrap_or_else(|_| Err(EngineError::Decode(-1)))
+                thread.join().unwrap_or(Err(EngineError::Decode(-1)))
             })?;
             let (looking, share) = self.measured()?;
             each(pair + 1, raw, looking);
