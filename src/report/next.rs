@@ -71,14 +71,7 @@ impl<'a> NextRecord<'a> {
 /// Those of the writer.
 pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab: &Vocab) -> io::Result<()> {
     let (shown, residual) = next.outlook.shown(next.outlook.count(k));
-    writeln!(
-        out,
-        "{:>7}  {} {:>7} {:>9}",
-        "rank",
-        padded("token", TOKEN),
-        "p %",
-        "ln p"
-    )?;
+    writeln!(out, "{:>7}  {} {:>7} {:>9}", "rank", padded("token", TOKEN), "p %", "ln p")?;
     for candidate in shown {
         writeln!(out, "{:>7}  {}", candidate.rank, line(candidate, vocab))?;
     }
