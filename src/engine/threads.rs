@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Steps that are averaged before a number of threads is judged.
 const WINDOW: u32 = 6;
+/// Seconds after which fewer of them will do: a person is waiting.
+const LONG: f64 = 0.25;
 /// Steps after which a number that lost is tried again.
 const RETRY_AFTER: u32 = 96;
 /// A window this much slower than the best one seen is a reason to look for a better number.
@@ -56,7 +58,7 @@ impl Governor {
         self.sum += step.as_secs_f64();
         self.count += 1;
         self.since_change = self.since_change.saturating_add(1);
-        if self.count < WINDOW {
+        if self.count < WINDOW && self.sum < LONG {
             return None;
         }
         let mean = self.sum / f64::from(self.count);
@@ -132,6 +134,17 @@ mod tests {
         let mut governor = Governor::new(2);
         run(&mut governor, 40, |n| if n == 2 { 0.035 } else { 0.017 });
         assert_eq!(governor.threads(), 1);
+    }
+
+    #[test]
+    fn very_slow_steps_are_not_waited_for() {
+        let mut governor = Governor::new(2);
+        run(&mut governor, 2, |n| if n == 2 { 1.0 } else { 0.020 });
+        assert_eq!(governor.threads(), 1);
+        // A model that is slow by nature keeps its threads.
+        let mut governor = Governor::new(2);
+        run(&mut governor, 4, |n| 1.0 / f64::from(n));
+        assert_eq!(governor.threads(), 2);
     }
 
     #[test]
