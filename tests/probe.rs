@@ -460,3 +460,28 @@ fn the_shipped_suites_run_and_hold() {
     assert!(items(&written).len() >= 10);
     assert!(table.contains("everything held that was expected"));
 }
+
+#[test]
+fn every_report_at_once_and_an_old_one_stays_until_the_new_one_is_whole() {
+    let folder = folder(&[("s.toml", &ladder(40)), ("r.csv", "old"), ("r.html", "old")]);
+    let path = folder.path();
+    let reports = ["csv=r.csv", "markdown=r.md", "junit=r.xml", "html=r.html"];
+    let reports: Vec<&str> = reports.iter().flat_map(|report| ["--report", report]).collect();
+    // A model that can't be had leaves everything as it was.
+    let output = run(path, &[&["s.toml", "-m", "nowhere.gguf"], &reports[..]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let mut names: Vec<_> =
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["r.csv", "r.html", "s.toml"]);
+    let output = run(path, &[&["s.toml"], &reports[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    assert_eq!(csv::Reader::from_reader(read("r.csv").as_bytes()).records().count(), 40);
+    assert!(read("r.md").contains("informational | `ladder` | 40 |"), "{}", read("r.md"));
+    assert_eq!(read("r.xml").matches("<testcase ").count(), 40);
+    assert!(!read("r.xml").contains("<failure") && read("r.html").contains("<b>Reliability</b>"));
+    for name in ["r.csv", "r.md", "r.xml", "r.html"] {
+        assert!(read(name).contains("smollm2-135m") && read(name).contains("Q4_1"), "{name}");
+    }
+}

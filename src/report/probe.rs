@@ -191,4 +191,6 @@ pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn Report>>, ReportError> {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -55,6 +55,3 @@ fn render(results: &Results) -> Result<String, minijinja::Error> {
 fn checksum(script: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(script)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,164 @@
+//! Results for the tests of the reports, with texts that are out to break them.
+
+use std::sync::Arc;
+
+use super::out::Out;
+use super::{Kind, Report, Subject, Target, open};
+use crate::engine::scripted::Scripted;
+use crate::engine::{Event, ModelInfo};
+use crate::probe::choose::{Best, ChoiceRecord};
+use crate::probe::expect::Verdict;
+use crate::probe::outcome::{
+    Answer, ItemOutcome, PhrasingOutcome, RunOutcome, SampleOutcome, SuiteOutcome, TargetOutcome,
+};
+use crate::report::record::Origin;
+use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
+use crate::step::Candidate;
+use crate::token::TokenId;
+
+/// Markup of every kind, quotes, control characters, and what XML cannot hold.
+pub const HOSTILE: &str = "</script><script>alert(1)</script>\u{1b}[2J\0\u{FFFE}\u{202E}]]>&amp;\"' ``|![x](http://x) @all\r\n=1+1,北京";
+
+/// A model that answers from a script.
+pub fn model() -> Arc<ModelInfo> {
+    match Scripted::new([]).ready() {
+        Event::Ready(info) => info,
+        _ => unreachable!(),
+    }
+}
+
+/// Where the numbers come from.
+pub fn origin(model: &ModelInfo) -> Origin {
+    let settings = Settings::from_layers(
+        crate::sampling::Sampling::chat(),
+        &ConfigFile::default(),
+        &Flags::default(),
+        &SamplingFlags::default(),
+    );
+    Origin::new(model, &settings.unwrap(), Some("abc123".to_string()))
+}
+
+/// An item with two choices, of which the first is right, with this much of the probability.
+pub fn item(suite: &str, id: &str, share: f64) -> ItemOutcome {
+    let choice = |text: &str, p: f64| ChoiceRecord {
+        text: text.to_string(),
+        sum_logprob: Some(p.ln()),
+        logprob_per_char: None,
+        logprob_per_byte: None,
+        logprob_per_token: None,
+        pmi: None,
+        is_greedy: false,
+    };
+    ItemOutcome {
+        suite: suite.to_string(),
+        id: id.to_string(),
+        probe: id.to_string(),
+        prompt: "What?".to_string(),
+        choices: vec![choice("right", share), choice("wrong", 1.0 - share)],
+        answer: Answer::One(0),
+        best: Best { acc: Some(usize::from(share < 0.5)), ..Best::default() },
+        passed: Some(share > 0.5),
+        ..ItemOutcome::default()
+    }
+}
+
+/// A case of `gap-{{ n }}`.
+pub fn rung(n: usize, share: f64) -> ItemOutcome {
+    ItemOutcome { probe: "gap-{{ n }}".to_string(), ..item("hostile", &format!("gap-{n}"), share) }
+}
+
+/// A suite with something of every kind, everything that is text hostile.
+fn suite() -> SuiteOutcome {
+    let failed = Verdict { text: format!("p('{HOSTILE}') > 0.5"), passed: false, found: HOSTILE.to_string() };
+    let mut broken = item(HOSTILE, HOSTILE, 0.25);
+    broken.prompt = HOSTILE.to_string();
+    broken.choices[0].text = HOSTILE.to_string();
+    broken.expect = vec![failed.clone()];
+    broken.notes = vec![HOSTILE.to_string()];
+    broken.top = vec![Candidate { id: TokenId(27), logprob: -0.5, rank: 1, fate: None }];
+    let mut asked = item(HOSTILE, "asked", 0.5);
+    asked.choices.clear();
+    asked.answer = Answer::None;
+    asked.target = Some(TargetOutcome {
+        text: HOSTILE.to_string(),
+        phrasings: vec![PhrasingOutcome { prompt: HOSTILE.to_string(), logprob: None, p: None }; 2],
+        mean: Some(0.5),
+        sd: None,
+        lowest: Some(0.25),
+        highest: Some(0.75),
+        spread: Some(0.5),
+    });
+    let sample = |temperature| SampleOutcome {
+        temperature,
+        n: 4,
+        matched: Some(2),
+        prevalence: Some(0.5),
+        low: None,
+        high: None,
+        agreement: None,
+        replies: Vec::new(),
+    };
+    asked.samples = vec![sample(0.5), sample(1.0)];
+    let mut items = vec![broken, asked];
+    items.extend([1, 2, 10, 11].map(|n| rung(n, 1.0 - n as f64 / 20.0)));
+    items.extend((0..20).map(|i| item(HOSTILE, &format!("many-{i}"), 0.05 * f64::from(i) + 0.02)));
+    items.iter_mut().enumerate().for_each(|(index, item)| item.index = index);
+    SuiteOutcome {
+        name: HOSTILE.to_string(),
+        title: Some(HOSTILE.to_string()),
+        claim: Some(HOSTILE.to_string()),
+        lang: Some(HOSTILE.to_string()),
+        items,
+        metrics: [("acc".to_string(), Some(0.5)), ("acc_stderr".to_string(), None)].into(),
+        limits: vec![failed],
+        ..SuiteOutcome::default()
+    }
+}
+
+/// A run of the hostile suite and of the same as an informational one.
+pub fn run() -> RunOutcome {
+    let gentle = SuiteOutcome { name: "gentle".to_string(), informational: true, ..suite() };
+    RunOutcome { model: HOSTILE.to_string(), suites: vec![suite(), gentle], ..RunOutcome::default() }
+}
+
+/// What a report of this kind writes into a file.
+pub fn written(kind: Kind, run: &RunOutcome) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report");
+    let mut reports = open(&[Target { kind, file: Some(path.clone()) }]).unwrap();
+    tell(&mut *reports[0], run);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Tells a report a whole run.
+pub fn tell(report: &mut dyn Report, run: &RunOutcome) {
+    let model = model();
+    let origin = Origin { model: run.model.clone(), ..origin(&model) };
+    let subject = Subject { origin: &origin, model: &model };
+    report.begin(subject).unwrap();
+    for suite in &run.suites {
+        suite.items.iter().for_each(|item| report.item(subject, item).unwrap());
+        report.suite(subject, suite).unwrap();
+    }
+    report.finish(std::slice::from_ref(run)).unwrap();
+}
+
+/// That no control character but a line break stands in a text.
+pub fn assert_harmless(text: &str) {
+    let harmful = text.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202E}');
+    assert_eq!(harmful, None);
+}
+
+/// Fails to be written to.
+pub fn unwritable() -> Out {
+    struct Full;
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    Out::Plain(Box::new(Full))
+}
