@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use pty::{Pty, TOKENSCOPE};
 
+const MESSAGE: &str = "Write a very long story about a lighthouse, with many chapters.";
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let model = args.first().map_or("smollm2-135m", String::as_str);
@@ -39,8 +41,8 @@ fn decode(model: &str, pairs: usize, tokens: usize) {
     let mut ratios = Vec::new();
     println!("pair   bare t/s   interface t/s   ratio");
     for pair in 1..=pairs {
-        let bare = bare_speed(model, &threads, tokens);
-        let interface = interface_speed(model, &threads, tokens);
+        let (seed, interface) = interface_speed(model, &threads, tokens);
+        let bare = bare_speed(model, &threads, tokens, seed);
         ratios.push(interface / bare);
         println!("{pair:>4} {bare:>10.1} {interface:>15.1} {:>7.3}", interface / bare);
     }
@@ -48,24 +50,28 @@ fn decode(model: &str, pairs: usize, tokens: usize) {
     println!("median ratio {:.3} ({tokens} tokens a run, {threads} threads)", ratios[ratios.len() / 2]);
 }
 
-fn bare_speed(model: &str, threads: &str, tokens: usize) -> f64 {
+/// The bare loop writes the same tokens, so that they cost the sampler the same.
+fn bare_speed(model: &str, threads: &str, tokens: usize, seed: u32) -> f64 {
+    let (tokens, seed) = (tokens.to_string(), seed.to_string());
     let output = Command::new(TOKENSCOPE)
-        .args(["-m", model, "--threads", threads, "bench", "--pairs", "1", "--json", "-n"])
-        .arg(tokens.to_string())
+        .args(["-m", model, "--threads", threads, "--seed", &seed, "bench", MESSAGE])
+        .args(["--pairs", "1", "--json", "-n", &tokens])
         .output()
         .expect("tokenscope bench runs");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
     report["bare"][0].as_f64().expect("it reports the bare loop")
 }
 
-/// A reply of exactly `tokens` tokens, read off the status line.
-fn interface_speed(model: &str, threads: &str, tokens: usize) -> f64 {
+/// A reply of exactly `tokens` tokens, read off the status line, and its seed.
+fn interface_speed(model: &str, threads: &str, tokens: usize) -> (u32, f64) {
     let n = tokens.to_string();
-    let args = ["-m", model, "--threads", threads, "-n", &n, "--seed", "1", "--system", "none"];
-    for _ in 0..20 {
+    for seed in 1..=20 {
+        let text = seed.to_string();
+        let args = ["-m", model, "--threads", threads, "-n", &n, "--seed", &text, "--system", "none"];
         let mut pty = Pty::start(120, 36, TOKENSCOPE, &args);
         pty.wait_for("ctx 0/");
-        pty.type_text("Write a very long story about a lighthouse, with many chapters.\r");
+        pty.type_text(MESSAGE);
+        pty.type_text("\r");
         pty.wait_until("the end of the reply", |screen| {
             screen.contains(" t/s") && !screen.contains("^C stop") && !screen.contains("prompt ")
         });
@@ -73,7 +79,7 @@ fn interface_speed(model: &str, threads: &str, tokens: usize) -> f64 {
         let speed = line.split(" t/s").next().and_then(|left| left.split_whitespace().last());
         let speed = speed.and_then(|text| text.parse().ok()).expect("the status line shows the speed");
         if pty.contents().contains(&format!("step {tokens} ")) {
-            return speed;
+            return (seed, speed);
         }
         // The model ended early: too short to compare.
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::bench::{DecodeBench, PATIENCE};
+use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, ChatArgs, Cli, Command, ReplArgs};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo, Threads};
@@ -22,7 +23,7 @@ use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::session::Session;
-use crate::settings::{ConfigFile, SamplingFlags, Settings, SettingsError};
+use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
 
 /// Everything was answered.
@@ -136,7 +137,7 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
 }
 
 fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
@@ -147,7 +148,11 @@ fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Resul
     let Running { client, model: info, options, .. } = running;
     client.shut_down(PATIENCE);
     let (pairs, tokens) = (args.pairs as usize, args.tokens as usize);
-    let decode = DecodeBench { options, info, pairs, tokens };
+    let template = ChatTemplate::of_model(&info, None).map_err(Failure::usage)?;
+    let message = [Message::user(&args.message)];
+    let chat = template.encode(&message, info.tokenizer.as_ref(), &info.vocab).map_err(Failure::usage)?;
+    let prompt = chat.tokens.iter().map(|token| token.id).collect();
+    let decode = DecodeBench { options, info, prompt, sampling: settings.sampling, pairs, tokens };
     let report = decode.run(|pair, bare, looking| {
         eprintln!("pair {pair}: bare {bare:.1} t/s, looking {looking:.1} t/s");
     })?;

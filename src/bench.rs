@@ -16,9 +16,6 @@ use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOpti
 use crate::sampling::Sampling;
 use crate::token::TokenId;
 
-/// What every continuation starts from.
-const PROMPT: &str =
-    "The history of the lighthouse begins with fires that were lit on the hills beside the sea. ";
 /// Candidates kept, as in a chat.
 const KEPT: usize = 40;
 
@@ -45,6 +42,11 @@ pub struct DecodeBench {
     pub options: LoadOptions,
     /// What an engine says of it.
     pub info: Arc<ModelInfo>,
+    /// What every continuation starts from.
+    pub prompt: Vec<TokenId>,
+    /// How it is sampled: the same seed on both sides gives the same tokens, and they cost the sampler
+    /// the same.
+    pub sampling: Sampling,
     /// Runs of each kind.
     pub pairs: usize,
     /// Tokens a run.
@@ -60,15 +62,13 @@ impl DecodeBench {
     /// # Errors
     /// What the engine says.
     pub fn run(&self, mut each: impl FnMut(usize, f64, f64)) -> Result<DecodeReport, EngineError> {
-        let sampling = Sampling { seed: 1, ..Sampling::chat() };
-        let prompt = self.info.tokenizer.tokenize(PROMPT.as_bytes(), false);
         let (mut bare, mut measured, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for pair in 0..self.pairs {
             let raw = std::thread::scope(|scope| {
-                let thread = scope.spawn(|| self.bare(&prompt, &sampling));
-                thread.join().unwrap_or_else(|_| Err(EngineError::Decode(-1)))
+                let thread = scope.spawn(|| self.bare());
+                thread.join().unwrap_or(Err(EngineError::Decode(-1)))
             })?;
-            let (looking, share) = self.measured(&prompt, &sampling)?;
+            let (looking, share) = self.measured()?;
             each(pair + 1, raw, looking);
             bare.push(raw);
             measured.push(looking);
@@ -86,7 +86,8 @@ impl DecodeBench {
     }
 
     /// Decode and sample, and nothing else. Tokens a second.
-    fn bare(&self, prompt: &[TokenId], sampling: &Sampling) -> Result<f64, EngineError> {
+    fn bare(&self) -> Result<f64, EngineError> {
+        let prompt = &self.prompt;
         let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
         let params = ContextParams {
             cells: self.info.context,
@@ -97,7 +98,7 @@ impl DecodeBench {
             exact: false,
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
-        let mut chain = Chain::new(&model, sampling)?;
+        let mut chain = Chain::new(&model, &self.sampling)?;
         chain.accept_prompt(prompt);
         let mut scratch = Scratch::new(&model);
         let mut batch = Batch::default();
@@ -129,7 +130,7 @@ impl DecodeBench {
     }
 
     /// The same through the engine, as a chat does. Tokens a second, and the share of statistics.
-    fn measured(&self, prompt: &[TokenId], sampling: &Sampling) -> Result<(f64, f64), EngineError> {
+    fn measured(&self) -> Result<(f64, f64), EngineError> {
         let (mut client, _) = Client::load(self.options.clone(), |_| {})?;
         let mut tokens = 0;
         let mut seconds = 0.0;
@@ -138,8 +139,8 @@ impl DecodeBench {
         while tokens < self.tokens {
             let request = Generate {
                 id: client.next_id(),
-                prompt: prompt.to_vec(),
-                sampling: sampling.clone(),
+                prompt: self.prompt.clone(),
+                sampling: self.sampling.clone(),
                 max_tokens: Some(self.tokens - tokens),
                 depth: Depth::Count(KEPT),
                 cancel: CancelFlag::default(),

@@ -86,9 +86,18 @@ pub struct BenchArgs {
     /// Tokens generated in each run
     #[arg(short = 'n', long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=2048))]
     pub tokens: u32,
+    /// The message to answer
+    #[arg(
+        value_name = "TEXT",
+        default_value = "Write a very long story about a lighthouse, with many chapters."
+    )]
+    pub message: String,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Sampling
+    #[command(flatten)]
+    pub sampling: SamplingFlags,
 }
 
 /// Where a text comes from.

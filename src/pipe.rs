@@ -123,7 +123,7 @@ impl<W: Write> Pipe<'_, W> {
                     eprintln!("tokenscope: {}", printable(&text));
                 }
                 // Lines are messages here, never commands.
-                Outcome::Say(Notice::Info(_))
+                Outcome::Say(Notice::Info(_) | Notice::Table(_))
                 | Outcome::Ask(..)
                 | Outcome::Load(_)
                 | Outcome::ShowHistory

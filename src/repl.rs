@@ -259,7 +259,7 @@ impl<'a> Repl<'a> {
 
 fn say(outcome: Outcome) {
     match outcome {
-        Outcome::Say(Notice::Info(text)) => println!("{}", printable(&text)),
+        Outcome::Say(Notice::Info(text) | Notice::Table(text)) => println!("{}", printable(&text)),
         Outcome::Say(Notice::Warning(text) | Notice::Error(text)) => complain(&text),
         _ => {}
     }

@@ -53,6 +53,8 @@ pub enum Outcome {
 pub enum Notice {
     /// An answer to a command; may have several lines.
     Info(String),
+    /// Rows of columns, which are cut and not wrapped where there is too little room.
+    Table(String),
     /// Something that may surprise.
     Warning(String),
     /// Something that did not work.
@@ -63,7 +65,7 @@ impl Notice {
     /// The text, whatever its kind.
     pub fn text(&self) -> &str {
         match self {
-            Notice::Info(text) | Notice::Warning(text) | Notice::Error(text) => text,
+            Notice::Info(text) | Notice::Table(text) | Notice::Warning(text) | Notice::Error(text) => text,
         }
     }
 }

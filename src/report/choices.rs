@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::record::Origin;
-use super::table::padded;
+use unicode_width::UnicodeWidthStr;
+
+use super::table::{clipped, padded};
 use crate::query::choices::Compared;
 use crate::score::IMPOSSIBLE;
 use crate::score::choices::{Best, Measured};
@@ -79,19 +81,63 @@ const CHOICE: usize = 24;
 /// A column's name, its value, and which choice is best by it.
 type Column = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
 
-/// A row a choice, the winner of each column marked.
-///
-/// # Errors
-/// Those of the writer.
-pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
-    let best = compared.best;
-    let columns: [Column; 5] = [
+fn columns(best: Best) -> [Column; 5] {
+    [
         ("sum", Measured::sum, best.acc),
         ("per char", Measured::per_char, best.acc_norm),
         ("per byte", Measured::per_byte, best.acc_bytes),
         ("per token", Measured::per_token, best.acc_tokens),
         ("pmi", Measured::pmi, best.acc_mutual_info),
-    ];
+    ]
+}
+
+/// A figure, marked if it is the best of its kind.
+fn marked(figure: Option<f64>, is_best: bool) -> String {
+    let value = figure.map_or("–".to_string(), |value| format!("{value:.3}"));
+    format!("{value:>10}{}", if is_best { "◂" } else { " " })
+}
+
+fn verdict(best: Best) -> &'static str {
+    if best.agree() { "every reduction picks the same" } else { "the reductions disagree" }
+}
+
+/// A column a choice, for a few of them on a narrow screen.
+///
+/// # Errors
+/// Those of the writer.
+pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
+    const NAME: usize = 10;
+    const FIGURE: usize = 16;
+    write!(out, "{}", padded("ln p, nat", NAME))?;
+    for text in texts {
+        let text = clipped(&visible(text), FIGURE - 1);
+        write!(out, " {}{text}", " ".repeat(FIGURE - 1 - text.width()))?;
+    }
+    writeln!(out)?;
+    for (name, of, best) in columns(compared.best) {
+        write!(out, "{}", padded(name, NAME))?;
+        for (i, choice) in compared.choices.iter().enumerate() {
+            write!(out, "{:>FIGURE$}", marked(of(&choice.measured), best == Some(i)))?;
+        }
+        writeln!(out)?;
+    }
+    write!(out, "{}", padded("greedy", NAME))?;
+    for choice in &compared.choices {
+        write!(out, "{:>1$} ", if choice.measured.is_greedy { "yes" } else { "no" }, FIGURE - 1)?;
+    }
+    writeln!(out)?;
+    for (choice, text) in compared.choices.iter().zip(texts) {
+        choice.notes.iter().try_for_each(|note| writeln!(out, "{}: {note}", visible(text)))?;
+    }
+    writeln!(out, "◂ best of its row: {}", verdict(compared.best))
+}
+
+/// A row a choice, the winner of each column marked.
+///
+/// # Errors
+/// Those of the writer.
+pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
+    let columns = columns(compared.best);
     write!(out, "{}", padded("choice (ln p, nat)", CHOICE))?;
     for (name, _, _) in columns {
         write!(out, " {name:>11}")?;
@@ -100,13 +146,10 @@ pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::
     for (i, (choice, text)) in compared.choices.iter().zip(texts).enumerate() {
         write!(out, "{}", padded(&visible(text), CHOICE))?;
         for (_, of, best) in columns {
-            let value = of(&choice.measured).map_or("–".to_string(), |value| format!("{value:.3}"));
-            let mark = if best == Some(i) { "◂" } else { " " };
-            write!(out, " {value:>10}{mark}")?;
+            write!(out, " {}", marked(of(&choice.measured), best == Some(i)))?;
         }
         let notes: String = choice.notes.iter().map(|note| format!("  ({note})")).collect();
         writeln!(out, "  {}{notes}", if choice.measured.is_greedy { "yes" } else { "no" })?;
     }
-    let verdict = if best.agree() { "every reduction picks the same" } else { "the reductions disagree" };
-    writeln!(out, "◂ best of its column: {verdict}")
+    writeln!(out, "◂ best of its column: {}", verdict(compared.best))
 }

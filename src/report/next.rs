@@ -14,7 +14,7 @@ use crate::step::Candidate;
 use crate::token::{TokenId, Vocab, text_of, visible};
 
 /// Columns of a bar.
-const BAR: usize = 20;
+const BAR: usize = 10;
 /// Columns of a token.
 const TOKEN: usize = 18;
 
@@ -71,21 +71,13 @@ impl<'a> NextRecord<'a> {
 /// Those of the writer.
 pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab: &Vocab) -> io::Result<()> {
     let (shown, residual) = next.outlook.shown(next.outlook.count(k));
-    writeln!(
-        out,
-        "{:>7}  {} {:>7}  {} {:>9}",
-        "rank",
-        padded("token", TOKEN),
-        "p %",
-        padded("", BAR),
-        "ln p"
-    )?;
+    writeln!(out, "{:>7}  {} {:>7} {:>9}", "rank", padded("token", TOKEN), "p %", "ln p")?;
     for candidate in shown {
         writeln!(out, "{:>7}  {}", candidate.rank, line(candidate, vocab))?;
     }
     let hidden = next.outlook.n_vocab as usize - shown.len();
     let rest = padded(&format!("… {hidden} more"), TOKEN);
-    writeln!(out, "{:>7}  {rest} {:>7}  {}", "", percent(residual), bar(residual, BAR))?;
+    writeln!(out, "{:>7}  {rest} {:>7} {:>9}  {}", "", percent(residual), "", bar(residual, BAR))?;
     let entropy = Unit::Bits.of(f64::from(next.outlook.entropy));
     let margin = next.outlook.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
     writeln!(out, "entropy {entropy:.3} bit{margin} · after {} tokens", next.prompt.len())?;
@@ -110,7 +102,7 @@ pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab
 fn line(candidate: &Candidate, vocab: &Vocab) -> String {
     let p = candidate.prob();
     let token = padded(&vocab.visible(candidate.id), TOKEN);
-    format!("{token} {:>7}  {} {:>9.3}", percent(p), padded(&bar(p, BAR), BAR), candidate.logprob)
+    format!("{token} {:>7} {:>9.3}  {}", percent(p), candidate.logprob, bar(p, BAR))
 }
 
 /// A probability in percent.

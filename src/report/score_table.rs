@@ -40,15 +40,15 @@ impl Look {
         let unit = self.unit.short();
         let entropy = format!("H {unit}");
         let (token, bars) = (padded("token", TOKEN), padded("surprisal", BAR));
-        let (number, p) = ("token", "raw %");
-        writeln!(out, "{number:>6}  {token} {bars} {unit:>7} {p:>7} {:>7} {entropy:>8}  instead", "rank")
+        let (number, p) = ("step", "raw %");
+        writeln!(out, "{number:>5}  {token} {unit:>7} {p:>6} {:>6} {entropy:>7}  {bars}  instead", "rank")
     }
 
     /// A row for the token with this number.
     pub fn token(self, out: &mut impl Write, number: usize, step: &Step, vocab: &Vocab) -> io::Result<()> {
         let token = padded(&vocab.visible(step.id), TOKEN);
         let Some(seen) = &step.seen else {
-            return writeln!(out, "{number:>6}  {token} {} {:>7}", padded("", BAR), "–");
+            return writeln!(out, "{number:>5}  {token} {:>7}", "–");
         };
         let surprisal = seen.surprisal();
         let shown = self.paint.level(level(step).unwrap_or_default(), &self.bar(surprisal));
@@ -58,7 +58,7 @@ impl Look {
         let others = alternatives(step, seen, vocab);
         writeln!(
             out,
-            "{number:>6}  {token} {shown}{gap} {value:>7} {p:>7.2} {:>7} {entropy:>8}  {others}",
+            "{number:>5}  {token} {value:>7} {p:>6.2} {:>6} {entropy:>7}  {shown}{gap}  {others}",
             seen.rank
         )
     }
@@ -167,7 +167,7 @@ impl Look {
         let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
         writeln!(
             out,
-            "Σ ln p {} nat · {} nat/token · ppl {} · {} bit/token · {} bit/byte · {} of {tokens} tokens scored, {} bytes",
+            "Σ ln p {} nat · {} nat/token · ppl {}\n{} bit/token · {} bit/byte · {} of {tokens} tokens scored, {} bytes",
             figure(totals.sum_logprob),
             figure(totals.mean_logprob),
             figure(totals.ppl),

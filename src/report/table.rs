@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::engine::FinishReason;
 use crate::score::Score;
@@ -77,6 +77,21 @@ pub fn total(score: &Score, reason: FinishReason) -> String {
         figure(score.bits_per_byte()),
         score.tokens()
     )
+}
+
+/// Cuts text to a number of columns, with an ellipsis where something is missing.
+pub fn clipped(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_string();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.width() + c.width().unwrap_or(0) + 1 > columns {
+            break;
+        }
+        kept.push(c);
+    }
+    kept + "…"
 }
 
 /// Fills text up to a number of columns.

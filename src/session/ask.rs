@@ -170,7 +170,7 @@ impl Asker<'_> {
         let k = self.settings.k;
         let vocab = Arc::clone(&self.model.vocab);
         let outlook = self.after(&draft.ids)?;
-        writeln!(out, "{}", printable(&String::from_utf8_lossy(&vocab.concat(draft.ids.iter().copied()))))?;
+        writeln!(out, "{}\n", printable(&String::from_utf8_lossy(&vocab.concat(draft.ids.iter().copied()))))?;
         let found = Next { prompt: draft.ids.clone(), outlook, texts: Vec::new() };
         next::table(&mut out, &found, &[], k, &vocab)?;
         Ok(Draft { ids: found.prompt, candidates: candidates(&found.outlook, k) })

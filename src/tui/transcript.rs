@@ -93,6 +93,7 @@ impl Transcript {
                     let text = turns.next().map_or("", |turn| turn.text.as_str());
                     item.wrapped.update(text, width);
                 }
+                Source::Note(Notice::Table(text)) => item.wrapped.update(text, u16::MAX),
                 Source::Note(notice) => item.wrapped.update(notice.text(), width),
             }
         }

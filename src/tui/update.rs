@@ -56,7 +56,13 @@ fn answered(state: &mut State, answer: Result<(String, Option<Draft>), String>) 
     match answer {
         Ok((text, draft)) => {
             state.session.on_answer(draft);
-            state.tell(Notice::Info(text.trim_end().to_string()));
+            // What stands before a blank line is prose.
+            let text = text.trim_end();
+            let (prose, table) = text.rsplit_once("\n\n").unwrap_or(("", text));
+            if !prose.is_empty() {
+                state.tell(Notice::Info(prose.to_string()));
+            }
+            state.tell(Notice::Table(table.to_string()));
         }
         Err(reason) => {
             state.session.on_answer(None);
@@ -170,6 +176,9 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
                 state.live();
             }
             state.transcript.follow();
+            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Ask(..))) {
+                state.tell(Notice::Info(text.trim().to_string()));
+            }
             effects.extend(carry_out(state, outcomes));
         }
         Err(error) => {

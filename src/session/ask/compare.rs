@@ -28,7 +28,7 @@ impl Asker<'_> {
         if shared > 0 {
             writeln!(out, "after {:?}", &texts[0][..shared])?;
         }
-        choices::table(&mut out, &rests, &found)?;
+        choices::side_by_side(&mut out, &rests, &found)?;
         Ok(())
     }
 }

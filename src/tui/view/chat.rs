@@ -79,7 +79,7 @@ fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
 
 fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
     let (long, short) = match note {
-        Notice::Info(_) => ("·", "·"),
+        Notice::Info(_) | Notice::Table(_) => ("·", "·"),
         Notice::Warning(_) => ("note", "!"),
         Notice::Error(_) => ("error", "✗"),
     };
@@ -88,7 +88,7 @@ fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
 
 fn note_style(state: &State, note: &Notice) -> Style {
     match note {
-        Notice::Info(_) => state.theme.dim(),
+        Notice::Info(_) | Notice::Table(_) => state.theme.dim(),
         Notice::Warning(_) => state.theme.warning(),
         Notice::Error(_) => state.theme.error(),
     }
