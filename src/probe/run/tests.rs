@@ -132,6 +132,22 @@ fn an_informational_suite_never_fails() {
 }
 
 #[test]
+fn an_informational_case_is_judged_and_fails_nothing() {
+    let body = "[[probe]]\nid = \"{{ n }}\"\nparams = { n = [1, 2] }\nprompt = \"x\"\nchoices = [\" b\", \" a\"]\nanswer = 0\n";
+    let outcome = |flag: &str| {
+        let mut run = run_of(vec![suite_of(&format!("{body}{flag}\n"))], Vec::new());
+        finish(&mut run, usize::MAX);
+        run.into_outcome()
+    };
+    for (flag, failed) in
+        [("", true), ("informational = \"n == 1\"", true), ("informational = \"n < 3\"", false)]
+    {
+        let outcome = outcome(flag);
+        assert_eq!((outcome.failed(), outcome.suites[0].missed()), (failed, 2), "{flag}");
+    }
+}
+
+#[test]
 fn a_limit_that_does_not_hold_fails_the_suite() {
     let body = "expect = [\"acc == 0\"]\n[[probe]]\nid = \"a\"\nprompt = \"x\"\nchoices = [\" a\", \" b\"]\nanswer = 0\n";
     let mut run = run_of(vec![suite_of(body)], Vec::new());
