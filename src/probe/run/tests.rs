@@ -39,14 +39,14 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Scored { id: request.id, index, steps: steps.collect(), after: None });
             }
         }
-        Command::Generate(request) => {
-            let id = TokenId(u32::from(b'a') + request.sampling.seed % 26);
-            for _ in 0..request.max_tokens.unwrap() {
-                let step = Arc::new(step(id, 1));
-                events.push(Event::Step { id: request.id, step, elapsed: Duration::ZERO });
+        Command::Sample(request) => {
+            for (index, sampling) in request.samplings.iter().enumerate() {
+                let id = TokenId(u32::from(b'a') + sampling.seed % 26);
+                let steps = vec![step(id, 1); request.max_tokens.unwrap()];
+                events.push(Event::Sampled { id: request.id, index, steps, reason: FinishReason::Length });
             }
         }
-        Command::Sample(_) => unreachable!("probes don't ask for this"),
+        Command::Generate(_) => unreachable!("samples are drawn together"),
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);
