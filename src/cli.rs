@@ -239,7 +239,8 @@ pub struct ProbeArgs {
     /// Only the first N items of each suite
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
-    /// What to write, and where: table, jsonl (default: a table)
+    /// What to write, and where: table, jsonl, csv, markdown, junit, html (default: a table); can be given
+    /// several times
     #[arg(long, value_name = "KIND[=FILE]")]
     pub report: Vec<String>,
     /// Go on from a results file (jsonl), and complete it

@@ -177,27 +177,42 @@ impl Session<'_> {
         groups: Vec<(Option<String>, Vec<Suite>)>,
         earlier: Vec<Results>,
     ) -> Result<u8, Failure> {
-        let mut failure = None;
+        let (mut failure, mut closed) = (None, false);
         for (model, suites) in groups {
             let settings = Settings {
                 model: model.unwrap_or_else(|| self.settings.model.clone()),
                 ..self.settings.clone()
             };
-            match self.one_model(&settings, suites, &earlier)? {
-                Ended::Whole => {}
-                Ended::Closed => return Ok(OK),
-                Ended::Stopped => break,
-                Ended::Failed(error) => {
+            match self.one_model(&settings, suites, &earlier) {
+                Ok(Ended::Whole) => {}
+                Ok(Ended::Closed) => {
+                    closed = true;
+                    break;
+                }
+                Ok(Ended::Stopped) => break,
+                Ok(Ended::Failed(error)) => {
                     failure = Some(Failure::from(error));
+                    break;
+                }
+                // Nothing has run, and nothing is to be written.
+                Err(failure) if self.runs.is_empty() => return Err(failure),
+                Err(error) => {
+                    let missing =
+                        RunOutcome { model: settings.model, interrupted: true, ..Default::default() };
+                    self.runs.push(missing);
+                    failure = Some(error);
                     break;
                 }
             }
         }
-        let written = self.reports.iter_mut().try_for_each(|report| report.finish(&self.runs));
+        // Every one of them: that nobody reads the first is no loss of the second.
+        let written =
+            self.reports.iter_mut().map(|report| report.finish(&self.runs)).fold(Ok(()), Result::and);
         self.tell_cost();
         match (failure, written) {
             (Some(failure), _) => Err(failure),
             (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
+            _ if closed => Ok(OK),
             _ if self.runs.iter().any(|run| run.interrupted) => Ok(INTERRUPTED),
             _ if self.runs.iter().any(RunOutcome::failed) => Ok(FAILED),
             _ => Ok(OK),
@@ -223,7 +238,7 @@ impl Session<'_> {
         let bar = progress_bar(run.progress().total, settings.quiet);
         let subject = Subject { origin: &running.origin, model: &running.model };
         let reports = &mut self.reports;
-        let mut written: io::Result<()> = Ok(());
+        let mut written = reports.iter_mut().try_for_each(|report| report.begin(subject));
         let outcome = drive(&mut running.client, &mut run, |run, emitted| {
             bar.set_position(run.progress().done as u64);
             if written.is_ok() && !emitted.is_empty() {

@@ -3,13 +3,20 @@
 //! Results are told as they come, so that a run that is stopped has lost nothing. Reports are opened
 //! before a model is loaded: one that can't be written is no surprise at the end.
 
+mod csv;
+mod digest;
+mod ending;
+mod html;
 mod jsonl;
+mod junit;
+mod markdown;
+mod out;
 pub mod results;
 mod table;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -17,7 +24,9 @@ use super::record::Origin;
 use crate::engine::ModelInfo;
 use crate::probe::error::meant;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use ending::AtEnd;
 pub use jsonl::{ItemRecord, SuiteRecord};
+use out::Out;
 
 /// A model's run, as reports are told of it.
 #[derive(Clone, Copy)]
@@ -30,16 +39,21 @@ pub struct Subject<'a> {
 
 /// Writes what came out, in one form.
 pub trait Report {
-    /// An item is known; items come in file order.
+    /// A model is about to run.
     ///
     /// # Errors
     /// Those of the writer, here and below.
+    fn begin(&mut self, _: Subject) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// An item is known; items come in file order.
     fn item(&mut self, subject: Subject, item: &ItemOutcome) -> io::Result<()>;
 
     /// A suite is complete, or the run was stopped in it.
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()>;
 
-    /// Every model has run.
+    /// Every model has run, or no more will. A file that is to appear whole does so.
     fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()>;
 }
 
@@ -50,23 +64,45 @@ pub enum Kind {
     Table,
     /// One JSON object a line: items, and a summary of each suite.
     Jsonl,
+    /// A row an item.
+    Csv,
+    /// For a comment: suites, and what failed.
+    Markdown,
+    /// For continuous integration: a test case an item.
+    Junit,
+    /// A page with plots.
+    Html,
 }
 
 impl Kind {
-    const ALL: [Kind; 2] = [Kind::Table, Kind::Jsonl];
+    const ALL: [Kind; 6] = [Kind::Table, Kind::Jsonl, Kind::Csv, Kind::Markdown, Kind::Junit, Kind::Html];
 
     fn name(self) -> &'static str {
         match self {
             Kind::Table => "table",
             Kind::Jsonl => "jsonl",
+            Kind::Csv => "csv",
+            Kind::Markdown => "markdown",
+            Kind::Junit => "junit",
+            Kind::Html => "html",
         }
     }
 
-    fn report(self, out: Box<dyn Write>) -> Box<dyn Report> {
-        match self {
+    fn open(self, file: Option<&Path>) -> io::Result<Box<dyn Report>> {
+        let out = match file {
+            None => Out::screen(),
+            // What a run can go on from is there while it is made; a part of anything else is no use.
+            Some(path) if self == Kind::Jsonl => Out::growing(path)?,
+            Some(path) => Out::whole(path)?,
+        };
+        Ok(match self {
             Kind::Table => Box::new(table::Table::new(out)),
             Kind::Jsonl => Box::new(jsonl::Jsonl::new(out)),
-        }
+            Kind::Csv => Box::new(AtEnd::new(out, csv::write)),
+            Kind::Markdown => Box::new(AtEnd::new(out, markdown::write)),
+            Kind::Junit => Box::new(AtEnd::new(out, junit::write)),
+            Kind::Html => Box::new(AtEnd::new(out, html::write)),
+        })
     }
 }
 
@@ -120,6 +156,16 @@ impl Target {
             file: file.filter(|file| !file.is_empty() && *file != "-").map(PathBuf::from),
         })
     }
+
+    /// The file, whatever way it was named; one that is not there yet by its folder.
+    fn place(&self) -> Option<PathBuf> {
+        let file = self.file.as_ref()?;
+        let whole = fs::canonicalize(file).ok().or_else(|| {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Some(fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?.join(file.file_name()?))
+        });
+        whole.or_else(|| Some(file.clone()))
+    }
 }
 
 /// Opens all reports, files included.
@@ -127,53 +173,22 @@ impl Target {
 /// # Errors
 /// [`ReportError`] for two in one place, or a file that can't be written.
 pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn Report>>, ReportError> {
-    for (i, target) in targets.iter().enumerate() {
-        if targets[..i].iter().any(|other| other.file == target.file) {
-            let place =
-                target.file.as_ref().map_or("standard output".to_string(), |file| file.display().to_string());
-            return Err(ReportError::Twice(place));
+    let places: Vec<Option<PathBuf>> = targets.iter().map(Target::place).collect();
+    for (i, place) in places.iter().enumerate() {
+        if places[..i].contains(place) {
+            let file = targets[i].file.as_ref();
+            let name = file.map_or("standard output".to_string(), |file| file.display().to_string());
+            return Err(ReportError::Twice(name));
         }
     }
-    let open = |target: &Target| -> Result<Box<dyn Report>, ReportError> {
-        let out: Box<dyn Write> = match &target.file {
-            None => Box::new(BufWriter::new(io::stdout())),
-            Some(path) => {
-                let file = File::create(path)
-                    .map_err(|source| ReportError::Unwritable { path: path.display().to_string(), source })?;
-                Box::new(BufWriter::new(file))
-            }
-        };
-        Ok(target.kind.report(out))
+    let open = |target: &Target| {
+        target.kind.open(target.file.as_deref()).map_err(|source| {
+            let path = target.file.as_ref().map_or(String::new(), |path| path.display().to_string());
+            ReportError::Unwritable { path, source }
+        })
     };
     targets.iter().map(open).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_is_a_kind_and_perhaps_a_file() {
-        let target = |text| Target::parse(text).unwrap();
-        assert_eq!(target("table"), Target { kind: Kind::Table, file: None });
-        assert_eq!(target("jsonl=a=b.jsonl"), Target { kind: Kind::Jsonl, file: Some("a=b.jsonl".into()) });
-        assert_eq!(target("jsonl=-").file, None);
-        assert_eq!(
-            Target::parse("jsnol").unwrap_err().to_string(),
-            "there is no report jsnol; did you mean jsonl?"
-        );
-    }
-
-    #[test]
-    fn reports_that_would_mix_or_cant_be_written_are_refused() {
-        let error = |texts: &[&str]| {
-            let targets: Vec<Target> = texts.iter().map(|text| Target::parse(text).unwrap()).collect();
-            open(&targets).err().unwrap().to_string()
-        };
-        assert!(error(&["table", "jsonl"]).starts_with("two reports go to standard output"));
-        assert!(
-            error(&["jsonl=nowhere/at/all.jsonl"])
-                .starts_with("nowhere/at/all.jsonl: the report can't be written")
-        );
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::out::Out;
 use super::{Report, Subject};
 use crate::probe::expect::Verdict;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
@@ -117,14 +118,14 @@ impl<'a> SuiteRecord<'a> {
 
 /// Writes a line for every item and every suite.
 pub struct Jsonl {
-    out: Box<dyn Write>,
+    out: Out,
     /// The model that the last record was about.
     model: Option<String>,
 }
 
 impl Jsonl {
     /// A report that goes here.
-    pub fn new(out: Box<dyn Write>) -> Jsonl {
+    pub fn new(out: Out) -> Jsonl {
         Jsonl { out, model: None }
     }
 
@@ -148,6 +149,6 @@ impl Report for Jsonl {
     }
 
     fn finish(&mut self, _: &[RunOutcome]) -> io::Result<()> {
-        self.out.flush()
+        self.out.keep()
     }
 }

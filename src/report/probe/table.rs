@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use indexmap::IndexMap;
 
+use super::digest::{plain, tail};
+use super::out::Out;
 use super::{Report, Subject};
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::table::padded;
@@ -20,13 +22,13 @@ const TOP: usize = 5;
 
 /// A block of text for each suite.
 pub struct Table {
-    out: Box<dyn Write>,
+    out: Out,
     model: Option<String>,
 }
 
 impl Table {
     /// A report that goes here.
-    pub fn new(out: Box<dyn Write>) -> Table {
+    pub fn new(out: Out) -> Table {
         Table { out, model: None }
     }
 
@@ -87,7 +89,7 @@ impl Table {
         if item.top.is_empty() {
             return Ok(());
         }
-        writeln!(self.out, "    after    …{}", plain(&tail(&item.prompt)))?;
+        writeln!(self.out, "    after    {}", plain(&tail(&item.prompt, 60)))?;
         for candidate in item.top.iter().take(TOP) {
             let token = padded(&vocab.visible(candidate.id), 16);
             let p = candidate.prob();
@@ -152,18 +154,8 @@ impl Report for Table {
                 run.suites.len()
             )?;
         }
-        self.out.flush()
+        self.out.keep()
     }
-}
-
-/// Text in one line that no terminal executes.
-fn plain(text: &str) -> String {
-    visible(text.as_bytes()).replace('␣', " ")
-}
-
-fn tail(text: &str) -> String {
-    let from = text.char_indices().rev().nth(59).map_or(0, |(at, _)| at);
-    text[from..].to_string()
 }
 
 fn shortened(text: &str, columns: usize) -> String {

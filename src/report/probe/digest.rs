@@ -1,0 +1,202 @@
+//! What several reports show of an outcome: figures worked out from it, and texts made harmless.
+
+use crate::probe::expect::Verdict;
+use crate::probe::outcome::{Answer, ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::probe::stats::Share;
+use crate::report::record::Origin;
+use crate::token::{Vocab, visible};
+
+/// Bins of confidence, the same as those of the figure `ece`.
+const BINS: usize = 10;
+
+/// Text in one line that no terminal executes: white space other than blanks is made visible.
+pub fn plain(text: &str) -> String {
+    visible(text.as_bytes()).replace('␣', " ")
+}
+
+/// The last characters of a text, with a mark where something was left out.
+pub fn tail(text: &str, characters: usize) -> String {
+    match text.char_indices().rev().nth(characters.saturating_sub(1)) {
+        Some((at, _)) if at > 0 => format!("…{}", &text[at..]),
+        _ => text.to_string(),
+    }
+}
+
+/// The first characters of a text, with a mark where something was left out.
+pub fn head(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
+/// Where numbers come from, as names and values; a checksum that is not known is `None`.
+pub fn provenance(origin: &Origin) -> [(&'static str, Option<String>); 10] {
+    let p = &origin.provenance;
+    [
+        ("file", Some(p.file.clone())),
+        ("sha256", p.sha256.clone()),
+        ("quantization", Some(p.quantization.clone())),
+        ("weights", Some(p.weights.clone())),
+        ("bos", Some(p.bos.to_string())),
+        ("context", Some(p.context.to_string())),
+        ("threads", Some(p.threads.to_string())),
+        ("exact", Some(p.exact.to_string())),
+        ("seed", Some(p.seed.to_string())),
+        ("version", Some(p.version.to_string())),
+    ]
+}
+
+/// What did not hold of an item.
+pub fn unmet(item: &ItemOutcome) -> impl Iterator<Item = &Verdict> {
+    item.expect.iter().filter(|verdict| !verdict.passed)
+}
+
+/// The items of a suite with an expectation that does not hold.
+pub fn failed_items(suite: &SuiteOutcome) -> impl Iterator<Item = &ItemOutcome> {
+    suite.items.iter().filter(|item| unmet(item).next().is_some())
+}
+
+/// The best candidates after an item's prompt, visible, with their probabilities; empty where they were
+/// not kept.
+pub fn after(item: &ItemOutcome, vocab: &Vocab, count: usize) -> Vec<(String, f64)> {
+    item.top.iter().take(count).map(|candidate| (vocab.visible(candidate.id), candidate.prob())).collect()
+}
+
+/// Items that passed, of those that could.
+pub fn share_passed(suite: &SuiteOutcome) -> Option<Share> {
+    let (hits, missed) = (suite.passed(), suite.missed());
+    (hits + missed > 0).then_some(Share { hits, n: hits + missed })
+}
+
+/// Figures of a suite for people: name, value, standard error.
+pub fn figures(suite: &SuiteOutcome) -> impl Iterator<Item = (&str, Option<f64>, Option<f64>)> {
+    let shown = suite.metrics.iter().filter(|(name, _)| !name.ends_with("_stderr") && *name != "passed");
+    shown.map(|(name, value)| {
+        let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
+        (name.as_str(), *value, error)
+    })
+}
+
+/// How a run ended, in words.
+pub fn conclusion<'a>(runs: impl IntoIterator<Item = &'a RunOutcome>) -> String {
+    let suites: Vec<&SuiteOutcome> = runs.into_iter().flat_map(|run| &run.suites).collect();
+    match (suites.iter().filter(|suite| suite.failed()).count(), suites.len()) {
+        (0, _) => "everything held that was expected".to_string(),
+        (failed, all) => format!("expectations failed in {failed} of {all} suites"),
+    }
+}
+
+/// Said in every report of a run that did not come to its end.
+pub const PARTIAL: &str = "partial: the run was stopped before its end, and this is what was done until then";
+
+/// The indices of the right choices.
+pub fn answers(item: &ItemOutcome) -> &[usize] {
+    match &item.answer {
+        Answer::One(index) => std::slice::from_ref(index),
+        Answer::Any(indices) => indices,
+        Answer::None => &[],
+    }
+}
+
+/// Whether the choice with the highest sum is a right one; `None` where nothing is right or wrong.
+pub fn is_right(item: &ItemOutcome) -> Option<bool> {
+    let answers = answers(item);
+    (!answers.is_empty()).then(|| item.best.acc.is_some_and(|best| answers.contains(&best)))
+}
+
+/// Σ ln p of the best right choice, or of the only continuation there is.
+pub fn answer_logprob(item: &ItemOutcome) -> Option<f64> {
+    match (answers(item), item.choices.as_slice()) {
+        ([], [only]) => only.sum_logprob,
+        (answers, choices) => best_of(answers.iter().filter_map(|i| choices.get(*i)?.sum_logprob)),
+    }
+}
+
+/// Σ ln p of the best right choice − of the best wrong one.
+pub fn margin(item: &ItemOutcome) -> Option<f64> {
+    let answers = answers(item);
+    let wrong = item.choices.iter().enumerate().filter(|(i, _)| !answers.contains(i));
+    let wrong = best_of(wrong.filter_map(|(_, choice)| choice.sum_logprob))?;
+    (!answers.is_empty()).then(|| answer_logprob(item)).flatten().map(|right| right - wrong)
+}
+
+fn best_of(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.max_by(f64::total_cmp)
+}
+
+/// Each choice's share of the probability of all of them.
+pub fn shares(item: &ItemOutcome) -> Option<Vec<f64>> {
+    let sums: Vec<f64> =
+        item.choices.iter().map(|choice| choice.sum_logprob.unwrap_or(f64::NEG_INFINITY)).collect();
+    let best = best_of(sums.iter().copied()).filter(|best| best.is_finite() && sums.len() > 1)?;
+    let total: f64 = sums.iter().map(|sum| (sum - best).exp()).sum();
+    Some(sums.iter().map(|sum| (sum - best).exp() / total).collect())
+}
+
+/// A probability that says how well an item went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chance {
+    /// Its value; of several phrasings the mean.
+    pub p: f64,
+    /// The lowest and the highest of several phrasings.
+    pub range: Option<(f64, f64)>,
+    /// What a guess would get.
+    pub guess: Option<f64>,
+}
+
+/// The target's probability, or the right choices' share among the choices.
+pub fn chance(item: &ItemOutcome) -> Option<Chance> {
+    if let Some(target) = &item.target {
+        let range = target.lowest.zip(target.highest).filter(|_| target.phrasings.len() > 1);
+        return Some(Chance { p: target.mean?, range, guess: None });
+    }
+    let shares = shares(item)?;
+    let right = answers(item);
+    let p = right.iter().filter_map(|i| shares.get(*i)).sum();
+    let guess = Some(right.len() as f64 / shares.len() as f64);
+    (!right.is_empty()).then_some(Chance { p, range: None, guess })
+}
+
+/// Items of similar confidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// How many.
+    pub n: usize,
+    /// How many of them are right.
+    pub right: usize,
+    /// Mean confidence.
+    pub confidence: f64,
+}
+
+/// How often the best choice is right, by its share of probability: ten bins, the empty ones too.
+/// `None` where no item has choices and an answer.
+pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Option<[Bin; BINS]> {
+    let mut bins = [Bin::default(); BINS];
+    for item in items {
+        let confidence = shares(item).and_then(|shares| best_of(shares.into_iter()));
+        let (Some(confidence), Some(right)) = (confidence, is_right(item)) else { continue };
+        let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
+        bin.n += 1;
+        bin.right += usize::from(right);
+        bin.confidence += (confidence - bin.confidence) / bin.n as f64;
+    }
+    bins.iter().any(|bin| bin.n > 0).then_some(bins)
+}
+
+/// The parameter of each case of a probe whose id holds one number, as in `gap-{{ n }}`, smallest first.
+/// `None` where the id holds something else, or there are fewer than three cases.
+pub fn ladder<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Option<Vec<(f64, &'a ItemOutcome)>> {
+    let (before, rest) = probe.split_once("{{")?;
+    let (parameter, behind) = rest.split_once("}}")?;
+    if parameter.contains("{{") || behind.contains("{{") || items.len() < 3 {
+        return None;
+    }
+    let number = |item: &&'a ItemOutcome| {
+        let value = item.id.strip_prefix(before)?.strip_suffix(behind)?.trim().parse::<f64>().ok()?;
+        value.is_finite().then_some((value, *item))
+    };
+    let mut rungs = items.iter().map(number).collect::<Option<Vec<_>>>()?;
+    rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Some(rungs)
+}

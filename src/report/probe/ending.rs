@@ -1,0 +1,67 @@
+//! Reports that are made when every model has run: they show totals first, or are no use in parts.
+
+use std::io;
+use std::sync::Arc;
+
+use super::out::Out;
+use super::{Report, Subject};
+use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::report::record::Origin;
+use crate::token::Vocab;
+
+/// Everything that came out.
+pub struct Results<'a> {
+    /// One for each model, in the order they ran.
+    pub runs: Vec<Told<'a>>,
+    /// Whether something is missing, because the run was stopped or failed.
+    pub partial: bool,
+}
+
+/// The run of one model.
+pub struct Told<'a> {
+    /// Where the numbers come from.
+    pub origin: &'a Origin,
+    /// For the bytes of tokens.
+    pub vocab: &'a Vocab,
+    /// What came out.
+    pub run: &'a RunOutcome,
+}
+
+/// Writes results in one form.
+pub type Render = fn(&Results, &mut Out) -> io::Result<()>;
+
+/// Waits for the end and then renders.
+pub struct AtEnd {
+    out: Out,
+    render: Render,
+    models: Vec<(Origin, Arc<Vocab>)>,
+}
+
+impl AtEnd {
+    /// A report that goes here.
+    pub fn new(out: Out, render: Render) -> AtEnd {
+        AtEnd { out, render, models: Vec::new() }
+    }
+}
+
+impl Report for AtEnd {
+    fn begin(&mut self, subject: Subject) -> io::Result<()> {
+        self.models.push((subject.origin.clone(), Arc::clone(&subject.model.vocab)));
+        Ok(())
+    }
+
+    fn item(&mut self, _: Subject, _: &ItemOutcome) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn suite(&mut self, _: Subject, _: &SuiteOutcome) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {
+        let told = self.models.iter().zip(runs).map(|((origin, vocab), run)| Told { origin, vocab, run });
+        let results = Results { runs: told.collect(), partial: runs.iter().any(|run| run.interrupted) };
+        (self.render)(&results, &mut self.out)?;
+        self.out.keep()
+    }
+}

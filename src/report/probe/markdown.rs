@@ -1,0 +1,155 @@
+//! Probe results as Markdown, short enough for a comment: a table of suites and what failed.
+//!
+//! What comes from files or from the model stands in code spans, where no reader of Markdown takes it
+//! for a link, an image, a mention or HTML.
+
+use std::io::{self, Write};
+
+use super::digest::{self, head, plain, tail};
+use super::ending::{Results, Told};
+use super::out::Out;
+use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
+
+/// Failed items that are listed, of all models; the rest is counted.
+const LISTED: usize = 40;
+/// Characters of a text that are shown.
+const TEXT: usize = 160;
+/// Candidates shown of a distribution.
+const TOP: usize = 5;
+
+/// Writes it.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
+    let conclusion = digest::conclusion(results.runs.iter().map(|told| told.run));
+    writeln!(out, "## tokenscope probe: {conclusion}\n")?;
+    if results.partial {
+        writeln!(out, "> **{}.**\n", digest::PARTIAL)?;
+    }
+    let mut left = LISTED;
+    for told in &results.runs {
+        model(told, out)?;
+        suites(told, out)?;
+        failures(told, &mut left, out)?;
+    }
+    Ok(())
+}
+
+fn model(told: &Told, out: &mut Out) -> io::Result<()> {
+    let known = digest::provenance(told.origin).into_iter();
+    let known = known.map(|(name, value)| format!("{name} {}", code(&value.unwrap_or("unknown".into()))));
+    writeln!(out, "**Model** {}: {}\n", code(&told.origin.model), known.collect::<Vec<_>>().join(", "))
+}
+
+fn suites(told: &Told, out: &mut Out) -> io::Result<()> {
+    if told.run.suites.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "|   | suite | items | passed | share (95 % interval) | figures |")?;
+    writeln!(out, "|---|---|--:|--:|--:|---|")?;
+    for suite in &told.run.suites {
+        let share = digest::share_passed(suite);
+        let passed = share.map_or("–".to_string(), |share| format!("{}/{}", share.hits, share.n));
+        let interval = share.map_or("–".to_string(), |share| {
+            let (low, high) = share.interval();
+            format!("{:.1} % ({:.1} to {:.1})", share.share() * 100.0, low * 100.0, high * 100.0)
+        });
+        let name = cell(&suite.name);
+        writeln!(
+            out,
+            "| {} | {name} | {} | {passed} | {interval} | {} |",
+            mark(suite),
+            suite.items.len(),
+            figures(suite)
+        )?;
+    }
+    writeln!(out)
+}
+
+fn mark(suite: &SuiteOutcome) -> &'static str {
+    match (suite.failed(), suite.informational) {
+        (true, _) => "❌ failed",
+        (false, true) => "ℹ️ informational",
+        (false, false) => "✅ held",
+    }
+}
+
+fn figures(suite: &SuiteOutcome) -> String {
+    let shown = digest::figures(suite).map(|(name, value, error)| {
+        let value = value.map_or("–".to_string(), |value| format!("{value:.4}"));
+        let error = error.map_or(String::new(), |error| format!(" ± {error:.4}"));
+        format!("{} {value}{error}", cell(name))
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn failures(told: &Told, left: &mut usize, out: &mut Out) -> io::Result<()> {
+    let mut skipped = 0;
+    let failed: Vec<&SuiteOutcome> = told.run.suites.iter().filter(|suite| suite.failed()).collect();
+    if !failed.is_empty() {
+        writeln!(out, "### Failed expectations\n")?;
+    }
+    for suite in &failed {
+        for verdict in suite.limits.iter().filter(|verdict| !verdict.passed) {
+            writeln!(
+                out,
+                "- {}: expected {}, found {}",
+                code(&suite.name),
+                code(&verdict.text),
+                code(&verdict.found)
+            )?;
+        }
+        for item in digest::failed_items(suite) {
+            if *left == 0 {
+                skipped += 1;
+                continue;
+            }
+            *left -= 1;
+            failure(suite, item, told, out)?;
+        }
+    }
+    if skipped > 0 {
+        writeln!(out, "- … and {skipped} more")?;
+    }
+    if failed.is_empty() { Ok(()) } else { writeln!(out) }
+}
+
+fn failure(suite: &SuiteOutcome, item: &ItemOutcome, told: &Told, out: &mut Out) -> io::Result<()> {
+    writeln!(out, "- {} {}", code(&suite.name), code(&item.id))?;
+    for verdict in digest::unmet(item) {
+        writeln!(out, "  - expected {}, found {}", code(&verdict.text), code(&verdict.found))?;
+    }
+    let top = digest::after(item, told.vocab, TOP);
+    if top.is_empty() {
+        return Ok(());
+    }
+    let top = top.iter().map(|(token, p)| format!("{} {:.1} %", span(token), p * 100.0));
+    writeln!(out, "  - after {}: {}", code(&tail(&item.prompt, 60)), top.collect::<Vec<_>>().join(", "))
+}
+
+/// Text as a code span.
+fn code(text: &str) -> String {
+    span(&plain(text))
+}
+
+/// A line as a code span, fenced by more backticks than it holds in a row.
+fn span(line: &str) -> String {
+    let line = head(line, TEXT);
+    let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let (blanks, ticks) =
+        (line.starts_with(' ') && line.ends_with(' '), line.starts_with('`') || line.ends_with('`'));
+    match (line.is_empty(), blanks || ticks) {
+        // A span of nothing would be no span.
+        (true, _) => "(empty)".to_string(),
+        // One blank on either side is not part of the text, by the rules of code spans.
+        (_, true) => format!("{fence} {line} {fence}"),
+        (_, false) => format!("{fence}{line}{fence}"),
+    }
+}
+
+/// A code span in a table, where a bar would end the cell even here.
+fn cell(text: &str) -> String {
+    code(&text.replace('|', "¦"))
+}

@@ -1,0 +1,234 @@
+//! Where a report goes: standard output, a file that grows, or a file that appears when it is whole.
+//!
+//! All of them are opened before a model is loaded, and none touches what is there before it has
+//! something to say.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// A place for a report.
+pub enum Out {
+    /// Standard output.
+    Screen(BufWriter<Stdout>),
+    /// A file that grows while the run goes on, so that a run that dies has lost nothing.
+    Growing(Growing),
+    /// A file that replaces the one at the path when the report is complete. `None` once it has.
+    Whole(Option<BufWriter<NamedTempFile>>, PathBuf),
+    /// Anything else: a device or a pipe that has a path, or memory.
+    Plain(Box<dyn Write>),
+}
+
+/// A file that is emptied by the first write to it.
+pub struct Growing {
+    file: File,
+    path: PathBuf,
+    /// Whether there was none before.
+    created: bool,
+    begun: bool,
+}
+
+impl Out {
+    /// Standard output.
+    pub fn screen() -> Out {
+        Out::Screen(BufWriter::new(io::stdout()))
+    }
+
+    /// A file that grows.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub fn growing(path: &Path) -> io::Result<Out> {
+        let created = !path.exists();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Out::Plain(Box::new(file)));
+        }
+        Ok(Out::Growing(Growing { file, path: path.to_path_buf(), created, begun: false }))
+    }
+
+    /// A file that appears when it is whole. A link stays a link; what is no regular file (`/dev/null`,
+    /// a named pipe) is written to and never replaced.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub fn whole(path: &Path) -> io::Result<Out> {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".tokenscope-").suffix(".part");
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(there) => {
+                let metadata = there.metadata()?;
+                if !metadata.is_file() {
+                    return Ok(Out::Plain(Box::new(there)));
+                }
+                builder.permissions(metadata.permissions());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => readable(&mut builder),
+            Err(error) => return Err(error),
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        Ok(Out::Whole(Some(BufWriter::new(file)), path))
+    }
+
+    /// Whether a terminal reads it, which would act on control characters.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Out::Screen(_)) && io::stdout().is_terminal()
+    }
+
+    /// The report is complete: a file that is to appear does so.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn keep(&mut self) -> io::Result<()> {
+        match self {
+            Out::Whole(file, path) => {
+                let Some(file) = file.take() else { return Ok(()) };
+                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.persist(path).map_err(|error| error.error)?;
+                Ok(())
+            }
+            Out::Growing(growing) => growing.begin(),
+            _ => self.flush(),
+        }
+    }
+}
+
+/// As any other new file: readable for whom the user's mask lets read.
+#[cfg(unix)]
+fn readable(builder: &mut tempfile::Builder) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn readable(_: &mut tempfile::Builder) {}
+
+impl Growing {
+    fn begin(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.file.set_len(0)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        if self.created && !self.begun {
+            // Nothing came of it; an empty file would look like results.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Out::Screen(out) => out.write(bytes),
+            Out::Growing(growing) => {
+                growing.begin()?;
+                growing.file.write(bytes)
+            }
+            Out::Whole(Some(file), _) => file.write(bytes),
+            Out::Whole(None, _) => Err(io::Error::other("the report is already complete")),
+            Out::Plain(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Out::Screen(out) => out.flush(),
+            Out::Growing(growing) => growing.file.flush(),
+            Out::Whole(Some(file), _) => file.flush(),
+            Out::Whole(None, _) => Ok(()),
+            Out::Plain(out) => out.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_whole_file_appears_at_its_end_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.html");
+        fs::write(&path, "old").unwrap();
+        let mut out = Out::whole(&path).unwrap();
+        out.write_all(b"new").unwrap();
+        out.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        out.keep().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        out.keep().unwrap();
+        assert!(out.write_all(b"more").is_err());
+        // One that is given up leaves nothing.
+        Out::whole(&path).unwrap().write_all(b"half").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), names(folder.path())),
+            (b"new".to_vec(), vec!["r.html".into()])
+        );
+    }
+
+    #[test]
+    fn a_growing_file_keeps_what_is_there_until_it_has_something_to_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.jsonl");
+        drop(Out::growing(&path).unwrap());
+        assert!(!path.exists());
+        fs::write(&path, "from an earlier run").unwrap();
+        drop(Out::growing(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"from an earlier run");
+        let mut out = Out::growing(&path).unwrap();
+        out.write_all(b"a").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"a");
+        out.write_all(b"b").unwrap();
+        out.keep().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"ab");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_devices_are_not_replaced() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut out = Out::whole(&link).unwrap();
+        out.write_all(b"new").unwrap();
+        out.keep().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+        let null = Path::new("/dev/null");
+        for mut out in [Out::whole(null).unwrap(), Out::growing(null).unwrap()] {
+            out.write_all(b"x").unwrap();
+            out.keep().unwrap();
+        }
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_folder_is_no_place_for_a_report() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Out::whole(folder.path()).is_err() && Out::growing(folder.path()).is_err());
+        let nowhere = folder.path().join("no/where");
+        assert!(Out::whole(&nowhere).is_err() && Out::growing(&nowhere).is_err());
+    }
+}
