@@ -7,6 +7,7 @@
 pub mod ask;
 mod export;
 mod files;
+mod outcome;
 mod questions;
 mod store;
 pub mod trace;
@@ -14,115 +15,20 @@ pub mod turn;
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use crate::chat::{ChatTemplate, Message, Role, system};
-use crate::command::{COMMANDS, Command, CommandError};
+use crate::command::{COMMANDS, Command};
 use crate::distribution::Depth;
 use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, RequestId, Timing};
+use crate::settings::Settings;
 use crate::settings::key::Key;
-use crate::settings::{Settings, SettingsError};
 use crate::text::nearest;
 use ask::{Ask, Draft};
-use store::StoreError;
+pub use outcome::{Notice, Outcome, SessionError};
 use trace::Trace;
 use turn::{Turn, TurnId};
 
 /// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
 const KEPT: usize = 40;
-
-/// What the outside must do.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// Hand this to the engine.
-    Send(engine::Command),
-    /// Answer this with an [`ask::Asker`], then tell [`Session::on_answer`].
-    Ask(Ask, CancelFlag),
-    /// Load another model; its engine's events come here like the first one's.
-    Load(String),
-    /// Show what was written before.
-    ShowHistory,
-    /// Tell the person.
-    Say(Notice),
-    /// Leave.
-    Quit,
-}
-
-/// Something to tell the person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// An answer to a command; may have several lines.
-    Info(String),
-    /// Rows of columns, which are cut and not wrapped where there is too little room.
-    Table(String),
-    /// Something that may surprise.
-    Warning(String),
-    /// Something that did not work.
-    Error(String),
-}
-
-impl Notice {
-    /// The text, whatever its kind.
-    pub fn text(&self) -> &str {
-        match self {
-            Notice::Info(text) | Notice::Table(text) | Notice::Warning(text) | Notice::Error(text) => text,
-        }
-    }
-}
-
-/// Why something could not be done. Nothing was lost then.
-#[derive(Debug, Error)]
-pub enum SessionError {
-    /// A reply is being written.
-    #[error("the model is still answering; stop it first (Ctrl-C)")]
-    Busy,
-    /// The model is not there yet.
-    #[error("the model is still loading")]
-    Loading,
-    /// There is nothing to answer again.
-    #[error("there is no message to answer again")]
-    NothingToRetry,
-    /// The conversation does not fit.
-    #[error(
-        "the conversation would need {needed} tokens and the context holds {context}: shorten the message, /clear, or start with a larger --ctx"
-    )]
-    TooLong {
-        /// Tokens of the whole prompt.
-        needed: usize,
-        /// Tokens there is room for.
-        context: usize,
-    },
-    /// The template refused the conversation.
-    #[error("the model's chat template refused the conversation: {0}")]
-    Template(String),
-    /// No such command.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// A setting that can't be used.
-    #[error(transparent)]
-    Setting(#[from] SettingsError),
-    /// There is no candidate of that number.
-    #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
-    NoCandidate(usize),
-    /// There is no reply to score again.
-    #[error("there is no reply whose tokens are known: let the model answer first")]
-    NoReply,
-    /// A file could not be written or read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file of another kind.
-    #[error("{0}: write a name that ends in .jsonl, .csv or .md")]
-    UnknownFormat(String),
-    /// A file could not be written.
-    #[error("{0}: {1}")]
-    Export(String, std::io::Error),
-    /// There is nothing to write.
-    #[error("there is nothing to write yet")]
-    NothingToWrite,
-    /// No such command to explain.
-    #[error("{0}")]
-    Help(String),
-}
 
 /// The request that is running.
 #[derive(Clone, Debug)]

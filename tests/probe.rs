@@ -321,7 +321,8 @@ fn a_run_goes_on_from_its_results() {
     std::fs::write(path.join("r.jsonl"), partial).unwrap();
     let output = run(path, &["s.toml", "--resume", "r.jsonl", "--stats"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains(" 6 sequences"), "{}", stderr(&output));
+    // Three items are left: two choices each, and what comes next.
+    assert!(stderr(&output).contains(" 9 sequences"), "{}", stderr(&output));
     let resumed = lines(&std::fs::read(path.join("r.jsonl")).unwrap());
     assert_eq!(resumed.len(), whole.len());
     assert_eq!(
@@ -396,7 +397,7 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
         (vec!["s.toml", "b.toml"], "b.toml:6:11"),
         (
             vec!["l.toml", "--ctx", "64"],
-            "l.toml: probe \"endless\": 202 tokens do not fit into the context of 64",
+            "l.toml: probe \"endless\": 201 tokens do not fit into the context of 64",
         ),
         (vec!["p.yaml"], "p.yaml:3: process_docs needs Python (!function utils.f)"),
         (vec!["x.jsonl"], "x.jsonl: a .jsonl file given by itself must be BLiMP's"),

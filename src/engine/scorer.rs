@@ -36,7 +36,9 @@ pub(super) fn score<S: Fn(Event)>(
 ) -> Result<(FinishReason, Timing), EngineError> {
     let begun = Instant::now();
     let room = pool.room();
-    if let Some(needed) = request.sequences.iter().map(|s| s.tokens.len()).find(|&length| length > room) {
+    // A last token that is only predicted takes no cell.
+    let mut needed = request.sequences.iter().map(|sequence| evaluated(sequence, request.after));
+    if let Some(needed) = needed.find(|&needed| needed > room) {
         return Err(EngineError::TooLong { needed, context: room });
     }
     let (sharing, nodes, sequences) = match pool.shares() {

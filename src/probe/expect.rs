@@ -38,6 +38,7 @@ pub struct Expectation {
     condition: Arc<Condition>,
     variables: IndexMap<String, Value>,
     asks: IndexSet<Ask>,
+    informational: bool,
 }
 
 /// Something that must hold for the figures of a suite.
@@ -55,6 +56,16 @@ pub struct Verdict {
     pub passed: bool,
     /// What was found: every measured value in it.
     pub found: String,
+    /// Whether it is only reported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub informational: bool,
+}
+
+impl Verdict {
+    /// Whether a run fails by it.
+    pub fn fails(&self) -> bool {
+        !self.passed && !self.informational
+    }
 }
 
 /// What was found out, for an expectation to look at.
@@ -114,7 +125,17 @@ impl Expectation {
             expression.eval(scope.clone()).map_err(|error| explain(&error, text))?;
         }
         let asks = wanted.lock().map(|wanted| wanted.clone()).unwrap_or_default();
-        Ok(Expectation { condition: Arc::clone(condition), variables, asks })
+        Ok(Expectation { condition: Arc::clone(condition), variables, asks, informational: false })
+    }
+
+    /// Whether it is only reported.
+    pub fn is_informational(&self) -> bool {
+        self.informational
+    }
+
+    /// The same; where it is informational it is judged and reported, and nothing fails by it.
+    pub fn informational(self, informational: bool) -> Expectation {
+        Expectation { informational, ..self }
     }
 
     /// The expression.
@@ -157,7 +178,12 @@ impl Expectation {
                 false
             }
         };
-        Verdict { text: self.text().to_string(), passed, found: found.join(", ") }
+        Verdict {
+            text: self.text().to_string(),
+            passed,
+            found: found.join(", "),
+            informational: self.informational,
+        }
     }
 }
 
@@ -191,7 +217,12 @@ impl Limit {
             found.push(reason);
             false
         });
-        Verdict { text: self.expression.text().to_string(), passed, found: found.join(", ") }
+        Verdict {
+            text: self.expression.text().to_string(),
+            passed,
+            found: found.join(", "),
+            informational: false,
+        }
     }
 }
 

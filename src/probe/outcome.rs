@@ -284,7 +284,7 @@ impl SuiteOutcome {
     /// Whether an expectation failed, and the suite is one that may fail.
     pub fn failed(&self) -> bool {
         let items = self.items.iter().flat_map(|item| &item.expect);
-        !self.informational && items.chain(&self.limits).any(|verdict| !verdict.passed)
+        !self.informational && items.chain(&self.limits).any(Verdict::fails)
     }
 }
 

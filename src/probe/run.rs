@@ -17,8 +17,8 @@ use super::outcome::{Answer, Cost, ItemOutcome, RunOutcome, SuiteOutcome};
 use super::plan::{self, ItemPlan, Job};
 use crate::distribution::Depth;
 use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, Generate, ModelInfo, RequestId,
-    ScoreBatch, Timing,
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, ModelInfo, RequestId, Sample, ScoreBatch,
+    Timing,
 };
 use crate::sampling::Sampling;
 use crate::settings::Bos;
@@ -37,7 +37,7 @@ pub struct Run {
     suites: Vec<Planned>,
     /// Items whose sequences have not been sent, as (suite, item).
     waiting: VecDeque<(usize, usize)>,
-    /// Continuations of the items that have.
+    /// Continuations of the items whose sequences have.
     jobs: VecDeque<Pending>,
     sent: Option<Sent>,
     progress: Progress,
@@ -58,12 +58,12 @@ struct Planned {
     outcome: SuiteOutcome,
 }
 
-/// One continuation to generate.
+/// Continuations of one prompt, generated together.
 struct Pending {
     place: (usize, usize),
-    ask: usize,
     prompt: Vec<TokenId>,
-    sampling: Sampling,
+    /// What each answers, and how it is chosen.
+    lanes: Vec<(usize, Sampling)>,
     max_tokens: usize,
 }
 
@@ -76,7 +76,7 @@ struct Sent {
 enum Kind {
     /// (suite, item, sequence of the item's plan) for each of its sequences.
     Score(Vec<(usize, usize, usize)>),
-    Generate(Pending, Vec<Arc<Step>>),
+    Sample(Pending),
 }
 
 /// How far a run is, in sequences and continuations.
@@ -211,16 +211,16 @@ impl Run {
             return None;
         }
         if let Some(pending) = self.jobs.pop_front() {
-            let request = Generate {
+            let request = Sample {
                 id,
                 prompt: pending.prompt.clone(),
-                sampling: pending.sampling.clone(),
+                samplings: pending.lanes.iter().map(|(_, sampling)| sampling.clone()).collect(),
                 max_tokens: Some(pending.max_tokens),
                 depth: Depth::Count(1),
                 cancel: self.cancel.clone(),
             };
-            self.sent = Some(Sent { id, kind: Kind::Generate(pending, Vec::new()) });
-            return Some(Command::Generate(request));
+            self.sent = Some(Sent { id, kind: Kind::Sample(pending) });
+            return Some(Command::Sample(request));
         }
         self.next_batch(id)
     }
@@ -239,7 +239,7 @@ impl Run {
                 owners.push((s, i, q));
                 sequences.push(planned.sequence.clone());
             }
-            self.jobs.extend(plan.jobs.iter().flat_map(|job| continuations((s, i), job)));
+            self.jobs.extend(continuations((s, i), &plan.jobs));
         }
         self.cost.sequences += sequences.len();
         if sequences.is_empty() {
@@ -261,7 +261,12 @@ impl Run {
                     self.scored(owner, steps);
                 }
             }
-            (Event::Step { id, step, .. }, Kind::Generate(_, steps)) if id == sent.id => steps.push(step),
+            (Event::Sampled { id, index, steps, .. }, Kind::Sample(pending)) if id == sent.id => {
+                if let Some(&(ask, _)) = pending.lanes.get(index) {
+                    let place = pending.place;
+                    self.sampled(place, ask, &steps);
+                }
+            }
             (Event::Finished { id, reason, timing }, _) if id == sent.id => self.finished(reason, timing),
             (Event::Failed { id: Some(id), .. }, _) if id == sent.id => {
                 self.sent = None;
@@ -290,24 +295,21 @@ impl Run {
         self.settle((s, i));
     }
 
+    fn sampled(&mut self, (s, i): (usize, usize), ask: usize, steps: &[Step]) {
+        let reply = Reply::from_steps(steps, &self.model.vocab);
+        let planned = &mut self.suites[s];
+        let ask = planned.suite.items[i].asks[ask].clone();
+        planned.partial.entry(i).or_default().add(ask, Found::Replies(vec![reply]));
+        self.progress.done += 1;
+        self.settle((s, i));
+    }
+
     fn finished(&mut self, reason: FinishReason, timing: Timing) {
         self.cost.computed += timing.prefill_tokens;
         self.cost.generated += timing.decode_tokens;
         self.cost.seconds += (timing.prefill + timing.decode).as_secs_f64();
-        let Some(sent) = self.sent.take() else { return };
-        if reason == FinishReason::Cancelled {
-            self.interrupted = true;
-            return;
-        }
-        if let Kind::Generate(pending, steps) = sent.kind {
-            let (s, i) = pending.place;
-            let reply = Reply::from_steps(steps.iter().map(Arc::as_ref), &self.model.vocab);
-            let planned = &mut self.suites[s];
-            let ask = planned.suite.items[i].asks[pending.ask].clone();
-            planned.partial.entry(i).or_default().add(ask, Found::Replies(vec![reply]));
-            self.progress.done += 1;
-            self.settle(pending.place);
-        }
+        self.sent = None;
+        self.interrupted |= reason == FinishReason::Cancelled;
     }
 
     /// Makes an outcome of an item that lacks nothing any more.
@@ -349,15 +351,27 @@ impl Run {
     }
 }
 
-/// The single continuations of a job, each with a seed of its own.
-fn continuations(place: (usize, usize), job: &Job) -> impl Iterator<Item = Pending> {
-    (0..job.n as u32).map(move |i| Pending {
-        place,
-        ask: job.ask,
-        prompt: job.prompt.clone(),
-        sampling: Sampling { seed: job.sampling.seed.wrapping_add(i), ..job.sampling.clone() },
-        max_tokens: job.max_tokens,
-    })
+/// The continuations of an item, those of one prompt together, each with a seed of its own.
+fn continuations(place: (usize, usize), jobs: &[Job]) -> Vec<Pending> {
+    let mut together: Vec<Pending> = Vec::new();
+    for job in jobs {
+        let lanes = (0..job.n as u32).map(|i| {
+            let seed = job.sampling.seed.wrapping_add(i);
+            (job.ask, Sampling { seed, ..job.sampling.clone() })
+        });
+        let same =
+            |pending: &&mut Pending| pending.prompt == job.prompt && pending.max_tokens == job.max_tokens;
+        match together.iter_mut().find(same) {
+            Some(pending) => pending.lanes.extend(lanes),
+            None => together.push(Pending {
+                place,
+                prompt: job.prompt.clone(),
+                lanes: lanes.collect(),
+                max_tokens: job.max_tokens,
+            }),
+        }
+    }
+    together
 }
 
 /// Steps in pieces.

@@ -9,8 +9,25 @@ use super::suite;
 /// One suite file: its name without `.toml`, and its text.
 pub type Shipped = (&'static str, &'static str);
 
-/// Every suite, in the order they are listed and run.
-pub const SUITES: [Shipped; 1] = [("induction.en", include_str!("../../prompts/suites/induction.en.toml"))];
+macro_rules! shipped {
+    ($($name:literal)*) => {
+        [$(($name, include_str!(concat!("../../prompts/suites/", $name, ".toml")))),*]
+    };
+}
+
+/// Every suite, in the order they are listed and run: that of the claims they test.
+pub const SUITES: [Shipped; 20] = shipped! {
+    "patterns.en" "patterns.zh"
+    "facts.en" "facts.zh"
+    "rules.en" "rules.zh"
+    "induction.en" "induction.zh"
+    "agreement.en" "agreement.zh"
+    "code.en" "code.zh"
+    "chains.en" "chains.zh"
+    "derivations.en" "derivations.zh"
+    "causes.en" "causes.zh"
+    "calibration.en" "calibration.zh"
+};
 
 /// Those of a name: a whole one (`induction.en`), or one in every language (`induction`).
 pub fn named(name: &str) -> Vec<Shipped> {
@@ -42,16 +59,30 @@ mod tests {
         let mut listed = SUITES.map(|(name, _)| name.to_string());
         listed.sort();
         assert_eq!(listed.as_slice(), files);
+    }
+
+    #[test]
+    fn every_suite_states_its_claim_in_its_language_with_enough_probes() {
         for shipped in SUITES {
             let suite = read(shipped).unwrap();
             assert_eq!(suite.name, shipped.0);
-            assert!(suite.title.is_some() && suite.claim.is_some() && suite.lang.is_some(), "{}", suite.name);
+            let (stem, lang) = suite.name.rsplit_once('.').unwrap();
+            assert_eq!(suite.lang.as_deref(), Some(lang));
+            for text in [&suite.title, &suite.claim] {
+                let text = text.as_ref().unwrap_or_else(|| panic!("{} lacks a title or claim", suite.name));
+                assert_eq!(text.contains(|c: char| c > '\u{2e80}'), lang == "zh", "{text}");
+            }
+            assert!(suite.items.len() >= 20, "{} has {} probes", suite.name, suite.items.len());
+            for other in ["en", "zh"] {
+                assert_eq!(named(&format!("{stem}.{other}")).len(), 1, "{stem}.{other}");
+            }
         }
     }
 
     #[test]
     fn a_name_without_language_means_every_language() {
-        assert!(named("induction").iter().any(|(name, _)| *name == "induction.en"));
+        let names: Vec<&str> = named("induction").iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["induction.en", "induction.zh"]);
         assert_eq!(named("induction.en").len(), 1);
         assert!(named("nothing").is_empty());
     }

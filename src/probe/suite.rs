@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::error::InputError;
 use super::item;
 use crate::chat;
-pub use forms::{Answer, Choices, Prompts, Values};
+pub use forms::{Answer, Choices, Flag, Prompts, Values};
 use place::Document;
 
 /// A probe suite: one claim about a model, and the probes that test it.
@@ -116,6 +116,9 @@ pub struct Probe {
     /// What must hold: Jinja expressions. Without any, a probe with an `answer` (and no file) expects
     /// "best() == answer", and a greedy one with a `pattern` that it matches.
     pub expect: Vec<String>,
+    /// What is expected is judged and counted, and fails nothing: for what a model is known not to do.
+    /// True, or a Jinja expression that says of which cases, as in "n > 4".
+    pub informational: Option<Flag>,
 }
 
 /// How samples are drawn. The chain is temperature alone, unless more is said.

@@ -39,14 +39,14 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Scored { id: request.id, index, steps: steps.collect(), after: None });
             }
         }
-        Command::Generate(request) => {
-            let id = TokenId(u32::from(b'a') + request.sampling.seed % 26);
-            for _ in 0..request.max_tokens.unwrap() {
-                let step = Arc::new(step(id, 1));
-                events.push(Event::Step { id: request.id, step, elapsed: Duration::ZERO });
+        Command::Sample(request) => {
+            for (index, sampling) in request.samplings.iter().enumerate() {
+                let id = TokenId(u32::from(b'a') + sampling.seed % 26);
+                let steps = vec![step(id, 1); request.max_tokens.unwrap()];
+                events.push(Event::Sampled { id: request.id, index, steps, reason: FinishReason::Length });
             }
         }
-        Command::Sample(_) => unreachable!("probes don't ask for this"),
+        Command::Generate(_) => unreachable!("samples are drawn together"),
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);
@@ -129,6 +129,22 @@ fn an_informational_suite_never_fails() {
     finish(&mut run, usize::MAX);
     let outcome = run.into_outcome();
     assert!(!outcome.failed() && outcome.suites[0].missed() == 3);
+}
+
+#[test]
+fn an_informational_case_is_judged_and_fails_nothing() {
+    let body = "[[probe]]\nid = \"{{ n }}\"\nparams = { n = [1, 2] }\nprompt = \"x\"\nchoices = [\" b\", \" a\"]\nanswer = 0\n";
+    let outcome = |flag: &str| {
+        let mut run = run_of(vec![suite_of(&format!("{body}{flag}\n"))], Vec::new());
+        finish(&mut run, usize::MAX);
+        run.into_outcome()
+    };
+    for (flag, failed) in
+        [("", true), ("informational = \"n == 1\"", true), ("informational = \"n < 3\"", false)]
+    {
+        let outcome = outcome(flag);
+        assert_eq!((outcome.failed(), outcome.suites[0].missed()), (failed, 2), "{flag}");
+    }
 }
 
 #[test]

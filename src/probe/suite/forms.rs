@@ -42,6 +42,26 @@ pub enum Answer {
     Text(String),
 }
 
+/// Whether something is so: always, or where an expression says so.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flag {
+    /// Of every case, or of none.
+    Is(bool),
+    /// Of the cases for which it is true.
+    When(String),
+}
+
+impl Flag {
+    /// As an expression.
+    pub fn expression(&self) -> &str {
+        match self {
+            Flag::Is(true) => "true",
+            Flag::Is(false) => "false",
+            Flag::When(text) => text,
+        }
+    }
+}
+
 impl Answer {
     /// As a template.
     pub fn template(&self) -> String {
@@ -145,6 +165,28 @@ impl<'de> Deserialize<'de> for Answer {
     }
 }
 
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl Visitor<'_> for Form {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("true, false, or an expression")
+            }
+
+            fn visit_bool<E: Error>(self, is: bool) -> Result<Flag, E> {
+                Ok(Flag::Is(is))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
+                Ok(Flag::When(text.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
 macro_rules! schema {
     ($name:ident, $types:tt, $items:tt) => {
         impl JsonSchema for $name {
@@ -170,5 +212,15 @@ impl JsonSchema for Answer {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["integer", "string"] })
+    }
+}
+
+impl JsonSchema for Flag {
+    fn schema_name() -> Cow<'static, str> {
+        "Flag".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["boolean", "string"] })
     }
 }

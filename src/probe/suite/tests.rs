@@ -217,6 +217,32 @@ fn broken_expectations_say_where_with_the_nearest_name() {
 }
 
 #[test]
+fn nothing_fails_by_an_informational_case() {
+    let body = |flag: &str| {
+        format!(
+            "id = \"{{{{ n }}}}\"\nparams = {{ n = [1, 2, 3] }}\nprompt = \"x\"\nchoices = [\"y\", \"z\"]\nanswer = 0\n{flag}\n"
+        )
+    };
+    let informational = |flag: &str| -> Vec<bool> {
+        let suite = probe(&body(flag)).unwrap();
+        suite.items.iter().map(|item| item.expect[0].is_informational()).collect()
+    };
+    assert_eq!(informational(""), [false, false, false]);
+    assert_eq!(informational("informational = false"), [false, false, false]);
+    assert_eq!(informational("informational = true"), [true, true, true]);
+    assert_eq!(informational("informational = \"n > 1\""), [false, true, true]);
+    for (flag, reason) in [
+        ("informational = 1", "expected true, false, or an expression"),
+        ("informational = \"m > 1\"", "there is no parameter m; did you mean n?"),
+        ("informational = \"n +\"", "syntax error"),
+        ("informational = \"n\"", "`n` is neither true nor false"),
+    ] {
+        let error = wrong(&body(flag));
+        assert!(error.starts_with("x.toml:10:17: ") && error.contains(reason), "{flag}: {error}");
+    }
+}
+
+#[test]
 fn fields_that_do_not_fit_together_are_named() {
     for (body, reason) in [
         ("prompt = \"x\"\ntarget = \"y\"\n", "every probe needs an id"),
@@ -339,10 +365,29 @@ fn the_schema_knows_every_field_and_no_other() {
     );
     // What the schema allows, the reader takes: a probe with every field that is one.
     for field in [
-        "id", "file", "limit", "params", "vary", "prompt", "messages", "system", "preamble", "mode",
-        "choices", "answer", "target", "versus", "tokens", "steps", "greedy", "pattern", "sample", "expect",
+        "id",
+        "file",
+        "limit",
+        "params",
+        "vary",
+        "prompt",
+        "messages",
+        "system",
+        "preamble",
+        "mode",
+        "choices",
+        "answer",
+        "target",
+        "versus",
+        "tokens",
+        "steps",
+        "greedy",
+        "pattern",
+        "sample",
+        "expect",
+        "informational",
     ] {
         assert!(fields.contains_key(field), "{field}");
     }
-    assert_eq!(fields.len(), 20);
+    assert_eq!(fields.len(), 21);
 }

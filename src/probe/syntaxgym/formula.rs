@@ -70,7 +70,7 @@ impl Formula {
             }
         }
         let passed = matches!(value, Ok(Some(Value::Truth(true))));
-        Verdict { text: self.text.clone(), passed, found: found.join(", ") }
+        Verdict { text: self.text.clone(), passed, found: found.join(", "), informational: false }
     }
 
     /// A piece's surprisal; 0 for one without text, `None` where no token of it has context.

@@ -60,16 +60,17 @@ impl Table {
             } else {
                 format!("{:>9} {}", format!("{passed}/{judged}"), bar(passed as f64 / judged as f64))
             };
-            let line =
-                format!("  {} {share}  {}", padded(&shortened(&plain(name), NAME), NAME), figures(&items));
+            let notes = [figures(&items), unfailing(suite, &items)];
+            let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+            let name = padded(&shortened(&plain(name), NAME), NAME);
+            let line = format!("  {name} {share}  {}", notes.join(" · "));
             writeln!(self.out, "{}", line.trim_end())?;
         }
         Ok(())
     }
 
     fn failures(&mut self, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
-        let failed: Vec<&ItemOutcome> =
-            suite.items.iter().filter(|item| item.expect.iter().any(|verdict| !verdict.passed)).collect();
+        let failed: Vec<&ItemOutcome> = suite.items.iter().filter(|item| fails(item, suite)).collect();
         for item in failed.iter().take(SHOWN) {
             writeln!(self.out, "\n  ✗ {}", plain(&item.id))?;
             for verdict in item.expect.iter().filter(|verdict| !verdict.passed) {
@@ -177,6 +178,21 @@ pub fn bar(share: f64) -> String {
     const PARTS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
     let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f64).round() as usize;
     (0..BAR).map(|cell| PARTS[eighths.saturating_sub(cell * 8).min(8)]).collect()
+}
+
+/// Whether an item's failure is told in full: where it fails the run, or would if its suite did.
+fn fails(item: &ItemOutcome, suite: &SuiteOutcome) -> bool {
+    item.expect.iter().any(|verdict| verdict.fails() || (suite.informational && !verdict.passed))
+}
+
+/// How many of a probe's items can't fail, in a suite that can.
+fn unfailing(suite: &SuiteOutcome, items: &[&ItemOutcome]) -> String {
+    let only_reported = |item: &&&ItemOutcome| item.expect.iter().any(|verdict| verdict.informational);
+    match items.iter().filter(only_reported).count() {
+        n if suite.informational || n == 0 => String::new(),
+        n if n == items.len() => "informational".to_string(),
+        n => format!("{n} of them informational"),
+    }
 }
 
 /// What else is worth a look of a probe's items.

@@ -79,12 +79,17 @@ impl Builder<'_> {
     }
 
     fn expectations(&self, questions: &Arc<Questions>) -> Result<Vec<Expectation>, InputError> {
+        let informational = match &self.fields.informational {
+            Some(expression) => self.scope().holds(expression, "informational")?,
+            None => false,
+        };
         let mut variables = self.scope().variables.clone();
         if let Some(gold) = questions.gold.first() {
             variables.insert("answer".to_string(), Value::from(gold));
         }
         let bind = |(i, condition)| {
             Expectation::bind(condition, variables.clone(), questions)
+                .map(|expectation| expectation.informational(informational))
                 .map_err(|reason| self.scope().error(&[Step::Key("expect"), Step::Index(i)], reason))
         };
         self.fields.expect.iter().enumerate().map(bind).collect()

@@ -56,6 +56,8 @@ pub struct Fields<'a> {
     pub id: Option<Field>,
     /// What must hold.
     pub expect: Vec<Arc<Condition>>,
+    /// Of which cases nothing must.
+    pub informational: Option<Expression>,
 }
 
 /// Compiles the templates of one probe.
@@ -113,6 +115,7 @@ impl<'a> Fields<'a> {
             pattern: compiler.optional(probe.pattern.as_ref(), "pattern")?,
             id: compiler.optional(probe.id.as_ref(), "id")?,
             expect,
+            informational: compiler.informational(probe)?,
             probe,
             table,
         })
@@ -162,6 +165,14 @@ impl Compiler<'_> {
                 .map_err(|reason| self.at("expect", Some(i), reason))
         };
         texts.into_iter().enumerate().map(compile).collect()
+    }
+
+    fn informational(&self, probe: &Probe) -> Result<Option<Expression>, InputError> {
+        let Some(flag) = &probe.informational else { return Ok(None) };
+        self.jinja
+            .expression("expression", flag.expression())
+            .map(Some)
+            .map_err(|error| self.at("informational", None, template_error(&error)))
     }
 
     /// Fields that need or exclude each other.
@@ -315,6 +326,16 @@ impl<'a> Scope<'a> {
             let reason = self.missing(&field.template.variables()).unwrap_or_else(|| template_error(&error));
             self.error(&field.way, reason)
         })
+    }
+
+    /// Evaluates an expression that is true or false.
+    pub fn holds(&self, expression: &Expression, key: &'static str) -> Result<bool, InputError> {
+        let failed = |reason: String| self.error(&[Step::Key(key)], reason);
+        let value = expression.eval(self.values()).map_err(|error| {
+            failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
+        })?;
+        bool::try_from(value)
+            .map_err(|_| failed(format!("`{}` is neither true nor false", expression.text().trim())))
     }
 
     /// Evaluates an expression that gives a list of texts.
