@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use super::digest::{plain, tail};
 use super::out::Out;
+use super::side_by_side;
 use super::{Report, Subject};
+use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::table::padded;
 use crate::token::{Vocab, printable, visible};
@@ -135,6 +137,10 @@ impl Report for Table {
         self.failures(suite, &subject.model.vocab)?;
         self.totals(suite)?;
         self.out.flush()
+    }
+
+    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
+        side_by_side::write(&mut self.out, comparison)
     }
 
     fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {

@@ -69,7 +69,12 @@ pub fn rung(n: usize, share: f64) -> ItemOutcome {
 
 /// A suite with something of every kind, everything that is text hostile.
 fn suite() -> SuiteOutcome {
-    let failed = Verdict { text: format!("p('{HOSTILE}') > 0.5"), passed: false, found: HOSTILE.to_string() };
+    let failed = Verdict {
+        text: format!("p('{HOSTILE}') > 0.5"),
+        passed: false,
+        found: HOSTILE.to_string(),
+        informational: false,
+    };
     let mut broken = item(HOSTILE, HOSTILE, 0.25);
     broken.prompt = HOSTILE.to_string();
     broken.choices[0].text = HOSTILE.to_string();
