@@ -17,8 +17,12 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn probe(folder: &Path, args: &[&str]) -> Command {
+    tokenscope(folder, &[&["probe"], args].concat())
+}
+
+fn tokenscope(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
-    command.arg("probe").args(args).current_dir(folder).stdin(Stdio::null());
+    command.args(args).current_dir(folder).stdin(Stdio::null());
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
     {
@@ -484,6 +488,19 @@ fn two_models_stand_side_by_side_and_a_model_does_not_differ_from_itself() {
     for figure in comparison["suites"][0]["figures"].as_array().unwrap() {
         assert_eq!(figure["difference"], 0.0, "{figure}");
     }
+}
+
+#[test]
+fn a_suite_runs_inside_the_repl() {
+    let folder = folder(&[("s.toml", CAPITALS)]);
+    std::fs::write(folder.path().join("script"), "/probe s.toml\n/probe inductoin\n/probe s.toml\n").unwrap();
+    let script = std::fs::File::open(folder.path().join("script")).unwrap();
+    let output = tokenscope(folder.path(), &["repl"]).stdin(script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.matches("4 passed, 0 did not").count(), 2, "{said}{}", stderr(&output));
+    assert!(said.contains("Facts are probable.") && said.contains("{{ land }}"), "{said}");
+    let all = said + &stderr(&output);
+    assert!(all.contains("there is no such suite or file; did you mean induction.en?"), "{all}");
 }
 
 #[test]
