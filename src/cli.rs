@@ -37,6 +37,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// How likely a text is: by token, word, character or line; which continuation is preferred
     Score(ScoreArgs),
+    /// What a text is to a model: token ids, bytes and offsets; also of a chat
+    Tokenize(TokenizeArgs),
     /// List, fetch, describe and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -215,6 +217,24 @@ pub struct ScoreArgs {
     /// Leave out tokens with fewer tokens before them in their window
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub min_context: u32,
+}
+
+/// Flags of `tokenize`.
+#[derive(Args, Clone, Debug)]
+pub struct TokenizeArgs {
+    /// The text
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// Tokenize a conversation instead, as the model reads it: a JSON array of messages, or an object
+    /// with "messages" (and "tools", "chat_template_kwargs")
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["text", "file"])]
+    pub chat: Option<PathBuf>,
+    /// Render the conversation with this chat template instead of the model's
+    #[arg(long, value_name = "FILE", requires = "chat")]
+    pub template: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of probes.

@@ -17,6 +17,7 @@ pub mod scripted;
 mod threads;
 pub mod trial;
 mod trie;
+pub mod vocabulary;
 mod worker;
 
 pub use protocol::*;

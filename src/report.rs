@@ -10,5 +10,6 @@ pub mod score;
 pub mod score_csv;
 pub mod score_table;
 pub mod table;
+pub mod tokens;
 pub mod unit;
 pub mod waterfall;

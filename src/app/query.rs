@@ -1,4 +1,4 @@
-//! `next`, `generate` and `score`: from their flags to answers on standard output.
+//! `next`, `generate`, `score` and `tokenize`: from their flags to answers on standard output.
 //!
 //! Each asks every model that was named, one after the other, so that only one is in memory. Results go
 //! to standard output, everything else to standard error.
@@ -9,6 +9,7 @@ mod next;
 mod progress;
 mod score;
 mod sheet;
+mod tokenize;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
@@ -93,7 +94,7 @@ struct Desk<'a> {
 pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<u8, Failure>> {
     let sampling = match &cli.command {
         Some(Command::Generate(args)) => args.sampling.clone(),
-        Some(Command::Next(_) | Command::Score(_)) => SamplingFlags::default(),
+        Some(Command::Next(_) | Command::Score(_) | Command::Tokenize(_)) => SamplingFlags::default(),
         _ => return None,
     };
     // Raw text is continued as the model has it; a chat's defaults are not wanted here.
@@ -107,6 +108,7 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         Some(Command::Next(args)) => next::run(&mut desk, args),
         Some(Command::Generate(args)) => generate::run(&mut desk, args),
         Some(Command::Score(args)) => score::run(&mut desk, args),
+        Some(Command::Tokenize(args)) => tokenize::run(&mut desk, args),
         _ => Ok(()),
     };
     let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
@@ -145,36 +147,61 @@ impl Desk<'_> {
         }
     }
 
-    /// Loads each model in turn, shows its header and asks it.
-    fn ask_each(
+    /// Loads a model and shows its header.
+    fn load(&self) -> Result<Running, Stop> {
+        let running = Running::load(&self.settings, self.paths, &self.interrupted)?;
+        self.show_header(&running.origin.header());
+        Ok(running)
+    }
+
+    fn show_header(&self, header: &str) {
+        if !self.settings.quiet {
+            eprintln!("{}", printable(header));
+        }
+    }
+
+    /// Loads each model in turn and asks it.
+    fn ask_each(&mut self, ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>) -> Result<(), Stop> {
+        self.each(Desk::load, ask)
+    }
+
+    /// The same for answers that are one JSON object a model.
+    fn ask_each_for_object(
         &mut self,
-        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+        ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.each_for_object(Desk::load, ask)
+    }
+
+    /// Asks what `load` loads for each model, one after the other.
+    fn each<L>(
+        &mut self,
+        load: fn(&Self) -> Result<L, Stop>,
+        mut ask: impl FnMut(&mut Self, &mut L) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let others = self.settings.other_models.clone();
         let names: Vec<String> = std::iter::once(self.settings.model.clone()).chain(others).collect();
         for name in names {
             self.settings.model = name;
-            let mut running = Running::load(&self.settings, self.paths, &self.interrupted)?;
-            if !self.settings.quiet {
-                eprintln!("{}", printable(&running.origin.header()));
-            }
-            ask(self, &mut running)?;
+            let mut loaded = load(self)?;
+            ask(self, &mut loaded)?;
         }
         Ok(())
     }
 
     /// The same for answers that are one JSON object a model: with several models, an object that lists
     /// them.
-    fn ask_each_for_object(
+    fn each_for_object<L>(
         &mut self,
-        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+        load: fn(&Self) -> Result<L, Stop>,
+        mut ask: impl FnMut(&mut Self, &mut L) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let several = !self.settings.other_models.is_empty();
         let mut before: &[u8] = if several { b"{\"models\":[" } else { b"" };
-        self.ask_each(|desk, running| {
+        self.each(load, |desk, loaded| {
             desk.out.write_all(before).map_err(Stop::Output)?;
             before = b",";
-            ask(desk, running)
+            ask(desk, loaded)
         })?;
         self.out.write_all(if several { b"]}\n" } else { b"\n" }).map_err(Stop::Output)
     }

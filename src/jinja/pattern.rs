@@ -79,7 +79,7 @@ enum Piece {
 }
 
 impl Piece {
-    fn write(&self, out: &mut String, captures: &Captures<str>) -> Result<(), Error> {
+    fn write(&self, out: &mut String, captures: &Captures) -> Result<(), Error> {
         let group = match self {
             Piece::Text(text) => {
                 out.push_str(text);

@@ -72,10 +72,18 @@ impl Origin {
         }
     }
 
+    /// One line for people about a vocabulary: nothing is computed, so that only what decides ids counts.
+    pub fn vocabulary_header(&self) -> String {
+        let p = &self.provenance;
+        let hash = p.sha256.as_deref().map_or("unknown", short_hash);
+        let bos = self.bos.as_deref().unwrap_or("none");
+        format!("{} · sha256 {hash} · bos {} ({bos}) · tokenscope {}", self.model, p.bos, p.version)
+    }
+
     /// One line for people.
     pub fn header(&self) -> String {
         let p = &self.provenance;
-        let hash = p.sha256.as_deref().map_or("unknown", |hash| &hash[..hash.len().min(12)]);
+        let hash = p.sha256.as_deref().map_or("unknown", short_hash);
         format!(
             "{} · {} · sha256 {hash} · weights {} · bos {} ({}) · ctx {} · {} threads{} · seed {} · tokenscope {}",
             self.model,
@@ -90,6 +98,10 @@ impl Origin {
             p.version
         )
     }
+}
+
+fn short_hash(hash: &str) -> &str {
+    &hash[..hash.len().min(12)]
 }
 
 /// The policy's name, as on the command line.

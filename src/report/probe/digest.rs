@@ -47,9 +47,9 @@ pub fn provenance(origin: &Origin) -> [(&'static str, Option<String>); 10] {
     ]
 }
 
-/// What did not hold of an item.
+/// What did not hold of an item, and had to.
 pub fn unmet(item: &ItemOutcome) -> impl Iterator<Item = &Verdict> {
-    item.expect.iter().filter(|verdict| !verdict.passed)
+    item.expect.iter().filter(|verdict| verdict.fails())
 }
 
 /// The items of a suite with an expectation that does not hold.

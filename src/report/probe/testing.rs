@@ -72,8 +72,8 @@ fn suite() -> SuiteOutcome {
     let failed = Verdict {
         text: format!("p('{HOSTILE}') > 0.5"),
         passed: false,
-        found: HOSTILE.to_string(),
         informational: false,
+        found: HOSTILE.to_string(),
     };
     let mut broken = item(HOSTILE, HOSTILE, 0.25);
     broken.prompt = HOSTILE.to_string();

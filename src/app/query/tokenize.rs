@@ -1,0 +1,135 @@
+//! `tokenscope tokenize`: a text's tokens, a conversation's.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Desk, Stop};
+use crate::app::Failure;
+use crate::chat::{ChatTemplate, Conversation};
+use crate::cli::TokenizeArgs;
+use crate::engine::{ModelInfo, vocabulary};
+use crate::model::bar::TerminalProgress;
+use crate::model::{Library, Purpose};
+use crate::query::input::{self, InputError};
+use crate::report::record::Origin;
+use crate::report::tokens::{json, of_prompt, of_text, rendered, table};
+
+/// A model's vocabulary, without its weights.
+struct Words {
+    model: ModelInfo,
+    origin: Origin,
+}
+
+impl Words {
+    fn load(desk: &Desk) -> Result<Words, Stop> {
+        let settings = &desk.settings;
+        let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+        let library = Library::at(desk.paths, std::env::current_exe().ok());
+        let file = library.resolve(&settings.model, Purpose::Tokenize, &progress)?;
+        let sha256 = match file.sha256 {
+            Some(sum) => sum,
+            None => library.sha256_of(&file.path, &progress)?,
+        };
+        progress.clear();
+        let model = vocabulary::load(&file.path, &file.name)?;
+        let mut origin = Origin::new(&model, settings, Some(sha256));
+        origin.provenance.quantization = file.summary.quantization;
+        desk.show_header(&origin.vocabulary_header());
+        Ok(Words { model, origin })
+    }
+}
+
+pub(super) fn run(desk: &mut Desk, args: &TokenizeArgs) -> Result<(), Stop> {
+    match &args.chat {
+        Some(path) => {
+            let chat = Chat::read(path, args.template.as_deref())?;
+            each(desk, args, |desk, words| chat.answer(desk, args, words))
+        }
+        None => {
+            let text = input::read(args.text.text.as_deref(), args.text.file.as_deref())?;
+            each(desk, args, |desk, words| of_raw(desk, args, words, &text))
+        }
+    }
+}
+
+fn each(
+    desk: &mut Desk,
+    args: &TokenizeArgs,
+    ask: impl FnMut(&mut Desk, &mut Words) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    if args.json { desk.each_for_object(Words::load, ask) } else { desk.each(Words::load, ask) }
+}
+
+fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> Result<(), Stop> {
+    let encoded = desk.encoder_of(&words.model)?.encode(text)?;
+    if let Some(from) = encoded.rewritten_from {
+        let at = from + 1;
+        desk.say(&format!("this tokenizer reads another text than this from byte {at} on: no offsets there"));
+    }
+    let vocab = &words.model.vocab;
+    match args.json {
+        true => json(&mut desk.out, of_text(&encoded), vocab, (&words.origin, None)),
+        false => table(&mut desk.out, of_text(&encoded), vocab, false),
+    }
+    .map_err(Stop::Output)
+}
+
+/// A conversation, and the template to render it with.
+struct Chat {
+    conversation: Conversation,
+    /// Its file and text.
+    template: Option<(PathBuf, String)>,
+}
+
+impl Chat {
+    fn read(path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
+        let bytes = read_file(path)?;
+        let conversation = Conversation::from_json(&bytes)
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let template = template.map(|path| {
+            let bytes = read_file(path)?;
+            let text = String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to() + 1;
+                Failure::usage(format!("{}: byte {at} is no UTF-8", path.display()))
+            })?;
+            Ok::<_, Stop>((path.to_path_buf(), text))
+        });
+        Ok(Chat { conversation, template: template.transpose()? })
+    }
+
+    fn answer(&self, desk: &mut Desk, args: &TokenizeArgs, words: &Words) -> Result<(), Stop> {
+        let model = &words.model;
+        let source = self.template.as_ref().map(|(_, text)| text.as_str());
+        let wrong = |error: &dyn std::fmt::Display| match &self.template {
+            Some((path, _)) => Failure::usage(format!("{}: {error}", path.display())),
+            None => Failure::usage(error),
+        };
+        let template = ChatTemplate::of_model(model, source).map_err(|error| wrong(&error))?;
+        let prompt = template
+            .encode_conversation(&self.conversation, true, model.tokenizer.as_ref(), &model.vocab)
+            .map_err(|error| wrong(&error))?;
+        for note in &prompt.notes {
+            desk.say(&note.to_string());
+        }
+        let tokens = of_prompt(&prompt);
+        if args.json {
+            let head = (&words.origin, Some(prompt.text.as_str()));
+            return json(&mut desk.out, tokens, &model.vocab, head).map_err(Stop::Output);
+        }
+        let paint = desk.paint();
+        rendered(&mut desk.out, &prompt, paint)
+            .and_then(|()| table(&mut desk.out, tokens, &model.vocab, true))
+            .map_err(Stop::Output)
+    }
+}
+
+/// A file's bytes; `-` is standard input.
+fn read_file(path: &Path) -> Result<Vec<u8>, InputError> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(InputError::Stdin)?;
+        return Ok(bytes);
+    }
+    input::read(None, Some(path))
+}

@@ -1,0 +1,30 @@
+//! A model's vocabulary without its weights: all that tokenizing needs, and all that some files hold.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::llama::Model;
+use super::{EngineError, ModelInfo, Tokenize};
+
+/// Loads the vocabulary of a file that [`crate::model`] has checked for this purpose. What only a
+/// running model has is zero: context, threads, weights.
+///
+/// # Errors
+/// [`EngineError::Load`].
+pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
+    let model = Arc::new(Model::load_vocabulary(path)?);
+    Ok(ModelInfo {
+        name: name.to_string(),
+        path: path.to_path_buf(),
+        architecture: model.architecture(),
+        quantization: model.quantization(),
+        parameters: 0,
+        bytes: 0,
+        trained_context: 0,
+        context: 0,
+        threads: 0,
+        chat_template: model.chat_template(),
+        vocab: Arc::clone(model.vocab()),
+        tokenizer: model as Arc<dyn Tokenize>,
+    })
+}

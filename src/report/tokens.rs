@@ -1,0 +1,172 @@
+//! The tokens of a text or of a rendered conversation, as JSON and as a table.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::bars::Paint;
+use super::output::ObjectWriter;
+use super::record::Origin;
+use super::table::padded;
+use crate::chat::Prompt;
+use crate::query::text::Encoded;
+use crate::token::{TokenId, Vocab, printable};
+
+/// Columns of a token's text.
+const TEXT: usize = 18;
+/// Bytes of a token that a table shows.
+const BYTES: usize = 24;
+
+/// A token and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The token.
+    pub id: TokenId,
+    /// Its bytes in the text; `None` for an inserted token and where the tokenizer rewrote the text.
+    pub span: Option<Range<usize>>,
+    /// Whether it holds any of what somebody wrote, and not only scaffold or an inserted token.
+    pub typed: bool,
+}
+
+/// The tokens of a raw text.
+pub fn of_text(encoded: &Encoded) -> impl Iterator<Item = Place> {
+    let inserted = usize::from(encoded.has_bos);
+    encoded.pieces.iter().enumerate().map(move |(index, piece)| Place {
+        id: piece.id,
+        span: piece.span.clone(),
+        typed: index >= inserted,
+    })
+}
+
+/// The tokens of a conversation.
+pub fn of_prompt(prompt: &Prompt) -> impl Iterator<Item = Place> {
+    prompt.tokens.iter().map(|token| Place {
+        id: token.id,
+        span: Some(token.start..token.end),
+        typed: token.typed,
+    })
+}
+
+#[derive(Serialize)]
+struct Head<'a> {
+    #[serde(flatten)]
+    origin: &'a Origin,
+    /// The rendered conversation, which offsets refer to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Record<'a> {
+    id: TokenId,
+    bytes: &'a [u8],
+    text: String,
+    start: Option<usize>,
+    end: Option<usize>,
+    special: bool,
+    typed: bool,
+}
+
+/// Writes one object; `rendered` is the text of a conversation.
+///
+/// # Errors
+/// Those of the writer.
+pub fn json(
+    out: &mut impl Write,
+    tokens: impl Iterator<Item = Place>,
+    vocab: &Vocab,
+    (origin, rendered): (&Origin, Option<&str>),
+) -> io::Result<()> {
+    let mut object = ObjectWriter::begin(out)?;
+    object.fields(&Head { origin, text: rendered })?;
+    object.begin_list("tokens")?;
+    for Place { id, span, typed } in tokens {
+        let (start, end) = span.map(|span| (span.start, span.end)).unzip();
+        object.item(&Record {
+            id,
+            bytes: vocab.bytes(id),
+            text: vocab.text(id),
+            start,
+            end,
+            special: vocab.is_control(id),
+            typed,
+        })?;
+    }
+    object.end_list()?;
+    object.end()
+}
+
+/// Writes a row a token: number, id, text, its place in the text in bytes, what it is, its bytes.
+///
+/// # Errors
+/// Those of the writer.
+pub fn table(
+    out: &mut impl Write,
+    tokens: impl Iterator<Item = Place>,
+    vocab: &Vocab,
+    is_chat: bool,
+) -> io::Result<()> {
+    let head = (padded("text", TEXT), padded("kind", KIND));
+    writeln!(out, "{:>7} {:>7}  {} {:>9} {:>9}  {} bytes", "token", "id", head.0, "start", "end", head.1)?;
+    let mut count = 0;
+    for place in tokens {
+        count += 1;
+        let text = padded(&vocab.visible(place.id), TEXT);
+        let (start, end) = match &place.span {
+            Some(span) => (span.start.to_string(), span.end.to_string()),
+            None => ("–".to_string(), "–".to_string()),
+        };
+        let kind = padded(kind(&place, vocab, is_chat), KIND);
+        let bytes = hex(vocab.bytes(place.id));
+        writeln!(out, "{count:>7} {:>7}  {text} {start:>9} {end:>9}  {kind} {bytes}", place.id)?;
+    }
+    writeln!(out, "{count} {}", if count == 1 { "token" } else { "tokens" })
+}
+
+/// Columns of a kind.
+const KIND: usize = 8;
+
+fn kind(place: &Place, vocab: &Vocab, is_chat: bool) -> &'static str {
+    match (vocab.is_control(place.id), is_chat, place.typed) {
+        (true, _, _) => "special",
+        (_, false, false) => "inserted",
+        (_, true, false) => "scaffold",
+        (_, true, true) => "typed",
+        _ if vocab.is_user_defined(place.id) => "added",
+        _ => "",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let shown: Vec<String> = bytes.iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let more = bytes.len().saturating_sub(BYTES);
+    let rest = if more > 0 { format!(" … {more} more") } else { String::new() };
+    format!("{}{rest}", shown.join(" "))
+}
+
+/// Writes a rendered conversation, its scaffold dim.
+///
+/// # Errors
+/// Those of the writer.
+pub fn rendered(out: &mut impl Write, prompt: &Prompt, paint: Paint) -> io::Result<()> {
+    let mut at = 0;
+    let mut stretch = |out: &mut dyn Write, end: usize, typed: bool| {
+        let Some(text) = prompt.text.get(at..end) else { return Ok(()) };
+        at = end;
+        let text = printable(text);
+        write!(out, "{}", if typed { text } else { paint.dim(&text) })
+    };
+    let mut typed = false;
+    for token in &prompt.tokens {
+        if token.typed != typed {
+            stretch(out, token.start, typed)?;
+            typed = token.typed;
+        }
+    }
+    stretch(out, prompt.text.len(), typed)?;
+    writeln!(out, "{}", if prompt.text.ends_with('\n') { "" } else { "\n" })
+}
+
+#[cfg(test)]
+mod tests;
