@@ -266,12 +266,26 @@ pub struct ProbeArgs {
     /// Go on from a results file (jsonl), and complete it
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
+    /// Compare with an earlier run's results (jsonl), and fail where something has become worse
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// How far a share of passed items or right answers may fall below the baseline's (or, where there is
+    /// none, by what part bits per byte may rise)
+    #[arg(long, value_name = "X", requires = "baseline", default_value_t = 0.0, value_parser = share)]
+    pub tolerance: f64,
     /// Say how many tokens were computed, and how many a naive scorer would have
     #[arg(long)]
     pub stats: bool,
     /// One JSON object a line: the same as --report jsonl
     #[arg(long)]
     pub json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|x| (0.0..=1.0).contains(x))
+        .ok_or_else(|| "a number from 0 to 1 is wanted".to_string())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::chat::system;
 use crate::model::ALIASES;
+use crate::probe::shipped::SUITES;
 use crate::settings::key::Key;
 use crate::text::nearest;
 
@@ -34,6 +35,8 @@ pub enum Command {
     Generate(String),
     /// The tokens of a text.
     Tokens(String),
+    /// Run a suite of probes: its name or its file.
+    Probe(String),
     /// Score the last reply under another question or system prompt.
     Rescore(Premise),
     /// Say something in the conversation.
@@ -78,6 +81,8 @@ pub enum Argument {
     Number,
     /// A model.
     Model,
+    /// A suite of probes.
+    Suite,
     /// A file.
     File,
 }
@@ -138,6 +143,12 @@ pub const COMMANDS: &[Spec] = &[
         usage: "TEXT",
         help: "the tokens of a text: ids and bytes",
         argument: Argument::Text,
+    },
+    Spec {
+        name: "/probe",
+        usage: "SUITE|FILE",
+        help: "run a suite of probes on this model: what it expects, and what was found",
+        argument: Argument::Suite,
     },
     Spec {
         name: "/chat",
@@ -277,6 +288,7 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
         "/compare" => Command::Compare(texts(spec, &needed_text()?)?),
         "/generate" => Command::Generate(needed_text()?),
         "/tokens" => Command::Tokens(needed_text()?),
+        "/probe" => Command::Probe(needed()?),
         "/chat" => Command::Chat(needed()?),
         "/rescore" => Command::Rescore(premise(needed()?)),
         "/system" => Command::System(argument),
@@ -370,6 +382,11 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
             .iter()
             .filter(|alias| alias.name.starts_with(rest))
             .map(|alias| completion(before.clone(), alias.name, alias.title))
+            .collect(),
+        Argument::Suite => SUITES
+            .iter()
+            .filter(|(suite, _)| suite.starts_with(rest))
+            .map(|(suite, _)| completion(before.clone(), suite, ""))
             .collect(),
         Argument::Command => COMMANDS
             .iter()

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod blimp;
 pub mod choose;
+pub mod compare;
 pub mod dataset;
 pub mod error;
 pub mod expect;

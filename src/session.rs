@@ -198,6 +198,7 @@ impl Session {
             Command::Compare(texts) => self.ask(Ask::Compare(texts)),
             Command::Generate(text) => self.ask(Ask::Generate(text)),
             Command::Tokens(text) => self.ask(Ask::Tokens(text)),
+            Command::Probe(name) => self.ask(Ask::Probe(name)),
             Command::Step(n) => {
                 let draft = self.accept(n)?;
                 self.ask(Ask::Step(draft))

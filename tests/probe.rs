@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use tokenscope::model::{Library, Purpose, Silent};
 
 /// A folder with these files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -16,8 +17,12 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn probe(folder: &Path, args: &[&str]) -> Command {
+    tokenscope(folder, &[&["probe"], args].concat())
+}
+
+fn tokenscope(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
-    command.arg("probe").args(args).current_dir(folder).stdin(Stdio::null());
+    command.args(args).current_dir(folder).stdin(Stdio::null());
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
     {
@@ -390,6 +395,9 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
         ("p.yaml", python),
         ("s.toml", &ladder(2)),
         ("x.jsonl", "{\"a\": 1}\n"),
+        ("empty.jsonl", ""),
+        // Whatever is wrong is found before a model is read.
+        ("bad.gguf", "GGUF and then nothing"),
     ]);
     let path = folder.path();
     for (args, reason) in [
@@ -411,6 +419,13 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
             "x.jsonl:1: these are no results of `tokenscope probe --report jsonl`",
         ),
         (vec!["s.toml", "--limit", "0"], "a number from 1 is wanted"),
+        (vec!["s.toml", "--tolerance", "0.1"], "--baseline <FILE>"),
+        (vec!["s.toml", "--baseline", "nowhere.jsonl", "-m", "bad.gguf"], "nowhere.jsonl"),
+        (
+            vec!["s.toml", "--baseline", "empty.jsonl", "-m", "bad.gguf"],
+            "empty.jsonl: no item of these suites is in these results",
+        ),
+        (vec!["s.toml", "-m", "bad.gguf", "-m", "bad.gguf"], "-m bad.gguf is given twice"),
     ] {
         let output = run(path, &[&args[..], &["--report", "table=out.txt"]].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
@@ -421,6 +436,71 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
     }
     let output = run(path, &["s.toml", "-m", "nowhere.gguf"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_that_is_worse_than_its_baseline_ends_with_1() {
+    // Which of two numbers was meant decides what is right; the model's answers stay what they are.
+    let other = CAPITALS
+        .replace("'Italy': 1", "'Italy': 2")
+        .replace("expect  = [", "informational = true\nexpect  = [");
+    let folder = folder(&[("s.toml", CAPITALS), ("other.toml", &other)]);
+    let path = folder.path();
+    let output = run(path, &["s.toml", "--report", "jsonl=before.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let same = records(path, &["s.toml", "--baseline", "before.jsonl"], 0);
+    let comparison = same.last().unwrap();
+    assert_eq!((&comparison["type"], &comparison["baseline"]), (&"comparison".into(), &true.into()));
+    assert!(comparison.get("regressions").is_none());
+    let worse = records(path, &["other.toml", "--baseline", "before.jsonl"], 1);
+    let regressions = worse.last().unwrap()["regressions"].as_array().unwrap();
+    assert!(
+        regressions.contains(&"capitals: acc was 1.0000 and is 0.6667".into()),
+        "{regressions:?}: nothing else fails here"
+    );
+    let output = run(path, &["other.toml", "--baseline", "before.jsonl", "--tolerance", "0.5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn two_models_stand_side_by_side_and_a_model_does_not_differ_from_itself() {
+    let file = Library::open().unwrap().resolve("smollm2-135m", Purpose::Run, &Silent).unwrap().path;
+    let suite = CAPITALS.replace("expect  = [", "expect  = [\"delta('smollm2-135m', 'twin') == 0\", ");
+    let folder = folder(&[("s.toml", &suite)]);
+    let path = folder.path();
+    std::fs::copy(file, path.join("twin.gguf")).unwrap();
+    let all = records(path, &["s.toml", "-m", "smollm2-135m", "-m", "twin.gguf"], 0);
+    let models: Vec<&Value> = all
+        .iter()
+        .filter(|record| record.get("provenance").is_some())
+        .map(|record| &record["model"])
+        .collect();
+    assert_eq!(models, ["smollm2-135m", "twin"]);
+    let items = items(&all);
+    assert_eq!(items.len(), 8);
+    // A difference is judged when both have answered.
+    let expects = |item: &Value| item["expect"].as_array().unwrap().len();
+    assert_eq!((expects(items[0]), expects(items[4])), (3, 4));
+    let comparison = all.last().unwrap();
+    assert_eq!((&comparison["first"], &comparison["other"]), (&"smollm2-135m".into(), &"twin".into()));
+    assert!(comparison["divergence"]["nats"].as_f64().unwrap() < 1e-6);
+    assert!(comparison["divergence"]["tokens"].as_u64().unwrap() >= 3);
+    for figure in comparison["suites"][0]["figures"].as_array().unwrap() {
+        assert_eq!(figure["difference"], 0.0, "{figure}");
+    }
+}
+
+#[test]
+fn a_suite_runs_inside_the_repl() {
+    let folder = folder(&[("s.toml", CAPITALS)]);
+    std::fs::write(folder.path().join("script"), "/probe s.toml\n/probe inductoin\n/probe s.toml\n").unwrap();
+    let script = std::fs::File::open(folder.path().join("script")).unwrap();
+    let output = tokenscope(folder.path(), &["repl"]).stdin(script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.matches("4 passed, 0 did not").count(), 2, "{said}{}", stderr(&output));
+    assert!(said.contains("Facts are probable.") && said.contains("{{ land }}"), "{said}");
+    let all = said + &stderr(&output);
+    assert!(all.contains("there is no such suite or file; did you mean induction.en?"), "{all}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `tokenscope probe`: from files to suites, from suites to reports, from outcomes to an exit code.
 
+mod compared;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,15 +11,17 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Failure, INTERRUPTED, OK, Running, USAGE};
+use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
-use crate::engine::{CancelFlag, EngineError};
+use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
 use crate::model::bar::watch_signals;
 use crate::paths::Paths;
+use crate::probe::compare::Comparison;
 use crate::probe::error::InputError;
 use crate::probe::item::Suite;
 use crate::probe::load::{self, Selection};
 use crate::probe::outcome::{Cost, RunOutcome};
-use crate::probe::run::{Emitted, Run, drive};
+use crate::probe::run::{Emitted, Peers, Run, drive};
 use crate::probe::task::DataFiles;
 use crate::probe::{shipped, suite};
 use crate::report::output::is_closed_pipe;
@@ -26,6 +30,7 @@ use crate::report::probe::{Kind, Report, ReportError, Subject, Target, open};
 use crate::sampling::Sampling;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
 use crate::token::printable;
+use compared::{Baseline, MOST_TOKENS, divergence};
 
 /// An expectation failed.
 const FAILED: u8 = 1;
@@ -59,9 +64,21 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
         return check(&selection);
     }
     let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    if let Some(twice) = settings.other_models.iter().find(|other| **other == settings.model) {
+        return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
+    }
     let targets = targets(args)?;
     let suites = load::load(&selection)?;
+    let baseline = args.baseline.as_deref().map(|path| Baseline::read(path, args.tolerance, &suites));
+    let baseline = baseline.transpose()?;
     let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();
+    let groups = match settings.other_models.as_slice() {
+        [] => by_model(suites, !cli.flags.model.is_empty()),
+        others => {
+            let models = std::iter::once(&settings.model).chain(others);
+            models.map(|model| (Some(model.clone()), suites.clone())).collect()
+        }
+    };
     let session = Session {
         settings,
         paths,
@@ -70,8 +87,12 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
         stats: args.stats,
         interrupted: watch_signals().unwrap_or_default(),
         runs: Vec::new(),
+        baseline,
+        peers: Peers::default(),
+        loaded: Vec::new(),
+        sequences: Vec::new(),
     };
-    session.run(by_model(suites, !cli.flags.model.is_empty()), earlier)
+    session.run(groups, earlier)
 }
 
 /// Prints to standard output; nobody reading is no error.
@@ -169,6 +190,13 @@ struct Session<'a> {
     stats: bool,
     interrupted: Arc<AtomicBool>,
     runs: Vec<RunOutcome>,
+    baseline: Option<Baseline>,
+    /// What the models said so far, where several run the same suites.
+    peers: Peers,
+    /// How each of them was loaded.
+    loaded: Vec<LoadOptions>,
+    /// Where the first one's distributions are compared with the others'.
+    sequences: Vec<Sequence>,
 }
 
 impl Session<'_> {
@@ -178,7 +206,10 @@ impl Session<'_> {
         earlier: Vec<Results>,
     ) -> Result<u8, Failure> {
         let (mut failure, mut closed) = (None, false);
-        for (model, suites) in groups {
+        let several = !self.settings.other_models.is_empty();
+        let models = groups.len();
+        for (place, (model, suites)) in groups.into_iter().enumerate() {
+            self.peers.more = several && place + 1 < models;
             let settings = Settings {
                 model: model.unwrap_or_else(|| self.settings.model.clone()),
                 ..self.settings.clone()
@@ -205,18 +236,50 @@ impl Session<'_> {
                 }
             }
         }
+        let mut comparisons = Vec::new();
+        if failure.is_none() && !closed && !self.runs.iter().any(|run| run.interrupted) {
+            match self.compare(several) {
+                Ok(all) => comparisons = all,
+                Err(error) => failure = Some(error),
+            }
+        }
+        let told = self.reports.iter_mut().try_for_each(|report| {
+            comparisons.iter().try_for_each(|comparison| report.comparison(comparison))
+        });
         // Every one of them: that nobody reads the first is no loss of the second.
         let written =
             self.reports.iter_mut().map(|report| report.finish(&self.runs)).fold(Ok(()), Result::and);
         self.tell_cost();
-        match (failure, written) {
+        let worse = comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
+        match (failure, told.and(written)) {
             (Some(failure), _) => Err(failure),
             (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
             _ if closed => Ok(OK),
             _ if self.runs.iter().any(|run| run.interrupted) => Ok(INTERRUPTED),
-            _ if self.runs.iter().any(RunOutcome::failed) => Ok(FAILED),
+            _ if worse || self.runs.iter().any(RunOutcome::failed) => Ok(FAILED),
             _ => Ok(OK),
         }
+    }
+
+    /// Each model beside the first one, and each beside its earlier run.
+    fn compare(&self, several: bool) -> Result<Vec<Comparison>, Failure> {
+        let mut comparisons = Vec::new();
+        if let (true, Some((first, others))) = (several, self.runs.split_first()) {
+            let cancel = CancelFlag::from(Arc::clone(&self.interrupted));
+            for (other, options) in others.iter().zip(self.loaded.iter().skip(1)) {
+                let mut comparison = Comparison::new(first, other);
+                comparison.divergence = divergence(&self.loaded[0], options, &self.sequences, &cancel)?;
+                comparisons.push(comparison);
+            }
+        }
+        if let Some(baseline) = &self.baseline {
+            let before = comparisons.len();
+            comparisons.extend(self.runs.iter().filter_map(|run| baseline.compare(run)));
+            if comparisons.len() == before {
+                return Err(Failure::usage(baseline.unlike()));
+            }
+        }
+        Ok(comparisons)
     }
 
     fn one_model(
@@ -235,6 +298,7 @@ impl Session<'_> {
         };
         let cancel = CancelFlag::from(Arc::clone(&self.interrupted));
         let mut run = Run::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
+        run.join(std::mem::take(&mut self.peers));
         let bar = progress_bar(run.progress().total, settings.quiet);
         let subject = Subject { origin: &running.origin, model: &running.model };
         let reports = &mut self.reports;
@@ -255,6 +319,13 @@ impl Session<'_> {
             let suite = run.conclude(suite);
             written = reports.iter_mut().try_for_each(|report| report.suite(subject, suite));
         }
+        self.peers = run.leave();
+        if self.loaded.is_empty() && !self.settings.other_models.is_empty() {
+            self.sequences = run.sequences(MOST_TOKENS);
+        }
+        self.loaded.push(running.options);
+        // One model at a time.
+        running.client.shut_down(PATIENCE);
         self.runs.push(run.into_outcome());
         match (written, outcome) {
             (Err(error), _) if is_closed_pipe(&error) => Ok(Ended::Closed),

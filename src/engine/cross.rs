@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::llama::{Batch, Context, ContextParams, Model, SeqId};
 use super::{CancelFlag, EngineError, FinishReason, LoadOptions, Sequence, Threads};
-use crate::distribution::cross_entropy;
+use crate::distribution::{RowError, cross_entropy};
 
 /// Rows of logits held at once, of either model.
 const CHUNK: usize = 64;
@@ -23,12 +23,41 @@ pub fn cross_entropies(
     reference: &LoadOptions,
     sequences: &[Sequence],
     cancel: &CancelFlag,
+    each: impl FnMut(Vec<f32>),
+) -> Result<FinishReason, EngineError> {
+    compared((model, reference), sequences, cancel, cross_entropy, each)
+}
+
+/// As [`cross_entropies`], but Σ p_reference ln(p_reference ÷ p), the Kullback–Leibler divergence of the
+/// model from the reference.
+///
+/// # Errors
+/// As [`cross_entropies`].
+pub fn divergences(
+    model: &LoadOptions,
+    reference: &LoadOptions,
+    sequences: &[Sequence],
+    cancel: &CancelFlag,
+    each: impl FnMut(Vec<f32>),
+) -> Result<FinishReason, EngineError> {
+    let divergence = |reference: &[f32], own: &[f32]| {
+        // Two sums of one size: what is below zero is rounding.
+        Ok((cross_entropy(reference, own)? - cross_entropy(reference, reference)?).max(0.0))
+    };
+    compared((model, reference), sequences, cancel, divergence, each)
+}
+
+fn compared(
+    (model, reference): (&LoadOptions, &LoadOptions),
+    sequences: &[Sequence],
+    cancel: &CancelFlag,
+    measure: impl Fn(&[f32], &[f32]) -> Result<f64, RowError>,
     mut each: impl FnMut(Vec<f32>),
 ) -> Result<FinishReason, EngineError> {
     let cells = sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(1);
     let mut pair = Pair::load(model, reference, cells, cancel)?;
     for sequence in sequences {
-        match pair.compare(sequence, cancel)? {
+        match pair.compare(sequence, cancel, &measure)? {
             Some(values) => each(values),
             None => return Ok(FinishReason::Cancelled),
         }
@@ -63,7 +92,12 @@ impl Pair {
     }
 
     /// `None` when cancelled.
-    fn compare(&mut self, sequence: &Sequence, cancel: &CancelFlag) -> Result<Option<Vec<f32>>, EngineError> {
+    fn compare(
+        &mut self,
+        sequence: &Sequence,
+        cancel: &CancelFlag,
+        measure: &impl Fn(&[f32], &[f32]) -> Result<f64, RowError>,
+    ) -> Result<Option<Vec<f32>>, EngineError> {
         self.own.clear();
         self.reference.clear();
         let mut values = Vec::new();
@@ -83,7 +117,7 @@ impl Pair {
             self.reference.decode(&self.batch)?;
             for index in 0..chunk.len() {
                 if let (Some(own), Some(reference)) = (self.own.logits(index), self.reference.logits(index)) {
-                    values.push(cross_entropy(reference, own)? as f32);
+                    values.push(measure(reference, own)? as f32);
                 }
             }
         }

@@ -37,8 +37,16 @@ pub struct Condition {
 pub struct Expectation {
     condition: Arc<Condition>,
     variables: IndexMap<String, Value>,
-    asks: IndexSet<Ask>,
+    needs: Needs,
     informational: bool,
+}
+
+/// What an expectation needs.
+#[derive(Clone, Debug, Default)]
+struct Needs {
+    asks: IndexSet<Ask>,
+    /// Models it names.
+    models: IndexSet<String>,
 }
 
 /// Something that must hold for the figures of a suite.
@@ -124,8 +132,8 @@ impl Expectation {
         for expression in condition.calls.iter().chain([&condition.expression]) {
             expression.eval(scope.clone()).map_err(|error| explain(&error, text))?;
         }
-        let asks = wanted.lock().map(|wanted| wanted.clone()).unwrap_or_default();
-        Ok(Expectation { condition: Arc::clone(condition), variables, asks, informational: false })
+        let needs = wanted.lock().map(|wanted| wanted.clone()).unwrap_or_default();
+        Ok(Expectation { condition: Arc::clone(condition), variables, needs, informational: false })
     }
 
     /// Whether it is only reported.
@@ -145,7 +153,12 @@ impl Expectation {
 
     /// What has to be found out for it.
     pub fn asks(&self) -> impl Iterator<Item = &Ask> {
-        self.asks.iter()
+        self.needs.asks.iter()
+    }
+
+    /// The models whose answers it compares.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.needs.models.iter().map(String::as_str)
     }
 
     /// Evaluates it. Where one question is put in several ways it must hold for each of them.
@@ -264,11 +277,12 @@ struct Phase {
 }
 
 /// First phase: remembers what is needed and gives plausible values.
-fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<IndexSet<Ask>>>) -> Phase {
+fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<Needs>>) -> Phase {
     let (shared, wanted) = (Arc::clone(questions), Arc::clone(wanted));
     let function: Function = Arc::new(move |_, quantity| {
         if let Ok(mut wanted) = wanted.lock() {
-            wanted.extend(quantity.asks(&shared));
+            wanted.asks.extend(quantity.asks(&shared));
+            wanted.models.extend(quantity.models().map(str::to_string));
         }
         Ok(quantity.placeholder())
     });

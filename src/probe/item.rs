@@ -80,6 +80,13 @@ pub struct Item {
     pub asks: IndexSet<Ask>,
 }
 
+impl Item {
+    /// The first prompt's text; empty where there is none.
+    pub fn prompt(&self) -> String {
+        self.questions.prompts.first().map_or_else(String::new, Prompt::text)
+    }
+}
+
 /// What the model reads before it predicts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prompt {

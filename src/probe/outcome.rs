@@ -289,19 +289,23 @@ impl SuiteOutcome {
 }
 
 impl ItemOutcome {
-    /// Reads what the model said. `models` holds what each model of the run said, where there are
-    /// several.
+    /// Reads what the model said. `models` holds what it and the models before it said, where there are
+    /// several; an expectation that names one that is still to come (`more`) is left to that one's run.
     pub fn new(
         suite: &Suite,
         index: usize,
         answers: Arc<Answers>,
-        models: &Arc<IndexMap<String, Arc<Answers>>>,
+        (models, more): (Arc<IndexMap<String, Arc<Answers>>>, bool),
     ) -> ItemOutcome {
         let item = &suite.items[index];
-        let view = View { questions: Arc::clone(&item.questions), answers, models: Arc::clone(models) };
+        let view = View { questions: Arc::clone(&item.questions), answers, models };
         let (questions, answers) = (&*view.questions, &*view.answers);
         let (choices, best) = choices(questions, answers);
-        let expect: Vec<Verdict> = item.expect.iter().map(|expectation| expectation.judge(&view)).collect();
+        let due = item
+            .expect
+            .iter()
+            .filter(|expectation| !more || expectation.models().all(|model| view.models.contains_key(model)));
+        let expect: Vec<Verdict> = due.map(|expectation| expectation.judge(&view)).collect();
         let predictions = syntaxgym::judge(questions, answers);
         let failed = expect.iter().any(|verdict| !verdict.passed);
         let mut outcome = ItemOutcome {

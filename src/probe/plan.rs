@@ -211,6 +211,20 @@ impl ItemPlan {
         real.map(|planned| planned.sequence.tokens.len() - 1).sum()
     }
 
+    /// The sequence of an item's right choice, else of its target, else the first that has a text; `None`
+    /// where nothing has context.
+    pub fn telling(&self, item: &Item) -> Option<&Sequence> {
+        let questions = &item.questions;
+        let choice = questions.gold.first().and_then(|gold| questions.choices.get(gold));
+        let choice = choice.map(|choice| (choice.prompt, &choice.continuation));
+        let wanted = choice.or(questions.target.as_ref().map(|target| (0, target)));
+        let wanted = wanted.map(|(prompt, text)| Ask::Text { prompt, text: text.clone() });
+        let text = |planned: &&Planned| !matches!(item.asks[planned.ask], Ask::Next { .. });
+        let right = |planned: &&Planned| Some(&item.asks[planned.ask]) == wanted.as_ref();
+        let found = self.sequences.iter().find(right).or_else(|| self.sequences.iter().find(text));
+        found.map(|planned| &planned.sequence).filter(|sequence| sequence.tokens.len() > 1)
+    }
+
     /// How many parts its answers have.
     pub fn parts(&self) -> usize {
         self.sequences.len() + self.jobs.iter().map(|job| job.n).sum::<usize>() + self.empty.len()

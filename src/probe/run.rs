@@ -18,7 +18,7 @@ use super::plan::{self, ItemPlan, Job};
 use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, ModelInfo, RequestId, Sample, ScoreBatch,
-    Timing,
+    Sequence, Timing,
 };
 use crate::sampling::Sampling;
 use crate::settings::Bos;
@@ -45,6 +45,20 @@ pub struct Run {
     next: (usize, usize),
     interrupted: bool,
     cost: Cost,
+    peers: Peers,
+    /// What this model said to items that compare models.
+    said: Said,
+}
+
+/// Answers by suite and item.
+type Said = HashMap<(usize, usize), Arc<Answers>>;
+
+/// What models said that ran before, where several run the same suites.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    said: IndexMap<String, Said>,
+    /// Whether further models come.
+    pub more: bool,
 }
 
 /// A suite on its way.
@@ -126,17 +140,47 @@ impl Run {
             next: (0, 0),
             interrupted: false,
             cost: Cost::default(),
+            peers: Peers::default(),
+            said: Said::new(),
         };
         run.recall(earlier);
         run.enqueue();
         Ok(run)
     }
 
+    /// Makes it one of several models' runs; to be called before anything is asked.
+    pub fn join(&mut self, peers: Peers) {
+        self.peers = peers;
+    }
+
+    /// What the models said so far, this one's answers included, for the next one's run.
+    pub fn leave(&mut self) -> Peers {
+        let mut peers = std::mem::take(&mut self.peers);
+        peers.said.insert(self.model.name.clone(), std::mem::take(&mut self.said));
+        peers
+    }
+
+    /// For each item the sequence that says most about how its texts are expected: that of its right
+    /// choice, its target, or the first there is. No more than `most` tokens are scored.
+    pub fn sequences(&self, most: usize) -> Vec<Sequence> {
+        let items = self.suites.iter().flat_map(|planned| planned.suite.items.iter().zip(&planned.plans));
+        let mut left = most;
+        let chosen = items.filter_map(|(item, plan)| plan.telling(item)).map_while(|sequence| {
+            left = left.checked_sub(sequence.tokens.len() - sequence.from.max(1))?;
+            Some(Sequence { tokens: sequence.tokens.clone(), from: sequence.from.max(1) })
+        });
+        chosen.collect()
+    }
+
     fn recall(&mut self, earlier: Vec<ItemOutcome>) {
         for item in earlier {
             let known = self.suites.iter_mut().find(|planned| planned.suite.name == item.suite);
             if let Some(planned) = known
-                && planned.suite.items.get(item.index).is_some_and(|now| is_same(now, &item))
+                && planned
+                    .suite
+                    .items
+                    .get(item.index)
+                    .is_some_and(|now| is_same(now, &item) && !compares(now))
             {
                 planned.ready.insert(item.index, item);
             }
@@ -320,8 +364,18 @@ impl Run {
             return;
         }
         if let Some(answers) = planned.partial.remove(&i) {
-            let models = Arc::new(IndexMap::new());
-            planned.ready.insert(i, ItemOutcome::new(&planned.suite, i, Arc::new(answers), &models));
+            let answers = Arc::new(answers);
+            let mut models = IndexMap::new();
+            if compares(&planned.suite.items[i]) {
+                let before = self.peers.said.iter();
+                models.extend(
+                    before.filter_map(|(model, said)| Some((model.clone(), Arc::clone(said.get(&(s, i))?)))),
+                );
+                models.insert(self.model.name.clone(), Arc::clone(&answers));
+                self.said.insert((s, i), Arc::clone(&answers));
+            }
+            let models = (Arc::new(models), self.peers.more);
+            planned.ready.insert(i, ItemOutcome::new(&planned.suite, i, answers, models));
         }
     }
 
@@ -385,10 +439,14 @@ fn cut(mut steps: Vec<Step>, cuts: &[usize], spans_join: bool, vocab: &crate::to
     pieces
 }
 
+/// Whether an item compares what several models say; then its answers are needed, not only what came out.
+fn compares(item: &Item) -> bool {
+    item.expect.iter().any(|expectation| expectation.models().next().is_some())
+}
+
 /// Whether an item is still what it was when an earlier run saw it.
 fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
     let questions = &now.questions;
-    let prompt = questions.prompts.first().map_or_else(String::new, |prompt| prompt.text());
     let texts = questions.rolling.as_ref().map(|rolling| &rolling.text);
     let texts = questions.choices.iter().map(|choice| &choice.text).chain(texts);
     let expect = now.expect.iter().map(|expectation| expectation.text());
@@ -398,7 +456,7 @@ fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
         Answer::None => None,
     };
     now.id == earlier.id
-        && prompt == earlier.prompt
+        && now.prompt() == earlier.prompt
         && texts.eq(earlier.choices.iter().map(|choice| &choice.text))
         && expect.eq(earlier.expect.iter().map(|verdict| verdict.text.as_str()))
         && questions.gold.first() == answer

@@ -84,18 +84,27 @@ pub fn standard_error(values: &[f64]) -> Option<f64> {
 
 /// The 95 % interval of the mean by resampling the values; `None` for fewer than two.
 pub fn bootstrap_interval(values: &[f64]) -> Option<(f64, f64)> {
-    if values.len() < 2 || values.iter().any(|value| !value.is_finite()) {
+    let finite = values.iter().all(|value| value.is_finite());
+    let mean = |drawn: &[usize]| drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64;
+    resampled(values.len(), mean).filter(|_| finite)
+}
+
+/// The 95 % interval of a statistic of `n` things (Efron's percentiles): it is given the places of as
+/// many, drawn with replacement, again and again. `None` for fewer than two.
+pub fn resampled(n: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<(f64, f64)> {
+    if n < 2 {
         return None;
     }
     let mut random = Mt::new(SEED);
-    let mut means: Vec<f64> = (0..DRAWS)
+    let mut drawn = vec![0; n];
+    let mut values: Vec<f64> = (0..DRAWS)
         .map(|_| {
-            let sum: f64 = (0..values.len()).map(|_| values[below(&mut random, values.len())]).sum();
-            sum / values.len() as f64
+            drawn.iter_mut().for_each(|place| *place = below(&mut random, n));
+            statistic(&drawn)
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    Some((means[DRAWS * 25 / 1000], means[DRAWS - 1 - DRAWS * 25 / 1000]))
+    values.sort_by(f64::total_cmp);
+    Some((values[DRAWS * 25 / 1000], values[DRAWS - 1 - DRAWS * 25 / 1000]))
 }
 
 /// A whole number below a limit, evenly (to one part in 2³²).

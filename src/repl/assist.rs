@@ -39,8 +39,8 @@ impl Completer for Assist {
 
     fn complete(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let written = &line[..pos];
-        let takes_file =
-            spec_of(written).is_some_and(|spec| matches!(spec.argument, Argument::File | Argument::Model));
+        let takes_file = spec_of(written)
+            .is_some_and(|spec| matches!(spec.argument, Argument::File | Argument::Model | Argument::Suite));
         let pairs: Vec<Pair> = command::complete(written)
             .into_iter()
             .map(|completion| Pair { display: completion.label, replacement: completion.line })
@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(completions("/comp"), ["/compare"]);
         assert_eq!(completions("/set min"), ["/set min-p"]);
         assert_eq!(completions("/model gem"), ["/model gemma-3-270m"]);
+        assert_eq!(completions("/probe indu"), ["/probe induction.en", "/probe induction.zh"]);
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("talk.json"), "").unwrap();
         let line = format!("/load {}/ta", dir.path().display());

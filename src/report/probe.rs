@@ -12,6 +12,7 @@ mod junit;
 mod markdown;
 mod out;
 pub mod results;
+mod side_by_side;
 mod table;
 
 use std::fs;
@@ -22,11 +23,13 @@ use thiserror::Error;
 
 use super::record::Origin;
 use crate::engine::ModelInfo;
+use crate::probe::compare::Comparison;
 use crate::probe::error::meant;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use ending::AtEnd;
 pub use jsonl::{ItemRecord, SuiteRecord};
 use out::Out;
+pub use table::write_suite;
 
 /// A model's run, as reports are told of it.
 #[derive(Clone, Copy)]
@@ -52,6 +55,14 @@ pub trait Report {
 
     /// A suite is complete, or the run was stopped in it.
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()>;
+
+    /// Two runs beside each other, when both are complete.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    fn comparison(&mut self, _: &Comparison) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Every model has run, or no more will. A file that is to appear whole does so.
     fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()>;

@@ -252,7 +252,7 @@ impl SummaryRecord {
 /// A record of a stream: its type, the fields of the stream's first record, and the record itself.
 #[derive(Clone, Debug, Serialize)]
 pub struct Streamed<'a, T> {
-    /// `step`, `item` or `summary`.
+    /// `step`, `item`, `summary` or `comparison`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Which message of a conversation.

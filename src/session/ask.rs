@@ -4,6 +4,7 @@
 //! calls it on a thread of its own. Never writes to a terminal: whoever calls decides where text goes.
 
 mod compare;
+mod probe;
 mod rescore;
 
 use std::io::{self, Write};
@@ -16,6 +17,7 @@ use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Generate, ModelInfo, Timing,
 };
+use crate::probe::error::InputError;
 use crate::query::choices::ChoiceError;
 use crate::query::next::{Next, NextError, Question, ask};
 use crate::query::scoring::{Answer as Scored, Job, Wanted, score};
@@ -49,6 +51,8 @@ pub enum Ask {
     Generate(String),
     /// The tokens of a text.
     Tokens(String),
+    /// A suite of probes.
+    Probe(String),
     /// The last reply under another premise.
     Rescore(Box<Rescore>),
 }
@@ -88,6 +92,9 @@ pub enum AskError {
     /// A text that can't be compared.
     #[error("{0}")]
     Choice(String),
+    /// A suite can't be run.
+    #[error(transparent)]
+    Suite(#[from] InputError),
     /// The template refused the conversation.
     #[error(transparent)]
     Chat(#[from] ChatError),
@@ -148,6 +155,7 @@ impl Asker<'_> {
             Ask::Compare(texts) => self.compare(texts, out).map(|()| None),
             Ask::Generate(text) => self.generate(text, out).map(|()| None),
             Ask::Tokens(text) => self.tokens(text, out).map(|()| None),
+            Ask::Probe(name) => self.probe(name, out).map(|()| None),
             Ask::Rescore(asked) => self.rescore(asked, out).map(|()| None),
         }
     }

@@ -101,6 +101,18 @@ fn a_step_accepts_a_candidate_of_the_last_table_by_its_exact_id() {
 }
 
 #[test]
+fn a_suite_is_asked_for_by_its_name_and_only_by_one() {
+    let mut talk = Talk::new(vec![]);
+    talk.line("/probe induction.en").unwrap();
+    assert!(
+        matches!(talk.asked.last(), Some(Ask::Probe(name)) if name == "induction.en"),
+        "{:?}",
+        talk.asked
+    );
+    assert!(talk.line("/probe").unwrap_err().contains("/probe needs SUITE|FILE"));
+}
+
+#[test]
 fn a_reply_is_rescored_with_the_token_that_ended_it() {
     let mut talk = Talk::new(vec![paris()]);
     assert!(talk.line("/rescore x").unwrap_err().contains("there is no reply"));

@@ -175,6 +175,15 @@ impl Quantity {
         }
     }
 
+    /// The models whose answers it compares.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let pair = match self {
+            Quantity::Delta(a, b, _) => [Some(a.as_str()), Some(b.as_str())],
+            _ => [None, None],
+        };
+        pair.into_iter().flatten()
+    }
+
     /// A value of the right type, for trying an expression out.
     pub fn placeholder(&self) -> Value {
         match self {

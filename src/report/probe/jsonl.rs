@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::out::Out;
 use super::{Report, Subject};
+use crate::probe::compare::Comparison;
 use crate::probe::expect::Verdict;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
 use crate::report::output::json_line;
@@ -146,6 +147,11 @@ impl Report for Jsonl {
 
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
         self.write(subject, "summary", SuiteRecord::new(suite))
+    }
+
+    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
+        let streamed = Streamed { kind: "comparison", message: None, origin: None, record: comparison };
+        json_line(&mut self.out, &streamed)
     }
 
     fn finish(&mut self, _: &[RunOutcome]) -> io::Result<()> {

@@ -46,7 +46,7 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
                     .map_err(|error| wrong(format!("the item can't be read: {error}")))?;
                 run.items.push(record.into_item());
             }
-            (Some("summary"), Some(_)) => {}
+            (Some("summary" | "comparison"), Some(_)) => {}
             _ => return Err(wrong("these are no results of `tokenscope probe --report jsonl`".to_string())),
         }
     }

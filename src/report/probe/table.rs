@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use super::digest::{plain, tail};
 use super::out::Out;
+use super::side_by_side;
 use super::{Report, Subject};
+use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::table::padded;
 use crate::token::{Vocab, printable, visible};
@@ -32,96 +34,112 @@ impl Table {
         Table { out, model: None }
     }
 
-    fn heading(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+    /// The model, where it is another than before.
+    fn model(&mut self, subject: Subject) -> io::Result<()> {
         if self.model.as_ref() != Some(&subject.origin.model) {
             self.model = Some(subject.origin.model.clone());
             let provenance = &subject.origin.provenance;
             writeln!(self.out, "{} · {}\n", printable(&subject.origin.model), provenance.quantization)?;
         }
-        let title = suite.title.as_ref().map(|title| format!(" · {}", plain(title))).unwrap_or_default();
-        writeln!(self.out, "{}{title}", plain(&suite.name))?;
-        match &suite.claim {
-            Some(claim) => writeln!(self.out, "  {}", plain(claim)),
-            None => Ok(()),
-        }
-    }
-
-    fn probes(&mut self, suite: &SuiteOutcome) -> io::Result<()> {
-        let mut groups: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
-        for item in &suite.items {
-            groups.entry(&item.probe).or_default().push(item);
-        }
-        for (name, items) in groups {
-            let judged = items.iter().filter(|item| item.passed.is_some()).count();
-            let passed = items.iter().filter(|item| item.passed == Some(true)).count();
-            let name = if let [only] = items.as_slice() { &only.id } else { name };
-            let share = if judged == 0 {
-                " ".repeat(BAR + 10)
-            } else {
-                format!("{:>9} {}", format!("{passed}/{judged}"), bar(passed as f64 / judged as f64))
-            };
-            let notes = [figures(&items), unfailing(suite, &items)];
-            let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-            let name = padded(&shortened(&plain(name), NAME), NAME);
-            let line = format!("  {name} {share}  {}", notes.join(" · "));
-            writeln!(self.out, "{}", line.trim_end())?;
-        }
         Ok(())
     }
+}
 
-    fn failures(&mut self, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
-        let failed: Vec<&ItemOutcome> = suite.items.iter().filter(|item| fails(item, suite)).collect();
-        for item in failed.iter().take(SHOWN) {
-            writeln!(self.out, "\n  ✗ {}", plain(&item.id))?;
-            for verdict in item.expect.iter().filter(|verdict| !verdict.passed) {
-                writeln!(self.out, "    expected {}", plain(&verdict.text))?;
-                writeln!(self.out, "    found    {}", plain(&verdict.found))?;
-            }
-            self.top(item, vocab)?;
-        }
-        if failed.len() > SHOWN {
-            writeln!(self.out, "\n  … and {} more", failed.len() - SHOWN)?;
-        }
-        Ok(())
-    }
+/// Writes the block of a suite.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_suite(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
+    heading(out, suite)?;
+    probes(out, suite)?;
+    failures(out, suite, vocab)?;
+    totals(out, suite)
+}
 
-    fn top(&mut self, item: &ItemOutcome, vocab: &Vocab) -> io::Result<()> {
-        if item.top.is_empty() {
-            return Ok(());
-        }
-        writeln!(self.out, "    after    {}", plain(&tail(&item.prompt, 60)))?;
-        for candidate in item.top.iter().take(TOP) {
-            let token = padded(&vocab.visible(candidate.id), 16);
-            let p = candidate.prob();
-            writeln!(self.out, "             {token} {:>5.1} % {}", p * 100.0, bar(p).trim_end())?;
-        }
-        Ok(())
+fn heading(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+    let title = suite.title.as_ref().map(|title| format!(" · {}", plain(title))).unwrap_or_default();
+    writeln!(out, "{}{title}", plain(&suite.name))?;
+    match &suite.claim {
+        Some(claim) => writeln!(out, "  {}", plain(claim)),
+        None => Ok(()),
     }
+}
 
-    fn totals(&mut self, suite: &SuiteOutcome) -> io::Result<()> {
-        for verdict in &suite.limits {
-            let mark = if verdict.passed { '✓' } else { '✗' };
-            writeln!(self.out, "  {mark} {}  (found {})", plain(&verdict.text), plain(&verdict.found))?;
-        }
-        let mut parts = vec![format!("{} items", suite.items.len())];
-        let (passed, missed) = (suite.passed(), suite.missed());
-        if passed + missed > 0 {
-            parts.push(format!("{passed} passed, {missed} did not"));
-        }
-        for (name, value) in &suite.metrics {
-            if name.ends_with("_stderr") || name == "passed" {
-                continue;
-            }
-            let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
-            let error = error.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
-            parts.push(match value {
-                Some(value) => format!("{name} {value:.4}{error}"),
-                None => format!("{name} –"),
-            });
-        }
-        let note = if suite.informational { " · informational" } else { "" };
-        writeln!(self.out, "  {}{note}\n", parts.join(" · "))
+fn probes(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+    let mut groups: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
+    for item in &suite.items {
+        groups.entry(&item.probe).or_default().push(item);
     }
+    for (name, items) in groups {
+        let judged = items.iter().filter(|item| item.passed.is_some()).count();
+        let passed = items.iter().filter(|item| item.passed == Some(true)).count();
+        let name = if let [only] = items.as_slice() { &only.id } else { name };
+        let share = if judged == 0 {
+            " ".repeat(BAR + 10)
+        } else {
+            format!("{:>9} {}", format!("{passed}/{judged}"), bar(passed as f64 / judged as f64))
+        };
+        let notes = [figures(&items), unfailing(suite, &items)];
+        let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+        let name = padded(&shortened(&plain(name), NAME), NAME);
+        let line = format!("  {name} {share}  {}", notes.join(" · "));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn failures(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
+    let failed: Vec<&ItemOutcome> = suite.items.iter().filter(|item| fails(item, suite)).collect();
+    for item in failed.iter().take(SHOWN) {
+        writeln!(out, "\n  ✗ {}", plain(&item.id))?;
+        for verdict in item.expect.iter().filter(|verdict| !verdict.passed) {
+            writeln!(out, "    expected {}", plain(&verdict.text))?;
+            writeln!(out, "    found    {}", plain(&verdict.found))?;
+        }
+        top(out, item, vocab)?;
+    }
+    if failed.len() > SHOWN {
+        writeln!(out, "\n  … and {} more", failed.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+fn top(out: &mut dyn Write, item: &ItemOutcome, vocab: &Vocab) -> io::Result<()> {
+    if item.top.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "    after    {}", plain(&tail(&item.prompt, 60)))?;
+    for candidate in item.top.iter().take(TOP) {
+        let token = padded(&vocab.visible(candidate.id), 16);
+        let p = candidate.prob();
+        writeln!(out, "             {token} {:>5.1} % {}", p * 100.0, bar(p).trim_end())?;
+    }
+    Ok(())
+}
+
+fn totals(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+    for verdict in &suite.limits {
+        let mark = if verdict.passed { '✓' } else { '✗' };
+        writeln!(out, "  {mark} {}  (found {})", plain(&verdict.text), plain(&verdict.found))?;
+    }
+    let mut parts = vec![format!("{} items", suite.items.len())];
+    let (passed, missed) = (suite.passed(), suite.missed());
+    if passed + missed > 0 {
+        parts.push(format!("{passed} passed, {missed} did not"));
+    }
+    for (name, value) in &suite.metrics {
+        if name.ends_with("_stderr") || name == "passed" {
+            continue;
+        }
+        let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
+        let error = error.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
+        parts.push(match value {
+            Some(value) => format!("{name} {value:.4}{error}"),
+            None => format!("{name} –"),
+        });
+    }
+    let note = if suite.informational { " · informational" } else { "" };
+    writeln!(out, "  {}{note}\n", parts.join(" · "))
 }
 
 impl Report for Table {
@@ -130,11 +148,13 @@ impl Report for Table {
     }
 
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
-        self.heading(subject, suite)?;
-        self.probes(suite)?;
-        self.failures(suite, &subject.model.vocab)?;
-        self.totals(suite)?;
+        self.model(subject)?;
+        write_suite(&mut self.out, suite, &subject.model.vocab)?;
         self.out.flush()
+    }
+
+    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
+        side_by_side::write(&mut self.out, comparison)
     }
 
     fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {

@@ -1,0 +1,105 @@
+//! What a run is compared with: the models that ran beside it, and an earlier run.
+
+use std::path::Path;
+
+use crate::engine::cross::divergences;
+use crate::engine::{CancelFlag, EngineError, FinishReason, LoadOptions, Sequence};
+use crate::probe::compare::{Comparison, Divergence};
+use crate::probe::error::InputError;
+use crate::probe::item::Suite;
+use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::report::probe::results::{self, Results};
+
+/// Tokens at which distributions are compared: enough for a narrow interval, few enough not to take
+/// longer than the run.
+pub(super) const MOST_TOKENS: usize = 2048;
+
+/// An earlier run that this one must not fall behind.
+pub(super) struct Baseline {
+    file: String,
+    runs: Vec<RunOutcome>,
+    tolerance: f64,
+}
+
+impl Baseline {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// A file that can't be read, or that has no item of these suites.
+    pub(super) fn read(path: &Path, tolerance: f64, suites: &[Suite]) -> Result<Baseline, InputError> {
+        let mut runs: Vec<RunOutcome> = Vec::new();
+        for results in results::read(path)? {
+            add(&mut runs, results);
+        }
+        let file = path.display().to_string();
+        if !runs.iter().flat_map(|run| &run.suites).any(|known| has_item_of(known, suites)) {
+            let reason = "no item of these suites is in these results, with the prompt it has now";
+            return Err(InputError::new(file, reason.to_string()));
+        }
+        Ok(Baseline { file, runs, tolerance })
+    }
+
+    /// Compares a run with the same model's earlier one, or with the first where that model was not in
+    /// it; `None` where they have nothing in common.
+    pub(super) fn compare(&self, now: &RunOutcome) -> Option<Comparison> {
+        let same = self.runs.iter().find(|run| run.model == now.model);
+        let before = same.or(self.runs.first())?;
+        let mut comparison = Comparison::with_baseline(before, now, self.tolerance);
+        comparison.first = format!("{} in {}", before.model, self.file);
+        Some(comparison).filter(|comparison| comparison.items() > 0)
+    }
+
+    /// What to say where no run has anything in common with it.
+    pub(super) fn unlike(&self) -> String {
+        format!("{}: nothing in these results can be compared with this run", self.file)
+    }
+}
+
+fn add(runs: &mut Vec<RunOutcome>, results: Results) {
+    let model = results.origin.model;
+    let place = runs.iter().position(|run| run.model == model).unwrap_or_else(|| {
+        runs.push(RunOutcome { model, ..RunOutcome::default() });
+        runs.len() - 1
+    });
+    let suites = &mut runs[place].suites;
+    for item in results.items {
+        match suites.iter_mut().find(|suite| suite.name == item.suite) {
+            Some(suite) => suite.items.push(item),
+            None => suites.push(SuiteOutcome {
+                name: item.suite.clone(),
+                items: vec![item],
+                ..SuiteOutcome::default()
+            }),
+        }
+    }
+}
+
+fn has_item_of(known: &SuiteOutcome, suites: &[Suite]) -> bool {
+    let now = suites.iter().filter(|suite| suite.name == known.name).flat_map(|suite| &suite.items);
+    let earlier: std::collections::HashMap<&str, &ItemOutcome> =
+        known.items.iter().map(|item| (item.id.as_str(), item)).collect();
+    now.into_iter().any(|item| earlier.get(item.id.as_str()).is_some_and(|old| old.prompt == item.prompt()))
+}
+
+/// How far a model's distributions are from the first one's; `None` where their tokens are not the same,
+/// or nothing was compared.
+pub(super) fn divergence(
+    first: &LoadOptions,
+    other: &LoadOptions,
+    sequences: &[Sequence],
+    cancel: &CancelFlag,
+) -> Result<Option<Divergence>, EngineError> {
+    if sequences.is_empty() {
+        return Ok(None);
+    }
+    let mut values = Vec::new();
+    let ended = divergences(other, first, sequences, cancel, |some| {
+        values.extend(some.into_iter().map(f64::from));
+    });
+    match ended {
+        Err(EngineError::Vocabulary { .. }) => Ok(None),
+        Ok(FinishReason::Cancelled) => Err(EngineError::LoadCancelled),
+        Ok(_) => Ok(Divergence::of(&values)),
+        Err(error) => Err(error),
+    }
+}

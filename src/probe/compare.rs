@@ -1,0 +1,259 @@
+//! Two runs of the same suites side by side: two models, or a model now and in an earlier run.
+//!
+//! Works on outcomes alone; which runs belong together is the caller's business. Items are paired, so
+//! that an interval tells how sure a difference is for these items. Natural log, nats; bits where the
+//! name says so.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::outcome::{Answer, ItemOutcome, RunOutcome, SuiteOutcome};
+use super::stats;
+
+/// Two runs beside each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The run compared with: its model, or a results file.
+    pub first: String,
+    /// The other model.
+    pub other: String,
+    /// Whether the first is an earlier run that the other one must not fall behind.
+    pub baseline: bool,
+    /// By suite, in the order of the other run.
+    pub suites: Vec<SuiteComparison>,
+    /// How far the other model's distributions are from the first one's, where their tokens are the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<Divergence>,
+    /// What has become worse than the tolerance allows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regressions: Vec<String>,
+}
+
+/// One suite in two runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SuiteComparison {
+    /// Its name.
+    pub suite: String,
+    /// It reports and never fails.
+    pub informational: bool,
+    /// Items of the other run that the first one has not, or has with another prompt.
+    pub unpaired: usize,
+    /// The figures that both have.
+    pub figures: Vec<Difference>,
+}
+
+/// One figure in two runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Which.
+    pub figure: Figure,
+    /// Items that have it in both runs.
+    pub items: usize,
+    /// In the first run.
+    pub first: f64,
+    /// In the other.
+    pub other: f64,
+    /// other − first.
+    pub difference: f64,
+    /// Lower end of the difference's 95 % interval, from resampling items; null for one item.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Share of items that passed.
+    Passed,
+    /// Share of items whose best choice, by sum, is right.
+    Acc,
+    /// Mean Σ ln p of the right choice, or of the only one.
+    Logprob,
+    /// Mean probability of the target.
+    Target,
+    /// Bits per byte of the right choices, or of whole texts: comparable whatever the tokens are.
+    BitsPerByte,
+}
+
+/// The mean Kullback–Leibler divergence Σ p_first ln(p_first ÷ p_other) at tokens of the right choices.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Divergence {
+    /// Nats per token.
+    pub nats: f64,
+    /// Lower end of its 95 % interval, from resampling tokens.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Tokens.
+    pub tokens: usize,
+}
+
+impl Figure {
+    const ALL: [Figure; 5] =
+        [Figure::Passed, Figure::Acc, Figure::Logprob, Figure::Target, Figure::BitsPerByte];
+
+    /// Its name in JSON and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Figure::Passed => "passed",
+            Figure::Acc => "acc",
+            Figure::Logprob => "logprob",
+            Figure::Target => "target",
+            Figure::BitsPerByte => "bits_per_byte",
+        }
+    }
+
+    /// Its value for an item, and how much that weighs.
+    fn of(self, item: &ItemOutcome) -> Option<(f64, f64)> {
+        let share = |holds: bool| (f64::from(u8::from(holds)), 1.0);
+        match self {
+            Figure::Passed => item.passed.map(share),
+            Figure::Acc => {
+                let best = item.best.acc;
+                match &item.answer {
+                    Answer::One(gold) => Some(share(best == Some(*gold))),
+                    Answer::Any(golds) => Some(share(best.is_some_and(|best| golds.contains(&best)))),
+                    Answer::None => None,
+                }
+            }
+            Figure::Logprob => Some((right(item)?.0, 1.0)),
+            Figure::Target => Some((item.target.as_ref()?.mean?, 1.0)),
+            Figure::BitsPerByte => {
+                let (sum, bytes) = right(item).filter(|(_, bytes)| *bytes > 0)?;
+                Some((-sum / std::f64::consts::LN_2 / bytes as f64, bytes as f64))
+            }
+        }
+    }
+}
+
+/// Σ ln p and bytes of the right choice, or of the only one.
+fn right(item: &ItemOutcome) -> Option<(f64, usize)> {
+    let index = match &item.answer {
+        Answer::One(gold) => *gold,
+        Answer::Any(golds) => *golds.first()?,
+        Answer::None if item.choices.len() == 1 => 0,
+        Answer::None => return None,
+    };
+    let choice = item.choices.get(index)?;
+    Some((choice.sum_logprob?, choice.text.len()))
+}
+
+impl Divergence {
+    /// Of the divergences at some tokens; `None` where there is none.
+    pub fn of(values: &[f64]) -> Option<Divergence> {
+        let nats = stats::mean(values)?;
+        let interval = stats::bootstrap_interval(values);
+        let (low, high) = (interval.map(|(low, _)| low), interval.map(|(_, high)| high));
+        Some(Divergence { nats, low, high, tokens: values.len() })
+    }
+}
+
+impl Comparison {
+    /// Puts two runs beside each other.
+    pub fn new(first: &RunOutcome, other: &RunOutcome) -> Comparison {
+        let suites = other.suites.iter().filter_map(|suite| {
+            let known = first.suites.iter().find(|known| known.name == suite.name)?;
+            Some(SuiteComparison::new(known, suite))
+        });
+        Comparison {
+            first: first.model.clone(),
+            other: other.model.clone(),
+            suites: suites.collect(),
+            ..Comparison::default()
+        }
+    }
+
+    /// Compares with an earlier run. Worse is: a share of passed items or right answers that has fallen
+    /// by more than the tolerance, or, in a suite without either, bits per byte that have risen by more
+    /// than that part of what they were. Informational suites can't become worse.
+    pub fn with_baseline(baseline: &RunOutcome, now: &RunOutcome, tolerance: f64) -> Comparison {
+        let mut comparison = Comparison { baseline: true, ..Comparison::new(baseline, now) };
+        let judged = comparison.suites.iter().filter(|suite| !suite.informational);
+        comparison.regressions = judged.flat_map(|suite| suite.regressions(tolerance)).collect();
+        comparison
+    }
+
+    /// Items that could be compared.
+    pub fn items(&self) -> usize {
+        let most = |suite: &SuiteComparison| suite.figures.iter().map(|figure| figure.items).max();
+        self.suites.iter().filter_map(most).sum()
+    }
+}
+
+impl SuiteComparison {
+    fn new(first: &SuiteOutcome, other: &SuiteOutcome) -> SuiteComparison {
+        let known: HashMap<&str, &ItemOutcome> =
+            first.items.iter().map(|item| (item.id.as_str(), item)).collect();
+        let pairs: Vec<(&ItemOutcome, &ItemOutcome)> = other
+            .items
+            .iter()
+            .filter_map(|item| Some((*known.get(item.id.as_str())?, item)))
+            .filter(|(before, item)| before.prompt == item.prompt)
+            .collect();
+        SuiteComparison {
+            suite: other.name.clone(),
+            informational: other.informational,
+            unpaired: other.items.len() - pairs.len(),
+            figures: Figure::ALL.into_iter().filter_map(|figure| Difference::new(figure, &pairs)).collect(),
+        }
+    }
+
+    fn regressions(&self, tolerance: f64) -> Vec<String> {
+        // A share of n items is exact to rounding; anything above it counts.
+        const ROUNDING: f64 = 1e-9;
+        let has_share = self.figures.iter().any(|found| matches!(found.figure, Figure::Passed | Figure::Acc));
+        let worse = self.figures.iter().filter(|found| match found.figure {
+            Figure::Passed | Figure::Acc => -found.difference > tolerance + ROUNDING,
+            Figure::BitsPerByte => {
+                !has_share && found.difference > (tolerance + ROUNDING) * found.first.abs()
+            }
+            Figure::Logprob | Figure::Target => false,
+        });
+        worse
+            .map(|found| {
+                let (name, first, other) = (found.figure.name(), found.first, found.other);
+                format!("{}: {name} was {first:.4} and is {other:.4}", self.suite)
+            })
+            .collect()
+    }
+}
+
+impl Difference {
+    fn new(figure: Figure, pairs: &[(&ItemOutcome, &ItemOutcome)]) -> Option<Difference> {
+        let values: Vec<[(f64, f64); 2]> = pairs
+            .iter()
+            .filter_map(|(first, other)| Some([figure.of(first)?, figure.of(other)?]))
+            .filter(|pair| pair.iter().all(|(value, _)| value.is_finite()))
+            .collect();
+        if values.is_empty() {
+            return None;
+        }
+        let mean = |side: usize, places: &mut dyn Iterator<Item = usize>| {
+            let (sum, weight) = places.fold((0.0, 0.0), |(sum, weight), i| {
+                let (value, heavy) = values[i][side];
+                (sum + value * heavy, weight + heavy)
+            });
+            sum / weight
+        };
+        let all = |side| mean(side, &mut (0..values.len()));
+        let interval = stats::resampled(values.len(), |drawn| {
+            mean(1, &mut drawn.iter().copied()) - mean(0, &mut drawn.iter().copied())
+        });
+        let (first, other) = (all(0), all(1));
+        Some(Difference {
+            figure,
+            items: values.len(),
+            first,
+            other,
+            difference: other - first,
+            low: interval.map(|(low, _)| low),
+            high: interval.map(|(_, high)| high),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

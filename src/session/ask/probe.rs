@@ -1,0 +1,43 @@
+//! A suite of probes on the model of the conversation.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use super::{AskError, Asker};
+use crate::probe::load::{self, Selection};
+use crate::probe::run::{Emitted, Run, drive};
+use crate::report::probe::write_suite;
+use crate::token::printable;
+
+impl Asker<'_> {
+    /// Runs what has this name, and writes each suite when it is complete; of one that was stopped what is
+    /// known.
+    pub(super) fn probe(&mut self, name: &str, out: &mut dyn Write) -> Result<(), AskError> {
+        let suites = load::load(&Selection { names: vec![name.to_string()], ..Selection::default() })?;
+        for model in suites.iter().filter_map(|suite| suite.model.as_ref()) {
+            if *model != self.model.name {
+                let (wanted, here) = (printable(model), printable(&self.model.name));
+                writeln!(out, "the suite is meant for {wanted}; this is {here}")?;
+            }
+        }
+        let vocab = Arc::clone(&self.model.vocab);
+        let model = Arc::clone(&self.model);
+        let mut run = Run::new(suites, model, self.settings.bos, self.cancel.clone(), Vec::new())?;
+        let mut written: io::Result<()> = Ok(());
+        drive(self.client, &mut run, |run, emitted| {
+            for emitted in emitted {
+                if let (Emitted::Suite(suite), true) = (*emitted, written.is_ok()) {
+                    written = write_suite(out, run.suite(suite), &vocab).and_then(|()| out.flush());
+                }
+            }
+            if written.is_err() {
+                run.cancel();
+            }
+        })?;
+        written?;
+        if let Some(cut) = run.current() {
+            write_suite(out, run.conclude(cut), &vocab)?;
+        }
+        if run.into_outcome().interrupted { Err(AskError::Cancelled) } else { Ok(()) }
+    }
+}
