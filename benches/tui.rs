@@ -73,6 +73,8 @@ fn interface_speed(model: &str, threads: &str, tokens: usize) -> (u32, f64) {
         pty.type_text(MESSAGE);
         pty.type_text("\r");
         pty.wait_until("the end of the reply", |screen| {
+            // Looking takes processor time of its own.
+            std::thread::sleep(Duration::from_millis(200));
             screen.contains(" t/s") && !screen.contains("^C stop") && !screen.contains("prompt ")
         });
         let line = pty.line_with(" t/s");
