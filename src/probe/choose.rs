@@ -1,55 +1,10 @@
-//! Choosing between continuations: the five ways to compare their log-probabilities.
-//!
-//! `acc` … `acc_mutual_info` name decisions, as in the evaluation harness; `acc_tokens` is what
-//! llama-perplexity calls `acc_norm`.
+//! Choosing between an item's continuations, from the answers to what was asked.
 
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answers, Scored};
 use super::item::{Ask, Choice, Questions};
-
-/// How a choice's tokens become one figure, in nats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reduction {
-    /// The sum.
-    #[default]
-    Acc,
-    /// The sum ÷ the choice's characters.
-    AccNorm,
-    /// The sum ÷ its bytes.
-    AccBytes,
-    /// The sum ÷ its tokens.
-    AccTokens,
-    /// The sum − the sum without the context.
-    AccMutualInfo,
-}
-
-impl Reduction {
-    /// Every one.
-    pub const ALL: [Reduction; 5] = [
-        Reduction::Acc,
-        Reduction::AccNorm,
-        Reduction::AccBytes,
-        Reduction::AccTokens,
-        Reduction::AccMutualInfo,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reduction::Acc => "acc",
-            Reduction::AccNorm => "acc_norm",
-            Reduction::AccBytes => "acc_bytes",
-            Reduction::AccTokens => "acc_tokens",
-            Reduction::AccMutualInfo => "acc_mutual_info",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Reduction> {
-        Reduction::ALL.into_iter().find(|reduction| reduction.name() == name)
-    }
-}
+pub use crate::score::choices::{Best, Reduction};
 
 /// A choice's own figures, in nats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,34 +23,6 @@ pub struct ChoiceRecord {
     pub pmi: Option<f64>,
     /// Whether every token was the most probable.
     pub is_greedy: bool,
-}
-
-/// The index of the best choice by each reduction; null where none is best or it was not measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Best {
-    /// By sum.
-    pub acc: Option<usize>,
-    /// By sum ÷ characters.
-    pub acc_norm: Option<usize>,
-    /// By sum ÷ bytes.
-    pub acc_bytes: Option<usize>,
-    /// By sum ÷ tokens.
-    pub acc_tokens: Option<usize>,
-    /// By sum − the sum without context.
-    pub acc_mutual_info: Option<usize>,
-}
-
-impl Best {
-    /// The best by one reduction.
-    pub fn by(&self, reduction: Reduction) -> Option<usize> {
-        match reduction {
-            Reduction::Acc => self.acc,
-            Reduction::AccNorm => self.acc_norm,
-            Reduction::AccBytes => self.acc_bytes,
-            Reduction::AccTokens => self.acc_tokens,
-            Reduction::AccMutualInfo => self.acc_mutual_info,
-        }
-    }
 }
 
 /// One choice's figure by one reduction, in nats; `None` where it was not measured or has no context.
@@ -145,14 +72,7 @@ pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, 
             is_greedy: answers.scored(&ask).is_some_and(|scored| scored.is_greedy),
         }
     });
-    let by = |reduction| best(questions, answers, reduction);
-    let best = Best {
-        acc: by(Reduction::Acc),
-        acc_norm: by(Reduction::AccNorm),
-        acc_bytes: by(Reduction::AccBytes),
-        acc_tokens: by(Reduction::AccTokens),
-        acc_mutual_info: by(Reduction::AccMutualInfo),
-    };
+    let best = Best::each(|reduction| best(questions, answers, reduction));
     (records.collect(), best)
 }
 

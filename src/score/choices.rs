@@ -3,7 +3,7 @@
 //! These decide; the figures of a single choice are `sum_logprob`, `logprob_per_char`,
 //! `logprob_per_byte`, `logprob_per_token` and `pmi`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A scored continuation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +28,17 @@ impl Measured {
         let shown = String::from_utf8_lossy(text);
         let own = Some(shown.trim_start()).filter(|own| !own.is_empty()).unwrap_or(&shown);
         Measured { chars: own.chars().count(), bytes: own.len(), ..Measured::default() }
+    }
+
+    /// What one reduction decides by.
+    pub fn by(&self, reduction: Reduction) -> Option<f64> {
+        match reduction {
+            Reduction::Acc => self.sum(),
+            Reduction::AccNorm => self.per_char(),
+            Reduction::AccBytes => self.per_byte(),
+            Reduction::AccTokens => self.per_token(),
+            Reduction::AccMutualInfo => self.pmi(),
+        }
     }
 
     /// `acc` decides by it.
@@ -60,8 +71,51 @@ fn ratio(sum: f64, length: usize) -> Option<f64> {
     (length > 0).then(|| sum / length as f64)
 }
 
-/// Index of the best choice by each reduction; the first where several are equal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// How a choice's tokens become one figure, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// The sum.
+    #[default]
+    Acc,
+    /// The sum ÷ the choice's characters.
+    AccNorm,
+    /// The sum ÷ its bytes.
+    AccBytes,
+    /// The sum ÷ its tokens.
+    AccTokens,
+    /// The sum − the sum without the context.
+    AccMutualInfo,
+}
+
+impl Reduction {
+    /// Every one.
+    pub const ALL: [Reduction; 5] = [
+        Reduction::Acc,
+        Reduction::AccNorm,
+        Reduction::AccBytes,
+        Reduction::AccTokens,
+        Reduction::AccMutualInfo,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Acc => "acc",
+            Reduction::AccNorm => "acc_norm",
+            Reduction::AccBytes => "acc_bytes",
+            Reduction::AccTokens => "acc_tokens",
+            Reduction::AccMutualInfo => "acc_mutual_info",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Reduction> {
+        Reduction::ALL.into_iter().find(|reduction| reduction.name() == name)
+    }
+}
+
+/// Index of the best choice by each reduction; `None` where none is best or it was not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Best {
     /// By the sum.
     pub acc: Option<usize>,
@@ -76,22 +130,36 @@ pub struct Best {
 }
 
 impl Best {
-    /// The decisions about some choices.
-    pub fn of<'a>(choices: impl Iterator<Item = &'a Measured> + Clone) -> Best {
-        let by = |reduce: fn(&Measured) -> Option<f64>| best(choices.clone().map(reduce));
+    /// The decisions of every reduction.
+    pub fn each(decide: impl Fn(Reduction) -> Option<usize>) -> Best {
         Best {
-            acc: by(Measured::sum),
-            acc_norm: by(Measured::per_char),
-            acc_bytes: by(Measured::per_byte),
-            acc_tokens: by(Measured::per_token),
-            acc_mutual_info: by(Measured::pmi),
+            acc: decide(Reduction::Acc),
+            acc_norm: decide(Reduction::AccNorm),
+            acc_bytes: decide(Reduction::AccBytes),
+            acc_tokens: decide(Reduction::AccTokens),
+            acc_mutual_info: decide(Reduction::AccMutualInfo),
         }
+    }
+
+    /// The decision of one.
+    pub fn by(&self, reduction: Reduction) -> Option<usize> {
+        match reduction {
+            Reduction::Acc => self.acc,
+            Reduction::AccNorm => self.acc_norm,
+            Reduction::AccBytes => self.acc_bytes,
+            Reduction::AccTokens => self.acc_tokens,
+            Reduction::AccMutualInfo => self.acc_mutual_info,
+        }
+    }
+
+    /// The decisions about some choices; the first of equals wins.
+    pub fn of<'a>(choices: impl Iterator<Item = &'a Measured> + Clone) -> Best {
+        Best::each(|reduction| best(choices.clone().map(|choice| choice.by(reduction))))
     }
 
     /// Whether every reduction that decides picks the same choice.
     pub fn agree(&self) -> bool {
-        let picks = [self.acc, self.acc_norm, self.acc_bytes, self.acc_tokens, self.acc_mutual_info];
-        let mut picks = picks.into_iter().flatten();
+        let mut picks = Reduction::ALL.into_iter().filter_map(|reduction| self.by(reduction));
         let first = picks.next();
         picks.all(|pick| Some(pick) == first)
     }

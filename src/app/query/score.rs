@@ -11,8 +11,8 @@ use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
 use crate::engine::cross::cross_entropies;
 use crate::engine::{FinishReason, ModelInfo};
-use crate::loading::{self, FlagIsConsent};
-use crate::model::Silent;
+use crate::loading::{self, AskOnTerminal};
+use crate::model::bar::TerminalProgress;
 use crate::query::choices::{Comparison, compare};
 use crate::query::input;
 use crate::query::scoring::{Answer, Job, Wanted, score, sequences};
@@ -220,7 +220,9 @@ fn against(
     windowing: Windowing,
 ) -> Result<Vec<f32>, Stop> {
     let settings = Settings { model: reference.to_string(), ..desk.settings.clone() };
-    let found = loading::find(&settings, desk.paths, desk.cancel(), &Silent, &FlagIsConsent)?;
+    let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+    let found = loading::find(&settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
+    progress.clear();
     let mut values = Vec::new();
     let ended = cross_entropies(
         &running.options,
