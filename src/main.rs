@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tokenscope::{app, cli::Cli, engine, fatal, grammar, model};
+use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, token};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -23,11 +23,30 @@ fn main() -> ExitCode {
         _ => {}
     }
     fatal::prepare();
-    match app::run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match app::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("tokenscope: {}", failure.message);
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Prints what was asked for (help, version), or in one line what is wrong with the command line.
+fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let said: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
+    let said = token::printable(&said.join("; "));
+    eprintln!("tokenscope: {said} (--help lists what there is)");
+    ExitCode::from(2)
 }

@@ -105,6 +105,10 @@ pub struct Flags {
     /// Format to compute the weights in; a copy is made once and kept
     #[arg(long, value_name = "FORMAT", env = "TOKENSCOPE_WEIGHTS", global = true)]
     pub weights: Option<Weights>,
+    /// Seed of everything random (default: random, and shown)
+    #[arg(long, value_name = "N", env = "TOKENSCOPE_SEED", global = true)]
+    #[serde(skip)]
+    pub seed: Option<u32>,
     /// When to colour
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
     pub color: Option<ColorChoice>,
@@ -119,32 +123,32 @@ pub struct Flags {
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingFlags {
     /// Temperature; 0 is greedy
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     pub temp: Option<f32>,
     /// Keep the K most probable tokens; 0 is off
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub top_k: Option<u32>,
     /// Keep the fewest tokens that hold P of the mass; 1 is off
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub top_p: Option<f32>,
     /// Keep tokens above this share of the best one's probability; 0 is off
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub min_p: Option<f32>,
     /// Keep the locally typical tokens that hold P of the mass; 1 is off
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub typical: Option<f32>,
     /// Keep logits within N standard deviations of the best; 0 is off
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub top_n_sigma: Option<f32>,
     /// Exclude top choices with chance P above probability T
     #[arg(long, value_name = "P,T", value_parser = xtc)]
     #[serde(deserialize_with = "parse::xtc_in_file")]
     pub xtc: Option<Xtc>,
     /// Penalise continuing a repetition with this multiplier; 0 is off
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     pub dry: Option<f32>,
     /// Divide the logits of recent tokens by this; 1 is off
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub repeat_penalty: Option<f32>,
     /// Subtract this from the logits of recent tokens; 0 is off
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
@@ -165,8 +169,8 @@ pub struct SamplingFlags {
     /// Always take the most probable token
     #[arg(long)]
     pub greedy: bool,
-    /// Seed of everything random (default: random, and shown)
-    #[arg(long, value_name = "N", env = "TOKENSCOPE_SEED")]
+    /// Seed in a file; on the command line it is everybody's.
+    #[arg(skip)]
     pub seed: Option<u32>,
 }
 
@@ -313,6 +317,7 @@ impl Settings {
             layer.apply(&mut chosen);
             layer.constrain(&mut chosen)?;
         }
+        chosen.seed = flags.seed.unwrap_or(chosen.seed);
         let mut models = general
             .iter()
             .map(|layer| layer.model.clone())

@@ -390,7 +390,9 @@ fn bad_input_is_one_line_and_the_right_code() {
     let tiny = tiny.display().to_string();
     let csv = written(folder.path(), "items.csv", "a,b\n1,2\n");
     let short = written(folder.path(), "short.csv", "text,b\nx\n");
-    let cases: [(&[&str], &[u8], &str); 16] = [
+    let empty = written(folder.path(), "empty.csv", "");
+    let twice = written(folder.path(), "twice.csv", "text,text\na,b\n");
+    let cases: [(&[&str], &[u8], &str); 21] = [
         (&["score", ""], b"", "the text is empty"),
         (&["score", "-"], b"a\xFFb", "byte 2 is 0xFF and no UTF-8"),
         (&["next", ""], b"", "there is no token to start from"),
@@ -407,6 +409,11 @@ fn bad_input_is_one_line_and_the_right_code() {
         (&["score", "--items", &short], b"", "short.csv"),
         (&["score", "a", "--choice", "b", "--format", "csv"], b"", "as a table or as JSON"),
         (&["chat", "-m", "smollm2-135m", "-m", "other"], b"", "one model"),
+        (&["generate", "a", "--tempp", "1"], b"", "a similar argument exists: '--temp'"),
+        (&["generate", "a", "--temp", "-1"], b"", "temp -1: must be 0 (greedy) or more"),
+        (&["score", "a", "--by", "verse"], b"", "possible values: token, word, char, line"),
+        (&["score", "--items", &empty], b"", "its first line must name the columns"),
+        (&["score", "--items", &twice], b"", "two columns are called text"),
     ];
     for (args, input, expected) in cases {
         let output = run_with(&[args, &["-q"]].concat(), input);
@@ -462,6 +469,24 @@ fn a_column_of_texts_gives_a_row_a_word() {
     assert_provenance(&items[0]);
     assert_eq!((items.len(), &items[0]["input"]["id"]), (3, &Value::from("7")));
     assert_eq!(list(&items[0]["regions"]).len(), 2);
+}
+
+#[test]
+fn a_script_for_the_repl_goes_on_after_an_error() {
+    let script = "The capital of France is\n/step 1\n/nosuch\n/set temp hot\n/load nowhere.json\n\
+                  /compare The cat sits. ||| The cat sit.\n/tokens Paris\n";
+    let output = run_with(&["repl"], script.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let said = stdout(&output);
+    assert!(!said.contains('\x1b') && !said.contains("> "), "{said}");
+    let table = said.lines().find(|line| line.trim_start().starts_with("1 ")).unwrap();
+    assert!(table.contains("␣Paris"), "{table}");
+    assert!(said.contains("The capital of France is Paris\n"), "{said}");
+    assert!(said.contains("after \"The cat\"") && said.contains("50 61 72 69 73"), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = errors.lines().filter(|line| line.starts_with("tokenscope: ")).collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors[0].contains("/nosuch") && errors[2].contains("nowhere.json"), "{errors:?}");
 }
 
 #[test]

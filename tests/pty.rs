@@ -123,3 +123,29 @@ fn ctrl_c_stops_a_long_reply_and_keeps_it() {
     pty.type_text("\x03\x03");
     assert_eq!(pty.exit_code(), 0);
 }
+
+#[test]
+fn the_repl_completes_remembers_stops_and_leaves() {
+    let mut shell = Shell::start(110, 36);
+    shell.run(&format!("{TOKENSCOPE} repl; code=$?; stty -a; echo LEFT=$code"));
+    let pty = &mut shell.pty;
+    pty.wait_for("Ctrl-D leaves");
+    pty.type_text("The capital of France is\r");
+    pty.wait_for("entropy");
+    assert!(pty.line_with("  1 ").contains("␣Paris"));
+    pty.type_text("/ste\t");
+    pty.wait_for("> /step");
+    pty.type_text("1\r");
+    pty.wait_for("The capital of France is Paris");
+    pty.type_text("\x1b[A");
+    pty.wait_until("the last line again", |screen| screen.matches("> /step 1").count() == 2);
+    pty.type_text("\x15/set max-tokens 2000\r");
+    pty.wait_for("max-tokens 2000");
+    pty.type_text("/generate Once upon a time\r");
+    pty.wait_for("> /generate Once");
+    pty.wait_until("the continuation", |screen| screen.contains("\nOnce upon a time"));
+    pty.type_text("\x03");
+    pty.wait_for("(stopped)");
+    pty.type_text("\x04");
+    shell.assert_terminal_is_ours("LEFT=0");
+}

@@ -43,7 +43,13 @@ impl Completer for Assist {
             .is_some_and(|spec| matches!(spec.argument, Argument::File | Argument::Model | Argument::Suite));
         let pairs: Vec<Pair> = command::complete(written)
             .into_iter()
-            .map(|completion| Pair { display: completion.label, replacement: completion.line })
+            .map(|completion| {
+                // What a command needs comes after a space.
+                let goes_on =
+                    COMMANDS.iter().any(|spec| spec.name == completion.line && !spec.usage.is_empty());
+                let replacement = if goes_on { completion.line + " " } else { completion.line };
+                Pair { display: completion.label, replacement }
+            })
             .collect();
         if pairs.is_empty() && takes_file {
             return self.files.complete(line, pos, ctx);
@@ -114,7 +120,8 @@ mod tests {
 
     #[test]
     fn commands_settings_models_and_files_complete() {
-        assert_eq!(completions("/comp"), ["/compare"]);
+        assert_eq!(completions("/comp"), ["/compare "]);
+        assert_eq!(completions("/qu"), ["/quit"]);
         assert_eq!(completions("/set min"), ["/set min-p"]);
         assert_eq!(completions("/model gem"), ["/model gemma-3-270m"]);
         assert_eq!(completions("/probe indu"), ["/probe induction.en", "/probe induction.zh"]);

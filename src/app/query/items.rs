@@ -65,6 +65,10 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     let wrong = |error: csv::Error| Failure::usage(format!("{}: {error}", file.display()));
     let mut reader = csv::Reader::from_path(file).map_err(wrong)?;
     let columns: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_string).collect();
+    if columns.is_empty() {
+        let message = format!("{}: empty; its first line must name the columns", file.display());
+        return Err(Failure::usage(message));
+    }
     let named = |name: &str| columns.iter().position(|column| column == name);
     let found = match &args.column {
         Some(name) => named(name),
@@ -75,6 +79,10 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
         let has = columns.join(", ");
         Failure::usage(format!("{}: no column {asked}; name one with --column: {has}", file.display()))
     })?;
+    if columns.iter().filter(|&name| *name == columns[column]).count() > 1 {
+        let message = format!("{}: two columns are called {}; rename one", file.display(), columns[column]);
+        return Err(Failure::usage(message));
+    }
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(wrong)?;
     let texts = rows.iter().map(|row| {
         let text = row.get(column).unwrap_or_default().as_bytes();

@@ -14,7 +14,7 @@ use crate::report::record::{Origin, Streamed};
 use crate::report::score::{RegionRecord, WordRecord};
 use crate::report::score_csv::Csv;
 use crate::report::score_table::Look;
-use crate::token::{printable, text_of};
+use crate::token::{text_of, visible};
 
 /// Stands where a text has nothing to score.
 const EMPTY: &str = "empty text";
@@ -91,8 +91,7 @@ impl<'a, W: Write> Writer<'a, W> {
                 json_line(out, &Streamed { kind: "item", message: None, origin, record })
             }
             Out::Other(out) => {
-                let text = text_of(&self.run.items.texts[index].bytes);
-                writeln!(out, "{}: {}", index + 1, printable(&text))?;
+                writeln!(out, "{}: {}", index + 1, visible(&self.run.items.texts[index].bytes))?;
                 match found {
                     Found::Words(words) => self.look.words(out, words),
                     Found::Regions(regions) => {
