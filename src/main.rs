@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     }
     fatal::prepare();
     match app::run(Cli::parse()) {
+        Ok(app::INTERRUPTED) => fatal::leave(app::INTERRUPTED),
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("tokenscope: {}", failure.message);
