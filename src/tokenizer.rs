@@ -27,6 +27,9 @@ pub use compose::Unbuildable;
 /// Name of the thread that runs the crate.
 pub const TOKENIZERS_THREAD: &str = "tokenizers";
 
+/// Longest text, in bytes.
+const MOST: usize = 16 << 20;
+
 /// Why nothing could be compared.
 #[derive(Debug, Error)]
 pub enum CheckError {
@@ -57,6 +60,9 @@ pub enum CheckError {
     /// The crate takes text only.
     #[error("byte {0} of the text is no UTF-8, and a tokenizer.json is for text: convert it first")]
     NotUtf8(usize),
+    /// The crate needs a hundred and fifty times the memory of a text.
+    #[error("a text of {0} bytes is too long to compare; compare parts of at most {MOST} bytes")]
+    TooLong(usize),
     /// The crate refuses the text.
     #[error("the tokenizers crate can't tokenize this text: {0}")]
     Refused(String),
@@ -121,6 +127,9 @@ impl Second {
     /// The ids of a text, without any that stand for no text. `special`: whether special tokens written
     /// in the text are recognised.
     ///
+    /// The crate's patterns give up in a run of about a million spaces, and the rest of such a text is cut
+    /// differently.
+    ///
     /// # Errors
     /// What the crate says.
     pub fn encode(&mut self, text: &str, special: bool) -> Result<Vec<TokenId>, String> {
@@ -162,6 +171,9 @@ impl Question {
     }
 
     fn work(self) -> Result<Compared, CheckError> {
+        if self.text.len() > MOST {
+            return Err(CheckError::TooLong(self.text.len()));
+        }
         let text =
             std::str::from_utf8(&self.text).map_err(|error| CheckError::NotUtf8(error.valid_up_to() + 1))?;
         let gguf = Gguf::read(&self.model)?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::table::padded;
+use super::table::{clipped, padded};
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable, text_of, visible};
 use crate::tokenizer::{Agreement, Compared, Difference, Strange};
@@ -185,7 +185,8 @@ fn pairs(out: &mut impl Write, record: &DifferenceRecord, against: &str) -> io::
         let index = record.from + row;
         let mark = if index == record.index { '▸' } else { ' ' };
         let ((id, text), (other, piece)) = (cells(&record.tokens, row), cells(&record.other, row));
-        writeln!(out, "{mark} {:>7} {id:>7}  {} {other:>7}  {piece}", index + 1, padded(&text, TEXT))?;
+        let (text, piece) = (padded(&text, TEXT), clipped(&piece, TEXT));
+        writeln!(out, "{mark} {:>7} {id:>7}  {text} {other:>7}  {piece}", index + 1)?;
     }
     Ok(())
 }

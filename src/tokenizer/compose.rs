@@ -19,7 +19,6 @@ use tokenizers::{
 
 use super::families::{Family, family};
 use crate::model::gguf::{Gguf, List, Tokenizer as Kind, Vocabulary};
-use crate::token::visible;
 
 /// What stands for a space in a SentencePiece vocabulary.
 pub(super) const BLOCK: &str = "\u{2581}";
@@ -57,7 +56,7 @@ pub enum Unbuildable {
 
 impl Unbuildable {
     fn refused(error: impl std::fmt::Display) -> Unbuildable {
-        Unbuildable::Refused(visible(error.to_string().as_bytes()))
+        Unbuildable::Refused(error.to_string())
     }
 }
 
@@ -136,7 +135,7 @@ pub(super) fn compose(gguf: &Gguf, vocabulary: &Vocabulary) -> Result<Tokenizer,
 fn byte_pair(vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
     let Family { patterns, ignore_merges, .. } = match vocabulary.pre {
         None | Some("default") => return Err(Unbuildable::NoPre),
-        Some(name) => family(name).ok_or_else(|| Unbuildable::Pre(visible(name.as_bytes())))?,
+        Some(name) => family(name).ok_or_else(|| Unbuildable::Pre(name.to_string()))?,
     };
     let mut cutters: Vec<PreTokenizerWrapper> = Vec::new();
     for pattern in *patterns {
@@ -177,7 +176,8 @@ fn is_set(gguf: &Gguf, key: &str, otherwise: bool) -> bool {
 }
 
 /// As converted Llama tokenizers are: merges in the order of the scores of what they make, bytes for what
-/// is unknown.
+/// is unknown. SentencePiece also merges characters that are no piece by themselves; the crate can't, and
+/// shows it as a difference.
 fn sentence_piece(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
     let scores: Vec<f32> = vocabulary.scores.and_then(List::floats).ok_or(Unbuildable::NoScores)?.collect();
     let mut builder = BPE::builder()
