@@ -88,6 +88,14 @@ impl Against {
             Against::Gguf => "gguf".to_string(),
         }
     }
+
+    /// For people.
+    pub fn title(&self) -> String {
+        match self {
+            Against::File(path) => path.display().to_string(),
+            Against::Gguf => "the tokenizers crate".to_string(),
+        }
+    }
 }
 
 /// A tokenizer of the crate.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::table::{clipped, padded};
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable, text_of, visible};
-use crate::tokenizer::{Agreement, Compared, Difference, Strange};
+use crate::tokenizer::{Against, Agreement, Compared, Difference, Strange};
 
 /// Bytes of the text shown on either side of a difference.
 const AROUND: usize = 32;
@@ -17,7 +17,7 @@ const TEXT: usize = 20;
 /// A comparison and what was compared.
 pub struct Checked<'a> {
     /// What it was compared with.
-    pub against: &'a str,
+    pub against: &'a Against,
     /// The text.
     pub text: &'a [u8],
     /// Its tokens; an inserted BOS was left out of the comparison.
@@ -31,7 +31,7 @@ pub struct Checked<'a> {
 /// `"check"` of `tokenize --json`.
 #[derive(Serialize)]
 pub struct Record<'a> {
-    against: &'a str,
+    against: String,
     same: bool,
     tokens: usize,
     other_tokens: usize,
@@ -84,7 +84,7 @@ impl<'a> Checked<'a> {
         let Compared { tokens, other_tokens, difference, vocabulary } = self.compared;
         let strange = |Strange { id, token, other }: &'a Strange| StrangeRecord { id: *id, token, other };
         Record {
-            against: self.against,
+            against: self.against.name(),
             same: self.compared.is_same(),
             tokens: *tokens,
             other_tokens: *other_tokens,
@@ -132,7 +132,7 @@ impl<'a> Checked<'a> {
     /// Those of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Compared { tokens, other_tokens, difference, vocabulary } = self.compared;
-        let against = printable(self.against);
+        let against = printable(&self.against.title());
         match difference {
             None => writeln!(out, "same: {} by the model and by {against}", counted(*tokens))?,
             Some(difference) => {

@@ -257,6 +257,76 @@ fn text_of_many_scripts() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..12).prop_map(|parts| parts.concat())
 }
 
+/// The real model's vocabulary as a file of its own, cut by another family's patterns.
+fn with_pre(pre: &str) -> gguf::File {
+    let known = Gguf::read(&real_model()).unwrap();
+    let vocabulary = known.check_vocabulary().unwrap();
+    let texts =
+        |list: &tokenscope::model::gguf::List| gguf::Value::Texts(list.texts().map(<[u8]>::to_vec).collect());
+    let types = vocabulary.types.unwrap().integers().unwrap().map(|kind| kind as i32);
+    let mut file = gguf::File::default();
+    file.set("general.architecture", gguf::text("llama"));
+    file.set("tokenizer.ggml.model", gguf::text("gpt2"));
+    file.set("tokenizer.ggml.pre", gguf::text(pre));
+    file.set("tokenizer.ggml.tokens", texts(vocabulary.tokens));
+    file.set("tokenizer.ggml.token_type", gguf::Value::I32s(types.collect()));
+    file.set("tokenizer.ggml.merges", texts(vocabulary.merges.unwrap()));
+    file.set("tokenizer.ggml.add_bos_token", gguf::Value::Bool(false));
+    file
+}
+
+/// Each family's patterns cut as llama.cpp's do.
+#[test]
+fn every_familys_patterns_agree_with_llama_cpp() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("v.gguf");
+    // llama.cpp's patterns of these two know no upper case, lower case or combining marks beyond ASCII.
+    let plain = |pre: &str| matches!(pre, "gpt-4o" | "tekken");
+    for pre in [
+        "gpt-2",
+        "llama-bpe",
+        "dbrx",
+        "qwen2",
+        "qwen35",
+        "gpt-4o",
+        "tekken",
+        "deepseek-v3",
+        "bailingmoe",
+        "seed-coder",
+        "minicpm5",
+        "falcon",
+    ] {
+        fs::write(&path, with_pre(pre).bytes()).unwrap();
+        let model = Model::load_vocabulary(&path).unwrap();
+        let second = RefCell::new(Second::from_gguf(&Gguf::read(&path).unwrap()).unwrap());
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(200) });
+        runner
+            .run(&text_of_many_scripts(), |mut text| {
+                let beyond = |c: char| !c.is_ascii() && !('一'..='龥').contains(&c) && c != '\u{3000}';
+                text.retain(|c| !plain(pre) || !beyond(c));
+                let theirs = second.borrow_mut().encode(&text, false).unwrap();
+                prop_assert_eq!(model.tokenize(text.as_bytes(), false), theirs, "{}", pre);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+/// llama.cpp's patterns recurse at every character of a word.
+#[test]
+fn a_word_of_any_length_is_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    for pre in ["tekken", "deepseek-v3", "smollm"] {
+        let mut file = gguf::tiny_llama(1);
+        file.set("tokenizer.ggml.pre", gguf::text(pre));
+        let model = bare(folder.path(), file);
+        for word in ["a", " ", ".", "é"] {
+            let text = word.repeat(100_000);
+            ids_of(&from_pipe(&["-m", &model, "-"], text.as_bytes()), text.len());
+        }
+    }
+}
+
 /// llama.cpp and the tokenizer that the model's own vocabulary makes read any text alike.
 #[test]
 fn the_composed_tokenizer_agrees_on_any_text() {

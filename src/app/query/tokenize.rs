@@ -76,10 +76,9 @@ fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> R
     match &args.check {
         Some(file) => {
             let against = file.clone().map_or(Against::Gguf, Against::File);
-            let name = against.name();
-            let compared = compare(desk, against, words, text, &encoded)?;
+            let compared = compare(desk, &against, words, text, &encoded)?;
             desk.differs |= !compared.is_same();
-            let checked = Checked { against: &name, text, encoded: &encoded, compared: &compared, vocab };
+            let checked = Checked { against: &against, text, encoded: &encoded, compared: &compared, vocab };
             let record = checked.record();
             frame.check = Some(&record);
             match args.json {
@@ -101,13 +100,13 @@ fn until_cancelled(places: impl Iterator<Item = Place>, cancel: CancelFlag) -> i
 
 fn compare(
     desk: &Desk,
-    against: Against,
+    against: &Against,
     words: &Words,
     text: &[u8],
     encoded: &Encoded,
 ) -> Result<Compared, Stop> {
     let question = Question {
-        against,
+        against: against.clone(),
         model: words.model.path.clone(),
         text: text.to_vec(),
         ids: encoded.ids().split_off(usize::from(encoded.has_bos)),
