@@ -7,7 +7,8 @@ use thiserror::Error;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::{BertNormalizer, Precompiled, Prepend, Replace, Sequence, Strip};
+use tokenizers::normalizers::replace::ReplacePattern;
+use tokenizers::normalizers::{BertNormalizer, Precompiled, Prepend, Replace, Sequence};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
@@ -236,9 +237,10 @@ fn unigram(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokeni
         steps.push(Precompiled::from(&bytes).map_err(Unbuildable::refused)?.into());
     }
     if is_set(gguf, "tokenizer.ggml.remove_extra_whitespaces", false) {
-        steps.push(Strip::new(true, true).into());
-        let spaces = tokenizers::normalizers::replace::ReplacePattern::Regex(" {2,}".to_string());
-        steps.push(Replace::new(spaces, " ").map_err(Unbuildable::refused)?.into());
+        for (spaces, one) in [("^ +| +$", ""), (" {2,}", " ")] {
+            let spaces = ReplacePattern::Regex(spaces.to_string());
+            steps.push(Replace::new(spaces, one).map_err(Unbuildable::refused)?.into());
+        }
     }
     tokenizer.with_normalizer(Some(Sequence::new(steps))).map_err(Unbuildable::refused)?;
     let scheme = match is_set(gguf, "tokenizer.ggml.add_space_prefix", false) {
