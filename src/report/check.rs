@@ -212,3 +212,67 @@ fn vocabulary(out: &mut impl Write, found: &Agreement) -> io::Result<()> {
     }
     writeln!(out, ")")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::text::Piece;
+    use crate::token::{SpecialTokens, VocabEntry};
+    use crate::tokenizer::Other;
+
+    fn shown(text: &str, ours: &[u32], compared: &Compared) -> String {
+        let pieces = ["<s>", "é", "ab", "b"]
+            .map(|piece| VocabEntry { bytes: piece.as_bytes().to_vec(), ..VocabEntry::default() });
+        let vocab = Vocab::new(pieces, SpecialTokens::default());
+        let mut at = 0;
+        let mut encoded = Encoded { has_bos: true, ..Encoded::default() };
+        encoded.pieces.push(Piece { id: TokenId(0), span: None });
+        for &id in ours {
+            let end = at + vocab.bytes(TokenId(id)).len();
+            encoded.pieces.push(Piece { id: TokenId(id), span: Some(at..end) });
+            at = end;
+        }
+        let against = Against::File("t\u{1b}.json".into());
+        let (text, encoded) = (text.as_bytes(), &encoded);
+        let checked = Checked { against: &against, text, encoded, compared, vocab: &vocab };
+        let mut out = Vec::new();
+        checked.write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn compared(index: usize, others: &[(u32, &[u8])]) -> Compared {
+        let others = others.iter().map(|(id, bytes)| Other { id: TokenId(*id), bytes: bytes.to_vec() });
+        Compared {
+            tokens: 2,
+            other_tokens: 2,
+            difference: Some(Difference { index, from: 0, others: others.collect() }),
+            vocabulary: Agreement::default(),
+        }
+    }
+
+    #[test]
+    fn the_place_is_that_of_the_text_and_an_inserted_token_does_not_count() {
+        let out = shown("éab", &[1, 2], &compared(1, &[(1, "é".as_bytes()), (9, b"\x1b[2J")]));
+        assert!(
+            out.starts_with("different from byte 2, token 2 on: 2 tokens by the model, 2 by t<0x1B>.json\n")
+        );
+        assert!(out.contains("  é ‸ ab\n"), "{out}");
+        let rows: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[3], ["1", "1", "é", "1", "é"]);
+        assert_eq!(rows[4], ["▸", "2", "2", "ab", "9", "<0x1B>[2J"]);
+    }
+
+    #[test]
+    fn a_side_that_ends_first_has_a_gap() {
+        let out = shown("éab", &[1, 2], &compared(2, &[(1, b"a"), (2, b"b"), (3, b"c")]));
+        assert!(out.starts_with("different from byte 4, token 3 on"), "{out}");
+        assert!(out.contains("▸       3       –"), "{out}");
+    }
+
+    #[test]
+    fn a_cut_through_a_character_leaves_it_out() {
+        assert_eq!(whole_characters(&"北京".as_bytes()[1..]), "京");
+        assert_eq!(whole_characters(&"北京".as_bytes()[..5]), "北");
+        assert_eq!(whole_characters(b"a\xFFb"), "a<0xFF>b");
+    }
+}

@@ -104,6 +104,7 @@ fn what_makes_no_tokenizer_says_why() {
     assert!(reason(&|file| file.set("tokenizer.ggml.merges", one.clone())).contains("out of vocabulary"));
     assert!(reason(&|file| set_token(file, 278, b"\xFF")).contains("token 278 is no UTF-8"));
     let mut rwkv = vocabulary("rwkv", &[("<s>", 0.0, 3)]);
+    rwkv.set("tokenizer.ggml.unknown_token_id", V::U32(0));
     let bytes = (0..256).map(|byte| format!("\\x{byte:02x}").into_bytes());
     rwkv.set("tokenizer.ggml.tokens", V::Texts(std::iter::once(b"<s>".to_vec()).chain(bytes).collect()));
     ["scores", "token_type"].iter().for_each(|key| rwkv.remove(&format!("tokenizer.ggml.{key}")));
