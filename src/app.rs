@@ -28,12 +28,14 @@ use crate::tui;
 
 /// Everything was answered.
 const OK: u8 = 0;
+/// What was expected does not hold: a probe failed, tokenizers differ.
+const DIFFERS: u8 = 1;
 /// Wrong use or bad input.
 const USAGE: u8 = 2;
 /// The model or the engine failed.
 const ENGINE: u8 = 3;
 /// Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why the program can't do what was asked: one line and an exit code.
 #[derive(Debug)]

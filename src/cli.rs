@@ -232,6 +232,11 @@ pub struct TokenizeArgs {
     /// Render the conversation with this chat template instead of the model's
     #[arg(long, value_name = "FILE", requires = "chat")]
     pub template: Option<PathBuf>,
+    /// Compare with a tokenizer.json, or without FILE with a tokenizer built from the model's own vocabulary
+    /// and merges: the first difference, and whether ids stand for the same pieces. Exit code 1 if they
+    /// differ. Without FILE it must stand after the text. An inserted BOS is not compared
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "chat")]
+    pub check: Option<Option<PathBuf>>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -3,10 +3,12 @@
 //! llama.cpp ends the process where one of its assertions fails, an uncaught C++ exception does the
 //! same, and a panic on the main thread is a bug of ours.
 
+use std::io::Write;
 use std::process::exit;
 
 use crate::engine::ENGINE_THREAD;
 use crate::engine::llama::on_native_abort;
+use crate::tokenizer::TOKENIZERS_THREAD;
 use crate::tui::terminal::restore_now;
 
 /// Exit code of a model or engine failure.
@@ -27,14 +29,24 @@ pub fn prepare() {
     on_sigabrt();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // A panic of the engine is reported as an event and the screen lives on.
-        if std::thread::current().name() != Some(ENGINE_THREAD) {
+        // A panic of the engine is reported as an event and the screen lives on; one of the `tokenizers`
+        // crate is reported as what is wrong with the file it was given.
+        let here = std::thread::current();
+        if !matches!(here.name(), Some(ENGINE_THREAD | TOKENIZERS_THREAD)) {
             restore_now();
             eprintln!("tokenscope: this is a bug, please report it:");
             report(info);
             exit(101);
         }
     }));
+}
+
+/// Ends the process at once. For work that was interrupted: a thread of it may still be inside a library,
+/// whose destructors must not run under it.
+pub fn leave(code: u8) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(code.into()) }
 }
 
 fn on_sigabrt() {

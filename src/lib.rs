@@ -1,6 +1,7 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
 
 pub mod app;
+pub mod aside;
 pub mod bench;
 pub mod chat;
 pub mod child;
@@ -27,4 +28,5 @@ pub mod settings;
 pub mod step;
 pub mod text;
 pub mod token;
+pub mod tokenizer;
 pub mod tui;

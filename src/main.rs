@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     match app::run(cli) {
+        Ok(app::INTERRUPTED) => fatal::leave(app::INTERRUPTED),
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("tokenscope: {}", failure.message);

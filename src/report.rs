@@ -1,6 +1,7 @@
 //! What leaves the program: JSON records and tables. Names and units are promises to users.
 
 pub mod bars;
+pub mod check;
 pub mod choices;
 pub mod next;
 pub mod output;

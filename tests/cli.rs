@@ -1,7 +1,9 @@
-//! `next`, `generate` and `score` as a person runs them: the real binary and the real default model.
+//! `next`, `generate`, `score` and `tokenize` as a person runs them: the real binary and the real default model.
 
 #[path = "support/gguf.rs"]
 mod gguf;
+#[path = "cli/tokenize.rs"]
+mod tokenize;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

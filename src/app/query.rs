@@ -15,7 +15,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, INTERRUPTED, OK, Running, USAGE};
+use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::cli::{Cli, Command};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::model::bar::watch_signals;
@@ -29,6 +29,7 @@ use crate::report::output::is_closed_pipe;
 use crate::sampling::Sampling;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
 use crate::token::printable;
+use crate::tokenizer::CheckError;
 
 /// Why a query ends without an answer.
 #[derive(Debug)]
@@ -49,7 +50,23 @@ impl<E: Into<Failure>> From<E> for Stop {
 
 impl From<TextError> for Failure {
     fn from(error: TextError) -> Failure {
-        Failure::usage(error)
+        let code = match error {
+            TextError::Interrupted => INTERRUPTED,
+            TextError::Died(_) => ENGINE,
+            _ => USAGE,
+        };
+        Failure { message: error.to_string(), code }
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Failure {
+        let code = match error {
+            CheckError::Interrupted => INTERRUPTED,
+            CheckError::Gguf(_) => ENGINE,
+            _ => USAGE,
+        };
+        Failure { message: printable(&error.to_string()).replace('\n', " "), code }
     }
 }
 
@@ -84,6 +101,8 @@ struct Desk<'a> {
     settings: Settings,
     paths: &'a Paths,
     interrupted: Arc<AtomicBool>,
+    /// Whether what was compared differs.
+    differs: bool,
     out: BufWriter<io::Stdout>,
 }
 
@@ -103,7 +122,8 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         Err(error) => return Some(Err(error.into())),
     };
     let interrupted = watch_signals().unwrap_or_default();
-    let mut desk = Desk { settings, paths, interrupted, out: BufWriter::new(io::stdout()) };
+    let out = BufWriter::new(io::stdout());
+    let mut desk = Desk { settings, paths, interrupted, differs: false, out };
     let outcome = match &cli.command {
         Some(Command::Next(args)) => next::run(&mut desk, args),
         Some(Command::Generate(args)) => generate::run(&mut desk, args),
@@ -119,7 +139,7 @@ impl Desk<'_> {
     /// A closed pipe is no failure.
     fn conclude(&self, outcome: Result<(), Stop>) -> Result<u8, Failure> {
         match outcome {
-            Ok(()) => Ok(OK),
+            Ok(()) => Ok(if self.differs { DIFFERS } else { OK }),
             Err(Stop::Output(error)) if is_closed_pipe(&error) => Ok(OK),
             Err(Stop::Output(error)) => {
                 Err(Failure { message: format!("standard output: {error}"), code: USAGE })
@@ -208,6 +228,7 @@ impl Desk<'_> {
 
     /// The encoder of raw text for a model.
     fn encoder_of<'m>(&self, model: &'m ModelInfo) -> Result<Encoder<'m>, Stop> {
-        Ok(Encoder::new(model, self.settings.bos, self.settings.special)?)
+        let encoder = Encoder::new(model, self.settings.bos, self.settings.special)?;
+        Ok(encoder.cancelled_by(self.cancel()))
     }
 }

@@ -11,7 +11,10 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::engine::ModelInfo;
+use chunks::Trouble;
+
+use crate::aside::Left;
+use crate::engine::{CancelFlag, ModelInfo};
 use crate::settings::Bos;
 use crate::token::{TokenId, Vocab};
 
@@ -41,6 +44,12 @@ pub enum TextError {
         /// How many.
         bytes: usize,
     },
+    /// The person does not want to wait.
+    #[error("interrupted")]
+    Interrupted,
+    /// The tokenizer's thread is gone.
+    #[error("the tokenizer stopped: {0}")]
+    Died(String),
     /// A BOS token was asked for.
     #[error("this model has no BOS token: leave --bos always out")]
     NoBos,
@@ -109,6 +118,7 @@ pub struct Encoder<'a> {
     model: &'a ModelInfo,
     bos: Option<TokenId>,
     special: bool,
+    cancel: CancelFlag,
 }
 
 impl<'a> Encoder<'a> {
@@ -120,7 +130,12 @@ impl<'a> Encoder<'a> {
         if bos == Bos::Always && model.vocab.special().bos.is_none() {
             return Err(TextError::NoBos);
         }
-        Ok(Encoder { model, bos: bos.token(&model.vocab), special })
+        Ok(Encoder { model, bos: bos.token(&model.vocab), special, cancel: CancelFlag::default() })
+    }
+
+    /// Gives a long text up once the flag is raised.
+    pub fn cancelled_by(self, cancel: CancelFlag) -> Encoder<'a> {
+        Encoder { cancel, ..self }
     }
 
     /// The token put before a text, if any.
@@ -138,10 +153,17 @@ impl<'a> Encoder<'a> {
     /// The tokens of a text. A text that begins with BOS gets no second one.
     ///
     /// # Errors
-    /// [`TextError::NotUtf8`] where the tokenizer would not keep the bytes.
+    /// [`TextError::NotUtf8`] where the tokenizer would not keep the bytes, and whatever else keeps it from
+    /// the text.
     pub fn encode(&self, text: &[u8]) -> Result<Encoded, TextError> {
-        let ids = chunks::tokenize(text, self.special, (self.model.tokenizer.as_ref(), &self.model.vocab))
-            .map_err(|stretch| TextError::TooMuch { at: stretch.at + 1, bytes: stretch.bytes })?;
+        let ids =
+            chunks::tokenize(text, self.special, self.model, &self.cancel).map_err(
+                |trouble| match trouble {
+                    Trouble::TooMuch { at, bytes } => TextError::TooMuch { at: at + 1, bytes },
+                    Trouble::Left(Left::Interrupted) => TextError::Interrupted,
+                    Trouble::Left(Left::Died(reason)) => TextError::Died(reason),
+                },
+            )?;
         let bos = self.bos.filter(|bos| ids.first() != Some(bos));
         let mut pieces = Vec::with_capacity(ids.len() + 1);
         pieces.extend(bos.map(|id| Piece { id, span: None }));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::bars::Paint;
+use super::check::Record as CheckRecord;
 use super::output::ObjectWriter;
 use super::record::Origin;
 use super::table::padded;
@@ -68,7 +69,23 @@ struct Record<'a> {
     typed: bool,
 }
 
-/// Writes one object; `rendered` is the text of a conversation.
+/// What stands around the tokens of an object.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// The model, and how it was asked.
+    pub origin: &'a Origin,
+    /// The text of a conversation.
+    pub rendered: Option<&'a str>,
+    /// What another tokenizer says.
+    pub check: Option<&'a CheckRecord<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tail<'a> {
+    check: &'a CheckRecord<'a>,
+}
+
+/// Writes one object.
 ///
 /// # Errors
 /// Those of the writer.
@@ -76,7 +93,7 @@ pub fn json(
     out: &mut impl Write,
     tokens: impl Iterator<Item = Place>,
     vocab: &Vocab,
-    (origin, rendered): (&Origin, Option<&str>),
+    Frame { origin, rendered, check }: Frame,
 ) -> io::Result<()> {
     let mut object = ObjectWriter::begin(out)?;
     object.fields(&Head { origin, text: rendered })?;
@@ -94,6 +111,9 @@ pub fn json(
         })?;
     }
     object.end_list()?;
+    if let Some(check) = check {
+        object.fields(&Tail { check })?;
+    }
     object.end()
 }
 

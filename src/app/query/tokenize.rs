@@ -1,4 +1,4 @@
-//! `tokenscope tokenize`: a text's tokens, a conversation's.
+//! `tokenscope tokenize`: a text's tokens, a conversation's, and whether another tokenizer agrees.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,15 @@ use super::{Desk, Stop};
 use crate::app::Failure;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::cli::TokenizeArgs;
-use crate::engine::{ModelInfo, vocabulary};
+use crate::engine::{CancelFlag, ModelInfo, vocabulary};
 use crate::model::bar::TerminalProgress;
 use crate::model::{Library, Purpose};
 use crate::query::input::{self, InputError};
+use crate::query::text::Encoded;
+use crate::report::check::Checked;
 use crate::report::record::Origin;
-use crate::report::tokens::{json, of_prompt, of_text, rendered, table};
+use crate::report::tokens::{Frame, Place, json, of_prompt, of_text, rendered, table};
+use crate::tokenizer::{Against, Compared, Question};
 
 /// A model's vocabulary, without its weights.
 struct Words {
@@ -68,11 +71,48 @@ fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> R
         desk.say(&format!("this tokenizer reads another text than this from byte {at} on: no offsets there"));
     }
     let vocab = &words.model.vocab;
-    match args.json {
-        true => json(&mut desk.out, of_text(&encoded), vocab, (&words.origin, None)),
-        false => table(&mut desk.out, of_text(&encoded), vocab, false),
+    let places = until_cancelled(of_text(&encoded), desk.cancel());
+    let mut frame = Frame { origin: &words.origin, rendered: None, check: None };
+    match &args.check {
+        Some(file) => {
+            let against = file.clone().map_or(Against::Gguf, Against::File);
+            let compared = compare(desk, &against, words, text, &encoded)?;
+            desk.differs |= !compared.is_same();
+            let checked = Checked { against: &against, text, encoded: &encoded, compared: &compared, vocab };
+            let record = checked.record();
+            frame.check = Some(&record);
+            match args.json {
+                true => json(&mut desk.out, places, vocab, frame),
+                false => checked.write(&mut desk.out),
+            }
+        }
+        None if args.json => json(&mut desk.out, places, vocab, frame),
+        None => table(&mut desk.out, places, vocab, false),
     }
-    .map_err(Stop::Output)
+    .map_err(Stop::Output)?;
+    if desk.cancel().is_cancelled() { Err(Stop::Interrupted) } else { Ok(()) }
+}
+
+/// A long list ends where the person has seen enough.
+fn until_cancelled(places: impl Iterator<Item = Place>, cancel: CancelFlag) -> impl Iterator<Item = Place> {
+    places.take_while(move |_| !cancel.is_cancelled())
+}
+
+fn compare(
+    desk: &Desk,
+    against: &Against,
+    words: &Words,
+    text: &[u8],
+    encoded: &Encoded,
+) -> Result<Compared, Stop> {
+    let question = Question {
+        against: against.clone(),
+        model: words.model.path.clone(),
+        text: text.to_vec(),
+        ids: encoded.ids().split_off(usize::from(encoded.has_bos)),
+        special: desk.settings.special,
+    };
+    Ok(question.answer(&desk.cancel())?)
 }
 
 /// A conversation, and the template to render it with.
@@ -114,8 +154,8 @@ impl Chat {
         }
         let tokens = of_prompt(&prompt);
         if args.json {
-            let head = (&words.origin, Some(prompt.text.as_str()));
-            return json(&mut desk.out, tokens, &model.vocab, head).map_err(Stop::Output);
+            let frame = Frame { origin: &words.origin, rendered: Some(&prompt.text), check: None };
+            return json(&mut desk.out, tokens, &model.vocab, frame).map_err(Stop::Output);
         }
         let paint = desk.paint();
         rendered(&mut desk.out, &prompt, paint)

@@ -148,9 +148,42 @@ impl Tokenize for Model {
         if text.is_empty() {
             return Vec::new();
         }
-        let ids = self.inner.vocab().tokenize(text, false, parse_special);
-        ids.into_iter().map(|LlamaToken(id)| TokenId(id as u32)).collect()
+        let work = || {
+            let ids = self.inner.vocab().tokenize(text, false, parse_special);
+            ids.into_iter().map(|LlamaToken(id)| TokenId(id as u32)).collect()
+        };
+        with_stack_for(longest_run(text), work)
     }
+}
+
+/// llama.cpp cuts the texts of many vocabularies with `std::regex`, which recurses at every character of
+/// a match: 340 bytes of stack were measured.
+const STACK_OF_BYTE: usize = 512;
+/// A run that every thread's stack holds.
+const SHORT_RUN: usize = 2048;
+/// More is not to be had everywhere; a longer run ends the process, as a smaller stack would.
+const MOST_STACK: usize = 4 << 30;
+
+/// Longest stretch of bytes that are all ASCII white space, or all something else: no match is much
+/// longer.
+fn longest_run(text: &[u8]) -> usize {
+    let runs = text.chunk_by(|a, b| a.is_ascii_whitespace() == b.is_ascii_whitespace());
+    runs.map(<[u8]>::len).max().unwrap_or_default()
+}
+
+fn with_stack_for<T: Send>(run: usize, work: impl Fn() -> T + Sync) -> T {
+    if run <= SHORT_RUN {
+        return work();
+    }
+    let size = run.saturating_mul(STACK_OF_BYTE).saturating_add(8 << 20).min(MOST_STACK);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("tokenize".to_string()).stack_size(size);
+        match thread.spawn_scoped(scope, &work) {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // Without memory for it, the text may do with less.
+            Err(_) => work(),
+        }
+    })
 }
 
 fn read_vocab(model: &LlamaModel) -> Vocab {
@@ -177,7 +210,14 @@ fn read_vocab(model: &LlamaModel) -> Vocab {
 
 #[cfg(test)]
 mod tests {
-    use super::short_quantization;
+    use super::{longest_run, short_quantization};
+
+    #[test]
+    fn a_run_is_all_white_space_or_none() {
+        assert_eq!(longest_run(b"ab  \n cde f"), 4);
+        assert_eq!(longest_run(b"abc\n"), 3);
+        assert_eq!(longest_run(b""), 0);
+    }
 
     #[test]
     fn quantizations_are_named_as_people_write_them() {

@@ -3,11 +3,13 @@
 //! llama.cpp's tokenizers need memory for every byte of a call, and time for the square of the
 //! user-defined tokens in it. Where no token of a vocabulary holds a line break right after something
 //! that is no white space, no token can reach across such a place, so a text may be cut there. Other
-//! vocabularies get the text whole.
+//! vocabularies get the text whole, on a thread that Ctrl-C leaves behind.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::engine::Tokenize;
+use crate::aside::{self, Left};
+use crate::engine::{CancelFlag, ModelInfo, Tokenize};
 use crate::token::{TokenId, Vocab};
 
 /// A piece is at least so long, in bytes.
@@ -19,36 +21,59 @@ const LARGEST: usize = 64 << 20;
 /// User-defined tokens in one call.
 const MOST_FRAGMENTS: usize = 100_000;
 
-/// A stretch of text that llama.cpp could not tokenize in reasonable time and memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMuch {
-    /// 0-based.
-    pub at: usize,
-    pub bytes: usize,
+/// Why a text has no ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// A stretch of text that llama.cpp could not tokenize in reasonable time and memory.
+    TooMuch {
+        /// 0-based.
+        at: usize,
+        bytes: usize,
+    },
+    /// The person does not want to wait, or the thread died.
+    Left(Left),
 }
 
 /// The ids of a text of any length.
 pub(super) fn tokenize(
     text: &[u8],
     special: bool,
-    (tokenizer, vocab): (&dyn Tokenize, &Vocab),
-) -> Result<Vec<TokenId>, TooMuch> {
+    model: &ModelInfo,
+    cancel: &CancelFlag,
+) -> Result<Vec<TokenId>, Trouble> {
+    let (tokenizer, vocab) = (&model.tokenizer, &model.vocab);
     if text.len() <= PIECE {
         return Ok(tokenizer.tokenize(text, special));
     }
-    let cuts = cuttable(tokenizer, vocab);
+    let cuts = cuttable(tokenizer.as_ref(), vocab);
     let mut ids = Vec::new();
     let mut at = 0;
     while at < text.len() {
         let end = if cuts { cut(text, at) } else { text.len() };
         let piece = &text[at..end];
         if piece.len() > LARGEST || piece.len() > EASY && fragments(piece, vocab) > MOST_FRAGMENTS {
-            return Err(TooMuch { at, bytes: piece.len() });
+            return Err(Trouble::TooMuch { at, bytes: piece.len() });
         }
-        ids.extend(tokenizer.tokenize(piece, special));
+        if cancel.is_cancelled() {
+            return Err(Trouble::Left(Left::Interrupted));
+        }
+        match piece.len() <= 2 * PIECE {
+            true => ids.extend(tokenizer.tokenize(piece, special)),
+            false => ids.extend(tokenize_aside(piece, special, tokenizer, cancel).map_err(Trouble::Left)?),
+        }
         at = end;
     }
     Ok(ids)
+}
+
+fn tokenize_aside(
+    piece: &[u8],
+    special: bool,
+    tokenizer: &Arc<dyn Tokenize>,
+    cancel: &CancelFlag,
+) -> Result<Vec<TokenId>, Left> {
+    let (tokenizer, piece) = (Arc::clone(tokenizer), piece.to_vec());
+    aside::run("tokenize", &|| cancel.is_cancelled(), move || tokenizer.tokenize(&piece, special))
 }
 
 fn cuttable(tokenizer: &dyn Tokenize, vocab: &Vocab) -> bool {
