@@ -14,7 +14,8 @@ use super::{Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
 use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
-use crate::model::bar::watch_signals;
+use crate::model::bar::{TerminalProgress, watch_signals};
+use crate::model::{Library, Purpose};
 use crate::paths::Paths;
 use crate::probe::compare::Comparison;
 use crate::probe::error::InputError;
@@ -79,13 +80,17 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
             models.map(|model| (Some(model.clone()), suites.clone())).collect()
         }
     };
+    // Opened before anything that takes long; those that nothing comes of leave nothing behind.
+    let reports = open(&targets)?;
+    let interrupted = watch_signals().unwrap_or_default();
+    check_models(&groups, &settings, paths, &interrupted)?;
     let session = Session {
         settings,
         paths,
-        reports: open(&targets)?,
+        reports,
         resume: args.resume.as_deref(),
         stats: args.stats,
-        interrupted: watch_signals().unwrap_or_default(),
+        interrupted,
         runs: Vec::new(),
         baseline,
         peers: Peers::default(),
@@ -181,6 +186,37 @@ fn by_model(suites: Vec<Suite>, fixed: bool) -> Vec<(Option<String>, Vec<Suite>)
     groups
 }
 
+/// Looks at every model there will be, where there are several: what is wrong with the last one is no
+/// surprise after the first one's run. Results are told apart by a model's name.
+fn check_models(
+    groups: &[(Option<String>, Vec<Suite>)],
+    settings: &Settings,
+    paths: &Paths,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<(), Failure> {
+    let mut specs: Vec<&str> =
+        groups.iter().map(|(model, _)| model.as_deref().unwrap_or(&settings.model)).collect();
+    specs.sort_unstable();
+    specs.dedup();
+    if specs.len() < 2 {
+        return Ok(());
+    }
+    let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
+    let library = Library::at(paths, std::env::current_exe().ok());
+    let mut names: Vec<(String, &str)> = Vec::new();
+    for spec in specs {
+        let name = library.resolve(spec, Purpose::Run, &progress)?.name;
+        if let Some((_, other)) = names.iter().find(|(known, _)| *known == name) {
+            return Err(Failure::usage(format!(
+                "{other} and {spec} are both called {name} in reports: give one of the files another name"
+            )));
+        }
+        names.push((name, spec));
+    }
+    progress.clear();
+    Ok(())
+}
+
 /// Everything that lasts over the models of a call.
 struct Session<'a> {
     settings: Settings,
@@ -243,15 +279,12 @@ impl Session<'_> {
                 Err(error) => failure = Some(error),
             }
         }
-        let told = self.reports.iter_mut().try_for_each(|report| {
-            comparisons.iter().try_for_each(|comparison| report.comparison(comparison))
-        });
         // Every one of them: that nobody reads the first is no loss of the second.
-        let written =
-            self.reports.iter_mut().map(|report| report.finish(&self.runs)).fold(Ok(()), Result::and);
+        let finished = self.reports.iter_mut().map(|report| report.finish(&self.runs, &comparisons));
+        let written = finished.fold(Ok(()), Result::and);
         self.tell_cost();
         let worse = comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
-        match (failure, told.and(written)) {
+        match (failure, written) {
             (Some(failure), _) => Err(failure),
             (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
             _ if closed => Ok(OK),

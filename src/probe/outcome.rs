@@ -348,6 +348,31 @@ impl ItemOutcome {
         }
     }
 
+    /// The indices of the right choices.
+    pub fn answers(&self) -> &[usize] {
+        match &self.answer {
+            Answer::One(index) => std::slice::from_ref(index),
+            Answer::Any(indices) => indices,
+            Answer::None => &[],
+        }
+    }
+
+    /// Whether the choice with the highest sum is a right one; `None` where nothing is right or wrong.
+    pub fn prefers_right(&self) -> Option<bool> {
+        let answers = self.answers();
+        (!answers.is_empty()).then(|| self.best.acc.is_some_and(|best| answers.contains(&best)))
+    }
+
+    /// The most probable right choice, or the only continuation there is.
+    pub fn right_choice(&self) -> Option<&ChoiceRecord> {
+        if let ([], [only]) = (self.answers(), self.choices.as_slice()) {
+            return Some(only);
+        }
+        let sum = |choice: &&ChoiceRecord| choice.sum_logprob.unwrap_or(f64::NEG_INFINITY);
+        let right = self.answers().iter().filter_map(|index| self.choices.get(*index));
+        right.max_by(|a, b| sum(a).total_cmp(&sum(b)))
+    }
+
     /// Whether the best choice by a reduction is a right one; `None` where there is no answer.
     pub fn is_right(&self, gold: &Gold, reduction: Reduction) -> Option<bool> {
         (*gold != Gold::None).then(|| self.best.by(reduction).is_some_and(|best| gold.holds(best)))

@@ -153,11 +153,8 @@ impl Report for Table {
         self.out.flush()
     }
 
-    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
-        side_by_side::write(&mut self.out, comparison)
-    }
-
-    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {
+    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
+        comparisons.iter().try_for_each(|comparison| side_by_side::write(&mut self.out, comparison))?;
         for run in runs {
             let suites = run.suites.iter().filter(|suite| suite.failed()).count();
             let items: usize = run.suites.iter().map(|suite| suite.items.len()).sum();

@@ -48,9 +48,9 @@ struct Suite {
 
 /// How something stands: a word, and the class that colours it.
 #[derive(Clone, Copy, Serialize)]
-struct State {
-    word: &'static str,
-    class: &'static str,
+pub struct State {
+    pub word: &'static str,
+    pub class: &'static str,
 }
 
 #[derive(Serialize)]
@@ -183,7 +183,7 @@ impl Row {
             None => State { word: "not judged", class: "neutral" },
         };
         let named = |index: usize| item.choices.get(index).map(|choice| head(&plain(&choice.text), 60));
-        let right: Vec<String> = digest::answers(item).iter().filter_map(|index| named(*index)).collect();
+        let right: Vec<String> = item.answers().iter().filter_map(|index| named(*index)).collect();
         let target = item.target.as_ref().map(|target| head(&plain(&target.text), 60));
         Row {
             state,
@@ -220,7 +220,7 @@ fn said(item: &ItemOutcome) -> Option<String> {
 
 fn choices(item: &ItemOutcome) -> Vec<Choice> {
     let shares = digest::shares(item);
-    let answers = digest::answers(item);
+    let answers = item.answers();
     let choices = item.choices.iter().enumerate().map(|(i, choice)| {
         let share = shares.as_ref().and_then(|shares| shares.get(i).copied());
         let right = answers.contains(&i);
