@@ -366,6 +366,47 @@ fn an_interrupt_keeps_what_is_done() {
     assert!(rest.len() < 3000);
 }
 
+/// What the files of a run hold, without the time it took.
+fn reports(folder: &Path) -> Vec<(&'static str, String)> {
+    let names = ["r.jsonl", "r.csv", "r.md", "r.xml", "r.html"];
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+    let timeless = |text: String| {
+        let (before, rest) = text.split_once(" time=\"")?;
+        Some(format!("{before}{}", rest.split_once('"')?.1))
+    };
+    names.map(|name| (name, timeless(read(name)).unwrap_or_else(|| read(name)))).to_vec()
+}
+
+#[test]
+fn an_interrupted_run_reports_in_every_form_and_ends_like_a_whole_one() {
+    let suite = ladder(400);
+    let (whole, part) = (folder(&[("s.toml", &suite)]), folder(&[("s.toml", &suite)]));
+    let files = ["jsonl=r.jsonl", "csv=r.csv", "markdown=r.md", "junit=r.xml", "html=r.html"];
+    let args: Vec<&str> =
+        ["s.toml"].into_iter().chain(files.iter().flat_map(|file| ["--report", file])).collect();
+    assert_eq!(run(whole.path(), &args).status.code(), Some(0));
+    let mut child = probe(part.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let results = part.path().join("r.jsonl");
+    let done = || std::fs::read_to_string(&results).map_or(0, |text| text.lines().count());
+    while done() < 20 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let kept = lines(&std::fs::read(&results).unwrap());
+    assert!((20..400).contains(&items(&kept).len()));
+    assert_eq!(summary(&kept)["items"].as_u64(), Some(items(&kept).len() as u64));
+    for (name, text) in reports(part.path()).into_iter().skip(1) {
+        assert!(text.contains(if name == "r.csv" { ",true," } else { "partial" }), "{name}");
+    }
+    let resumed = run(part.path(), &[&args[..], &["--resume", "r.jsonl"]].concat());
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    for (ours, theirs) in reports(part.path()).into_iter().zip(reports(whole.path())) {
+        assert!(ours == theirs, "{} is another one", ours.0);
+    }
+}
+
 #[test]
 fn nobody_reading_is_no_error() {
     let folder = folder(&[("s.toml", &ladder(300))]);

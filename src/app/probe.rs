@@ -1,6 +1,7 @@
 //! `tokenscope probe`: from files to suites, from suites to reports, from outcomes to an exit code.
 
 mod compared;
+mod models;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -14,8 +15,7 @@ use super::{Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
 use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
-use crate::model::bar::{TerminalProgress, watch_signals};
-use crate::model::{Library, Purpose};
+use crate::model::bar::watch_signals;
 use crate::paths::Paths;
 use crate::probe::compare::Comparison;
 use crate::probe::error::InputError;
@@ -64,7 +64,9 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     if args.check {
         return check(&selection);
     }
-    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    // Samples have the seed of their suite, or this; a random one would be told and never used.
+    settings.sampling.seed = suite::SEED;
     if let Some(twice) = settings.other_models.iter().find(|other| **other == settings.model) {
         return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
     }
@@ -74,7 +76,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     let baseline = baseline.transpose()?;
     let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();
     let groups = match settings.other_models.as_slice() {
-        [] => by_model(suites, !cli.flags.model.is_empty()),
+        [] => models::by_model(suites, !cli.flags.model.is_empty()),
         others => {
             let models = std::iter::once(&settings.model).chain(others);
             models.map(|model| (Some(model.clone()), suites.clone())).collect()
@@ -83,7 +85,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     // Opened before anything that takes long; those that nothing comes of leave nothing behind.
     let reports = open(&targets)?;
     let interrupted = watch_signals().unwrap_or_default();
-    check_models(&groups, &settings, paths, &interrupted)?;
+    models::check(&groups, &settings, paths, &interrupted)?;
     let session = Session {
         settings,
         paths,
@@ -170,51 +172,6 @@ fn targets(args: &ProbeArgs) -> Result<Vec<Target>, Failure> {
         targets.insert(0, Target { kind: Kind::Table, file: None });
     }
     Ok(targets)
-}
-
-/// Suites with the model each asks for, neighbours of one model together. A model on the command line
-/// wins.
-fn by_model(suites: Vec<Suite>, fixed: bool) -> Vec<(Option<String>, Vec<Suite>)> {
-    let mut groups: Vec<(Option<String>, Vec<Suite>)> = Vec::new();
-    for suite in suites {
-        let model = suite.model.clone().filter(|_| !fixed);
-        match groups.last_mut() {
-            Some((last, group)) if *last == model => group.push(suite),
-            _ => groups.push((model, vec![suite])),
-        }
-    }
-    groups
-}
-
-/// Looks at every model there will be, where there are several: what is wrong with the last one is no
-/// surprise after the first one's run. Results are told apart by a model's name.
-fn check_models(
-    groups: &[(Option<String>, Vec<Suite>)],
-    settings: &Settings,
-    paths: &Paths,
-    interrupted: &Arc<AtomicBool>,
-) -> Result<(), Failure> {
-    let mut specs: Vec<&str> =
-        groups.iter().map(|(model, _)| model.as_deref().unwrap_or(&settings.model)).collect();
-    specs.sort_unstable();
-    specs.dedup();
-    if specs.len() < 2 {
-        return Ok(());
-    }
-    let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
-    let library = Library::at(paths, std::env::current_exe().ok());
-    let mut names: Vec<(String, &str)> = Vec::new();
-    for spec in specs {
-        let name = library.resolve(spec, Purpose::Run, &progress)?.name;
-        if let Some((_, other)) = names.iter().find(|(known, _)| *known == name) {
-            return Err(Failure::usage(format!(
-                "{other} and {spec} are both called {name} in reports: give one of the files another name"
-            )));
-        }
-        names.push((name, spec));
-    }
-    progress.clear();
-    Ok(())
 }
 
 /// Everything that lasts over the models of a call.
