@@ -1,5 +1,7 @@
 //! What several reports show of an outcome: figures worked out from it, and texts made harmless.
 
+use indexmap::{IndexMap, IndexSet};
+
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::expect::Verdict;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
@@ -217,19 +219,76 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
     bins.iter().any(|bin| bin.n > 0).then_some(bins)
 }
 
-/// The parameter of each case of a probe whose id holds one number, as in `gap-{{ n }}`, smallest first.
-/// `None` where the id holds something else, or there are fewer than three cases.
-pub fn ladder<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Option<Vec<(f64, &'a ItemOutcome)>> {
-    let (before, rest) = probe.split_once("{{")?;
-    let (parameter, behind) = rest.split_once("}}")?;
-    if parameter.contains("{{") || behind.contains("{{") || items.len() < 3 {
-        return None;
-    }
-    let number = |item: &&'a ItemOutcome| {
-        let value = item.id.strip_prefix(before)?.strip_suffix(behind)?.trim().parse::<f64>().ok()?;
-        value.is_finite().then_some((value, *item))
+/// Cases of a probe in the order of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ladder<'a> {
+    /// The probe's name, with the value of its other parameter where it has two.
+    pub name: String,
+    /// The parameter and the case, smallest first.
+    pub rungs: Vec<(f64, &'a ItemOutcome)>,
+}
+
+/// The ladders of a probe whose id holds one number, as in `gap-{{ n }}`, or two values of which one is a
+/// number, as in `gap-{{ n }}-{{ word }}`: one for each value of the other. Of two numbers the one that
+/// takes more values is climbed. None where the id holds something else; those of fewer than three cases
+/// are left out.
+pub fn ladders<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Vec<Ladder<'a>> {
+    let mut pieces = probe.split("{{");
+    let before = pieces.next().unwrap_or_default();
+    let holes: Option<Vec<(&str, &str)>> = pieces.map(|piece| piece.split_once("}}")).collect();
+    let found = match holes.as_deref() {
+        Some([(_, behind)]) => single(probe, (before, behind), items),
+        Some([one, two]) => pairs(before, [*one, *two], items),
+        _ => None,
     };
-    let mut rungs = items.iter().map(number).collect::<Option<Vec<_>>>()?;
-    rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Some(rungs)
+    let mut ladders = found.unwrap_or_default();
+    ladders.retain(|ladder| ladder.rungs.len() >= 3);
+    for ladder in &mut ladders {
+        ladder.rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    ladders
+}
+
+fn single<'a>(
+    probe: &str,
+    (before, behind): (&str, &str),
+    items: &[&'a ItemOutcome],
+) -> Option<Vec<Ladder<'a>>> {
+    let rung =
+        |item: &&'a ItemOutcome| Some((number(item.id.strip_prefix(before)?.strip_suffix(behind)?)?, *item));
+    let rungs = items.iter().map(rung).collect::<Option<Vec<_>>>()?;
+    Some(vec![Ladder { name: probe.to_string(), rungs }])
+}
+
+fn pairs<'a>(
+    before: &str,
+    [(first, between), (second, behind)]: [(&str, &str); 2],
+    items: &[&'a ItemOutcome],
+) -> Option<Vec<Ladder<'a>>> {
+    let values = |item: &&'a ItemOutcome| {
+        let inside = item.id.strip_prefix(before)?.strip_suffix(behind)?;
+        inside.split_once(between).filter(|_| !between.is_empty())
+    };
+    let values = items.iter().map(values).collect::<Option<Vec<_>>>()?;
+    let (firsts, seconds): (IndexSet<&str>, IndexSet<&str>) = values.iter().copied().unzip();
+    let climbs = |values: &IndexSet<&str>| values.iter().all(|value| number(value).is_some());
+    let climbs_first = match (climbs(&firsts), climbs(&seconds)) {
+        (false, false) => return None,
+        (true, true) => firsts.len() > seconds.len(),
+        (first_climbs, _) => first_climbs,
+    };
+    let mut ladders: IndexMap<&str, Vec<(f64, &'a ItemOutcome)>> = IndexMap::new();
+    for ((a, b), item) in values.iter().zip(items) {
+        let (step, other) = if climbs_first { (a, b) } else { (b, a) };
+        ladders.entry(other).or_default().push((number(step)?, *item));
+    }
+    let name = |other: &str| match climbs_first {
+        true => format!("{before}{{{{{first}}}}}{between}{other}{behind}"),
+        false => format!("{before}{other}{between}{{{{{second}}}}}{behind}"),
+    };
+    Some(ladders.into_iter().map(|(other, rungs)| Ladder { name: name(other), rungs }).collect())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
 }

@@ -244,6 +244,14 @@ fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
     if let Some(margin) = digest::margin(item) {
         tell("right − best wrong", format!("{margin:+.3} nat"));
     }
+    if let Some((target, (low, high))) =
+        item.target.as_ref().and_then(|target| Some((target, target.lowest.zip(target.highest)?)))
+        && target.phrasings.len() > 1
+    {
+        let number = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.4}"));
+        let (mean, sd) = (number(target.mean), number(target.sd));
+        tell("over its phrasings", format!("mean {mean}, sd {sd}, {low:.4} to {high:.4}"));
+    }
     for phrasing in item.target.iter().flat_map(|target| &target.phrasings) {
         let p = phrasing.p.map_or("–".to_string(), |p| format!("{p:.4}"));
         tell("p of the target", format!("{p} after {}", tail(&plain(&phrasing.prompt), 90)));
@@ -272,9 +280,13 @@ fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
     }
     for sample in &item.samples {
         let name = format!("sampled at temperature {}", sample.temperature);
-        let share = sample.matched.map_or(String::new(), |hits| format!("{hits} of {} match", sample.n));
+        let drawn = format!("{} samples", sample.n);
+        let share = sample.matched.map_or(drawn, |hits| format!("{hits} of {} match", sample.n));
+        let ends = sample.low.zip(sample.high).map_or(String::new(), |(low, high)| {
+            format!(" (95 % interval {:.1} to {:.1} %)", low * 100.0, high * 100.0)
+        });
         let agreement = sample.agreement.map_or(String::new(), |share| format!(", agreement {share:.2}"));
-        tell(&name, format!("{share}{agreement}"));
+        tell(&name, format!("{share}{ends}{agreement}"));
         for reply in sample.replies.iter().take(SAMPLES) {
             tell("", generated(reply));
         }
