@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::distribution::{Depth, Distribution};
-use crate::engine::llama::{Batch, Chain, Context, ContextParams, Model, Scratch, SeqId};
+use crate::engine::llama::{Attention, Batch, Chain, Context, ContextParams, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
@@ -95,7 +95,7 @@ impl DecodeBench {
             outputs: 1,
             sequences: 1,
             threads: self.info.threads,
-            exact: false,
+            attention: Attention::Steady,
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
         let mut chain = Chain::new(&model, &self.sampling)?;

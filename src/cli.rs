@@ -211,7 +211,7 @@ pub struct ScoreArgs {
     /// A model of the same vocabulary, for the Binoculars statistic
     #[arg(long, value_name = "MODEL", requires = "stats")]
     pub reference: Option<String>,
-    /// Tokens from one window to the next where a text is longer than the context (default: half of it)
+    /// Tokens from one window to the next where a text is longer than the context (default: one less than it, so that everything is computed once; half of it gives every token half a window before it, in twice the time)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub stride: Option<u32>,
     /// Leave out tokens with fewer tokens before them in their window

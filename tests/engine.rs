@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokenscope::chat::Role;
 use tokenscope::distribution::Depth;
-use tokenscope::engine::{CancelFlag, Client, Command, Event, FinishReason, ModelInfo, ScoreBatch, Sequence};
+use tokenscope::engine::{
+    CancelFlag, Client, Command, Event, FinishReason, Layout, ModelInfo, ScoreBatch, Sequence,
+};
 use tokenscope::loading::{self, FlagIsConsent, Found};
 use tokenscope::model::Silent;
 use tokenscope::paths::Paths;
@@ -70,9 +72,14 @@ impl Talk {
 
     /// ln p of each token from `from` on, with the whole sequence given.
     fn score(&mut self, tokens: Vec<TokenId>, from: usize) -> Vec<f64> {
+        self.score_all(vec![Sequence { tokens, from }], Layout::Together).remove(0)
+    }
+
+    fn score_all(&mut self, sequences: Vec<Sequence>, layout: Layout) -> Vec<Vec<f64>> {
         let request = ScoreBatch {
             id: self.client.next_id(),
-            sequences: vec![Sequence { tokens, from }],
+            sequences,
+            layout,
             depth: Depth::Count(1),
             boundaries: false,
             after: false,
@@ -83,12 +90,32 @@ impl Talk {
             .client
             .run(Command::Score(request), |event| {
                 if let Event::Scored { steps, .. } = event {
-                    found.extend(steps.iter().map(|step| f64::from(step.logprob().unwrap())));
+                    found.push(steps.iter().map(|step| f64::from(step.logprob().unwrap())).collect());
                 }
             })
             .unwrap();
         assert_eq!(reason, FinishReason::Stop);
         found
+    }
+}
+
+#[test]
+fn a_long_text_has_the_same_figures_beside_others_and_close_ones_by_the_other_kernel() {
+    let mut talk = Talk::new(greedy());
+    // 700 tokens of text; 513 and 300 are batches that a careless cut would leave a rest of.
+    let text: String = (0..).map(|n| format!("Line {n} of a long list. ")).take(100).collect();
+    let ids = talk.info.tokenizer.tokenize(text.as_bytes(), false);
+    assert!(ids.len() >= 700, "{}", ids.len());
+    let part = |n: usize| Sequence { tokens: ids[..n].to_vec(), from: 1 };
+    let all = talk.score_all(vec![part(700), part(300), part(513)], Layout::Long);
+    for (n, beside) in [700, 300, 513].into_iter().zip(&all) {
+        assert_eq!(beside.len(), n - 1);
+        assert_eq!(talk.score_all(vec![part(n)], Layout::Long), [beside.as_slice()]);
+        let steady = talk.score(ids[..n].to_vec(), 1);
+        let apart = beside.iter().zip(&steady).map(|(a, b)| (a - b).abs()).sum::<f64>() / n as f64;
+        assert!(apart < 0.1, "{n} tokens: {apart} nat per token apart");
+        let means = (beside.iter().sum::<f64>() - steady.iter().sum::<f64>()) / n as f64;
+        assert!(means.abs() < 0.02, "{n} tokens: means {means} nat apart");
     }
 }
 

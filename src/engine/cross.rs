@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::llama::{Batch, Context, ContextParams, Model, SeqId};
+use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
 use super::{CancelFlag, EngineError, FinishReason, LoadOptions, Sequence, Threads};
 use crate::distribution::{RowError, cross_entropy};
 
@@ -137,7 +137,7 @@ fn context(model: &Arc<Model>, options: &LoadOptions, cells: usize) -> Result<Co
         outputs: chunk,
         sequences: 1,
         threads,
-        exact: options.exact,
+        attention: Attention::of_conversation(options.exact),
     };
     Context::new(model, params).ok_or_else(|| EngineError::Load {
         path: options.path.display().to_string(),

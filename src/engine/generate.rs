@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::llama::{Batch, Chain, Choice, Context, Model, Scratch, SeqId};
+use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, SeqId};
 use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
@@ -88,7 +88,7 @@ impl Conversation {
 
     /// Keeps what the cache has of the prompt; returns from where it must be evaluated.
     fn reuse(&mut self, request: &Generate) -> usize {
-        if self.context.params().exact || self.depth != Some(request.depth) {
+        if self.context.params().attention == Attention::Exact || self.depth != Some(request.depth) {
             self.forget();
         }
         self.depth = Some(request.depth);

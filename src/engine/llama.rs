@@ -13,7 +13,7 @@ mod schema;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
-pub use context::{Context, ContextParams, MOST_SEQUENCES};
+pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, TILE};
 pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice, Scratch};

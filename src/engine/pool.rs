@@ -6,20 +6,23 @@
 
 use std::sync::Arc;
 
-use super::EngineError;
-use super::llama::{Context, ContextParams, MOST_SEQUENCES, Model};
+use super::llama::{Attention, Context, ContextParams, MOST_SEQUENCES, Model, TILE};
 use super::plan::Need;
+use super::{EngineError, Layout};
 
 /// Memory for one batch's rows of logits; llama.cpp keeps them twice, once in its compute buffer.
 const LOGITS_BYTES: usize = 128 << 20;
-/// Fewest and most rows of a batch.
-const ROWS: std::ops::RangeInclusive<usize> = 16..=512;
+/// Fewest rows of a batch.
+const FEWEST_ROWS: usize = 16;
+/// Most rows of a batch.
+const MOST_ROWS: usize = 512;
 
 /// A context of many sequences, when there is one.
 pub(super) struct Pool {
     model: Arc<Model>,
     threads: u32,
-    exact: bool,
+    /// The conversation's.
+    attention: Attention,
     /// Longest sequence.
     room: usize,
     context: Option<Context>,
@@ -28,8 +31,8 @@ pub(super) struct Pool {
 impl Pool {
     /// An empty pool with the conversation's arithmetic and length.
     pub fn new(model: Arc<Model>, conversation: ContextParams) -> Pool {
-        let ContextParams { threads, exact, cells, .. } = conversation;
-        Pool { model, threads, exact, room: cells as usize, context: None }
+        let ContextParams { threads, attention, cells, .. } = conversation;
+        Pool { model, threads, attention, room: cells as usize, context: None }
     }
 
     /// The model.
@@ -50,28 +53,34 @@ impl Pool {
     /// Whether sequences can be computed together: not where the arithmetic must be repeatable, nor
     /// where the model's cache is a state that cannot be shared and rewound.
     pub fn shares(&self) -> bool {
-        !self.exact && self.model.has_plain_cache()
+        self.attention != Attention::Exact && self.model.has_plain_cache()
     }
 
     /// Most rows of logits in one batch.
-    pub fn rows(&self) -> usize {
+    pub fn rows(&self, layout: Layout) -> usize {
         let row = 4 * self.model.vocab().len().max(1);
-        (LOGITS_BYTES / row).clamp(*ROWS.start(), *ROWS.end())
+        let fewest = match layout {
+            Layout::Together => FEWEST_ROWS,
+            // A plan may cut a batch in half.
+            Layout::Long => 2 * TILE,
+        };
+        (LOGITS_BYTES / row).clamp(fewest, MOST_ROWS)
     }
 
     /// Most sequence ids in one batch: llama.cpp makes room for a row of each.
     pub fn sequences(&self) -> usize {
-        self.rows().min(MOST_SEQUENCES as usize)
+        self.rows(Layout::Together).min(MOST_SEQUENCES as usize)
     }
 
     /// An empty context with at least this much room.
     ///
     /// # Errors
     /// [`EngineError::NoContext`] where it can't be made.
-    pub fn context(&mut self, need: Need) -> Result<&mut Context, EngineError> {
-        let wanted = self.params(need);
+    pub fn context(&mut self, need: Need, layout: Layout) -> Result<&mut Context, EngineError> {
+        let wanted = self.params(need, layout);
         let fits = |has: ContextParams| {
-            has.cells >= wanted.cells
+            has.attention == wanted.attention
+                && has.cells >= wanted.cells
                 && has.batch >= wanted.batch
                 && has.outputs >= wanted.outputs
                 && has.sequences >= wanted.sequences
@@ -91,16 +100,19 @@ impl Pool {
     }
 
     /// In steps, so that a request a little larger than the last finds its room.
-    fn params(&self, need: Need) -> ContextParams {
+    fn params(&self, need: Need, layout: Layout) -> ContextParams {
         let sequences = need.sequences.next_multiple_of(64).min(self.sequences());
-        let rows = need.rows.next_multiple_of(64).min(self.rows());
+        let rows = need.rows.next_multiple_of(64).min(self.rows(layout));
         ContextParams {
             cells: need.cells.next_multiple_of(512) as u32,
             batch: need.batch.next_multiple_of(128) as u32,
             outputs: rows.max(sequences) as u32,
             sequences: sequences as u32,
             threads: self.threads,
-            exact: self.exact,
+            attention: match layout {
+                Layout::Long if self.shares() => Attention::Tiled,
+                _ => self.attention,
+            },
         }
     }
 

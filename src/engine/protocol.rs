@@ -78,6 +78,20 @@ pub struct Sequence {
     pub from: usize,
 }
 
+/// How sequences are laid out in batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Many in one batch, and what they share only once. A sequence has the same figures alone, with
+    /// others and as a reply in the making.
+    Together,
+    /// Each by itself, by the kernels that are fastest for many tokens at once; for sequences of more
+    /// than [`LONG`] tokens. With [`LoadOptions::exact`] the same as [`Layout::Together`].
+    Long,
+}
+
+/// Most tokens for which [`Layout::Together`] costs little.
+pub const LONG: usize = 256;
+
 /// Score sequences without choosing anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreBatch {
@@ -85,6 +99,8 @@ pub struct ScoreBatch {
     pub id: RequestId,
     /// What to score; answers come with the index of each.
     pub sequences: Vec<Sequence>,
+    /// How to compute them.
+    pub layout: Layout,
     /// How many candidates each step keeps.
     pub depth: Depth,
     /// Whether the mass of word boundaries is wanted.

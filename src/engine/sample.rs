@@ -9,7 +9,7 @@ use super::generate::seen;
 use super::llama::{Batch, Chain, Context, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
-use super::{EngineError, Event, FinishReason, Sample, Timing};
+use super::{EngineError, Event, FinishReason, Layout, Sample, Timing};
 use crate::distribution::{Depth, Distribution};
 use crate::step::Step;
 
@@ -51,7 +51,7 @@ pub(super) fn sample<S: Fn(Event)>(
     let model = Arc::clone(pool.model());
     let shares = pool.shares();
     let timing = Timing { threads: pool.threads(), ..Timing::default() };
-    let context = pool.context(need)?;
+    let context = pool.context(need, Layout::Together)?;
     let mut run = Run {
         request,
         sink,

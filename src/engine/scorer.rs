@@ -12,11 +12,13 @@ use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
-use super::{EngineError, Event, FinishReason, ScoreBatch, Timing};
+use super::{EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use crate::step::{Outlook, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.
 const NODES: usize = 256;
+/// Nodes of a batch of a long sequence.
+const NODES_LONG: usize = 512;
 /// Nodes of a batch with one sequence alone. Without flash attention every pair of a node and a cell
 /// takes memory.
 const NODES_ALONE: usize = 64;
@@ -41,19 +43,21 @@ pub(super) fn score<S: Fn(Event)>(
     if let Some(needed) = needed.find(|&needed| needed > room) {
         return Err(EngineError::TooLong { needed, context: room });
     }
-    let (sharing, nodes, sequences) = match pool.shares() {
-        true => (WINDOW, NODES, pool.sequences()),
-        false => (Sharing::Alone, NODES_ALONE, 1),
+    let (sharing, nodes, sequences) = match request.layout {
+        _ if !pool.shares() => (Sharing::Alone, NODES_ALONE, 1),
+        Layout::Together => (WINDOW, NODES, pool.sequences()),
+        Layout::Long => (Sharing::Alone, NODES_LONG, 1),
     };
     let trie = Trie::new(&request.sequences, request.after, sharing);
-    let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(), sequences });
+    let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(request.layout), sequences });
     let mut run = Run::new(request, sink, trie);
     run.timing.threads = pool.threads();
     let mut reason = FinishReason::Stop;
     if !groups.is_empty() {
         let vocab = Arc::clone(pool.model().vocab());
         let boundaries = request.boundaries.then(|| vocab.boundaries());
-        let mut cache = Cache { context: pool.context(need)?, batch: Batch::default(), trunk: 0 };
+        let mut cache =
+            Cache { context: pool.context(need, request.layout)?, batch: Batch::default(), trunk: 0 };
         for group in groups {
             if request.cancel.is_cancelled() {
                 reason = FinishReason::Cancelled;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::generate::Conversation;
-use super::llama::{Context, ContextParams, Model};
+use super::llama::{Attention, Context, ContextParams, Model};
 use super::pool::Pool;
 use super::sample::sample;
 use super::scorer::score;
@@ -124,7 +124,14 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         Threads::Fixed(n) => n.max(1),
         Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
     };
-    ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, threads, exact: options.exact }
+    ContextParams {
+        cells,
+        batch: chunk,
+        outputs: chunk,
+        sequences: 1,
+        threads,
+        attention: Attention::of_conversation(options.exact),
+    }
 }
 
 fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {

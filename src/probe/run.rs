@@ -17,8 +17,8 @@ use super::outcome::{Answer, Cost, ItemOutcome, RunOutcome, SuiteOutcome};
 use super::plan::{self, ItemPlan, Job};
 use crate::distribution::Depth;
 use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, ModelInfo, RequestId, Sample, ScoreBatch,
-    Sequence, Timing,
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, RequestId, Sample,
+    ScoreBatch, Sequence, Timing,
 };
 use crate::sampling::Sampling;
 use crate::settings::Bos;
@@ -292,7 +292,16 @@ impl Run {
         self.sent = Some(Sent { id, kind: Kind::Score(owners) });
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
-        Some(Command::Score(ScoreBatch { id, sequences, depth, boundaries: false, after: false, cancel }))
+        let layout = Layout::Together;
+        Some(Command::Score(ScoreBatch {
+            id,
+            sequences,
+            layout,
+            depth,
+            boundaries: false,
+            after: false,
+            cancel,
+        }))
     }
 
     /// Takes an event and returns what has come out by it, in file order. Events of other requests are

@@ -85,7 +85,7 @@ pub fn compare(
             jobs.extend(alone(model, encoder, choice)?);
         }
     }
-    let wanted = Wanted { depth: Depth::Count(1), boundaries: false, after: false };
+    let wanted = Wanted { depth: Depth::Count(1), boundaries: false, after: false, fast: false };
     let mut sums = vec![Some(0.0); jobs.len()];
     let mut greedy = vec![true; jobs.len()];
     let ended = score(client, &jobs, (asked.windowing, wanted), cancel, &mut |answer| {

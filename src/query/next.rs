@@ -86,7 +86,7 @@ pub fn ask(
     if let Some(long) = jobs.iter().map(|job| job.ids.len()).find(|&length| length > room) {
         return Err(EngineError::TooLong { needed: long, context: room }.into());
     }
-    let wanted = Wanted { depth: question.depth, boundaries: false, after: true };
+    let wanted = Wanted { depth: question.depth, boundaries: false, after: true, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
     let mut outlook = None;
     let ended =

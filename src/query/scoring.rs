@@ -1,7 +1,9 @@
 //! Asks the engine to score token sequences of any length and number, a few windows at a time.
 
 use crate::distribution::Depth;
-use crate::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason, ScoreBatch, Sequence};
+use crate::engine::{
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, LONG, Layout, ScoreBatch, Sequence,
+};
 use crate::step::{Outlook, Step};
 use crate::token::TokenId;
 
@@ -43,6 +45,9 @@ pub struct Wanted {
     pub boundaries: bool,
     /// Whether the distribution after each sequence is needed.
     pub after: bool,
+    /// Whether a long window may be computed in the fastest way: its figures then differ from those of
+    /// a reply in the making by their rounding.
+    pub fast: bool,
 }
 
 /// What comes back, sequence by sequence.
@@ -90,15 +95,18 @@ pub fn score(
     while parts.peek().is_some() {
         let mut request: Vec<Part> = Vec::new();
         let mut tokens = 0;
-        while let Some(part) =
-            parts.next_if(|part| request.is_empty() || tokens + length(part) <= REQUEST_TOKENS)
-        {
+        let layout = parts.peek().map_or(Layout::Together, |part| layout_of(part, wanted));
+        let fits = |part: &Part, tokens: usize| {
+            tokens == 0 || tokens + length(part) <= REQUEST_TOKENS && layout_of(part, wanted) == layout
+        };
+        while let Some(part) = parts.next_if(|part| fits(part, tokens)) {
             tokens += length(&part);
             request.push(part);
         }
         let batch = ScoreBatch {
             id: client.next_id(),
             sequences: request.iter().map(|part| sequence(&jobs[part.job], &part.window)).collect(),
+            layout,
             depth: wanted.depth,
             boundaries: wanted.boundaries,
             after: wanted.after,
@@ -120,6 +128,10 @@ pub fn score(
 
 fn length(part: &Part) -> usize {
     part.window.tokens.len() + 1
+}
+
+fn layout_of(part: &Part, wanted: Wanted) -> Layout {
+    if wanted.fast && part.window.tokens.len() > LONG { Layout::Long } else { Layout::Together }
 }
 
 /// A window's tokens are counted without BOS.

@@ -27,10 +27,12 @@ pub struct Window {
 }
 
 impl Windowing {
-    /// Windows of this size that slide by half of it, or by `stride`.
+    /// Windows of this size that slide by `stride`, or by so much that each begins with the last token of
+    /// the one before it (as lm-evaluation-harness has it): everything is computed once and every
+    /// token but the first is scored, those at the beginning of a window with little before them.
     pub fn new(size: usize, stride: Option<usize>, min_context: usize) -> Windowing {
         let size = size.max(2);
-        let stride = stride.unwrap_or(size / 2).clamp(1, size);
+        let stride = stride.unwrap_or(size - 1).clamp(1, size);
         Windowing { size, stride, min_context: min_context.max(1) }
     }
 

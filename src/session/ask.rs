@@ -191,7 +191,7 @@ impl Asker<'_> {
             return Err(EngineError::TooLong { needed: ids.len(), context: room }.into());
         }
         let job = Job { ids: ids.to_vec(), has_bos: false, from: ids.len() };
-        let wanted = Wanted { depth: self.settings.k, boundaries: false, after: true };
+        let wanted = Wanted { depth: self.settings.k, boundaries: false, after: true, fast: false };
         let mut outlook = None;
         let windowing = Windowing::new(room, None, 1);
         let ended = score(self.client, &[job], (windowing, wanted), &self.cancel, &mut |answer| {
@@ -225,7 +225,8 @@ impl Asker<'_> {
 
     /// Every token of a sequence with its figures.
     fn steps(&mut self, job: Job) -> Result<Vec<Step>, AskError> {
-        let wanted = Wanted { depth: self.settings.k.at_least(4), boundaries: false, after: false };
+        let wanted =
+            Wanted { depth: self.settings.k.at_least(4), boundaries: false, after: false, fast: false };
         let windowing = Windowing::new(self.model.context as usize, None, 1);
         let mut steps = Vec::new();
         let ended = score(self.client, &[job], (windowing, wanted), &self.cancel, &mut |answer| {

@@ -129,7 +129,7 @@ impl Run<'_> {
         let look = Look { unit: self.args.unit, paint: desk.paint() };
         let mut writer = Writer::new(self, look, &running.origin, &mut desk.out);
         writer.begin().map_err(Stop::Output)?;
-        let wanted = Wanted { depth: Depth::Count(1), boundaries: true, after: true };
+        let wanted = Wanted { depth: Depth::Count(1), boundaries: true, after: true, fast: true };
         let how = (windowing(self.args, &model), wanted);
         let (mut tokens, mut next, mut written) = (Vec::new(), 0, Ok(()));
         let ended = score(&mut running.client, &asked, how, &cancel, &mut |answer| match answer {

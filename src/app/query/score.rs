@@ -100,7 +100,7 @@ impl Asked<'_> {
             (Format::Table, By::Token) => k.at_least(4),
             _ => Depth::Count(1),
         };
-        Wanted { depth, boundaries: self.wants_words(), after: self.wants_words() }
+        Wanted { depth, boundaries: self.wants_words(), after: self.wants_words(), fast: true }
     }
 
     fn subject(&self, encoder: &Encoder) -> Result<Subject, Stop> {
@@ -194,7 +194,8 @@ pub(super) fn explain_windows(desk: &Desk, windowing: Windowing, tokens: usize) 
     if windowing.slides(tokens) {
         let Windowing { size, stride, .. } = windowing;
         desk.say(&format!(
-            "{tokens} tokens do not fit into the context: scored in windows of {size} tokens, stride {stride}"
+            "{tokens} tokens do not fit into the context: scored in windows of {size} tokens, stride {stride}{}",
+            if 2 * stride > size { " (--stride N: more tokens before each one, in more time)" } else { "" }
         ));
     }
 }

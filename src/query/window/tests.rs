@@ -51,8 +51,14 @@ fn a_short_text_is_one_window() {
 }
 
 #[test]
+fn windows_share_one_token_by_themselves() {
+    assert_eq!(cut(Windowing::new(8, None, 1), 14, 0), [(0..8, 1), (7..14, 8)]);
+    assert_eq!(cut(Windowing::new(8, None, 1), 14, 1), [(0..7, 0), (7..14, 7)]);
+}
+
+#[test]
 fn windows_slide_by_half() {
-    assert_eq!(cut(Windowing::new(8, None, 1), 14, 0), [(0..8, 1), (4..12, 8), (8..14, 12)]);
+    assert_eq!(cut(Windowing::new(8, Some(4), 1), 14, 0), [(0..8, 1), (4..12, 8), (8..14, 12)]);
 }
 
 #[test]
