@@ -93,7 +93,12 @@ impl Jinja {
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(RECURSION);
         environment.set_unknown_method_callback(methods::call);
-        environment.set_formatter(|out, _, value| {
+        environment.set_formatter(move |out, _, value| {
+            if dialect == Dialect::Suite && value.is_none() {
+                // Python would write "None" into the question, which nobody means.
+                let reason = "there is no value here (null)";
+                return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, reason));
+            }
             out.write_str(&python::str(value)?).map_err(minijinja::Error::from)
         });
         filters::install(&mut environment, dialect);

@@ -366,6 +366,47 @@ fn an_interrupt_keeps_what_is_done() {
     assert!(rest.len() < 3000);
 }
 
+/// What the files of a run hold, without the time it took.
+fn reports(folder: &Path) -> Vec<(&'static str, String)> {
+    let names = ["r.jsonl", "r.csv", "r.md", "r.xml", "r.html"];
+    let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+    let timeless = |text: String| {
+        let (before, rest) = text.split_once(" time=\"")?;
+        Some(format!("{before}{}", rest.split_once('"')?.1))
+    };
+    names.map(|name| (name, timeless(read(name)).unwrap_or_else(|| read(name)))).to_vec()
+}
+
+#[test]
+fn an_interrupted_run_reports_in_every_form_and_ends_like_a_whole_one() {
+    let suite = ladder(400);
+    let (whole, part) = (folder(&[("s.toml", &suite)]), folder(&[("s.toml", &suite)]));
+    let files = ["jsonl=r.jsonl", "csv=r.csv", "markdown=r.md", "junit=r.xml", "html=r.html"];
+    let args: Vec<&str> =
+        ["s.toml"].into_iter().chain(files.iter().flat_map(|file| ["--report", file])).collect();
+    assert_eq!(run(whole.path(), &args).status.code(), Some(0));
+    let mut child = probe(part.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let results = part.path().join("r.jsonl");
+    let done = || std::fs::read_to_string(&results).map_or(0, |text| text.lines().count());
+    while done() < 20 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let kept = lines(&std::fs::read(&results).unwrap());
+    assert!((20..400).contains(&items(&kept).len()));
+    assert_eq!(summary(&kept)["items"].as_u64(), Some(items(&kept).len() as u64));
+    for (name, text) in reports(part.path()).into_iter().skip(1) {
+        assert!(text.contains(if name == "r.csv" { ",true," } else { "partial" }), "{name}");
+    }
+    let resumed = run(part.path(), &[&args[..], &["--resume", "r.jsonl"]].concat());
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    for (ours, theirs) in reports(part.path()).into_iter().zip(reports(whole.path())) {
+        assert!(ours == theirs, "{} is another one", ours.0);
+    }
+}
+
 #[test]
 fn nobody_reading_is_no_error() {
     let folder = folder(&[("s.toml", &ladder(300))]);
@@ -394,6 +435,10 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
         ("l.toml", &long),
         ("p.yaml", python),
         ("s.toml", &ladder(2)),
+        (
+            "other.toml",
+            "[suite]\nname = \"o\"\nmodel = \"nobody\"\n[[probe]]\nid = \"a\"\nprompt = \"x\"\ntarget = \" y\"\n",
+        ),
         ("x.jsonl", "{\"a\": 1}\n"),
         ("empty.jsonl", ""),
         // Whatever is wrong is found before a model is read.
@@ -426,6 +471,8 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
             "empty.jsonl: no item of these suites is in these results",
         ),
         (vec!["s.toml", "-m", "bad.gguf", "-m", "bad.gguf"], "-m bad.gguf is given twice"),
+        (vec!["s.toml", "-m", "smollm2-135m", "-m", "nowhere.gguf"], "nowhere.gguf: no such file"),
+        (vec!["s.toml", "other.toml"], "nobody"),
     ] {
         let output = run(path, &[&args[..], &["--report", "table=out.txt"]].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
@@ -436,6 +483,11 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
     }
     let output = run(path, &["s.toml", "-m", "nowhere.gguf"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    // A file that is there and no model is a model failure, and noticed just as early.
+    let output = run(path, &["s.toml", "-m", "smollm2-135m", "-m", "bad.gguf", "--report", "jsonl=r.jsonl"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+    assert!(!path.join("r.jsonl").exists());
 }
 
 #[test]
@@ -457,6 +509,26 @@ fn a_run_that_is_worse_than_its_baseline_ends_with_1() {
     assert!(
         regressions.contains(&"capitals: acc was 1.0000 and is 0.6667".into()),
         "{regressions:?}: nothing else fails here"
+    );
+    let files = ["csv=r.csv", "markdown=r.md", "junit=r.xml", "html=r.html"];
+    let reports: Vec<&str> = files.iter().flat_map(|file| ["--report", file]).collect();
+    let output = run(path, &[&["other.toml", "--baseline", "before.jsonl"], &reports[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    assert!(read("r.xml").contains("<failure type=\"regression\" message=\"acc was 1.0000 and is 0.6667\">"));
+    assert!(read("r.md").contains("| ❌ worse | `capitals` | acc | 1.0000 | 0.6667 | -0.3333 ("));
+    assert!(read("r.html").contains("<span class=\"badge bad\">worse than before</span>"));
+    let mut table = csv::Reader::from_path(path.join("r.csv")).unwrap();
+    let names = table.headers().unwrap().clone();
+    let right = |row: &csv::StringRecord| {
+        ["right", "baseline_right"]
+            .map(|name| row[names.iter().position(|known| known == name).unwrap()].to_string())
+    };
+    let rights: Vec<[String; 2]> = table.records().map(|row| right(&row.unwrap())).collect();
+    assert_eq!(
+        rights.iter().filter(|[now, before]| now == "false" && before == "true").count(),
+        1,
+        "{rights:?}"
     );
     let output = run(path, &["other.toml", "--baseline", "before.jsonl", "--tolerance", "0.5"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -1,6 +1,7 @@
 //! `tokenscope probe`: from files to suites, from suites to reports, from outcomes to an exit code.
 
 mod compared;
+mod models;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -63,7 +64,9 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     if args.check {
         return check(&selection);
     }
-    let settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    // Samples have the seed of their suite, or this; a random one would be told and never used.
+    settings.sampling.seed = suite::SEED;
     if let Some(twice) = settings.other_models.iter().find(|other| **other == settings.model) {
         return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
     }
@@ -73,19 +76,23 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     let baseline = baseline.transpose()?;
     let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();
     let groups = match settings.other_models.as_slice() {
-        [] => by_model(suites, !cli.flags.model.is_empty()),
+        [] => models::by_model(suites, !cli.flags.model.is_empty()),
         others => {
             let models = std::iter::once(&settings.model).chain(others);
             models.map(|model| (Some(model.clone()), suites.clone())).collect()
         }
     };
+    // Opened before anything that takes long; those that nothing comes of leave nothing behind.
+    let reports = open(&targets)?;
+    let interrupted = watch_signals().unwrap_or_default();
+    models::check(&groups, &settings, paths, &interrupted)?;
     let session = Session {
         settings,
         paths,
-        reports: open(&targets)?,
+        reports,
         resume: args.resume.as_deref(),
         stats: args.stats,
-        interrupted: watch_signals().unwrap_or_default(),
+        interrupted,
         runs: Vec::new(),
         baseline,
         peers: Peers::default(),
@@ -167,20 +174,6 @@ fn targets(args: &ProbeArgs) -> Result<Vec<Target>, Failure> {
     Ok(targets)
 }
 
-/// Suites with the model each asks for, neighbours of one model together. A model on the command line
-/// wins.
-fn by_model(suites: Vec<Suite>, fixed: bool) -> Vec<(Option<String>, Vec<Suite>)> {
-    let mut groups: Vec<(Option<String>, Vec<Suite>)> = Vec::new();
-    for suite in suites {
-        let model = suite.model.clone().filter(|_| !fixed);
-        match groups.last_mut() {
-            Some((last, group)) if *last == model => group.push(suite),
-            _ => groups.push((model, vec![suite])),
-        }
-    }
-    groups
-}
-
 /// Everything that lasts over the models of a call.
 struct Session<'a> {
     settings: Settings,
@@ -243,15 +236,12 @@ impl Session<'_> {
                 Err(error) => failure = Some(error),
             }
         }
-        let told = self.reports.iter_mut().try_for_each(|report| {
-            comparisons.iter().try_for_each(|comparison| report.comparison(comparison))
-        });
         // Every one of them: that nobody reads the first is no loss of the second.
-        let written =
-            self.reports.iter_mut().map(|report| report.finish(&self.runs)).fold(Ok(()), Result::and);
+        let finished = self.reports.iter_mut().map(|report| report.finish(&self.runs, &comparisons));
+        let written = finished.fold(Ok(()), Result::and);
         self.tell_cost();
         let worse = comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
-        match (failure, told.and(written)) {
+        match (failure, written) {
             (Some(failure), _) => Err(failure),
             (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
             _ if closed => Ok(OK),

@@ -1,29 +1,8 @@
 //! Choosing between an item's continuations, from the answers to what was asked.
 
-use serde::{Deserialize, Serialize};
-
 use super::answer::{Answers, Scored};
 use super::item::{Ask, Choice, Questions};
-pub use crate::score::choices::{Best, Reduction};
-
-/// A choice's own figures, in nats.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChoiceRecord {
-    /// As its author wrote it.
-    pub text: String,
-    /// Σ ln p; null where it is impossible or has no context.
-    pub sum_logprob: Option<f64>,
-    /// ÷ characters.
-    pub logprob_per_char: Option<f64>,
-    /// ÷ bytes.
-    pub logprob_per_byte: Option<f64>,
-    /// ÷ tokens.
-    pub logprob_per_token: Option<f64>,
-    /// − Σ ln p without the context, where that was asked for.
-    pub pmi: Option<f64>,
-    /// Whether every token was the most probable.
-    pub is_greedy: bool,
-}
+pub use crate::score::choices::{Best, ChoiceRecord, Reduction};
 
 /// One choice's figure by one reduction, in nats; `None` where it was not measured or has no context.
 pub fn figure(choice: &Choice, answers: &Answers, reduction: Reduction) -> Option<f64> {

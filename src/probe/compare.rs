@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::outcome::{Answer, ItemOutcome, RunOutcome, SuiteOutcome};
+use super::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use super::stats;
 
 /// Two runs beside each other.
@@ -20,6 +20,9 @@ pub struct Comparison {
     pub other: String,
     /// Whether the first is an earlier run that the other one must not fall behind.
     pub baseline: bool,
+    /// How much worse than the earlier run a figure may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
     /// By suite, in the order of the other run.
     pub suites: Vec<SuiteComparison>,
     /// How far the other model's distributions are from the first one's, where their tokens are the same.
@@ -41,6 +44,15 @@ pub struct SuiteComparison {
     pub unpaired: usize,
     /// The figures that both have.
     pub figures: Vec<Difference>,
+    /// Ids of items that passed in the first run and don't in the other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// Ids of items that pass in the other run and did not in the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gained: Vec<String>,
+    /// What each paired item came to in the first run, by id; in the order of [`Figure::ALL`].
+    #[serde(skip)]
+    pub before: HashMap<String, [Option<f64>; Figure::ALL.len()]>,
 }
 
 /// One figure in two runs.
@@ -60,6 +72,9 @@ pub struct Difference {
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
+    /// Whether it is worse than the tolerance allows; not there where nothing is judged by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regressed: Option<bool>,
 }
 
 /// What is compared.
@@ -92,7 +107,8 @@ pub struct Divergence {
 }
 
 impl Figure {
-    const ALL: [Figure; 5] =
+    /// All of them.
+    pub const ALL: [Figure; 5] =
         [Figure::Passed, Figure::Acc, Figure::Logprob, Figure::Target, Figure::BitsPerByte];
 
     /// Its name in JSON and in tables.
@@ -106,39 +122,26 @@ impl Figure {
         }
     }
 
+    /// Whether more of it is worse.
+    pub fn is_cost(self) -> bool {
+        self == Figure::BitsPerByte
+    }
+
     /// Its value for an item, and how much that weighs.
     fn of(self, item: &ItemOutcome) -> Option<(f64, f64)> {
         let share = |holds: bool| (f64::from(u8::from(holds)), 1.0);
         match self {
             Figure::Passed => item.passed.map(share),
-            Figure::Acc => {
-                let best = item.best.acc;
-                match &item.answer {
-                    Answer::One(gold) => Some(share(best == Some(*gold))),
-                    Answer::Any(golds) => Some(share(best.is_some_and(|best| golds.contains(&best)))),
-                    Answer::None => None,
-                }
-            }
-            Figure::Logprob => Some((right(item)?.0, 1.0)),
+            Figure::Acc => item.prefers_right().map(share),
+            Figure::Logprob => Some((item.right_choice()?.sum_logprob?, 1.0)),
             Figure::Target => Some((item.target.as_ref()?.mean?, 1.0)),
             Figure::BitsPerByte => {
-                let (sum, bytes) = right(item).filter(|(_, bytes)| *bytes > 0)?;
-                Some((-sum / std::f64::consts::LN_2 / bytes as f64, bytes as f64))
+                let choice = item.right_choice().filter(|choice| !choice.text.is_empty())?;
+                let bytes = choice.text.len() as f64;
+                Some((-choice.sum_logprob? / std::f64::consts::LN_2 / bytes, bytes))
             }
         }
     }
-}
-
-/// Σ ln p and bytes of the right choice, or of the only one.
-fn right(item: &ItemOutcome) -> Option<(f64, usize)> {
-    let index = match &item.answer {
-        Answer::One(gold) => *gold,
-        Answer::Any(golds) => *golds.first()?,
-        Answer::None if item.choices.len() == 1 => 0,
-        Answer::None => return None,
-    };
-    let choice = item.choices.get(index)?;
-    Some((choice.sum_logprob?, choice.text.len()))
 }
 
 impl Divergence {
@@ -170,9 +173,12 @@ impl Comparison {
     /// by more than the tolerance, or, in a suite without either, bits per byte that have risen by more
     /// than that part of what they were. Informational suites can't become worse.
     pub fn with_baseline(baseline: &RunOutcome, now: &RunOutcome, tolerance: f64) -> Comparison {
-        let mut comparison = Comparison { baseline: true, ..Comparison::new(baseline, now) };
-        let judged = comparison.suites.iter().filter(|suite| !suite.informational);
-        comparison.regressions = judged.flat_map(|suite| suite.regressions(tolerance)).collect();
+        let mut comparison =
+            Comparison { baseline: true, tolerance: Some(tolerance), ..Comparison::new(baseline, now) };
+        for suite in comparison.suites.iter_mut().filter(|suite| !suite.informational) {
+            suite.judge(tolerance);
+            comparison.regressions.extend(suite.regressions());
+        }
         comparison
     }
 
@@ -198,27 +204,48 @@ impl SuiteComparison {
             informational: other.informational,
             unpaired: other.items.len() - pairs.len(),
             figures: Figure::ALL.into_iter().filter_map(|figure| Difference::new(figure, &pairs)).collect(),
+            lost: turned(&pairs, false),
+            gained: turned(&pairs, true),
+            before: pairs.iter().map(|(before, item)| (item.id.clone(), values(before))).collect(),
         }
     }
 
-    fn regressions(&self, tolerance: f64) -> Vec<String> {
+    /// What an item came to in the first run.
+    pub fn first(&self, id: &str, figure: Figure) -> Option<f64> {
+        self.before.get(id)?[figure as usize]
+    }
+
+    fn judge(&mut self, tolerance: f64) {
         // A share of n items is exact to rounding; anything above it counts.
         const ROUNDING: f64 = 1e-9;
         let has_share = self.figures.iter().any(|found| matches!(found.figure, Figure::Passed | Figure::Acc));
-        let worse = self.figures.iter().filter(|found| match found.figure {
-            Figure::Passed | Figure::Acc => -found.difference > tolerance + ROUNDING,
-            Figure::BitsPerByte => {
-                !has_share && found.difference > (tolerance + ROUNDING) * found.first.abs()
-            }
-            Figure::Logprob | Figure::Target => false,
-        });
-        worse
-            .map(|found| {
-                let (name, first, other) = (found.figure.name(), found.first, found.other);
-                format!("{}: {name} was {first:.4} and is {other:.4}", self.suite)
-            })
-            .collect()
+        for found in &mut self.figures {
+            let allowed = tolerance + ROUNDING;
+            found.regressed = match found.figure {
+                Figure::Passed | Figure::Acc => Some(-found.difference > allowed),
+                Figure::BitsPerByte if !has_share => Some(found.difference > allowed * found.first.abs()),
+                Figure::BitsPerByte | Figure::Logprob | Figure::Target => None,
+            };
+        }
     }
+
+    fn regressions(&self) -> impl Iterator<Item = String> {
+        let worse = self.figures.iter().filter(|found| found.regressed == Some(true));
+        worse.map(|found| format!("{}: {}", self.suite, found.sentence()))
+    }
+}
+
+/// The figures of an item.
+fn values(item: &ItemOutcome) -> [Option<f64>; Figure::ALL.len()] {
+    Figure::ALL.map(|figure| figure.of(item).map(|(value, _)| value))
+}
+
+/// Ids of items whose outcome became this one.
+fn turned(pairs: &[(&ItemOutcome, &ItemOutcome)], passed: bool) -> Vec<String> {
+    let turned = |(before, now): &&(&ItemOutcome, &ItemOutcome)| {
+        before.passed == Some(!passed) && now.passed == Some(passed)
+    };
+    pairs.iter().filter(turned).map(|(_, now)| now.id.clone()).collect()
 }
 
 impl Difference {
@@ -251,7 +278,13 @@ impl Difference {
             difference: other - first,
             low: interval.map(|(low, _)| low),
             high: interval.map(|(_, high)| high),
+            regressed: None,
         })
+    }
+
+    /// What has become of it.
+    pub fn sentence(&self) -> String {
+        format!("{} was {:.4} and is {:.4}", self.figure.name(), self.first, self.other)
     }
 }
 

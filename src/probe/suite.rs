@@ -121,6 +121,9 @@ pub struct Probe {
     pub informational: Option<Flag>,
 }
 
+/// The seed of samples where a suite gives none.
+pub const SEED: u32 = 1;
+
 /// How samples are drawn. The chain is temperature alone, unless more is said.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]

@@ -10,37 +10,25 @@ use unicode_width::UnicodeWidthStr;
 use super::table::{clipped, padded};
 use crate::query::choices::Compared;
 use crate::score::IMPOSSIBLE;
-use crate::score::choices::{Best, Measured};
+use crate::score::choices::{Best, ChoiceRecord, Measured};
 use crate::token::{text_of, visible};
 
-/// A continuation and its figures, in nats.
+/// A continuation, its figures and what there is to say of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct ChoiceRecord {
-    /// As it was given.
-    pub text: String,
-    /// Σ ln p given the context.
-    pub sum_logprob: Option<f64>,
-    /// ÷ characters without the white space before it.
-    pub logprob_per_char: Option<f64>,
-    /// ÷ UTF-8 bytes of those.
-    pub logprob_per_byte: Option<f64>,
-    /// ÷ tokens.
-    pub logprob_per_token: Option<f64>,
-    /// Σ ln p given the context − Σ ln p after BOS.
-    pub pmi: Option<f64>,
-    /// Every token was the most probable.
-    pub is_greedy: bool,
+struct Noted {
+    #[serde(flatten)]
+    choice: ChoiceRecord,
     /// What a person should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<&'static str>,
+    notes: Vec<&'static str>,
 }
 
-impl ChoiceRecord {
+impl Noted {
     /// The record of a measured continuation.
-    pub fn new(text: &[u8], measured: &Measured) -> ChoiceRecord {
+    fn new(text: &[u8], measured: &Measured) -> Noted {
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         let sum_logprob = finite(measured.sum());
-        ChoiceRecord {
+        let choice = ChoiceRecord {
             text: text_of(text),
             sum_logprob,
             logprob_per_char: finite(measured.per_char()),
@@ -48,8 +36,8 @@ impl ChoiceRecord {
             logprob_per_token: finite(measured.per_token()),
             pmi: finite(measured.pmi()),
             is_greedy: measured.is_greedy,
-            notes: if sum_logprob.is_none() { vec![IMPOSSIBLE] } else { Vec::new() },
-        }
+        };
+        Noted { choice, notes: if sum_logprob.is_none() { vec![IMPOSSIBLE] } else { Vec::new() } }
     }
 }
 
@@ -59,7 +47,7 @@ pub struct ChoicesRecord<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     context: String,
-    choices: Vec<ChoiceRecord>,
+    choices: Vec<Noted>,
     best: Best,
 }
 
@@ -67,7 +55,7 @@ impl<'a> ChoicesRecord<'a> {
     /// The record of compared texts.
     pub fn new(context: &[u8], texts: &[&[u8]], compared: &Compared, origin: &'a Origin) -> Self {
         let choices = compared.choices.iter().zip(texts).map(|(choice, text)| {
-            let mut record = ChoiceRecord::new(text, &choice.measured);
+            let mut record = Noted::new(text, &choice.measured);
             record.notes.extend(&choice.notes);
             record
         });

@@ -56,16 +56,9 @@ pub trait Report {
     /// A suite is complete, or the run was stopped in it.
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()>;
 
-    /// Two runs beside each other, when both are complete.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    fn comparison(&mut self, _: &Comparison) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Every model has run, or no more will. A file that is to appear whole does so.
-    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()>;
+    /// Every model has run, or no more will; if all did, `comparisons` has them beside each other and
+    /// beside earlier runs. A file that is to appear whole does so.
+    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()>;
 }
 
 /// The kinds there are.
@@ -141,12 +134,12 @@ pub enum ReportError {
     #[error("two reports go to {0}: give all but one a file, as in --report jsonl=results.jsonl")]
     Twice(String),
     /// A file that can't be written.
-    #[error("{path}: the report can't be written: {source}")]
+    #[error("{path}: the report can't be written: {reason}")]
     Unwritable {
         /// The file.
         path: String,
         /// Why.
-        source: io::Error,
+        reason: String,
     },
 }
 
@@ -195,7 +188,12 @@ pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn Report>>, ReportError> {
     let open = |target: &Target| {
         target.kind.open(target.file.as_deref()).map_err(|source| {
             let path = target.file.as_ref().map_or(String::new(), |path| path.display().to_string());
-            ReportError::Unwritable { path, source }
+            // The kind alone: a file that is made beside it first is nobody's business.
+            let reason = match source.kind() {
+                io::ErrorKind::NotFound => "there is no such folder".to_string(),
+                kind => kind.to_string(),
+            };
+            ReportError::Unwritable { path, reason }
         })
     };
     targets.iter().map(open).collect()

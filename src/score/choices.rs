@@ -5,6 +5,25 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A choice's own figures, in nats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceRecord {
+    /// As its author wrote it.
+    pub text: String,
+    /// Σ ln p; null where it is impossible or has no context.
+    pub sum_logprob: Option<f64>,
+    /// ÷ characters, without the delimiter before it.
+    pub logprob_per_char: Option<f64>,
+    /// ÷ UTF-8 bytes of those.
+    pub logprob_per_byte: Option<f64>,
+    /// ÷ tokens.
+    pub logprob_per_token: Option<f64>,
+    /// − Σ ln p without the context, where that was asked for.
+    pub pmi: Option<f64>,
+    /// Whether every token was the most probable.
+    pub is_greedy: bool,
+}
+
 /// A scored continuation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::probe::choose::ChoiceRecord;
+use crate::probe::outcome::Answer;
 use proptest::prelude::*;
 
 /// An item whose right choice, the first of two, has this sum.

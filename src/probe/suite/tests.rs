@@ -318,6 +318,8 @@ fn a_missing_column_is_named_with_its_row() {
         error("choices = [\"{{ good }}\", \"x\"]\nanswer = \"{{ label or 0 }}\"\n")
             .contains(&format!("row 2 of {file}: the answer is 7, and there are 2 choices"))
     );
+    let none = error("target = \"{{ label }}\"\n");
+    assert!(none.contains(&format!("row 1 of {file}: label has no value here")), "{none}");
     assert!(
         error("id = \"same\"\ntarget = \"{{ good }}\"\n")
             .contains(&format!("the id \"same\" is given twice (row 1 of {file} and row 2 of {file})"))

@@ -1,6 +1,9 @@
 //! Probe results as CSV: a row an item, always the same columns, a missing value is `NA`. Logarithms are
 //! natural. The names are promises to users.
 //!
+//! A comparison adds no rows: an item's row has what the item came to in the first model's run (`first_…`)
+//! and in an earlier one (`baseline_…`), so that whoever reads the table has the pairs side by side.
+//!
 //! Text is written as it is, so that it can be compared with what went in, except to a terminal. A
 //! program that takes a cell with `=` at its front for a formula must be told that these are texts.
 
@@ -10,6 +13,7 @@ use super::digest;
 use super::ending::{Results, Told};
 use super::out::Out;
 use crate::probe::choose::Reduction;
+use crate::probe::compare::{Figure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::token::printable;
@@ -18,7 +22,7 @@ use crate::token::printable;
 const MISSING: &str = "NA";
 
 /// The columns before those of the provenance.
-pub const COLUMNS: [&str; 38] = [
+pub const COLUMNS: [&str; 48] = [
     "model",
     "suite",
     "lang",
@@ -57,6 +61,16 @@ pub const COLUMNS: [&str; 38] = [
     "samples",
     "samples_matched",
     "notes",
+    "first_run",
+    "first_passed",
+    "first_right",
+    "first_answer_logprob_nats",
+    "first_target_p",
+    "baseline_run",
+    "baseline_passed",
+    "baseline_right",
+    "baseline_answer_logprob_nats",
+    "baseline_target_p",
 ];
 
 /// Writes the head and a row for each item. Every row says whether it is from a run that was stopped.
@@ -76,12 +90,14 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
     for told in &results.runs {
         let behind = provenance(told, results.partial);
         for suite in &told.run.suites {
+            let pairs = [false, true].map(|baseline| paired(results, told, suite, baseline));
             for item in &suite.items {
                 let mut cells = vec![told.origin.model.clone()];
                 cells.extend(identity(suite, item));
                 cells.extend(verdict(item));
                 cells.extend(choice(item));
                 cells.extend(others(item));
+                pairs.iter().for_each(|pair| cells.extend(earlier(*pair, item)));
                 cells.extend(behind.iter().cloned());
                 row(cells)?;
             }
@@ -128,7 +144,7 @@ fn verdict(item: &ItemOutcome) -> [String; 6] {
 }
 
 fn choice(item: &ItemOutcome) -> Vec<String> {
-    let answers = digest::answers(item);
+    let answers = item.answers();
     let named =
         |index: Option<usize>| index.and_then(|index| item.choices.get(index)).map(|c| c.text.clone());
     let listed = answers.iter().map(usize::to_string).collect::<Vec<_>>().join("|");
@@ -136,7 +152,7 @@ fn choice(item: &ItemOutcome) -> Vec<String> {
     let mut cells = vec![item.choices.len().to_string(), text((!answers.is_empty()).then_some(listed))];
     cells.extend(Reduction::ALL.map(|reduction| text(item.best.by(reduction))));
     cells.extend([
-        text(digest::is_right(item)),
+        text(item.prefers_right()),
         text(named(answers.first().copied())),
         text(named(item.best.acc)),
         text(digest::answer_logprob(item)),
@@ -164,6 +180,37 @@ fn others(item: &ItemOutcome) -> Vec<String> {
         text((!item.samples.is_empty()).then_some(drawn)),
         text(matched.map(|share| share.hits)),
         item.notes.join("\n"),
+    ]
+}
+
+/// The comparison of a suite with the first model's run, or with an earlier one, and its name.
+fn paired<'a>(
+    results: &Results<'a>,
+    told: &Told,
+    suite: &SuiteOutcome,
+    baseline: bool,
+) -> Option<(&'a str, &'a SuiteComparison)> {
+    let mut fitting = results
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.baseline == baseline && comparison.other == told.run.model);
+    fitting.find_map(|comparison| {
+        let found = comparison.suites.iter().find(|found| found.suite == suite.name)?;
+        Some((comparison.first.as_str(), found))
+    })
+}
+
+/// What an item came to in the run that its own is compared with.
+fn earlier(pair: Option<(&str, &SuiteComparison)>, item: &ItemOutcome) -> [String; 5] {
+    let pair = pair.filter(|(_, suite)| suite.before.contains_key(&item.id));
+    let value = |figure| pair.and_then(|(_, suite)| suite.first(&item.id, figure));
+    let holds = |figure| text(value(figure).map(|share| share == 1.0));
+    [
+        text(pair.map(|(run, _)| run)),
+        holds(Figure::Passed),
+        holds(Figure::Acc),
+        text(value(Figure::Logprob)),
+        text(value(Figure::Target)),
     ]
 }
 

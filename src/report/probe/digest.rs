@@ -1,13 +1,18 @@
 //! What several reports show of an outcome: figures worked out from it, and texts made harmless.
 
+use indexmap::{IndexMap, IndexSet};
+
+use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::expect::Verdict;
-use crate::probe::outcome::{Answer, ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::report::record::Origin;
 use crate::token::{Vocab, visible};
 
 /// Bins of confidence, the same as those of the figure `ece`.
 const BINS: usize = 10;
+/// Items that are named where they became better or worse; the rest is counted.
+const NAMED: usize = 12;
 
 /// Text in one line that no terminal executes: white space other than blanks is made visible.
 pub fn plain(text: &str) -> String {
@@ -78,44 +83,74 @@ pub fn figures(suite: &SuiteOutcome) -> impl Iterator<Item = (&str, Option<f64>,
     })
 }
 
-/// How a run ended, in words.
-pub fn conclusion<'a>(runs: impl IntoIterator<Item = &'a RunOutcome>) -> String {
+/// How it ended, in words.
+pub fn conclusion<'a>(runs: impl IntoIterator<Item = &'a RunOutcome>, comparisons: &[Comparison]) -> String {
     let suites: Vec<&SuiteOutcome> = runs.into_iter().flat_map(|run| &run.suites).collect();
-    match (suites.iter().filter(|suite| suite.failed()).count(), suites.len()) {
-        (0, _) => "everything held that was expected".to_string(),
-        (failed, all) => format!("expectations failed in {failed} of {all} suites"),
+    let failed = suites.iter().filter(|suite| suite.failed()).count();
+    let held = match failed {
+        0 => "everything held that was expected".to_string(),
+        failed => format!("expectations failed in {failed} of {} suites", suites.len()),
+    };
+    match comparisons.iter().map(|comparison| comparison.regressions.len()).sum::<usize>() {
+        0 => held,
+        1 => format!("{held}; a figure is worse than in the earlier run"),
+        worse => format!("{held}; {worse} figures are worse than in the earlier run"),
     }
+}
+
+/// What two runs are, beside each other.
+pub fn pair(comparison: &Comparison) -> String {
+    format!("{} → {}", plain(&comparison.first), plain(&comparison.other))
+}
+
+/// A difference with its 95 % interval.
+pub fn difference(found: &Difference) -> String {
+    let ends = found.low.zip(found.high);
+    let interval = ends.map_or(String::new(), |(low, high)| format!(" ({low:+.4} to {high:+.4})"));
+    format!("{:+.4}{interval}", found.difference)
+}
+
+/// How far two models are from each other, or why that can't be said; `None` where it is no question.
+pub fn distance(comparison: &Comparison) -> Option<String> {
+    let Some(far) = &comparison.divergence else {
+        let why = "no KL divergence: their tokens differ, or none was scored; bits per byte can be compared all the same";
+        return (!comparison.baseline).then(|| why.to_string());
+    };
+    let ends = far.low.zip(far.high);
+    let interval = ends.map_or(String::new(), |(low, high)| format!(" ({low:.4} to {high:.4})"));
+    Some(format!("KL divergence {:.4} nat/token{interval} over {} tokens", far.nats, far.tokens))
+}
+
+/// Items that passed in one of two runs only, in words; `shown` makes an id harmless.
+pub fn turns(suite: &SuiteComparison, shown: impl Fn(&str) -> String) -> Vec<String> {
+    let lost = (&suite.lost, "no longer");
+    let gained = (&suite.gained, "newly");
+    let turn = |(ids, what): (&Vec<String>, &str)| {
+        let mut names: Vec<String> = ids.iter().take(NAMED).map(|id| shown(id)).collect();
+        if ids.len() > NAMED {
+            names.push(format!("… {} more", ids.len() - NAMED));
+        }
+        (!ids.is_empty()).then(|| format!("{} {what} passed: {}", ids.len(), names.join(", ")))
+    };
+    [lost, gained].into_iter().filter_map(turn).collect()
+}
+
+/// An item's name in a list of them.
+pub fn short_name(id: &str) -> String {
+    head(&plain(id), 60)
 }
 
 /// Said in every report of a run that did not come to its end.
 pub const PARTIAL: &str = "partial: the run was stopped before its end, and this is what was done until then";
 
-/// The indices of the right choices.
-pub fn answers(item: &ItemOutcome) -> &[usize] {
-    match &item.answer {
-        Answer::One(index) => std::slice::from_ref(index),
-        Answer::Any(indices) => indices,
-        Answer::None => &[],
-    }
-}
-
-/// Whether the choice with the highest sum is a right one; `None` where nothing is right or wrong.
-pub fn is_right(item: &ItemOutcome) -> Option<bool> {
-    let answers = answers(item);
-    (!answers.is_empty()).then(|| item.best.acc.is_some_and(|best| answers.contains(&best)))
-}
-
 /// Σ ln p of the best right choice, or of the only continuation there is.
 pub fn answer_logprob(item: &ItemOutcome) -> Option<f64> {
-    match (answers(item), item.choices.as_slice()) {
-        ([], [only]) => only.sum_logprob,
-        (answers, choices) => best_of(answers.iter().filter_map(|i| choices.get(*i)?.sum_logprob)),
-    }
+    item.right_choice()?.sum_logprob
 }
 
 /// Σ ln p of the best right choice − of the best wrong one.
 pub fn margin(item: &ItemOutcome) -> Option<f64> {
-    let answers = answers(item);
+    let answers = item.answers();
     let wrong = item.choices.iter().enumerate().filter(|(i, _)| !answers.contains(i));
     let wrong = best_of(wrong.filter_map(|(_, choice)| choice.sum_logprob))?;
     (!answers.is_empty()).then(|| answer_logprob(item)).flatten().map(|right| right - wrong)
@@ -152,7 +187,7 @@ pub fn chance(item: &ItemOutcome) -> Option<Chance> {
         return Some(Chance { p: target.mean?, range, guess: None });
     }
     let shares = shares(item)?;
-    let right = answers(item);
+    let right = item.answers();
     let p = right.iter().filter_map(|i| shares.get(*i)).sum();
     let guess = Some(right.len() as f64 / shares.len() as f64);
     (!right.is_empty()).then_some(Chance { p, range: None, guess })
@@ -175,7 +210,7 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
     let mut bins = [Bin::default(); BINS];
     for item in items {
         let confidence = shares(item).and_then(|shares| best_of(shares.into_iter()));
-        let (Some(confidence), Some(right)) = (confidence, is_right(item)) else { continue };
+        let (Some(confidence), Some(right)) = (confidence, item.prefers_right()) else { continue };
         let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
         bin.n += 1;
         bin.right += usize::from(right);
@@ -184,19 +219,76 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
     bins.iter().any(|bin| bin.n > 0).then_some(bins)
 }
 
-/// The parameter of each case of a probe whose id holds one number, as in `gap-{{ n }}`, smallest first.
-/// `None` where the id holds something else, or there are fewer than three cases.
-pub fn ladder<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Option<Vec<(f64, &'a ItemOutcome)>> {
-    let (before, rest) = probe.split_once("{{")?;
-    let (parameter, behind) = rest.split_once("}}")?;
-    if parameter.contains("{{") || behind.contains("{{") || items.len() < 3 {
-        return None;
-    }
-    let number = |item: &&'a ItemOutcome| {
-        let value = item.id.strip_prefix(before)?.strip_suffix(behind)?.trim().parse::<f64>().ok()?;
-        value.is_finite().then_some((value, *item))
+/// Cases of a probe in the order of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ladder<'a> {
+    /// The probe's name, with the value of its other parameter where it has two.
+    pub name: String,
+    /// The parameter and the case, smallest first.
+    pub rungs: Vec<(f64, &'a ItemOutcome)>,
+}
+
+/// The ladders of a probe whose id holds one number, as in `gap-{{ n }}`, or two values of which one is a
+/// number, as in `gap-{{ n }}-{{ word }}`: one for each value of the other. Of two numbers the one that
+/// takes more values is climbed. None where the id holds something else; those of fewer than three cases
+/// are left out.
+pub fn ladders<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Vec<Ladder<'a>> {
+    let mut pieces = probe.split("{{");
+    let before = pieces.next().unwrap_or_default();
+    let holes: Option<Vec<(&str, &str)>> = pieces.map(|piece| piece.split_once("}}")).collect();
+    let found = match holes.as_deref() {
+        Some([(_, behind)]) => single(probe, (before, behind), items),
+        Some([one, two]) => pairs(before, [*one, *two], items),
+        _ => None,
     };
-    let mut rungs = items.iter().map(number).collect::<Option<Vec<_>>>()?;
-    rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Some(rungs)
+    let mut ladders = found.unwrap_or_default();
+    ladders.retain(|ladder| ladder.rungs.len() >= 3);
+    for ladder in &mut ladders {
+        ladder.rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    ladders
+}
+
+fn single<'a>(
+    probe: &str,
+    (before, behind): (&str, &str),
+    items: &[&'a ItemOutcome],
+) -> Option<Vec<Ladder<'a>>> {
+    let rung =
+        |item: &&'a ItemOutcome| Some((number(item.id.strip_prefix(before)?.strip_suffix(behind)?)?, *item));
+    let rungs = items.iter().map(rung).collect::<Option<Vec<_>>>()?;
+    Some(vec![Ladder { name: probe.to_string(), rungs }])
+}
+
+fn pairs<'a>(
+    before: &str,
+    [(first, between), (second, behind)]: [(&str, &str); 2],
+    items: &[&'a ItemOutcome],
+) -> Option<Vec<Ladder<'a>>> {
+    let values = |item: &&'a ItemOutcome| {
+        let inside = item.id.strip_prefix(before)?.strip_suffix(behind)?;
+        inside.split_once(between).filter(|_| !between.is_empty())
+    };
+    let values = items.iter().map(values).collect::<Option<Vec<_>>>()?;
+    let (firsts, seconds): (IndexSet<&str>, IndexSet<&str>) = values.iter().copied().unzip();
+    let climbs = |values: &IndexSet<&str>| values.iter().all(|value| number(value).is_some());
+    let climbs_first = match (climbs(&firsts), climbs(&seconds)) {
+        (false, false) => return None,
+        (true, true) => firsts.len() > seconds.len(),
+        (first_climbs, _) => first_climbs,
+    };
+    let mut ladders: IndexMap<&str, Vec<(f64, &'a ItemOutcome)>> = IndexMap::new();
+    for ((a, b), item) in values.iter().zip(items) {
+        let (step, other) = if climbs_first { (a, b) } else { (b, a) };
+        ladders.entry(other).or_default().push((number(step)?, *item));
+    }
+    let name = |other: &str| match climbs_first {
+        true => format!("{before}{{{{{first}}}}}{between}{other}{behind}"),
+        false => format!("{before}{other}{between}{{{{{second}}}}}{behind}"),
+    };
+    Some(ladders.into_iter().map(|(other, rungs)| Ladder { name: name(other), rungs }).collect())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::out::Out;
 use super::{Report, Subject};
+use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::record::Origin;
 use crate::token::Vocab;
@@ -13,8 +14,18 @@ use crate::token::Vocab;
 pub struct Results<'a> {
     /// One for each model, in the order they ran.
     pub runs: Vec<Told<'a>>,
+    /// Runs beside each other.
+    pub comparisons: &'a [Comparison],
     /// Whether something is missing, because the run was stopped or failed.
     pub partial: bool,
+}
+
+impl Results<'_> {
+    /// Whether an expectation failed, or something has become worse.
+    pub fn failed(&self) -> bool {
+        let worse = self.comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
+        worse || self.runs.iter().any(|told| told.run.failed())
+    }
 }
 
 /// The run of one model.
@@ -58,9 +69,10 @@ impl Report for AtEnd {
         Ok(())
     }
 
-    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {
+    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
         let told = self.models.iter().zip(runs).map(|((origin, vocab), run)| Told { origin, vocab, run });
-        let results = Results { runs: told.collect(), partial: runs.iter().any(|run| run.interrupted) };
+        let partial = runs.iter().any(|run| run.interrupted);
+        let results = Results { runs: told.collect(), comparisons, partial };
         (self.render)(&results, &mut self.out)?;
         self.out.keep()
     }

@@ -3,6 +3,7 @@
 //! Everything that comes from files or from the model is escaped by the template engine, and the page
 //! forbids every script but its own, by that script's checksum.
 
+mod against;
 mod figures;
 mod plot;
 mod view;
@@ -40,9 +41,11 @@ fn render(results: &Results) -> Result<String, minijinja::Error> {
     environment.add_template("page.html", PAGE)?;
     let runs = results.runs.iter().enumerate();
     let runs: Vec<view::Run> = runs.map(|(number, told)| view::Run::new(number, told)).collect();
+    let against: Vec<against::Against> = results.comparisons.iter().map(against::Against::new).collect();
     environment.get_template("page.html")?.render(context! {
-        conclusion => digest::conclusion(results.runs.iter().map(|told| told.run)),
-        failed => results.runs.iter().any(|told| told.run.failed()),
+        conclusion => digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons),
+        failed => results.failed(),
+        against => minijinja::Value::from(minijinja::value::Serde(against)),
         partial => results.partial.then_some(digest::PARTIAL),
         runs => minijinja::Value::from(minijinja::value::Serde(runs)),
         style => minijinja::Value::from_safe_string(STYLE.to_string()),

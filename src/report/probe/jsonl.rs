@@ -149,12 +149,11 @@ impl Report for Jsonl {
         self.write(subject, "summary", SuiteRecord::new(suite))
     }
 
-    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
-        let streamed = Streamed { kind: "comparison", message: None, origin: None, record: comparison };
-        json_line(&mut self.out, &streamed)
-    }
-
-    fn finish(&mut self, _: &[RunOutcome]) -> io::Result<()> {
+    fn finish(&mut self, _: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
+        for record in comparisons {
+            let streamed = Streamed { kind: "comparison", message: None, origin: None, record };
+            json_line(&mut self.out, &streamed)?;
+        }
         self.out.keep()
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! A test case fails exactly where an expectation failed that decides about the exit code. One that
 //! failed in an informational suite is skipped, with the reason; a wrong answer that nobody made an
-//! expectation of is told in the output of a case that passed.
+//! expectation of is told in the output of a case that passed. A comparison with an earlier run is a test
+//! suite with a case for each figure that may not fall; differences between models are properties.
+
+mod against;
 
 use std::io::{self, Write};
 
@@ -13,6 +16,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::digest::{self, plain};
 use super::ending::{Results, Told};
 use super::out::Out;
+use crate::probe::compare::Comparison;
 use crate::probe::expect::Verdict;
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::token::{Vocab, printable};
@@ -35,8 +39,9 @@ struct Count {
 /// # Errors
 /// Those of the writer.
 pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
-    let suites = results.runs.iter().flat_map(|told| &told.run.suites);
-    let all = suites.map(count).fold(Count::default(), |sum, one| Count {
+    let suites = results.runs.iter().flat_map(|told| &told.run.suites).map(count);
+    let compared = baselines(results).map(against::count);
+    let all = suites.chain(compared).fold(Count::default(), |sum, one| Count {
         tests: sum.tests + one.tests,
         failures: sum.failures + one.failures,
         skipped: sum.skipped + one.skipped,
@@ -55,9 +60,14 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
             for told in &results.runs {
                 told.run.suites.iter().try_for_each(|suite| test_suite(xml, told, suite, results))?;
             }
+            baselines(results).try_for_each(|comparison| against::test_suite(xml, comparison))?;
             if results.partial { missing(xml) } else { Ok(()) }
         })?;
     xml.get_mut().write_all(b"\n")
+}
+
+fn baselines<'a>(results: &Results<'a>) -> impl Iterator<Item = &'a Comparison> {
+    results.comparisons.iter().filter(|comparison| comparison.baseline)
 }
 
 fn count(suite: &SuiteOutcome) -> Count {
@@ -83,7 +93,7 @@ fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &Result
         .with_attribute(("errors", "0"))
         .with_attribute(("skipped", count.skipped.to_string().as_str()))
         .write_inner_content(|xml| {
-            properties(xml, told, suite, results.partial)?;
+            properties(xml, &facts(told, suite, results))?;
             for item in &suite.items {
                 test_case(xml, &name, suite, item, told.vocab)?;
             }
@@ -92,15 +102,23 @@ fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &Result
     Ok(())
 }
 
-fn properties(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, partial: bool) -> io::Result<()> {
+/// What is known of a suite as a whole.
+fn facts(told: &Told, suite: &SuiteOutcome, results: &Results) -> Vec<(String, String)> {
     let mut pairs = vec![("model".to_string(), told.origin.model.clone())];
     let known = digest::provenance(told.origin).into_iter();
     pairs.extend(known.map(|(name, value)| (name.to_string(), value.unwrap_or("unknown".to_string()))));
-    pairs.push(("partial".to_string(), partial.to_string()));
+    pairs.push(("partial".to_string(), results.partial.to_string()));
     pairs.push(("informational".to_string(), suite.informational.to_string()));
     pairs.extend(suite.claim.iter().map(|claim| ("claim".to_string(), claim.clone())));
     let figures = suite.metrics.iter().filter_map(|(name, value)| Some((name, (*value)?)));
     pairs.extend(figures.map(|(name, value)| (format!("figure.{name}"), value.to_string())));
+    let others = results.comparisons.iter().filter(|comparison| !comparison.baseline);
+    let others = others.filter(|comparison| comparison.other == told.run.model);
+    pairs.extend(others.flat_map(|comparison| against::facts(comparison, &suite.name)));
+    pairs
+}
+
+fn properties(xml: &mut Xml, pairs: &[(String, String)]) -> io::Result<()> {
     xml.create_element("properties").write_inner_content(|xml| {
         pairs.iter().try_for_each(|(name, value)| {
             xml.create_element("property")

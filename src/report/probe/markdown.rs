@@ -8,12 +8,15 @@ use std::io::{self, Write};
 use super::digest::{self, head, plain, tail};
 use super::ending::{Results, Told};
 use super::out::Out;
+use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 
 /// Failed items that are listed, of all models; the rest is counted.
 const LISTED: usize = 40;
 /// Characters of a text that are shown.
 const TEXT: usize = 160;
+/// A difference that would be shown as none.
+const UNSEEN: f64 = 5e-5;
 /// Candidates shown of a distribution.
 const TOP: usize = 5;
 
@@ -22,7 +25,7 @@ const TOP: usize = 5;
 /// # Errors
 /// Those of the writer.
 pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
-    let conclusion = digest::conclusion(results.runs.iter().map(|told| told.run));
+    let conclusion = digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons);
     writeln!(out, "## tokenscope probe: {conclusion}\n")?;
     if results.partial {
         writeln!(out, "> **{}.**\n", digest::PARTIAL)?;
@@ -33,7 +36,57 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
         suites(told, out)?;
         failures(told, &mut left, out)?;
     }
-    Ok(())
+    results.comparisons.iter().try_for_each(|comparison| compared(comparison, out))
+}
+
+/// Two runs beside each other.
+fn compared(comparison: &Comparison, out: &mut Out) -> io::Result<()> {
+    let (first, other) = (code(&comparison.first), code(&comparison.other));
+    match comparison.baseline {
+        true => writeln!(out, "### {other} against {first}\n")?,
+        false => writeln!(out, "### {first} → {other}\n")?,
+    }
+    let all =
+        comparison.suites.iter().flat_map(|suite| suite.figures.iter().map(move |found| (suite, found)));
+    let (same, changed): (Vec<_>, Vec<_>) = all.partition(|(_, found)| found.difference.abs() < UNSEEN);
+    if !changed.is_empty() {
+        writeln!(out, "|   | suite | figure | first | other | difference (95 % interval) | items |")?;
+        writeln!(out, "|---|---|---|--:|--:|--:|--:|")?;
+    }
+    changed.iter().try_for_each(|(suite, found)| row(suite, found, out))?;
+    if !changed.is_empty() {
+        writeln!(out)?;
+    }
+    if !same.is_empty() {
+        writeln!(out, "- {} of {} figures are the same", same.len(), same.len() + changed.len())?;
+    }
+    for suite in &comparison.suites {
+        for turn in digest::turns(suite, code) {
+            writeln!(out, "- {}: {turn}", code(&suite.suite))?;
+        }
+        if suite.unpaired > 0 {
+            writeln!(out, "- {}: {} items only in one of them", code(&suite.suite), suite.unpaired)?;
+        }
+    }
+    if let Some(distance) = digest::distance(comparison) {
+        writeln!(out, "- {distance}")?;
+    }
+    writeln!(out)
+}
+
+fn row(suite: &SuiteComparison, found: &Difference, out: &mut Out) -> io::Result<()> {
+    let mark = match found.regressed {
+        Some(true) => "❌ worse",
+        Some(false) => "✅ held",
+        None => "",
+    };
+    let (suite, figure) = (cell(&suite.suite), found.figure.name());
+    let (first, other, difference) = (found.first, found.other, digest::difference(found));
+    writeln!(
+        out,
+        "| {mark} | {suite} | {figure} | {first:.4} | {other:.4} | {difference} | {} |",
+        found.items
+    )
 }
 
 fn model(told: &Told, out: &mut Out) -> io::Result<()> {

@@ -10,11 +10,13 @@ use super::side_by_side;
 use super::{Report, Subject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
-use crate::report::table::padded;
+use crate::report::table::{padded, wrapped};
 use crate::token::{Vocab, printable, visible};
 
 /// Cells of a bar.
 const BAR: usize = 10;
+/// Columns of a claim.
+const PROSE: usize = 98;
 /// Columns of a probe's name.
 const NAME: usize = 28;
 /// Failed items that are shown in full for each suite.
@@ -45,24 +47,22 @@ impl Table {
     }
 }
 
-/// Writes the block of a suite.
+/// Writes the block of a suite, its claim in lines of at most so many columns.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_suite(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
-    heading(out, suite)?;
+pub fn write_suite(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab, prose: usize) -> io::Result<()> {
+    heading(out, suite, prose)?;
     probes(out, suite)?;
     failures(out, suite, vocab)?;
     totals(out, suite)
 }
 
-fn heading(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+fn heading(out: &mut dyn Write, suite: &SuiteOutcome, prose: usize) -> io::Result<()> {
     let title = suite.title.as_ref().map(|title| format!(" · {}", plain(title))).unwrap_or_default();
     writeln!(out, "{}{title}", plain(&suite.name))?;
-    match &suite.claim {
-        Some(claim) => writeln!(out, "  {}", plain(claim)),
-        None => Ok(()),
-    }
+    let claim = suite.claim.as_deref().map(plain).unwrap_or_default();
+    wrapped(&claim, prose).iter().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 fn probes(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
@@ -149,15 +149,12 @@ impl Report for Table {
 
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
         self.model(subject)?;
-        write_suite(&mut self.out, suite, &subject.model.vocab)?;
+        write_suite(&mut self.out, suite, &subject.model.vocab, PROSE)?;
         self.out.flush()
     }
 
-    fn comparison(&mut self, comparison: &Comparison) -> io::Result<()> {
-        side_by_side::write(&mut self.out, comparison)
-    }
-
-    fn finish(&mut self, runs: &[RunOutcome]) -> io::Result<()> {
+    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
+        comparisons.iter().try_for_each(|comparison| side_by_side::write(&mut self.out, comparison))?;
         for run in runs {
             let suites = run.suites.iter().filter(|suite| suite.failed()).count();
             let items: usize = run.suites.iter().map(|suite| suite.items.len()).sum();

@@ -7,6 +7,7 @@ use super::{Kind, Report, Subject, Target, open};
 use crate::engine::scripted::Scripted;
 use crate::engine::{Event, ModelInfo};
 use crate::probe::choose::{Best, ChoiceRecord};
+use crate::probe::compare::Comparison;
 use crate::probe::expect::Verdict;
 use crate::probe::outcome::{
     Answer, ItemOutcome, PhrasingOutcome, RunOutcome, SampleOutcome, SuiteOutcome, TargetOutcome,
@@ -145,7 +146,13 @@ pub fn tell(report: &mut dyn Report, run: &RunOutcome) {
         suite.items.iter().for_each(|item| report.item(subject, item).unwrap());
         report.suite(subject, suite).unwrap();
     }
-    report.finish(std::slice::from_ref(run)).unwrap();
+    // Beside an earlier run in which more was right, and beside another model.
+    let mut earlier = run.clone();
+    for item in earlier.suites.iter_mut().flat_map(|suite| &mut suite.items) {
+        item.passed = item.passed.map(|_| true);
+    }
+    let comparisons = [Comparison::with_baseline(&earlier, run, 0.01), Comparison::new(run, run)];
+    report.finish(std::slice::from_ref(run), &comparisons).unwrap();
 }
 
 /// That no control character but a line break stands in a text.

@@ -22,7 +22,7 @@ fn reports_that_would_mix_or_cant_be_written_are_refused() {
     assert!(error(&["table", "jsonl"]).starts_with("two reports go to standard output"));
     assert!(
         error(&["jsonl=nowhere/at/all.jsonl"])
-            .starts_with("nowhere/at/all.jsonl: the report can't be written")
+            .ends_with("nowhere/at/all.jsonl: the report can't be written: there is no such folder")
     );
 }
 
@@ -62,6 +62,10 @@ fn csv_comes_back_as_it_was() {
     assert_eq!((cell(1, "answer"), cell(1, "target_p_lowest")), ("NA".into(), "0.25".into()));
     assert_eq!((cell(1, "samples"), cell(1, "samples_matched")), ("8".into(), "4".into()));
     assert_eq!((cell(0, "sha256"), cell(0, "partial")), ("abc123".into(), "false".into()));
+    assert_eq!((cell(0, "first_run"), cell(0, "first_passed")), (HOSTILE.into(), "false".into()));
+    assert_eq!((cell(0, "baseline_passed"), cell(0, "baseline_right")), ("true".into(), "false".into()));
+    assert_eq!(cell(0, "baseline_answer_logprob_nats"), cell(0, "answer_logprob_nats"));
+    assert_eq!(cell(1, "baseline_target_p"), "0.5");
     let partial = written(Kind::Csv, &RunOutcome { interrupted: true, ..run });
     assert!(partial.contains(",true,scripted.gguf,abc123,"));
 }
@@ -105,11 +109,22 @@ fn junit_is_xml_that_counts_what_it_holds() {
     let all = &elements[0].1;
     assert_eq!(
         (elements[0].0.as_str(), all["failures"].as_str(), all["errors"].as_str()),
-        ("testsuites", "2", "0")
+        ("testsuites", "3", "0")
     );
     assert_eq!(all["tests"], count("testcase").to_string());
-    // The informational suite has the same failures and fails in none.
-    assert_eq!((count("testsuite"), count("failure"), count("skipped"), count("error")), (2, 2, 2, 0));
+    // The informational suite has the same failures and fails in none. Against the earlier run more
+    // has failed, but no answer is another one.
+    assert_eq!((count("testsuite"), count("failure"), count("skipped"), count("error")), (3, 3, 2, 0));
+    let worse = elements
+        .iter()
+        .find(|(_, attributes)| attributes.get("type").is_some_and(|kind| kind == "regression"));
+    assert!(worse.unwrap().1["message"].starts_with("passed was 1.0000 and is 0."));
+    let suites = elements.iter().filter(|(name, _)| name == "testsuite");
+    for counted in ["tests", "failures", "skipped"] {
+        let parts: usize = suites.clone().map(|(_, known)| known[counted].parse::<usize>().unwrap()).sum();
+        let whole = if counted == "skipped" { "2" } else { all[counted].as_str() };
+        assert_eq!(parts.to_string(), whole, "{counted}");
+    }
     let (_, failure) = elements.iter().find(|(name, _)| name == "failure").unwrap();
     assert!(failure["message"].starts_with(
         "expected p('</script><script>alert(1)</script><0x1B>[2J<0x00><U+FFFE><U+202E>]]>&amp;\"'"
@@ -135,21 +150,26 @@ fn markdown_shows_hostile_text_and_does_nothing_it_says() {
     use pulldown_cmark::{Event, Options, Parser, Tag};
     let text = written(Kind::Markdown, &RunOutcome { interrupted: true, ..run() });
     assert_harmless(&text);
-    assert!(text.starts_with("## tokenscope probe: expectations failed in 1 of 2 suites\n"));
+    assert!(text.starts_with(
+        "## tokenscope probe: expectations failed in 1 of 2 suites; a figure is worse than in the earlier run\n"
+    ));
     assert!(text.contains("> **partial: ") && text.contains("sha256 `abc123`"));
-    let (mut rows, mut cells) = (0, 0);
+    let mut tables = Vec::new();
     for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => panic!("{html}"),
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => panic!("{dest_url}"),
             Event::Text(text) => assert!(!text.contains("@all") && !text.contains("script"), "{text}"),
-            Event::Start(Tag::TableRow) => rows += 1,
-            Event::Start(Tag::TableCell) => cells += 1,
+            Event::Start(Tag::Table(columns)) => tables.push((columns.len(), 0, 0)),
+            Event::Start(Tag::TableRow) => tables.last_mut().unwrap().1 += 1,
+            Event::Start(Tag::TableCell) => tables.last_mut().unwrap().2 += 1,
             _ => {}
         }
     }
-    // A head and two rows, all of six cells: no text has ended one.
-    assert_eq!((rows, cells), (2, 18));
+    // Two suites, and what passed in them before; every row has all cells: no text has ended one.
+    assert_eq!(tables, [(6, 2, 18), (7, 2, 21)]);
+    assert!(text.contains("| ❌ worse | ") && text.contains(" no longer passed: "));
+    assert!(text.contains("- 10 of 10 figures are the same"));
 }
 
 #[test]
@@ -164,6 +184,8 @@ fn the_page_runs_no_script_but_its_own() {
     assert!(text.contains("class=\"notice\"") && text.contains("abc123"));
     assert!(text.contains("aria-label=\"gap-{{ n }}: probability over the parameter\""));
     assert!(text.contains("<b>Reliability</b>") && text.contains("temperature"));
+    assert_eq!(text.matches("<table class=\"against\">").count(), 2);
+    assert!(text.contains("<span class=\"badge bad\">worse</span>"));
     for svg in text.split("<svg").skip(1).map(|rest| rest.split("</svg>").next().unwrap()) {
         parsed(&format!("<svg{svg}</svg>"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
@@ -182,7 +204,7 @@ fn reports_of_nothing_are_still_reports() {
 fn what_cant_be_written_is_told() {
     for render in [csv::write, markdown::write, junit::write, html::write] {
         let mut report = AtEnd::new(unwritable(), render);
-        let error = report.finish(&[]).unwrap_err();
+        let error = report.finish(&[], &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 }
@@ -191,12 +213,30 @@ fn what_cant_be_written_is_told() {
 fn ladders_are_cases_of_one_number() {
     let items = [10, 9, 100].map(|n| rung(n, 0.5));
     let items: Vec<&ItemOutcome> = items.iter().collect();
-    let xs = digest::ladder("gap-{{ n }}", &items).unwrap();
-    assert_eq!(xs.iter().map(|(x, _)| *x).collect::<Vec<_>>(), [9.0, 10.0, 100.0]);
-    for probe in ["gap-1", "{{ a }}-{{ b }}", "other-{{ n }}", "gap-{{ n"] {
-        assert!(digest::ladder(probe, &items).is_none(), "{probe}");
+    let ladders = digest::ladders("gap-{{ n }}", &items);
+    let xs: Vec<f64> = ladders[0].rungs.iter().map(|(x, _)| *x).collect();
+    assert_eq!((ladders.len(), xs), (1, vec![9.0, 10.0, 100.0]));
+    for probe in ["gap-1", "{{ a }}{{ b }}", "other-{{ n }}", "gap-{{ n", "{{ a }}-{{ b }}-{{ c }}"] {
+        assert!(digest::ladders(probe, &items).is_empty(), "{probe}");
     }
-    assert!(digest::ladder("gap-{{ n }}", &items[..2]).is_none());
+    assert!(digest::ladders("gap-{{ n }}", &items[..2]).is_empty());
+}
+
+#[test]
+fn of_two_parameters_each_value_of_one_has_a_ladder_of_the_other() {
+    let ids = |ids: &[&str]| ids.iter().map(|id| item("s", id, 0.5)).collect::<Vec<ItemOutcome>>();
+    let named = |probe: &str, items: &[ItemOutcome]| {
+        let items: Vec<&ItemOutcome> = items.iter().collect();
+        let ladders = digest::ladders(probe, &items).into_iter();
+        ladders.map(|ladder| (ladder.name, ladder.rungs.len())).collect::<Vec<_>>()
+    };
+    let words = ids(&["g-3-a", "g-1-a", "g-2-a", "g-1-b", "g-2-b", "g-3-b", "g-1-c"]);
+    let expected = [("g-{{ n }}-a".to_string(), 3), ("g-{{ n }}-b".to_string(), 3)];
+    assert_eq!(named("g-{{ n }}-{{ w }}", &words), expected);
+    // Of two numbers the longer one is climbed.
+    let grid = ids(&["1:1", "1:2", "1:3", "2:1", "2:2", "2:3"]);
+    assert_eq!(named("{{ a }}:{{ b }}", &grid), [("1:{{ b }}".to_string(), 3), ("2:{{ b }}".to_string(), 3)]);
+    assert_eq!(named("{{ a }}:{{ b }}", &ids(&["x:y", "x:z", "y:z"])), []);
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::probe::run::{Emitted, Run, drive};
 use crate::report::probe::write_suite;
 use crate::token::printable;
 
+/// Columns of a claim: the narrower of two panes holds it.
+const PROSE: usize = 46;
+
 impl Asker<'_> {
     /// Runs what has this name, and writes each suite when it is complete; of one that was stopped what is
     /// known.
@@ -27,7 +30,7 @@ impl Asker<'_> {
         drive(self.client, &mut run, |run, emitted| {
             for emitted in emitted {
                 if let (Emitted::Suite(suite), true) = (*emitted, written.is_ok()) {
-                    written = write_suite(out, run.suite(suite), &vocab).and_then(|()| out.flush());
+                    written = write_suite(out, run.suite(suite), &vocab, PROSE).and_then(|()| out.flush());
                 }
             }
             if written.is_err() {
@@ -36,7 +39,7 @@ impl Asker<'_> {
         })?;
         written?;
         if let Some(cut) = run.current() {
-            write_suite(out, run.conclude(cut), &vocab)?;
+            write_suite(out, run.conclude(cut), &vocab, PROSE)?;
         }
         if run.into_outcome().interrupted { Err(AskError::Cancelled) } else { Ok(()) }
     }

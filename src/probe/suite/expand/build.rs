@@ -9,7 +9,7 @@ use crate::probe::error::InputError;
 use crate::probe::expect::Expectation;
 use crate::probe::item::{Ask, Choice, Gold, Item, Piece, Prompt, Questions, Sampling};
 use crate::probe::suite::place::Step;
-use crate::probe::suite::{Mode, Sample};
+use crate::probe::suite::{Mode, SEED, Sample};
 use crate::sampling;
 
 /// Samples at each temperature.
@@ -240,7 +240,7 @@ fn chain(own: &Sample, suites: &Sample) -> Result<sampling::Sampling, &'static s
         top_k: own.top_k.or(suites.top_k).unwrap_or(raw.top_k),
         top_p: own.top_p.or(suites.top_p).unwrap_or(raw.top_p),
         min_p: own.min_p.or(suites.min_p).unwrap_or(raw.min_p),
-        seed: own.seed.or(suites.seed).unwrap_or(1),
+        seed: own.seed.or(suites.seed).unwrap_or(SEED),
         ..raw
     };
     match () {

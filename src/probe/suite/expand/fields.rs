@@ -323,7 +323,9 @@ impl<'a> Scope<'a> {
     pub fn render(&self, field: &Field) -> Result<String, InputError> {
         let outcome = field.template.render(self.values());
         outcome.map_err(|error| {
-            let reason = self.missing(&field.template.variables()).unwrap_or_else(|| template_error(&error));
+            let wanted = field.template.variables();
+            let reason = self.missing(&wanted).or_else(|| self.empty(&wanted));
+            let reason = reason.unwrap_or_else(|| template_error(&error));
             self.error(&field.way, reason)
         })
     }
@@ -366,6 +368,12 @@ impl<'a> Scope<'a> {
             return Some(format!("there is no variable {name}: the probe has neither params nor a file"));
         }
         Some(format!("there is no {what} {name}; {}", meant(name, self.variables.keys().map(String::as_str))))
+    }
+
+    /// The first variable that a template wants and that has no value.
+    fn empty(&self, wanted: &std::collections::BTreeSet<String>) -> Option<String> {
+        let name = wanted.iter().find(|name| self.variables.get(*name).is_some_and(Value::is_none))?;
+        Some(format!("{name} has no value here; a default is written {{{{ {name} or '…' }}}}"))
     }
 }
 

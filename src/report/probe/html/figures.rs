@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::plot::{self, Chart, Point, percent};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
-use crate::report::probe::digest::{self, head, plain};
+use crate::report::probe::digest::{self, Ladder, head, plain};
 
 /// Parts of a histogram.
 const PARTS: usize = 20;
@@ -15,6 +15,8 @@ const PARTS: usize = 20;
 const MANY: usize = 30;
 /// From this many items with choices a reliability diagram means something.
 const ENOUGH: usize = 20;
+/// Ladders that are drawn for each probe of two parameters.
+const LADDERS: usize = 12;
 /// Sweeps that are drawn for each suite; the others are in their rows.
 const SWEEPS: usize = 12;
 
@@ -34,16 +36,18 @@ pub fn of_suite(suite: &SuiteOutcome) -> Vec<Figure> {
     for item in &suite.items {
         probes.entry(&item.probe).or_default().push(item);
     }
-    let ladders = probes.iter().filter_map(|(probe, items)| ladder(probe, items));
+    let ladders = probes.iter().flat_map(|(probe, items)| {
+        let all = digest::ladders(probe, items).into_iter().take(LADDERS);
+        all.filter_map(|ladder| climbed(&ladder))
+    });
     let sweeps = suite.items.iter().filter_map(sweep).take(SWEEPS);
     ladders.chain(sweeps).chain(spread(suite)).collect()
 }
 
 /// The probability of what is right, over the number in the ids of a probe's cases.
-fn ladder(probe: &str, items: &[&ItemOutcome]) -> Option<Figure> {
-    let rungs = digest::ladder(probe, items)?;
+fn climbed(ladder: &Ladder) -> Option<Figure> {
     let chances: Vec<_> =
-        rungs.iter().filter_map(|(x, item)| Some((*x, *item, digest::chance(item)?))).collect();
+        ladder.rungs.iter().filter_map(|(x, item)| Some((*x, *item, digest::chance(item)?))).collect();
     if chances.len() < 3 {
         return None;
     }
@@ -57,7 +61,7 @@ fn ladder(probe: &str, items: &[&ItemOutcome]) -> Option<Figure> {
     let rows = chances.iter().map(|(x, item, chance)| {
         vec![x.to_string(), format!("{:.4}", chance.p), verdict(item.passed).to_string()]
     });
-    let title = head(&plain(probe), 60);
+    let title = head(&plain(&ladder.name), 60);
     let guide = chances.first().and_then(|(_, _, chance)| chance.guess);
     let chart = Chart {
         title: format!("{title}: probability over the parameter"),
@@ -89,15 +93,13 @@ fn sweep(item: &ItemOutcome) -> Option<Figure> {
     let known: Vec<_> = item
         .samples
         .iter()
-        .filter_map(|sample| {
-            Some((f64::from(sample.temperature), Share { hits: sample.matched?, n: sample.n }))
-        })
+        .filter_map(|sample| Some((sample.temperature, Share { hits: sample.matched?, n: sample.n })))
         .collect();
     if known.len() < 2 {
         return None;
     }
-    let point = |(x, share): &(f64, Share)| Point {
-        x: *x,
+    let point = |(x, share): &(f32, Share)| Point {
+        x: f64::from(*x),
         y: share.share(),
         range: Some(share.interval()),
         passed: None,

@@ -62,13 +62,40 @@ pub fn bar(share: f64, range: Option<(f64, f64)>, guess: Option<f64>, class: &st
         if let Some(guess) = guess {
             line(svg, "guide", (at(guess), number(0.0)), (at(guess), number(height)))?;
         }
-        let Some((low, high)) = range else { return Ok(()) };
-        let y = number(middle);
-        line(svg, "whisker", (at(low), y.clone()), (at(high), y))?;
-        for end in [low, high] {
-            line(svg, "whisker", (at(end), number(middle - 3.0)), (at(end), number(middle + 3.0)))?;
-        }
-        Ok(())
+        whisker(svg, range, middle, at)
+    })
+}
+
+/// An interval in a bar.
+fn whisker(
+    svg: &mut Svg,
+    range: Option<(f64, f64)>,
+    middle: f64,
+    at: impl Fn(f64) -> String,
+) -> io::Result<()> {
+    let Some((low, high)) = range else { return Ok(()) };
+    let y = number(middle);
+    line(svg, "whisker", (at(low), y.clone()), (at(high), y))?;
+    for end in [low, high] {
+        line(svg, "whisker", (at(end), number(middle - 3.0)), (at(end), number(middle + 3.0)))?;
+    }
+    Ok(())
+}
+
+/// A difference as a bar to the left or the right of nothing, with its interval as a whisker; `scale` is
+/// the difference at either end, above 0.
+pub fn difference(value: f64, range: Option<(f64, f64)>, scale: f64, class: &str) -> String {
+    let (width, height) = BAR;
+    let (middle, zero) = (height / 2.0, width / 2.0);
+    let place = |value: f64| zero + (value / scale).clamp(-1.0, 1.0) * (zero - 2.0);
+    let at = |value: f64| number(place(value));
+    draw("bar", (width, height), &format!("{value:+.4}"), |svg| {
+        shape(svg, "rect", "track", &[("width", number(width)), ("height", number(height))])?;
+        let (left, right) = (place(value).min(zero), place(value).max(zero));
+        let size = [("x", number(left)), ("width", number(right - left)), ("height", number(height))];
+        shape(svg, "rect", &format!("fill {class}"), &size)?;
+        line(svg, "zero", (number(zero), number(0.0)), (number(zero), number(height)))?;
+        whisker(svg, range, middle, at)
     })
 }
 

@@ -48,9 +48,9 @@ struct Suite {
 
 /// How something stands: a word, and the class that colours it.
 #[derive(Clone, Copy, Serialize)]
-struct State {
-    word: &'static str,
-    class: &'static str,
+pub struct State {
+    pub word: &'static str,
+    pub class: &'static str,
 }
 
 #[derive(Serialize)]
@@ -183,7 +183,7 @@ impl Row {
             None => State { word: "not judged", class: "neutral" },
         };
         let named = |index: usize| item.choices.get(index).map(|choice| head(&plain(&choice.text), 60));
-        let right: Vec<String> = digest::answers(item).iter().filter_map(|index| named(*index)).collect();
+        let right: Vec<String> = item.answers().iter().filter_map(|index| named(*index)).collect();
         let target = item.target.as_ref().map(|target| head(&plain(&target.text), 60));
         Row {
             state,
@@ -220,7 +220,7 @@ fn said(item: &ItemOutcome) -> Option<String> {
 
 fn choices(item: &ItemOutcome) -> Vec<Choice> {
     let shares = digest::shares(item);
-    let answers = digest::answers(item);
+    let answers = item.answers();
     let choices = item.choices.iter().enumerate().map(|(i, choice)| {
         let share = shares.as_ref().and_then(|shares| shares.get(i).copied());
         let right = answers.contains(&i);
@@ -243,6 +243,14 @@ fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
     let mut tell = |name: &str, value: String| facts.push((name.to_string(), value));
     if let Some(margin) = digest::margin(item) {
         tell("right − best wrong", format!("{margin:+.3} nat"));
+    }
+    if let Some((target, (low, high))) =
+        item.target.as_ref().and_then(|target| Some((target, target.lowest.zip(target.highest)?)))
+        && target.phrasings.len() > 1
+    {
+        let number = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.4}"));
+        let (mean, sd) = (number(target.mean), number(target.sd));
+        tell("over its phrasings", format!("mean {mean}, sd {sd}, {low:.4} to {high:.4}"));
     }
     for phrasing in item.target.iter().flat_map(|target| &target.phrasings) {
         let p = phrasing.p.map_or("–".to_string(), |p| format!("{p:.4}"));
@@ -272,9 +280,13 @@ fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
     }
     for sample in &item.samples {
         let name = format!("sampled at temperature {}", sample.temperature);
-        let share = sample.matched.map_or(String::new(), |hits| format!("{hits} of {} match", sample.n));
+        let drawn = format!("{} samples", sample.n);
+        let share = sample.matched.map_or(drawn, |hits| format!("{hits} of {} match", sample.n));
+        let ends = sample.low.zip(sample.high).map_or(String::new(), |(low, high)| {
+            format!(" (95 % interval {:.1} to {:.1} %)", low * 100.0, high * 100.0)
+        });
         let agreement = sample.agreement.map_or(String::new(), |share| format!(", agreement {share:.2}"));
-        tell(&name, format!("{share}{agreement}"));
+        tell(&name, format!("{share}{ends}{agreement}"));
         for reply in sample.replies.iter().take(SAMPLES) {
             tell("", generated(reply));
         }

@@ -1,0 +1,255 @@
+//! From the answers to an item's questions to its outcome. No model, no I/O.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{
+    Answer, Generated, ItemOutcome, PhrasingOutcome, PieceOutcome, SampleOutcome, TargetOutcome,
+    TokenOutcome, VersusOutcome,
+};
+use crate::jinja::pattern;
+use crate::probe::answer::{Answers, Reply};
+use crate::probe::choose::{self, Best, ChoiceRecord};
+use crate::probe::expect::{Verdict, View};
+use crate::probe::item::{Ask, Gold, Item, Questions, Suite};
+use crate::probe::stats::{self, Share, Summary};
+use crate::probe::syntaxgym;
+use crate::step::Candidate;
+use crate::token::TokenId;
+
+/// Candidates kept of the distribution after a prompt whose expectation failed.
+const TOP: usize = 10;
+
+impl ItemOutcome {
+    /// Reads what the model said. `models` holds what it and the models before it said, where there are
+    /// several; an expectation that names one that is still to come (`more`) is left to that one's run.
+    pub fn new(
+        suite: &Suite,
+        index: usize,
+        answers: Arc<Answers>,
+        (models, more): (Arc<IndexMap<String, Arc<Answers>>>, bool),
+    ) -> ItemOutcome {
+        let item = &suite.items[index];
+        let view = View { questions: Arc::clone(&item.questions), answers, models };
+        let (questions, answers) = (&*view.questions, &*view.answers);
+        let (choices, best) = choices(questions, answers);
+        let due = item
+            .expect
+            .iter()
+            .filter(|expectation| !more || expectation.models().all(|model| view.models.contains_key(model)));
+        let expect: Vec<Verdict> = due.map(|expectation| expectation.judge(&view)).collect();
+        let predictions = syntaxgym::judge(questions, answers);
+        let failed = expect.iter().any(|verdict| !verdict.passed);
+        let mut outcome = ItemOutcome {
+            suite: suite.name.clone(),
+            id: item.id.clone(),
+            probe: item.probe.clone(),
+            index,
+            prompt: questions.prompts.first().map_or_else(String::new, |prompt| prompt.text()),
+            choices,
+            answer: answer(&questions.gold),
+            best,
+            target: target(questions, answers),
+            versus: versus(questions, answers),
+            steps: pieces(questions, answers),
+            greedy: greedy(questions, answers),
+            samples: samples(questions, answers),
+            tokens: tokens(questions, answers),
+            notes: notes(questions, item, answers),
+            top: if failed { top(answers) } else { Vec::new() },
+            predictions,
+            expect,
+            passed: None,
+        };
+        outcome.passed = outcome.verdict(questions);
+        outcome
+    }
+
+    fn verdict(&self, questions: &Questions) -> Option<bool> {
+        let all = |verdicts: &[Verdict]| verdicts.iter().all(|verdict| verdict.passed);
+        if !self.expect.is_empty() {
+            return Some(all(&self.expect));
+        }
+        if !self.predictions.is_empty() {
+            return Some(all(&self.predictions));
+        }
+        match (&questions.gold, self.choices.as_slice()) {
+            (Gold::None, [only]) if questions.rolling.is_none() => Some(only.is_greedy),
+            (Gold::None, _) => None,
+            (gold, _) => Some(self.best.acc.is_some_and(|best| gold.holds(best))),
+        }
+    }
+}
+
+fn answer(gold: &Gold) -> Answer {
+    match gold {
+        Gold::One(index) => Answer::One(*index),
+        Gold::Any(indices) => Answer::Any(indices.clone()),
+        Gold::None | Gold::Missing => Answer::None,
+    }
+}
+
+/// The choices; a text that is scored as a whole is one.
+fn choices(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, Best) {
+    let Some(rolling) = &questions.rolling else { return choose::records(questions, answers) };
+    let Some(scored) = answers.scored(&Ask::Rolling) else { return (Vec::new(), Best::default()) };
+    let sum = scored.sum().filter(|sum| sum.is_finite());
+    let over = |n: usize| sum.filter(|_| n > 0).map(|sum| sum / n as f64);
+    let record = ChoiceRecord {
+        text: rolling.text.clone(),
+        sum_logprob: sum,
+        logprob_per_char: over(rolling.text.chars().count()),
+        logprob_per_byte: over(rolling.text.len()),
+        logprob_per_token: over(scored.score.tokens()),
+        pmi: None,
+        is_greedy: scored.is_greedy,
+    };
+    (vec![record], Best::default())
+}
+
+fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite())
+}
+
+fn target(questions: &Questions, answers: &Answers) -> Option<TargetOutcome> {
+    let text = questions.target.clone()?;
+    let phrasings = (0..questions.phrasings()).map(|prompt| {
+        let sum = answers.scored(&Ask::Text { prompt, text: text.clone() }).and_then(|scored| scored.sum());
+        PhrasingOutcome {
+            prompt: questions.prompts[prompt].text(),
+            logprob: finite(sum),
+            p: sum.map(f64::exp),
+        }
+    });
+    let summary = Summary::of(&stats::target_probabilities(questions, answers));
+    Some(TargetOutcome {
+        phrasings: phrasings.collect(),
+        text,
+        mean: summary.map(|summary| summary.mean),
+        sd: summary.map(|summary| summary.sd),
+        lowest: summary.map(|summary| summary.min),
+        highest: summary.map(|summary| summary.max),
+        spread: summary.map(|summary| summary.max - summary.min),
+    })
+}
+
+fn versus(questions: &Questions, answers: &Answers) -> Option<VersusOutcome> {
+    let other = questions.prompts.get(1).filter(|_| questions.compares)?;
+    let text = questions.target.clone()?;
+    let scored = |prompt| answers.scored(&Ask::Text { prompt, text: text.clone() });
+    let (ours, theirs) = (scored(0)?, scored(1)?);
+    let same = ours.ids == theirs.ids;
+    let pairs = ours.logprobs.iter().zip(&theirs.logprobs).filter(|_| same);
+    let per_token: Vec<f64> = pairs.filter_map(|(a, b)| Some(f64::from((*a)?) - f64::from((*b)?))).collect();
+    let n = per_token.len() as f64;
+    let interval = stats::bootstrap_interval(&per_token);
+    Some(VersusOutcome {
+        prompt: other.text(),
+        logprob: finite(theirs.sum()),
+        difference: finite(ours.sum().zip(theirs.sum()).map(|(a, b)| a - b)),
+        low: interval.map(|(low, _)| low * n),
+        high: interval.map(|(_, high)| high * n),
+        per_token: per_token.into_iter().filter(|difference| difference.is_finite()).collect(),
+    })
+}
+
+fn pieces(questions: &Questions, answers: &Answers) -> Vec<PieceOutcome> {
+    let mut seen = vec![0; questions.prompts.len()];
+    let scored = questions.pieces.iter().filter_map(|piece| {
+        let place = seen.get_mut(piece.prompt)?;
+        *place += 1;
+        Some((piece, answers.pieces(piece.prompt)?.get(*place - 1)?))
+    });
+    scored
+        .map(|(piece, scored)| PieceOutcome {
+            name: piece.name.clone(),
+            text: piece.text.clone(),
+            surprisal: finite(scored.sum().map(|sum| -sum)),
+            surprisal_per_token: finite(scored.mean_surprisal()),
+            tokens: scored.score.tokens(),
+        })
+        .collect()
+}
+
+fn generated(reply: &Reply, wanted: Option<&str>) -> Generated {
+    Generated {
+        text: reply.text.clone(),
+        sum_logprob: finite(Some(reply.score.sum_logprob())),
+        tokens: reply.score.tokens(),
+        matches: wanted.map(|wanted| pattern::search(&reply.text, wanted).unwrap_or(false)),
+    }
+}
+
+fn greedy(questions: &Questions, answers: &Answers) -> Option<Generated> {
+    let replies = answers.replies(&Ask::Greedy { prompt: 0, tokens: questions.greedy? })?;
+    replies.first().map(|reply| generated(reply, questions.pattern.as_deref()))
+}
+
+fn samples(questions: &Questions, answers: &Answers) -> Vec<SampleOutcome> {
+    let Some(sampling) = &questions.sampling else { return Vec::new() };
+    let sweep = sampling.temperatures.iter().enumerate();
+    sweep
+        .map(|(index, &temperature)| {
+            let replies = stats::replies(questions, answers, Some(index));
+            let share = stats::prevalence(questions, answers, Some(index));
+            let interval = share.map(Share::interval);
+            let wanted = questions.pattern.as_deref();
+            SampleOutcome {
+                temperature,
+                n: replies.len(),
+                matched: share.map(|share| share.hits),
+                prevalence: share.map(Share::share),
+                low: interval.map(|(low, _)| low),
+                high: interval.map(|(_, high)| high),
+                agreement: stats::agreement(questions, answers, Some(index)),
+                replies: replies.into_iter().map(|reply| generated(reply, wanted)).collect(),
+            }
+        })
+        .collect()
+}
+
+fn tokens(questions: &Questions, answers: &Answers) -> Vec<TokenOutcome> {
+    let named = questions.tokens.iter().filter_map(|text| {
+        let scored = answers.scored(&Ask::Text { prompt: 0, text: text.clone() })?;
+        Some(TokenOutcome {
+            text: text.clone(),
+            ids: scored.ids.clone(),
+            logprob: finite(scored.sum()),
+            first: scored.first,
+        })
+    });
+    named.collect()
+}
+
+fn top(answers: &Answers) -> Vec<Candidate> {
+    answers.next(0).map_or_else(Vec::new, |outlook| outlook.shown(TOP).0.to_vec())
+}
+
+/// Tokens that span a join, and choices whose first tokens are not counted and differ.
+fn notes(questions: &Questions, item: &Item, answers: &Answers) -> Vec<String> {
+    let mut notes = Vec::new();
+    for ask in &item.asks {
+        if let (Ask::Text { text, .. }, Some(scored)) = (ask, answers.scored(ask))
+            && scored.spans_join
+        {
+            notes.push(format!("a token spans the end of the prompt and the beginning of {text:?}"));
+        }
+    }
+    let firsts = questions.choices.iter().filter_map(|choice| {
+        let ask = Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() };
+        answers
+            .scored(&ask)
+            .filter(|scored| scored.logprobs.first() == Some(&None))
+            .map(|scored| scored.ids[0])
+    });
+    let firsts: std::collections::BTreeSet<TokenId> = firsts.collect();
+    if firsts.len() > 1 {
+        notes.push(
+            "the choices begin differently and their first tokens have no context, so those are not counted; \
+             bos = \"always\" would count them"
+                .to_string(),
+        );
+    }
+    notes
+}

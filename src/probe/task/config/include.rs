@@ -1,0 +1,60 @@
+//! `include`: a task file with everything it takes from others.
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::{Raw, names};
+use crate::probe::error::InputError;
+use crate::probe::task::yaml::{self, Yaml};
+
+/// Reads a task file with what it includes; what is nearer to the task wins.
+///
+/// # Errors
+/// A file that can't be read, is no YAML mapping, or includes itself.
+pub fn load(path: &Path) -> Result<Raw, InputError> {
+    load_inside(path, &mut Vec::new())
+}
+
+fn load_inside(path: &Path, open: &mut Vec<PathBuf>) -> Result<Raw, InputError> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if open.contains(&real) {
+        return Err(InputError::new(path.display(), "the file includes itself"));
+    }
+    open.push(real);
+    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let node = yaml::parse(&text).map_err(|error| InputError {
+        line: Some(error.line),
+        column: Some(error.column),
+        excerpt: text
+            .lines()
+            .nth(error.line.saturating_sub(1))
+            .map(|line| line.trim().chars().take(60).collect()),
+        ..InputError::new(path.display(), error.reason)
+    })?;
+    let Yaml::Map(map) = node.value else {
+        return Err(InputError::new(path.display(), "a task is a YAML mapping, as in `task: name`")
+            .at_line(node.line));
+    };
+    let mut keys = IndexMap::new();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if let Some(include) = map.get("include") {
+        for name in names(include) {
+            let included = load_inside(&folder.join(&name), open).map_err(|error| match error.line {
+                None if error.file == folder.join(&name).display().to_string() => {
+                    let reason = format!("include {name}: {}", error.reason);
+                    InputError::new(path.display(), reason).at_line(include.line)
+                }
+                _ => error,
+            })?;
+            keys.extend(included.keys);
+        }
+    }
+    keys.extend(
+        map.into_iter()
+            .filter(|(key, _)| key != "include")
+            .map(|(key, node)| (key, (path.to_path_buf(), node))),
+    );
+    open.pop();
+    Ok(Raw { path: path.to_path_buf(), keys })
+}

@@ -1,0 +1,112 @@
+//! Two runs beside each other: a row for each figure of each suite, with its difference drawn.
+
+use minijinja::Value;
+use serde::Serialize;
+
+use super::plot;
+use super::view::State;
+use crate::probe::compare::{Comparison, Difference, Figure, SuiteComparison};
+use crate::report::probe::digest::{self, plain};
+
+/// What plots span at least: less is noise of the arithmetic.
+const SMALLEST: f64 = 0.01;
+
+/// Two runs.
+#[derive(Serialize)]
+pub struct Against {
+    first: String,
+    other: String,
+    state: State,
+    rows: Vec<Row>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    suite: String,
+    figure: &'static str,
+    first: String,
+    other: String,
+    difference: String,
+    plot: Value,
+    items: usize,
+    state: Option<State>,
+}
+
+impl Against {
+    /// The view of a comparison.
+    pub fn new(comparison: &Comparison) -> Against {
+        let state = match (comparison.baseline, comparison.regressions.is_empty()) {
+            (false, _) => State { word: "two models", class: "neutral" },
+            (true, true) => State { word: "nothing is worse", class: "good" },
+            (true, false) => State { word: "worse than before", class: "bad" },
+        };
+        // Figures together, so that bars of one scale stand below each other.
+        let rows = Figure::ALL.into_iter().flat_map(|figure| {
+            let scale = scale(comparison, figure);
+            of(comparison, figure).map(move |(suite, found)| Row::new(suite, found, scale))
+        });
+        Against {
+            first: plain(&comparison.first),
+            other: plain(&comparison.other),
+            state,
+            rows: rows.collect(),
+            notes: notes(comparison),
+        }
+    }
+}
+
+/// A figure in every suite that has it.
+fn of(comparison: &Comparison, figure: Figure) -> impl Iterator<Item = (&SuiteComparison, &Difference)> {
+    let all =
+        comparison.suites.iter().flat_map(|suite| suite.figures.iter().map(move |found| (suite, found)));
+    all.filter(move |(_, found)| found.figure == figure)
+}
+
+/// The largest difference of a figure, with its interval: what its plots span to either side.
+fn scale(comparison: &Comparison, figure: Figure) -> f64 {
+    let found = of(comparison, figure).map(|(_, found)| found);
+    let ends = found.flat_map(|found| [Some(found.difference), found.low, found.high]).flatten();
+    ends.fold(SMALLEST, |most: f64, end| most.max(end.abs()))
+}
+
+fn notes(comparison: &Comparison) -> Vec<String> {
+    let mut notes: Vec<String> = digest::distance(comparison).into_iter().collect();
+    notes.extend(comparison.tolerance.map(|allowed| format!("tolerance {allowed}")));
+    for suite in &comparison.suites {
+        let name = plain(&suite.suite);
+        let turns = digest::turns(suite, digest::short_name);
+        notes.extend(turns.iter().map(|turn| format!("{name}: {turn}")));
+        if suite.unpaired > 0 {
+            notes.push(format!("{name}: {} items only in one of them", suite.unpaired));
+        }
+    }
+    notes
+}
+
+impl Row {
+    fn new(suite: &SuiteComparison, found: &Difference, scale: f64) -> Row {
+        let state = found.regressed.map(|worse| match worse {
+            true => State { word: "worse", class: "bad" },
+            false => State { word: "held", class: "good" },
+        });
+        // Only where the interval leaves no doubt of the side.
+        let class = match found.low.zip(found.high) {
+            Some((low, high)) if low > 0.0 || high < 0.0 => {
+                if (found.difference > 0.0) == found.figure.is_cost() { "bad" } else { "good" }
+            }
+            _ => "neutral",
+        };
+        let (difference, range) = (found.difference, found.low.zip(found.high));
+        Row {
+            suite: plain(&suite.suite),
+            figure: found.figure.name(),
+            first: format!("{:.4}", found.first),
+            other: format!("{:.4}", found.other),
+            difference: digest::difference(found),
+            plot: Value::from_safe_string(plot::difference(difference, range, scale, class)),
+            items: found.items,
+            state,
+        }
+    }
+}
