@@ -110,7 +110,7 @@ impl Pool {
             sequences: sequences as u32,
             threads: self.threads,
             attention: match layout {
-                Layout::Long if self.shares() => Attention::Tiled,
+                Layout::Long if self.attention == Attention::Steady && self.shares() => Attention::Tiled,
                 _ => self.attention,
             },
         }

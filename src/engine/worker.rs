@@ -130,7 +130,7 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         outputs: chunk,
         sequences: 1,
         threads,
-        attention: Attention::of_conversation(options.exact),
+        attention: Attention::of_conversation(options.exact, model),
     }
 }
 

@@ -30,11 +30,13 @@ pub struct ContextParams {
 }
 
 /// The arithmetic of attention. Each kernel rounds in its own way, which a quantized model turns into
-/// up to 0.05 nat on a token (less than its distance from F32 weights).
+/// 0.05 nat a token, as it rounds activations to eight bits (less than its distance from F32 weights).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attention {
     /// F32 cache, no flash attention: repeatable, closest to the weights, slow.
     Exact,
+    /// F32 cache: for F32 weights, which don't amplify what the kernels round.
+    Full,
     /// One kernel whatever else is in the batch, token by token: a reply scored afterwards has the
     /// figures it had when it was written.
     Steady,
@@ -45,8 +47,12 @@ pub enum Attention {
 
 impl Attention {
     /// A conversation's.
-    pub fn of_conversation(exact: bool) -> Attention {
-        if exact { Attention::Exact } else { Attention::Steady }
+    pub fn of_conversation(exact: bool, model: &Model) -> Attention {
+        match exact {
+            true => Attention::Exact,
+            false if model.quantization() == "F32" => Attention::Full,
+            false => Attention::Steady,
+        }
     }
 }
 
@@ -96,6 +102,7 @@ impl Context {
         // Values in F32 would be closer by 0.001 nat per token, but lead to other kernels again.
         let (flash, k, v) = match params.attention {
             Attention::Exact => (sys::LLAMA_FLASH_ATTN_TYPE_DISABLED, sys::GGML_TYPE_F32, sys::GGML_TYPE_F32),
+            Attention::Full => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F32, sys::GGML_TYPE_F32),
             Attention::Steady => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F16, sys::GGML_TYPE_BF16),
             Attention::Tiled => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F16, sys::GGML_TYPE_F16),
         };
