@@ -295,6 +295,9 @@ answer  = 0
         replies.iter().map(|reply| reply["text"].as_str().unwrap().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(texts(&first), texts(&again));
+    let other = records(folder.path(), &["s.toml", "--seed", "77"], 0);
+    assert_ne!(texts(&first), texts(&other));
+    assert_eq!(other[0]["provenance"]["seed"], 77);
 }
 
 /// A suite of this many items that reports and never fails.

@@ -66,12 +66,15 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     }
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
     // Samples have the seed of their suite, or this; a random one would be told and never used.
-    settings.sampling.seed = suite::SEED;
+    settings.sampling.seed = cli.flags.seed.unwrap_or(suite::SEED);
     if let Some(twice) = settings.other_models.iter().find(|other| **other == settings.model) {
         return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
     }
     let targets = targets(args)?;
-    let suites = load::load(&selection)?;
+    let mut suites = load::load(&selection)?;
+    if let Some(seed) = cli.flags.seed {
+        suites.iter_mut().for_each(|suite| suite.reseed(seed));
+    }
     let baseline = args.baseline.as_deref().map(|path| Baseline::read(path, args.tolerance, &suites));
     let baseline = baseline.transpose()?;
     let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();

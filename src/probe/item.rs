@@ -6,6 +6,7 @@
 //! answers. Nothing here knows a model or a file format.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use indexmap::IndexSet;
 
@@ -162,6 +163,17 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// The rest of the sampler chain; its temperature is replaced by the sweep's.
     pub chain: crate::sampling::Sampling,
+}
+
+impl Suite {
+    /// Draws every sample with this seed, whatever the file says.
+    pub fn reseed(&mut self, seed: u32) {
+        for item in &mut self.items {
+            if let Some(sampling) = &mut Arc::make_mut(&mut item.questions).sampling {
+                sampling.chain.seed = seed;
+            }
+        }
+    }
 }
 
 /// A text that is scored as a whole, in windows as long as the context.

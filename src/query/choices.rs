@@ -37,6 +37,8 @@ pub struct Compared {
     pub choices: Vec<Choice>,
     /// The best by each reduction.
     pub best: Best,
+    /// Whether anything but a BOS stands before them. Without, the mutual information with it is 0.
+    pub has_context: bool,
 }
 
 /// Why there is no answer.
@@ -113,7 +115,7 @@ pub fn compare(
         })
         .collect();
     let best = Best::of(choices.iter().map(|choice| &choice.measured));
-    Ok(Compared { choices, best })
+    Ok(Compared { choices, best, has_context: !asked.context.is_empty() })
 }
 
 fn joined_count(asked: &Comparison) -> usize {

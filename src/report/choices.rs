@@ -69,13 +69,21 @@ const CHOICE: usize = 24;
 /// A column's name, its value, and which choice is best by it.
 type Column = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
 
-fn columns(best: Best) -> [Column; 5] {
+/// Without a context, the mutual information with it decides nothing.
+fn decided(compared: &Compared) -> Best {
+    let acc_mutual_info = compared.best.acc_mutual_info.filter(|_| compared.has_context);
+    Best { acc_mutual_info, ..compared.best }
+}
+
+fn columns(compared: &Compared) -> [Column; 5] {
+    let best = decided(compared);
+    let pmi: fn(&Measured) -> Option<f64> = if compared.has_context { Measured::pmi } else { |_| None };
     [
         ("sum", Measured::sum, best.acc),
         ("per char", Measured::per_char, best.acc_norm),
         ("per byte", Measured::per_byte, best.acc_bytes),
         ("per token", Measured::per_token, best.acc_tokens),
-        ("pmi", Measured::pmi, best.acc_mutual_info),
+        ("pmi", pmi, best.acc_mutual_info),
     ]
 }
 
@@ -85,8 +93,8 @@ fn marked(figure: Option<f64>, is_best: bool) -> String {
     format!("{value:>10}{}", if is_best { "◂" } else { " " })
 }
 
-fn verdict(best: Best) -> &'static str {
-    if best.agree() { "every reduction picks the same" } else { "the reductions disagree" }
+fn verdict(compared: &Compared) -> &'static str {
+    if decided(compared).agree() { "every reduction picks the same" } else { "the reductions disagree" }
 }
 
 /// A column a choice, for a few of them on a narrow screen.
@@ -102,7 +110,7 @@ pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) 
         write!(out, " {}{text}", " ".repeat(FIGURE - 1 - text.width()))?;
     }
     writeln!(out)?;
-    for (name, of, best) in columns(compared.best) {
+    for (name, of, best) in columns(compared) {
         write!(out, "{}", padded(name, NAME))?;
         for (i, choice) in compared.choices.iter().enumerate() {
             write!(out, "{:>FIGURE$}", marked(of(&choice.measured), best == Some(i)))?;
@@ -117,7 +125,7 @@ pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) 
     for (choice, text) in compared.choices.iter().zip(texts) {
         choice.notes.iter().try_for_each(|note| writeln!(out, "{}: {note}", visible(text)))?;
     }
-    writeln!(out, "◂ best of its row: {}", verdict(compared.best))
+    writeln!(out, "◂ best of its row: {}", verdict(compared))
 }
 
 /// A row a choice, the winner of each column marked.
@@ -125,7 +133,7 @@ pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) 
 /// # Errors
 /// Those of the writer.
 pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
-    let columns = columns(compared.best);
+    let columns = columns(compared);
     write!(out, "{}", padded("choice (ln p, nat)", CHOICE))?;
     for (name, _, _) in columns {
         write!(out, " {name:>11}")?;
@@ -139,5 +147,5 @@ pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::
         let notes: String = choice.notes.iter().map(|note| format!("  ({note})")).collect();
         writeln!(out, "  {}{notes}", if choice.measured.is_greedy { "yes" } else { "no" })?;
     }
-    writeln!(out, "◂ best of its column: {}", verdict(compared.best))
+    writeln!(out, "◂ best of its column: {}", verdict(compared))
 }
