@@ -92,6 +92,7 @@ find_libclang() {
         /opt/homebrew/opt/llvm/lib /usr/local/opt/llvm/lib /Library/Developer/CommandLineTools/usr/lib \
         /usr/lib64/llvm*/lib; do
         for file in "$folder"/libclang.so* "$folder"/libclang-*.so* "$folder"/libclang.dylib; do
+            case "$file" in */libclang-cpp.*) continue ;; esac # clang's C++ interface, another library
             if [ -n "$folder" ] && [ -e "$file" ]; then return 0; fi
         done
     done
