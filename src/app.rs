@@ -1,6 +1,7 @@
 //! From the command line to the part of the program that does the work, and from its errors to one
 //! line and an exit code.
 
+mod bench;
 mod probe;
 mod query;
 
@@ -8,18 +9,15 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::bench::{DecodeBench, PATIENCE};
-use crate::chat::{ChatTemplate, Message};
-use crate::cli::{BenchArgs, ChatArgs, Cli, Command, ReplArgs};
+use crate::cli::{ChatArgs, Cli, Command, ReplArgs};
 use crate::engine::llama::send_log_to;
-use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo, Threads};
+use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
 use crate::loading::{self, Found};
 use crate::model::bar::{TerminalProgress, watch_signals};
 use crate::model::{self, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
 use crate::repl::Repl;
-use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::session::Session;
@@ -109,7 +107,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     }
     match &cli.command {
         Some(Command::Repl(args)) => repl(&cli, args, &paths, &file),
-        Some(Command::Bench(args)) => bench(&cli, args, &paths, &file),
+        Some(Command::Bench(args)) => bench::bench(&cli, args, &paths, &file),
         Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
         Some(Command::Probe(args)) => probe::probe(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file),
@@ -135,32 +133,6 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     Repl::new(loaded, settings, &reload, history, color)
         .run()
         .map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
-    Ok(OK)
-}
-
-fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    if settings.threads == Threads::Auto {
-        // Both sides of a pair with the same number.
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-        settings.threads = Threads::Fixed(cores);
-    }
-    let running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
-    eprintln!("{}", running.origin.header());
-    let Running { client, model: info, options, .. } = running;
-    client.shut_down(PATIENCE);
-    let (pairs, tokens) = (args.pairs as usize, args.tokens as usize);
-    let template = ChatTemplate::of_model(&info, None).map_err(Failure::usage)?;
-    let message = [Message::user(&args.message)];
-    let chat = template.encode(&message, info.tokenizer.as_ref(), &info.vocab).map_err(Failure::usage)?;
-    let prompt = chat.tokens.iter().map(|token| token.id).collect();
-    let decode = DecodeBench { options, info, prompt, sampling: settings.sampling, pairs, tokens };
-    let report = decode.run(|pair, bare, looking| {
-        eprintln!("pair {pair}: bare {bare:.1} t/s, looking {looking:.1} t/s");
-    })?;
-    let mut out = io::stdout().lock();
-    let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
-    written.map_err(Failure::usage)?;
     Ok(OK)
 }
 

@@ -79,9 +79,23 @@ pub struct ReplArgs {
     pub sampling: SamplingFlags,
 }
 
+/// What the benchmark can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// A reply with its figures, against decode and sampler alone
+    Decode,
+    /// Distributions a second, against evaluating tokens with all their logits
+    Scoring,
+    /// From the program's start to its first figure, against loading and evaluating alone
+    Start,
+}
+
 /// Flags of the benchmark.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
+    /// Measure this alone
+    #[arg(long, value_enum, value_name = "PART")]
+    pub only: Option<BenchPart>,
     /// Pairs of runs, without and with looking
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub pairs: u32,

@@ -492,6 +492,24 @@ fn a_script_for_the_repl_goes_on_after_an_error() {
 }
 
 #[test]
+fn the_benchmark_measures_all_three_beside_the_raw_engine() {
+    let report = json(&["bench", "--pairs", "1", "-n", "4", "--threads", "1"]);
+    assert_provenance(&report);
+    for (part, ratio) in [
+        ("decode", "median_ratio"),
+        ("scoring", "median_text_ratio"),
+        ("scoring", "median_short_ratio"),
+        ("start", "median_ratio"),
+    ] {
+        let ratio = number(&report[part][ratio]);
+        assert!(ratio.is_finite() && ratio > 0.0, "{report}");
+    }
+    // Pairs of sentences that differ in a word share what stands before it.
+    let computed = number(&report["scoring"]["computed_share"]);
+    assert!(computed > 0.0 && computed < 0.5, "{computed}");
+}
+
+#[test]
 fn several_models_are_one_list() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = folder.path().join("tiny.gguf");
