@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::{Failure, OK, Running};
+use super::{Failure, INTERRUPTED, OK, Running};
 use crate::bench::{
     DecodeBench, DecodeReport, PATIENCE, ScoringBench, ScoringReport, StartBench, StartReport,
 };
@@ -50,7 +51,12 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         settings.threads = Threads::Fixed(cores);
     }
-    let running = Running::load(&settings, paths, &watch_signals().unwrap_or_default())?;
+    let interrupted = watch_signals().unwrap_or_default();
+    let running = Running::load(&settings, paths, &interrupted)?;
+    // Every pair is shown when it is done and nothing is left behind: from now on Ctrl-C leaves at once.
+    if interrupted.swap(true, Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
     let progress = |line: String| {
         if !settings.quiet {
             eprintln!("{line}");
