@@ -64,6 +64,8 @@ pub enum Note {
     SystemFolded,
     /// The template writes nothing of the system message.
     SystemLeftOut,
+    /// The template fails on fields that are null, and not without them.
+    NullsLeftOut,
     /// The template takes only plain text.
     PartsJoined,
     /// The template takes text only in parts.
@@ -112,6 +114,9 @@ impl fmt::Display for Note {
             ),
             Note::SystemLeftOut => {
                 f.write_str("the chat template leaves the system message out: the model does not see it")
+            }
+            Note::NullsLeftOut => {
+                f.write_str("the chat template fails on fields that are null: they were left out")
             }
             Note::PartsJoined => f.write_str("the chat template takes plain text only: text parts were joined"),
             Note::TextAsParts => {

@@ -65,7 +65,8 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: Content,
-    /// Further fields a template may look at: `name`, `tool_calls`, `reasoning_content`, …
+    /// Further fields a template may look at: `name`, `tool_calls`, `reasoning_content`, …, and `content`
+    /// where it is null.
     pub fields: Map<String, Json>,
     /// For a reply that a model has given: its exact ids, without the token that ended it.
     pub reply: Option<Vec<TokenId>>,
@@ -232,8 +233,6 @@ fn read_message(message: Json) -> Result<Message, String> {
     let Json::Object(mut fields) = message else {
         return Err(format!("expected an object with \"role\" and \"content\", not {}", kind(&message)));
     };
-    // What is null is as good as missing: APIs write it, templates stumble over it.
-    fields.retain(|_, value| !value.is_null());
     let role = match fields.shift_remove("role") {
         Some(Json::String(name)) => Role::from(name.as_str()),
         Some(other) => return Err(format!("\"role\" must be a string, not {}", kind(&other))),
@@ -241,6 +240,11 @@ fn read_message(message: Json) -> Result<Message, String> {
     };
     let content = match fields.shift_remove("content") {
         None => Content::None,
+        Some(Json::Null) => {
+            // Templates tell it from a message without content.
+            fields.insert("content".to_string(), Json::Null);
+            Content::None
+        }
         Some(Json::String(text)) => Content::Text(text),
         Some(Json::Array(parts)) => Content::Parts(check_parts(parts)?),
         Some(other) => {

@@ -50,6 +50,29 @@ pub fn prepare(
     conversation: &Conversation,
     add_generation_prompt: bool,
 ) -> Result<Prepared, ChatError> {
+    fitted(template, conversation, add_generation_prompt).or_else(|error| {
+        // APIs write null for what there is none of, and some templates stumble over it.
+        let bare = without_nulls(conversation).ok_or_else(|| error.clone())?;
+        let mut prepared = fitted(template, &bare, add_generation_prompt).map_err(|_| error)?;
+        prepared.notes.push(Note::NullsLeftOut);
+        Ok(prepared)
+    })
+}
+
+/// The conversation without fields that are null; `None` if it has none.
+fn without_nulls(conversation: &Conversation) -> Option<Conversation> {
+    let mut bare = conversation.clone();
+    for message in &mut bare.messages {
+        message.fields.retain(|_, value| !value.is_null());
+    }
+    (bare != *conversation).then_some(bare)
+}
+
+fn fitted(
+    template: &ChatTemplate,
+    conversation: &Conversation,
+    add_generation_prompt: bool,
+) -> Result<Prepared, ChatError> {
     if conversation.messages.is_empty() {
         return Err(ChatError::Empty);
     }

@@ -167,7 +167,8 @@ struct Takes {
 /// A message whose reasoning, whatever its name, is found under the names that templates use.
 fn with_reasoning(message: &Json) -> Json {
     let Json::Object(fields) = message else { return message.clone() };
-    let Some(reasoning) = REASONING.iter().find_map(|name| fields.get(*name)).cloned() else {
+    let given = |name: &&str| fields.get(*name).filter(|reasoning| !reasoning.is_null());
+    let Some(reasoning) = REASONING.iter().find_map(given).cloned() else {
         return message.clone();
     };
     let mut aliased = Map::new();

@@ -13,6 +13,7 @@ fn both_forms_are_read() {
     assert_eq!(list.messages[0], Message::user("hi"));
     assert_eq!(list.messages[1].content, Content::None);
     assert!(list.messages[1].fields.contains_key("tool_calls"));
+    assert_eq!(list.messages[1].fields["content"], serde_json::Value::Null);
     let object = r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}],
         "tools": [{}], "chat_template_kwargs": {"enable_thinking": false}}"#;
     let object = read(object).unwrap();

@@ -56,6 +56,23 @@ fn other_refusals_are_one_clear_line() {
 }
 
 #[test]
+fn null_is_what_the_template_makes_of_it() {
+    let json =
+        br#"[{"role": "user", "content": "Weather?"}, {"role": "assistant", "content": null, "name": null}]"#;
+    let messages = Conversation::from_json(json).unwrap().messages;
+    let tells = "{% for m in messages %}{{ m.content }}{{ m.name is defined }};{% endfor %}";
+    let rendered = render(tells, &messages).unwrap();
+    assert_eq!((rendered.text.as_str(), rendered.notes.len()), ("Weather?False;NoneTrue;", 0));
+    let stumbles = "{% for m in messages %}{% if m.name is defined %}{{ 'by ' + m.name }}{% endif %}\
+        {{ m.content }};{% endfor %}";
+    let rendered = render(stumbles, &messages).unwrap();
+    assert_eq!(
+        (rendered.text.as_str(), rendered.notes.as_slice()),
+        ("Weather?;;", [Note::NullsLeftOut].as_slice())
+    );
+}
+
+#[test]
 fn parts_reach_templates_that_know_them() {
     let parts = vec![
         json!({"type": "text", "text": "see "}),
