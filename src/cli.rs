@@ -55,7 +55,7 @@ pub struct ChatArgs {
     #[arg(long, value_name = "NAME|TEXT")]
     pub system: Option<String>,
     /// Longest reply in tokens (default: as far as the context goes)
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
     /// Without a terminal: one JSON object a line
     #[arg(long)]
@@ -72,7 +72,7 @@ pub struct ReplArgs {
     #[arg(long, value_name = "NAME|TEXT")]
     pub system: Option<String>,
     /// Longest reply in tokens
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
     /// Sampling
     #[command(flatten)]
@@ -97,10 +97,10 @@ pub struct BenchArgs {
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Option<BenchPart>,
     /// Pairs of runs, without and with looking
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub pairs: u32,
     /// Tokens generated in each run
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=2048))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=2048))]
     pub tokens: u32,
     /// The message to answer
     #[arg(
@@ -148,7 +148,7 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub prompt: TextArgs,
     /// Most tokens to generate
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: u32,
     /// Print one JSON object a line: each step, then a summary
     #[arg(long)]
@@ -226,10 +226,10 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "MODEL", requires = "stats")]
     pub reference: Option<String>,
     /// Tokens from one window to the next where a text is longer than the context (default: one less than it, so that everything is computed once; half of it gives every token half a window before it, in twice the time)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub stride: Option<u32>,
     /// Leave out tokens with fewer tokens before them in their window
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub min_context: u32,
 }
 

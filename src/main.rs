@@ -47,7 +47,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
     let said: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
-    let said = token::printable(&said.join("; "));
+    let said = token::printable(&said.join("; ").replace(":; ", ": "));
     eprintln!("tokenscope: {said} (--help lists what there is)");
     ExitCode::from(2)
 }

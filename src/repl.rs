@@ -16,12 +16,12 @@ use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
 
 use crate::command::{self, Command};
-use crate::engine::{self, CancelFlag, Client, EngineError, Event, ModelInfo};
+use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::session::ask::{AskError, Asker};
-use crate::session::{Notice, Outcome, Session, SessionError};
+use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
 use assist::Assist;
@@ -250,8 +250,7 @@ impl<'a> Repl<'a> {
             }
             Err(reason) => {
                 complain(&reason);
-                let error = EngineError::Died(SessionError::Loading.to_string());
-                self.session.on_event(Event::Failed { id: None, error });
+                self.session.keep_model();
             }
         }
     }

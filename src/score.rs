@@ -54,7 +54,10 @@ pub struct TextToken {
 
 /// Σ −ln p of tokens in nats; `None` if one of them has no context.
 fn surprisal_sum(tokens: &[TextToken]) -> Option<f64> {
-    tokens.iter().map(|token| token.figures.map(|figures| figures.surprisal())).sum()
+    tokens
+        .iter()
+        .map(|token| token.figures.map(|figures| figures.surprisal()))
+        .try_fold(0.0, |sum, x| Some(sum + x?))
 }
 
 /// Where the runs of characters are that are no white space. Bytes that are no character are none.

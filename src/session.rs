@@ -41,10 +41,20 @@ pub struct Job {
     pub prefill: (usize, usize),
 }
 
+/// A model that `/model` has put aside.
+struct Before {
+    /// The name it was asked for by.
+    asked: String,
+    model: Arc<ModelInfo>,
+    template: Option<Arc<ChatTemplate>>,
+}
+
 /// A conversation with a model.
 pub struct Session {
     settings: Settings,
     model: Option<Arc<ModelInfo>>,
+    /// What there was before `/model`, until its successor is ready.
+    before: Option<Before>,
     template: Option<Arc<ChatTemplate>>,
     system: Option<String>,
     turns: Vec<Turn>,
@@ -71,6 +81,7 @@ impl Session {
         Session {
             settings,
             model: None,
+            before: None,
             template: None,
             system,
             turns: Vec::new(),
@@ -213,9 +224,10 @@ impl Session {
             }),
             Command::Model(Some(name)) => {
                 self.must_be_free()?;
-                self.settings.model.clone_from(&name);
-                self.model = None;
-                self.template = None;
+                let asked = std::mem::replace(&mut self.settings.model, name.clone());
+                if let Some(model) = self.model.take() {
+                    self.before = Some(Before { asked, model, template: self.template.take() });
+                }
                 Ok(vec![Outcome::Load(name)])
             }
             Command::Save(path) => info(self.save(&path)?),
@@ -374,7 +386,18 @@ impl Session {
         self.job.as_ref().is_some_and(|job| job.id == id)
     }
 
+    /// Goes on with the model there was before `/model`: its successor can't be had, and whoever loads
+    /// models has kept the old one.
+    pub fn keep_model(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.settings.model = before.asked;
+            self.model = Some(before.model);
+            self.template = before.template;
+        }
+    }
+
     fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
+        self.before = None;
         let text = |id: Option<crate::token::TokenId>| id.map(|id| info.vocab.text(id)).unwrap_or_default();
         let special = info.vocab.special();
         let source = info.chat_template.as_deref().unwrap_or_default();

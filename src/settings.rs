@@ -83,15 +83,15 @@ pub struct Flags {
     #[serde(deserialize_with = "parse::models_in_file")]
     pub model: Vec<String>,
     /// Candidates shown: a number, or a share of the probability such as 95%
-    #[arg(short, value_name = "N|P%", value_parser = depth, env = "TOKENSCOPE_K", global = true)]
+    #[arg(short, value_name = "N|P%", allow_negative_numbers = true, value_parser = depth, env = "TOKENSCOPE_K", global = true)]
     #[serde(deserialize_with = "parse::depth_in_file")]
     pub k: Option<Depth>,
     /// Threads: auto, or a number
-    #[arg(long, value_name = "auto|N", value_parser = threads, env = "TOKENSCOPE_THREADS", global = true)]
+    #[arg(long, value_name = "auto|N", allow_negative_numbers = true, value_parser = threads, env = "TOKENSCOPE_THREADS", global = true)]
     #[serde(deserialize_with = "parse::threads_in_file")]
     pub threads: Option<Threads>,
     /// Longest sequence in tokens (default: 4096, or the model's own if shorter)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..), env = "TOKENSCOPE_CTX", global = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(8..), env = "TOKENSCOPE_CTX", global = true)]
     pub ctx: Option<u32>,
     /// Whether a BOS token goes before raw text
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_BOS", global = true)]
@@ -106,7 +106,7 @@ pub struct Flags {
     #[arg(long, value_name = "FORMAT", env = "TOKENSCOPE_WEIGHTS", global = true)]
     pub weights: Option<Weights>,
     /// Seed of everything random (default: random, and shown)
-    #[arg(long, value_name = "N", env = "TOKENSCOPE_SEED", global = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, env = "TOKENSCOPE_SEED", global = true)]
     #[serde(skip)]
     pub seed: Option<u32>,
     /// When to colour
@@ -141,7 +141,7 @@ pub struct SamplingFlags {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub top_n_sigma: Option<f32>,
     /// Exclude top choices with chance P above probability T
-    #[arg(long, value_name = "P,T", value_parser = xtc)]
+    #[arg(long, value_name = "P,T", allow_hyphen_values = true, value_parser = xtc)]
     #[serde(deserialize_with = "parse::xtc_in_file")]
     pub xtc: Option<Xtc>,
     /// Penalise continuing a repetition with this multiplier; 0 is off

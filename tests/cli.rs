@@ -394,7 +394,7 @@ fn bad_input_is_one_line_and_the_right_code() {
     let short = written(folder.path(), "short.csv", "text,b\nx\n");
     let empty = written(folder.path(), "empty.csv", "");
     let twice = written(folder.path(), "twice.csv", "text,text\na,b\n");
-    let cases: [(&[&str], &[u8], &str); 21] = [
+    let cases: [(&[&str], &[u8], &str); 26] = [
         (&["score", ""], b"", "the text is empty"),
         (&["score", "-"], b"a\xFFb", "byte 2 is 0xFF and no UTF-8"),
         (&["next", ""], b"", "there is no token to start from"),
@@ -413,6 +413,11 @@ fn bad_input_is_one_line_and_the_right_code() {
         (&["chat", "-m", "smollm2-135m", "-m", "other"], b"", "one model"),
         (&["generate", "a", "--tempp", "1"], b"", "a similar argument exists: '--temp'"),
         (&["generate", "a", "--temp", "-1"], b"", "temp -1: must be 0 (greedy) or more"),
+        (&["generate", "a", "-n", "-1"], b"", "invalid value '-1' for '--max-tokens <N>'"),
+        (&["score", "a", "--reference", "x"], b"", "were not provided: --stats"),
+        (&["next", "a", "--threads", "-1"], b"", "write auto or a number from 1 to 512"),
+        (&["next", "a", "-k", "-3"], b"", "invalid value '-3' for '-k <N|P%>'"),
+        (&["generate", "a", "--xtc", "-1,2"], b"", "a chance and a threshold, such as 0.5,0.1"),
         (&["score", "a", "--by", "verse"], b"", "possible values: token, word, char, line"),
         (&["score", "--items", &empty], b"", "its first line must name the columns"),
         (&["score", "--items", &twice], b"", "two columns are called text"),
@@ -489,6 +494,20 @@ fn a_script_for_the_repl_goes_on_after_an_error() {
     let errors: Vec<&str> = errors.lines().filter(|line| line.starts_with("tokenscope: ")).collect();
     assert_eq!(errors.len(), 3, "{errors:?}");
     assert!(errors[0].contains("/nosuch") && errors[2].contains("nowhere.json"), "{errors:?}");
+}
+
+#[test]
+fn a_model_that_cannot_be_had_leaves_the_repl_with_the_one_it_has() {
+    let script =
+        "/model no-such-model\n/model\nThe capital of France is\n/set temp 0\n/chat Hi\n/rescore Hello\n";
+    let output = run_with(&["repl"], script.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let said = stdout(&output);
+    assert!(said.contains("smollm2-135m (") && said.contains("␣Paris"), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = errors.lines().filter(|line| line.starts_with("tokenscope: ")).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("no-such-model"), "{errors:?}");
 }
 
 #[test]

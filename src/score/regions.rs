@@ -84,7 +84,8 @@ fn corrected(part: &Range<usize>, words: &[Word]) -> Option<f64> {
             let inside = word.span.start >= part.start && word.span.end <= part.end;
             word.surprisal_corrected.filter(|_| inside)
         })
-        .sum()
+        // Not `sum()`: nothing at all would be -0.
+        .try_fold(0.0, |sum, value| Some(sum + value?))
 }
 
 /// The lines of a text, each with its line break.

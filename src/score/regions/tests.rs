@@ -25,6 +25,16 @@ fn cut_text() -> impl Strategy<Value = (String, Vec<usize>)> {
     })
 }
 
+#[test]
+fn a_line_in_which_no_token_begins_costs_nothing_and_not_minus_nothing() {
+    let text = b"a\n\nb";
+    let found = sums(text, &tokens(&[1, 3, 4]), &lines(text), &[]);
+    let empty = &found[1];
+    assert_eq!(empty.note, Some("no token begins here"));
+    let is_zero = |value: Option<f64>| value.is_some_and(|value| value == 0.0 && value.is_sign_positive());
+    assert!(is_zero(empty.surprisal_sum) && is_zero(empty.surprisal_corrected), "{empty:?}");
+}
+
 proptest! {
     #[test]
     fn parts_have_every_token_once((text, ends) in cut_text()) {
