@@ -47,6 +47,8 @@ struct Needs {
     asks: IndexSet<Ask>,
     /// Models it names.
     models: IndexSet<String>,
+    /// What it measures, as it is written.
+    calls: IndexSet<String>,
 }
 
 /// Something that must hold for the figures of a suite.
@@ -129,9 +131,11 @@ impl Expectation {
         }
         let wanted = Arc::default();
         let scope = with_functions(&variables, &recorder(questions, &wanted));
-        for expression in condition.calls.iter().chain([&condition.expression]) {
-            expression.eval(scope.clone()).map_err(|error| explain(&error, text))?;
+        for call in &condition.calls {
+            call.eval(scope.clone()).map_err(|error| explain(&error, text))?;
         }
+        let tried = condition.expression.eval(scope).map_err(|error| explain(&error, text))?;
+        read_truth(&tried).map_err(|_| format!("`{text}`: {NO_TRUTH}"))?;
         let needs = wanted.lock().map(|wanted| wanted.clone()).unwrap_or_default();
         Ok(Expectation { condition: Arc::clone(condition), variables, needs, informational: false })
     }
@@ -211,6 +215,9 @@ impl Limit {
         if let Some(unknown) = expression.variables().iter().find(|name| !figures.contains(name)) {
             return Err(format!("`{text}`: there is no figure {unknown}; {}", meant(unknown, names)));
         }
+        let tried = figures.iter().enumerate().map(|(i, name)| (name.as_str(), 0.437 / (i + 1) as f64));
+        let tried = expression.eval(Value::from_pairs(tried)).map_err(|error| explain(&error, text))?;
+        read_truth(&tried).map_err(|_| format!("`{text}`: {NO_TRUTH}"))?;
         Ok(Limit { expression })
     }
 
@@ -260,11 +267,12 @@ fn reason_of(error: &TemplateError) -> String {
     reason.strip_prefix("invalid operation: ").unwrap_or(reason).to_string()
 }
 
+/// What is wrong with an expression that gives a number or a text.
+const NO_TRUTH: &str = "the expression is neither true nor false: compare it with something";
+
 fn read_truth(value: &Value) -> Result<bool, String> {
-    bool::try_from(value.clone()).map_err(|_| {
-        let shown = python::repr(value).unwrap_or_default();
-        format!("the expression is {shown}, which is neither true nor false: compare it with something")
-    })
+    bool::try_from(value.clone())
+        .map_err(|_| format!("{NO_TRUTH} (it is {})", python::repr(value).unwrap_or_default()))
 }
 
 /// What one call gives.
@@ -279,12 +287,14 @@ struct Phase {
 /// First phase: remembers what is needed and gives plausible values.
 fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<Needs>>) -> Phase {
     let (shared, wanted) = (Arc::clone(questions), Arc::clone(wanted));
-    let function: Function = Arc::new(move |_, quantity| {
+    let function: Function = Arc::new(move |call, quantity| {
+        let mut place = 0;
         if let Ok(mut wanted) = wanted.lock() {
             wanted.asks.extend(quantity.asks(&shared));
             wanted.models.extend(quantity.models().map(str::to_string));
+            place = wanted.calls.insert_full(call.to_string()).0;
         }
-        Ok(quantity.placeholder())
+        Ok(quantity.placeholder(place))
     });
     Phase { questions: Arc::clone(questions), function }
 }

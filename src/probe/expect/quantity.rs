@@ -184,13 +184,15 @@ impl Quantity {
         pair.into_iter().flatten()
     }
 
-    /// A value of the right type, for trying an expression out.
-    pub fn placeholder(&self) -> Value {
+    /// A value of the right type, for trying an expression out; another one for every `place` among an
+    /// expression's measurements, so that a difference of two is no zero to divide by.
+    pub fn placeholder(&self, place: usize) -> Value {
         match self {
-            Quantity::Rank(_) | Quantity::Best(_) | Quantity::Peak => Value::from(1),
+            Quantity::Best(_) | Quantity::Peak => Value::from(1),
+            Quantity::Rank(_) => Value::from(place + 1),
             Quantity::Greedy(_) => Value::from(format!("{UNKNOWN}some words here")),
             Quantity::Pattern => Value::from("some"),
-            _ => Value::from(0.5),
+            _ => Value::from(0.437 / (place + 1) as f64),
         }
     }
 

@@ -82,11 +82,33 @@ fn what_was_found_names_every_measured_value() {
     let verdict = judge("p(' no') > 0.5 or rank(' yes') > 1");
     assert!(!verdict.passed);
     assert_eq!(verdict.found, "p(' no') = 0.06250, rank(' yes') = 1");
-    let found = judge("rank(' no')").found;
-    assert_eq!(
-        found,
-        "rank(' no') = 4, the expression is 4, which is neither true nor false: compare it with something"
-    );
+}
+
+#[test]
+fn an_expression_without_a_comparison_is_refused_before_a_model_is_needed() {
+    for text in ["rank(' no')", "greedy(3)", "p(' yes') - 0.5", "best() == 1 and p(' yes')"] {
+        let condition = Arc::new(Condition::new(&Jinja::new(Dialect::Suite), text).unwrap());
+        let error = Expectation::bind(&condition, IndexMap::new(), &questions()).unwrap_err();
+        assert_eq!(
+            error,
+            format!("`{text}`: the expression is neither true nor false: compare it with something")
+        );
+    }
+    let figures = ["acc".to_string()];
+    assert!(Limit::new(&Jinja::new(Dialect::Suite), "acc", &figures).is_err());
+    assert!(Limit::new(&Jinja::new(Dialect::Suite), "acc > 0.5", &figures).is_ok());
+}
+
+#[test]
+fn a_difference_of_two_measurements_can_be_divided_by() {
+    for text in [
+        "1 / (p(' yes') - p(' no')) > 0",
+        "(score(0) - score(1)) / (logprob(' yes') - logprob(' no')) > 0",
+        "6 / (rank(' no') - rank(' yes')) == 2",
+    ] {
+        let verdict = judge(text);
+        assert!(verdict.passed, "{text}: {}", verdict.found);
+    }
 }
 
 #[test]

@@ -56,29 +56,48 @@ pub struct YamlError {
 ///
 /// # Errors
 /// What is no YAML, and where.
-pub fn parse(text: &str) -> Result<Node, YamlError> {
-    let mut text = text.to_string();
-    loop {
-        match document(&text) {
-            Err(error) if error.reason.contains(UNINDENTED) => match indent_after(&text, error.line) {
-                Some(indented) => text = indented,
-                None => return Err(error),
-            },
-            other => return other,
+pub fn parse(written: &str) -> Result<Node, YamlError> {
+    let mut lines: Vec<String> = written.lines().map(str::to_string).collect();
+    let mut outcome = document(written);
+    while let Err(error) = &outcome {
+        if !deepen(&mut lines, error) {
+            break;
         }
+        outcome = document(&(lines.join("\n") + "\n"));
     }
+    outcome.map_err(|error| {
+        let of = |lines: &mut dyn Iterator<Item = &str>| lines.nth(error.line - 1).map_or(0, str::len);
+        let added = of(&mut lines.iter().map(String::as_str)).saturating_sub(of(&mut written.lines()));
+        YamlError { column: error.column.saturating_sub(added).max(1), ..error }
+    })
 }
 
-/// What the parser says of a quoted text that goes on at the beginning of a line. Python's YAML allows
-/// that, and the white space there is folded away anyway.
-const UNINDENTED: &str = "invalid indentation in quoted scalar";
+/// What the parser says of a quoted text, or of brackets, that go on further left than what they belong to:
+/// of a text where it begins, of brackets where they go on. Python's YAML allows both, and the white space
+/// there means nothing.
+const SHALLOW: [&str; 3] =
+    ["invalid indentation in quoted scalar", "invalid indentation in flow construct", "invalid indentation"];
 
-/// The same text with the first line below this one indented that is not.
-fn indent_after(text: &str, line: usize) -> Option<String> {
-    let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
-    let next = (line..lines.len()).find(|i| lines[*i].starts_with(|c: char| !c.is_whitespace()))?;
-    lines[next].insert(0, ' ');
-    Some(lines.join("\n") + "\n")
+/// Indents the line that an error is about, if it is of that kind.
+fn deepen(lines: &mut [String], error: &YamlError) -> bool {
+    let depth = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let Some(at) = error.line.checked_sub(1).filter(|at| *at < lines.len()) else { return false };
+    let shallow = match SHALLOW.iter().position(|reason| *reason == error.reason) {
+        None => None,
+        Some(0) => {
+            let wanted = depth(&lines[at]).max(1);
+            let is_left = |line: &String| {
+                let space = line.len() - line.trim_start().len();
+                space < wanted && space < line.len()
+            };
+            (at + 1..lines.len()).find(|other| is_left(&lines[*other])).map(|line| (line, wanted))
+        }
+        Some(_) => Some((at, 8)),
+    };
+    if let Some((line, spaces)) = shallow {
+        lines[line].insert_str(0, &" ".repeat(spaces));
+    }
+    shallow.is_some()
 }
 
 fn document(text: &str) -> Result<Node, YamlError> {
@@ -383,6 +402,26 @@ mod tests {
     #[test]
     fn a_quoted_text_may_go_on_at_the_beginning_of_a_line() {
         assert_eq!(json("a: 'x,\ny'\nb: \"p\nq\nr\"\nc: 1\n"), json!({"a": "x, y", "b": "p q r", "c": 1}));
+    }
+
+    #[test]
+    fn brackets_and_texts_may_go_on_further_left() {
+        // yaml.safe_load reads every one of these.
+        assert_eq!(json("a: [\n\"x\",\n  y\n]\nb: {\n  c: 1\n}\n"), json!({"a": ["x", "y"], "b": {"c": 1}}));
+        assert_eq!(
+            json("f:\n  s: [\n    {\n      \"q\": 'x\n z'\n    }\n  ]\n"),
+            json!({"f": {"s": [{"q": "x z"}]}})
+        );
+        assert_eq!(
+            json("f:\n  s:\n    - q: 'one\n  two'\n      a: \"c\n d\n\n   e\"\n"),
+            json!({"f": {"s": [{"q": "one two", "a": "c d\ne"}]}})
+        );
+    }
+
+    #[test]
+    fn a_place_is_that_of_the_file_also_below_lines_that_go_on_further_left() {
+        let error = parse("a: [\nx\n]\nb: [\n1\n}\n").unwrap_err();
+        assert_eq!((error.line, error.column), (6, 1), "{error:?}");
     }
 
     #[test]
