@@ -250,7 +250,9 @@ impl<'a> Repl<'a> {
             }
             Err(reason) => {
                 complain(&reason);
-                self.session.keep_model();
+                for outcome in self.session.keep_model() {
+                    say(outcome);
+                }
             }
         }
     }

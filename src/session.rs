@@ -352,7 +352,12 @@ impl Session {
     /// Takes an engine event. Answers to a request that is no longer wanted are dropped.
     pub fn on_event(&mut self, event: Event) -> Vec<Outcome> {
         match event {
-            Event::LoadProgress(_) | Event::Scored { .. } => Vec::new(),
+            Event::LoadProgress(_) => {
+                // Whoever loads it has given the old one up.
+                self.before = None;
+                Vec::new()
+            }
+            Event::Scored { .. } => Vec::new(),
             Event::Ready(info) => self.on_ready(info),
             Event::Prefill { id, steps, done, total } if self.is_current(id) => {
                 for step in steps {
@@ -386,14 +391,14 @@ impl Session {
         self.job.as_ref().is_some_and(|job| job.id == id)
     }
 
-    /// Goes on with the model there was before `/model`: its successor can't be had, and whoever loads
-    /// models has kept the old one.
-    pub fn keep_model(&mut self) {
-        if let Some(before) = self.before.take() {
-            self.settings.model = before.asked;
-            self.model = Some(before.model);
-            self.template = before.template;
-        }
+    /// Goes on with the model there was before `/model`: its successor can't be had. Nothing happens where
+    /// there was none, or where it went when the successor began to load.
+    pub fn keep_model(&mut self) -> Vec<Outcome> {
+        let Some(before) = self.before.take() else { return Vec::new() };
+        self.settings.model = before.asked;
+        self.model = Some(before.model);
+        self.template = before.template;
+        self.answer_waiting()
     }
 
     fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
@@ -416,6 +421,11 @@ impl Session {
                 return vec![Outcome::Say(Notice::Error(format!("the model's chat template: {error}")))];
             }
         }
+        self.answer_waiting()
+    }
+
+    /// Answers the message that waited for a model, if one did.
+    fn answer_waiting(&mut self) -> Vec<Outcome> {
         if !std::mem::take(&mut self.waiting) {
             return Vec::new();
         }

@@ -186,11 +186,10 @@ impl Driver {
         });
     }
 
-    /// Ends the present engine and starts one with another model.
+    /// Starts an engine with another model in the present one's place, once the model is found.
     fn load(&mut self, model: String) {
         self.cancel.cancel();
         self.cancel = CancelFlag::default();
-        self.engine = EngineSlot::default();
         let mut settings = self.state.session.settings().clone();
         settings.model = model;
         self.start_engine(settings);
@@ -204,11 +203,13 @@ impl Driver {
             let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last: Mutex::default() };
             let found = loading::find(&settings, &paths, cancel.clone(), &report, &loading::FlagIsConsent);
             match found {
-                Ok(_) if cancel.is_cancelled() => {}
+                // Another one is wanted by now.
+                _ if cancel.is_cancelled() => {}
                 Ok(found) => {
-                    let running = Running::start(found.options, sender);
                     if let Ok(mut slot) = slot.lock() {
-                        *slot = Some(running);
+                        // The old one goes first: there may be no memory for two.
+                        drop(slot.take());
+                        *slot = Some(Running::start(found.options, sender));
                     }
                 }
                 Err(error) => {

@@ -343,6 +343,22 @@ fn a_question_is_asked_aside_and_its_answer_shown_in_place() {
 }
 
 #[test]
+fn a_model_that_cannot_be_had_leaves_the_one_there_is() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("hi<Enter>/model nope.gguf<Enter>again<Enter>");
+    assert!(harness.state.session.is_waiting());
+    harness.send(Msg::NoModel("there is no nope.gguf".to_string()));
+    let screen = harness.screen();
+    assert!(screen.contains("there is no nope.gguf"), "{screen}");
+    assert_eq!(screen.matches("The capital is Paris").count(), 2, "{screen}");
+    // Once a successor loads, the old engine is gone.
+    harness.keys("/model broken.gguf<Enter>");
+    harness.send(Msg::Engine(Event::LoadProgress(0.3)));
+    harness.send(Msg::NoModel("broken.gguf is damaged".to_string()));
+    assert!(harness.state.session.model().is_none());
+}
+
+#[test]
 fn another_model_is_loaded_in_place() {
     let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
     harness.keys("hi<Enter>/model other.gguf<Enter>");

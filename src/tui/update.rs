@@ -72,9 +72,13 @@ fn answered(state: &mut State, answer: Result<(String, Option<Draft>), String>) 
 }
 
 fn no_model(state: &mut State, reason: String) -> Vec<Effect> {
-    state.loading = Loading::Failed(reason.clone());
+    let outcomes = state.session.keep_model();
+    state.loading = match state.session.model() {
+        Some(_) => Loading::Ready,
+        None => Loading::Failed(reason.clone()),
+    };
     state.tell(Notice::Error(reason));
-    Vec::new()
+    carry_out(state, outcomes)
 }
 
 fn on_engine(state: &mut State, event: Event) -> Vec<Effect> {

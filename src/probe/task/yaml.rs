@@ -58,46 +58,47 @@ pub struct YamlError {
 /// What is no YAML, and where.
 pub fn parse(written: &str) -> Result<Node, YamlError> {
     let mut lines: Vec<String> = written.lines().map(str::to_string).collect();
+    let deepest = written.lines().map(indentation).max().unwrap_or(0);
     let mut outcome = document(written);
     while let Err(error) = &outcome {
-        if !deepen(&mut lines, error) {
-            break;
-        }
+        let Some((line, spaces)) = shallow(&lines, error, deepest) else { break };
+        lines[line].insert_str(0, &" ".repeat(spaces));
         outcome = document(&(lines.join("\n") + "\n"));
     }
     outcome.map_err(|error| {
-        let of = |lines: &mut dyn Iterator<Item = &str>| lines.nth(error.line - 1).map_or(0, str::len);
-        let added = of(&mut lines.iter().map(String::as_str)).saturating_sub(of(&mut written.lines()));
+        let line = error.line.saturating_sub(1);
+        let before = written.lines().nth(line).map_or(0, str::len);
+        let added = lines.get(line).map_or(0, String::len).saturating_sub(before);
         YamlError { column: error.column.saturating_sub(added).max(1), ..error }
     })
 }
 
-/// What the parser says of a quoted text, or of brackets, that go on further left than what they belong to:
-/// of a text where it begins, of brackets where they go on. Python's YAML allows both, and the white space
-/// there means nothing.
-const SHALLOW: [&str; 3] =
-    ["invalid indentation in quoted scalar", "invalid indentation in flow construct", "invalid indentation"];
+/// What the parser says of a quoted text that goes on further left than what it belongs to; its place is
+/// where the text begins. Python's YAML allows that, and the white space there is folded away anyway.
+const SHALLOW_TEXT: &str = "invalid indentation in quoted scalar";
+/// What it says of brackets that go on further left; the place is where they go on. The white space there
+/// means nothing.
+const SHALLOW_BRACKETS: [&str; 2] = ["invalid indentation in flow construct", "invalid indentation"];
 
-/// Indents the line that an error is about, if it is of that kind.
-fn deepen(lines: &mut [String], error: &YamlError) -> bool {
-    let depth = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
-    let Some(at) = error.line.checked_sub(1).filter(|at| *at < lines.len()) else { return false };
-    let shallow = match SHALLOW.iter().position(|reason| *reason == error.reason) {
-        None => None,
-        Some(0) => {
-            let wanted = depth(&lines[at]).max(1);
-            let is_left = |line: &String| {
-                let space = line.len() - line.trim_start().len();
-                space < wanted && space < line.len()
-            };
-            (at + 1..lines.len()).find(|other| is_left(&lines[*other])).map(|line| (line, wanted))
-        }
-        Some(_) => Some((at, 8)),
-    };
-    if let Some((line, spaces)) = shallow {
-        lines[line].insert_str(0, &" ".repeat(spaces));
+/// The line that an error is about and the spaces it lacks, if the error is of one of those kinds. No line
+/// lacks any a second time.
+fn shallow(lines: &[String], error: &YamlError, deepest: usize) -> Option<(usize, usize)> {
+    let at = error.line.checked_sub(1).filter(|at| *at < lines.len())?;
+    if SHALLOW_BRACKETS.contains(&error.reason.as_str()) {
+        return (indentation(&lines[at]) <= deepest).then_some((at, deepest + 1));
     }
-    shallow.is_some()
+    if error.reason != SHALLOW_TEXT {
+        return None;
+    }
+    let first = &lines[at];
+    let wanted = (first.len() - first.trim_start_matches([' ', '-']).len()).max(1);
+    let goes_on_left = |line: &String| !line.trim().is_empty() && indentation(line) < wanted;
+    let next = lines[at + 1..].iter().position(goes_on_left)?;
+    Some((at + 1 + next, wanted))
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn document(text: &str) -> Result<Node, YamlError> {
