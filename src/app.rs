@@ -118,6 +118,7 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
     settings.system = args.system.clone().or(settings.system);
     settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    one_model(&settings, "a REPL")?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
     let running = load(&settings)?;
@@ -151,10 +152,7 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
     settings.system = args.system.clone().or(settings.system);
     settings.max_tokens = args.max_tokens.map(|n| n as usize);
-    if let Some(other) = settings.other_models.first() {
-        let (first, other) = (&settings.model, other);
-        return Err(Failure::usage(format!("a chat is with one model, not with {first} and {other}")));
-    }
+    one_model(&settings, "a chat")?;
     if !args.json && io::stdin().is_terminal() && io::stdout().is_terminal() {
         let color = settings.color.applies(true);
         return tui::run::run(settings, paths, color)
@@ -184,6 +182,17 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
         Ended::SomeRefused => USAGE,
         Ended::Interrupted => INTERRUPTED,
     })
+}
+
+/// Refuses further models where only one can be used.
+fn one_model(settings: &Settings, what: &str) -> Result<(), Failure> {
+    match settings.other_models.first() {
+        None => Ok(()),
+        Some(other) => {
+            let first = &settings.model;
+            Err(Failure::usage(format!("{what} is with one model, not with {first} and {other}")))
+        }
+    }
 }
 
 /// A model that is loaded and waited for.

@@ -11,6 +11,8 @@ mod start;
 use std::time::Duration;
 
 use crate::engine::EngineError;
+use crate::engine::llama::{Batch, SeqId};
+use crate::token::TokenId;
 
 pub use decode::{DecodeBench, DecodeReport};
 pub use scoring::{ScoringBench, ScoringReport};
@@ -22,6 +24,15 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs one side on a thread of its own.
 fn apart<T: Send>(side: impl FnOnce() -> Result<T, EngineError> + Send) -> Result<T, EngineError> {
     std::thread::scope(|scope| scope.spawn(side).join().unwrap_or(Err(EngineError::Decode(-1))))
+}
+
+/// A batch of one sequence from its beginning, with the logits of every token or of the last.
+fn sequence(tokens: &[TokenId], all: bool) -> Batch {
+    let mut batch = Batch::default();
+    for (i, &token) in tokens.iter().enumerate() {
+        batch.push(token, i, &[SeqId(0)], all || i + 1 == tokens.len());
+    }
+    batch
 }
 
 /// Of an even number of values, the mean of the two in the middle.

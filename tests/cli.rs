@@ -394,7 +394,7 @@ fn bad_input_is_one_line_and_the_right_code() {
     let short = written(folder.path(), "short.csv", "text,b\nx\n");
     let empty = written(folder.path(), "empty.csv", "");
     let twice = written(folder.path(), "twice.csv", "text,text\na,b\n");
-    let cases: [(&[&str], &[u8], &str); 26] = [
+    let cases: [(&[&str], &[u8], &str); 28] = [
         (&["score", ""], b"", "the text is empty"),
         (&["score", "-"], b"a\xFFb", "byte 2 is 0xFF and no UTF-8"),
         (&["next", ""], b"", "there is no token to start from"),
@@ -411,6 +411,8 @@ fn bad_input_is_one_line_and_the_right_code() {
         (&["score", "--items", &short], b"", "short.csv"),
         (&["score", "a", "--choice", "b", "--format", "csv"], b"", "as a table or as JSON"),
         (&["chat", "-m", "smollm2-135m", "-m", "other"], b"", "one model"),
+        (&["repl", "-m", "smollm2-135m", "-m", "other"], b"", "one model"),
+        (&["bench", "-m", "smollm2-135m", "-m", "other"], b"", "one model"),
         (&["generate", "a", "--tempp", "1"], b"", "a similar argument exists: '--temp'"),
         (&["generate", "a", "--temp", "-1"], b"", "temp -1: must be 0 (greedy) or more"),
         (&["generate", "a", "-n", "-1"], b"", "invalid value '-1' for '--max-tokens <N>'"),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::{Failure, INTERRUPTED, OK, Running};
+use super::{Failure, INTERRUPTED, OK, Running, one_model};
 use crate::bench::{
     DecodeBench, DecodeReport, PATIENCE, ScoringBench, ScoringReport, StartBench, StartReport,
 };
@@ -46,6 +46,7 @@ struct Report {
 
 pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    one_model(&settings, "a benchmark")?;
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);

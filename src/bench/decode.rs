@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{PATIENCE, apart, median};
+use super::{PATIENCE, apart, median, sequence};
 use crate::distribution::{Depth, Distribution};
-use crate::engine::llama::{Attention, Batch, Chain, Context, ContextParams, Model, Scratch, SeqId};
+use crate::engine::llama::{Attention, Chain, Context, ContextParams, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
@@ -92,10 +92,7 @@ impl DecodeBench {
         let mut chain = Chain::new(&model, &self.sampling)?;
         chain.accept_prompt(prompt);
         let mut scratch = Scratch::new(&model);
-        let mut batch = Batch::default();
-        for (i, &token) in prompt.iter().enumerate() {
-            batch.push(token, i, &[SeqId(0)], i + 1 == prompt.len());
-        }
+        let mut batch = sequence(prompt, false);
         context.decode(&batch)?;
         let unseen = Distribution {
             max: 0.0,

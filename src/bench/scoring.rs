@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{PATIENCE, apart, median};
+use super::{PATIENCE, apart, median, sequence};
 use crate::distribution::Depth;
-use crate::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
+use crate::engine::llama::{Attention, Context, ContextParams, Model};
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Layout, LoadOptions, ModelInfo, ScoreBatch, Sequence, Timing,
 };
@@ -97,14 +97,9 @@ impl ScoringBench {
         let begun = Instant::now();
         let mut context =
             Context::new(&model, params).ok_or(EngineError::NoContext { cells: size as usize })?;
-        let mut batch = Batch::default();
         for window in &self.windows {
             context.clear();
-            batch.clear();
-            for (i, &token) in window.iter().enumerate() {
-                batch.push(token, i, &[SeqId(0)], true);
-            }
-            context.decode(&batch)?;
+            context.decode(&sequence(window, true))?;
             // llama.cpp computes while nobody looks; this waits for it.
             context.logits(window.len() - 1).ok_or(EngineError::Decode(-1))?;
         }

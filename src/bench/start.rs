@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{apart, median};
-use crate::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
+use super::{apart, median, sequence};
+use crate::engine::llama::{Attention, Context, ContextParams, Model};
 use crate::engine::{CancelFlag, EngineError, ModelInfo};
 use crate::token::TokenId;
 
@@ -67,11 +67,7 @@ impl StartBench {
             attention: Attention::of_conversation(false, &model),
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
-        let mut batch = Batch::default();
-        for (i, &token) in self.tokens.iter().enumerate() {
-            batch.push(token, i, &[SeqId(0)], i + 1 == self.tokens.len());
-        }
-        context.decode(&batch)?;
+        context.decode(&sequence(&self.tokens, false))?;
         context.logits(self.tokens.len() - 1).ok_or(EngineError::Decode(-1))?;
         Ok(begun.elapsed().as_secs_f64())
     }
