@@ -347,6 +347,34 @@ fn a_grammar_and_a_schema_constrain() {
 }
 
 #[test]
+fn what_a_grammar_masks_reaches_no_later_stage() {
+    let folder = tempfile::tempdir().unwrap();
+    let grammar = written(folder.path(), "g.gbnf", "root ::= [a-f ] [a-z ]*\n");
+    let first_step = |more: &[&str]| {
+        let given =
+            ["generate", "The sky is", "--grammar", &grammar, "-n", "1", "-k", "49152", "--seed", "1"];
+        json_lines(&[&given[..], more].concat()).remove(0)
+    };
+    let kept = |step: &Value| -> Vec<(u64, f64)> {
+        let all = step["top_logprobs"].as_array().unwrap().iter();
+        let kept = all.filter(|c| c["dropped_by"].is_null());
+        kept.map(|c| (c["id"].as_u64().unwrap(), number(&c["final_prob"]))).collect()
+    };
+    let allowed = kept(&first_step(&["--temp", "1"]));
+    assert!((1000..40000).contains(&allowed.len()), "{}", allowed.len());
+    // Locally typical by its definition, over what the grammar allows.
+    let entropy: f64 = allowed.iter().map(|(_, p)| -p * p.ln()).sum();
+    let mut typical = allowed.clone();
+    typical.sort_by(|a, b| (-a.1.ln() - entropy).abs().total_cmp(&(-b.1.ln() - entropy).abs()));
+    let mut held = 0.0;
+    let wanted = 1 + typical.iter().position(|(_, p)| (held += p, held >= 0.5).1).unwrap();
+    assert_eq!(kept(&first_step(&["--temp", "1", "--typical", "0.5"])).len(), wanted);
+    // Greedy would be certain of its choice.
+    let spread = kept(&first_step(&["--mirostat", "1"]));
+    assert!(spread.iter().filter(|(_, p)| *p > 0.0).count() > 1, "{spread:?}");
+}
+
+#[test]
 fn hostile_grammars_and_schemas_are_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let cyclic = r##"{"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": {"$ref": "#/$defs/A"}}}"##;

@@ -48,24 +48,26 @@ impl Scratch {
 
     fn fill(&mut self, row: &[f32]) {
         self.array.data.clear();
-        let tokens = row.iter().enumerate();
+        let possible = row.iter().enumerate().filter(|(_, logit)| **logit > f32::NEG_INFINITY);
         self.array
             .data
-            .extend(tokens.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id as i32), logit, 0.0)));
+            .extend(possible.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id as i32), logit, 0.0)));
         self.array.sorted = false;
         self.array.selected = None;
     }
 
-    fn has_possible(&self) -> bool {
-        self.array.data.iter().any(|entry| entry.logit() > f32::NEG_INFINITY)
+    /// A masked token must not reach the next stage: llama.cpp's `typical` and `mirostat` compute
+    /// 0 · ln 0 of it.
+    fn remove_impossible(&mut self) {
+        self.array.data.retain(|entry| entry.logit() > f32::NEG_INFINITY);
     }
 
-    /// Marks the watched tokens that are not, or no longer possible, in the array.
+    /// Marks the watched tokens that are not in the array.
     fn note_dropped(&self, stage: Stage, dropped: &mut [Option<Stage>]) {
         let mut alive = vec![false; dropped.len()];
         for entry in &self.array.data {
             let mark = self.watched[entry.id().0 as usize];
-            if mark > 0 && entry.logit() > f32::NEG_INFINITY {
+            if mark > 0 {
                 alive[mark as usize - 1] = true;
             }
         }
@@ -173,13 +175,16 @@ impl Chain {
             let (stage, sampler) = &mut self.stages[i];
             let stage = *stage;
             scratch.array.apply_sampler(sampler);
+            if MASKING.contains(&stage) {
+                scratch.remove_impossible();
+            }
             // Of an array without any possible token the chain would draw one, and llama.cpp ends the
             // process when its grammar is told of it.
-            if stage == Stage::Grammar && !scratch.has_possible() {
+            if stage == Stage::Grammar && scratch.array.data.is_empty() {
                 ids.iter().for_each(|id| scratch.watched[id.index()] = 0);
                 return Err(EngineError::Grammar("no token of this model can go on here".to_string()));
             }
-            if scratch.array.data.len() < before || MASKING.contains(&stage) {
+            if scratch.array.data.len() < before {
                 scratch.note_dropped(stage, &mut dropped);
             }
         }
