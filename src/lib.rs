@@ -3,6 +3,7 @@
 pub mod app;
 pub mod aside;
 pub mod bench;
+pub mod bounded;
 pub mod chat;
 pub mod child;
 pub mod cli;

@@ -1,11 +1,12 @@
 //! A chat without a terminal: one message a line of standard input, each reply with its figures.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 
+use crate::bounded::{TEXT, too_large};
 use crate::engine::{self, Client, EngineError, Event, FinishReason};
 use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
@@ -86,13 +87,15 @@ impl<W: Write> Pipe<'_, W> {
         let mut message = 0;
         for line in 1.. {
             let mut bytes = Vec::new();
-            let read = input.read_until(b'\n', &mut bytes);
+            let read = input.by_ref().take(TEXT.0 + 1).read_until(b'\n', &mut bytes);
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(Ended::Interrupted);
             }
             let refused = |reason: String| PipeError::Input { line, reason };
-            if read.map_err(|error| refused(error.to_string()))? == 0 {
-                break;
+            match read.map_err(|error| refused(error.to_string()))? as u64 {
+                0 => break,
+                length if length > TEXT.0 => return Err(refused(too_large(TEXT))),
+                _ => {}
             }
             let text = String::from_utf8(bytes).map_err(|error| refused(not_text(&error)))?;
             let text = text.strip_suffix('\n').unwrap_or(&text);

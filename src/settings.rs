@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::bounded::{self, WRITTEN};
 use crate::distribution::Depth;
 use crate::engine::Threads;
 use crate::grammar::{self, GrammarError};
@@ -283,7 +284,7 @@ impl ConfigFile {
     /// # Errors
     /// [`SettingsError`] with path, line and column.
     pub fn read(path: &Path) -> Result<ConfigFile, SettingsError> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match bounded::text(path, WRITTEN) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
             Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),

@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokenizers::Tokenizer;
 
 use crate::aside::{self, Left};
+use crate::bounded::{self, TOKENIZER};
 use crate::engine::CancelFlag;
 use crate::model::gguf::{Gguf, GgufError};
 use crate::token::TokenId;
@@ -189,7 +190,7 @@ impl Question {
         let mut second = match self.against {
             Against::Gguf => Second::from_gguf(&gguf)?,
             Against::File(path) => {
-                let bytes = std::fs::read(&path)
+                let bytes = bounded::file(&path, TOKENIZER)
                     .map_err(|source| CheckError::Unreadable { path: path.clone(), source })?;
                 Second::from_json(&bytes).map_err(|what| CheckError::Broken { path, what })?
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::error::InputError;
+use crate::bounded::{self, DATA};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,14 +34,13 @@ impl Dataset {
     /// # Errors
     /// [`InputError`] with file, line and what would be right.
     pub fn read(path: &Path) -> Result<Dataset, InputError> {
-        let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = bounded::text(path, DATA).map_err(|error| InputError::unreadable(path, &error))?;
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let rows = match extension.as_str() {
-            "csv" => separated(path, text, b',')?,
-            "tsv" => separated(path, text, b'\t')?,
-            _ if text.trim_start().starts_with('[') => array(path, text)?,
-            _ => lines(path, text)?,
+            "csv" => separated(path, &text, b',')?,
+            "tsv" => separated(path, &text, b'\t')?,
+            _ if text.trim_start().starts_with('[') => array(path, &text)?,
+            _ => lines(path, &text)?,
         };
         let rows = rows.into_iter().enumerate().map(|(i, cells)| Row { number: i + 1, cells }).collect();
         Ok(Dataset { path: path.to_path_buf(), rows })

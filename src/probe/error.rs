@@ -44,7 +44,6 @@ impl InputError {
     pub fn unreadable(path: &Path, error: &std::io::Error) -> InputError {
         let reason = match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_string(),
-            std::io::ErrorKind::InvalidData => "the file is no UTF-8 text".to_string(),
             _ => error.to_string(),
         };
         InputError::new(path.display(), reason)

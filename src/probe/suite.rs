@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::error::InputError;
 use super::item;
+use crate::bounded::{self, WRITTEN};
 use crate::chat;
 pub use forms::{Answer, Choices, Flag, Prompts, Values};
 use place::Document;
@@ -216,7 +217,7 @@ impl From<BosPolicy> for crate::settings::Bos {
 /// # Errors
 /// [`InputError`] with file, line and column.
 pub fn read(path: &Path) -> Result<item::Suite, InputError> {
-    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let text = bounded::text(path, WRITTEN).map_err(|error| InputError::unreadable(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut suite = parse(&path.display().to_string(), &text, &folder)?;
     suite.file = Some(path.to_path_buf());

@@ -17,6 +17,7 @@ use super::error::{InputError, meant};
 use super::expect::Verdict;
 use super::item::{Item, Join, Piece, Prompt, Questions, Rules, Suite};
 use super::metrics::Metric;
+use crate::bounded::{self, WRITTEN};
 pub use formula::Formula;
 
 #[derive(Deserialize)]
@@ -72,7 +73,7 @@ struct Region {
 /// # Errors
 /// [`InputError`]: no JSON, not of this form, or a formula about what is not there.
 pub fn read(path: &Path) -> Result<Suite, InputError> {
-    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let text = bounded::text(path, WRITTEN).map_err(|error| InputError::unreadable(path, &error))?;
     let file: File = serde_json::from_str(&text).map_err(|error| {
         let error = json_error(path, &error);
         InputError {

@@ -1,9 +1,11 @@
 //! Texts from the command line, a file or standard input, byte for byte.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::bounded::{self, TEXT};
 
 /// Why there is no text.
 #[derive(Debug, Error)]
@@ -30,9 +32,7 @@ pub enum InputError {
 /// [`InputError`].
 pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, InputError> {
     match (file, argument) {
-        (Some(path), _) => {
-            std::fs::read(path).map_err(|source| InputError::File { path: path.to_path_buf(), source })
-        }
+        (Some(path), _) => read_file(path),
         (None, Some("-")) => read_stdin(),
         (None, Some(text)) => Ok(text.as_bytes().to_vec()),
         (None, None) if std::io::stdin().is_terminal() => Err(InputError::Missing),
@@ -40,8 +40,18 @@ pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Inpu
     }
 }
 
-fn read_stdin() -> Result<Vec<u8>, InputError> {
-    let mut text = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut text).map_err(InputError::Stdin)?;
-    Ok(text)
+/// A file's bytes.
+///
+/// # Errors
+/// [`InputError`].
+pub fn read_file(path: &Path) -> Result<Vec<u8>, InputError> {
+    bounded::file(path, TEXT).map_err(|source| InputError::File { path: path.to_path_buf(), source })
+}
+
+/// Standard input's bytes.
+///
+/// # Errors
+/// [`InputError`].
+pub fn read_stdin() -> Result<Vec<u8>, InputError> {
+    bounded::stdin(TEXT).map_err(InputError::Stdin)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::turn::Turn;
+use crate::bounded::{self, TEXT};
 use crate::chat::Role;
 use crate::engine::ModelInfo;
 use crate::token::TokenId;
@@ -102,7 +103,8 @@ impl Stored {
     /// [`StoreError`].
     pub fn read(path: &Path) -> Result<Stored, StoreError> {
         let malformed = |reason: String| StoreError::Malformed { path: path.to_path_buf(), reason };
-        let text = std::fs::read(path).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
+        let text =
+            bounded::file(path, TEXT).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
         let stored: Stored = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
         if stored.format != FORMAT || stored.version != VERSION {
             return Err(malformed(format!("it says {} version {}", stored.format, stored.version)));

@@ -1,11 +1,11 @@
 //! `tokenscope tokenize`: a text's tokens, a conversation's, and whether another tokenizer agrees.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Desk, Stop};
 use crate::app::Failure;
+use crate::bounded;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::cli::TokenizeArgs;
 use crate::engine::{CancelFlag, ModelInfo, vocabulary};
@@ -129,10 +129,8 @@ impl Chat {
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         let template = template.map(|path| {
             let bytes = read_file(path)?;
-            let text = String::from_utf8(bytes).map_err(|error| {
-                let at = error.utf8_error().valid_up_to() + 1;
-                Failure::usage(format!("{}: byte {at} is no UTF-8", path.display()))
-            })?;
+            let text = bounded::utf8(bytes)
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             Ok::<_, Stop>((path.to_path_buf(), text))
         });
         Ok(Chat { conversation, template: template.transpose()? })
@@ -166,10 +164,5 @@ impl Chat {
 
 /// A file's bytes; `-` is standard input.
 fn read_file(path: &Path) -> Result<Vec<u8>, InputError> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(InputError::Stdin)?;
-        return Ok(bytes);
-    }
-    input::read(None, Some(path))
+    if path == Path::new("-") { input::read_stdin() } else { input::read_file(path) }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::jsonl::ItemRecord;
+use crate::bounded::{self, DATA};
 use crate::probe::error::InputError;
 use crate::probe::outcome::ItemOutcome;
 use crate::report::record::Origin;
@@ -24,7 +25,7 @@ pub struct Results {
 /// # Errors
 /// [`InputError`] with the line of what is no results file.
 pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
-    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let text = bounded::text(path, DATA).map_err(|error| InputError::unreadable(path, &error))?;
     let mut runs: Vec<Results> = Vec::new();
     let lines: Vec<&str> = text.lines().collect();
     for (i, line) in lines.iter().enumerate() {

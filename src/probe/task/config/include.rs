@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::{Raw, names};
+use crate::bounded::{self, WRITTEN};
 use crate::probe::error::InputError;
 use crate::probe::task::yaml::{self, Yaml};
 
@@ -22,7 +23,7 @@ fn load_inside(path: &Path, open: &mut Vec<PathBuf>) -> Result<Raw, InputError> 
         return Err(InputError::new(path.display(), "the file includes itself"));
     }
     open.push(real);
-    let text = std::fs::read_to_string(path).map_err(|error| InputError::unreadable(path, &error))?;
+    let text = bounded::text(path, WRITTEN).map_err(|error| InputError::unreadable(path, &error))?;
     let node = yaml::parse(&text).map_err(|error| InputError {
         line: Some(error.line),
         column: Some(error.column),
