@@ -149,3 +149,54 @@ fn the_repl_completes_remembers_stops_and_leaves() {
     pty.type_text("\x04");
     shell.assert_terminal_is_ours("LEFT=0");
 }
+
+/// Window sizes of a drag from wide to narrow, of a tiling window manager, and stranger ones.
+const STORM: [(u16, u16); 16] = [
+    (80, 24),
+    (120, 40),
+    (92, 31),
+    (119, 24),
+    (1, 1),
+    (120, 36),
+    (200, 3),
+    (40, 10),
+    (3, 200),
+    (91, 40),
+    (90, 24),
+    (89, 33),
+    (39, 9),
+    (200, 60),
+    (8, 12),
+    (100, 30),
+];
+
+#[test]
+fn a_storm_of_window_sizes_during_a_reply_loses_nothing() {
+    let mut shell = Shell::start(120, 36);
+    shell.run(&format!("{TOKENSCOPE} --seed 1 -n 400; code=$?; stty -a; echo LEFT=$code"));
+    shell.pty.wait_for("ctx 0/");
+    shell.pty.type_text("Tell me a long story about a lighthouse.\r");
+    shell.pty.wait_for("^C stop");
+    shell.pty.wait_for("step 3");
+    for round in 0..4 {
+        for (columns, rows) in STORM {
+            let before = shell.pty.written().len();
+            shell.pty.resize(columns, rows);
+            // Now and then only: most sizes meet a frame that is being drawn for the one before.
+            if (usize::from(columns) + round).is_multiple_of(3) {
+                let pty = &shell.pty;
+                pty.wait_until("a frame", |_| pty.written().len() > before);
+            }
+        }
+    }
+    shell.pty.resize(120, 36);
+    shell.pty.wait_until("the whole screen again", |screen| {
+        screen.contains("┌ chat ") && screen.contains("you    Tell me a long story") && screen.contains("Σ ")
+    });
+    shell.pty.wait_until("the reply to go on or end", |screen| screen.contains("seed"));
+    shell.pty.type_text("\x03");
+    shell.pty.wait_until("the end of the reply", |screen| !screen.contains("^C stop"));
+    assert!(shell.pty.line_with("model  ").len() > 12, "{}", shell.pty.contents());
+    shell.pty.type_text("\x03\x03");
+    shell.assert_terminal_is_ours("LEFT=0");
+}

@@ -108,6 +108,11 @@ impl Harness {
 
     pub fn buffer(&self) -> Buffer {
         let (width, height) = self.state.size;
+        self.buffer_of(width, height)
+    }
+
+    /// The state as it is, drawn on a window of another size than it remembers.
+    pub fn buffer_of(&self, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(&self.state, frame)).unwrap();
         terminal.backend().buffer().clone()

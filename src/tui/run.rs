@@ -261,7 +261,14 @@ impl Driver {
         }
     }
 
+    /// Draws a frame of the window as it is now: its size may be newer than the last message about it, so
+    /// that the text is wrapped for what it is drawn on.
     fn draw(&mut self) -> io::Result<()> {
+        // A window without columns or rows has no size to ask for, and nothing to draw on.
+        let Ok(size) = self.screen.size() else { return Ok(()) };
+        if self.state.size != (size.width, size.height) {
+            update(&mut self.state, Msg::Input(event::Event::Resize(size.width, size.height)));
+        }
         let state = &self.state;
         self.screen.draw(|frame| draw(state, frame)).map(|_| ())
     }

@@ -80,9 +80,14 @@ impl State {
         state
     }
 
-    /// The panes of the screen as it is.
+    /// The panes of the screen as far as its size is known. For keys and clicks; what is drawn goes by
+    /// the size of what it is drawn on ([`State::areas_of`]).
     pub fn areas(&self) -> Option<Areas> {
-        let (width, height) = self.size;
+        self.areas_of(self.size.0, self.size.1)
+    }
+
+    /// The panes of a screen of this size.
+    pub fn areas_of(&self, width: u16, height: u16) -> Option<Areas> {
         // The composer's own width depends on whether the panes stand side by side.
         let sketch = areas(width, height, 1, self.tab)?;
         let lines = self.composer.lines_at(inside(sketch.composer).width.saturating_sub(2));

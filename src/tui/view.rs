@@ -17,10 +17,12 @@ use super::layout::{SMALLEST, Tab};
 use super::state::State;
 use super::theme::Theme;
 
-/// Draws everything.
+/// Draws everything. A window can change between the last message and this frame: only the frame knows
+/// how large it is, and what the state remembers is never asked.
 pub fn draw(state: &State, frame: &mut Frame) {
-    let Some(areas) = state.areas() else {
-        return too_small(state, frame);
+    let screen = frame.area();
+    let Some(areas) = state.areas_of(screen.width, screen.height) else {
+        return too_small(frame);
     };
     if let Some(area) = areas.chat {
         chat::draw(state, frame, area);
@@ -41,8 +43,8 @@ pub fn draw(state: &State, frame: &mut Frame) {
     }
 }
 
-fn too_small(state: &State, frame: &mut Frame) {
-    let (width, height) = state.size;
+fn too_small(frame: &mut Frame) {
+    let Rect { width, height, .. } = frame.area();
     let text = format!(
         "{width}×{height} is too small: tokenscope needs {}×{}. Make the window larger, or Ctrl-C twice to leave.",
         SMALLEST.0, SMALLEST.1
@@ -72,5 +74,7 @@ fn is_focused(state: &State, focus: Focus) -> bool {
     state.focus == focus && state.help.is_none()
 }
 
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod tests;

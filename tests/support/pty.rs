@@ -18,7 +18,7 @@ pub struct Pty {
     written: Arc<Mutex<Vec<u8>>>,
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     _home: tempfile::TempDir,
 }
 
@@ -52,12 +52,20 @@ impl Pty {
             }
         });
         let keys = pair.master.take_writer().unwrap();
-        Pty { screen, written, keys, child, _master: pair.master, _home: home }
+        Pty { screen, written, keys, child, master: pair.master, _home: home }
     }
 
     pub fn type_text(&mut self, text: &str) {
         self.keys.write_all(text.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// Gives the window another size; the program is told by SIGWINCH.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        // The reader waits for the screen meanwhile: what was drawn for the new size meets it.
+        let mut screen = self.screen.lock().unwrap();
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+        screen.screen_mut().set_size(cells(rows), cells(columns));
     }
 
     pub fn contents(&self) -> String {

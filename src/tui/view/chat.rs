@@ -34,7 +34,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
 
     let inner = inside(area);
     let names = gutter(area);
-    for (line, row) in state.transcript.visible(&state.session).enumerate() {
+    // The rows were counted for the size that was known last.
+    for (line, row) in state.transcript.visible(&state.session).take(usize::from(inner.height)).enumerate() {
         let place = Rect { y: inner.y + line as u16, height: 1, ..inner };
         let text = Rect { x: place.x + names, width: place.width.saturating_sub(names), ..place };
         match row {

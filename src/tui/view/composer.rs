@@ -20,6 +20,9 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let prompt = Rect { width: 2.min(inner.width), ..inner };
     frame.render_widget(Line::styled("> ", state.theme.border(focused)), prompt);
     let text = Rect { x: inner.x + prompt.width, width: inner.width - prompt.width, ..inner };
+    if text.is_empty() {
+        return;
+    }
     let mut editor = state.composer.area().clone();
     editor.set_placeholder_style(state.theme.dim());
     let cursor = if focused { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
@@ -51,6 +54,6 @@ fn completions(state: &State, frame: &mut Frame, composer: Rect) {
             Span::styled(completion.help.as_str(), state.theme.dim()),
         ]);
         let place = Rect { y: inner.y + (i - first) as u16, height: 1, ..inner };
-        frame.render_widget(line.style(style), place);
+        frame.render_widget(line.style(style), place.intersection(inner));
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
             (format!(" {}{progress}", fetch.what), state.theme.warning())
         }
     };
-    let hint = hint(state);
+    let hint = hint(state, area.width);
     let left = area.width.saturating_sub(hint.width() as u16 + 1);
     frame.render_widget(Line::styled(text, style), Rect { width: left, ..area });
     frame.render_widget(Line::styled(hint, state.theme.dim()).alignment(Alignment::Right), area);
@@ -56,12 +56,12 @@ fn ready(state: &State) -> String {
     format!(" {}", parts.join(" · "))
 }
 
-fn hint(state: &State) -> &'static str {
+fn hint(state: &State, width: u16) -> &'static str {
     if state.leaving {
         "Ctrl-C again to leave "
     } else if state.session.is_busy() {
         "^C stop "
-    } else if state.size.0 >= 90 {
+    } else if width >= 90 {
         "? help  ⇥ focus "
     } else {
         "? help "
