@@ -66,6 +66,8 @@ pub struct Session {
     draft: Option<Draft>,
     /// A message that waits for the model.
     waiting: bool,
+    /// Whether something was said that no file holds.
+    unsaved: bool,
     /// Replies since the seed was set; each has a seed of its own.
     replies: u32,
     last_request: RequestId,
@@ -90,6 +92,7 @@ impl Session {
             asking: None,
             draft: None,
             waiting: false,
+            unsaved: false,
             replies: 0,
             last_request: RequestId::default(),
             last_turn: TurnId::default(),
@@ -137,6 +140,11 @@ impl Session {
         self.job.is_some() || self.asking.is_some()
     }
 
+    /// Whether leaving would lose something that was said.
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
     /// Whether a message waits for the model to be ready.
     pub fn is_waiting(&self) -> bool {
         self.waiting
@@ -167,6 +175,7 @@ impl Session {
         self.turns.push(Turn::user(id, text));
         if self.model.is_none() {
             self.waiting = true;
+            self.unsaved = true;
             return Ok(Vec::new());
         }
         self.answer().inspect_err(|_| {
@@ -254,6 +263,7 @@ impl Session {
         self.turns.clear();
         self.trace = Trace::default();
         self.waiting = false;
+        self.unsaved = false;
         Ok(())
     }
 
@@ -326,6 +336,7 @@ impl Session {
         self.replies = self.replies.wrapping_add(1);
         let id = self.new_turn_id();
         self.turns.push(Turn::reply(id, self.trace.len(), seed));
+        self.unsaved = true;
         let request = self.request(ids, seed);
         let mut outcomes: Vec<_> =
             prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string()))).collect();

@@ -26,8 +26,9 @@ impl Session {
     }
 
     /// Keeps the conversation in a file.
-    pub(super) fn save(&self, path: &str) -> Result<String, SessionError> {
+    pub(super) fn save(&mut self, path: &str) -> Result<String, SessionError> {
         self.stored()?.write(Path::new(path))?;
+        self.unsaved = false;
         Ok(format!("kept in {path}"))
     }
 
@@ -44,6 +45,7 @@ impl Session {
         self.turns.clear();
         self.trace = Trace::default();
         self.waiting = false;
+        self.unsaved = false;
         self.system = stored.system;
         let n = stored.turns.len();
         for turn in stored.turns {

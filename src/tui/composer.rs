@@ -18,6 +18,8 @@ struct Recall {
     /// How many messages back; 0 is the draft.
     back: usize,
     draft: String,
+    /// Whether the up key was the last one: then it goes on, whatever the row.
+    walking: bool,
 }
 
 /// The composer.
@@ -94,7 +96,9 @@ impl Composer {
 
     /// Writes this instead of what is there.
     pub fn replace(&mut self, text: &str) {
+        let killed = self.area.yank_text();
         let mut area = TextArea::from(text.split('\n'));
+        area.set_yank_text(killed);
         area.set_cursor_line_style(Style::default());
         area.set_wrap_mode(WrapMode::WordOrGlyph);
         area.set_placeholder_text("write a message, or / for commands");
@@ -110,10 +114,29 @@ impl Composer {
         self.complete();
     }
 
+    /// Clears the draft; Ctrl-Y writes it again.
+    pub fn cut(&mut self) {
+        if !self.is_empty() {
+            let text = self.text();
+            self.recall = Recall::default();
+            self.replace("");
+            self.area.set_yank_text(text);
+        }
+    }
+
+    /// Cuts everything before the cursor, as a shell's Ctrl-U does.
+    fn cut_before_cursor(&mut self) -> bool {
+        self.area.start_selection();
+        self.area.move_cursor(CursorMove::Top);
+        self.area.move_cursor(CursorMove::Head);
+        self.area.cut()
+    }
+
     /// Takes the message out and remembers it.
     fn submit(&mut self) -> String {
         let text = self.text();
-        if !text.trim().is_empty() && self.history.last() != Some(&text) {
+        if !text.trim().is_empty() {
+            self.history.retain(|earlier| *earlier != text);
             self.history.push(text.clone());
             let surplus = self.history.len().saturating_sub(REMEMBERED);
             self.history.drain(..surplus);
@@ -150,6 +173,7 @@ impl Composer {
 
     /// Takes a key.
     pub fn key(&mut self, key: KeyEvent) -> Typed {
+        let walking = std::mem::take(&mut self.recall.walking);
         let plain = key.modifiers.is_empty();
         let newline = match key.code {
             KeyCode::Enter => key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT),
@@ -169,8 +193,8 @@ impl Composer {
             KeyCode::Tab if !self.completions.is_empty() => self.accept(),
             KeyCode::Up if plain && !self.completions.is_empty() => self.select(-1),
             KeyCode::Down if plain && !self.completions.is_empty() => self.select(1),
-            KeyCode::Up if plain && self.area.cursor().0 == 0 => return self.step_back(),
-            KeyCode::Down if plain && self.area.cursor().0 + 1 == self.area.lines().len() => {
+            KeyCode::Up if plain && (walking || self.area.cursor().0 == 0) => return self.step_back(),
+            KeyCode::Down if plain && (walking || self.area.cursor().0 + 1 == self.area.lines().len()) => {
                 return self.step_forward();
             }
             _ => return self.edit(key),
@@ -180,7 +204,15 @@ impl Composer {
 
     fn edit(&mut self, key: KeyEvent) -> Typed {
         let cursor = self.area.cursor();
-        let modified = self.area.input(key);
+        let control = |of: &[char]| {
+            key.modifiers == KeyModifiers::CONTROL && of.iter().any(|&c| key.code == KeyCode::Char(c))
+        };
+        let modified = match () {
+            () if control(&['u']) => self.cut_before_cursor(),
+            // Terminals send the same byte for all three.
+            () if control(&['_', '/', '7']) => self.area.undo(),
+            () => self.area.input(key),
+        };
         if modified {
             self.recall.back = 0;
             self.complete();
@@ -215,6 +247,7 @@ impl Composer {
     }
 
     fn show_recalled(&mut self) {
+        self.recall.walking = true;
         let text = match self.recall.back {
             0 => self.recall.draft.clone(),
             back => self.history[self.history.len() - back].clone(),
@@ -260,6 +293,60 @@ mod tests {
         press(&mut composer, KeyCode::Down);
         press(&mut composer, KeyCode::Down);
         assert_eq!(composer.text(), "draft");
+    }
+
+    #[test]
+    fn up_after_a_recalled_message_of_several_lines_goes_to_the_one_before() {
+        let mut composer = Composer::new(vec!["one".to_string(), "a\nb\nc".to_string()]);
+        press(&mut composer, KeyCode::Up);
+        assert_eq!(composer.text(), "a\nb\nc");
+        press(&mut composer, KeyCode::Up);
+        assert_eq!(composer.text(), "one");
+        press(&mut composer, KeyCode::Down);
+        press(&mut composer, KeyCode::Down);
+        assert_eq!(composer.text(), "");
+        // Whoever moves inside it means to edit it.
+        press(&mut composer, KeyCode::Up);
+        press(&mut composer, KeyCode::Left);
+        press(&mut composer, KeyCode::Up);
+        assert_eq!((composer.text().as_str(), composer.area().cursor().0), ("a\nb\nc", 1));
+    }
+
+    #[test]
+    fn the_keys_of_a_shell_edit() {
+        let mut composer = Composer::new(Vec::new());
+        let control = |composer: &mut Composer, keys: &str| {
+            for c in keys.chars() {
+                composer.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
+            }
+        };
+        write(&mut composer, "one two");
+        control(&mut composer, "w");
+        assert_eq!(composer.text(), "one ");
+        control(&mut composer, "u");
+        assert_eq!(composer.text(), "");
+        control(&mut composer, "y");
+        assert_eq!(composer.text(), "one ");
+        control(&mut composer, "ak");
+        assert_eq!(composer.text(), "");
+        control(&mut composer, "7");
+        assert_eq!(composer.text(), "one ");
+        composer.replace("a\nb c");
+        composer.key(KeyEvent::new(KeyCode::Char('b'), KeyModifiers::ALT));
+        control(&mut composer, "u");
+        assert_eq!(composer.text(), "c");
+        composer.cut();
+        assert!(composer.is_empty());
+        control(&mut composer, "y");
+        assert_eq!(composer.text(), "c");
+    }
+
+    #[test]
+    fn a_message_is_remembered_once() {
+        let mut composer = Composer::new(vec!["one".to_string(), "two".to_string()]);
+        write(&mut composer, "one");
+        press(&mut composer, KeyCode::Enter);
+        assert_eq!(composer.history, ["two", "one"]);
     }
 
     #[test]

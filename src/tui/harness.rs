@@ -163,6 +163,11 @@ fn named(name: &str) -> KeyEvent {
     if let Some(c) = name.strip_prefix("C-").and_then(|rest| rest.chars().next()) {
         return KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
     }
+    if let Some(c) =
+        name.strip_prefix("A-").filter(|rest| rest.len() == 1).and_then(|rest| rest.chars().next())
+    {
+        return KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
+    }
     let code = match name {
         "Enter" => KeyCode::Enter,
         "Tab" => KeyCode::Tab,

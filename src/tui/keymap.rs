@@ -17,9 +17,9 @@ pub enum Focus {
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Stop the running reply; when idle, hint and then leave.
+    /// Stop the running reply; when idle, clear the draft and hint, and then leave.
     Stop,
-    /// Leave.
+    /// Leave; asks first where something would be lost.
     Quit,
     /// Hand the terminal back to the shell for a while.
     Suspend,
@@ -73,15 +73,25 @@ const fn ctrl(c: char, key: &'static str, action: Action, help: &'static str) ->
     Binding { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, key, help, action }
 }
 
+const fn alt(c: char, key: &'static str, action: Action, help: &'static str) -> Binding {
+    Binding { code: KeyCode::Char(c), modifiers: KeyModifiers::ALT, key, help, action }
+}
+
 /// Keys that do the same in every pane.
 pub const EVERYWHERE: &[Binding] = &[
-    ctrl('c', "Ctrl-C", Action::Stop, "stop the reply; twice when idle: leave"),
+    ctrl('c', "Ctrl-C", Action::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ctrl('z', "Ctrl-Z", Action::Suspend, "back to the shell; fg returns"),
     ctrl('p', "Ctrl-P", Action::Palette, "list all commands"),
     ctrl('r', "Ctrl-R", Action::Retry, "answer the last message again"),
     ctrl('l', "Ctrl-L", Action::Redraw, "draw the screen anew"),
-    on(KeyCode::PageUp, "PgUp", Action::Page(-1), "scroll the conversation up"),
-    on(KeyCode::PageDown, "PgDn", Action::Page(1), "scroll the conversation down"),
+    alt('n', "Alt-n Alt-N", Action::Unsure(1), "next, previous unsure step (no candidate has half the mass)"),
+    alt('N', "Alt-N", Action::Unsure(-1), ""),
+    alt('c', "Alt-c", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
+    alt('+', "Alt-+ Alt-−", Action::Candidates(1), "more, fewer candidates (k)"),
+    alt('=', "Alt-=", Action::Candidates(1), ""),
+    alt('-', "Alt--", Action::Candidates(-1), ""),
+    on(KeyCode::PageUp, "PgUp PgDn", Action::Page(-1), "scroll the conversation"),
+    on(KeyCode::PageDown, "PgDn", Action::Page(1), ""),
 ];
 
 /// Keys of the composer that are not editing.
@@ -94,8 +104,10 @@ pub const MESSAGE: &[Binding] = &[
 /// Keys of the composer while nothing is written.
 pub const MESSAGE_EMPTY: &[Binding] = &[
     on(KeyCode::Char('?'), "?", Action::Help, "(nothing written) show the keys"),
-    on(KeyCode::Left, "←", Action::Walk(-1), "(nothing written) walk back through the tokens"),
+    on(KeyCode::Left, "← →", Action::Walk(-1), "(nothing written) walk token by token; the panels follow"),
     on(KeyCode::Right, "→", Action::Walk(1), ""),
+    on(KeyCode::Home, "Home End", Action::First, "(nothing written) first, last token"),
+    on(KeyCode::End, "End", Action::Last, ""),
     ctrl('d', "Ctrl-D", Action::Quit, "(nothing written) leave"),
 ];
 
@@ -103,8 +115,6 @@ pub const MESSAGE_EMPTY: &[Binding] = &[
 pub const CHAT: &[Binding] = &[
     on(KeyCode::Left, "← →", Action::Walk(-1), "walk token by token; the panels follow"),
     on(KeyCode::Right, "→", Action::Walk(1), ""),
-    on(KeyCode::Char('h'), "h", Action::Walk(-1), ""),
-    on(KeyCode::Char('l'), "l", Action::Walk(1), ""),
     on(
         KeyCode::Char('n'),
         "n N",
@@ -116,14 +126,12 @@ pub const CHAT: &[Binding] = &[
     on(KeyCode::End, "End", Action::Last, ""),
     on(KeyCode::Up, "↑ ↓", Action::Scroll(-1), "scroll"),
     on(KeyCode::Down, "↓", Action::Scroll(1), ""),
-    on(KeyCode::Char('k'), "k", Action::Scroll(-1), ""),
-    on(KeyCode::Char('j'), "j", Action::Scroll(1), ""),
     on(KeyCode::Char('c'), "c", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
     on(KeyCode::Char('+'), "+ −", Action::Candidates(1), "more, fewer candidates (k)"),
     on(KeyCode::Char('='), "=", Action::Candidates(1), ""),
     on(KeyCode::Char('-'), "-", Action::Candidates(-1), ""),
     on(KeyCode::Esc, "Esc", Action::Live, "back to the newest step and the message"),
-    on(KeyCode::Char('q'), "q", Action::Quit, "leave"),
+    on(KeyCode::Char('q'), "q", Action::Quit, "leave; asks where something would be lost"),
     on(KeyCode::Char('?'), "?", Action::Help, "show the keys"),
     on(KeyCode::Char(':'), ":", Action::Palette, "list all commands"),
     on(KeyCode::Tab, "Tab", Action::Focus(1), "next pane"),
@@ -134,8 +142,6 @@ pub const CHAT: &[Binding] = &[
 pub const TABLE: &[Binding] = &[
     on(KeyCode::Up, "↑ ↓", Action::Scroll(-1), "scroll the candidates"),
     on(KeyCode::Down, "↓", Action::Scroll(1), ""),
-    on(KeyCode::Char('k'), "k", Action::Scroll(-1), ""),
-    on(KeyCode::Char('j'), "j", Action::Scroll(1), ""),
     on(KeyCode::Char('+'), "+ −", Action::Candidates(1), "more, fewer candidates (k)"),
     on(KeyCode::Char('='), "=", Action::Candidates(1), ""),
     on(KeyCode::Char('-'), "-", Action::Candidates(-1), ""),
@@ -145,12 +151,20 @@ pub const TABLE: &[Binding] = &[
     on(KeyCode::Char('N'), "N", Action::Unsure(-1), ""),
     on(KeyCode::Char('c'), "c", Action::Colour, "colour the conversation"),
     on(KeyCode::Esc, "Esc", Action::Live, "back to the newest step and the message"),
-    on(KeyCode::Char('q'), "q", Action::Quit, "leave"),
+    on(KeyCode::Char('q'), "q", Action::Quit, "leave; asks where something would be lost"),
     on(KeyCode::Char('?'), "?", Action::Help, "show the keys"),
     on(KeyCode::Char(':'), ":", Action::Palette, "list all commands"),
     on(KeyCode::Tab, "Tab", Action::Focus(1), "next pane"),
     on(KeyCode::BackTab, "Shift-Tab", Action::Focus(-1), "previous pane"),
 ];
+
+/// The character that a key writes, if it writes one.
+pub fn written(key: KeyEvent) -> Option<char> {
+    match key.code {
+        KeyCode::Char(c) if (key.modifiers - KeyModifiers::SHIFT).is_empty() => Some(c),
+        _ => None,
+    }
+}
 
 /// The tables that hold in a pane, the nearest first.
 pub fn tables(focus: Focus, nothing_written: bool) -> Vec<&'static [Binding]> {

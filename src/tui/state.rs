@@ -51,8 +51,8 @@ pub struct State {
     pub loading: Loading,
     /// Whether the keys are shown, and from which line.
     pub help: Option<usize>,
-    /// Whether the next Ctrl-C leaves.
-    pub leaving: bool,
+    /// The key that leaves when it is pressed again.
+    pub leaving: Option<&'static str>,
     /// Colours.
     pub theme: Theme,
 }
@@ -73,7 +73,7 @@ impl State {
             colouring: Colouring::Off,
             loading: Loading::Fetching(Fetch { what: format!("finding {name}"), done: 0, total: None }),
             help: None,
-            leaving: false,
+            leaving: None,
             theme,
         };
         state.sync();

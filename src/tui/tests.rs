@@ -4,7 +4,7 @@ use ratatui::crossterm::event::Event as Input;
 use ratatui::style::Modifier;
 
 use super::harness::Harness;
-use super::keymap::Focus;
+use super::keymap::{CHAT, EVERYWHERE, Focus, MESSAGE, MESSAGE_EMPTY, TABLE};
 use super::msg::{Effect, Fetch, Msg};
 use crate::engine::EngineError;
 use crate::engine::scripted::Line;
@@ -72,8 +72,7 @@ fn a_refused_message_goes_back_to_the_composer() {
 #[test]
 fn walking_shows_each_step_and_escape_returns_to_live() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
-    harness.keys("hi<Enter><Left>");
-    assert_eq!(harness.state.focus, Focus::Chat);
+    harness.keys("hi<Enter><Tab><Left>");
     assert!(harness.screen().contains("step 4 "), "{}", harness.screen());
     let (x, y) = harness.find(" Paris<");
     assert!(harness.buffer()[(x + 1, y)].modifier.contains(Modifier::REVERSED));
@@ -194,6 +193,8 @@ fn commands_answer_in_the_conversation() {
     assert!(harness.screen().contains("T 0.3"), "{}", harness.screen());
     harness.keys("/set temp hot<Enter>");
     assert!(harness.screen().contains("temp hot: must be 0 (greedy) or more"), "{}", harness.screen());
+    assert!(harness.state.composer.is_empty());
+    harness.keys("<Up>");
     assert_eq!(harness.state.composer.text(), "/set temp hot");
 }
 
@@ -214,7 +215,7 @@ fn clear_empties_the_conversation_but_not_while_it_is_written() {
 #[test]
 fn the_person_decides_how_many_candidates_are_shown() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
-    harness.keys("hi<Enter><Left>");
+    harness.keys("hi<Enter><Tab>");
     for _ in 0..9 {
         harness.keys("-");
     }
@@ -242,13 +243,114 @@ fn colours_cycle_with_a_legend_and_a_cue_without_colour() {
 }
 
 #[test]
-fn help_lists_the_keys_of_the_focused_pane() {
-    let mut harness = Harness::new(120, 40, vec![paris()]);
-    harness.keys("?");
-    assert!(harness.screen().contains("keys: message"), "{}", harness.screen());
-    harness.keys("x<Tab>?");
-    assert!(harness.screen().contains("keys: chat"), "{}", harness.screen());
-    assert!(harness.screen().contains("next, previous unsure step"));
+fn help_lists_the_keys_of_every_pane_at_every_width() {
+    for width in [40, 60, 80, 120, 200] {
+        let mut harness = Harness::new(width, 200, vec![]);
+        harness.keys("?");
+        let screen = harness.screen();
+        let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
+        let text = words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ");
+        for table in [EVERYWHERE, MESSAGE, MESSAGE_EMPTY, CHAT, TABLE] {
+            for binding in table.iter().filter(|binding| !binding.help.is_empty()) {
+                let whole = format!("{} {}", binding.key, binding.help);
+                assert!(text.contains(&whole), "{width}: {whole}\n{screen}");
+            }
+        }
+        for spec in crate::command::COMMANDS {
+            assert!(text.contains(&format!("{} {} {}", spec.name, spec.usage, spec.help).replace("  ", " ")));
+        }
+    }
+}
+
+#[test]
+fn walking_from_the_empty_composer_leaves_the_keys_there() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("hi<Enter><Left><Left>");
+    assert_eq!(harness.state.focus, Focus::Message);
+    assert!(harness.screen().contains("step 3 "), "{}", harness.screen());
+    harness.keys("quick question<Enter>");
+    assert!(!harness.left_with(0));
+    assert_eq!(harness.state.session.turns()[2].content, "quick question");
+}
+
+#[test]
+fn letters_act_in_a_pane_and_with_alt_anywhere() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><A-N>");
+    let found = harness.state.cursor.unwrap();
+    let token = harness.state.session.trace().get(found).unwrap().id;
+    assert_eq!(harness.state.model().unwrap().vocab.text(token), " capital");
+    harness.keys("<A-c>");
+    assert!(harness.screen().contains("probability %"));
+    let k = harness.state.candidates();
+    harness.keys("<A-+><A-+><A-->");
+    assert_eq!(harness.state.candidates(), k + 1);
+    harness.keys("draft");
+    harness.keys("<A-c>");
+    assert!(harness.screen().contains("surprisal bit") && harness.state.composer.text() == "draft");
+}
+
+#[test]
+fn a_letter_that_is_no_key_of_a_pane_begins_a_message() {
+    for pane in ["<Tab>", "<Tab><Tab>"] {
+        let mut harness = Harness::new(120, 36, vec![paris()]);
+        harness.keys("hi<Enter>");
+        harness.keys(pane);
+        harness.keys("how are you?");
+        assert_eq!(harness.state.composer.text(), "how are you?");
+        assert_eq!(harness.state.focus, Focus::Message);
+    }
+}
+
+#[test]
+fn leaving_asks_where_something_would_be_lost() {
+    // Nothing said, nothing written: q leaves.
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("<Tab>q");
+    assert!(harness.left_with(0));
+    // An unsaved conversation: the second press leaves, another key takes it back.
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("hi<Enter><Tab>q");
+    assert!(!harness.left_with(0));
+    assert!(
+        harness.screen().contains("q again to leave, the conversation is not saved"),
+        "{}",
+        harness.screen()
+    );
+    harness.keys("<Left>q");
+    assert!(!harness.left_with(0));
+    harness.keys("q");
+    assert!(harness.left_with(0));
+    // A draft.
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("draft<Tab>q");
+    assert!(!harness.left_with(0));
+    // What is saved is not lost.
+    let dir = tempfile::tempdir().unwrap();
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys(&format!("hi<Enter>/save {}/talk.json<Enter><Esc>", dir.path().display()));
+    harness.keys("<C-d>");
+    assert!(harness.left_with(0));
+}
+
+#[test]
+fn ctrl_c_clears_a_draft_and_ctrl_y_brings_it_back() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("draft<C-c>");
+    assert!(harness.state.composer.is_empty() && !harness.left_with(0));
+    harness.keys("<C-y>");
+    assert_eq!(harness.state.composer.text(), "draft");
+    harness.keys("<C-u>");
+    assert!(harness.state.composer.is_empty());
+}
+
+#[test]
+fn a_failed_command_does_not_stick_to_the_next() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("/nonsense<Enter>/set temp 0.3<Enter>");
+    assert!(harness.screen().contains("T 0.3"), "{}", harness.screen());
+    harness.keys("<Up><Up>");
+    assert_eq!(harness.state.composer.text(), "/nonsense");
 }
 
 #[test]

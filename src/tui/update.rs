@@ -11,11 +11,13 @@ use crate::session::{Notice, Outcome, SessionError};
 
 use super::composer::Typed;
 use super::hit;
-use super::keymap::{Action, Focus, action};
+use super::keymap::{Action, Focus, action, written};
 use super::layout::{Pane, Tab};
 use super::msg::{Effect, Fetch, Msg};
 use super::state::{Loading, State};
 
+/// The key that stops, as the status line calls it.
+const CTRL_C: &str = "Ctrl-C";
 /// Rows a turn of the mouse wheel scrolls.
 const WHEEL: isize = 3;
 
@@ -25,7 +27,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => on_key(state, key),
         Msg::Input(Input::Mouse(mouse)) => on_mouse(state, mouse),
         Msg::Input(Input::Paste(text)) => {
-            state.focus = Focus::Message;
+            state.help = None;
+            state.leaving = None;
+            focus(state, Focus::Message);
             state.composer.paste(&text);
             Vec::new()
         }
@@ -124,8 +128,8 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     let nothing_written = state.composer.is_empty();
     let asked = action(state.focus, nothing_written, key);
-    if asked != Some(Action::Stop) {
-        state.leaving = false;
+    if !matches!(asked, Some(Action::Stop | Action::Quit)) {
+        state.leaving = None;
     }
     let completing = !state.composer.completions().0.is_empty();
     match asked {
@@ -139,6 +143,11 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         }
         Some(asked) => act(state, asked),
         None if state.focus == Focus::Message => write(state, key),
+        // A letter that is no key of the pane begins a message.
+        None if written(key).is_some() => {
+            focus(state, Focus::Message);
+            write(state, key)
+        }
         None => Vec::new(),
     }
 }
@@ -166,6 +175,7 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     }
     let mut effects = vec![Effect::Remember(text.to_string())];
     let parsed = command::parse(text);
+    let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
     let outcome = match parsed {
         Some(Ok(command)) => state.session.execute(command),
@@ -186,8 +196,10 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
             effects.extend(carry_out(state, outcomes));
         }
         Err(error) => {
-            // What was written is not lost.
-            state.composer.replace(text);
+            // A message is not lost. A command would stick to the next one; the up key has it.
+            if !is_command {
+                state.composer.replace(text);
+            }
             state.tell(Notice::Error(error.to_string()));
         }
     }
@@ -197,7 +209,7 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
 fn act(state: &mut State, asked: Action) -> Vec<Effect> {
     match asked {
         Action::Stop => return stop(state),
-        Action::Quit => return vec![Effect::Quit(0)],
+        Action::Quit => return quit(state),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Retry => {
@@ -218,12 +230,8 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
             let next = rotate(state.focus, by);
             focus(state, next);
         }
-        Action::Walk(by) => {
-            if state.focus == Focus::Message {
-                focus(state, Focus::Chat);
-            }
-            state.walk(by);
-        }
+        // From the composer too: the keys stay where they are.
+        Action::Walk(by) => state.walk(by),
         Action::First => state.walk_to(0),
         Action::Last => state.walk_to(state.session.trace().len().saturating_sub(1)),
         Action::Unsure(direction) => {
@@ -251,10 +259,22 @@ fn stop(state: &mut State) -> Vec<Effect> {
     if state.session.cancel() {
         return Vec::new();
     }
-    if state.leaving {
+    if state.leaving == Some(CTRL_C) {
         return vec![Effect::Quit(0)];
     }
-    state.leaving = true;
+    state.composer.cut();
+    state.leaving = Some(CTRL_C);
+    Vec::new()
+}
+
+/// Leaves, but asks first where a conversation or a draft would be lost.
+fn quit(state: &mut State) -> Vec<Effect> {
+    let key = if state.focus == Focus::Message { "Ctrl-D" } else { "q" };
+    let would_lose = state.session.is_unsaved() || !state.composer.is_empty();
+    if !would_lose || state.leaving == Some(key) {
+        return vec![Effect::Quit(0)];
+    }
+    state.leaving = Some(key);
     Vec::new()
 }
 
@@ -286,7 +306,7 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         (MouseEventKind::ScrollUp, Some(_)) => state.transcript.scroll_by(-WHEEL),
         (MouseEventKind::ScrollDown, Some(_)) => state.transcript.scroll_by(WHEEL),
         (MouseEventKind::Down(MouseButton::Left), Some(pane)) => {
-            state.leaving = false;
+            state.leaving = None;
             click(state, pane, mouse.column, mouse.row);
         }
         _ => {}

@@ -1,55 +1,100 @@
-//! The keys of the focused pane, over everything else.
+//! The keys of every pane and the commands, over everything else.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 use crate::command::COMMANDS;
-use crate::tui::keymap::{Focus, tables};
+use crate::tui::keymap::{Binding, CHAT, EVERYWHERE, MESSAGE, MESSAGE_EMPTY, TABLE};
 use crate::tui::state::State;
 
+/// Columns of the key, the gap after it included.
+const KEY: usize = 14;
+/// Where there is less room than this beside the key, what it does goes below it.
+const BESIDE: usize = 24;
+/// Wider lines are harder to read.
+const WIDEST: u16 = 90;
+
+/// What editing does; the rest of the composer's keys stands in the tables.
+const EDITING: [(&str, &str); 7] = [
+    ("Enter", "send; Alt-Enter or Ctrl-J breaks the line, and so does an Enter inside a paste"),
+    ("↑ ↓", "earlier messages"),
+    ("Ctrl-A Ctrl-E", "begin, end of the line (Home End)"),
+    ("Alt-B Alt-F", "a word back, forward"),
+    ("Ctrl-U Ctrl-K", "cut what stands before, after the cursor"),
+    ("Ctrl-W Alt-D", "cut a word back, forward"),
+    ("Ctrl-Y Ctrl-_", "write again what was cut; undo"),
+];
+
 pub(super) fn draw(state: &State, frame: &mut Frame, from: usize) {
-    let lines = lines(state);
-    let width = 74.min(frame.area().width);
-    let height = (lines.len() as u16 + 2).min(frame.area().height);
+    let width = WIDEST.min(frame.area().width);
+    let lines = lines(state, usize::from(width.saturating_sub(2)));
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(frame.area().height);
     let area = centred(frame.area(), width, height);
     let room = usize::from(height.saturating_sub(2));
     let from = from.min(lines.len().saturating_sub(room));
-    let name = match state.focus {
-        Focus::Message => "message",
-        Focus::Chat => "chat",
-        Focus::Table => "next token",
-    };
     let block = Block::bordered()
         .border_style(state.theme.border(true))
-        .title(format!(" keys: {name} "))
-        .title_bottom(" any key closes, ↑ ↓ scroll ");
+        .title(" keys and commands ")
+        .title_bottom(" ↑ ↓ scroll, any other key closes ");
     frame.render_widget(Clear, area);
     let text: Vec<Line> = lines.into_iter().skip(from).collect();
     frame.render_widget(Paragraph::new(text).block(block), area);
 }
 
-fn lines(state: &State) -> Vec<Line<'static>> {
-    let row = |key: String, help: String| {
-        Line::from(vec![Span::styled(format!(" {key:<12}"), state.theme.key()), Span::raw(help)])
+fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
+    let bound = |table: &'static [Binding]| {
+        table.iter().filter(|binding| !binding.help.is_empty()).map(|binding| (binding.key, binding.help))
     };
+    let message = EDITING.into_iter().chain(bound(MESSAGE)).chain(bound(MESSAGE_EMPTY));
+    let mouse = [("mouse", "click a token or a bar to see its step; the wheel scrolls")];
     let mut lines = Vec::new();
-    if state.focus == Focus::Message {
-        lines.push(row("Enter".to_string(), "send; with Alt (or Ctrl-J) break the line".to_string()));
-        lines.push(row("↑ ↓".to_string(), "earlier messages".to_string()));
+    let mut section = |title: &'static str, rows: &mut dyn Iterator<Item = (&'static str, String)>| {
+        if !lines.is_empty() {
+            lines.push(Line::raw(""));
+        }
+        lines.extend(wrapped(title, width).into_iter().map(|text| Line::styled(text, state.theme.dim())));
+        rows.for_each(|(key, help)| row(state, &mut lines, (key, &help), width));
+    };
+    let owned = |(key, help): (&'static str, &str)| (key, help.to_string());
+    section("while a message is written", &mut message.map(owned));
+    section("in the conversation (Tab or a click)", &mut bound(CHAT).map(owned));
+    section("in the table of candidates (Tab or a click)", &mut bound(TABLE).map(owned));
+    section("everywhere", &mut bound(EVERYWHERE).chain(mouse).map(owned));
+    let command = |spec: &crate::command::Spec| (spec.name, format!("{} {}", spec.usage, spec.help));
+    section("commands, in the message", &mut COMMANDS.iter().map(command));
+    lines
+}
+
+/// A key and what it does, in as many lines as that takes.
+fn row(state: &State, lines: &mut Vec<Line<'static>>, (key, help): (&'static str, &str), width: usize) {
+    let beside = width.saturating_sub(KEY + 1);
+    let (indent, room) = if beside < BESIDE { (3, width.saturating_sub(3)) } else { (KEY + 1, beside) };
+    let mut texts = wrapped(help.trim(), room).into_iter();
+    let gap = indent.saturating_sub(key.width() + 1);
+    let head = Span::styled(format!(" {key}"), state.theme.key());
+    if gap > 0 && indent > 3 {
+        let first = texts.next().unwrap_or_default();
+        lines.push(Line::from(vec![head, Span::raw(format!("{:gap$}{first}", ""))]));
+    } else {
+        lines.push(Line::from(head));
     }
-    for binding in tables(state.focus, true).into_iter().flatten().filter(|binding| !binding.help.is_empty())
-    {
-        lines.push(row(binding.key.to_string(), binding.help.to_string()));
-    }
-    lines.push(row(
-        "mouse".to_string(),
-        "click a token or a bar to see its step; the wheel scrolls".to_string(),
-    ));
-    lines.push(Line::raw(""));
-    for spec in COMMANDS {
-        lines.push(row(spec.name.to_string(), format!("{} {}", spec.usage, spec.help).trim().to_string()));
+    lines.extend(texts.map(|text| Line::raw(format!("{:indent$}{text}", ""))));
+}
+
+/// The text in lines of at most this many columns, broken between words; a longer word is left as it is.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
     }
     lines
 }
@@ -58,4 +103,16 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let [area] = Layout::horizontal([Constraint::Length(width)]).flex(Flex::Center).areas(area);
     let [area] = Layout::vertical([Constraint::Length(height)]).flex(Flex::Center).areas(area);
     area
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable x", 4), ["unbreakable", "x"]);
+        assert!(wrapped("", 10).is_empty());
+    }
 }

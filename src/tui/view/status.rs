@@ -1,5 +1,7 @@
 //! The last line: model, speed, context, sampling, seed; or what is being waited for.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::Line;
@@ -56,16 +58,19 @@ fn ready(state: &State) -> String {
     format!(" {}", parts.join(" · "))
 }
 
-fn hint(state: &State, width: u16) -> &'static str {
-    if state.leaving {
-        "Ctrl-C again to leave "
-    } else if state.session.is_busy() {
+fn hint(state: &State, width: u16) -> Cow<'static, str> {
+    if let Some(key) = state.leaving {
+        let lost = if state.session.is_unsaved() { ", the conversation is not saved" } else { "" };
+        return format!("{key} again to leave{lost} ").into();
+    }
+    let hint = if state.session.is_busy() {
         "^C stop "
     } else if width >= 90 {
         "? help  ⇥ focus "
     } else {
         "? help "
-    }
+    };
+    hint.into()
 }
 
 fn gauge(share: f32) -> String {

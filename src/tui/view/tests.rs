@@ -25,7 +25,7 @@ fn wide() {
 #[test]
 fn wide_walking() {
     let mut harness = Harness::new(120, 36, vec![reply()]);
-    harness.keys("What is the capital of France?<Enter><Left>cc");
+    harness.keys("What is the capital of France?<Enter><Tab><Left>cc");
     insta::assert_snapshot!(harness.screen());
 }
 
