@@ -97,6 +97,7 @@ impl From<PipeError> for Failure {
 /// [`Failure`], to be shown as one line.
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     let paths = Paths::from_env()?;
+    model::tidy(&paths);
     if let Some(Command::Models(command)) = &cli.command {
         return models(command, &cli, &paths);
     }

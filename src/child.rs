@@ -45,7 +45,7 @@ pub fn run(
     patience: Duration,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Report, Trouble> {
-    let child = command
+    let child = tied(command)
         // ggml would start a debugger to print a backtrace.
         .env("GGML_NO_BACKTRACE", "1")
         .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
@@ -96,6 +96,47 @@ pub fn death(log: &str, status: Option<ExitStatus>) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => status.to_string(),
     }
+}
+
+/// Names, to a child, the process whose end it must not outlive.
+const PARENT: &str = "TOKENSCOPE_PARENT";
+/// Time between two looks at whether the parent lives.
+const PULSE: Duration = Duration::from_millis(200);
+
+/// Has the child end with this process, even where that is killed: at once on Linux, and elsewhere where
+/// the child calls [`end_with_parent`]. The thread that starts the child must live as long as the child.
+pub fn tied(command: &mut Command) -> &mut Command {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::process::CommandExt;
+        let parent = std::process::id();
+        let tie = move || {
+            // SAFETY: both calls only make system calls and may be made between fork and exec.
+            let orphaned = unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                libc::getppid() as u32 != parent
+            };
+            // The parent may have died before it was asked for.
+            if orphaned { Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe)) } else { Ok(()) }
+        };
+        // SAFETY: the closure allocates nothing and takes no lock.
+        unsafe { command.pre_exec(tie) };
+    }
+    command.env(PARENT, std::process::id().to_string())
+}
+
+/// The child's side: ends this process when its parent has ended, on systems that don't do it.
+pub fn end_with_parent() {
+    let parent = std::env::var(PARENT).ok().and_then(|id| id.parse::<i32>().ok());
+    let Some(parent) = parent else { return };
+    std::thread::spawn(move || {
+        // SAFETY: reads a number.
+        while unsafe { libc::getppid() } == parent {
+            std::thread::sleep(PULSE);
+        }
+        // SAFETY: ends the process; nobody waits for what it does.
+        unsafe { libc::_exit(1) };
+    });
 }
 
 /// A child that does not outlive its watcher.

@@ -12,6 +12,7 @@ pub mod describe;
 mod error;
 mod fetch;
 pub mod gguf;
+mod lock;
 mod memory;
 mod progress;
 mod spec;
@@ -32,6 +33,13 @@ pub use store::Stored;
 use crate::paths::Paths;
 use gguf::Gguf;
 use store::Store;
+
+/// Removes what processes that were killed while they fetched or converted models left behind. Cheap
+/// where there is nothing.
+pub fn tidy(paths: &Paths) {
+    Store::at(paths.models()).tidy();
+    copies::tidy(&paths.copies());
+}
 
 /// What a model is wanted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

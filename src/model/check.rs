@@ -112,6 +112,7 @@ pub fn run_child_check<E: std::fmt::Display>(
     path: &Path,
     load: impl FnOnce(&Path, bool) -> Result<(), E>,
 ) -> ExitCode {
+    child::end_with_parent();
     println!("{HELLO}");
     let outcome = match Gguf::read(path) {
         Ok(gguf) => load(path, gguf.is_vocabulary_only()).map_err(|error| error.to_string()),

@@ -16,13 +16,16 @@ use serde_json::json;
 
 use super::error::ModelError;
 use super::gguf::Gguf;
+use super::lock::Lock;
 use super::progress::{Progress, Stage};
 use super::{Library, ModelFile};
-use crate::child::{Watched, read_aside};
+use crate::child::{self, Watched, read_aside};
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
 pub const SUBCOMMAND: &str = "__convert";
 
+/// How an unfinished copy's name ends.
+const PART: &str = "part";
 /// Free memory and disk beyond the copy itself.
 const MARGIN: u64 = 256 << 20;
 
@@ -124,6 +127,13 @@ impl Copies<'_> {
         if !consent.agrees(&question) {
             return Err(ModelError::Interrupted);
         }
+        let lock = Lock::wait(&self.folder, progress)?;
+        // Another process may have made it while this one waited.
+        if target.is_file() && Gguf::read(&target).is_ok() {
+            return Ok(target);
+        }
+        sweep(&self.folder, &lock);
+        self.check_room(size, file)?;
         self.make(file, &target, weights, size, progress)?;
         self.note_origin(file, &target, weights, &sum);
         Ok(target)
@@ -150,8 +160,8 @@ impl Copies<'_> {
         size: u64,
         progress: &dyn Progress,
     ) -> Result<(), ModelError> {
-        let unfinished = Unfinished(target.with_extension(format!("{}.part", std::process::id())));
-        let child = Command::new(&self.executable)
+        let unfinished = Unfinished(target.with_extension(format!("{}.{PART}", std::process::id())));
+        let child = child::tied(&mut Command::new(&self.executable))
             .arg(SUBCOMMAND)
             .args([&file.path, &unfinished.0])
             .arg(weights.name())
@@ -179,7 +189,10 @@ impl Copies<'_> {
         if !status.success() || Gguf::read(&unfinished.0).is_err() {
             return Err(self.reason(file, &log, size));
         }
-        fs::rename(&unfinished.0, target).map_err(|error| ModelError::io("put in place", target, error))
+        let whole = fs::File::open(&unfinished.0).and_then(|copy| copy.sync_all());
+        whole
+            .and_then(|()| fs::rename(&unfinished.0, target))
+            .map_err(|error| ModelError::io("put in place", target, error))
     }
 
     /// Why the child failed: a full disk if there is no room, else what its log says last.
@@ -214,6 +227,27 @@ impl Drop for Unfinished {
     }
 }
 
+/// Unfinished copies in the folder. While it is locked, they are nobody's.
+fn remains(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == PART))
+}
+
+fn sweep(folder: &Path, _lock: &Lock) {
+    for path in remains(folder) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Removes the unfinished copies of processes that died, unless one is being made at the moment.
+pub(super) fn tidy(folder: &Path) {
+    if remains(folder).next().is_some()
+        && let Some(lock) = Lock::now(folder)
+    {
+        sweep(folder, &lock);
+    }
+}
+
 /// Matrices in the format, everything else in F32, the header as it is.
 fn expected_size(gguf: &Gguf, weights: Weights) -> u64 {
     let tensors = gguf.tensors().iter().map(|tensor| {
@@ -240,6 +274,7 @@ pub fn run_child<E: std::fmt::Display>(
     mut args: impl Iterator<Item = std::ffi::OsString>,
     convert: impl FnOnce(&Path, &Path, Weights) -> Result<(), E>,
 ) -> ExitCode {
+    child::end_with_parent();
     let source = args.next().map(PathBuf::from).unwrap_or_default();
     let target = args.next().map(PathBuf::from).unwrap_or_default();
     let weights = args.next().and_then(|name| Weights::named(&name.to_string_lossy())).unwrap_or_default();

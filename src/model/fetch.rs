@@ -9,10 +9,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::error::ModelError;
+use super::lock::Lock;
 use super::memory::Hasher;
 use super::progress::Progress;
 use super::spec::{HubFile, Source, Spec};
-use super::store::{Lock, Staging, Store, is_full};
+use super::store::{Staging, Store, is_full};
 
 /// How to reach the sources. [`Fetcher::default`] is the right one outside tests.
 #[derive(Clone, Debug)]

@@ -112,7 +112,8 @@ impl Memory {
     }
 
     fn save(&self, content: &Content) -> io::Result<()> {
-        let fresh = self.path.with_extension(format!("{}.new", std::process::id()));
+        // One name, since one process writes at a time: what a killed one left is written over.
+        let fresh = self.path.with_extension("new");
         let written = File::create(&fresh).and_then(|mut file| {
             file.write_all(serde_json::to_string_pretty(content)?.as_bytes())?;
             fs::rename(&fresh, &self.path)

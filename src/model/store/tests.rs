@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::model::Stage;
 use crate::model::progress::Silent;
 use crate::model::spec::DEFAULT;
 
@@ -85,6 +86,25 @@ fn leftovers_of_the_dead_are_swept() {
     drop(staging);
     assert!(!path.exists());
     assert!(store.list().is_empty());
+}
+
+#[test]
+fn a_start_tidies_up_but_not_under_somebody_who_fetches() {
+    let (_folder, store) = store();
+    let leftover = store.root().join(".staging-1");
+    let (fresh, old) = (store.partial("fresh").unwrap(), store.partial("old").unwrap());
+    fs::create_dir_all(&leftover).unwrap();
+    fs::write(&fresh, "half").unwrap();
+    let file = File::create(&old).unwrap();
+    file.set_modified(SystemTime::now() - FORGOTTEN - Duration::from_secs(1)).unwrap();
+    let lock = Lock::wait(store.root(), &Silent).unwrap();
+    store.tidy();
+    assert!(leftover.exists() && old.exists());
+    drop(lock);
+    store.tidy();
+    assert!(!leftover.exists() && !old.exists());
+    // What was stopped lately can be gone on with.
+    assert!(fresh.exists());
 }
 
 #[test]
