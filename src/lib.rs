@@ -8,6 +8,7 @@ pub mod chat;
 pub mod child;
 pub mod cli;
 pub mod colouring;
+pub mod columns;
 pub mod command;
 pub mod distribution;
 pub mod engine;

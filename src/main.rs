@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(app::INTERRUPTED) => fatal::leave(app::INTERRUPTED),
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("tokenscope: {}", failure.message);
+            eprintln!("tokenscope: {}", token::printable(&failure.message));
             ExitCode::from(failure.code)
         }
     }

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::columns;
+
 /// A token's number in the model's vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -251,6 +253,8 @@ pub fn visible(bytes: &[u8]) -> String {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
+                // What joins the character before it has none in a token that begins with it.
+                c if out.is_empty() && columns::joins(c) => out.push_str(&columns::alone(c)),
                 ' ' => out.push('␣'),
                 '\n' => out.push('⏎'),
                 '\t' => out.push('⇥'),
@@ -260,7 +264,7 @@ pub fn visible(bytes: &[u8]) -> String {
         }
         push_lone_bytes(&mut out, chunk.invalid());
     }
-    out
+    columns::drawn_text(&out).into_owned()
 }
 
 /// Text that a terminal can be given: newlines and tabs stay, everything that could move a cursor,
@@ -276,20 +280,26 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Whether a character could move a cursor, start an escape sequence, or reorder or hide what stands
+/// around it.
+pub fn acts_on_a_terminal(c: char) -> bool {
+    // C0, DEL and C1: one of these opens every escape sequence.
+    c.is_control()
+        // Characters without a shape. Those that join others (U+200C, U+200D, variation selectors, tags)
+        // are part of what people write.
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}')
+        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}')
+        || matches!(c, '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}')
+        || matches!(c, '\u{1D173}'..='\u{1D17A}')
+}
+
 fn push_printable(out: &mut String, c: char) {
     use fmt::Write;
     match c {
-        // C0, DEL and C1: one of these opens every escape sequence.
         c if c.is_control() => {
             let _ = write!(out, "<0x{:02X}>", c as u32);
         }
-        // Invisible characters that reorder or hide what follows.
-        '\u{200B}'
-        | '\u{200E}'
-        | '\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{FEFF}' => {
+        c if acts_on_a_terminal(c) => {
             let _ = write!(out, "<U+{:04X}>", c as u32);
         }
         c => out.push(c),

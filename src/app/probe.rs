@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
+use crate::columns::padded;
 use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
 use crate::model::bar::watch_signals;
 use crate::paths::Paths;
@@ -119,7 +120,7 @@ fn list() -> Result<u8, Failure> {
     for shipped in shipped::SUITES {
         let suite = shipped::read(shipped)?;
         let title = suite.title.unwrap_or_default();
-        text.push_str(&format!("{:<28} {:>4} items  {title}\n", suite.name, suite.items.len()));
+        text.push_str(&format!("{} {:>4} items  {title}\n", padded(&suite.name, 28), suite.items.len()));
     }
     print(&text)
 }

@@ -11,6 +11,7 @@ use super::gguf::Gguf;
 use super::progress::Progress;
 use super::spec::{ALIASES, DEFAULT, Spec};
 use super::{Library, Summary};
+use crate::columns::padded;
 use crate::token::printable;
 
 /// What to do with models.
@@ -87,7 +88,7 @@ fn list(library: &Library, as_json: bool, out: &mut dyn Write) -> std::io::Resul
     }
     for (name, size, here, title) in named.chain(others) {
         let state = if here { "here" } else { "to fetch" };
-        writeln!(out, "{:<20} {:>9}  {state:<8}  {title}", printable(name), bytes(size))?;
+        writeln!(out, "{} {:>9}  {state:<8}  {title}", padded(&printable(name), 20), bytes(size))?;
     }
     writeln!(out, "fetched models are kept in {}", printable(&library.folder().display().to_string()))
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::table::{clipped, padded};
+use crate::columns::{clipped, padded};
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable, text_of, visible};
 use crate::tokenizer::{Against, Agreement, Compared, Difference, Strange};

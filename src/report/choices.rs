@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::record::Origin;
-use unicode_width::UnicodeWidthStr;
 
-use super::table::{clipped, padded};
+use crate::columns::{clipped, padded, width};
 use crate::query::choices::Compared;
 use crate::score::IMPOSSIBLE;
 use crate::score::choices::{Best, ChoiceRecord, Measured};
@@ -107,7 +106,7 @@ pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) 
     write!(out, "{}", padded("ln p, nat", NAME))?;
     for text in texts {
         let text = clipped(&visible(text), FIGURE - 1);
-        write!(out, " {}{text}", " ".repeat(FIGURE - 1 - text.width()))?;
+        write!(out, " {}{text}", " ".repeat(FIGURE - 1 - width(&text)))?;
     }
     writeln!(out)?;
     for (name, of, best) in columns(compared) {

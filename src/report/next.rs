@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::bars::bar;
 use super::record::{CandidateRecord, Origin, top};
-use super::table::padded;
 use super::unit::Unit;
+use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::query::next::Next;
 use crate::step::Candidate;

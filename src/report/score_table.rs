@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::bars::{Paint, bar};
 use super::score::{RegionRecord, Totals, WordRecord};
-use super::table::{alternatives, padded};
+use super::table::alternatives;
 use super::unit::Unit;
 use crate::colouring::{Colouring, Level};
+use crate::columns::{padded, width};
 use crate::score::stats::{SHARES, Stats};
 use crate::step::Step;
 use crate::token::{Vocab, printable, text_of, visible};
@@ -52,7 +53,7 @@ impl Look {
         };
         let surprisal = seen.surprisal();
         let shown = self.paint.level(level(step).unwrap_or_default(), &self.bar(surprisal));
-        let gap = " ".repeat(BAR - self.bar(surprisal).chars().count());
+        let gap = " ".repeat(BAR - width(&self.bar(surprisal)));
         let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(seen.outlook.entropy)));
         let p = f64::from(seen.logprob).exp() * 100.0;
         let others = alternatives(step, seen, vocab);

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
+use crate::columns::padded;
 use crate::engine::FinishReason;
 use crate::score::Score;
 use crate::step::{Seen, Step};
@@ -77,61 +76,4 @@ pub fn total(score: &Score, reason: FinishReason) -> String {
         figure(score.bits_per_byte()),
         score.tokens()
     )
-}
-
-/// Cuts text to a number of columns, with an ellipsis where something is missing.
-pub fn clipped(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_string();
-    }
-    let mut kept = String::new();
-    for c in text.chars() {
-        if kept.width() + c.width().unwrap_or(0) + 1 > columns {
-            break;
-        }
-        kept.push(c);
-    }
-    kept + "…"
-}
-
-/// Fills text up to a number of columns.
-pub fn padded(text: &str, columns: usize) -> String {
-    format!("{text}{}", " ".repeat(columns.saturating_sub(text.width())))
-}
-
-/// Text in lines of at most this many columns, cut at blanks, and where a script has none between two of
-/// its characters.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.width() + 1 + word.width() <= columns {
-            line.push(' ');
-            line.push_str(word);
-            continue;
-        }
-        if !line.is_empty() {
-            lines.push(std::mem::take(&mut line));
-        }
-        for c in word.chars() {
-            if line.width() + c.width().unwrap_or(0) > columns && !line.is_empty() {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(c);
-        }
-    }
-    lines.extend((!line.is_empty()).then_some(line));
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prose_is_cut_at_blanks_and_else_between_characters() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("训练让正确的 词元", 7), ["训练让", "正确的", "词元"]);
-        assert_eq!(wrapped("", 7), [""; 0]);
-    }
 }

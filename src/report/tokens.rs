@@ -9,8 +9,8 @@ use super::bars::Paint;
 use super::check::Record as CheckRecord;
 use super::output::ObjectWriter;
 use super::record::Origin;
-use super::table::padded;
 use crate::chat::Prompt;
+use crate::columns::padded;
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable};
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use super::bars::bar;
 use super::next::percent;
-use super::table::padded;
 use super::unit::Unit;
+use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::step::{Candidate, Fate, Seen, Step};
 use crate::token::Vocab;

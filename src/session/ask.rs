@@ -13,6 +13,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::chat::{ChatError, ChatTemplate, Message};
+use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Generate, ModelInfo, Timing,
@@ -277,9 +278,9 @@ impl Asker<'_> {
     fn tokens(&self, text: &str, out: &mut dyn Write) -> Result<(), AskError> {
         let model = Arc::clone(&self.model);
         let encoded = self.encoder(&model, self.settings.bos)?.encode(text.as_bytes())?;
-        writeln!(out, "{:>5} {:>7}  {} bytes", "", "id", table::padded("token", 18))?;
+        writeln!(out, "{:>5} {:>7}  {} bytes", "", "id", padded("token", 18))?;
         for (i, piece) in encoded.pieces.iter().enumerate() {
-            let token = table::padded(&model.vocab.visible(piece.id), 18);
+            let token = padded(&model.vocab.visible(piece.id), 18);
             let bytes: Vec<String> =
                 model.vocab.bytes(piece.id).iter().map(|byte| format!("{byte:02x}")).collect();
             writeln!(out, "{:>5} {:>7}  {token} {}", i + 1, piece.id, bytes.join(" "))?;

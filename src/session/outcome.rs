@@ -40,6 +40,16 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// The same with another text.
+    pub fn map(&self, change: impl FnOnce(&str) -> String) -> Notice {
+        match self {
+            Notice::Info(text) => Notice::Info(change(text)),
+            Notice::Table(text) => Notice::Table(change(text)),
+            Notice::Warning(text) => Notice::Warning(change(text)),
+            Notice::Error(text) => Notice::Error(change(text)),
+        }
+    }
+
     /// The text, whatever its kind.
     pub fn text(&self) -> &str {
         match self {

@@ -61,6 +61,22 @@ fn white_space_and_escapes_are_visible() {
     assert_eq!(visible(&[0xE4]), "<0xE4>");
     assert_eq!(printable("a\u{202e}b\n"), "a<U+202E>b\n");
     assert_eq!(printable("👩\u{200d}💻"), "👩\u{200d}💻");
+    for hidden in ["\u{61c}", "\u{ad}", "\u{2066}", "\u{200f}", "\u{feff}", "\u{180e}", "\u{fff9}"] {
+        let spelled = format!("a<U+{:04X}>b", hidden.chars().next().unwrap() as u32);
+        assert_eq!(printable(&format!("a{hidden}b")), spelled);
+        assert_eq!(visible(format!("a{hidden}b").as_bytes()), spelled);
+    }
+}
+
+#[test]
+fn a_token_that_begins_with_a_mark_shows_it_on_a_circle() {
+    assert_eq!(visible("\u{301}".as_bytes()), "◌\u{301}");
+    assert_eq!(visible("\u{93f}न".as_bytes()), "◌\u{93f}न");
+    assert_eq!(visible("e\u{301}".as_bytes()), "e\u{301}");
+    assert_eq!(visible("\u{200d}".as_bytes()), "<U+200D>");
+    assert_eq!(visible("\u{200d}💻".as_bytes()), "<U+200D>💻");
+    assert_eq!(visible("\u{fe0f}".as_bytes()), "<U+FE0F>");
+    assert_eq!(visible("🏽".as_bytes()), "🏽");
 }
 
 #[test]

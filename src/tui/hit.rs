@@ -1,12 +1,16 @@
 //! What a click meets: the inverse of the view, on the same geometry.
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
+
+use crate::columns::grapheme_width;
+use crate::session::turn::Turn;
 
 use super::layout::{gutter, inside};
 use super::segment::segment;
 use super::state::State;
 use super::transcript::RowKind;
-use super::wrap::width_of;
 
 /// The token of the trace at a place in the chat pane.
 pub fn token_at(state: &State, column: u16, row: u16) -> Option<usize> {
@@ -17,21 +21,32 @@ pub fn token_at(state: &State, column: u16, row: u16) -> Option<usize> {
     let RowKind::Turn { turn, row, .. } = state.transcript.at_line(&state.session, line)? else {
         return None;
     };
+    let text = &turn.text[row.start..row.end];
     let mut at = 0;
-    let mut byte = row.end;
-    for (offset, grapheme) in turn.text[row.start..row.end].grapheme_indices(true) {
-        at += width_of(grapheme);
-        if at > column {
-            byte = row.start + offset;
-            break;
-        }
+    let found = text.grapheme_indices(true).find(|(_, grapheme)| {
+        at += grapheme_width(grapheme);
+        at > column
+    });
+    let bytes = match found {
+        Some((offset, grapheme)) => row.start + offset..row.start + offset + grapheme.len(),
+        // To the right of a line that ends there is its line break.
+        None if row.broken => row.end..row.end + 1,
+        None => return None,
+    };
+    turn.marks.get(marks_of(turn, bytes).start).map(|mark| mark.token)
+}
+
+/// The marks of the tokens that a stretch of a turn's text is made of. The first is of the token that
+/// begins it, also where that holds only the first bytes of a character.
+pub fn marks_of(turn: &Turn, bytes: Range<usize>) -> Range<usize> {
+    let marks = &turn.marks;
+    let mut first = marks.partition_point(|mark| mark.end <= bytes.start);
+    let begin = |i: usize| if i == 0 { 0 } else { marks[i - 1].end };
+    while first > 0 && begin(first - 1) == bytes.start {
+        first -= 1;
     }
-    // To the right of a line that ends there is its line break.
-    let on_break = byte == row.end && row.broken;
-    if byte == row.end && !on_break {
-        return None;
-    }
-    turn.marks.iter().find(|mark| mark.end > byte).map(|mark| mark.token)
+    let end = marks.partition_point(|mark| mark.end < bytes.end);
+    first..(end + 1).clamp(first, marks.len())
 }
 
 /// The token of the trace whose bar stands in a column of the log-likelihood panel.

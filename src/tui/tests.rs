@@ -363,6 +363,89 @@ fn nothing_a_model_writes_can_act_on_the_terminal() {
     assert!(screen.chars().all(|c| !c.is_control() || c == '\n'));
 }
 
+/// Text that the scripted engine writes in pieces.
+fn pieces(text: &str) -> Vec<Line> {
+    // Bytes are tokens of the scripted vocabulary, ASCII whole.
+    let mut lines: Vec<Line> = Vec::new();
+    for (start, c) in text.char_indices() {
+        let leaked: &'static str = Box::leak(text[start..start + c.len_utf8()].to_string().into_boxed_str());
+        lines.push((leaked, 0.5));
+    }
+    lines
+}
+
+#[test]
+fn letters_and_marks_of_every_script_are_drawn_whole() {
+    let said =
+        "हिन्दी ไทยกำ حَرَكات e\u{301}a\u{308} 👩\u{200d}👩\u{200d}👧 🇩🇪🇫🇷 👍🏽 ❤\u{fe0f} 1\u{fe0f}\u{20e3} 한";
+    for width in [40, 60, 100, 120] {
+        let mut harness = Harness::new(width, 36, vec![paris()]);
+        harness.send(Msg::Input(Input::Paste(said.to_string())));
+        harness.keys("<Enter>");
+        let screen = harness.screen();
+        for word in said.split(' ') {
+            assert!(screen.contains(word), "{word} at {width} columns: {screen}");
+        }
+    }
+}
+
+#[test]
+fn a_grapheme_has_the_style_of_the_token_that_begins_it() {
+    use ratatui::style::Color;
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    // Every byte is a token: the mark's two come after the letter's one.
+    harness.keys("e\u{301}x<Enter><Tab>c");
+    let turn = &harness.state.session.turns()[0];
+    assert_eq!(turn.marks.len(), 4);
+    let first = turn.marks[0].token;
+    let (you, y) = harness.find("you");
+    let x = you + 7;
+    let cell = harness.buffer()[(x, y)].clone();
+    assert_eq!(cell.symbol(), "e\u{301}");
+    assert_ne!(cell.fg, Color::Reset);
+    // The letter, then both bytes of the mark are walked through on the same cell, then x.
+    for (i, at) in [x, x, x, x + 1].into_iter().enumerate() {
+        harness.state.walk_to(first + i);
+        assert!(harness.buffer()[(at, y)].modifier.contains(Modifier::REVERSED), "token {i}");
+    }
+    harness.click(x, y);
+    assert_eq!(harness.state.cursor, Some(first));
+}
+
+#[test]
+fn marks_without_a_letter_get_a_column_of_their_own() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.send(Msg::Input(Input::Paste("\u{301}a\n\u{200d}b\u{e0041}".to_string())));
+    harness.keys("<Enter>");
+    let screen = harness.screen();
+    assert!(screen.contains("you    ◌\u{301}a") && screen.contains("<U+200D>b<U+E0041>"), "{screen}");
+}
+
+#[test]
+fn nothing_on_any_screen_acts_on_the_terminal() {
+    let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{2066}c\u{7}";
+    let mut harness = Harness::new(120, 36, vec![pieces(hostile)]);
+    harness.state.tell(crate::session::Notice::Table(format!("1 {hostile}")));
+    harness.send(Msg::NoModel(format!("no {hostile}.gguf")));
+    harness.send(Msg::Input(Input::Paste(hostile.to_string())));
+    let check = |harness: &Harness| {
+        let buffer = harness.buffer();
+        for cell in buffer.content() {
+            assert!(!cell.symbol().contains(crate::token::acts_on_a_terminal), "{:?}", cell.symbol());
+        }
+    };
+    check(&harness);
+    assert!(
+        harness.screen().contains("1 a<0x1B>[2J<0x9B>31m<U+202E>b<U+2066>c<0x07>"),
+        "{}",
+        harness.screen()
+    );
+    harness.keys("<Enter>");
+    check(&harness);
+    harness.keys("<Left><Left>");
+    check(&harness);
+}
+
 #[test]
 fn half_a_character_is_shown_as_its_byte_only_if_nothing_completes_it() {
     let mut harness = Harness::new(120, 36, vec![]);

@@ -3,6 +3,7 @@
 //! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
 
 use crate::session::{Notice, Session, turn::Turn, turn::TurnId};
+use crate::token::printable;
 
 use super::wrap::{Row, Wrapped};
 
@@ -65,6 +66,8 @@ pub struct Transcript {
 impl Transcript {
     /// Adds a note after what is there.
     pub fn note(&mut self, notice: Notice) {
+        // Templates, file names and libraries speak in notices too.
+        let notice = notice.map(printable);
         self.items.push(Item { source: Source::Note(notice), wrapped: Wrapped::default() });
     }
 

@@ -2,6 +2,7 @@
 
 mod chat;
 mod composer;
+mod gate;
 mod help;
 mod likelihood;
 mod status;
@@ -20,6 +21,11 @@ use super::theme::Theme;
 /// Draws everything. A window can change between the last message and this frame: only the frame knows
 /// how large it is, and what the state remembers is never asked.
 pub fn draw(state: &State, frame: &mut Frame) {
+    draw_panes(state, frame);
+    gate::close(frame.buffer_mut());
+}
+
+fn draw_panes(state: &State, frame: &mut Frame) {
     let screen = frame.area();
     let Some(areas) = state.areas_of(screen.width, screen.height) else {
         return too_small(frame);

@@ -1,13 +1,13 @@
 //! Word wrap by grapheme width, continued where it left off.
 //!
-//! A row never changes once another has begun after it, so text that grows at the end is wrapped from
-//! the start of its last row: the work for a token does not depend on what stands before.
+//! Only the last two rows change when text grows at its end (a mark that comes late can make the last
+//! grapheme narrower, so that its word fits into the row before): the work for a token does not depend on
+//! what stands before.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::UnicodeWidthChar;
 
-/// Columns a tab takes.
-pub const TAB: usize = 4;
+use crate::columns::grapheme_width;
 
 /// A row of wrapped text: a byte range of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,6 @@ pub struct Wrapped {
     pub looked_at: usize,
 }
 
-/// Columns a grapheme takes.
-pub fn width_of(grapheme: &str) -> usize {
-    if grapheme == "\t" { TAB } else { grapheme.width() }
-}
-
 impl Wrapped {
     /// The rows so far; at least one once text was given, even if it is empty.
     pub fn rows(&self) -> &[Row] {
@@ -53,7 +48,9 @@ impl Wrapped {
         } else if text.len() == self.length && !self.rows.is_empty() {
             return;
         }
-        let start = self.rows.pop().map_or(0, |row| row.start);
+        let kept = self.rows.len().saturating_sub(2);
+        let start = self.rows.get(kept).map_or(0, |row| row.start);
+        self.rows.truncate(kept);
         self.length = text.len();
         self.wrap_from(text, start);
     }
@@ -75,21 +72,26 @@ impl Wrapped {
                 (row, column, cut) = (after, 0, None);
                 continue;
             }
-            let width = width_of(grapheme);
+            let width = grapheme_width(grapheme);
             let is_space = grapheme.chars().all(char::is_whitespace);
             while column + width > self.width && at > row && !is_space {
                 let end = cut.take().filter(|&cut| cut > row).unwrap_or(at);
                 self.rows.push(Row { start: row, end, broken: false });
                 row = end;
-                column = text[row..at].graphemes(true).map(width_of).sum();
+                column = text[row..at].graphemes(true).map(grapheme_width).sum();
             }
             column += width;
-            if is_space || width == 2 {
+            if is_space || is_wide(grapheme) {
                 cut = Some(after);
             }
         }
         self.rows.push(Row { start: row, end: text.len(), broken: false });
     }
+}
+
+/// Whether a row may end after it: scripts of wide characters have no blanks between words.
+fn is_wide(grapheme: &str) -> bool {
+    grapheme.chars().next().and_then(UnicodeWidthChar::width) == Some(2)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::digest::{self, plain};
+use crate::columns::padded;
 use crate::probe::compare::{Comparison, Difference};
-use crate::report::table::padded;
 
 /// Columns of a figure's name.
 const NAME: usize = 14;

@@ -8,9 +8,9 @@ use super::digest::{plain, tail};
 use super::out::Out;
 use super::side_by_side;
 use super::{Report, Subject};
+use crate::columns::{clipped, padded, wrapped};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
-use crate::report::table::{padded, wrapped};
 use crate::token::{Vocab, printable, visible};
 
 /// Cells of a bar.
@@ -81,7 +81,7 @@ fn probes(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
         };
         let notes = [figures(&items), unfailing(suite, &items)];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-        let name = padded(&shortened(&plain(name), NAME), NAME);
+        let name = padded(&clipped(&plain(name), NAME), NAME);
         let line = format!("  {name} {share}  {}", notes.join(" · "));
         writeln!(out, "{}", line.trim_end())?;
     }
@@ -175,21 +175,6 @@ impl Report for Table {
     }
 }
 
-fn shortened(text: &str, columns: usize) -> String {
-    use unicode_width::UnicodeWidthChar;
-    let mut used = 0;
-    let mut out = String::new();
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used >= columns {
-            out.push('…');
-            return out;
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// A share as a bar of a fixed width, to an eighth of a cell.
 pub fn bar(share: f64) -> String {
     const PARTS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
@@ -272,6 +257,6 @@ mod tests {
     #[test]
     fn what_a_file_says_reaches_no_terminal_raw() {
         assert_eq!(plain("a\u{1b}[2J b\nc"), "a<0x1B>[2J b⏎c");
-        assert_eq!(shortened("北京北京", 5), "北京…");
+        assert_eq!(clipped("北京北京", 5), "北京…");
     }
 }

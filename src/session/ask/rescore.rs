@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::{AskError, Asker, Rescore};
+use crate::columns::padded;
 use crate::query::scoring::Job;
-use crate::report::table::padded;
 
 /// Columns of a token.
 const TOKEN: usize = 18;

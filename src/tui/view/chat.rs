@@ -7,16 +7,19 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState};
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::Role;
+use crate::columns::{drawn, drawn_text};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
+use crate::tui::hit::marks_of;
 use crate::tui::keymap::Focus;
 use crate::tui::layout::{gutter, inside};
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
-use crate::tui::wrap::{Row, TAB};
+use crate::tui::wrap::Row;
 
 use super::{is_focused, pane};
 
@@ -44,7 +47,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
                 if first {
                     frame.render_widget(note_name(state, note, names), place);
                 }
-                let content = spelled(&note.text()[row.start..row.end]);
+                let content = drawn_text(&note.text()[row.start..row.end]);
                 frame.render_widget(Line::styled(content, note_style(state, note)), text);
             }
             RowKind::Turn { turn, row, first } => {
@@ -95,42 +98,51 @@ fn note_style(state: &State, note: &Notice) -> Style {
     }
 }
 
-/// One row of a turn, each token in its own style.
-fn turn_row<'a>(state: &State, turn: &'a Turn, row: Row) -> Line<'a> {
-    let mut spans = Vec::new();
-    // The first token that reaches into the row.
-    let first = turn.marks.partition_point(|mark| mark.end <= row.start);
-    let mut at = row.start;
-    for mark in &turn.marks[first..] {
-        if at >= row.end {
-            break;
+/// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.
+fn turn_row(state: &State, turn: &Turn, row: Row) -> Line<'static> {
+    let mut line = Runs::default();
+    for (offset, grapheme) in turn.text[row.start..row.end].grapheme_indices(true) {
+        let start = row.start + offset;
+        line.push(&drawn(grapheme), style_of(state, turn, start..start + grapheme.len()));
+    }
+    if row.broken && cursor_is_on(state, turn, &marks_of(turn, row.end..row.end + 1)) {
+        line.push("⏎", state.theme.cursor());
+    }
+    line.into()
+}
+
+fn style_of(state: &State, turn: &Turn, bytes: Range<usize>) -> Style {
+    let marks = marks_of(turn, bytes);
+    let Some(first) = turn.marks.get(marks.start) else { return Style::new() };
+    let style = token_style(state, turn, first.token);
+    // A token that only goes on with a grapheme is walked to as well.
+    if cursor_is_on(state, turn, &marks) { style.patch(state.theme.cursor()) } else { style }
+}
+
+/// Whether the shown step is one of these tokens.
+fn cursor_is_on(state: &State, turn: &Turn, marks: &Range<usize>) -> bool {
+    turn.marks[marks.clone()].iter().any(|mark| state.cursor == Some(mark.token))
+}
+
+/// Text in runs of one style.
+#[derive(Default)]
+struct Runs {
+    spans: Vec<Span<'static>>,
+}
+
+impl Runs {
+    fn push(&mut self, text: &str, style: Style) {
+        match self.spans.last_mut() {
+            Some(last) if last.style == style => last.content.to_mut().push_str(text),
+            _ => self.spans.push(Span::styled(text.to_string(), style)),
         }
-        let end = mark.end.min(row.end);
-        spans.push(piece(turn, at..end, token_style(state, turn, mark.token)));
-        at = end.max(at);
     }
-    if at < row.end {
-        spans.push(piece(turn, at..row.end, Style::new()));
-    }
-    if row.broken && cursor_is_on(state, turn, row.end) {
-        spans.push(Span::styled("⏎", state.theme.cursor()));
-    }
-    Line::from(spans)
 }
 
-/// Whether the shown step is the token that holds the line break at this byte.
-fn cursor_is_on(state: &State, turn: &Turn, byte: usize) -> bool {
-    let token = turn.marks.iter().find(|mark| mark.end > byte);
-    token.is_some_and(|mark| state.cursor == Some(mark.token))
-}
-
-fn piece(turn: &Turn, bytes: Range<usize>, style: Style) -> Span<'_> {
-    Span::styled(spelled(&turn.text[bytes]), style)
-}
-
-/// A tab takes the columns the wrap gave it.
-fn spelled(text: &str) -> String {
-    text.replace('\t', &" ".repeat(TAB))
+impl From<Runs> for Line<'static> {
+    fn from(runs: Runs) -> Line<'static> {
+        Line::from(runs.spans)
+    }
 }
 
 fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
@@ -142,9 +154,6 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
         && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))
     {
         style = style.patch(state.theme.dim());
-    }
-    if state.cursor == Some(token) {
-        style = style.patch(state.theme.cursor());
     }
     style
 }

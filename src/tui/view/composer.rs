@@ -6,6 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
+use crate::columns::{padded, width};
 use crate::tui::composer::LISTED;
 use crate::tui::keymap::Focus;
 use crate::tui::layout::inside;
@@ -45,9 +46,9 @@ fn completions(state: &State, frame: &mut Frame, composer: Rect) {
     frame.render_widget(Clear, area);
     frame.render_widget(Block::bordered().border_style(state.theme.dim()), area);
     let inner = inside(area);
-    let widest = all.iter().map(|completion| completion.label.len()).max().unwrap_or(0);
+    let widest = all.iter().map(|completion| width(&completion.label)).max().unwrap_or(0);
     for (i, completion) in all.iter().enumerate().skip(first).take(rows) {
-        let label = format!("{:<widest$}  ", completion.label);
+        let label = padded(&completion.label, widest + 2);
         let style = if i == selected { state.theme.cursor() } else { Style::new() };
         let line = Line::from(vec![
             Span::styled(label, state.theme.key()),

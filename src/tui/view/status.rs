@@ -7,14 +7,17 @@ use ratatui::layout::{Alignment, Rect};
 use ratatui::text::Line;
 use unicode_width::UnicodeWidthStr;
 
+use crate::token::printable;
 use crate::tui::state::{Loading, State};
 
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let (text, style) = match &state.loading {
         Loading::Ready => (ready(state), state.theme.dim()),
-        Loading::Failed(reason) => (format!(" {reason}"), state.theme.error()),
+        Loading::Failed(reason) => {
+            (format!(" {}", printable(reason).replace('\n', " ")), state.theme.error())
+        }
         Loading::Loading(share) => (
-            format!(" loading {} {} {:.0} %", state.model_name(), gauge(*share), share * 100.0),
+            format!(" loading {} {} {:.0} %", printable(&state.model_name()), gauge(*share), share * 100.0),
             state.theme.warning(),
         ),
         Loading::Fetching(fetch) => {
@@ -27,7 +30,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
                 _ if fetch.done > 0 => format!(" {:.0} MiB", mib(fetch.done)),
                 _ => String::new(),
             };
-            (format!(" {}{progress}", fetch.what), state.theme.warning())
+            (format!(" {}{progress}", printable(&fetch.what)), state.theme.warning())
         }
     };
     let hint = hint(state, area.width);
@@ -38,7 +41,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
 
 fn ready(state: &State) -> String {
     let session = &state.session;
-    let mut parts = vec![state.model_name()];
+    let mut parts = vec![printable(&state.model_name())];
     if let Some(job) = session.job().filter(|job| job.prefill.0 < job.prefill.1) {
         parts.push(format!("prompt {}/{}", job.prefill.0, job.prefill.1));
     }
