@@ -9,6 +9,7 @@
 pub(crate) mod arguments;
 mod checks;
 mod clock;
+mod depth;
 mod dict;
 mod error;
 mod filters;
@@ -119,6 +120,7 @@ impl Jinja {
     /// Compiles a template. The name is the one its errors carry.
     pub fn template(&self, name: &str, text: &str) -> Result<Template, TemplateError> {
         let source = Source::template(text, self.dialect);
+        self.bound(name, &source, false)?;
         let mut environment = self.environment.clone();
         environment
             .add_template_owned(name.to_string(), source.compiled.clone())
@@ -129,10 +131,19 @@ impl Jinja {
     /// Compiles a lone expression, for its value instead of its text.
     pub fn expression(&self, name: &str, text: &str) -> Result<Expression, TemplateError> {
         let source = Source::expression(text);
+        self.bound(name, &source, true)?;
         self.environment
             .compile_expression_owned(source.compiled.clone())
             .map_err(|error| TemplateError::new(name, &source, &error))?;
         Ok(Expression { name: name.to_string(), source, environment: self.environment.clone() })
+    }
+
+    /// Refuses what the engine can't parse without running out of stack.
+    fn bound(&self, name: &str, source: &Source, is_expression: bool) -> Result<(), TemplateError> {
+        match depth::too_deep(&self.environment, &source.compiled, is_expression) {
+            Some(place) => Err(TemplateError::too_deep(name, source, place)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -43,17 +43,38 @@ impl TemplateError {
     pub(super) fn new(name: &str, source: &Source, error: &Error) -> TemplateError {
         let (kind, reason) = describe(error);
         let place = error.range().map(|range| source.written_offset(range.start));
-        let place = place.filter(|_| error.line().is_some());
-        let (line, column) = match place {
-            Some(place) => {
-                let before = &source.written[..floor_char(&source.written, place)];
-                let start = before.rfind('\n').map_or(0, |at| at + 1);
-                (Some(before.matches('\n').count() + 1), Some(before[start..].chars().count() + 1))
+        match place.filter(|_| error.line().is_some()) {
+            Some(place) => TemplateError::at(name, source, place, (kind, reason)),
+            None => {
+                let line = error.line();
+                let excerpt = line.and_then(|line| excerpt(&source.written, line, 1));
+                TemplateError { name: name.to_string(), kind, reason, line, column: None, excerpt }
             }
-            None => (error.line(), None),
-        };
-        let excerpt = line.and_then(|line| excerpt(&source.written, line, column.unwrap_or(1)));
-        TemplateError { name: name.to_string(), kind, reason, line, column, excerpt }
+        }
+    }
+
+    /// A template that is deeper than the engine can go, at a byte of the compiled text.
+    pub(super) fn too_deep(name: &str, source: &Source, compiled: usize) -> TemplateError {
+        let reason = format!(
+            "more than {} operators, brackets or blocks inside one another; take it apart with set",
+            super::depth::MOST
+        );
+        TemplateError::at(name, source, source.written_offset(compiled), (ErrorKind::Limit, reason))
+    }
+
+    fn at(name: &str, source: &Source, place: usize, (kind, reason): (ErrorKind, String)) -> TemplateError {
+        let before = &source.written[..floor_char(&source.written, place)];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+        let excerpt = excerpt(&source.written, line, column);
+        TemplateError {
+            name: name.to_string(),
+            kind,
+            reason,
+            line: Some(line),
+            column: Some(column),
+            excerpt,
+        }
     }
 
     fn line_of_text(&self) -> String {
