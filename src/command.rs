@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::chat::system;
+use crate::files::Existing;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
 use crate::settings::key::Key;
@@ -44,11 +45,11 @@ pub enum Command {
     /// Show or change the model.
     Model(Option<String>),
     /// Keep the conversation in a file.
-    Save(String),
+    Save(String, Existing),
     /// Take a conversation from a file.
-    Load(String),
+    Load(String, Existing),
     /// Write every token's figures to a file.
-    Export(String),
+    Export(String, Existing),
     /// Show what was written before.
     History,
     /// Leave.
@@ -190,14 +191,19 @@ pub const COMMANDS: &[Spec] = &[
     Spec {
         name: "/save",
         usage: "FILE",
-        help: "keep the conversation in a file: texts, ids and figures",
+        help: "keep the conversation in a file: texts, ids and figures; /save! replaces a file",
         argument: Argument::File,
     },
-    Spec { name: "/load", usage: "FILE", help: "take a conversation from a file", argument: Argument::File },
+    Spec {
+        name: "/load",
+        usage: "FILE",
+        help: "take a conversation from a file, figures and all; /load! gives an unsaved one up for it",
+        argument: Argument::File,
+    },
     Spec {
         name: "/export",
         usage: "FILE",
-        help: "write every token's figures: .jsonl, .csv, or .md for a transcript",
+        help: "write every token's figures: .jsonl, .csv, or .md for a transcript; /export! replaces a file",
         argument: Argument::File,
     },
     Spec { name: "/history", usage: "", help: "show what was written before", argument: Argument::None },
@@ -267,8 +273,17 @@ pub fn parse(line: &str) -> Option<Result<Command, CommandError>> {
     Some(parse_named(name, rest))
 }
 
+/// The command of a name. One that writes or takes a file may have an exclamation mark: what is there
+/// makes room.
+pub fn spec(name: &str) -> Option<&'static Spec> {
+    let with_mark =
+        |spec: &&Spec| spec.argument == Argument::File && name.strip_suffix('!') == Some(spec.name);
+    COMMANDS.iter().find(|spec| spec.name == name || with_mark(spec))
+}
+
 fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
-    let spec = COMMANDS.iter().find(|spec| spec.name == name).ok_or_else(|| unknown(name))?;
+    let spec = spec(name).ok_or_else(|| unknown(name))?;
+    let existing = if name == spec.name { Existing::Keep } else { Existing::Replace };
     let rest = text.trim();
     if spec.argument == Argument::None && !rest.is_empty() {
         return Err(CommandError::Unexpected { name: spec.name });
@@ -296,9 +311,9 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
         "/model" => Command::Model(argument),
         "/clear" => Command::Clear,
         "/retry" => Command::Retry,
-        "/save" => Command::Save(needed()?),
-        "/load" => Command::Load(needed()?),
-        "/export" => Command::Export(needed()?),
+        "/save" => Command::Save(needed()?, existing),
+        "/load" => Command::Load(needed()?, existing),
+        "/export" => Command::Export(needed()?, existing),
         "/history" => Command::History,
         _ => Command::Quit,
     })
@@ -367,7 +382,7 @@ pub fn complete(line: &str) -> Vec<Completion> {
             .map(|spec| completion(String::new(), spec.name, &format!("{} {}", spec.usage, spec.help)))
             .collect(),
         Some((name, rest)) => {
-            let argument = COMMANDS.iter().find(|spec| spec.name == name).map(|spec| spec.argument);
+            let argument = spec(name).map(|spec| spec.argument);
             argument.map_or_else(Vec::new, |argument| complete_argument(argument, name, rest))
         }
     }

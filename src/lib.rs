@@ -13,6 +13,7 @@ pub mod command;
 pub mod distribution;
 pub mod engine;
 pub mod fatal;
+pub mod files;
 pub mod grammar;
 pub mod jinja;
 pub mod loading;

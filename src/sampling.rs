@@ -32,6 +32,26 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order of the chain.
+    pub const ALL: [Stage; 11] = [
+        Stage::Grammar,
+        Stage::Penalties,
+        Stage::Dry,
+        Stage::TopNSigma,
+        Stage::TopK,
+        Stage::Typical,
+        Stage::TopP,
+        Stage::MinP,
+        Stage::Xtc,
+        Stage::Temperature,
+        Stage::Mirostat,
+    ];
+
+    /// The stage of a name.
+    pub fn named(name: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     /// The name in tables and in JSON.
     pub fn name(self) -> &'static str {
         match self {

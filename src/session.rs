@@ -239,9 +239,9 @@ impl Session {
                 }
                 Ok(vec![Outcome::Load(name)])
             }
-            Command::Save(path) => info(self.save(&path)?),
-            Command::Load(path) => info(self.load(&path)?),
-            Command::Export(path) => info(self.export(&path)?),
+            Command::Save(file, existing) => info(self.save(&file, existing)?),
+            Command::Load(file, existing) => info(self.load(&file, existing)?),
+            Command::Export(file, existing) => info(self.export(&file, existing)?),
             Command::History => Ok(vec![Outcome::ShowHistory]),
             Command::Quit => Ok(vec![Outcome::Quit]),
         }
@@ -418,8 +418,15 @@ impl Session {
         let special = info.vocab.special();
         let source = info.chat_template.as_deref().unwrap_or_default();
         let template = ChatTemplate::new(source, &text(special.bos), &text(special.eos));
+        let mut outcomes = Vec::new();
         // Ids of another vocabulary mean nothing.
         if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
+            if !self.trace.is_empty() {
+                outcomes.push(Outcome::Say(Notice::Warning(format!(
+                    "{} has another vocabulary: what was said is tokenized anew, its figures are gone from the screen",
+                    info.name
+                ))));
+            }
             self.turns.iter_mut().for_each(Turn::forget_ids);
             self.trace = Trace::default();
             self.draft = None;
@@ -429,10 +436,12 @@ impl Session {
         match template {
             Ok(template) => self.template = Some(Arc::new(template)),
             Err(error) => {
-                return vec![Outcome::Say(Notice::Error(format!("the model's chat template: {error}")))];
+                outcomes.push(Outcome::Say(Notice::Error(format!("the model's chat template: {error}"))));
+                return outcomes;
             }
         }
-        self.answer_waiting()
+        outcomes.extend(self.answer_waiting());
+        outcomes
     }
 
     /// Answers the message that waited for a model, if one did.

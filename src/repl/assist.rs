@@ -30,8 +30,7 @@ pub(super) fn joined(line: &str) -> String {
 
 /// The command a line begins with, once its name is complete.
 fn spec_of(line: &str) -> Option<&'static Spec> {
-    let name = line.split_once(' ')?.0;
-    COMMANDS.iter().find(|spec| spec.name == name)
+    command::spec(line.split_once(' ')?.0)
 }
 
 impl Completer for Assist {
@@ -80,7 +79,7 @@ impl Highlighter for Assist {
             return Cow::Borrowed(line);
         }
         let (name, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
-        let known = COMMANDS.iter().any(|spec| spec.name == name);
+        let known = command::spec(name).is_some();
         let color = if known { 36 } else { 31 };
         Cow::Owned(format!("\x1b[{color}m{name}\x1b[0m{rest}"))
     }

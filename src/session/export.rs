@@ -1,6 +1,6 @@
 //! `/export`: every token of the conversation's sequence with its figures, for other programs.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::trace::Trace;
@@ -47,21 +47,16 @@ pub struct Export<'a> {
 }
 
 impl Export<'_> {
-    /// Writes the file as a whole or not at all.
+    /// Writes it.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub fn write(&self, path: &Path, format: Format) -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder)?;
-        let mut out = BufWriter::new(file);
+    /// Those of the writer.
+    pub fn write(&self, mut out: &mut dyn Write, format: Format) -> io::Result<()> {
         match format {
-            Format::Jsonl => self.jsonl(&mut out)?,
-            Format::Csv => self.csv(&mut out)?,
-            Format::Markdown => self.markdown(&mut out)?,
+            Format::Jsonl => self.jsonl(&mut out),
+            Format::Csv => self.csv(&mut out),
+            Format::Markdown => self.markdown(&mut out),
         }
-        out.into_inner()?.persist(path)?;
-        Ok(())
     }
 
     /// Tokens whose figures are known, each with the running sum of its part: prompt, then reply.

@@ -3,79 +3,84 @@
 use std::path::Path;
 
 use super::export::{Export, Format};
-use super::store::{Stored, StoredTurn};
-use super::trace::Trace;
+use super::store::Stored;
 use super::turn::Turn;
 use super::{Session, SessionError};
-use crate::chat::Role;
+use crate::files::{self, Existing, WriteError};
 
 impl Session {
-    /// The conversation as it is kept.
-    fn stored(&self) -> Result<Stored, SessionError> {
+    /// Keeps the conversation in a file.
+    pub(super) fn save(&mut self, file: &str, existing: Existing) -> Result<String, SessionError> {
         if self.turns.is_empty() {
             return Err(SessionError::NothingToWrite);
         }
-        let logprob = |token: usize| {
-            self.trace.step(token).and_then(|step| step.logprob()).filter(|value| value.is_finite())
-        };
-        let turns = self.turns.iter().map(|turn| {
-            let marks = turn.reply.iter().flat_map(|_| &turn.marks);
-            StoredTurn::new(turn, marks.map(|mark| logprob(mark.token)).collect())
-        });
-        Ok(Stored::new(self.model.as_deref(), self.system(), turns.collect()))
-    }
-
-    /// Keeps the conversation in a file.
-    pub(super) fn save(&mut self, path: &str) -> Result<String, SessionError> {
-        self.stored()?.write(Path::new(path))?;
+        let stored = Stored::new(self.model.as_deref(), self.system(), &self.turns, &self.trace);
+        let written = stored.write(&files::named(file), existing);
+        written.map_err(|error| not_written("/save", file, error))?;
         self.unsaved = false;
-        Ok(format!("kept in {path}"))
+        Ok(format!("kept in {file}"))
     }
 
-    /// Takes a conversation from a file.
-    pub(super) fn load(&mut self, path: &str) -> Result<String, SessionError> {
+    /// Takes a conversation from a file. One that is in no file makes room only if that is meant.
+    pub(super) fn load(&mut self, file: &str, existing: Existing) -> Result<String, SessionError> {
         self.must_be_free()?;
-        let stored = Stored::read(Path::new(path))?;
-        Ok(self.take(stored, path))
+        if self.unsaved && existing == Existing::Keep {
+            return Err(SessionError::Unsaved(file.to_string()));
+        }
+        let stored = Stored::read(&files::named(file))?;
+        Ok(self.take(&stored, file))
     }
 
     /// Takes a stored conversation in place of this one; says what came of it.
-    fn take(&mut self, stored: Stored, path: &str) -> String {
-        let same = self.model.as_ref().is_some_and(|model| model.vocab.len() == stored.n_vocab);
-        self.turns.clear();
-        self.trace = Trace::default();
+    fn take(&mut self, stored: &Stored, file: &str) -> String {
+        let vocabulary = self.model.as_ref().map(|model| model.vocab.len());
+        // Without a model it shows when one is ready.
+        let same = vocabulary.is_none_or(|n| n == stored.n_vocab);
+        self.ids_of = vocabulary.or((stored.n_vocab > 0).then_some(stored.n_vocab));
         self.waiting = false;
         self.unsaved = false;
-        self.system = stored.system;
-        let n = stored.turns.len();
-        for turn in stored.turns {
+        self.system.clone_from(&stored.system);
+        self.trace = if same { stored.trace() } else { Default::default() };
+        self.turns.clear();
+        for turn in &stored.turns {
             let id = self.new_turn_id();
-            let role = turn.role();
-            let ids = turn.ids.filter(|_| same);
-            self.turns.push(match role {
-                Some(Role::Assistant) => {
-                    Turn::restored(id, &turn.content, ids, turn.seed.unwrap_or_default())
-                }
-                _ => Turn::user(id, &turn.content),
-            });
+            self.turns.push(Turn::restored(id, turn, same));
         }
-        let note =
-            if same { "" } else { "; its replies were written by another model and are tokenized anew" };
-        format!("{n} turns from {path}{note}")
+        let name = self.model.as_ref().map(|model| &model.name);
+        let replies = self.turns.iter().any(|turn| turn.reply.is_some());
+        let note = match () {
+            () if !same && replies => format!(
+                "; its replies were written by {}, another model: they are tokenized anew and their figures stay in the file",
+                stored.model
+            ),
+            () if same && replies && name.is_some_and(|name| *name != stored.model) => {
+                format!("; its figures are those of {}", stored.model)
+            }
+            () => String::new(),
+        };
+        format!("{} turns from {file}{note}", stored.turns.len())
     }
 
     /// Writes every token's figures to a file.
-    pub(super) fn export(&self, path: &str) -> Result<String, SessionError> {
+    pub(super) fn export(&self, file: &str, existing: Existing) -> Result<String, SessionError> {
         let format =
-            Format::of(Path::new(path)).ok_or_else(|| SessionError::UnknownFormat(path.to_string()))?;
+            Format::of(Path::new(file)).ok_or_else(|| SessionError::UnknownFormat(file.to_string()))?;
         let Some(model) = self.model.as_ref().filter(|_| !self.turns.is_empty()) else {
             return Err(SessionError::NothingToWrite);
         };
         let export =
             Export { trace: &self.trace, turns: &self.turns, vocab: &model.vocab, k: self.settings.k };
-        export
-            .write(Path::new(path), format)
-            .map_err(|error| SessionError::Export(path.to_string(), error))?;
-        Ok(format!("written to {path}"))
+        files::write(&files::named(file), existing, &mut |out| export.write(out, format))
+            .map_err(|error| not_written("/export", file, error))?;
+        Ok(format!("written to {file}"))
+    }
+}
+
+/// Names the file as the person did.
+fn not_written(command: &'static str, file: &str, error: WriteError) -> SessionError {
+    let file = file.to_string();
+    match error {
+        WriteError::Exists => SessionError::Exists { command, file },
+        WriteError::Io(error) => SessionError::NotWritten(file, error),
     }
 }

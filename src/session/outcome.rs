@@ -103,7 +103,18 @@ pub enum SessionError {
     UnknownFormat(String),
     /// A file could not be written.
     #[error("{0}: {1}")]
-    Export(String, std::io::Error),
+    NotWritten(String, std::io::Error),
+    /// There is such a file already.
+    #[error("{file} is there already; {command}! {file} replaces it")]
+    Exists {
+        /// The command.
+        command: &'static str,
+        /// The file, as it was named.
+        file: String,
+    },
+    /// The conversation would be lost.
+    #[error("the conversation is in no file: /save FILE keeps it, /load! {0} gives it up")]
+    Unsaved(String),
     /// There is nothing to write.
     #[error("there is nothing to write yet")]
     NothingToWrite,

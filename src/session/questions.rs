@@ -39,18 +39,17 @@ impl Session {
         else {
             return Err(SessionError::NoReply);
         };
-        let steps: Vec<_> = last.marks.iter().map(|mark| self.trace.step(mark.token)).collect();
-        if last.role != Role::Assistant || question.role != Role::User || steps.is_empty() {
+        let reply = last.reply.as_ref().filter(|reply| reply.known && question.role == Role::User);
+        let Some(reply) = reply else { return Err(SessionError::NoReply) };
+        let ids = reply.ids.iter().chain(&reply.end).copied();
+        // The token that ended it has no id in files of version 1.
+        let figures = ids.zip(&reply.logprobs).map(|(id, logprob)| logprob.map(|logprob| (id, logprob)));
+        let figures: Option<Vec<_>> = figures.collect();
+        let Some(figures) = figures.filter(|figures| !figures.is_empty() && figures.len() >= reply.ids.len())
+        else {
             return Err(SessionError::NoReply);
-        }
-        let (mut reply, mut before) = (Vec::new(), Vec::new());
-        for step in steps {
-            let Some((step, logprob)) = step.and_then(|step| Some((step, step.logprob()?))) else {
-                return Err(SessionError::NoReply);
-            };
-            reply.push(step.id);
-            before.push(logprob);
-        }
+        };
+        let (reply, before) = figures.into_iter().unzip();
         let mut messages = self.messages();
         messages.pop();
         match premise {

@@ -5,15 +5,24 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::turn::Turn;
-use crate::bounded::{self, TEXT};
+use super::trace::{Trace, TraceToken};
+use super::turn::{Mark, Turn};
+use crate::bounded::DATA;
 use crate::chat::Role;
-use crate::engine::ModelInfo;
+use crate::engine::{FinishReason, ModelInfo};
+use crate::files::{self, Existing, WriteError};
+use crate::score::Score;
 use crate::token::TokenId;
+use figures::StoredSeen;
+
+mod figures;
 
 /// What the file says it is.
 const FORMAT: &str = "tokenscope-conversation";
-const VERSION: u32 = 1;
+/// What is written. Version 1 had no figures but the replies' ln p.
+const VERSION: u32 = 2;
+/// ln p may be above zero by rounding, and not by more.
+const ROUNDING: f32 = 1e-3;
 
 /// A conversation as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +38,12 @@ pub struct Stored {
     pub system: Option<String>,
     /// What was said, in order.
     pub turns: Vec<StoredTurn>,
+    /// Where the newest reply begins in the sequence.
+    #[serde(default)]
+    reply_start: usize,
+    /// The sequence the model last saw, with its figures.
+    #[serde(default)]
+    sequence: Vec<StoredToken>,
 }
 
 /// One thing said.
@@ -36,18 +51,40 @@ pub struct Stored {
 #[serde(deny_unknown_fields)]
 pub struct StoredTurn {
     /// `user` or `assistant`.
-    pub role: String,
+    role: String,
     /// Exactly what was typed, or the reply's text.
     pub content: String,
     /// A reply's exact ids, without the token that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<TokenId>>,
+    /// The token that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<TokenId>,
+    /// Why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<FinishReason>,
     /// Seed of its sampler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
-    /// Raw ln p of every chosen token, the one that ended it included.
+    /// Raw ln p of every chosen token when it was chosen, the one that ended it included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<Option<f32>>,
+    /// What is shown, where that is not the content: the token that ended it is shown too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
+    /// For each token: one past its last byte of what is shown, and its place in the sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<(usize, usize)>,
+}
+
+/// One token of the sequence.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredToken {
+    id: TokenId,
+    typed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<StoredSeen>,
 }
 
 /// Why a conversation can't be kept or taken.
@@ -73,59 +110,93 @@ pub enum StoreError {
 
 impl Stored {
     /// A conversation to keep.
-    pub fn new(model: Option<&ModelInfo>, system: Option<&str>, turns: Vec<StoredTurn>) -> Stored {
+    pub fn new(model: Option<&ModelInfo>, system: Option<&str>, turns: &[Turn], trace: &Trace) -> Stored {
+        let token = |token: &TraceToken| StoredToken {
+            id: token.id,
+            typed: token.typed,
+            seen: token.step.as_ref().and_then(|step| step.seen.as_ref()).map(StoredSeen::new),
+        };
         Stored {
             format: FORMAT.to_string(),
             version: VERSION,
             model: model.map(|model| model.name.clone()).unwrap_or_default(),
             n_vocab: model.map_or(0, |model| model.vocab.len()),
             system: system.map(str::to_string),
-            turns,
+            turns: turns.iter().map(StoredTurn::new).collect(),
+            reply_start: trace.reply_start(),
+            sequence: trace.tokens().iter().map(token).collect(),
         }
     }
 
     /// Writes the file as a whole or not at all.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
-    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
-        let failed = |error| StoreError::Io { path: path.to_path_buf(), error };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        serde_json::to_writer_pretty(&mut file, self).map_err(|error| failed(error.into()))?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+    /// [`WriteError`].
+    pub fn write(&self, path: &Path, existing: Existing) -> Result<(), WriteError> {
+        files::write(path, existing, &mut |out| Ok(serde_json::to_writer(out, self)?))
     }
 
-    /// Reads a file.
+    /// Reads a file; what it holds fits together then.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn read(path: &Path) -> Result<Stored, StoreError> {
         let malformed = |reason: String| StoreError::Malformed { path: path.to_path_buf(), reason };
         let text =
-            bounded::file(path, TEXT).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
+            files::read(path, DATA).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
         let stored: Stored = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-        if stored.format != FORMAT || stored.version != VERSION {
+        if stored.format != FORMAT || !(1..=VERSION).contains(&stored.version) {
             return Err(malformed(format!("it says {} version {}", stored.format, stored.version)));
         }
-        if let Some(turn) = stored.turns.iter().find(|turn| turn.role().is_none()) {
-            return Err(malformed(format!("a turn's role is {:?}; write user or assistant", turn.role)));
-        }
+        stored.check().map_err(malformed)?;
         Ok(stored)
+    }
+
+    /// Whether everything in it fits together; what does not, in words.
+    fn check(&self) -> Result<(), String> {
+        let ids = self.turns.iter().flat_map(|turn| turn.ids.iter().flatten().chain(&turn.end));
+        let all = self.sequence.iter().map(|token| &token.id).chain(ids);
+        if let Some(id) = all.into_iter().find(|id| id.index() >= self.n_vocab) {
+            return Err(format!("id {id} is in no vocabulary of {} tokens", self.n_vocab));
+        }
+        if self.reply_start > self.sequence.len() {
+            return Err(format!("its last reply begins after the end of its {} tokens", self.sequence.len()));
+        }
+        for (i, token) in self.sequence.iter().enumerate() {
+            let seen = token.seen.as_ref().map_or(Ok(()), |seen| seen.check(self.n_vocab));
+            seen.map_err(|reason| format!("token {} of its sequence: {reason}", i + 1))?;
+        }
+        for (i, turn) in self.turns.iter().enumerate() {
+            turn.check(self.sequence.len()).map_err(|reason| format!("turn {}: {reason}", i + 1))?;
+        }
+        Ok(())
+    }
+
+    /// The sequence with its figures.
+    pub fn trace(&self) -> Trace {
+        let tokens = self.sequence.iter().map(|token| {
+            let seen = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
+            TraceToken::restored(token.id, token.typed, seen)
+        });
+        Trace::restored(tokens.collect(), self.reply_start)
     }
 }
 
 impl StoredTurn {
-    /// A turn to keep; `logprobs` are those of its tokens.
-    pub fn new(turn: &Turn, logprobs: Vec<Option<f32>>) -> StoredTurn {
+    fn new(turn: &Turn) -> StoredTurn {
+        let reply = turn.reply.as_ref();
+        let known = reply.filter(|reply| reply.known);
         let role = if turn.role == Role::Assistant { "assistant" } else { "user" };
         StoredTurn {
             role: role.to_string(),
             content: turn.content.clone(),
-            ids: turn.reply.as_ref().map(|reply| reply.ids.clone()),
-            seed: turn.reply.as_ref().map(|reply| reply.seed),
-            logprobs,
+            ids: known.map(|reply| reply.ids.clone()),
+            end: known.and_then(|reply| reply.end),
+            finish: reply.and_then(|reply| reply.finish),
+            seed: reply.map(|reply| reply.seed),
+            logprobs: reply.map(|reply| reply.logprobs.clone()).unwrap_or_default(),
+            shown: (turn.text != turn.content).then(|| turn.text.clone()),
+            marks: turn.marks.iter().map(|mark| (mark.end, mark.token)).collect(),
         }
     }
 
@@ -137,39 +208,47 @@ impl StoredTurn {
             _ => None,
         }
     }
+
+    /// Why a reply ended, where the file does not say: a token without an id ended it, or somebody did.
+    pub fn guessed_finish(&self) -> FinishReason {
+        let ended = self.ids.as_ref().is_some_and(|ids| self.logprobs.len() > ids.len());
+        if ended { FinishReason::Stop } else { FinishReason::Cancelled }
+    }
+
+    /// The running score of a reply: the bytes are those of its text, whichever tokens they belong to.
+    pub fn score(&self) -> Score {
+        let mut score = Score::default();
+        for (i, logprob) in self.logprobs.iter().enumerate() {
+            let bytes = if i == 0 { self.content.len() } else { 0 };
+            score.add(logprob.unwrap_or(f32::NEG_INFINITY), bytes);
+        }
+        score
+    }
+
+    /// Where each token's text ends.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.marks.iter().map(|&(end, token)| Mark { end, token }).collect()
+    }
+
+    fn check(&self, tokens: usize) -> Result<(), String> {
+        if self.role().is_none() {
+            return Err(format!("its role is {:?}; write user or assistant", self.role));
+        }
+        if self.logprobs.iter().flatten().any(|&logprob| logprob > ROUNDING) {
+            return Err("an ln p is above 0".to_string());
+        }
+        let shown = self.shown.as_ref().unwrap_or(&self.content);
+        let mut before: Option<(usize, usize)> = None;
+        for &(end, token) in &self.marks {
+            let grows = before.is_none_or(|(e, t)| end >= e && token == t + 1);
+            if !grows || token >= tokens || !shown.is_char_boundary(end) {
+                return Err("its marks don't fit its text and the sequence".to_string());
+            }
+            before = Some((end, token));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_comes_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("talk.json");
-        let turn = StoredTurn {
-            role: "assistant".to_string(),
-            content: "北京\n".to_string(),
-            ids: Some(vec![TokenId(7)]),
-            seed: Some(3),
-            logprobs: vec![Some(-0.5), None],
-        };
-        Stored::new(None, Some("be brief"), vec![turn]).write(&path).unwrap();
-        let back = Stored::read(&path).unwrap();
-        assert_eq!((back.system.as_deref(), back.turns[0].content.as_str()), (Some("be brief"), "北京\n"));
-        assert_eq!(back.turns[0].logprobs, [Some(-0.5), None]);
-    }
-
-    #[test]
-    fn other_files_are_named_with_line_and_column() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.json");
-        for text in ["", "{", "[1]", "{\"format\":\"x\"}"] {
-            std::fs::write(&path, text).unwrap();
-            let message = Stored::read(&path).unwrap_err().to_string();
-            assert!(message.contains("x.json: no conversation of tokenscope"), "{message}");
-            assert!(message.contains("line"), "{message}");
-        }
-        assert!(Stored::read(&dir.path().join("none")).unwrap_err().to_string().contains("none:"));
-    }
-}
+mod tests;

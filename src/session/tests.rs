@@ -84,7 +84,109 @@ fn a_conversation_comes_back_from_its_file_with_its_exact_ids() {
     other.line("again").unwrap();
     let trace: Vec<_> = other.session.trace().tokens().iter().map(|token| token.id).collect();
     assert!(trace.windows(ids.len()).any(|window| window == ids));
-    assert_eq!(other.session.turns()[1].marks.len(), ids.len());
+    // The token that ended it is a step of its own.
+    assert_eq!(other.session.turns()[1].marks.len(), ids.len() + 1);
+}
+
+/// Everything that can be seen of a session's turns and figures.
+fn seen(session: &Session) -> String {
+    let turns: Vec<_> = session
+        .turns()
+        .iter()
+        .map(|turn| {
+            let reply = turn.reply.as_ref();
+            let reply = reply.map(|r| (r.ids.clone(), r.end, r.logprobs.clone(), r.score, r.seed, r.finish));
+            (turn.content.clone(), turn.text.clone(), turn.marks.clone(), reply)
+        })
+        .collect();
+    format!("{turns:?}\n{:?} {:?}", session.trace().reply_start(), session.trace().tokens())
+}
+
+#[test]
+fn a_loaded_conversation_has_every_figure_it_was_saved_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let mut talk = Talk::new(vec![paris(), paris()]);
+    talk.line("hi 北京").unwrap();
+    talk.line("and?").unwrap();
+    assert!(talk.session.is_unsaved());
+    talk.line(&format!("/save {}", at("one.json"))).unwrap();
+    assert!(!talk.session.is_unsaved());
+
+    let mut other = Talk::new(vec![]);
+    other.line(&format!("/load {}", at("one.json"))).unwrap();
+    assert_eq!(seen(&other.session), seen(&talk.session));
+    // Saved again it is the same file: nothing was lost on the way.
+    other.line(&format!("/save {}", at("two.json"))).unwrap();
+    let bytes = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    assert_eq!(bytes("one.json"), bytes("two.json"));
+
+    // The reply can be scored again at once, from the figures of the file.
+    other.line("/rescore Where is Rome?").unwrap();
+    talk.line("/rescore Where is Rome?").unwrap();
+    let (Some(Ask::Rescore(a)), Some(Ask::Rescore(b))) = (other.asked.last(), talk.asked.last()) else {
+        panic!("{:?}", other.asked)
+    };
+    assert_eq!((&a.reply, &a.before, a.reply.len()), (&b.reply, &b.before, 4));
+}
+
+#[test]
+fn a_conversation_loaded_before_the_model_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("talk.json").display().to_string();
+    let mut talk = Talk::new(vec![paris()]);
+    talk.line("hi").unwrap();
+    talk.line(&format!("/save {file}")).unwrap();
+    let mut other = Talk::new(vec![]);
+    other.session.model = None;
+    other.line(&format!("/load {file}")).unwrap();
+    other.session.on_event(other.engine.ready());
+    assert_eq!(seen(&other.session), seen(&talk.session));
+}
+
+#[test]
+fn figures_of_another_vocabulary_are_not_taken_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("talk.json");
+    let file = path.display().to_string();
+    let mut talk = Talk::new(vec![paris()]);
+    talk.line("hi").unwrap();
+    talk.line(&format!("/save {file}")).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let n = talk.session.model().unwrap().vocab.len();
+    let larger = text.replace(&format!("\"n_vocab\":{n}"), &format!("\"n_vocab\":{}", n + 1));
+    std::fs::write(&path, larger).unwrap();
+    let said = talk.line(&format!("/load {file}")).unwrap();
+    assert!(said.contains("another model"), "{said}");
+    assert!(talk.session.trace().is_empty());
+    assert!(talk.line("/rescore x").unwrap_err().contains("there is no reply"));
+    std::fs::write(&path, text.replace("\"model\":\"scripted\"", "\"model\":\"cousin\"")).unwrap();
+    assert!(talk.line(&format!("/load {file}")).unwrap().contains("its figures are those of cousin"));
+}
+
+#[test]
+fn files_and_conversations_are_replaced_only_if_that_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (json, csv) = (at("talk.json"), at("talk.csv"));
+    let mut talk = Talk::new(vec![paris(), paris()]);
+    talk.line("hi").unwrap();
+    for (command, file) in [("/save", &json), ("/export", &csv)] {
+        talk.line(&format!("{command} {file}")).unwrap();
+        let before = std::fs::read(file).unwrap();
+        let refused = talk.line(&format!("{command} {file}")).unwrap_err();
+        assert_eq!(refused, format!("{file} is there already; {command}! {file} replaces it"));
+        assert_eq!(std::fs::read(file).unwrap(), before);
+        talk.line(&format!("{command}! {file}")).unwrap();
+    }
+    talk.line("more").unwrap();
+    assert!(talk.line(&format!("/load {json}")).unwrap_err().contains("/load!"));
+    assert_eq!(talk.session.turns().len(), 4);
+    talk.line(&format!("/load! {json}")).unwrap();
+    assert_eq!(talk.session.turns().len(), 2);
+    let missing = at("none/talk.json");
+    let refused = talk.line(&format!("/save {missing}")).unwrap_err();
+    assert_eq!(refused, format!("{missing}: there is no folder {}", at("none")));
 }
 
 #[test]

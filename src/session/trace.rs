@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chat::Prompt;
-use crate::step::Step;
+use crate::step::{Seen, Step};
 use crate::token::TokenId;
 
 /// One token of the sequence.
@@ -15,6 +15,13 @@ pub struct TraceToken {
     pub typed: bool,
     /// Its figures, once they are known.
     pub step: Option<Arc<Step>>,
+}
+
+impl TraceToken {
+    /// A token whose figures are known from a file; none where they are not.
+    pub fn restored(id: TokenId, typed: bool, seen: Option<Seen>) -> TraceToken {
+        TraceToken { id, typed, step: Some(Arc::new(Step { id, seen })) }
+    }
 }
 
 /// The whole sequence, in order.
@@ -36,6 +43,11 @@ impl Trace {
             .map(|token| TraceToken { id: token.id, typed: token.typed, step: None })
             .collect();
         Trace { reply: tokens.len(), tokens, filled: 0 }
+    }
+
+    /// A sequence as a file has it; its last reply begins at `reply`.
+    pub fn restored(tokens: Vec<TraceToken>, reply: usize) -> Trace {
+        Trace { filled: reply, reply, tokens }
     }
 
     /// The next prompt token's figures.

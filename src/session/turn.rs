@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::store::StoredTurn;
 use crate::chat::{Prompt, Role};
 use crate::engine::{FinishReason, Timing};
 use crate::score::Score;
@@ -36,6 +37,10 @@ pub struct Mark {
 pub struct Reply {
     /// The exact ids, without the token that ended it.
     pub ids: Vec<TokenId>,
+    /// The token that ended it.
+    pub end: Option<TokenId>,
+    /// Raw ln p of each, the one that ended it included, when it was chosen; `None` for −∞.
+    pub logprobs: Vec<Option<f32>>,
     /// Whether the ids are this model's.
     pub known: bool,
     /// Σ ln p of every chosen token, the one that ended it included.
@@ -85,6 +90,8 @@ impl Turn {
     pub fn reply(id: TurnId, first: usize, seed: u32) -> Turn {
         let reply = Reply {
             ids: Vec::new(),
+            end: None,
+            logprobs: Vec::new(),
             known: true,
             score: Score::default(),
             seed,
@@ -103,17 +110,35 @@ impl Turn {
         }
     }
 
-    /// A reply of an earlier conversation; without ids it is tokenized anew.
-    pub fn restored(id: TurnId, content: &str, ids: Option<Vec<TokenId>>, seed: u32) -> Turn {
-        let mut turn = Turn::reply(id, 0, seed);
-        turn.content = content.to_string();
-        turn.text = printable(content);
-        if let Some(reply) = &mut turn.reply {
-            reply.finish = Some(FinishReason::Stop);
-            reply.known = ids.is_some();
-            reply.ids = ids.unwrap_or_default();
+    /// Something said in an earlier conversation. Where `same` is false its ids are another model's: the
+    /// text is tokenized anew.
+    pub fn restored(id: TurnId, kept: &StoredTurn, same: bool) -> Turn {
+        let mut turn = Turn::user(id, &kept.content);
+        if same {
+            turn.text = printable(kept.shown.as_ref().unwrap_or(&kept.content));
+            let marks = kept.marks();
+            let fits = marks.iter().all(|mark| turn.text.is_char_boundary(mark.end));
+            turn.marks = if fits { marks } else { Vec::new() };
         }
-        turn
+        if kept.role() != Some(Role::Assistant) {
+            return turn;
+        }
+        let seed = kept.seed.unwrap_or_default();
+        let mut restored = Turn::reply(id, turn.marks.first().map_or(0, |mark| mark.token), seed);
+        if let Some(reply) = &mut restored.reply {
+            reply.finish = Some(kept.finish.unwrap_or_else(|| kept.guessed_finish()));
+            reply.known = same && kept.ids.is_some();
+            reply.score = kept.score();
+            if reply.known {
+                reply.ids = kept.ids.clone().unwrap_or_default();
+                reply.end = kept.end;
+                reply.logprobs = kept.logprobs.clone();
+            }
+        }
+        restored.content = turn.content;
+        restored.text = turn.text;
+        restored.marks = turn.marks;
+        restored
     }
 
     /// The model is another one: text stays, ids don't.
@@ -122,6 +147,8 @@ impl Turn {
         if let Some(reply) = &mut self.reply {
             reply.known = false;
             reply.ids.clear();
+            reply.logprobs.clear();
+            reply.end = None;
         }
     }
 
@@ -181,11 +208,13 @@ impl Turn {
         if let Some(logprob) = step.logprob() {
             reply.score.add(logprob, vocab.text_length(step.id));
         }
+        reply.logprobs.push(step.logprob().filter(|logprob| logprob.is_finite()));
         reply.timing.decode_tokens += 1;
         reply.timing.decode = elapsed;
         let token = reply.first + self.marks.len();
         if vocab.ends_generation(step.id) {
             // Shown as the step it is, but no part of what was said.
+            reply.end = Some(step.id);
             let rest = reply.assembler.finish();
             self.content.push_str(&rest);
             self.text.push_str(&rest);

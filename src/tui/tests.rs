@@ -556,3 +556,29 @@ fn another_model_is_loaded_in_place() {
     harness.send(Msg::Engine(ready));
     assert_eq!(harness.state.session.turns().len(), 4);
 }
+
+#[test]
+fn a_loaded_conversation_can_be_walked_with_its_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("talk.json").display().to_string();
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys(&format!("hi<Enter>/save {file}<Enter>"));
+    let walked = |harness: &mut Harness| -> Vec<String> {
+        (0..harness.state.session.trace().len())
+            .map(|_| {
+                harness.keys("<Left>");
+                harness
+                    .screen()
+                    .lines()
+                    .map(|line| line.chars().skip(66).collect::<String>())
+                    .take(35)
+                    .collect()
+            })
+            .collect()
+    };
+    let before = walked(&mut harness);
+    assert!(before[0].contains("␣Paris"), "{}", before[0]);
+    let mut other = Harness::new(120, 36, vec![]);
+    other.keys(&format!("/load {file}<Enter>"));
+    assert_eq!(walked(&mut other), before);
+}

@@ -177,6 +177,7 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     let parsed = command::parse(text);
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
+    let changes_all = clears || matches!(parsed, Some(Ok(command::Command::Load(..))));
     let outcome = match parsed {
         Some(Ok(command)) => state.session.execute(command),
         Some(Err(error)) => Err(SessionError::from(error)),
@@ -187,6 +188,8 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         Ok(outcomes) => {
             if clears {
                 state.transcript.clear();
+            }
+            if changes_all {
                 state.live();
             }
             state.transcript.follow();

@@ -1,0 +1,204 @@
+//! Files that a person names while the program runs: conversations, exports, histories.
+//!
+//! Owns how they are written: as a whole or not at all, private, through links, and never over another
+//! file unless that is meant. Pipes and devices are written to as they are. Knows nothing of what is in
+//! them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+use crate::bounded::{self, Bound};
+
+/// Links that are followed before a chain of them counts as a ring.
+const LINKS: usize = 40;
+/// How long a pipe may take nothing before it is given up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is done where there is a file already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays.
+    Keep,
+    /// It is replaced, once the new one is complete.
+    Replace,
+}
+
+/// Why a file was not written. What was there before is as it was.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// There is one already.
+    #[error("there is such a file already")]
+    Exists,
+    /// What the system says.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The file a person names: `~` and `~/…` are below the home folder.
+pub fn named(text: &str) -> PathBuf {
+    expand(text, std::env::home_dir())
+}
+
+fn expand(text: &str, home: Option<PathBuf>) -> PathBuf {
+    match (text.strip_prefix('~'), home) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// The bytes of a regular file. A pipe or a device is refused at once: it might never end, or never begin.
+///
+/// # Errors
+/// What the system says, or which kind of file it is, or its bound.
+pub fn read(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
+    // A pipe that nobody writes to would not even open.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(refused(ErrorKind::InvalidInput, format!("a {}, no file", kind(meta.file_type()))));
+    }
+    if meta.len() > most.0 {
+        return Err(refused(ErrorKind::FileTooLarge, bounded::too_large(most)));
+    }
+    bounded::bytes(file, most)
+}
+
+/// Writes a file as a whole or not at all. A new one can be read by its owner alone; one that is replaced
+/// keeps its mode.
+///
+/// # Errors
+/// [`WriteError`], and those of `content`.
+pub fn write(
+    path: &Path,
+    existing: Existing,
+    content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let path = &followed(path)?;
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let file = complete(path, content)?;
+            file.persist_noclobber(path).map(drop).map_err(|error| match error.error.kind() {
+                ErrorKind::AlreadyExists => WriteError::Exists,
+                _ => plain(error.error).into(),
+            })
+        }
+        Err(error) => Err(error.into()),
+        Ok(meta) if meta.is_dir() => Err(refused(ErrorKind::IsADirectory, "a folder, no file").into()),
+        Ok(meta) if !meta.is_file() => Ok(stream(path, meta.file_type().is_fifo(), content)?),
+        Ok(_) if existing == Existing::Keep => Err(WriteError::Exists),
+        Ok(meta) => {
+            // Whoever may not write the file may not replace it either.
+            OpenOptions::new().write(true).open(path)?;
+            let file = complete(path, content)?;
+            file.as_file().set_permissions(meta.permissions())?;
+            file.persist(path).map(drop).map_err(|error| plain(error.error).into())
+        }
+    }
+}
+
+/// Where a chain of links leads, whether or not there is something.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(to) => path = folder_of(&path).join(to),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(refused(ErrorKind::InvalidInput, "its links go round in a ring"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The whole content beside the place it is meant for, safely on the disk.
+fn complete(
+    path: &Path,
+    content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<NamedTempFile> {
+    let folder = folder_of(path);
+    let file = NamedTempFile::new_in(folder).map_err(|error| match fs::metadata(folder) {
+        Err(missing) if missing.kind() == ErrorKind::NotFound => {
+            refused(ErrorKind::NotFound, format!("there is no folder {}", folder.display()))
+        }
+        _ => plain(error),
+    })?;
+    let mut out = BufWriter::new(file.as_file());
+    content(&mut out)?;
+    out.flush()?;
+    drop(out);
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Writes to a pipe or a device.
+fn stream(
+    path: &Path,
+    pipe: bool,
+    content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) if pipe => refused(ErrorKind::BrokenPipe, "nobody reads this pipe"),
+        _ => error,
+    })?;
+    let mut out = BufWriter::new(Patient { file });
+    content(&mut out)?;
+    out.flush()
+}
+
+/// A pipe or device that may need a moment, but not for ever.
+struct Patient {
+    file: File,
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.file.write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline {
+                        return Err(refused(ErrorKind::TimedOut, "whoever reads this pipe takes no more"));
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn kind(of: fs::FileType) -> &'static str {
+    match () {
+        () if of.is_dir() => "folder",
+        () if of.is_fifo() => "pipe",
+        () if of.is_socket() => "socket",
+        () => "device",
+    }
+}
+
+fn refused(kind: ErrorKind, why: impl Into<String>) -> io::Error {
+    io::Error::new(kind, why.into())
+}
+
+/// The error without the name of a temporary file, which nobody asked for.
+fn plain(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source()).map(ToString::to_string);
+    inner.map_or_else(|| error.kind().into(), |text| io::Error::new(error.kind(), text))
+}
+
+#[cfg(test)]
+mod tests;
