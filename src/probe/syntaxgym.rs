@@ -1,14 +1,15 @@
 //! SyntaxGym's own files: sentences in regions, and predictions about the regions' surprisals.
 //!
-//! A region is scored with the white space before it; regions without text have a surprisal of 0. Values
-//! in formulas are in bits, as SyntaxGym has them, though only a formula with a constant can tell.
+//! Verdicts are those of syntaxgym-core. A region is scored with the white space before it, and a token
+//! counts to the region it begins in. Values in formulas are in bits.
 
 mod formula;
+mod metric;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::answer::Answers;
@@ -19,6 +20,7 @@ use super::item::{Item, Join, Piece, Prompt, Questions, Rules, Suite};
 use super::metrics::Metric;
 use crate::bounded::{self, WRITTEN};
 pub use formula::Formula;
+use metric::Metric as RegionMetric;
 
 #[derive(Deserialize)]
 struct File {
@@ -31,22 +33,13 @@ struct File {
 struct Meta {
     name: String,
     #[serde(default)]
-    metric: Metrics,
-}
-
-/// How a region's tokens become one value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metrics {
-    /// Σ surprisal.
-    #[default]
-    Sum,
-    /// Mean surprisal per token.
-    Mean,
+    metric: RegionMetric,
 }
 
 #[derive(Deserialize)]
 struct Prediction {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     formula: String,
 }
 
@@ -107,7 +100,8 @@ pub fn read(path: &Path) -> Result<Suite, InputError> {
 
 fn item(file: &File, entry: &Entry) -> Result<Item, String> {
     let mut pieces = Vec::new();
-    let mut places = HashMap::new();
+    // In the order of the text: sums over a condition are the same from run to run.
+    let mut places = IndexMap::new();
     for (prompt, condition) in entry.conditions.iter().enumerate() {
         let mut first = true;
         for region in &condition.regions {
@@ -140,11 +134,21 @@ fn item(file: &File, entry: &Entry) -> Result<Item, String> {
             .map(|(_, place)| *place)
             .collect();
         match (found.is_empty(), region) {
-            (true, Some(region)) => Err(format!("condition {condition} has no region {region}")),
+            (true, Some(_)) => {
+                let numbers: Vec<String> = places
+                    .keys()
+                    .filter(|(_, name)| name == condition)
+                    .map(|(number, _)| number.to_string())
+                    .collect();
+                Err(format!("condition {condition} has no such region: it has {}", numbers.join(", ")))
+            }
             _ => Ok(found),
         }
     };
     let formulas = file.predictions.iter().map(|prediction| {
+        if let Some(kind) = prediction.kind.as_deref().filter(|kind| *kind != "formula") {
+            return Err(format!("a prediction's type must be formula, not {kind:?}"));
+        }
         Formula::parse(&prediction.formula, file.meta.metric, &find)
             .map_err(|reason| format!("`{}`: {reason}", prediction.formula))
     });
@@ -177,53 +181,4 @@ pub fn judge(questions: &Questions, answers: &Answers) -> Vec<Verdict> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_text(text: &str) -> Result<Suite, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.json");
-        std::fs::write(&path, text).unwrap();
-        read(&path).map_err(|error| error.reason)
-    }
-
-    fn file(formula: &str) -> String {
-        serde_json::json!({
-            "meta": {"name": "n", "metric": "sum"},
-            "predictions": [{"type": "formula", "formula": formula}],
-            "items": [{"item_number": 1, "conditions": [
-                {"condition_name": "a", "regions": [
-                    {"region_number": 1, "content": ""},
-                    {"region_number": 2, "content": "The"},
-                    {"region_number": 3, "content": "cat"},
-                ]},
-                {"condition_name": "b", "regions": [{"region_number": 3, "content": "dog"}]},
-            ]}],
-        })
-        .to_string()
-    }
-
-    #[test]
-    fn regions_carry_the_space_before_them() {
-        let suite = read_text(&file("(3;%a%) < (3;%b%)")).unwrap();
-        let pieces: Vec<_> = suite.items[0]
-            .questions
-            .pieces
-            .iter()
-            .map(|piece| (piece.name.as_str(), piece.text.as_str()))
-            .collect();
-        assert_eq!(pieces, [("a/1", ""), ("a/2", "The"), ("a/3", " cat"), ("b/3", "dog")]);
-        assert!(suite.informational);
-    }
-
-    #[test]
-    fn what_a_formula_names_must_be_there() {
-        let error = |formula| read_text(&file(formula)).unwrap_err();
-        assert_eq!(
-            error("(3;%ab%) < (3;%b%)"),
-            "item 1: `(3;%ab%) < (3;%b%)`: there is no condition ab; did you mean a?"
-        );
-        assert_eq!(error("(4;%a%) < 1"), "item 1: `(4;%a%) < 1`: condition a has no region 4");
-        assert!(read_text("{}").unwrap_err().contains("must be one of SyntaxGym's"));
-    }
-}
+mod tests;

@@ -1,9 +1,13 @@
-//! Predictions: comparisons of surprisals, joined by and and or.
+//! Predictions: comparisons of regions' surprisals, joined by and and or.
 //!
-//! From loosest to tightest: `|`, `&`, one of `<` `>` `=`, `+` `-`, `*` `/`. `(6;%a%)` is region 6 of
-//! condition a, `(*;%a%)` the whole of it. Round and square brackets group alike.
+//! Read and evaluated as `prediction.py` of syntaxgym-core does it. `(6;%a%)` is region 6 of condition a,
+//! `(*;%a%)` the sum of all of its regions. From tightest to loosest: `+` `-`; `<` `>` `=`; `&` `|`. Each
+//! group is of one rank and goes from left to right, so `x | y & z` is `(x | y) & z`; of several
+//! comparisons in a row only the first counts. `=` holds within 0.001 + 0.00001 times the right side.
+//! `&` and `|` give one of their operands, as Python's do. Square brackets group as round ones do, and
+//! `*` `/` bind tightest: syntaxgym-core has neither.
 
-use super::Metrics;
+use super::metric::Metric;
 use crate::probe::answer::Scored;
 use crate::probe::expect::Verdict;
 use crate::probe::expect::quantity::shown;
@@ -11,13 +15,17 @@ use crate::probe::item::Piece;
 
 /// Brackets in brackets that are read.
 const MAX_DEPTH: usize = 100;
+/// What `=` allows for, relative to the right side and in bits.
+const EQUALITY: (f64, f64) = (1e-5, 1e-3);
 
 /// A prediction about an item's pieces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formula {
     text: String,
-    metric: Metrics,
+    metric: Metric,
     root: Node,
+    /// Whether comparisons were left out that do not count.
+    drops: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -27,89 +35,81 @@ enum Node {
     Binary(char, Box<Node>, Box<Node>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Value {
-    Number(f64),
-    Truth(bool),
-}
-
-/// Finds the pieces that a region (or all) of a condition has.
+/// Finds the pieces that a region (or all) of a condition has, in the order of the text.
 type Find<'a> = &'a dyn Fn(Option<u64>, &str) -> Result<Vec<usize>, String>;
 
 impl Formula {
     /// Reads a formula.
     ///
     /// # Errors
-    /// What is no formula, has no truth value, or names what is not there.
-    pub fn parse(text: &str, metric: Metrics, find: Find) -> Result<Formula, String> {
-        let mut parser = Parser { text, rest: text, find, depth: 0 };
+    /// What is no formula, compares nothing, or names what is not there.
+    pub fn parse(text: &str, metric: Metric, find: Find) -> Result<Formula, String> {
+        let mut parser = Parser { text, rest: text, find, depth: 0, drops: false };
         let root = parser.level(0)?;
         parser.space();
         if !parser.rest.is_empty() {
             return Err(format!("what is `{}`?", parser.rest));
         }
-        let formula = Formula { text: text.to_string(), metric, root };
-        match formula.value(&formula.root, &|_| Some(1.0))? {
-            Some(Value::Truth(_)) => Ok(formula),
-            _ => Err("a prediction must compare something".to_string()),
+        if !root.is_truth() {
+            return Err("a prediction must compare something".to_string());
         }
+        Ok(Formula { text: text.to_string(), metric, root, drops: parser.drops })
     }
 
     /// Evaluates it on scored pieces.
     pub fn judge(&self, scored: &[Option<&Scored>], pieces: &[Piece]) -> Verdict {
-        let bits = |index: usize| self.bits(scored.get(index).copied().flatten(), pieces.get(index)?);
-        let value = self.value(&self.root, &|indices| indices.iter().map(|index| bits(*index)).sum());
+        let value = |index: usize| self.region(index, scored, pieces);
         let mut used = Vec::new();
         self.root.pieces(&mut used);
         let mut found: Vec<String> = Vec::new();
         for index in used {
             let name = pieces.get(index).map_or("", |piece| &piece.name);
-            let line = format!("{name} = {} bit", shown(bits(index)));
+            let bits = value(index);
+            let figure = shown(Some(bits).filter(|bits| !bits.is_nan()));
+            let first_of_all =
+                scored.get(index).copied().flatten().and_then(|scored| scored.logprobs.first());
+            let note = if first_of_all == Some(&None) { " (first token without context: 0)" } else { "" };
+            let line = format!("{name} = {figure} bit{note}");
             if !found.contains(&line) {
                 found.push(line);
             }
         }
-        let passed = matches!(value, Ok(Some(Value::Truth(true))));
+        if self.drops {
+            found.push("of comparisons in a row only the first counts".to_string());
+        }
+        let passed = self.root.value(&value) != 0.0;
         Verdict { text: self.text.clone(), passed, found: found.join(", "), informational: false }
     }
 
-    /// A piece's surprisal; 0 for one without text, `None` where no token of it has context.
-    fn bits(&self, scored: Option<&Scored>, piece: &Piece) -> Option<f64> {
+    /// A region's figure in bits, over the surprisals of its tokens. A token without context counts 0, and
+    /// so does a BOS, which belongs to the sentence's first region. Not a number where nothing is known.
+    fn region(&self, index: usize, scored: &[Option<&Scored>], pieces: &[Piece]) -> f64 {
+        let Some(piece) = pieces.get(index) else { return f64::NAN };
         if piece.text.is_empty() {
-            return Some(0.0);
+            return self.metric.of(&[]);
         }
-        let nats = match self.metric {
-            Metrics::Sum => scored?.sum().map(|sum| -sum),
-            Metrics::Mean => scored?.mean_surprisal(),
+        let Some(scored) = scored.get(index).copied().flatten() else { return f64::NAN };
+        let begins =
+            pieces[..index].iter().all(|other| other.prompt != piece.prompt || other.text.is_empty());
+        let has_bos = begins && matches!(scored.logprobs.first(), Some(Some(_)));
+        let bits = |logprob: &Option<f32>| {
+            logprob.map_or(0.0, |logprob| 0.0 - f64::from(logprob) / std::f64::consts::LN_2)
         };
-        nats.map(|nats| nats / std::f64::consts::LN_2)
-    }
-
-    /// The value of a part; `None` where a piece has none.
-    fn value(&self, node: &Node, of: &dyn Fn(&[usize]) -> Option<f64>) -> Result<Option<Value>, String> {
-        let (operator, left, right) = match node {
-            Node::Pieces(indices) => return Ok(of(indices).map(Value::Number)),
-            Node::Number(number) => return Ok(Some(Value::Number(*number))),
-            Node::Binary(operator, left, right) => (*operator, self.value(left, of)?, self.value(right, of)?),
-        };
-        let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
-        let value = match (operator, left, right) {
-            ('|', Value::Truth(a), Value::Truth(b)) => Value::Truth(a || b),
-            ('&', Value::Truth(a), Value::Truth(b)) => Value::Truth(a && b),
-            ('<', Value::Number(a), Value::Number(b)) => Value::Truth(a < b),
-            ('>', Value::Number(a), Value::Number(b)) => Value::Truth(a > b),
-            ('=', Value::Number(a), Value::Number(b)) => Value::Truth(a == b),
-            ('+', Value::Number(a), Value::Number(b)) => Value::Number(a + b),
-            ('-', Value::Number(a), Value::Number(b)) => Value::Number(a - b),
-            ('*', Value::Number(a), Value::Number(b)) => Value::Number(a * b),
-            ('/', Value::Number(a), Value::Number(b)) => Value::Number(a / b),
-            _ => return Err(format!("{operator} stands between a number and a comparison")),
-        };
-        Ok(Some(value))
+        let tokens = has_bos.then_some(0.0).into_iter().chain(scored.logprobs.iter().map(bits));
+        self.metric.of(&tokens.collect::<Vec<f64>>())
     }
 }
 
 impl Node {
+    /// Whether a comparison decides it.
+    fn is_truth(&self) -> bool {
+        match self {
+            Node::Binary('<' | '>' | '=', ..) => true,
+            Node::Binary('&' | '|', left, right) => left.is_truth() || right.is_truth(),
+            _ => false,
+        }
+    }
+
     fn pieces(&self, out: &mut Vec<usize>) {
         match self {
             Node::Pieces(indices) => out.extend(indices),
@@ -120,16 +120,46 @@ impl Node {
             }
         }
     }
+
+    /// Its value; true is 1 and false 0.
+    fn value(&self, of: &dyn Fn(usize) -> f64) -> f64 {
+        let (operator, left, right) = match self {
+            Node::Pieces(indices) => return indices.iter().map(|index| of(*index)).sum(),
+            Node::Number(number) => return *number,
+            Node::Binary(operator, left, right) => (*operator, left.value(of), right.value(of)),
+        };
+        match operator {
+            '|' if left != 0.0 => left,
+            '|' => right,
+            '&' if left != 0.0 => right,
+            '&' => left,
+            '<' => f64::from(left < right),
+            '>' => f64::from(left > right),
+            '=' => f64::from(is_close(left, right)),
+            '+' => left + right,
+            '-' => left - right,
+            '*' => left * right,
+            _ => left / right,
+        }
+    }
+}
+
+fn is_close(left: f64, right: f64) -> bool {
+    let (relative, absolute) = EQUALITY;
+    left == right || right.is_finite() && (left - right).abs() <= absolute + relative * right.abs()
 }
 
 /// Operators from the loosest to the tightest.
-const LEVELS: [&[char]; 5] = [&['|'], &['&'], &['<', '>', '='], &['+', '-'], &['*', '/']];
+const LEVELS: [&[char]; 4] = [&['&', '|'], &['<', '>', '='], &['+', '-'], &['*', '/']];
+/// The level of comparisons.
+const COMPARISON: usize = 1;
 
 struct Parser<'a> {
     text: &'a str,
     rest: &'a str,
     find: Find<'a>,
     depth: usize,
+    drops: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -140,6 +170,7 @@ impl<'a> Parser<'a> {
     fn level(&mut self, level: usize) -> Result<Node, String> {
         let Some(operators) = LEVELS.get(level) else { return self.operand() };
         let mut left = self.level(level + 1)?;
+        let mut first = true;
         loop {
             self.space();
             let Some(operator) = self.rest.chars().next().filter(|c| operators.contains(c)) else {
@@ -147,7 +178,15 @@ impl<'a> Parser<'a> {
             };
             self.rest = &self.rest[1..];
             let right = self.level(level + 1)?;
-            left = Node::Binary(operator, Box::new(left), Box::new(right));
+            if level > COMPARISON && (left.is_truth() || right.is_truth()) {
+                return Err(format!("{operator} needs numbers, and a comparison is none"));
+            }
+            if level == COMPARISON && !first {
+                self.drops = true;
+            } else {
+                left = Node::Binary(operator, Box::new(left), Box::new(right));
+            }
+            first = false;
         }
     }
 
@@ -179,30 +218,36 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `(6;%a%)`, if that stands here.
+    /// `(6;%a%)`, if that stands here. A name in percent signs may hold anything but them.
     fn region(&mut self) -> Result<Option<Node>, String> {
-        let Some((inside, rest)) = self.rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
+        let Some((number, rest)) = self.rest.strip_prefix('(').and_then(|rest| rest.split_once(';')) else {
             return Ok(None);
         };
-        let Some((number, condition)) = inside.split_once(';').filter(|_| !inside.contains('(')) else {
+        let number = number.trim();
+        if number.contains(['(', ')', '%']) {
             return Ok(None);
+        }
+        let name = rest.trim_start().strip_prefix('%').and_then(|rest| rest.split_once('%'));
+        let closed = name.and_then(|(name, rest)| Some((name.trim(), rest.trim_start().strip_prefix(')')?)));
+        let Some((condition, rest)) = closed else {
+            let inside = rest.split_once(')').map_or(rest, |(inside, _)| inside);
+            return Err(format!("({number};{inside}) should be (region;%condition%)"));
         };
-        let condition = condition.trim();
-        let condition = condition.strip_prefix('%').and_then(|name| name.strip_suffix('%'));
-        let condition = condition.ok_or_else(|| format!("({inside}) should be (region;%condition%)"))?;
-        let number = match number.trim() {
+        let region = match number {
             "*" => None,
-            digits => Some(digits.parse().map_err(|_| format!("{digits} is no number of a region"))?),
+            digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // A number beyond all numbers is one that no region has.
+                Some(digits.parse().unwrap_or(u64::MAX))
+            }
+            other => return Err(format!("{other:?} is no number of a region")),
         };
         self.rest = rest;
-        Ok(Some(Node::Pieces((self.find)(number, condition)?)))
+        Ok(Some(Node::Pieces((self.find)(region, condition)?)))
     }
 
+    /// As Python writes them: `2`, `-1.5`, `.5`, `1e-3`.
     fn number(&mut self) -> Result<Node, String> {
-        let unsigned = self.rest.strip_prefix('-').unwrap_or(self.rest);
-        let sign = self.rest.len() - unsigned.len();
-        let digits = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
-        let (number, rest) = self.rest.split_at(sign + digits);
+        let (number, rest) = self.rest.split_at(number_length(self.rest));
         let value = number.parse().map_err(|_| match self.rest {
             "" => "something is missing at the end".to_string(),
             rest => format!("what is `{rest}`?"),
@@ -212,56 +257,24 @@ impl<'a> Parser<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::score::Score;
-
-    fn parse(text: &str) -> Result<Formula, String> {
-        // Regions are pieces of the same number.
-        let find =
-            |region: Option<u64>, _: &str| Ok(region.map_or(vec![0, 1, 2], |region| vec![region as usize]));
-        Formula::parse(text, Metrics::Sum, &find)
+/// Bytes of the number at the beginning of a text.
+fn number_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let sign = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
+    let whole = digits(sign);
+    let end = if bytes.get(whole) == Some(&b'.') { digits(whole + 1) } else { whole };
+    if whole == sign && end <= sign + 1 {
+        return 0;
     }
-
-    /// Pieces of 1, 2 and 4 bits.
-    fn holds(text: &str) -> bool {
-        let scored: Vec<Scored> = [1.0, 2.0, 4.0]
-            .map(|bits: f32| {
-                let mut score = Score::default();
-                score.add(-bits * std::f32::consts::LN_2, 1);
-                Scored { score, ..Scored::default() }
-            })
-            .into();
-        let pieces: Vec<Piece> =
-            (0..3).map(|i| Piece { name: i.to_string(), text: "x".to_string(), prompt: 0 }).collect();
-        let scored: Vec<Option<&Scored>> = scored.iter().map(Some).collect();
-        parse(text).unwrap().judge(&scored, &pieces).passed
-    }
-
-    #[test]
-    fn operators_bind_as_they_should() {
-        assert!(holds("(0;%a%) < (1;%a%)"));
-        assert!(!holds("[ (0;%a%) < (1;%a%) ] & [(2;%a%)<(1;%a%)]"));
-        assert!(holds("(2;%a%) < (1;%a%) | (0;%a%) < (1;%a%)"));
-        assert!(holds("(2;%a%) > (1;%a%) + (0;%a%)"));
-        assert!(holds("((0;%a%) + (1;%a%)) * 2 > (2;%a%) - -1"));
-        assert!(holds("(*;%a%) > 6.9 & (*;%a%) < 7.1"));
-    }
-
-    #[test]
-    fn what_is_no_prediction_is_refused() {
-        for (text, reason) in [
-            ("(0;%a%) <", "something is missing at the end"),
-            ("(0;%a%)", "a prediction must compare something"),
-            ("[(0;%a%) < 1", "a ] is missing"),
-            ("(0;a) < 1", "should be (region;%condition%)"),
-            ("(0;%a%) < 1 x", "what is `x`?"),
-            ("((0;%a%) < 1) + 2 > 1", "+ stands between"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(reason), "{text}: {error}");
+    if matches!(bytes.get(end), Some(b'e' | b'E')) && whole > sign {
+        let sign = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        if bytes.get(sign).is_some_and(u8::is_ascii_digit) {
+            return digits(sign);
         }
-        assert!(parse(&"(".repeat(100_000)).unwrap_err().contains("too many brackets"));
     }
+    end
 }
+
+#[cfg(test)]
+mod tests;
