@@ -11,6 +11,7 @@ pub mod compare;
 pub mod dataset;
 pub mod error;
 pub mod expect;
+pub mod interval;
 pub mod item;
 pub mod load;
 pub mod metrics;

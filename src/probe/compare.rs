@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::interval::{self, Interval, NoInterval, Weighted};
 use super::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use super::stats;
 
@@ -68,10 +69,13 @@ pub struct Difference {
     pub other: f64,
     /// other − first.
     pub difference: f64,
-    /// Lower end of the difference's 95 % interval, from resampling items; null for one item.
+    /// Lower end of the difference's 95 % interval.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
+    /// Why there is no interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_interval: Option<NoInterval>,
     /// Whether it is worse than the tolerance allows; not there where nothing is judged by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regressed: Option<bool>,
@@ -98,10 +102,13 @@ pub enum Figure {
 pub struct Divergence {
     /// Nats per token.
     pub nats: f64,
-    /// Lower end of its 95 % interval, from resampling tokens.
+    /// Lower end of its 95 % interval, over the texts it was measured on.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
+    /// Why there is no interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_interval: Option<NoInterval>,
     /// Tokens.
     pub tokens: usize,
 }
@@ -128,7 +135,7 @@ impl Figure {
     }
 
     /// Its value for an item, and how much that weighs.
-    fn of(self, item: &ItemOutcome) -> Option<(f64, f64)> {
+    fn of(self, item: &ItemOutcome) -> Option<Weighted> {
         let share = |holds: bool| (f64::from(u8::from(holds)), 1.0);
         match self {
             Figure::Passed => item.passed.map(share),
@@ -145,12 +152,19 @@ impl Figure {
 }
 
 impl Divergence {
-    /// Of the divergences at some tokens; `None` where there is none.
-    pub fn of(values: &[f64]) -> Option<Divergence> {
-        let nats = stats::mean(values)?;
-        let interval = stats::bootstrap_interval(values);
-        let (low, high) = (interval.map(|(low, _)| low), interval.map(|(_, high)| high));
-        Some(Divergence { nats, low, high, tokens: values.len() })
+    /// Of the divergences at each text's tokens; `None` where there is none. Tokens of one text have much
+    /// in common, so the interval is over the texts.
+    pub fn of(texts: &[Vec<f64>]) -> Option<Divergence> {
+        let nats = stats::mean(&texts.concat())?;
+        let means = texts.iter().filter_map(|values| Some((stats::mean(values)?, values.len() as f64)));
+        let interval = interval::of_mean(&means.collect::<Vec<_>>());
+        Some(Divergence {
+            nats,
+            low: interval.ok().map(|(low, _)| low),
+            high: interval.ok().map(|(_, high)| high),
+            no_interval: interval.err(),
+            tokens: texts.iter().map(Vec::len).sum(),
+        })
     }
 }
 
@@ -250,7 +264,7 @@ fn turned(pairs: &[(&ItemOutcome, &ItemOutcome)], passed: bool) -> Vec<String> {
 
 impl Difference {
     fn new(figure: Figure, pairs: &[(&ItemOutcome, &ItemOutcome)]) -> Option<Difference> {
-        let values: Vec<[(f64, f64); 2]> = pairs
+        let values: Vec<[Weighted; 2]> = pairs
             .iter()
             .filter_map(|(first, other)| Some([figure.of(first)?, figure.of(other)?]))
             .filter(|pair| pair.iter().all(|(value, _)| value.is_finite()))
@@ -258,26 +272,24 @@ impl Difference {
         if values.is_empty() {
             return None;
         }
-        let mean = |side: usize, places: &mut dyn Iterator<Item = usize>| {
-            let (sum, weight) = places.fold((0.0, 0.0), |(sum, weight), i| {
-                let (value, heavy) = values[i][side];
-                (sum + value * heavy, weight + heavy)
+        let mean = |side: usize| {
+            let (sum, weight) = values.iter().fold((0.0, 0.0), |(sum, all), pair| {
+                let (value, weight) = pair[side];
+                (sum + value * weight, all + weight)
             });
             sum / weight
         };
-        let all = |side| mean(side, &mut (0..values.len()));
-        let interval = stats::resampled(values.len(), |drawn| {
-            mean(1, &mut drawn.iter().copied()) - mean(0, &mut drawn.iter().copied())
-        });
-        let (first, other) = (all(0), all(1));
+        let interval = interval(figure, &values);
+        let (first, other) = (mean(0), mean(1));
         Some(Difference {
             figure,
             items: values.len(),
             first,
             other,
             difference: other - first,
-            low: interval.map(|(low, _)| low),
-            high: interval.map(|(_, high)| high),
+            low: interval.ok().map(|(low, _)| low),
+            high: interval.ok().map(|(_, high)| high),
+            no_interval: interval.err(),
             regressed: None,
         })
     }
@@ -286,6 +298,15 @@ impl Difference {
     pub fn sentence(&self) -> String {
         format!("{} was {:.4} and is {:.4}", self.figure.name(), self.first, self.other)
     }
+}
+
+/// The 95 % interval of a figure's difference over items in two runs.
+fn interval(figure: Figure, values: &[[Weighted; 2]]) -> Interval {
+    if !matches!(figure, Figure::Passed | Figure::Acc) {
+        return interval::of_difference(values);
+    }
+    let turned = |to: f64| values.iter().filter(|[(first, _), (other, _)]| other - first == to).count();
+    interval::of_paired_shares(turned(-1.0), turned(1.0), values.len())
 }
 
 #[cfg(test)]

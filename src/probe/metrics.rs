@@ -8,6 +8,7 @@ mod agreement;
 use indexmap::IndexMap;
 
 use super::choose::Reduction;
+use super::interval;
 use super::item::{Gold, Suite};
 use super::outcome::ItemOutcome;
 use super::python_random::PythonRandom;
@@ -85,8 +86,9 @@ impl Metric {
 pub fn names() -> Vec<String> {
     let mut names = Vec::new();
     for reduction in Reduction::ALL {
-        names.push(reduction.name().to_string());
-        names.push(format!("{}_stderr", reduction.name()));
+        let name = reduction.name();
+        names.push(name.to_string());
+        names.extend(["stderr", "low", "high"].map(|end| format!("{name}_{end}")));
     }
     let others = [
         "brier_score",
@@ -99,6 +101,8 @@ pub fn names() -> Vec<String> {
         "difference_low",
         "difference_high",
         "greedy_match",
+        "greedy_match_low",
+        "greedy_match_high",
         "prevalence",
         "prevalence_low",
         "prevalence_high",
@@ -133,9 +137,28 @@ impl Table<'_> {
         self.figures.insert(name.to_string(), value.filter(|value| value.is_finite()));
     }
 
+    /// A figure and its standard error, which values that are all alike don't have.
     fn put_with_error(&mut self, name: &str, value: Option<f64>, error: Option<f64>) {
+        let known = value.filter(|value| value.is_finite());
         self.put(name, value);
-        self.put(&format!("{name}_stderr"), error);
+        self.put(
+            &format!("{name}_stderr"),
+            known.and_then(|value| error.filter(|error| *error > value.abs() * 1e-9)),
+        );
+    }
+
+    /// The share of items of which something holds: its standard error as the harness has it, and the
+    /// interval of Wilson, which is right for few items too.
+    fn put_share(&mut self, name: &str, holds: &[bool]) {
+        let values: Vec<f64> = holds.iter().map(|holds| f64::from(*holds)).collect();
+        self.put_with_error(name, stats::mean(&values), stats::standard_error(&values));
+        self.put_wilson(name, Share { hits: holds.iter().filter(|holds| **holds).count(), n: holds.len() });
+    }
+
+    fn put_wilson(&mut self, name: &str, share: Share) {
+        let ends = (share.n > 0).then(|| share.interval());
+        self.put(&format!("{name}_low"), ends.map(|(low, _)| low));
+        self.put(&format!("{name}_high"), ends.map(|(_, high)| high));
     }
 
     fn gold(&self, item: &ItemOutcome) -> Gold {
@@ -163,8 +186,8 @@ impl Table<'_> {
                 );
             }
             Metric::ExactMatch => {
-                let hits: Vec<f64> = self.items.iter().map(|item| self.exact(item)).collect();
-                self.put_with_error(name, stats::mean(&hits), stats::standard_error(&hits));
+                let hits: Vec<bool> = self.items.iter().map(|item| self.exact(item)).collect();
+                self.put_share(name, &hits);
             }
             Metric::BrierScore => {
                 let value = agreement::brier(&self.shares());
@@ -175,20 +198,20 @@ impl Table<'_> {
     }
 
     fn accuracy(&mut self, reduction: Reduction) {
-        let right: Vec<f64> = self
+        let right: Vec<bool> = self
             .items
             .iter()
             .filter_map(|item| match (self.gold(item), item.choices.as_slice()) {
-                (Gold::None, [only]) => Some(f64::from(only.is_greedy)),
-                (gold, _) => item.is_right(&gold, reduction).map(f64::from),
+                (Gold::None, [only]) => Some(only.is_greedy),
+                (gold, _) => item.is_right(&gold, reduction),
             })
             .collect();
-        self.put_with_error(reduction.name(), stats::mean(&right), stats::standard_error(&right));
+        self.put_share(reduction.name(), &right);
     }
 
     fn predictions(&mut self) {
-        let all: Vec<f64> = self.items.iter().filter_map(|item| item.passed).map(f64::from).collect();
-        self.put_with_error("acc", stats::mean(&all), stats::standard_error(&all));
+        let all: Vec<bool> = self.items.iter().filter_map(|item| item.passed).collect();
+        self.put_share("acc", &all);
         let most = self.items.iter().map(|item| item.predictions.len()).max().unwrap_or(0);
         for i in (0..most).filter(|_| most > 1) {
             let one: Vec<f64> = self
@@ -227,10 +250,9 @@ impl Table<'_> {
         self.items.iter().filter_map(|item| Some((self.gold(item).first()?, item.best.acc?))).collect()
     }
 
-    fn exact(&self, item: &ItemOutcome) -> f64 {
+    fn exact(&self, item: &ItemOutcome) -> bool {
         let gold = self.gold(item);
-        let greedy = item.choices.iter().enumerate().any(|(i, choice)| gold.holds(i) && choice.is_greedy);
-        f64::from(greedy)
+        item.choices.iter().enumerate().any(|(i, choice)| gold.holds(i) && choice.is_greedy)
     }
 
     /// Each item's choices as shares of their common probability, with the right one.
@@ -300,27 +322,27 @@ impl Table<'_> {
         if differences.is_empty() {
             return;
         }
-        let interval = stats::bootstrap_interval(&differences);
+        let weighted: Vec<_> = differences.iter().map(|difference| (*difference, 1.0)).collect();
+        let interval = interval::of_mean(&weighted).ok();
         self.put("difference", stats::mean(&differences));
         self.put("difference_low", interval.map(|(low, _)| low));
         self.put("difference_high", interval.map(|(_, high)| high));
     }
 
     fn generated(&mut self) {
-        let greedy: Vec<f64> =
-            self.items.iter().filter_map(|item| item.greedy.as_ref()?.matches).map(f64::from).collect();
+        let greedy: Vec<bool> = self.items.iter().filter_map(|item| item.greedy.as_ref()?.matches).collect();
         if !greedy.is_empty() {
-            self.put("greedy_match", stats::mean(&greedy));
+            let share = Share { hits: greedy.iter().filter(|matches| **matches).count(), n: greedy.len() };
+            self.put("greedy_match", Some(share.share()));
+            self.put_wilson("greedy_match", share);
         }
         let samples: Vec<_> = self.items.iter().flat_map(|item| &item.samples).collect();
         let counted: Vec<_> = samples.iter().filter_map(|sample| Some((sample.matched?, sample.n))).collect();
         if !counted.is_empty() {
             let (hits, n) = counted.iter().fold((0, 0), |(hits, n), (more, of)| (hits + more, n + of));
             let share = Share { hits, n };
-            let (low, high) = share.interval();
             self.put("prevalence", Some(share.share()));
-            self.put("prevalence_low", Some(low));
-            self.put("prevalence_high", Some(high));
+            self.put_wilson("prevalence", share);
         }
         let agreements: Vec<f64> = samples.iter().filter_map(|sample| sample.agreement).collect();
         if !agreements.is_empty() {
@@ -348,12 +370,15 @@ fn resampled(n: usize, figure: impl Fn(&[usize]) -> Option<f64> + Sync) -> Optio
             })
             .collect()
     };
+    // Workers take rounds in a row: the order of the values, and with it their sum, is always the same.
     let workers = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    let each = ROUNDS.div_ceil(workers);
     let values: Vec<f64> = std::thread::scope(|scope| {
         let round = &round;
-        let handles: Vec<_> = (0..workers)
-            .map(|worker| {
-                scope.spawn(move || (worker..ROUNDS).step_by(workers as usize).flat_map(round).collect())
+        let handles: Vec<_> = (0..ROUNDS)
+            .step_by(each as usize)
+            .map(|first| {
+                scope.spawn(move || (first..ROUNDS.min(first + each)).flat_map(round).collect::<Vec<f64>>())
             })
             .collect();
         handles.into_iter().flat_map(|handle| handle.join().unwrap_or_else(|_| Vec::new())).collect()

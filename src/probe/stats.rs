@@ -1,19 +1,13 @@
-//! The arithmetic of samples: intervals, agreement, resampling. No model, no I/O.
+//! The arithmetic of samples: shares, means, agreement. No model, no I/O.
 
 use std::collections::HashMap;
-
-use rand_mt::Mt;
 
 use super::answer::{Answers, Reply, Scored};
 use super::item::{Ask, Questions};
 use crate::jinja::pattern;
 
 /// Two-sided 95 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
-/// Draws of an interval by resampling.
-const DRAWS: usize = 2000;
-/// Seed of everything that is resampled, so that a report can be repeated.
-const SEED: u32 = 1;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// A share of a number of trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,36 +77,6 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
 /// Standard error of a mean; `None` for fewer than two values.
 pub fn standard_error(values: &[f64]) -> Option<f64> {
     Some(standard_deviation(values)? / (values.len() as f64).sqrt())
-}
-
-/// The 95 % interval of the mean by resampling the values; `None` for fewer than two.
-pub fn bootstrap_interval(values: &[f64]) -> Option<(f64, f64)> {
-    let finite = values.iter().all(|value| value.is_finite());
-    let mean = |drawn: &[usize]| drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64;
-    resampled(values.len(), mean).filter(|_| finite)
-}
-
-/// The 95 % interval of a statistic of `n` things (Efron's percentiles): it is given the places of as
-/// many, drawn with replacement, again and again. `None` for fewer than two.
-pub fn resampled(n: usize, statistic: impl Fn(&[usize]) -> f64) -> Option<(f64, f64)> {
-    if n < 2 {
-        return None;
-    }
-    let mut random = Mt::new(SEED);
-    let mut drawn = vec![0; n];
-    let mut values: Vec<f64> = (0..DRAWS)
-        .map(|_| {
-            drawn.iter_mut().for_each(|place| *place = below(&mut random, n));
-            statistic(&drawn)
-        })
-        .collect();
-    values.sort_by(f64::total_cmp);
-    Some((values[DRAWS * 25 / 1000], values[DRAWS - 1 - DRAWS * 25 / 1000]))
-}
-
-/// A whole number below a limit, evenly (to one part in 2³²).
-fn below(random: &mut Mt, limit: usize) -> usize {
-    ((u64::from(random.next_u32()) * limit as u64) >> 32) as usize
 }
 
 /// The probability of the target under each phrasing.
@@ -205,23 +169,6 @@ mod tests {
             prop_assert!(0.0 <= low && low <= share.share() + 1e-12);
             prop_assert!(share.share() - 1e-12 <= high && high <= 1.0);
         }
-
-        #[test]
-        fn a_resampled_interval_lies_between_the_extremes(values in prop::collection::vec(-9.0f64..9.0, 2..40)) {
-            let (low, high) = bootstrap_interval(&values).unwrap();
-            let all = Summary::of(&values).unwrap();
-            prop_assert!(all.min - 1e-9 <= low && low <= high && high <= all.max + 1e-9);
-        }
-    }
-
-    #[test]
-    fn an_interval_narrows_with_more_values() {
-        let few: Vec<f64> = (0..10).map(|i| f64::from(i % 2)).collect();
-        let many: Vec<f64> = (0..1000).map(|i| f64::from(i % 2)).collect();
-        let width = |values: &[f64]| bootstrap_interval(values).map(|(low, high)| high - low).unwrap();
-        // The theory: 2 · 1.96 · 0.5 / √n.
-        assert!((width(&few) - 0.6).abs() < 0.15 && (width(&many) - 0.062).abs() < 0.01);
-        assert_eq!(bootstrap_interval(&[1.0]), None);
     }
 
     fn sampled(texts: &[&str], pattern: &str) -> (Questions, Answers) {

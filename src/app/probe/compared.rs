@@ -94,7 +94,7 @@ pub(super) fn divergence(
     }
     let mut values = Vec::new();
     let ended = divergences(other, first, sequences, cancel, |some| {
-        values.extend(some.into_iter().map(f64::from));
+        values.push(some.into_iter().map(f64::from).collect());
     });
     match ended {
         Err(EngineError::Vocabulary { .. }) => Ok(None),

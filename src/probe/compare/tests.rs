@@ -42,8 +42,9 @@ fn figures_are_means_over_pairs() {
     assert_eq!((comparison.items(), comparison.suites[0].unpaired), (2, 1));
     let logprob = found(&comparison, Figure::Logprob);
     assert_eq!((logprob.first, logprob.other, logprob.difference), (-3.0, -3.75, -0.75));
-    assert_eq!((logprob.low, logprob.high), (Some(-1.0), Some(-0.5)));
-    assert_eq!(found(&comparison, Figure::Acc).difference, -0.5);
+    assert_eq!((logprob.low, logprob.no_interval), (None, Some(NoInterval::TooFew)));
+    let acc = found(&comparison, Figure::Acc);
+    assert_eq!((acc.difference, acc.low, acc.high), (-0.5, Some(-1.0), Some(1.0)));
     // 3 nats over four bytes.
     let bits = found(&comparison, Figure::BitsPerByte).first;
     assert!((bits - 3.0 / 4.0 / std::f64::consts::LN_2).abs() < 1e-12, "{bits}");
@@ -89,7 +90,8 @@ proptest! {
         prop_assert!(comparison.regressions.is_empty());
         for figure in &comparison.suites[0].figures {
             prop_assert_eq!(figure.difference, 0.0);
-            prop_assert!(figure.low.is_none_or(|low| low.abs() < 1e-9));
+            prop_assert!(figure.low.is_none_or(|low| low < 0.0));
+            prop_assert_eq!(figure.low.is_none(), figure.no_interval.is_some());
             prop_assert_eq!(figure.items, sums.len());
         }
     }

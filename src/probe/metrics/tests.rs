@@ -60,6 +60,33 @@ fn accuracy_and_its_error_are_the_harnesss() {
 }
 
 #[test]
+fn four_right_answers_have_an_interval_and_no_error_of_zero() {
+    let gold = |gold| Questions { gold, ..Questions::default() };
+    let suite =
+        suite_of(&[Metric::Accuracy(Reduction::Acc), Metric::ExactMatch], vec![gold(Gold::One(0)); 4]);
+    let items: Vec<ItemOutcome> =
+        (0..4).map(|i| outcome(i, vec![choice(-1.0, true), choice(-2.0, false)], Some(0))).collect();
+    let figures = figures(&suite, &items);
+    for name in ["acc", "exact_match"] {
+        assert_eq!((figures[name], figures[&format!("{name}_stderr")]), (Some(1.0), None));
+        // Wilson: 4 ÷ (4 + z²).
+        close(figures[&format!("{name}_low")], 0.510_109_163_545);
+        close(figures[&format!("{name}_high")], 1.0);
+    }
+}
+
+#[test]
+fn what_is_null_has_no_error_either() {
+    let suite = suite_of(&[Metric::Perplexity], vec![Questions::default(), Questions::default()]);
+    let impossible = ChoiceRecord { sum_logprob: None, ..choice(0.0, false) };
+    let items = [outcome(0, vec![impossible], None), outcome(1, vec![choice(-1.0, false)], None)];
+    let figures = figures(&suite, &items);
+    assert_eq!((figures["perplexity"], figures["perplexity_stderr"]), (None, None));
+    let one = suite_of(&[Metric::Perplexity], vec![Questions::default()]);
+    assert_eq!(super::figures(&one, &items[1..])["perplexity_stderr"], None);
+}
+
+#[test]
 fn perplexity_and_its_resampled_error_are_the_harnesss() {
     let suite = suite_of(
         &[Metric::Perplexity, Metric::Accuracy(Reduction::Acc)],
@@ -101,7 +128,9 @@ fn one_impossible_document_makes_the_figure_impossible() {
 
 #[test]
 fn every_name_a_limit_may_use_is_one_of_the_figures() {
-    for name in ["acc", "acc_tokens_stderr", "p_spread", "difference_low", "prevalence_high", "passed"] {
+    for name in
+        ["acc", "acc_tokens_stderr", "p_spread", "acc_low", "difference_low", "prevalence_high", "passed"]
+    {
         assert!(names().contains(&name.to_string()), "{name}");
     }
     assert!(Metric::ALL.iter().all(|metric| Metric::named(metric.name()) == Some(*metric)));

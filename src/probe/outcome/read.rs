@@ -12,6 +12,7 @@ use crate::jinja::pattern;
 use crate::probe::answer::{Answers, Reply};
 use crate::probe::choose::{self, Best, ChoiceRecord};
 use crate::probe::expect::{Verdict, View};
+use crate::probe::interval;
 use crate::probe::item::{Ask, Gold, Item, Questions, Suite};
 use crate::probe::stats::{self, Share, Summary};
 use crate::probe::syntaxgym;
@@ -143,7 +144,8 @@ fn versus(questions: &Questions, answers: &Answers) -> Option<VersusOutcome> {
     let pairs = ours.logprobs.iter().zip(&theirs.logprobs).filter(|_| same);
     let per_token: Vec<f64> = pairs.filter_map(|(a, b)| Some(f64::from((*a)?) - f64::from((*b)?))).collect();
     let n = per_token.len() as f64;
-    let interval = stats::bootstrap_interval(&per_token);
+    let weighted: Vec<_> = per_token.iter().map(|difference| (*difference, 1.0)).collect();
+    let interval = interval::of_mean(&weighted).ok();
     Some(VersusOutcome {
         prompt: other.text(),
         logprob: finite(theirs.sum()),

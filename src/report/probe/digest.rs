@@ -4,6 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::expect::Verdict;
+use crate::probe::interval::NoInterval;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::report::record::Origin;
@@ -74,13 +75,28 @@ pub fn share_passed(suite: &SuiteOutcome) -> Option<Share> {
     (hits + missed > 0).then_some(Share { hits, n: hits + missed })
 }
 
-/// Figures of a suite for people: name, value, standard error.
-pub fn figures(suite: &SuiteOutcome) -> impl Iterator<Item = (&str, Option<f64>, Option<f64>)> {
-    let shown = suite.metrics.iter().filter(|(name, _)| !name.ends_with("_stderr") && *name != "passed");
+/// Figures of a suite for people: name, value, and how sure it is: its 95 % interval, else its standard
+/// error, else nothing.
+pub fn figures(suite: &SuiteOutcome) -> impl Iterator<Item = (&str, String, String)> {
+    let about_another = |name: &str| {
+        let base = ["_stderr", "_low", "_high"].iter().find_map(|end| name.strip_suffix(end));
+        base.is_some_and(|base| suite.metrics.contains_key(base))
+    };
+    let shown = suite.metrics.iter().filter(move |(name, _)| !about_another(name) && *name != "passed");
     shown.map(|(name, value)| {
-        let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
-        (name.as_str(), *value, error)
+        let of = |end: &str| suite.metrics.get(&format!("{name}_{end}")).copied().flatten();
+        let sure = match (of("low").zip(of("high")), of("stderr")) {
+            (Some((low, high)), _) => format!("({low:.4} to {high:.4})"),
+            (None, Some(error)) => format!("± {error:.4}"),
+            (None, None) => String::new(),
+        };
+        (name.as_str(), value.map_or("–".to_string(), |value| format!("{value:.4}")), sure)
     })
+}
+
+/// Words with a space between them; empty ones are left out.
+pub fn joined(words: [&str; 3]) -> String {
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// How it ended, in words.
@@ -103,10 +119,18 @@ pub fn pair(comparison: &Comparison) -> String {
     format!("{} → {}", plain(&comparison.first), plain(&comparison.other))
 }
 
+/// The ends of a 95 % interval in brackets, or why there is none.
+fn interval(ends: Option<(f64, f64)>, none: Option<NoInterval>, shown: impl Fn(f64) -> String) -> String {
+    match (ends, none) {
+        (Some((low, high)), _) => format!(" ({} to {})", shown(low), shown(high)),
+        (None, Some(why)) => format!(" ({})", why.reason()),
+        (None, None) => String::new(),
+    }
+}
+
 /// A difference with its 95 % interval.
 pub fn difference(found: &Difference) -> String {
-    let ends = found.low.zip(found.high);
-    let interval = ends.map_or(String::new(), |(low, high)| format!(" ({low:+.4} to {high:+.4})"));
+    let interval = interval(found.low.zip(found.high), found.no_interval, |end| format!("{end:+.4}"));
     format!("{:+.4}{interval}", found.difference)
 }
 
@@ -116,8 +140,7 @@ pub fn distance(comparison: &Comparison) -> Option<String> {
         let why = "no KL divergence: their tokens differ, or none was scored; bits per byte can be compared all the same";
         return (!comparison.baseline).then(|| why.to_string());
     };
-    let ends = far.low.zip(far.high);
-    let interval = ends.map_or(String::new(), |(low, high)| format!(" ({low:.4} to {high:.4})"));
+    let interval = interval(far.low.zip(far.high), far.no_interval, |end| format!("{end:.4}"));
     Some(format!("KL divergence {:.4} nat/token{interval} over {} tokens", far.nats, far.tokens))
 }
 

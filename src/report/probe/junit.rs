@@ -46,7 +46,6 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
         failures: sum.failures + one.failures,
         skipped: sum.skipped + one.skipped,
     });
-    let seconds: f64 = results.runs.iter().map(|told| told.run.cost.seconds).sum();
     let stopped = usize::from(results.partial);
     let mut xml = Writer::new_with_indent(out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
@@ -55,7 +54,6 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
         .with_attribute(("tests", (all.tests + stopped).to_string().as_str()))
         .with_attribute(("failures", all.failures.to_string().as_str()))
         .with_attribute(("errors", stopped.to_string().as_str()))
-        .with_attribute(("time", format!("{seconds:.3}").as_str()))
         .write_inner_content(|xml| {
             for told in &results.runs {
                 told.run.suites.iter().try_for_each(|suite| test_suite(xml, told, suite, results))?;

@@ -129,11 +129,8 @@ fn mark(suite: &SuiteOutcome) -> &'static str {
 }
 
 fn figures(suite: &SuiteOutcome) -> String {
-    let shown = digest::figures(suite).map(|(name, value, error)| {
-        let value = value.map_or("–".to_string(), |value| format!("{value:.4}"));
-        let error = error.map_or(String::new(), |error| format!(" ± {error:.4}"));
-        format!("{} {value}{error}", cell(name))
-    });
+    let shown =
+        digest::figures(suite).map(|(name, value, sure)| digest::joined([&cell(name), &value, &sure]));
     shown.collect::<Vec<_>>().join(", ")
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use indexmap::IndexMap;
 
-use super::digest::{plain, tail};
+use super::digest::{self, plain, tail};
 use super::out::Out;
 use super::side_by_side;
 use super::{Report, Subject};
@@ -127,17 +127,7 @@ fn totals(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
     if passed + missed > 0 {
         parts.push(format!("{passed} passed, {missed} did not"));
     }
-    for (name, value) in &suite.metrics {
-        if name.ends_with("_stderr") || name == "passed" {
-            continue;
-        }
-        let error = suite.metrics.get(&format!("{name}_stderr")).copied().flatten();
-        let error = error.map(|error| format!(" ± {error:.4}")).unwrap_or_default();
-        parts.push(match value {
-            Some(value) => format!("{name} {value:.4}{error}"),
-            None => format!("{name} –"),
-        });
-    }
+    parts.extend(digest::figures(suite).map(|(name, value, sure)| digest::joined([name, &value, &sure])));
     let note = if suite.informational { " · informational" } else { "" };
     writeln!(out, "  {}{note}\n", parts.join(" · "))
 }

@@ -137,7 +137,7 @@ impl Suite {
                 format!("{} ({:.1} to {:.1})", percent(share.share()), low * 100.0, high * 100.0)
             }),
             bar: share.map(|share| safe(plot::bar(share.share(), Some(share.interval()), None, class))),
-            metrics: digest::figures(suite).map(metric).collect(),
+            metrics: digest::figures(suite).map(|(name, value, sure)| (plain(name), value, sure)).collect(),
             limits: suite.limits.iter().map(Check::new).collect(),
             figures: figures::of_suite(suite),
             rows: rows(suite, vocab),
@@ -151,11 +151,6 @@ fn state(suite: &SuiteOutcome) -> State {
         (false, true) => State { word: "informational", class: "neutral" },
         (false, false) => State { word: "held", class: "good" },
     }
-}
-
-fn metric((name, value, error): (&str, Option<f64>, Option<f64>)) -> (String, String, String) {
-    let shown = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.4}"));
-    (plain(name), shown(value), error.map_or(String::new(), |error| format!("± {error:.4}")))
 }
 
 /// The rows of a suite in file order; of too many, those that passed are left out first.
