@@ -5,7 +5,7 @@
 use thiserror::Error;
 
 use crate::chat::system;
-use crate::files::Existing;
+use crate::files::{self, Existing};
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
 use crate::settings::key::Key;
@@ -386,6 +386,25 @@ pub fn complete(line: &str) -> Vec<Completion> {
             argument.map_or_else(Vec::new, |argument| complete_argument(argument, name, rest))
         }
     }
+}
+
+/// Where a line's command takes a file: what stands before its name, and the name as far as it is written.
+pub fn file_argument(line: &str) -> Option<(&str, &str)> {
+    let (name, file) = line.split_once(' ').filter(|_| !line.contains('\n'))?;
+    let takes = matches!(spec(name)?.argument, Argument::File | Argument::Model | Argument::Suite);
+    takes.then(|| (&line[..=name.len()], file.trim_start()))
+}
+
+/// The lines that complete a file's name.
+pub fn complete_file(line: &str) -> Vec<Completion> {
+    let Some((before, file)) = file_argument(line) else { return Vec::new() };
+    let found = files::complete(file).into_iter();
+    found
+        .map(|file| {
+            let label = file.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+            completion(before.to_string() + &file[..label], &file[label..], "")
+        })
+        .collect()
 }
 
 fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completion> {

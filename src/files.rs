@@ -17,6 +17,8 @@ use crate::bounded::{self, Bound};
 
 /// Links that are followed before a chain of them counts as a ring.
 const LINKS: usize = 40;
+/// Names proposed at once.
+const PROPOSED: usize = 200;
 /// How long a pipe may take nothing before it is given up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -53,6 +55,29 @@ fn expand(text: &str, home: Option<PathBuf>) -> PathBuf {
     }
 }
 
+/// The names that a name as far as it is written could become, in order; a folder's ends with a slash. No
+/// more than a person looks through, and none that a screen can't show.
+pub fn complete(written: &str) -> Vec<String> {
+    let (folder, start) = written.split_at(written.rfind('/').map_or(0, |at| at + 1));
+    let within = named(if folder.is_empty() { "." } else { folder });
+    let Ok(entries) = fs::read_dir(within) else { return Vec::new() };
+    let mut found: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let fits = name.starts_with(start) && (start.starts_with('.') || !name.starts_with('.'));
+            if !fits || name.chars().any(char::is_control) {
+                return None;
+            }
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            Some(format!("{folder}{name}{slash}"))
+        })
+        .collect();
+    found.sort();
+    found.truncate(PROPOSED);
+    found
+}
+
 /// The bytes of a regular file. A pipe or a device is refused at once: it might never end, or never begin.
 ///
 /// # Errors
@@ -83,7 +108,7 @@ pub fn write(
     let path = &followed(path)?;
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let file = complete(path, content)?;
+            let file = beside(path, content)?;
             file.persist_noclobber(path).map(drop).map_err(|error| match error.error.kind() {
                 ErrorKind::AlreadyExists => WriteError::Exists,
                 _ => plain(error.error).into(),
@@ -96,7 +121,7 @@ pub fn write(
         Ok(meta) => {
             // Whoever may not write the file may not replace it either.
             OpenOptions::new().write(true).open(path)?;
-            let file = complete(path, content)?;
+            let file = beside(path, content)?;
             file.as_file().set_permissions(meta.permissions())?;
             file.persist(path).map(drop).map_err(|error| plain(error.error).into())
         }
@@ -120,7 +145,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// The whole content beside the place it is meant for, safely on the disk.
-fn complete(
+fn beside(
     path: &Path,
     content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {

@@ -129,6 +129,7 @@ impl<W: Write> Pipe<'_, W> {
                 Outcome::Say(Notice::Info(_) | Notice::Table(_))
                 | Outcome::Ask(..)
                 | Outcome::Load(_)
+                | Outcome::GiveBack(_)
                 | Outcome::ShowHistory
                 | Outcome::Quit => {}
                 Outcome::Send(command) => reason = self.generate(command, message)?,

@@ -28,6 +28,8 @@ use assist::Assist;
 
 /// Lines kept in the history file.
 const REMEMBERED: usize = 2000;
+/// A line longer than this is not kept, in bytes.
+const LONGEST: usize = 8 << 10;
 /// Lines `/history` shows.
 const SHOWN: usize = 50;
 
@@ -105,8 +107,10 @@ impl<'a> Repl<'a> {
         loop {
             match editor.readline("> ") {
                 Ok(line) => {
-                    let _ = editor.add_history_entry(line.as_str());
-                    let _ = editor.append_history(&self.history);
+                    if line.len() <= LONGEST {
+                        let _ = editor.add_history_entry(line.as_str());
+                        let _ = editor.append_history(&self.history);
+                    }
                     let written = || editor.history().iter().cloned().collect();
                     if self.line(&assist::joined(&line), &written)? == Next::Leave {
                         return Ok(());
@@ -170,7 +174,7 @@ impl<'a> Repl<'a> {
                 Outcome::Send(command) => self.reply(command)?,
                 Outcome::Load(_) => self.reload(),
                 Outcome::ShowHistory => show_history(&written()),
-                Outcome::Say(_) => say(outcome),
+                Outcome::Say(_) | Outcome::GiveBack(_) => say(outcome),
             }
         }
         Ok(Next::Read)

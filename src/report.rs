@@ -10,6 +10,7 @@ pub mod record;
 pub mod score;
 pub mod score_csv;
 pub mod score_table;
+pub mod spreadsheet;
 pub mod table;
 pub mod tokens;
 pub mod unit;

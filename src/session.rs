@@ -53,6 +53,8 @@ struct Before {
 pub struct Session {
     settings: Settings,
     model: Option<Arc<ModelInfo>>,
+    /// Whether a model is on its way.
+    loading: bool,
     /// What there was before `/model`, until its successor is ready.
     before: Option<Before>,
     template: Option<Arc<ChatTemplate>>,
@@ -83,6 +85,7 @@ impl Session {
         Session {
             settings,
             model: None,
+            loading: true,
             before: None,
             template: None,
             system,
@@ -169,7 +172,10 @@ impl Session {
     pub fn say(&mut self, text: &str) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
         if self.waiting {
-            return Err(SessionError::Loading);
+            return Err(SessionError::AnotherWaits(self.settings.model.clone()));
+        }
+        if self.model.is_none() && !self.loading {
+            return Err(SessionError::NoModel);
         }
         let id = self.new_turn_id();
         self.turns.push(Turn::user(id, text));
@@ -229,10 +235,12 @@ impl Session {
             }
             Command::Model(None) => info(match &self.model {
                 Some(model) => format!("{} ({}, {})", model.name, model.quantization, model.path.display()),
-                None => format!("{} is loading", self.settings.model),
+                None if self.loading => format!("{} is loading", self.settings.model),
+                None => SessionError::NoModel.to_string(),
             }),
             Command::Model(Some(name)) => {
                 self.must_be_free()?;
+                self.loading = true;
                 let asked = std::mem::replace(&mut self.settings.model, name.clone());
                 if let Some(model) = self.model.take() {
                     self.before = Some(Before { asked, model, template: self.template.take() });
@@ -253,6 +261,27 @@ impl Session {
         running.inspect(|flag| flag.cancel()).is_some()
     }
 
+    /// Why there is no model to ask.
+    fn not_ready(&self) -> SessionError {
+        match (&self.model, self.loading) {
+            // Its template is broken, which was said when it was loaded.
+            (Some(model), _) => SessionError::Template(format!("{} has none that works", model.name)),
+            (None, true) => SessionError::Loading,
+            (None, false) => SessionError::NoModel,
+        }
+    }
+
+    /// Takes the message that waited back, for there is no model to answer it.
+    fn give_back(&mut self) -> Vec<Outcome> {
+        self.loading = false;
+        if !std::mem::take(&mut self.waiting) {
+            return Vec::new();
+        }
+        let message = self.turns.pop_if(|turn| turn.role == Role::User).map(|turn| turn.content);
+        self.unsaved &= !self.turns.is_empty();
+        message.map(Outcome::GiveBack).into_iter().collect()
+    }
+
     fn must_be_free(&self) -> Result<(), SessionError> {
         if self.is_busy() { Err(SessionError::Busy) } else { Ok(()) }
     }
@@ -271,7 +300,7 @@ impl Session {
     fn retry(&mut self) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
         if self.model.is_none() {
-            return Err(SessionError::Loading);
+            return Err(self.not_ready());
         }
         let before = self.turns.clone();
         if self.turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
@@ -316,7 +345,7 @@ impl Session {
     /// Asks for a reply to the turns so far.
     fn answer(&mut self) -> Result<Vec<Outcome>, SessionError> {
         let (Some(model), Some(template)) = (&self.model, &self.template) else {
-            return Err(SessionError::Loading);
+            return Err(self.not_ready());
         };
         let model = Arc::clone(model);
         let prompt = template
@@ -389,10 +418,11 @@ impl Session {
             Event::Finished { id, reason, timing } if self.is_current(id) => self.on_finished(reason, timing),
             Event::Failed { id, error } if id.is_none_or(|id| self.is_current(id)) => {
                 self.end_job();
+                let mut outcomes = vec![Outcome::Say(Notice::Error(error.to_string()))];
                 if id.is_none() {
-                    self.waiting = false;
+                    outcomes.extend(self.give_back());
                 }
-                vec![Outcome::Say(Notice::Error(error.to_string()))]
+                outcomes
             }
             _ => Vec::new(),
         }
@@ -402,10 +432,11 @@ impl Session {
         self.job.as_ref().is_some_and(|job| job.id == id)
     }
 
-    /// Goes on with the model there was before `/model`: its successor can't be had. Nothing happens where
-    /// there was none, or where it went when the successor began to load.
+    /// Goes on with the model there was before `/model`: its successor can't be had. Where there was none, or
+    /// where it went when the successor began to load, a message that waited comes back.
     pub fn keep_model(&mut self) -> Vec<Outcome> {
-        let Some(before) = self.before.take() else { return Vec::new() };
+        let Some(before) = self.before.take() else { return self.give_back() };
+        self.loading = false;
         self.settings.model = before.asked;
         self.model = Some(before.model);
         self.template = before.template;
@@ -414,6 +445,7 @@ impl Session {
 
     fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
         self.before = None;
+        self.loading = false;
         let text = |id: Option<crate::token::TokenId>| id.map(|id| info.vocab.text(id)).unwrap_or_default();
         let special = info.vocab.special();
         let source = info.chat_template.as_deref().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! [`update`] takes a message and returns effects; [`view`] draws the state; [`run`] owns the
 //! terminal, the engine and the one channel everything arrives on.
 
+mod burst;
 mod composer;
 #[cfg(test)]
 mod harness;

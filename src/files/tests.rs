@@ -124,3 +124,21 @@ fn a_tilde_is_the_home_folder_only_at_the_beginning() {
     assert_eq!(expand("~other/a", home()), Path::new("~other/a"));
     assert_eq!(expand("~/a", None), Path::new("~/a"));
 }
+
+#[test]
+fn names_complete_folders_with_a_slash_and_hidden_ones_only_when_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["talk b", "talk1", ".hidden", "bad\u{1b}[2J"] {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    fs::create_dir(dir.path().join("tales")).unwrap();
+    let root = dir.path().display();
+    let found = |written: &str| -> Vec<String> {
+        let all = complete(&format!("{root}/{written}"));
+        all.iter().map(|name| name.replace(&format!("{root}/"), "")).collect()
+    };
+    assert_eq!(found("ta"), ["tales/", "talk b", "talk1"]);
+    assert_eq!(found(".h"), [".hidden"]);
+    assert_eq!(found(""), ["tales/", "talk b", "talk1"]);
+    assert!(found("none/x").is_empty());
+}

@@ -1,14 +1,18 @@
 //! `/export`: every token of the conversation's sequence with its figures, for other programs.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::trace::Trace;
 use super::turn::Turn;
 use crate::chat::Role;
 use crate::distribution::Depth;
 use crate::report::output::json_line;
-use crate::report::record::{StepRecord, Streamed};
+use crate::report::record::StepRecord;
+use crate::report::spreadsheet::cell;
 use crate::token::Vocab;
 
 /// How it is written, by the end of the file's name.
@@ -46,6 +50,32 @@ pub struct Export<'a> {
     pub k: Depth,
 }
 
+/// A turn's own tokens in the sequence.
+struct Place {
+    turn: usize,
+    role: &'static str,
+    tokens: Range<usize>,
+}
+
+/// One token, and which message it belongs to.
+#[derive(Serialize)]
+struct Row {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The message, from 1 on; 0 is the system prompt. A scaffold's is the one it leads to, after the last
+    /// one the last.
+    turn: usize,
+    role: &'static str,
+    /// `scaffold`, `typed` or `reply`.
+    part: &'static str,
+    #[serde(flatten)]
+    record: StepRecord,
+}
+
+fn role(turn: &Turn) -> &'static str {
+    if turn.role == Role::Assistant { "assistant" } else { "user" }
+}
+
 impl Export<'_> {
     /// Writes it.
     ///
@@ -59,30 +89,57 @@ impl Export<'_> {
         }
     }
 
-    /// Tokens whose figures are known, each with the running sum of its part: prompt, then reply.
-    fn records(&self) -> impl Iterator<Item = (&'static str, StepRecord)> {
+    /// Tokens whose figures are known. The running sum is that of one reply; other tokens have none.
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let mut places = self.places();
+        places.reverse();
         let mut sum = 0.0;
         (0..self.trace.len()).filter_map(move |index| {
-            if index == self.trace.reply_start() {
+            // Places are in order: those that ended before this token are done with.
+            while places.last().is_some_and(|place| place.tokens.end <= index) {
+                places.pop();
                 sum = 0.0;
             }
             let step = self.trace.step(index)?;
-            sum += step.logprob().map_or(0.0, f64::from);
-            let part = if index < self.trace.reply_start() { "prompt" } else { "reply" };
-            Some((part, StepRecord::new(step, self.k, sum, self.vocab)))
+            let inside = places.last().is_some_and(|place| place.tokens.contains(&index));
+            let typed = self.trace.get(index).is_some_and(|token| token.typed);
+            let place = places.last();
+            let system = typed && !inside && place.is_some_and(|place| place.turn == 1);
+            let (turn, role) = match place {
+                _ if system => (0, "system"),
+                Some(place) => (place.turn, place.role),
+                None => (self.turns.len(), self.turns.last().map_or("user", role)),
+            };
+            let reply = inside && role == "assistant";
+            let part = match () {
+                () if reply => "reply",
+                () if typed => "typed",
+                () => "scaffold",
+            };
+            sum += step.logprob().filter(|_| reply).map_or(0.0, f64::from);
+            let running = if reply { sum } else { f64::NAN };
+            let record = StepRecord::new(step, self.k, running, self.vocab);
+            Some(Row { kind: "step", turn, role, part, record })
         })
     }
 
+    /// Where each turn's own tokens lie, in order.
+    fn places(&self) -> Vec<Place> {
+        let turns = self.turns.iter().enumerate();
+        turns
+            .filter_map(|(i, turn)| Some(Place { turn: i + 1, role: role(turn), tokens: turn.tokens()? }))
+            .collect()
+    }
+
     fn jsonl(&self, out: &mut impl Write) -> io::Result<()> {
-        for (_, record) in self.records() {
-            json_line(out, &Streamed { kind: "step", message: None, origin: None, record })?;
-        }
-        Ok(())
+        self.rows().try_for_each(|row| json_line(out, &row))
     }
 
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {
         let mut rows = csv::Writer::from_writer(out);
         rows.write_record([
+            "turn",
+            "role",
             "part",
             "token",
             "id",
@@ -93,10 +150,12 @@ impl Export<'_> {
             "cumulative_logprob",
         ])?;
         let text = |value: Option<String>| value.unwrap_or_else(|| "NA".to_string());
-        for (part, record) in self.records() {
+        for Row { turn, role, part, record, .. } in self.rows() {
             rows.write_record([
+                turn.to_string(),
+                role.to_string(),
                 part.to_string(),
-                record.token,
+                cell(&record.token).into_owned(),
                 record.id.to_string(),
                 text(record.logprob.map(|value| value.to_string())),
                 text(record.rank.map(|value| value.to_string())),

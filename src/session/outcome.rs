@@ -18,6 +18,8 @@ pub enum Outcome {
     Ask(Ask, CancelFlag),
     /// Load another model; its engine's events come here like the first one's.
     Load(String),
+    /// A message that waited and can't be answered: it is the person's again.
+    GiveBack(String),
     /// Show what was written before.
     ShowHistory,
     /// Tell the person.
@@ -67,6 +69,12 @@ pub enum SessionError {
     /// The model is not there yet.
     #[error("the model is still loading")]
     Loading,
+    /// There is none, and none is on its way.
+    #[error("there is no model: /model NAME or FILE loads one, for example /model smollm2-135m")]
+    NoModel,
+    /// One message waits already.
+    #[error("{0} is still loading, and one message waits for it already: send this one after the answer")]
+    AnotherWaits(String),
     /// There is nothing to answer again.
     #[error("there is no message to answer again")]
     NothingToRetry,

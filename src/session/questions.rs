@@ -11,7 +11,7 @@ impl Session {
     pub(super) fn ask(&mut self, asked: Ask) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
         if self.model.is_none() {
-            return Err(SessionError::Loading);
+            return Err(self.not_ready());
         }
         let cancel = CancelFlag::default();
         self.asking = Some(cancel.clone());

@@ -245,3 +245,46 @@ fn every_command_has_a_help_line() {
     }
     assert!(talk.line("/help retyr").unwrap_err().contains("did you mean /retry?"));
 }
+
+#[test]
+fn an_export_says_whose_each_token_is_and_sums_each_reply_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let mut talk = Talk::new(vec![paris(), vec![("+", 0.5), ("<|im_end|>", 0.25)]]);
+    talk.line("/system be brief").unwrap();
+    talk.line("hi").unwrap();
+    talk.line("=1").unwrap();
+    talk.line(&format!("/export {}", at("x.jsonl").display())).unwrap();
+    talk.line(&format!("/export {}", at("x.csv").display())).unwrap();
+
+    let text = std::fs::read_to_string(at("x.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), talk.session.trace().len());
+    for turn in [2, 4] {
+        let mut sum = 0.0;
+        let of_reply = rows.iter().filter(|row| row["turn"] == turn && row["part"] == "reply");
+        let mut tokens = String::new();
+        for row in of_reply {
+            assert_eq!((row["role"].as_str(), row["type"].as_str()), (Some("assistant"), Some("step")));
+            sum += row["logprob"].as_f64().unwrap();
+            assert!((row["cumulative_logprob"].as_f64().unwrap() - sum).abs() < 1e-6, "{row}");
+            tokens.push_str(row["token"].as_str().unwrap());
+        }
+        assert_eq!(tokens, ["The capital Paris<|im_end|>", "+<|im_end|>"][turn / 2 - 1]);
+    }
+    let typed = |turn: u64| -> String {
+        let of = rows.iter().filter(|row| row["turn"] == turn && row["part"] == "typed");
+        of.map(|row| row["token"].as_str().unwrap()).collect()
+    };
+    assert_eq!((typed(0), typed(1), typed(3)), ("be brief".into(), "hi".into(), "=1".into()));
+    assert!(rows.iter().all(|row| row["part"] == "reply" || row["cumulative_logprob"].is_null()));
+
+    let mut csv = csv::Reader::from_path(at("x.csv")).unwrap();
+    let head = csv.headers().unwrap().clone();
+    assert_eq!(&head[0], "turn");
+    let cells: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(cells.len(), rows.len());
+    assert!(cells.iter().any(|row| &row[3] == "'+") && cells.iter().any(|row| &row[3] == "'="));
+    assert!(cells.iter().all(|row| !row[3].starts_with(['=', '+', '-', '@'])));
+    assert!(cells.iter().all(|row| row[5].parse::<f64>().is_ok() || &row[5] == "NA"));
+}

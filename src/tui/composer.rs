@@ -158,6 +158,20 @@ impl Composer {
         self.selected = 0;
     }
 
+    /// Takes the files that complete a line, if it is still the one that is written.
+    pub fn propose(&mut self, line: &str, found: Vec<Completion>) {
+        if self.text() != line {
+            return;
+        }
+        let common = found.iter().map(|completion| completion.line.as_str()).reduce(common_prefix);
+        let common = common.unwrap_or(line).to_string();
+        if common.len() > line.len() {
+            self.replace(&common);
+        }
+        self.completions = if found.len() > 1 { found } else { Vec::new() };
+        self.selected = 0;
+    }
+
     /// Whether the line is a command as it stands, whatever else could still follow.
     fn is_whole_command(&self) -> bool {
         command::parse(&self.text()).is_some_and(|parsed| parsed.is_ok())
@@ -166,7 +180,9 @@ impl Composer {
     /// Accepts the selected completion.
     fn accept(&mut self) {
         if let Some(completion) = self.completions.get(self.selected) {
-            let line = format!("{} ", completion.line);
+            // A file's name may go on.
+            let gap = if command::file_argument(&completion.line).is_some() { "" } else { " " };
+            let line = format!("{}{gap}", completion.line);
             self.replace(&line);
         }
     }
@@ -255,6 +271,12 @@ impl Composer {
         self.replace(&text);
         self.completions.clear();
     }
+}
+
+/// What two lines begin with.
+fn common_prefix<'a>(a: &'a str, b: &str) -> &'a str {
+    let same = a.char_indices().zip(b.chars()).find(|((_, x), y)| x != y).map(|((at, _), _)| at);
+    &a[..same.unwrap_or(a.len().min(b.len()))]
 }
 
 #[cfg(test)]
@@ -366,6 +388,30 @@ mod tests {
         composer.replace("/set tem");
         press(&mut composer, KeyCode::Tab);
         assert_eq!(composer.text(), "/set temp ");
+    }
+
+    #[test]
+    fn files_complete_as_far_as_they_agree() {
+        let found = |lines: &[&str]| -> Vec<Completion> {
+            let of = |line: &&str| Completion {
+                line: line.to_string(),
+                label: String::new(),
+                help: String::new(),
+            };
+            lines.iter().map(of).collect()
+        };
+        let mut composer = Composer::new(Vec::new());
+        composer.replace("/load ta");
+        composer.propose("/load ta", found(&["/load talk1.json", "/load talk2.json"]));
+        assert_eq!((composer.text().as_str(), composer.completions().0.len()), ("/load talk", 2));
+        press(&mut composer, KeyCode::Down);
+        press(&mut composer, KeyCode::Tab);
+        assert_eq!(composer.text(), "/load talk2.json");
+        composer.propose("/load ta", found(&["/load x"]));
+        assert_eq!(composer.text(), "/load talk2.json", "an answer to an earlier line");
+        composer.replace("/load d");
+        composer.propose("/load d", found(&["/load dir/"]));
+        assert_eq!((composer.text().as_str(), composer.completions().0.len()), ("/load dir/", 0));
     }
 
     #[test]

@@ -1,15 +1,22 @@
-//! Messages of earlier sessions, for the up key: one JSON string a line. What can't be written is
-//! forgotten; a history is no reason to fail.
+//! Messages of earlier sessions, for the up key: one JSON string a line, each message once, the file
+//! private and of bounded size. What can't be written is forgotten; a history is no reason to fail.
 
-use std::io::Write;
+use std::collections::HashSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::run::in_folder;
+use crate::bounded::Bound;
+use crate::files::{self, Existing};
 
-/// Messages read from the file.
-const READ: usize = 1000;
-/// A file longer than this is cut to the newest messages when it is opened.
-const LONGEST: u64 = 4 << 20;
+/// Messages kept.
+const MESSAGES: usize = 1000;
+/// A message longer than this is not kept for later sessions, in bytes.
+const LONGEST: usize = 8 << 10;
+/// All of them together, in bytes of the file.
+const WHOLE: usize = 256 << 10;
+/// A file larger than this is none of ours.
+const READ: Bound = Bound(16 << 20);
 
 /// The file.
 pub(super) struct History {
@@ -17,31 +24,67 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The history kept in this file, which need not exist.
+    /// The history kept in this file, which need not exist. One that an earlier version let grow is cut.
     pub fn open(path: PathBuf) -> History {
         let history = History { path };
-        if std::fs::metadata(&history.path).is_ok_and(|meta| meta.len() > LONGEST) {
-            let kept: Vec<String> = history.messages().iter().map(|message| line(message)).collect();
-            let _ = std::fs::write(&history.path, kept.concat());
+        if let Ok(text) = files::read(&history.path, READ) {
+            let kept = tidy(parsed(&text));
+            let is_private =
+                std::fs::metadata(&history.path).is_ok_and(|meta| meta.permissions().mode() & 0o077 == 0);
+            if written(&kept).as_bytes() != text || !is_private {
+                history.write(&kept);
+            }
         }
         history
     }
 
     /// The newest messages, oldest first.
     pub fn messages(&self) -> Vec<String> {
-        let text = std::fs::read(&self.path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        let newest = &lines[lines.len().saturating_sub(READ)..];
-        newest.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        tidy(parsed(&files::read(&self.path, READ).unwrap_or_default()))
     }
 
-    /// Adds a message.
+    /// Adds a message; where it was there before, it moves to the end.
     pub fn append(&self, message: &str) {
-        if let Ok(mut file) = in_folder(&self.path) {
-            let _ = file.write_all(line(message).as_bytes());
-        }
+        // Another session may have added some.
+        let mut messages = self.messages();
+        messages.push(message.to_string());
+        self.write(&tidy(messages));
     }
+
+    fn write(&self, messages: &[String]) {
+        if let Some(folder) = self.path.parent() {
+            let _ = std::fs::create_dir_all(folder);
+        }
+        let text = written(messages);
+        let _ = files::write(&self.path, Existing::Replace, &mut |out| out.write_all(text.as_bytes()));
+        let _ = std::fs::set_permissions(&self.path, Permissions::from_mode(0o600));
+    }
+}
+
+fn parsed(text: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(text).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The newest that fit, each once, oldest first.
+fn tidy(messages: Vec<String>) -> Vec<String> {
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    let mut kept = Vec::new();
+    for message in messages.into_iter().rev() {
+        if message.len() > LONGEST || !seen.insert(message.clone()) {
+            continue;
+        }
+        bytes += line(&message).len();
+        if kept.len() == MESSAGES || bytes > WHOLE {
+            break;
+        }
+        kept.push(message);
+    }
+    kept.reverse();
+    kept
+}
+
+fn written(messages: &[String]) -> String {
+    messages.iter().map(|message| line(message)).collect()
 }
 
 fn line(message: &str) -> String {
@@ -50,7 +93,13 @@ fn line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    fn mode(path: &PathBuf) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
 
     #[test]
     fn messages_with_line_breaks_come_back_and_damage_is_passed_over() {
@@ -61,5 +110,30 @@ mod tests {
         std::fs::OpenOptions::new().append(true).open(&history.path).unwrap().write_all(b"broken\n").unwrap();
         history.append("北京");
         assert_eq!(history.messages(), ["one\ntwo", "北京"]);
+        assert_eq!(mode(&history.path), 0o600);
+    }
+
+    #[test]
+    fn each_message_is_kept_once_and_no_long_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::open(dir.path().join("messages"));
+        for message in ["one", "two", "one", &"x".repeat(36 << 10)] {
+            history.append(message);
+        }
+        assert_eq!(history.messages(), ["two", "one"]);
+        assert_eq!(std::fs::read_to_string(&history.path).unwrap(), "\"two\"\n\"one\"\n");
+    }
+
+    #[test]
+    fn a_file_that_grew_is_cut_to_the_newest_and_made_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("messages");
+        let long: String = (0..3000).map(|i| line(&format!("{i} {}", "y".repeat(1000)))).collect();
+        std::fs::write(&path, long).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let history = History::open(path.clone());
+        assert!(std::fs::metadata(&path).unwrap().len() <= WHOLE as u64);
+        assert_eq!(mode(&path), 0o600);
+        assert!(history.messages().last().unwrap().starts_with("2999 "));
     }
 }

@@ -96,7 +96,7 @@ pub const EVERYWHERE: &[Binding] = &[
 
 /// Keys of the composer that are not editing.
 pub const MESSAGE: &[Binding] = &[
-    on(KeyCode::Tab, "Tab", Action::Focus(1), "complete a command, else next pane"),
+    on(KeyCode::Tab, "Tab", Action::Focus(1), "complete a command or a file's name, else next pane"),
     on(KeyCode::BackTab, "Shift-Tab", Action::Focus(-1), "previous pane"),
     on(KeyCode::Esc, "Esc", Action::Live, "back to the newest step"),
 ];

@@ -2,6 +2,7 @@
 
 use ratatui::crossterm::event::Event as Input;
 
+use crate::command::Completion;
 use crate::engine::{self, CancelFlag};
 use crate::session::ask::{Ask, Draft};
 
@@ -14,6 +15,8 @@ pub enum Msg {
     Engine(engine::Event),
     /// A question is answered: the text, and the text in the making; or why not.
     Answered(Result<(String, Option<Draft>), String>),
+    /// The lines that complete a file's name in this one.
+    Files(String, Vec<Completion>),
     /// The model is being found or fetched.
     Fetching(Fetch),
     /// The model can't be had; one line.
@@ -46,6 +49,8 @@ pub enum Effect {
     Ask(Ask, CancelFlag),
     /// Load another model.
     Load(String),
+    /// Look which files complete a line; they come as [`Msg::Files`].
+    ListFiles(String),
     /// Keep a message for the up key of later sessions.
     Remember(String),
     /// Ask everyone in the job to stop, as the terminal's own Ctrl-Z would; this program is told by

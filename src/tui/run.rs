@@ -1,7 +1,6 @@
 //! The driver: owns terminal, engine and channel; receives, updates, carries out, draws.
 
 use std::io::{self, Stdout};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
+use crate::command;
 use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
 use crate::loading;
 use crate::model::{Progress, Stage};
@@ -20,6 +20,7 @@ use crate::session::Session;
 use crate::session::ask::{Ask, Asker};
 use crate::settings::Settings;
 
+use super::burst::Burst;
 use super::history::History;
 use super::msg::{Effect, Fetch, Msg};
 use super::state::State;
@@ -136,6 +137,10 @@ impl Driver {
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
                     Effect::Load(model) => self.load(model),
                     Effect::Remember(text) => self.history.append(&text),
+                    Effect::ListFiles(line) => {
+                        let found = command::complete_file(&line);
+                        next.extend(update(&mut self.state, Msg::Files(line, found)));
+                    }
                     Effect::Redraw => self.wipe()?,
                     // SAFETY: signals this process's own group.
                     Effect::Suspend => unsafe {
@@ -276,9 +281,20 @@ impl Driver {
 
 fn read_input(sender: SyncSender<Msg>) {
     std::thread::spawn(move || {
-        while let Ok(input) = event::read() {
-            if sender.send(Msg::Input(input)).is_err() {
-                return;
+        let begun = Instant::now();
+        let mut burst = Burst::default();
+        loop {
+            let more = burst.patience().map_or(Ok(true), event::poll);
+            let meant = match more {
+                Ok(true) => event::read().map(|input| burst.take(begun.elapsed(), input)),
+                Ok(false) => Ok(burst.settle()),
+                Err(error) => Err(error),
+            };
+            let Ok(meant) = meant else { break };
+            for input in meant {
+                if sender.send(Msg::Input(input)).is_err() {
+                    return;
+                }
             }
         }
         // The terminal is gone: leave as for a hang-up.
@@ -343,12 +359,4 @@ impl Progress for Reporter {
     fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
-}
-
-/// A file in the state folder, made when first needed.
-pub(super) fn in_folder(path: &PathBuf) -> io::Result<std::fs::File> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::OpenOptions::new().create(true).append(true).open(path)
 }

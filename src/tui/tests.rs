@@ -582,3 +582,49 @@ fn a_loaded_conversation_can_be_walked_with_its_figures() {
     other.keys(&format!("/load {file}<Enter>"));
     assert_eq!(walked(&mut other), before);
 }
+
+#[test]
+fn without_a_model_a_message_is_not_kept_waiting() {
+    let mut harness = Harness::loading(120, 36, vec![paris()]);
+    harness.keys("first<Enter>");
+    assert!(harness.state.session.is_waiting());
+    harness.keys("second<Enter>");
+    assert!(harness.screen().contains("one message waits for"), "{}", harness.screen());
+    assert_eq!(harness.state.composer.text(), "second");
+    harness.keys("<C-u>");
+    harness.send(Msg::NoModel("there is no x.gguf".to_string()));
+    let screen = harness.screen();
+    assert!(screen.contains("there is no x.gguf") && screen.contains("/model NAME"), "{screen}");
+    // The message that waited is a draft again, and sending it says at once why it can't be answered.
+    assert_eq!(harness.state.composer.text(), "first");
+    assert!(harness.state.session.turns().is_empty() && !harness.state.session.is_waiting());
+    harness.keys("<Enter>");
+    assert!(harness.screen().matches("there is no model").count() >= 2, "{}", harness.screen());
+    assert_eq!(harness.state.composer.text(), "first");
+    // With a model on its way it waits again.
+    harness.keys("<C-u>/model smollm2-135m<Enter>first<Enter>");
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    assert!(harness.screen().contains("The capital is Paris"));
+}
+
+#[test]
+fn tab_asks_for_files_where_a_command_takes_one() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    harness.keys("/load ta<Tab>");
+    let asked = |effect: &Effect| matches!(effect, Effect::ListFiles(line) if line == "/load ta");
+    assert!(harness.effects.iter().any(asked));
+    let of = |line: &str| crate::command::Completion {
+        line: line.to_string(),
+        label: line.to_string(),
+        help: String::new(),
+    };
+    let found = vec![of("/load talk.json"), of("/load tales/")];
+    harness.send(Msg::Files("/load ta".to_string(), found));
+    assert_eq!(harness.state.composer.text(), "/load tal");
+    harness.keys("<Down><Tab>");
+    assert_eq!(
+        (harness.state.composer.text().as_str(), harness.state.focus),
+        ("/load tales/", Focus::Message)
+    );
+}

@@ -43,6 +43,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             answered(state, answer);
             Vec::new()
         }
+        Msg::Files(line, found) => {
+            state.composer.propose(&line, found);
+            Vec::new()
+        }
         Msg::Fetching(fetch) => {
             state.loading = Loading::Fetching(fetch);
             Vec::new()
@@ -82,6 +86,9 @@ fn no_model(state: &mut State, reason: String) -> Vec<Effect> {
         None => Loading::Failed(reason.clone()),
     };
     state.tell(Notice::Error(reason));
+    if state.session.model().is_none() {
+        state.tell(Notice::Info(SessionError::NoModel.to_string()));
+    }
     carry_out(state, outcomes)
 }
 
@@ -114,6 +121,9 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
                 let written = state.composer.history_text();
                 state.tell(Notice::Info(written));
             }
+            // What was written since then stays, and the up key has the message.
+            Outcome::GiveBack(text) if state.composer.is_empty() => state.composer.replace(&text),
+            Outcome::GiveBack(_) => {}
             Outcome::Say(notice) => state.tell(notice),
             Outcome::Quit => effects.push(Effect::Quit(0)),
         }
@@ -140,6 +150,11 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 return Vec::new();
             }
             write(state, key)
+        }
+        Some(Action::Focus(1))
+            if state.focus == Focus::Message && command::file_argument(&state.composer.text()).is_some() =>
+        {
+            vec![Effect::ListFiles(state.composer.text())]
         }
         Some(asked) => act(state, asked),
         None if state.focus == Focus::Message => write(state, key),
