@@ -40,24 +40,29 @@ impl Colouring {
         }
     }
 
-    /// Name and unit for the legend.
-    pub fn name(self) -> &'static str {
-        match self {
-            Colouring::Off => "off",
-            Colouring::Probability => "probability %",
-            Colouring::Surprisal => "surprisal bit",
-            Colouring::Entropy => "entropy bit",
-            Colouring::Rank => "rank",
+    /// Name and unit for the legend, in bits or in nats.
+    pub fn name(self, nats: bool) -> &'static str {
+        match (self, nats) {
+            (Colouring::Off, _) => "off",
+            (Colouring::Probability, _) => "probability %",
+            (Colouring::Surprisal, false) => "surprisal bit",
+            (Colouring::Surprisal, true) => "surprisal nat",
+            (Colouring::Entropy, false) => "entropy bit",
+            (Colouring::Entropy, true) => "entropy nat",
+            (Colouring::Rank, _) => "rank",
         }
     }
 
-    /// What each level stands for, from expected to surprising.
-    pub fn legend(self) -> [&'static str; LEVELS] {
-        match self {
-            Colouring::Off => [""; LEVELS],
-            Colouring::Probability => ["≥90", "≥60", "≥30", "≥10", "<10"],
-            Colouring::Surprisal | Colouring::Entropy => ["<½", "<1", "<2", "<4", "≥4"],
-            Colouring::Rank => ["1", "≤3", "≤10", "≤100", ">100"],
+    /// What each level stands for, from expected to surprising: the same edges in either unit.
+    pub fn legend(self, nats: bool) -> [&'static str; LEVELS] {
+        match (self, nats) {
+            (Colouring::Off, _) => [""; LEVELS],
+            (Colouring::Probability, _) => ["≥90", "≥60", "≥30", "≥10", "<10"],
+            (Colouring::Surprisal | Colouring::Entropy, false) => ["<½", "<1", "<2", "<4", "≥4"],
+            (Colouring::Surprisal | Colouring::Entropy, true) => {
+                ["<0.35", "<0.69", "<1.39", "<2.77", "≥2.77"]
+            }
+            (Colouring::Rank, _) => ["1", "≤3", "≤10", "≤100", ">100"],
         }
     }
 

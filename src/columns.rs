@@ -32,7 +32,10 @@ pub fn drawn(grapheme: &str) -> Cow<'_, str> {
         return Cow::Owned(drawn(&kept).into_owned() + "…");
     }
     if grapheme.width() == 0 {
-        return Cow::Owned(format!("{NO_LETTER}{grapheme}"));
+        let on_circle = format!("{NO_LETTER}{grapheme}");
+        // The later parts of Hangul syllables join nothing but one another.
+        let joined = on_circle.graphemes(true).count() == 1;
+        return Cow::Owned(if joined { on_circle } else { grapheme.chars().map(spelled).collect() });
     }
     Cow::Borrowed(grapheme)
 }
@@ -63,8 +66,12 @@ fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
+fn spelled(c: char) -> String {
+    format!("<U+{:04X}>", c as u32)
+}
+
 fn spelled_if_invisible(c: char) -> String {
-    if is_invisible(c) { format!("<U+{:04X}>", c as u32) } else { c.to_string() }
+    if is_invisible(c) { spelled(c) } else { c.to_string() }
 }
 
 /// Tag characters make the flags of regions, after a black flag; anywhere else they hide text.

@@ -191,8 +191,8 @@ impl Sampling {
         all.into_iter().filter_map(|(stage, runs)| runs.then_some(stage)).collect()
     }
 
-    /// One line for a status bar: only what differs from the raw distribution.
-    pub fn summary(&self) -> String {
+    /// For a status bar: only what differs from the raw distribution, the temperature first.
+    pub fn summary(&self) -> Vec<String> {
         let mut parts = Vec::new();
         let penalty = |parts: &mut Vec<String>| {
             if self.repeat_penalty != 1.0 {
@@ -208,7 +208,7 @@ impl Sampling {
         if self.is_greedy() {
             parts.push("greedy".to_string());
             penalty(&mut parts);
-            return parts.join(" ");
+            return parts;
         }
         parts.push(format!("T {}", self.temperature));
         for stage in self.stages() {
@@ -226,7 +226,7 @@ impl Sampling {
                 Stage::Temperature => {}
             }
         }
-        parts.join(" ")
+        parts
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_differs() {
-        assert_eq!(Sampling::chat().summary(), "T 0.8 top-p 0.95 min-p 0.05");
-        assert_eq!(Sampling { greedy: true, ..Sampling::chat() }.summary(), "greedy");
+        assert_eq!(Sampling::chat().summary(), ["T 0.8", "top-p 0.95", "min-p 0.05"]);
+        assert_eq!(Sampling { greedy: true, ..Sampling::chat() }.summary(), ["greedy"]);
     }
 }

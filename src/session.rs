@@ -463,6 +463,7 @@ impl Session {
             self.trace = Trace::default();
             self.draft = None;
         }
+        self.turns.iter_mut().for_each(Turn::forget_speed);
         self.ids_of = Some(info.vocab.len());
         self.model = Some(info);
         match template {

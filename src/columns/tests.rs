@@ -35,6 +35,7 @@ fn what_has_no_columns_of_its_own_gets_some() {
     assert_eq!(drawn("\u{301}"), "◌\u{301}");
     assert_eq!(drawn("\u{200d}"), "<U+200D>");
     assert_eq!(drawn("\u{fe0f}"), "<U+FE0F>");
+    assert_eq!(drawn("\u{1161}"), "<U+1161>");
     assert_eq!(drawn("\t"), "    ");
     assert_eq!(width("\u{301}"), 1);
     assert_eq!(alone('\u{301}'), "◌\u{301}");
@@ -85,5 +86,7 @@ proptest! {
     #[test]
     fn a_fitted_text_has_exactly_its_columns(text in "\\PC{0,20}", columns in 0usize..12) {
         prop_assert_eq!(width(&fitted(&text, columns)), columns);
+        let once = drawn_text(&text);
+        prop_assert_eq!(drawn_text(&once), once.clone());
     }
 }

@@ -186,10 +186,14 @@ pub struct Timing {
     pub threads: u32,
 }
 
+/// From how many tokens on a speed is a speed.
+pub const ENOUGH_TOKENS: usize = 8;
+
 impl Timing {
-    /// Generated tokens a second.
+    /// Generated tokens a second; fewer than [`ENOUGH_TOKENS`] say nothing about the speed.
     pub fn tokens_per_second(&self) -> Option<f64> {
-        (!self.decode.is_zero()).then(|| self.decode_tokens as f64 / self.decode.as_secs_f64())
+        (self.decode_tokens >= ENOUGH_TOKENS && !self.decode.is_zero())
+            .then(|| self.decode_tokens as f64 / self.decode.as_secs_f64())
     }
 }
 

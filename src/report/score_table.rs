@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
+use unicode_segmentation::UnicodeSegmentation;
+
 use super::bars::{Paint, bar};
 use super::score::{RegionRecord, Totals, WordRecord};
 use super::table::alternatives;
@@ -72,17 +74,23 @@ impl Look {
         tokens: &[(Range<usize>, Option<Level>)],
     ) -> io::Result<()> {
         writeln!(out)?;
-        // Neighbours of one level share an escape sequence, and a character its tokens' last level.
+        // Neighbours of one level share an escape sequence. A grapheme stays whole, in the level of the
+        // token that begins it: an escape sequence in it would take a letter from its mark.
+        let edges = edges(text);
         let mut pending: Option<(Range<usize>, Option<Level>)> = None;
         for (span, level) in tokens {
             pending = Some(match pending.take() {
                 Some((before, last)) if last == *level => (before.start..span.end, last),
-                Some((before, last)) if !is_character_edge(text, before.end) => {
-                    (before.start..span.end, (*level).max(last))
-                }
                 Some((before, last)) => {
-                    self.stretch(out, &text[before], last)?;
-                    (span.clone(), *level)
+                    let next = edges.partition_point(|&edge| edge < before.end);
+                    let edge = edges.get(next).copied().unwrap_or(text.len());
+                    if edge >= span.end {
+                        // All of this token lies in a grapheme that another has begun.
+                        (before.start..span.end, last)
+                    } else {
+                        self.stretch(out, &text[before.start..edge], last)?;
+                        (edge..span.end, *level)
+                    }
                 }
                 None => (span.clone(), *level),
             });
@@ -90,8 +98,8 @@ impl Look {
         if let Some((span, level)) = pending {
             self.stretch(out, &text[span], level)?;
         }
-        let legend = Colouring::Surprisal;
-        writeln!(out, "\n\n{}", self.paint.legend(legend.name(), legend.legend()))
+        let (legend, nats) = (Colouring::Surprisal, self.unit == Unit::Nats);
+        writeln!(out, "\n\n{}", self.paint.legend(legend.name(nats), legend.legend(nats)))
     }
 
     fn stretch(self, out: &mut impl Write, bytes: &[u8], level: Option<Level>) -> io::Result<()> {
@@ -201,6 +209,35 @@ impl Look {
     }
 }
 
-fn is_character_edge(text: &[u8], at: usize) -> bool {
-    text.get(at).is_none_or(|byte| byte & 0xC0 != 0x80)
+/// Where a text can be cut: between graphemes, and around each byte that is no character.
+fn edges(text: &[u8]) -> Vec<usize> {
+    let mut edges = vec![0];
+    let mut at = 0;
+    for chunk in text.utf8_chunks() {
+        edges.extend(chunk.valid().grapheme_indices(true).map(|(offset, one)| at + offset + one.len()));
+        at += chunk.valid().len();
+        edges.extend((1..=chunk.invalid().len()).map(|n| at + n));
+        at += chunk.invalid().len();
+    }
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_never_comes_between_a_letter_and_its_mark() {
+        let text = "xe\u{301}👩\u{200d}💻y\u{fe0f}".as_bytes();
+        let mut tokens = vec![(0..1, Some(0)), (1..2, Some(4)), (2..4, Some(1)), (4..8, Some(2))];
+        tokens.extend([(8..11, Some(3)), (11..15, Some(4)), (15..16, Some(0)), (16..19, Some(4))]);
+        let look = Look { unit: Unit::Bits, paint: Paint { on: true } };
+        let mut out = Vec::new();
+        look.coloured(&mut out, text, &tokens).unwrap();
+        let written = String::from_utf8(out).unwrap();
+        let painted = |level, text| look.paint.level(level, text);
+        let line =
+            [painted(0, "x"), painted(4, "e\u{301}"), painted(2, "👩\u{200d}💻"), painted(0, "y\u{fe0f}")];
+        assert_eq!(written.lines().nth(1), Some(line.concat().as_str()));
+    }
 }

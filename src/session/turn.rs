@@ -152,6 +152,13 @@ impl Turn {
         }
     }
 
+    /// Another model answers from now on: how fast this one was says nothing about it.
+    pub fn forget_speed(&mut self) {
+        if let Some(reply) = &mut self.reply {
+            reply.timing = Timing::default();
+        }
+    }
+
     /// Finds the turn's tokens in a prompt that holds it as the given message.
     pub fn mark(&mut self, prompt: &Prompt, message: usize, vocab: &Vocab) {
         let Some(span) = prompt.spans.get(message).cloned() else { return };

@@ -11,22 +11,37 @@ use super::state::State;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// What it is.
-    pub title: &'static str,
+    pub title: String,
     /// Its tokens in the trace.
     pub tokens: Range<usize>,
     /// The step the panels show.
     pub shown: usize,
 }
 
-/// The reply around the shown step, or the prompt.
+/// The reply around the shown step, or the prompt. While a prompt is read and nobody walks, the earlier
+/// replies in it are part of it.
 pub fn segment(state: &State) -> Option<Segment> {
     let shown = state.shown_step()?;
     let trace = state.session.trace();
-    let reply = state.turn_of(shown).filter(|turn| turn.role == Role::Assistant);
-    if let Some(tokens) = reply.and_then(|turn| turn.tokens()) {
-        return Some(Segment { title: "reply", tokens, shown });
+    let reads = state.cursor.is_none() && shown < trace.reply_start();
+    let reply = reply_at(state, shown).filter(|_| !reads);
+    if let Some((title, tokens)) = reply {
+        return Some(Segment { title, tokens, shown });
     }
-    Some(Segment { title: "prompt", tokens: 0..trace.reply_start().min(trace.len()), shown })
+    let title = "prompt".to_string();
+    Some(Segment { title, tokens: 0..trace.reply_start().min(trace.len()), shown })
+}
+
+/// The reply that a token of the trace belongs to: what it is called, and its tokens.
+pub fn reply_at(state: &State, token: usize) -> Option<(String, Range<usize>)> {
+    let turn = state.turn_of(token).filter(|turn| turn.role == Role::Assistant)?;
+    let tokens = turn.tokens()?;
+    let replies = state.session.turns().iter().filter(|turn| turn.role == Role::Assistant);
+    let at = replies.clone().position(|other| other.id == turn.id)?;
+    // The last one needs no number.
+    let count = replies.count();
+    let title = if at + 1 == count { "reply".to_string() } else { format!("reply {} of {count}", at + 1) };
+    Some((title, tokens))
 }
 
 impl Segment {

@@ -229,7 +229,7 @@ fn the_person_decides_how_many_candidates_are_shown() {
 fn colours_cycle_with_a_legend_and_a_cue_without_colour() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
     harness.keys("hi<Enter><Tab>");
-    for name in ["probability %", "surprisal bit", "entropy bit", "rank 1"] {
+    for name in ["probability %", "surprisal nat", "entropy nat", "rank 1"] {
         harness.keys("c");
         assert!(harness.screen().contains(name), "{name}: {}", harness.screen());
     }
@@ -287,7 +287,7 @@ fn letters_act_in_a_pane_and_with_alt_anywhere() {
     assert_eq!(harness.state.candidates(), k + 1);
     harness.keys("draft");
     harness.keys("<A-c>");
-    assert!(harness.screen().contains("surprisal bit") && harness.state.composer.text() == "draft");
+    assert!(harness.screen().contains("surprisal nat") && harness.state.composer.text() == "draft");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod chat;
 mod composer;
 mod gate;
 mod help;
+mod items;
 mod likelihood;
 mod status;
 mod table;
@@ -12,6 +13,7 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
 
 use super::keymap::Focus;
 use super::layout::{SMALLEST, Tab};
@@ -34,7 +36,8 @@ fn draw_panes(state: &State, frame: &mut Frame) {
         chat::draw(state, frame, area);
     }
     if let Some(area) = areas.table {
-        table::draw(state, frame, area);
+        let beside = if areas.side_by_side { 0 } else { tab_hint(Tab::Panels).width() + 1 };
+        table::draw(state, frame, area, usize::from(area.width).saturating_sub(2 + beside));
     }
     if let Some(area) = areas.likelihood {
         likelihood::draw(state, frame, area);
@@ -61,13 +64,16 @@ fn too_small(frame: &mut Frame) {
 /// On a narrow screen, which side is shown and which key shows the other.
 fn tabs(state: &State, frame: &mut Frame, pane: Option<Rect>) {
     let Some(pane) = pane else { return };
-    let hint = match state.tab {
-        Tab::Chat => " Tab: figures ",
-        Tab::Panels => " Tab: chat ",
-    };
-    let line = Line::styled(hint, state.theme.dim()).alignment(Alignment::Right);
+    let line = Line::styled(tab_hint(state.tab), state.theme.dim()).alignment(Alignment::Right);
     let area = Rect { height: 1, width: pane.width.saturating_sub(2), ..pane };
     frame.render_widget(line, area);
+}
+
+fn tab_hint(tab: Tab) -> &'static str {
+    match tab {
+        Tab::Chat => " Tab: figures ",
+        Tab::Panels => " Tab: chat ",
+    }
 }
 
 /// A pane's border and title.

@@ -10,7 +10,7 @@ use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::Role;
-use crate::columns::{drawn, drawn_text};
+use crate::columns::{clipped, drawn, drawn_text, width};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
@@ -21,25 +21,27 @@ use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::wrap::Row;
 
+use super::items::{Item, line};
 use super::{is_focused, pane};
 
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let theme = state.theme;
     let mut block = pane(theme, " chat ", is_focused(state, Focus::Chat));
+    let more = if state.transcript.follows() { "" } else { " ↓ more " };
     if state.colouring != Colouring::Off {
-        block = block.title_bottom(legend(state));
+        let room = usize::from(area.width).saturating_sub(2 + width(more));
+        block = block.title_bottom(legend(state, room));
     }
-    if !state.transcript.follows() {
-        let more = Line::styled(" ↓ more ", theme.warning()).alignment(Alignment::Right);
-        block = block.title_bottom(more);
+    if !more.is_empty() {
+        block = block.title_bottom(Line::styled(more, theme.warning()).alignment(Alignment::Right));
     }
     frame.render_widget(block, area);
 
     let inner = inside(area);
     let names = gutter(area);
     // The rows were counted for the size that was known last.
-    for (line, row) in state.transcript.visible(&state.session).take(usize::from(inner.height)).enumerate() {
-        let place = Rect { y: inner.y + line as u16, height: 1, ..inner };
+    for (at, row) in state.transcript.visible(&state.session).take(usize::from(inner.height)).enumerate() {
+        let place = Rect { y: inner.y + at as u16, height: 1, ..inner };
         let text = Rect { x: place.x + names, width: place.width.saturating_sub(names), ..place };
         match row {
             RowKind::Gap => {}
@@ -47,7 +49,12 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
                 if first {
                     frame.render_widget(note_name(state, note, names), place);
                 }
-                let content = drawn_text(&note.text()[row.start..row.end]);
+                let content = &note.text()[row.start..row.end];
+                let content = match note {
+                    // A row that is cut says so: the cut may lie inside of a number.
+                    Notice::Table(_) => clipped(content, usize::from(text.width)),
+                    _ => drawn_text(content).into_owned(),
+                };
                 frame.render_widget(Line::styled(content, note_style(state, note)), text);
             }
             RowKind::Turn { turn, row, first } => {
@@ -158,11 +165,15 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     style
 }
 
-fn legend(state: &State) -> Line<'static> {
-    let mut spans = vec![Span::raw(format!(" {} ", state.colouring.name()))];
-    for (level, label) in state.colouring.legend().into_iter().enumerate().take(LEVELS) {
-        spans.push(Span::styled(label, state.theme.level(level)));
-        spans.push(Span::raw(" "));
-    }
-    Line::from(spans)
+/// What the colours mean, as far as it fits; in nats, like the panels.
+fn legend(state: &State, columns: usize) -> Line<'static> {
+    let dim = state.theme.dim();
+    let levels = state.colouring.legend(true).into_iter().enumerate().take(LEVELS);
+    let name = Item::new(0, "", format!(" {}", state.colouring.name(true)), dim);
+    let labels =
+        levels.map(|(level, label)| Item::new(level + 1, " ", label.to_string(), state.theme.level(level)));
+    let items: Vec<Item> = std::iter::once(name).chain(labels).collect();
+    let mut line = line(&items, columns.saturating_sub(1));
+    line.push_span(Span::raw(" "));
+    line
 }

@@ -2,18 +2,21 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::canvas::{Canvas, Line as Stroke};
 
+use crate::columns::{clipped, width};
 use crate::step::Step;
 use crate::tui::colouring::Colouring;
 use crate::tui::layout::inside;
 use crate::tui::segment::{Segment, segment};
 use crate::tui::state::State;
 
+use super::items::{Item, figure, first_fitting, line};
 use super::pane;
-use super::table::minus;
+use super::table::grouped;
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
@@ -24,7 +27,8 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
         frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
         return;
     };
-    let title = format!(" log-likelihood ─ {} ", segment.title);
+    let titles = [format!(" log-likelihood ─ {} ", segment.title), format!(" {} ", segment.title)];
+    let title = first_fitting(&titles, usize::from(area.width).saturating_sub(2));
     frame.render_widget(pane(state.theme, title, false), area);
     let [figures, curve, bars, legend] = Layout::vertical([
         Constraint::Length(2),
@@ -39,30 +43,30 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     draw_step(state, &segment, frame, legend);
 }
 
+/// Everything in nats, as the curve and the candidates are.
 fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let score = segment.score(state);
-    let figure = |text: String| Span::styled(minus(text), state.theme.figure());
-    let or_dash =
-        |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |v| format!("{v:.digits$}"));
-    let first = Line::from(vec![
-        Span::raw("Σ "),
-        figure(format!("{:.2}", score.sum_logprob())),
-        Span::raw(" nat  "),
-        figure(or_dash(score.mean_logprob(), 2)),
-        Span::raw("/token  ppl "),
-        figure(or_dash(score.perplexity(), 2)),
-    ]);
-    let second = Line::styled(
-        format!(
-            "{} bit/token  {} bit/byte  {} tokens",
-            or_dash(score.bits_per_token(), 2),
-            or_dash(score.bits_per_byte(), 2),
-            score.tokens()
-        ),
-        state.theme.dim(),
-    );
-    frame.render_widget(first, Rect { height: 1, ..area });
-    frame.render_widget(second, Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area });
+    let columns = usize::from(area.width);
+    let (plain, bold, dim) = (Style::new(), state.theme.figure(), state.theme.dim());
+    let or_dash = |value: Option<f64>| value.map_or("–".to_string(), |value| figure(value, 2, 9));
+    let first = [
+        Item::new(0, "  ", figure(score.sum_logprob(), 2, 10), bold).with("Σ ", " nat", plain),
+        Item::new(1, "  ", or_dash(score.mean_logprob()), bold).with("", " nat/token", plain),
+        Item::new(2, "  ", or_dash(score.perplexity()), bold).with("ppl ", "", plain),
+    ];
+    let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
+    let second = [
+        Item::new(1, "  ", format!("{} nat/byte", or_dash(per_byte)), dim),
+        Item::new(0, "  ", counted(score.tokens()), dim),
+    ];
+    let rows = [line(&first, columns), line(&second, columns)];
+    for (row, y) in rows.into_iter().zip(area.y..area.bottom()) {
+        frame.render_widget(row, Rect { y, height: 1, ..area });
+    }
+}
+
+fn counted(tokens: usize) -> String {
+    format!("{} {}", grouped(tokens), if tokens == 1 { "token" } else { "tokens" })
 }
 
 fn draw_curve(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
@@ -85,9 +89,8 @@ fn draw_curve(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
             },
         );
     frame.render_widget(canvas, area);
-    let bottom = minus(format!("{lowest:.1}"));
-    let width = bottom.chars().count() as u16;
-    let label = Rect { y: area.bottom() - 1, height: 1, width: width.min(area.width), ..area };
+    let bottom = figure(lowest, 1, 8);
+    let label = Rect { y: area.bottom() - 1, height: 1, width: width(&bottom) as u16, ..area };
     frame.render_widget(Line::styled(bottom, state.theme.dim()), label);
 }
 
@@ -118,13 +121,14 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
 fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let trace = state.session.trace();
     let (Some(model), Some(token)) = (state.model(), trace.get(segment.shown)) else { return };
-    let spelling = model.vocab.visible(token.id);
-    let surprisal = match trace.step(segment.shown).filter(|step| step.seen.is_some()) {
-        Some(step) => format!("{:.2} bit", surprisal_bits(step)),
+    let surprisal = match trace.step(segment.shown).and_then(|step| step.seen.as_ref()) {
+        Some(seen) => format!("surprisal {} nat", figure(seen.surprisal(), 3, 8)),
         None => "no context".to_string(),
     };
     let kind = if token.typed { "" } else { " (scaffold)" };
-    let text = format!("{spelling}{kind}  surprisal {surprisal}");
+    let room = usize::from(area.width).saturating_sub(width(&surprisal) + 2);
+    let spelling = clipped(&model.vocab.visible(token.id), room.saturating_sub(width(kind)));
+    let text = format!("{spelling}{kind}  {surprisal}");
     frame.render_widget(Line::styled(text, state.theme.dim()), area);
 }
 

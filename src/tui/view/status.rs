@@ -1,64 +1,97 @@
-//! The last line: model, speed, context, sampling, seed; or what is being waited for.
+//! The last line: model, speed, context, sampling, seed; or what is being waited for. What does not fit
+//! is left out whole.
 
 use std::borrow::Cow;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
-use unicode_width::UnicodeWidthStr;
 
+use crate::columns::{clipped, width};
+use crate::session::turn::Reply;
 use crate::token::printable;
+use crate::tui::msg::Fetch;
 use crate::tui::state::{Loading, State};
 
+use super::items::{Item, line};
+
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    let hint = clipped(&hint(state, area.width), usize::from(area.width));
+    // A blank before it, and one between it and the hint.
+    let room = usize::from(area.width).saturating_sub(width(&hint) + 2);
     let (text, style) = match &state.loading {
-        Loading::Ready => (ready(state), state.theme.dim()),
-        Loading::Failed(reason) => {
-            (format!(" {}", printable(reason).replace('\n', " ")), state.theme.error())
+        Loading::Ready => (line(&ready(state, room), room), state.theme.dim()),
+        Loading::Failed(reason) => (Line::raw(clipped(&one_line(reason), room)), state.theme.error()),
+        Loading::Loading(share) => {
+            let name = format!("loading {}", one_line(&state.model_name()));
+            let share = (gauge(*share), format!("{:.0} %", share * 100.0));
+            (line(&progress(name, Some(share.0), Some(share.1), room), room), state.theme.warning())
         }
-        Loading::Loading(share) => (
-            format!(" loading {} {} {:.0} %", printable(&state.model_name()), gauge(*share), share * 100.0),
-            state.theme.warning(),
-        ),
-        Loading::Fetching(fetch) => {
-            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-            let progress = match fetch.total {
-                Some(total) if total > 0 => {
-                    let share = fetch.done as f32 / total as f32;
-                    format!(" {} {:.0} of {:.0} MiB", gauge(share), mib(fetch.done), mib(total))
-                }
-                _ if fetch.done > 0 => format!(" {:.0} MiB", mib(fetch.done)),
-                _ => String::new(),
-            };
-            (format!(" {}{progress}", printable(&fetch.what)), state.theme.warning())
-        }
+        Loading::Fetching(fetch) => (line(&fetching(fetch, room), room), state.theme.warning()),
     };
-    let hint = hint(state, area.width);
-    let left = area.width.saturating_sub(hint.width() as u16 + 1);
-    frame.render_widget(Line::styled(text, style), Rect { width: left, ..area });
+    let place = Rect { x: area.x + 1.min(area.width), width: room as u16, ..area };
+    frame.render_widget(text.style(style), place.intersection(area));
     frame.render_widget(Line::styled(hint, state.theme.dim()).alignment(Alignment::Right), area);
 }
 
-fn ready(state: &State) -> String {
+/// Text of files and libraries, for one line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', " ")
+}
+
+fn fetching(fetch: &Fetch, room: usize) -> Vec<Item> {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let (gauge, count) = match fetch.total {
+        Some(total) if total > 0 => (
+            Some(gauge(fetch.done as f32 / total as f32)),
+            Some(format!("{:.0} of {:.0} MiB", mib(fetch.done), mib(total))),
+        ),
+        _ => (None, (fetch.done > 0).then(|| format!("{:.0} MiB", mib(fetch.done)))),
+    };
+    progress(one_line(&fetch.what), gauge, count, room)
+}
+
+/// What is done, and how far it is: the figure stays longest.
+fn progress(what: String, gauge: Option<String>, count: Option<String>, room: usize) -> Vec<Item> {
+    let others: usize = [&gauge, &count].into_iter().flatten().map(|text| width(text) + 1).sum();
+    let what = clipped(&what, room.saturating_sub(others).max(room.min(16)));
+    let item = |importance, text: String| Item::new(importance, " ", text, Style::new());
+    let gauge = gauge.map(|text| item(2, text));
+    let count = count.map(|text| item(0, text));
+    [Some(item(1, what)), gauge, count].into_iter().flatten().collect()
+}
+
+/// The reply that the panels show, or the last one.
+fn reply(state: &State) -> Option<&Reply> {
+    let shown = state.shown_step().and_then(|token| state.turn_of(token));
+    let last = state.session.turns().iter().rev();
+    shown.into_iter().chain(last).find_map(|turn| turn.reply.as_ref())
+}
+
+fn ready(state: &State, room: usize) -> Vec<Item> {
     let session = &state.session;
-    let mut parts = vec![printable(&state.model_name())];
+    let item = |importance, gap, text: String| Item::new(importance, gap, text, Style::new());
+    let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
+    let mut items = vec![item(0, " · ", name)];
     if let Some(job) = session.job().filter(|job| job.prefill.0 < job.prefill.1) {
-        parts.push(format!("prompt {}/{}", job.prefill.0, job.prefill.1));
+        items.push(item(1, " · ", format!("prompt {}/{}", job.prefill.0, job.prefill.1)));
     }
-    let reply = session.turns().last().and_then(|turn| turn.reply.as_ref());
+    let reply = reply(state);
     if let Some(speed) = reply.and_then(|reply| reply.timing.tokens_per_second()) {
-        parts.push(format!("{speed:.1} t/s"));
+        items.push(item(4, " · ", format!("{speed:.1} t/s")));
     }
     if let Some(model) = session.model() {
-        parts.push(format!("ctx {}/{}", session.trace().len(), model.context));
+        items.push(item(5, " · ", format!("ctx {}/{}", session.trace().len(), model.context)));
     }
-    parts.push(session.settings().sampling.summary());
-    let seed = match reply {
-        Some(reply) if session.job().is_some() => reply.seed,
-        _ => session.next_seed(),
-    };
-    parts.push(format!("seed {seed}"));
-    format!(" {}", parts.join(" · "))
+    for (i, part) in session.settings().sampling.summary().into_iter().enumerate() {
+        let (importance, gap) = if i == 0 { (3, " · ") } else { (5 + i, " ") };
+        items.push(item(importance, gap, part));
+    }
+    // Without a reply on the screen: the one that the first will have.
+    let seed = reply.map_or_else(|| session.next_seed(), |reply| reply.seed);
+    items.push(item(2, " · ", format!("seed {seed}")));
+    items
 }
 
 fn hint(state: &State, width: u16) -> Cow<'static, str> {

@@ -5,20 +5,24 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::columns::fitted;
+use crate::columns::{clipped, fitted, width};
 use crate::step::{Candidate, Fate, Seen};
 use crate::token::TokenId;
 use crate::tui::keymap::Focus;
 use crate::tui::layout::inside;
+use crate::tui::segment::reply_at;
 use crate::tui::state::State;
 
+use super::items::{Item, figure, first_fitting, line};
 use super::{is_focused, pane};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let block = pane(state.theme, title(state), is_focused(state, Focus::Table));
+/// Draws the pane; its title has so many columns.
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, title_room: usize) {
+    let title = first_fitting(&titles(state), title_room);
+    let block = pane(state.theme, title, is_focused(state, Focus::Table));
     frame.render_widget(block, area);
     let inner = inside(area);
     let Some(seen) = state.shown() else {
@@ -29,10 +33,14 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let mut lines = vec![columns.header(state)];
     let (shown, residual) = seen.outlook.shown(state.candidates());
     // Header, the rest, the figures of the whole distribution, perhaps the chosen token.
-    let outside = outside_of(state, seen, shown);
-    let room = usize::from(inner.height).saturating_sub(3 + usize::from(outside.is_some()));
-    let first = state.table_scroll.min(shown.len().saturating_sub(room));
-    let rows = &shown[first..shown.len().min(first + room)];
+    let in_view = |room: usize| {
+        let first = state.table_scroll.min(shown.len().saturating_sub(room));
+        first..shown.len().min(first + room)
+    };
+    let room = usize::from(inner.height).saturating_sub(3);
+    let outside = outside_of(state, seen, &shown[in_view(room)]);
+    let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
+    let (first, rows) = (view.start, &shown[view]);
     let chosen = chosen_id(state);
     lines.extend(rows.iter().map(|candidate| columns.row(state, candidate, Some(candidate.id) == chosen)));
     let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
@@ -41,22 +49,29 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
     }
-    lines.push(whole(state, seen));
+    lines.push(whole(state, seen, usize::from(inner.width)));
     for (i, line) in lines.into_iter().take(usize::from(inner.height)).enumerate() {
         frame.render_widget(line, Rect { y: inner.y + i as u16, height: 1, ..inner });
     }
 }
 
-fn title(state: &State) -> String {
+/// What the pane shows, the longest wording first.
+fn titles(state: &State) -> Vec<String> {
     let trace = state.session.trace();
-    match state.shown_step() {
-        None => " next token ".to_string(),
-        Some(index) if index >= trace.reply_start() => {
-            let live = if state.cursor.is_none() { " ─ live" } else { "" };
-            format!(" next token ─ step {}{live} ", index - trace.reply_start() + 1)
-        }
-        Some(index) => format!(" next token ─ prompt token {} of {} ", index + 1, trace.reply_start()),
-    }
+    let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
+    let start = trace.reply_start();
+    let what = if index >= start {
+        let live = if state.cursor.is_none() { " ─ live" } else { "" };
+        let step = format!("step {}", index - start + 1);
+        return vec![format!(" next token ─ {step}{live} "), format!(" {step}{live} "), format!(" {step} ")];
+    } else if state.cursor.is_none() {
+        format!("prompt token {} of {start}", index + 1)
+    } else if let Some((reply, tokens)) = reply_at(state, index) {
+        format!("{reply}, step {}", index - tokens.start + 1)
+    } else {
+        format!("prompt token {} of {start}", index + 1)
+    };
+    vec![format!(" next token ─ {what} "), format!(" {what} "), " next token ".to_string()]
 }
 
 fn nothing(state: &State) -> &'static str {
@@ -71,7 +86,7 @@ fn chosen_id(state: &State) -> Option<TokenId> {
     state.shown_step().and_then(|index| state.session.trace().get(index)).map(|token| token.id)
 }
 
-/// The chosen token, where it is not among the shown candidates.
+/// The chosen token, where it is not among these candidates.
 fn outside_of(state: &State, seen: &Seen, shown: &[Candidate]) -> Option<Candidate> {
     let id = chosen_id(state)?;
     if shown.iter().any(|candidate| candidate.id == id) {
@@ -106,48 +121,52 @@ impl Columns {
         let mark = if chosen { "▸ " } else { "  " };
         let dropped = candidate.fate.is_some_and(|fate| fate.dropped_by.is_some());
         let final_style = if dropped { state.theme.dim() } else { style };
-        let logprob = shown_logprob(candidate.logprob);
-        let last = if chosen && candidate.rank > 1 && self.bar >= 12 {
-            format!("#{}", candidate.rank)
-        } else {
-            String::new()
-        };
+        let logprob = figure(f64::from(candidate.logprob), 3, 8);
         Line::from(vec![
             Span::styled(mark, style),
             Span::styled(fitted(&spelling, self.token), style),
             Span::styled(format!("{:>6}", percent(candidate.prob())), style),
             Span::styled(format!("{:>7}", final_figure(candidate.fate)), final_style),
             Span::raw(" "),
-            Span::styled(
-                fitted(&format!("{} {last}", bar(candidate.prob(), self.bar)), self.bar),
-                state.theme.bar(),
-            ),
+            Span::styled(self.bar_and_rank(candidate, chosen), state.theme.bar()),
             Span::styled(format!("{logprob:>9}"), style),
         ])
     }
 
+    /// The bar, and after the chosen token's the rank, where it has one to speak of and there is room.
+    fn bar_and_rank(&self, candidate: &Candidate, chosen: bool) -> String {
+        let bar = bar(candidate.prob(), self.bar);
+        let ranked = format!("{bar} #{}", candidate.rank);
+        if chosen && candidate.rank > 1 && width(&ranked) <= self.bar {
+            fitted(&ranked, self.bar)
+        } else {
+            fitted(&bar, self.bar)
+        }
+    }
+
     fn rest(&self, state: &State, n: usize, mass: f64) -> Line<'static> {
-        let label = format!("… {} more", grouped(n));
+        let n = grouped(n);
+        let wordings = [format!("… {n} more"), format!("… {n}"), "… more".to_string(), "…".to_string()];
+        let label = first_fitting(&wordings, self.token);
         let figures = format!("{:>6}{:>7} ", percent(mass), "");
         let bar = fitted(&bar(mass, self.bar), self.bar);
         Line::styled(format!("  {}{figures}{bar}", fitted(&label, self.token)), state.theme.dim())
     }
 }
 
-/// Figures of the whole distribution.
-fn whole(state: &State, seen: &Seen) -> Line<'static> {
-    let bits = f64::from(seen.outlook.entropy) / std::f64::consts::LN_2;
-    let figure = |text: String| Span::styled(text, state.theme.figure());
-    let mut spans = vec![
-        Span::raw("entropy "),
-        figure(format!("{bits:.2}")),
-        Span::raw(" bit  rank "),
-        figure(grouped(seen.rank as usize)),
+/// Figures of the whole distribution, in nats like the candidates'.
+fn whole(state: &State, seen: &Seen, columns: usize) -> Line<'static> {
+    let (plain, bold) = (Style::new(), state.theme.figure());
+    let entropy = figure(f64::from(seen.outlook.entropy), 2, 8);
+    let mut items = vec![
+        Item::new(1, "  ", entropy, bold).with("entropy ", " nat", plain),
+        Item::new(0, "  ", grouped(seen.rank as usize), bold).with("rank ", "", plain),
     ];
     if let Some(margin) = seen.outlook.margin() {
-        spans.extend([Span::raw("  margin "), figure(format!("{margin:.2}")), Span::raw(" nat")]);
+        let margin = figure(f64::from(margin), 2, 8);
+        items.push(Item::new(2, "  ", margin, bold).with("margin ", " nat", plain));
     }
-    Line::from(spans)
+    line(&items, columns)
 }
 
 fn final_figure(fate: Option<Fate>) -> String {
@@ -166,17 +185,9 @@ fn short_stage(name: &str) -> String {
         "top-n-sigma" => "top-nσ".to_string(),
         "grammar" => "gramm.".to_string(),
         "typical" => "typic.".to_string(),
-        other => other.to_string(),
+        "mirostat" => "miro.".to_string(),
+        other => clipped(other, 6),
     }
-}
-
-fn shown_logprob(logprob: f32) -> String {
-    if logprob == f32::NEG_INFINITY { "−∞".to_string() } else { minus(format!("{logprob:.3}")) }
-}
-
-/// The typographic minus, as wide as a digit.
-pub(super) fn minus(text: String) -> String {
-    text.replace('-', "−")
 }
 
 /// Three figures that matter: 78.0, 6.21, 0.03, 1e-5.

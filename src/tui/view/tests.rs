@@ -1,7 +1,10 @@
 //! Whole screens, as people see them.
 
+use ratatui::crossterm::event::Event as Input;
+
 use crate::engine::scripted::Line;
 use crate::tui::harness::Harness;
+use crate::tui::msg::Msg;
 
 fn reply() -> Vec<Line> {
     vec![
@@ -67,4 +70,121 @@ fn help() {
     let mut harness = Harness::new(80, 24, vec![]);
     harness.keys("?");
     insta::assert_snapshot!(harness.screen());
+}
+
+/// A reply of so many tokens.
+fn words(n: usize) -> Vec<Line> {
+    [vec![(" the", 0.9); n], vec![("<|im_end|>", 0.7)]].concat()
+}
+
+/// The status line.
+fn status(harness: &Harness) -> String {
+    harness.screen().lines().last().unwrap().to_string()
+}
+
+#[test]
+fn a_speed_needs_eight_tokens() {
+    let mut harness = Harness::new(120, 36, vec![words(20)]);
+    harness.hold();
+    harness.keys("hi<Enter>");
+    harness.say(8);
+    assert!(!status(&harness).contains("t/s"), "{}", status(&harness));
+    harness.say(1);
+    assert!(status(&harness).contains("100.0 t/s"), "{}", status(&harness));
+}
+
+#[test]
+fn the_speed_of_one_model_is_not_said_of_another() {
+    let mut harness = Harness::new(120, 36, vec![words(20), words(20)]);
+    harness.keys("hi<Enter>");
+    assert!(status(&harness).contains("t/s"));
+    harness.keys("/model other.gguf<Enter>");
+    assert!(!status(&harness).contains("t/s"), "{}", status(&harness));
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    assert!(!status(&harness).contains("t/s"), "{}", status(&harness));
+    harness.keys("again<Enter>");
+    assert!(status(&harness).contains("t/s"));
+}
+
+#[test]
+fn the_seed_is_that_of_the_reply_on_the_screen() {
+    let mut harness = Harness::new(120, 36, vec![words(3), words(3)]);
+    assert!(status(&harness).contains("seed 7"), "the first one's: {}", status(&harness));
+    harness.keys("hi<Enter>");
+    assert!(status(&harness).contains("seed 7"), "{}", status(&harness));
+    harness.keys("again<Enter>");
+    assert!(status(&harness).contains("seed 8"), "{}", status(&harness));
+    harness.keys("<Tab>");
+    let first = harness.state.session.turns()[1].marks[0].token;
+    harness.state.walk_to(first);
+    assert!(status(&harness).contains("seed 7"), "{}", status(&harness));
+}
+
+#[test]
+fn the_status_line_never_cuts_a_figure_and_keeps_the_seed() {
+    let mut harness = Harness::new(80, 24, vec![words(20)]);
+    harness.keys("/set seed 4294967294<Enter>/set temp 0.123<Enter>/set top-k 12345<Enter>hi<Enter>");
+    let whole: Vec<String> = {
+        harness.state.size = (300, 24);
+        status(&harness).split([' ', '·']).map(str::to_string).collect()
+    };
+    for width in 40..200 {
+        harness.send(Msg::Input(Input::Resize(width, 24)));
+        let line = status(&harness);
+        for word in line.split([' ', '·']) {
+            assert!(whole.iter().any(|other| other == word), "{word:?} at {width}: {line}");
+        }
+        assert!(width < 60 || line.contains("seed 4294967294"), "{width}: {line}");
+        assert!(width < 80 || line.contains("T 0.123"), "{width}: {line}");
+    }
+}
+
+#[test]
+fn panes_name_what_they_show() {
+    let mut harness = Harness::new(120, 36, vec![words(3), words(3)]);
+    harness.keys("hi<Enter>");
+    harness.hold();
+    harness.keys("again<Enter>");
+    harness.say(1);
+    let screen = harness.screen();
+    assert!(screen.contains(" log-likelihood ─ prompt ") && screen.contains("─ prompt token "), "{screen}");
+    harness.say(100);
+    harness.keys("<Tab>");
+    let first = harness.state.session.turns()[1].marks[0].token;
+    harness.state.walk_to(first + 1);
+    let screen = harness.screen();
+    assert!(screen.contains(" log-likelihood ─ reply 1 of 2 "), "{screen}");
+    assert!(screen.contains(" next token ─ reply 1 of 2, step 2 "), "{screen}");
+    harness.state.walk_to(0);
+    let screen = harness.screen();
+    assert!(screen.contains(" log-likelihood ─ prompt ") && screen.contains("prompt token 1 of"), "{screen}");
+}
+
+#[test]
+fn the_panels_speak_of_nats_alone() {
+    let mut harness = Harness::new(120, 36, vec![words(9)]);
+    harness.keys("hi<Enter><Left>");
+    let screen = harness.screen();
+    assert!(screen.contains("entropy 1.00 nat") && screen.contains("surprisal 0.105 nat"), "{screen}");
+    for _ in 0..5 {
+        harness.keys("<Tab>c");
+        assert!(!harness.screen().contains(" bit"), "{}", harness.screen());
+    }
+}
+
+#[test]
+fn no_number_is_cut_in_a_narrow_pane() {
+    let mut improbable = vec![(" Paris", 1e-30), ("The", 0.5)];
+    improbable.extend(words(4));
+    let mut harness = Harness::new(40, 16, vec![improbable]);
+    harness.keys("hi<Enter><Tab><Tab>");
+    let first = harness.state.session.trace().reply_start();
+    harness.state.walk_to(first);
+    let screen = harness.screen();
+    assert!(screen.contains("−69.078"), "{screen}");
+    // Cut rows of an answer say so.
+    let mut harness = Harness::new(40, 16, vec![]);
+    harness.send(Msg::Answered(Ok(("1  ␣sat             50.0123456   -0.123456789".to_string(), None))));
+    assert!(harness.screen().contains("…│"), "{}", harness.screen());
 }
