@@ -12,8 +12,9 @@ use std::sync::atomic::AtomicBool;
 use crate::cli::{ChatArgs, Cli, Command, ReplArgs};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
+use crate::interrupt;
 use crate::loading::{self, Found};
-use crate::model::bar::{TerminalProgress, watch_signals};
+use crate::model::bar::TerminalProgress;
 use crate::model::{self, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
@@ -120,7 +121,7 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     settings.system = args.system.clone().or(settings.system);
     settings.max_tokens = args.max_tokens.map(|n| n as usize);
     one_model(&settings, "a REPL")?;
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupted = interrupt::watch_again_and_again().unwrap_or_default();
     let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
     let running = load(&settings)?;
     if !settings.quiet {
@@ -132,14 +133,14 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
     let loaded = (running.client, running.model);
-    Repl::new(loaded, settings, &reload, history, color)
+    Repl::new(loaded, settings, (&reload, Arc::clone(&interrupted)), history, color)
         .run()
         .map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)
 }
 
 fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8, Failure> {
-    let progress = TerminalProgress::new(watch_signals().unwrap_or_default(), cli.flags.quiet);
+    let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), cli.flags.quiet);
     let library = Library::at(paths, std::env::current_exe().ok());
     let outcome = model::command::run(command, &library, &mut io::stdout(), &progress);
     progress.clear();
@@ -150,16 +151,19 @@ fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8
 }
 
 fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    // A screen has its own ways to be left.
+    let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
+    let layers = || Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling);
+    let mut settings = interrupt::waiting(layers)?;
     settings.system = args.system.clone().or(settings.system);
     settings.max_tokens = args.max_tokens.map(|n| n as usize);
     one_model(&settings, "a chat")?;
-    if !args.json && io::stdin().is_terminal() && io::stdout().is_terminal() {
+    if on_screen {
         let color = settings.color.applies(true);
         return tui::run::run(settings, paths, color)
             .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")));
     }
-    let interrupted = watch_signals().unwrap_or_default();
     let mut running = Running::load(&settings, paths, &interrupted)?;
     if !settings.quiet {
         eprintln!("{}", running.origin.header());
@@ -208,8 +212,9 @@ impl Running {
     /// Finds and loads the model, with progress on standard error.
     fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
+        let cancel = CancelFlag::from(Arc::clone(interrupted));
         let Found { file, options } =
-            loading::find(settings, paths, CancelFlag::default(), &progress, &loading::AskOnTerminal)?;
+            loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
         let sha256 = match file.sha256 {
             Some(sum) => sum,
@@ -228,6 +233,10 @@ impl Running {
 /// llama.cpp's log goes to a file of its own, begun anew at every start.
 fn keep_log(paths: &Paths) {
     let path = paths.log_file();
+    // Opening a pipe to write would wait for a reader.
+    if path.exists() && !path.is_file() {
+        return;
+    }
     let file = path.parent().map(std::fs::create_dir_all).and_then(Result::ok).and_then(|()| {
         let mut file = std::fs::File::create(&path).ok()?;
         writeln!(file, "tokenscope {}", env!("CARGO_PKG_VERSION")).ok()?;

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use crate::interrupt::waiting;
+
 /// The most that is read of one kind of input, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound(pub u64);
@@ -38,7 +40,23 @@ pub fn bytes(reader: impl Read, most: Bound) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes`].
 pub fn file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
-    bytes(File::open(path)?, most)
+    // Opening and reading a pipe waits for its other end.
+    match std::fs::metadata(path)?.is_file() {
+        true => bytes(File::open(path)?, most),
+        false => waiting(|| bytes(File::open(path)?, most)),
+    }
+}
+
+/// A regular file's bytes: for files that are looked for where nobody named one, or by a screen that must
+/// not wait.
+///
+/// # Errors
+/// As [`bytes`]; and [`ErrorKind::InvalidInput`] for a pipe, a device or a folder.
+pub fn regular_file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
+    match std::fs::metadata(path)?.is_file() {
+        true => bytes(File::open(path)?, most),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+    }
 }
 
 /// A file that people write, as text; a byte-order mark at its beginning is left out.
@@ -46,7 +64,19 @@ pub fn file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes`]; and [`ErrorKind::InvalidData`], saying what it is instead of UTF-8.
 pub fn text(path: &Path, most: Bound) -> io::Result<String> {
-    let mut text = utf8(file(path, most)?)?;
+    without_mark(file(path, most)?)
+}
+
+/// The same of a [`regular_file`].
+///
+/// # Errors
+/// As [`text`] and [`regular_file`].
+pub fn regular_text(path: &Path, most: Bound) -> io::Result<String> {
+    without_mark(regular_file(path, most)?)
+}
+
+fn without_mark(bytes: Vec<u8>) -> io::Result<String> {
+    let mut text = utf8(bytes)?;
     if text.starts_with(MARK) {
         text.drain(..MARK.len_utf8());
     }
@@ -58,7 +88,7 @@ pub fn text(path: &Path, most: Bound) -> io::Result<String> {
 /// # Errors
 /// As [`bytes`].
 pub fn stdin(most: Bound) -> io::Result<Vec<u8>> {
-    bytes(io::stdin().lock(), most)
+    waiting(|| bytes(io::stdin().lock(), most))
 }
 
 /// The byte-order mark, which some editors put before a text.

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::fatal::NAME;
 use crate::token::printable;
 
 /// The child's first line.
@@ -87,6 +88,10 @@ pub fn death(log: &str, status: Option<ExitStatus>) -> String {
     let Some(status) = status else { return "it did not come to an end".to_owned() };
     let line =
         log.lines().rev().find(|line| line.contains("GGML_ASSERT") || line.contains("terminate called"));
+    let ours = log.lines().find_map(|line| line.strip_prefix(NAME));
+    if let (None, Some(fault)) = (line, ours) {
+        return printable(fault.trim());
+    }
     match (line, status.signal()) {
         (Some(line), _) => {
             // Without the path of llama.cpp's source file.

@@ -1,64 +1,191 @@
 //! Ways to die that leave the terminal as it was and one line that says why.
 //!
 //! llama.cpp ends the process where one of its assertions fails, an uncaught C++ exception does the
-//! same, and a panic on the main thread is a bug of ours.
+//! same, a model file that is cut while it is in use is a SIGBUS, and a panic is a bug of ours. What runs
+//! here may run in a signal handler, on any thread, beside threads that compute: it writes, sets the
+//! terminal and ends the process, without destructors.
 
 use std::io::Write;
-use std::process::exit;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, c_int, c_void, siginfo_t};
 
 use crate::engine::ENGINE_THREAD;
 use crate::engine::llama::on_native_abort;
 use crate::tokenizer::TOKENIZERS_THREAD;
-use crate::tui::terminal::restore_now;
+use crate::tui::terminal::{is_taken, restore_now};
 
 /// Exit code of a model or engine failure.
 const ENGINE_FAILED: i32 = 3;
+/// Exit code of a panic.
+const BUG: i32 = 101;
+/// What every line begins with.
+pub const NAME: &str = "tokenscope: ";
+
+/// The stack ran out, which the system reports as a bad address.
+const NO_STACK: &str = "tokenscope: a thread ran out of stack; this is a bug, please report it\n";
+/// A fault and what it most likely means.
+const FAULTS: [(c_int, &str); 5] = [
+    (SIGABRT, "tokenscope: the engine ended the process (abort); its log says more\n"),
+    (
+        SIGBUS,
+        "tokenscope: a file in use can't be read any more (SIGBUS): was the model file cut or written over?\n",
+    ),
+    (
+        SIGSEGV,
+        "tokenscope: the engine used memory that is not there (SIGSEGV); the model file may be damaged\n",
+    ),
+    (SIGILL, "tokenscope: this processor lacks an instruction (SIGILL); build tokenscope on this machine\n"),
+    (SIGFPE, "tokenscope: the engine divided by zero (SIGFPE); the model file may be damaged\n"),
+];
+
+/// The thread that ends the process.
+static ENDING: AtomicUsize = AtomicUsize::new(0);
 
 /// Prepares for all of them. Call once, first.
 pub fn prepare() {
+    prepare_child();
+    on(SIGQUIT);
     on_native_abort(|message| {
+        alone();
         restore_now();
-        eprintln!(
-            "tokenscope: llama.cpp gave up: {}; the model file may be damaged or its kind unsupported",
-            crate::token::printable(message).replace('\n', " ")
+        let message = crate::token::printable(message).replace('\n', " ");
+        let _ = writeln!(
+            std::io::stderr(),
+            "{NAME}llama.cpp gave up: {message}; the model file may be damaged or its kind unsupported"
         );
-        // Destructors of a library that has just failed could fail again.
-        // SAFETY: ends the process at once.
-        unsafe { libc::_exit(ENGINE_FAILED) };
+        exit_now(ENGINE_FAILED)
     });
-    on_sigabrt();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         // A panic of the engine is reported as an event and the screen lives on; one of the `tokenizers`
         // crate is reported as what is wrong with the file it was given.
         let here = std::thread::current();
-        if !matches!(here.name(), Some(ENGINE_THREAD | TOKENIZERS_THREAD)) {
-            restore_now();
-            eprintln!("tokenscope: this is a bug, please report it:");
-            report(info);
-            exit(101);
+        if matches!(here.name(), Some(ENGINE_THREAD | TOKENIZERS_THREAD)) {
+            return;
         }
+        alone();
+        // Nobody draws from now on.
+        let _quiet = is_taken().then(|| std::io::stdout().lock());
+        restore_now();
+        let _ = writeln!(std::io::stderr(), "{NAME}this is a bug, please report it:");
+        report(info);
+        exit_now(BUG)
     }));
+}
+
+/// Prepares a child process, whose faults are a report to its parent.
+pub fn prepare_child() {
+    for (signal, _) in FAULTS {
+        on(signal);
+    }
 }
 
 /// Ends the process at once. For work that was interrupted: a thread of it may still be inside a library,
 /// whose destructors must not run under it.
 pub fn leave(code: u8) -> ! {
     let _ = std::io::stdout().flush();
-    // SAFETY: ends the process at once.
-    unsafe { libc::_exit(code.into()) }
+    exit_now(code.into())
 }
 
-fn on_sigabrt() {
-    extern "C" fn handle(_: libc::c_int) {
-        restore_now();
-        let line = b"tokenscope: the engine ended the process (abort); its log says more\n";
-        // SAFETY: `write` and `_exit` are async-signal-safe.
-        unsafe {
-            libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
-            libc::_exit(ENGINE_FAILED);
-        }
+/// Gives the terminal back and ends the process as a signal ends it. May be called in a handler.
+pub fn end_by(signal: c_int) -> ! {
+    alone();
+    restore_now();
+    say_ended_by(signal);
+    exit_now(128 + signal)
+}
+
+/// Says so, in one line.
+pub fn say_ended_by(signal: c_int) {
+    say(match signal {
+        libc::SIGINT => "tokenscope: ended by SIGINT\n",
+        libc::SIGTERM => "tokenscope: ended by SIGTERM\n",
+        libc::SIGHUP => "tokenscope: ended by SIGHUP\n",
+        libc::SIGQUIT => "tokenscope: ended by SIGQUIT\n",
+        _ => "tokenscope: ended by a signal\n",
+    });
+}
+
+fn exit_now(code: i32) -> ! {
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(code) }
+}
+
+fn say(line: &str) {
+    // SAFETY: writes from a valid buffer; a failed write leaves nothing to do.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
+/// Several threads fault where a file is cut under them: the first ends the process, the others wait for
+/// that, so that the terminal is given back whole.
+fn alone() {
+    // SAFETY: a number that names this thread.
+    let me = unsafe { libc::pthread_self() } as usize;
+    let first = ENDING.compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst);
+    while first.is_err_and(|ending| ending != me) {
+        // SAFETY: waits.
+        unsafe { libc::pause() };
     }
-    // SAFETY: the handler calls async-signal-safe functions only.
-    unsafe { libc::signal(libc::SIGABRT, handle as *const () as libc::sighandler_t) };
+}
+
+/// Installs the handler, on the alternate stack that Rust gives every thread; it stays as it is where the
+/// signal is ignored.
+fn on(signal: c_int) {
+    // SAFETY: the structures are complete; the handler only calls what may be called in one.
+    unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut before);
+        if before.sa_sigaction == libc::SIG_IGN {
+            return;
+        }
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handle as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigfillset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+    }
+}
+
+extern "C" fn handle(signal: c_int, about: *mut siginfo_t, context: *mut c_void) {
+    if signal == SIGQUIT {
+        end_by(signal);
+    }
+    alone();
+    restore_now();
+    let known = FAULTS.iter().find(|(fault, _)| *fault == signal);
+    // SAFETY: the system hands both to a handler with SA_SIGINFO.
+    let overflow = matches!(signal, SIGSEGV | SIGBUS) && unsafe { near_the_stack(about, context) };
+    say(if overflow { NO_STACK } else { known.map_or("", |(_, line)| line) });
+    exit_now(ENGINE_FAILED)
+}
+
+/// Whether the address that faulted is where the stack would have grown to.
+///
+/// # Safety
+/// Both pointers come from the system.
+unsafe fn near_the_stack(about: *const siginfo_t, context: *const c_void) -> bool {
+    /// Frames of C++ may be larger than a page.
+    const BELOW: usize = 1 << 20;
+    const ABOVE: usize = 1 << 16;
+    // SAFETY: as the caller says.
+    let (address, pointer) = unsafe { ((*about).si_addr() as usize, stack_pointer(context)) };
+    pointer.is_some_and(|at| address > at.saturating_sub(BELOW) && address < at.saturating_add(ABOVE))
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+unsafe fn stack_pointer(context: *const c_void) -> Option<usize> {
+    // SAFETY: the system hands a `ucontext_t` to the handler.
+    unsafe { Some((*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] as usize) }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+unsafe fn stack_pointer(context: *const c_void) -> Option<usize> {
+    // SAFETY: the system hands a `ucontext_t` to the handler.
+    unsafe { Some((*context.cast::<libc::ucontext_t>()).uc_mcontext.sp as usize) }
+}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+unsafe fn stack_pointer(_: *const c_void) -> Option<usize> {
+    None
 }

@@ -106,9 +106,9 @@ fn read_text(path: &Path) -> Result<String, GrammarError> {
     use std::io::Read;
     let unreadable = |source| GrammarError::Unreadable { path: path.to_path_buf(), source };
     let no_text = |what: String| GrammarError::NoText { path: path.to_path_buf(), what };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let read = || std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes);
+    crate::interrupt::waiting(read).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
         return Err(no_text(format!("it is larger than {LARGEST} bytes, the most a grammar may have")));
     }

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod fatal;
 pub mod files;
 pub mod grammar;
+pub mod interrupt;
 pub mod jinja;
 pub mod loading;
 pub mod model;

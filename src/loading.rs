@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::engine::{CancelFlag, LoadOptions};
+use crate::interrupt::waiting;
 use crate::model::{Consent, Copies, Library, ModelError, ModelFile, Progress, Purpose};
 use crate::paths::Paths;
 use crate::settings::Settings;
@@ -29,7 +30,7 @@ impl Consent for AskOnTerminal {
         let _ = write!(err, "{what}. Go on? [Y/n] ");
         let _ = err.flush();
         let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
+        let read = waiting(|| std::io::stdin().lock().read_line(&mut answer));
         read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')
     }
 }

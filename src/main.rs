@@ -9,7 +9,11 @@ use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, token};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    match args.next() {
+    let command = args.next();
+    if command.as_ref().is_some_and(|command| command.to_string_lossy().starts_with("__")) {
+        fatal::prepare_child();
+    }
+    match command {
         Some(command) if command == model::check::SUBCOMMAND => {
             let path = args.next().map(PathBuf::from).unwrap_or_default();
             return model::check::run_child_check(&path, engine::trial::run);

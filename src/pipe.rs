@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::bounded::{TEXT, too_large};
 use crate::engine::{self, Client, EngineError, Event, FinishReason};
+use crate::interrupt::waiting;
 use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
@@ -87,7 +88,7 @@ impl<W: Write> Pipe<'_, W> {
         let mut message = 0;
         for line in 1.. {
             let mut bytes = Vec::new();
-            let read = input.by_ref().take(TEXT.0 + 1).read_until(b'\n', &mut bytes);
+            let read = waiting(|| input.by_ref().take(TEXT.0 + 1).read_until(b'\n', &mut bytes));
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(Ended::Interrupted);
             }

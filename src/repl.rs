@@ -17,6 +17,7 @@ use rustyline::{CompletionType, Config, Editor};
 
 use crate::command::{self, Command};
 use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
+use crate::interrupt::{self, waiting};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
@@ -24,6 +25,7 @@ use crate::session::ask::{AskError, Asker};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
+use crate::tui::terminal::Editing;
 use assist::Assist;
 
 /// Lines kept in the history file.
@@ -55,11 +57,12 @@ enum Next {
 }
 
 impl<'a> Repl<'a> {
-    /// A REPL for a model that is loaded. `history` need not exist.
+    /// A REPL for a model that is loaded, and how another is loaded and what is raised by Ctrl-C.
+    /// `history` need not exist.
     pub fn new(
         (client, model): (Client, Arc<ModelInfo>),
         settings: Settings,
-        load: &'a Loader<'a>,
+        (load, interrupted): (&'a Loader<'a>, Arc<AtomicBool>),
         history: PathBuf,
         color: bool,
     ) -> Repl<'a> {
@@ -67,7 +70,7 @@ impl<'a> Repl<'a> {
         for outcome in session.on_event(Event::Ready(model)) {
             say(outcome);
         }
-        Repl { client, session, load, interrupted: Arc::default(), history, color }
+        Repl { client, session, load, interrupted, history, color }
     }
 
     /// Reads lines until the end of input or `/quit`.
@@ -75,8 +78,6 @@ impl<'a> Repl<'a> {
     /// # Errors
     /// Those of standard input and output; a closed pipe is none.
     pub fn run(mut self) -> io::Result<()> {
-        // Ctrl-C stops what runs; while a line is edited it is a key.
-        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&self.interrupted))?;
         let outcome = match io::stdin().is_terminal() {
             true => self.edit(),
             false => self.script(),
@@ -88,6 +89,7 @@ impl<'a> Repl<'a> {
     }
 
     fn edit(&mut self) -> io::Result<()> {
+        let _terminal = Editing::begin()?;
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .max_history_size(REMEMBERED)
@@ -125,7 +127,9 @@ impl<'a> Repl<'a> {
 
     fn script(&mut self) -> io::Result<()> {
         let mut written: Vec<String> = Vec::new();
-        for line in io::stdin().lock().split(b'\n') {
+        interrupt::end_by_sigterm()?;
+        let mut lines = io::stdin().lock().split(b'\n');
+        while let Some(line) = waiting(|| lines.next()) {
             let line = String::from_utf8(line?);
             let line = match &line {
                 Ok(line) => line.strip_suffix('\r').unwrap_or(line).to_string(),

@@ -284,7 +284,7 @@ impl ConfigFile {
     /// # Errors
     /// [`SettingsError`] with path, line and column.
     pub fn read(path: &Path) -> Result<ConfigFile, SettingsError> {
-        let text = match bounded::text(path, WRITTEN) {
+        let text = match bounded::regular_text(path, WRITTEN) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
             Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),

@@ -6,9 +6,6 @@ mod pty;
 
 use pty::{Pty, Shell, TOKENSCOPE};
 
-/// Runs a crash inside this test binary, in a terminal of its own; set for the child only.
-const CRASH: &str = "TOKENSCOPE_TEST_CRASH";
-
 #[test]
 fn a_chat_from_start_to_quit() {
     let mut shell = Shell::start(120, 36);
@@ -30,54 +27,6 @@ fn a_chat_from_start_to_quit() {
     pty.wait_for("Ctrl-C again to leave");
     pty.type_text("\x03");
     shell.assert_terminal_is_ours("LEFT=0");
-}
-
-#[test]
-fn signals_give_the_terminal_back() {
-    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
-        let mut shell = Shell::start(100, 30);
-        shell.run(&format!("{TOKENSCOPE}; code=$?; stty -a; echo LEFT=$code"));
-        shell.pty.wait_for("ctx 0/");
-        shell.signal_tokenscope(signal);
-        shell.assert_terminal_is_ours(&format!("LEFT={code}"));
-    }
-}
-
-#[test]
-fn an_abort_from_outside_gives_the_terminal_back() {
-    let mut shell = Shell::start(100, 30);
-    shell.run(&format!("{TOKENSCOPE}; code=$?; stty -a; echo LEFT=$code"));
-    shell.pty.wait_for("ctx 0/");
-    shell.signal_tokenscope(libc::SIGABRT);
-    shell.pty.wait_for("the engine ended the process");
-    shell.assert_terminal_is_ours("LEFT=3");
-}
-
-#[test]
-fn a_panic_and_a_failed_assertion_of_llama_cpp_give_the_terminal_back() {
-    let test = std::env::current_exe().unwrap();
-    for (crash, says, code) in [("panic", "this is a bug", 101), ("assert", "llama.cpp gave up", 3)] {
-        let mut shell = Shell::start(100, 30);
-        shell.run(&format!(
-            "{CRASH}={crash} {} --exact crashes_in_a_child --nocapture --test-threads 1; code=$?; stty -a; echo LEFT=$code",
-            test.display()
-        ));
-        shell.pty.wait_for(says);
-        shell.assert_terminal_is_ours(&format!("LEFT={code}"));
-    }
-}
-
-/// Does nothing but in a child of the test above.
-#[test]
-fn crashes_in_a_child() {
-    let Ok(crash) = std::env::var(CRASH) else { return };
-    tokenscope::fatal::prepare();
-    let _guard = tokenscope::tui::terminal::Guard::take().unwrap();
-    if crash == "panic" {
-        panic!("on purpose");
-    }
-    // SAFETY: ends the process through the callback that a failed assertion calls.
-    unsafe { llama_cpp_sys_2::ggml_abort(c"test.c".as_ptr(), 1, c"on purpose".as_ptr()) };
 }
 
 #[test]

@@ -13,7 +13,6 @@ use crate::bench::{
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart, Cli};
 use crate::engine::{LoadOptions, ModelInfo, Sequence, Threads};
-use crate::model::bar::watch_signals;
 use crate::paths::Paths;
 use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
@@ -52,7 +51,7 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         settings.threads = Threads::Fixed(cores);
     }
-    let interrupted = watch_signals().unwrap_or_default();
+    let interrupted = crate::interrupt::watch().unwrap_or_default();
     let running = Running::load(&settings, paths, &interrupted)?;
     // Every pair is shown when it is done and nothing is left behind: from now on Ctrl-C leaves at once.
     if interrupted.swap(true, Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
 use crate::columns::padded;
 use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
-use crate::model::bar::watch_signals;
+use crate::interrupt;
 use crate::paths::Paths;
 use crate::probe::compare::Comparison;
 use crate::probe::error::InputError;
@@ -62,8 +62,9 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     }
     let selection =
         Selection { names: args.suites.clone(), data: DataFiles::new(&args.data), limit: args.limit };
+    let interrupted = interrupt::watch().unwrap_or_default();
     if args.check {
-        return check(&selection);
+        return interrupt::waiting(|| check(&selection));
     }
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
     // Samples have the seed of their suite, or this; a random one would be told and never used.
@@ -72,7 +73,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
         return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
     }
     let targets = targets(args)?;
-    let mut suites = load::load(&selection)?;
+    let mut suites = interrupt::waiting(|| load::load(&selection))?;
     if let Some(seed) = cli.flags.seed {
         suites.iter_mut().for_each(|suite| suite.reseed(seed));
     }
@@ -88,7 +89,6 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     };
     // Opened before anything that takes long; those that nothing comes of leave nothing behind.
     let reports = open(&targets)?;
-    let interrupted = watch_signals().unwrap_or_default();
     models::check(&groups, &settings, paths, &interrupted)?;
     let session = Session {
         settings,

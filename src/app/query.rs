@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::cli::{Cli, Command};
 use crate::engine::{CancelFlag, ModelInfo};
-use crate::model::bar::watch_signals;
+use crate::interrupt;
 use crate::paths::Paths;
 use crate::query::choices::ChoiceError;
 use crate::query::input::InputError;
@@ -117,11 +117,12 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         _ => return None,
     };
     // Raw text is continued as the model has it; a chat's defaults are not wanted here.
-    let settings = match Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling) {
+    let interrupted = interrupt::watch().unwrap_or_default();
+    let layers = || Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling);
+    let settings = match interrupt::waiting(layers) {
         Ok(settings) => settings,
         Err(error) => return Some(Err(error.into())),
     };
-    let interrupted = watch_signals().unwrap_or_default();
     let out = BufWriter::new(io::stdout());
     let mut desk = Desk { settings, paths, interrupted, differs: false, out };
     let outcome = match &cli.command {

@@ -1,4 +1,4 @@
-//! Progress on a terminal's standard error, and Ctrl-C for work that is shown this way.
+//! Progress on a terminal's standard error.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::describe::bytes;
 use super::progress::{Progress, Stage};
@@ -121,18 +120,4 @@ fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
     bar.set_message(stage.verb());
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
-}
-
-/// A flag that the first Ctrl-C (or SIGTERM) raises for the rest of the process; a second Ctrl-C
-/// leaves at once, should the work not look at the flag. For command lines that have no handler of
-/// their own.
-///
-/// # Errors
-/// If the handlers cannot be installed.
-pub fn watch_signals() -> std::io::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&flag))?;
-    signal_hook::flag::register(SIGINT, Arc::clone(&flag))?;
-    signal_hook::flag::register(SIGTERM, Arc::clone(&flag))?;
-    Ok(flag)
 }

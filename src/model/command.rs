@@ -12,6 +12,7 @@ use super::progress::Progress;
 use super::spec::{ALIASES, DEFAULT, Spec};
 use super::{Library, Summary};
 use crate::columns::padded;
+use crate::interrupt::waiting;
 use crate::token::printable;
 
 /// What to do with models.
@@ -166,7 +167,7 @@ fn ask(question: &str) -> Option<bool> {
     }
     eprint!("{} [y/N] ", printable(question));
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).ok()?;
+    waiting(|| std::io::stdin().lock().read_line(&mut answer)).ok()?;
     Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -202,7 +202,10 @@ impl Copies<'_> {
             return ModelError::DiskFull { path: self.folder.clone(), need };
         }
         let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason was given");
-        ModelError::Refused { path: file.path.clone(), what: crate::token::printable(last.trim()) }
+        ModelError::Refused {
+            path: file.path.clone(),
+            what: crate::token::printable(last.trim().trim_start_matches(crate::fatal::NAME)),
+        }
     }
 
     /// What the copy was made from, for people and for `models list`. A copy works without it.

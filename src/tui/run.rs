@@ -253,6 +253,9 @@ impl Driver {
         self.cancel.cancel();
         self.state.session.cancel();
         self.guard = None;
+        if code > 128 {
+            crate::fatal::say_ended_by(i32::from(code) - 128);
+        }
         let running = self.engine.lock().ok().and_then(|mut slot| slot.take());
         // Nobody listens any more: the engine must not wait for room in the channel.
         drop(self.inbox);
@@ -310,7 +313,14 @@ fn watch_signals(sender: SyncSender<Msg>) -> io::Result<()> {
             let msg = match signal {
                 SIGTSTP => Msg::Suspend,
                 SIGCONT => Msg::Continue,
-                other => Msg::Terminate(other),
+                other => {
+                    // A screen that waits for its terminal hears nothing.
+                    std::thread::spawn(move || {
+                        std::thread::sleep(PATIENCE * 2);
+                        crate::fatal::end_by(other);
+                    });
+                    Msg::Terminate(other)
+                }
             };
             if sender.send(msg).is_err() {
                 return;
