@@ -67,7 +67,6 @@ fn standard_input_that_does_not_end() {
         &["generate", "-"],
         &["tokenize", "-"],
         &["score", "-f", "/dev/stdin"],
-        &["probe", "/dev/stdin"],
         &["repl"],
         &[],
     ] {
@@ -86,7 +85,7 @@ fn standard_input_that_does_not_end() {
 #[test]
 fn a_pipe_that_nobody_writes_to() {
     let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("fifo");
+    let path = home.path().join("fifo.toml");
     fifo(&path);
     let name = path.to_str().unwrap();
     for arguments in [

@@ -41,7 +41,7 @@ struct Text {
 }
 
 pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), Stop> {
-    let items = read(args, file)?;
+    let items = crate::interrupt::waiting(|| read(args, file))?;
     if args.by == Some(By::Token) {
         return Err(Failure::usage(
             "--items gives a row a word, part, line or region; choose --by one of them",
