@@ -47,18 +47,6 @@ pub fn file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A regular file's bytes: for files that are looked for where nobody named one, or by a screen that must
-/// not wait.
-///
-/// # Errors
-/// As [`bytes`]; and [`ErrorKind::InvalidInput`] for a pipe, a device or a folder.
-pub fn regular_file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
-    match std::fs::metadata(path)?.is_file() {
-        true => bytes(File::open(path)?, most),
-        false => Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
-    }
-}
-
 /// A file that people write, as text; a byte-order mark at its beginning is left out.
 ///
 /// # Errors
@@ -67,15 +55,11 @@ pub fn text(path: &Path, most: Bound) -> io::Result<String> {
     without_mark(file(path, most)?)
 }
 
-/// The same of a [`regular_file`].
+/// These bytes as the text of a file that people write.
 ///
 /// # Errors
-/// As [`text`] and [`regular_file`].
-pub fn regular_text(path: &Path, most: Bound) -> io::Result<String> {
-    without_mark(regular_file(path, most)?)
-}
-
-fn without_mark(bytes: Vec<u8>) -> io::Result<String> {
+/// As [`utf8`].
+pub fn without_mark(bytes: Vec<u8>) -> io::Result<String> {
     let mut text = utf8(bytes)?;
     if text.starts_with(MARK) {
         text.drain(..MARK.len_utf8());

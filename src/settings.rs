@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::bounded::{self, WRITTEN};
 use crate::distribution::Depth;
 use crate::engine::Threads;
+use crate::files;
 use crate::grammar::{self, GrammarError};
 use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
@@ -284,7 +285,7 @@ impl ConfigFile {
     /// # Errors
     /// [`SettingsError`] with path, line and column.
     pub fn read(path: &Path) -> Result<ConfigFile, SettingsError> {
-        let text = match bounded::regular_text(path, WRITTEN) {
+        let text = match files::read(path, WRITTEN).and_then(bounded::without_mark) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
             Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),

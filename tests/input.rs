@@ -133,5 +133,5 @@ fn settings_are_a_regular_file() {
     let output = tokenscope(home.path(), &["next", "a"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("config.toml: it is no regular file") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("config.toml: a pipe, no file") && said.lines().count() == 1, "{said}");
 }
