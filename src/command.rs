@@ -18,6 +18,8 @@ pub enum Command {
     Help(Option<String>),
     /// Show, set or (with `none`) remove the system prompt.
     System(Option<String>),
+    /// Show the rendered prompt.
+    Prompt,
     /// Show every setting, or one, or change one.
     Set(Option<(Key, Option<String>)>),
     /// Forget the conversation.
@@ -176,6 +178,12 @@ pub const COMMANDS: &[Spec] = &[
         argument: Argument::System,
     },
     Spec {
+        name: "/prompt",
+        usage: "",
+        help: "show all that the model reads: your messages in its chat template, special tokens and all",
+        argument: Argument::None,
+    },
+    Spec {
         name: "/set",
         usage: "[SETTING [VALUE]]",
         help: "show or change a setting: /set temp 0.7",
@@ -307,6 +315,7 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
         "/chat" => Command::Chat(needed()?),
         "/rescore" => Command::Rescore(premise(needed()?)),
         "/system" => Command::System(argument),
+        "/prompt" => Command::Prompt,
         "/set" => Command::Set(parse_setting(rest)?),
         "/model" => Command::Model(argument),
         "/clear" => Command::Clear,

@@ -8,6 +8,7 @@ pub mod ask;
 mod export;
 mod files;
 mod outcome;
+mod prompt;
 mod questions;
 mod store;
 pub mod trace;
@@ -197,17 +198,9 @@ impl Session {
         let info = |text: String| Ok(vec![Outcome::Say(Notice::Info(text))]);
         match command {
             Command::Help(topic) => info(help(topic.as_deref())?),
-            Command::System(None) => info(match &self.system {
-                Some(text) => format!("system prompt: {text}"),
-                None => "there is no system prompt; /system NAME or TEXT sets one".to_string(),
-            }),
-            Command::System(Some(text)) => {
-                self.system = resolve_system(&text);
-                info(match &self.system {
-                    Some(text) => format!("system prompt, from the next message on: {text}"),
-                    None => "no system prompt, from the next message on".to_string(),
-                })
-            }
+            Command::System(None) => info(self.tell_system()),
+            Command::System(Some(text)) => info(self.set_system(&text)),
+            Command::Prompt => info(self.tell_prompt()),
             Command::Set(None) => info(self.list_settings()),
             Command::Set(Some((key, None))) => {
                 info(format!("{} {} ({})", key.name(), key.show(&self.settings), key.range()))

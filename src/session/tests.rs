@@ -67,6 +67,23 @@ fn each_reply_has_a_seed_of_its_own_and_a_new_seed_begins_anew() {
 }
 
 #[test]
+fn what_the_model_reads_can_be_seen() {
+    let mut talk = Talk::new(vec![paris()]);
+    let first = talk.line("/prompt").unwrap();
+    assert!(first.contains("<|im_start|>user\nYOUR MESSAGE<|im_end|>\n<|im_start|>assistant\n"), "{first}");
+    talk.line("/system be brief").unwrap();
+    talk.line("hi").unwrap();
+    let read = talk.line("/prompt").unwrap();
+    assert!(
+        read.contains("<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhi<|im_end|>"),
+        "{read}"
+    );
+    assert!(read.ends_with("<|im_start|>assistant\n"), "{read}");
+    let none = talk.line("/system none").unwrap();
+    assert!(none.contains("no system prompt of yours") && none.contains("none of its own either"), "{none}");
+}
+
+#[test]
 fn a_conversation_comes_back_from_its_file_with_its_exact_ids() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("talk.json");
