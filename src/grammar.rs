@@ -1,18 +1,23 @@
-//! Grammars and JSON schemas that constrain a reply, before llama.cpp sees them.
+//! Grammars, JSON schemas and regular expressions that constrain a reply, read and checked before a model
+//! sees them.
 //!
 //! llama.cpp's grammar parser writes a faulty grammar to standard error, recurses as deep as a grammar
 //! nests, and multiplies repetitions out; some grammars would end the process or fill the memory. What
 //! is read here is checked completely first, so that a fault has a line and a column and llama.cpp gets
-//! nothing it can't digest. A schema is turned into a grammar in a child process, for the same reason.
-//! Must not run a model.
+//! nothing it can't digest. Schemas and regular expressions are enforced by [`mask`]; what it can't enforce is
+//! refused in [`schema`] and [`pattern`]. Must not run a model.
 
 mod analysis;
+pub mod mask;
 mod parse;
+pub mod pattern;
 pub mod schema;
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::sampling::Constraint;
 
 /// A grammar file larger than this is not one.
 const LARGEST: u64 = 1 << 20;
@@ -44,11 +49,19 @@ pub enum GrammarError {
         /// Where and what.
         fault: Fault,
     },
-    /// The schema could not be turned into a grammar.
+    /// The schema can't be enforced.
     #[error("{path}: {what}")]
     Schema {
         /// The file.
         path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The regular expression can't be enforced.
+    #[error("--regex, character {column}: {what}")]
+    Regex {
+        /// 1-based, in characters.
+        column: usize,
         /// What is wrong.
         what: String,
     },
@@ -79,12 +92,25 @@ impl Fault {
 ///
 /// # Errors
 /// [`GrammarError`] with the file and, for a faulty grammar, line and column.
-pub fn read(path: &Path) -> Result<String, GrammarError> {
+pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
     let source = read_text(path)?;
     match check(&source) {
-        Ok(()) => Ok(source),
+        Ok(()) => Ok(Constraint::Gbnf(source.into())),
         Err(fault) => Err(GrammarError::Faulty { path: path.to_path_buf(), fault }),
     }
+}
+
+/// The constraint of a regular expression that a whole reply must match.
+///
+/// # Errors
+/// [`GrammarError::Regex`] with the column.
+pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
+    let wrong = |column: usize, what: String| GrammarError::Regex { column, what };
+    let regex = pattern::translate(source, pattern::Extent::Whole)
+        .map_err(|fault| wrong(fault.column, fault.what))?;
+    let constraint = Constraint::Regex(regex.into());
+    let tried = mask::Table::of_bytes().and_then(|table| table.matcher(&constraint));
+    tried.map(|_| constraint).map_err(|what| wrong(1, what))
 }
 
 /// Whether llama.cpp will take a grammar whose first rule is `root`.

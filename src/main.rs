@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             return model::copies::run_child(args, engine::llama::convert);
         }
         Some(command) if command == grammar::schema::SUBCOMMAND => {
-            return grammar::schema::run_child(engine::llama::grammar_of_schema);
+            return grammar::schema::run_child();
         }
         _ => {}
     }

@@ -3,11 +3,12 @@
 //! Holds no llama.cpp type; the engine builds the real chain from it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One stage of the chain. Its name is the one `dropped_by` reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// A grammar or JSON schema.
+    /// A grammar, JSON schema or regular expression.
     Grammar,
     /// Repeat, presence and frequency penalties.
     Penalties,
@@ -96,6 +97,17 @@ pub struct Mirostat {
     pub eta: f32,
 }
 
+/// What a reply must follow, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Constraint {
+    /// A GBNF grammar, whose root rule is `root`.
+    Gbnf(Arc<str>),
+    /// A JSON schema, normalised by [`crate::grammar::schema`].
+    Schema(Arc<str>),
+    /// A regular expression, translated by [`crate::grammar::pattern`].
+    Regex(Arc<str>),
+}
+
 /// Settings of the whole chain. A stage whose setting is neutral does not run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
@@ -127,8 +139,8 @@ pub struct Sampling {
     pub penalty_last_n: u32,
     /// Replaces the truncating stages.
     pub mirostat: Option<Mirostat>,
-    /// A GBNF grammar, whose root rule is `root`.
-    pub grammar: Option<String>,
+    /// What a reply must follow.
+    pub grammar: Option<Constraint>,
     /// Seed of everything random.
     pub seed: u32,
 }

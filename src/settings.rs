@@ -163,11 +163,14 @@ pub struct SamplingFlags {
     #[serde(deserialize_with = "parse::mirostat_in_file")]
     pub mirostat: Option<Mirostat>,
     /// Only what this GBNF grammar allows
-    #[arg(long, value_name = "FILE", conflicts_with = "json_schema")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json_schema", "regex"])]
     pub grammar: Option<PathBuf>,
-    /// Only JSON that follows this schema
-    #[arg(long, value_name = "FILE")]
+    /// Only JSON that follows this schema; one that can't be enforced is refused
+    #[arg(long, value_name = "FILE", conflicts_with = "regex")]
     pub json_schema: Option<PathBuf>,
+    /// Only replies that match this regular expression (ECMAScript) from beginning to end
+    #[arg(long, value_name = "RE", allow_hyphen_values = true)]
+    pub regex: Option<String>,
     /// Always take the most probable token
     #[arg(long)]
     pub greedy: bool,
@@ -376,17 +379,16 @@ impl SamplingFlags {
 }
 
 impl SamplingFlags {
-    /// Reads the grammar or schema this layer names.
+    /// Reads the grammar, schema or regular expression this layer names.
     fn constrain(&self, sampling: &mut Sampling) -> Result<(), GrammarError> {
         if let Some(path) = &self.grammar {
             sampling.grammar = Some(grammar::read(path)?);
         }
         if let Some(path) = &self.json_schema {
-            let converted = grammar::schema::read(path)?;
-            if let Some(warning) = converted.warning {
-                eprintln!("tokenscope: {}: {warning}", path.display());
-            }
-            sampling.grammar = Some(converted.grammar);
+            sampling.grammar = Some(grammar::schema::read(path)?);
+        }
+        if let Some(regex) = &self.regex {
+            sampling.grammar = Some(grammar::regex(regex)?);
         }
         Ok(())
     }

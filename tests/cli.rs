@@ -344,6 +344,19 @@ fn a_grammar_and_a_schema_constrain() {
     let text = lines.last().unwrap()["text"].as_str().unwrap();
     let made: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert!(number(&made["n"]) <= 9.0, "{made}");
+    let regex = ["generate", "My phone number: ", "--regex", "[0-9]{3}-[0-9]{4}", "-n", "40", "-k", "3"];
+    let lines = json_lines(&regex);
+    let summary = lines.last().unwrap();
+    let text = summary["text"].as_str().unwrap();
+    assert!(text.len() == 8 && text.as_bytes()[3] == b'-', "{text}");
+    assert!(text.bytes().all(|b| b == b'-' || b.is_ascii_digit()), "{text}");
+    assert_eq!(summary["finish_reason"], "stop");
+    // What the mask drops, it is said to drop.
+    let first = lines[0]["top_logprobs"].as_array().unwrap();
+    let masked = |c: &&Value| !c["token"].as_str().unwrap().bytes().all(|b| b.is_ascii_digit());
+    for candidate in first.iter().filter(masked) {
+        assert_eq!((&candidate["dropped_by"], number(&candidate["final_prob"])), (&"grammar".into(), 0.0));
+    }
 }
 
 #[test]
@@ -383,11 +396,19 @@ fn hostile_grammars_and_schemas_are_one_line() {
         ("--grammar", "root ::= root \"a\"", "1:1: the rule root can begin with itself"),
         ("--grammar", "", "there is no rule"),
         ("--grammar", "root ::= <|no such token|>", "is no token of this model"),
-        ("--json-schema", cyclic, "can't turn it into a grammar"),
+        ("--grammar", "root ::= \"a\" (\"\" | \"b\" | \"c\")* \".\"", "1:30: this repeats what may be empty"),
+        ("--json-schema", cyclic, "/$defs/A: this schema refers to itself"),
+        ("--json-schema", "{\"items\": {\"not\": {}}}", "x: /items/not: not can't be enforced"),
+        ("--json-schema", "{\"oneOf\": [{\"minimum\": 1}, {}]}", "x: /oneOf: oneOf"),
         ("--json-schema", deep.as_str(), "no JSON: recursion limit"),
-        ("--json-schema", "{\"type\": \"nonsense\"}", "can't turn"),
+        ("--json-schema", "{\"type\": \"nonsense\"}", "/type: a type is one of"),
+        ("--regex", "a(?=b)", "--regex, character 2: look-around"),
+        ("--regex", "a[]", "--regex, character 2: this class is empty"),
     ] {
-        let file = written(folder.path(), "x", content);
+        let file = match flag {
+            "--regex" => content.to_string(),
+            _ => written(folder.path(), "x", content),
+        };
         let output = run(&["generate", "x", "-n", "1", "-q", flag, &file]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{error}");

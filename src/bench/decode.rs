@@ -108,7 +108,7 @@ impl DecodeBench {
         for position in prompt.len()..prompt.len() + self.tokens {
             let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
             let id = chain.choose(logits, &unseen, &mut scratch)?.id;
-            chain.accept(id);
+            chain.accept(id)?;
             batch.clear();
             batch.push(id, position, &[SeqId(0)], true);
             context.decode(&batch)?;

@@ -220,7 +220,7 @@ impl Conversation {
         run.timing.statistics += measuring.elapsed();
         let choice = chain.choose(row, &raw, &mut self.scratch)?;
         let id = choice.id;
-        chain.accept(id);
+        chain.accept(id)?;
         let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });
         self.steps.push(Arc::clone(&step));
         run.timing.decode_tokens += 1;

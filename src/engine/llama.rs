@@ -9,7 +9,6 @@ mod context;
 mod convert;
 mod model;
 mod sampler;
-mod schema;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
@@ -17,4 +16,3 @@ pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, TILE};
 pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice, Scratch};
-pub use schema::grammar_of_schema;

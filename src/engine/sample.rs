@@ -100,7 +100,7 @@ impl Chooser {
         let raw = Distribution::measure(row, self.depth.at_least(1), None)?;
         self.statistics += begun.elapsed();
         let choice = lane.chain.choose(row, &raw, &mut self.scratch)?;
-        lane.chain.accept(choice.id);
+        lane.chain.accept(choice.id)?;
         lane.steps.push(Step { id: choice.id, seen: Some(seen(row, &raw, choice.id, Some(&choice))) });
         self.chosen += 1;
         Ok(())

@@ -28,7 +28,12 @@ pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), Fault> {
             format!("with its repetitions multiplied out, the grammar has more than {LARGEST} elements"),
         ));
     }
-    match beginnings(grammar) {
+    let empty = may_be_empty(grammar);
+    if let Some(position) = bodies().find_map(|body| endless_nothing(body, &empty)) {
+        let what = "this repeats what may be empty, which has no end; take the empty case out of it";
+        return Err(Fault::at(source, position, what));
+    }
+    match beginnings(grammar, &empty) {
         Ok(()) => Ok(()),
         Err(Cycle { rule, too_long: false }) => Err(fault(
             rule,
@@ -50,7 +55,7 @@ fn size(item: &Item) -> u64 {
         Item::Rule(_) => 1,
         // A group is a rule of its own.
         Item::Group(all) => size_of_all(all).saturating_add(1),
-        Item::Repeat { item, min, optional } => {
+        Item::Repeat { item, min, optional, .. } => {
             let (apart, each) = match item.as_ref() {
                 Item::Group(all) => (size_of_all(all), 1),
                 other => (0, size(other)),
@@ -67,15 +72,31 @@ struct Cycle {
     too_long: bool,
 }
 
-fn beginnings(grammar: &Grammar) -> Result<(), Cycle> {
-    let empty = may_be_empty(grammar);
+/// The first repetition without a bound whose item may be empty: llama.cpp makes it a rule that begins
+/// with itself.
+fn endless_nothing(all: &Alternatives, empty: &[bool]) -> Option<usize> {
+    let within = |item: &Item| match item {
+        Item::Terminal(_) | Item::Rule(_) => None,
+        Item::Group(all) => endless_nothing(all, empty),
+        Item::Repeat { item, endless, .. } => {
+            let inner = match item.as_ref() {
+                Item::Group(all) => endless_nothing(all, empty),
+                _ => None,
+            };
+            inner.or(endless.filter(|_| is_empty(item, empty)))
+        }
+    };
+    all.iter().flatten().find_map(within)
+}
+
+fn beginnings(grammar: &Grammar, empty: &[bool]) -> Result<(), Cycle> {
     let first: Vec<Vec<usize>> = grammar
         .rules
         .iter()
         .map(|rule| {
             let mut begins = Vec::new();
             if let Some(body) = &rule.body {
-                collect_beginnings(body, &empty, &mut begins);
+                collect_beginnings(body, empty, &mut begins);
             }
             begins
         })

@@ -39,7 +39,13 @@ pub(super) enum Item {
     /// Something in parentheses.
     Group(Alternatives),
     /// An item `min` times, and up to `optional` times more.
-    Repeat { item: Box<Item>, min: u64, optional: u64 },
+    Repeat {
+        item: Box<Item>,
+        min: u64,
+        optional: u64,
+        /// Where the repetition of any number of times is written; `None` where the number has a bound.
+        endless: Option<usize>,
+    },
 }
 
 /// Reads a whole grammar.
@@ -317,7 +323,8 @@ impl<'a> Parser<'a> {
         }
         let optional = max.map_or(1, |max| max - min);
         self.symbols += optional;
-        items.push(Item::Repeat { item: Box::new(item), min, optional });
+        let endless = max.is_none().then_some(begin);
+        items.push(Item::Repeat { item: Box::new(item), min, optional, endless });
         Ok(())
     }
 

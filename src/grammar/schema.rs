@@ -1,80 +1,185 @@
-//! JSON schemas as grammars, by llama.cpp's own converter in a child process: it recurses as deep as a
-//! schema and its references go.
+//! JSON schemas: read, normalised and tried before a model is loaded.
+//!
+//! A schema is enforced or refused. [`normal`] decides what can be enforced and writes it in the one
+//! dialect that the engine holds exactly; the engine itself is tried in a child process, since a hostile
+//! schema could take its stack or its patience.
+
+mod normal;
+mod numbers;
+mod objects;
+mod places;
+mod strings;
+#[cfg(test)]
+mod tests;
 
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::GrammarError;
+use super::mask::Table;
 use crate::child;
+use crate::sampling::Constraint;
 use crate::token::printable;
 
-/// The hidden subcommand; the schema is on standard input.
-pub const SUBCOMMAND: &str = "__schema-to-grammar";
-/// A schema that takes longer is hostile.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The hidden subcommand; the normalised schema is on standard input.
+pub const SUBCOMMAND: &str = "__try-schema";
+/// A schema that takes longer is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// White space that a reply may hold between two parts: a space, or line breaks with an indentation.
+/// Without a bound a small model fills its context with it.
+const WHITE_SPACE: &str = r"[ ]|\n{1,2}[ \t]{0,40}";
 
-/// A grammar made from a schema.
+/// Something in a schema that can't be enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Converted {
-    /// The grammar.
-    pub grammar: String,
-    /// What of the schema the grammar does not enforce.
-    pub warning: Option<String>,
+pub struct Refusal {
+    /// JSON pointer of the keyword or value.
+    pub pointer: String,
+    /// Why.
+    pub what: String,
 }
 
-/// Reads a JSON schema and has it turned into a grammar.
+impl Refusal {
+    fn at(pointer: &str, what: impl Into<String>) -> Refusal {
+        Refusal { pointer: pointer.to_string(), what: what.into() }
+    }
+
+    fn keyword(pointer: &str, name: &str) -> Refusal {
+        Refusal::at(pointer, format!("{name} can't be enforced while a reply is written"))
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let pointer: String = printable(&self.pointer).chars().take(300).collect();
+        let pointer = if pointer.is_empty() { "the schema" } else { &pointer };
+        let what: String = printable(&self.what).chars().take(500).collect();
+        write!(f, "{pointer}: {what}")
+    }
+}
+
+/// Reads a JSON schema and makes sure that it can be enforced.
 ///
 /// # Errors
-/// [`GrammarError`] with the file.
-pub fn read(path: &Path) -> Result<Converted, GrammarError> {
+/// [`GrammarError`] with the file and the place in it.
+pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
     let source = super::read_text(path)?;
     let wrong = |what: String| GrammarError::Schema { path: path.to_path_buf(), what };
-    serde_json::from_str::<serde_json::Value>(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
-    let converted = convert(source).map_err(wrong)?;
-    super::check(&converted.grammar)
-        .map_err(|fault| wrong(format!("the grammar it makes can't be used: {}", fault.what)))?;
-    Ok(converted)
+    let document: Value = serde_json::from_str(source.trim_start_matches('\u{feff}'))
+        .map_err(|error| wrong(format!("no JSON: {error}")))?;
+    let normal = normalise(&document).map_err(|refusal| wrong(refusal.to_string()))?;
+    try_aside(normal.clone()).map_err(|what| wrong(with_place(what, &document)))?;
+    Ok(Constraint::Schema(normal.into()))
 }
 
-fn convert(source: String) -> Result<Converted, String> {
+/// The schema in the engine's dialect.
+///
+/// # Errors
+/// [`Refusal`], what of it can't be enforced.
+pub fn normalise(document: &Value) -> Result<String, Refusal> {
+    let mut normal = normal::normalise(document)?;
+    normal["x-guidance"] = json!({
+        "whitespace_flexible": true,
+        "whitespace_pattern": WHITE_SPACE,
+        "coerce_one_of": false,
+        "lenient": false,
+        // A name that could be written in two ways could stand for a property that is taken.
+        "json_allowed_escapes": "nrbtf\\\"",
+    });
+    Ok(normal.to_string())
+}
+
+/// The engine's reason with the place of the keyword that it is about, where it names one.
+fn with_place(what: String, document: &Value) -> String {
+    let keyword = ["oneOf", "patternProperty"].into_iter().find(|name| what.contains(name));
+    let keyword = keyword.map(|name| if name == "patternProperty" { "patternProperties" } else { name });
+    let place = keyword.and_then(|keyword| place_of(keyword, document, String::new()));
+    format!("{}: {what}", place.as_deref().unwrap_or("the schema"))
+}
+
+fn place_of(keyword: &str, part: &Value, pointer: String) -> Option<String> {
+    match part {
+        Value::Object(keys) if keys.contains_key(keyword) => Some(normal::below(&pointer, keyword)),
+        Value::Object(keys) => {
+            keys.iter().find_map(|(name, inner)| place_of(keyword, inner, normal::below(&pointer, name)))
+        }
+        Value::Array(list) => {
+            let mut each = list.iter().enumerate();
+            each.find_map(|(i, inner)| place_of(keyword, inner, format!("{pointer}/{i}")))
+        }
+        _ => None,
+    }
+}
+
+/// The keyword of these that a misspelt one means.
+fn meant<'a>(written: &str, keywords: &[&'a str]) -> Option<&'a str> {
+    let near = |keyword: &&&str| {
+        written.len() >= 4
+            && (keyword.eq_ignore_ascii_case(written)
+                || keyword.trim_start_matches('$') == written
+                || transposed(written, keyword))
+    };
+    keywords.iter().find(near).copied()
+}
+
+/// Whether two letters of one have changed places in the other, or one is missing, doubled or wrong.
+fn transposed(a: &str, b: &str) -> bool {
+    if a.len() < 5 || a.len().abs_diff(b.len()) > 1 {
+        return false;
+    }
+    let same_start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let same_end = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+    let swapped = a.len() == b.len() && same_start + same_end + 2 == a.len() && {
+        let (a, b) = (a.as_bytes(), b.as_bytes());
+        a[same_start] == b[same_start + 1] && a[same_start + 1] == b[same_start]
+    };
+    same_start > 0 && (swapped || same_start + same_end >= shorter.min(longer - 1))
+}
+
+fn try_aside(normal: String) -> Result<(), String> {
     let executable =
         std::env::current_exe().map_err(|error| format!("this program can't find itself: {error}"))?;
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND);
-    let report = match child::run(&mut command, source.into_bytes(), PATIENCE, &|| false) {
+    let report = match child::run(&mut command, normal.clone().into_bytes(), PATIENCE, &|| false) {
         Ok(report) => report,
-        Err(child::Trouble::Start(error)) => return Err(format!("the converter did not start: {error}")),
+        Err(child::Trouble::Start(error)) => return Err(format!("trying it did not start: {error}")),
         Err(child::Trouble::Interrupted) => return Err("interrupted".to_string()),
     };
     let Some(answer) = report.answer() else {
-        return Err("this program does not convert schemas".to_string());
+        // Another program than ours uses this library.
+        return try_schema(&normal);
     };
-    match report.status.and_then(|status| status.code()) {
-        Some(0) => Ok(Converted { grammar: answer.to_string(), warning: warning(&report.log) }),
-        Some(2) => Err(printable(answer.trim())),
-        _ => {
-            let how = child::death(&report.log, report.status);
-            Err(format!("llama.cpp can't turn it into a grammar; trying ended with: {how}"))
-        }
+    match report.status.map(|status| status.code()) {
+        Some(Some(0)) => Ok(()),
+        Some(Some(2)) => Err(printable(answer.trim())),
+        None => Err(format!("it is too large: to compile it takes more than {} s", PATIENCE.as_secs())),
+        Some(_) => Err(format!("it can't be compiled: {}", child::death(&report.log, report.status))),
     }
 }
 
-fn warning(log: &str) -> Option<String> {
-    let line = log.lines().find_map(|line| line.strip_prefix("WARNING: "))?;
-    Some(printable(line.trim()))
+/// Whether a normalised schema can be compiled.
+///
+/// # Errors
+/// The engine's reason, in one line.
+pub fn try_schema(normal: &str) -> Result<(), String> {
+    Table::of_bytes()?.matcher(&Constraint::Schema(Arc::from(normal))).map(|_| ())
 }
 
-/// The child's side. Exit code 2: the schema has no grammar, and standard output says why.
-pub fn run_child(convert: impl FnOnce(&str) -> Result<String, String>) -> ExitCode {
+/// The child's side. Exit code 2: the schema can't be enforced, and standard output says why.
+pub fn run_child() -> ExitCode {
     println!("{}", child::HELLO);
     let mut source = String::new();
     if std::io::stdin().lock().read_to_string(&mut source).is_err() {
         return ExitCode::FAILURE;
     }
-    let (text, code) = match convert(&source) {
-        Ok(grammar) => (grammar, ExitCode::SUCCESS),
+    let (text, code) = match try_schema(&source) {
+        Ok(()) => (String::new(), ExitCode::SUCCESS),
         Err(what) => (what, ExitCode::from(2)),
     };
     match std::io::stdout().lock().write_all(text.as_bytes()) {

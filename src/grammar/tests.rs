@@ -16,6 +16,7 @@ fn grammars_people_write_are_taken() {
         "root ::= \"\\u4e00\\x41\\\"\" [^\\]\\-]* [a-]",
         "root ::= \"\"",
         "root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= [0-9]+ | \"(\" expr \")\"\r\n",
+        "root ::= (\"a\"? | \"\"){0,5} \".\"",
         "root ::= \"a\"{2000} \"b\"{0,} \"c\"{3,5000}",
         // Something that may be empty before a rule is no loop by itself.
         "root ::= ws root2\nws ::= \" \"*\nroot2 ::= \"a\" root2 | \"\"",
@@ -52,6 +53,11 @@ fn faults_have_a_place_and_say_what_would_be_right() {
         ("北 ::= \"a\"", "1:1: here a rule must begin"),
         ("root ::= root \"a\"", "1:1: the rule root can begin with itself"),
         ("root ::= a\na ::= b\nb ::= \"x\"? a \"y\" | \"z\"", "2:1: the rule a can begin with itself"),
+        // Nothing, as often as one likes.
+        ("root ::= \"a\" (\"\" | \"b\")*", "1:24: this repeats what may be empty"),
+        ("root ::= (\"x\"\n  (\"a\"?)+ \"b\")", "2:9: this repeats what may be empty"),
+        ("root ::= a+ \".\"\na ::= \"b\" | c\nc ::= \"d\"*", "1:11: this repeats what may be empty"),
+        ("root ::= (\"a\" (\"b\"{0,3}){2,})? \"c\"", "1:25: this repeats what may be empty"),
         // Empty only two rules down, which llama.cpp does not see and would never finish.
         ("root ::= n root \"a\" | \"b\"\nn ::= m\nm ::= \"\"", "1:1: the rule root can begin with itself"),
     ] {

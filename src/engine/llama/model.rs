@@ -1,6 +1,6 @@
 //! A loaded model: weights, vocabulary, tokenizer, description.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -10,12 +10,15 @@ use llama_cpp_sys_2 as sys;
 
 use super::backend::backend;
 use crate::engine::{CancelFlag, EngineError, Tokenize};
+use crate::grammar::mask::Table;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
 /// Weights and vocabulary. Shared by every context made from it.
 pub struct Model {
     inner: LlamaModel,
     vocab: Arc<Vocab>,
+    /// The vocabulary as constraints need it, made when the first one does.
+    table: OnceLock<Result<Table, String>>,
 }
 
 impl Model {
@@ -47,7 +50,7 @@ impl Model {
             }
         })?;
         let vocab = Arc::new(read_vocab(&inner));
-        Ok(Model { inner, vocab })
+        Ok(Model { inner, vocab, table: OnceLock::new() })
     }
 
     /// Loads the vocabulary alone, which is all that tokenizing needs and all that some files hold.
@@ -64,7 +67,7 @@ impl Model {
             failed(&format!("llama.cpp could not load its vocabulary ({error}); its log says why"))
         })?;
         let vocab = Arc::new(read_vocab(&inner));
-        Ok(Model { inner, vocab })
+        Ok(Model { inner, vocab, table: OnceLock::new() })
     }
 
     /// The raw model. llama.cpp changes it only while contexts are made, which one thread does.
@@ -81,6 +84,12 @@ impl Model {
     /// Every token's bytes and attributes.
     pub fn vocab(&self) -> &Arc<Vocab> {
         &self.vocab
+    }
+
+    /// The vocabulary as constraints need it.
+    pub(super) fn table(&self) -> Result<&Table, EngineError> {
+        let table = self.table.get_or_init(|| Table::new(&self.vocab));
+        table.as_ref().map_err(|what| EngineError::Grammar(what.clone()))
     }
 
     /// Context the model was trained with.

@@ -12,7 +12,8 @@ use super::model::Model;
 use crate::distribution::Distribution;
 use crate::engine::{EngineError, Tokenize};
 use crate::grammar;
-use crate::sampling::{Mirostat, Sampling, Stage};
+use crate::grammar::mask::{Allowed, Matcher};
+use crate::sampling::{Constraint, Mirostat, Sampling, Stage};
 use crate::step::Fate;
 use crate::token::TokenId;
 
@@ -26,6 +27,8 @@ const MASKING: [Stage; 2] = [Stage::Grammar, Stage::TopNSigma];
 
 /// A chain with its state: random numbers drawn, tokens seen, grammar position.
 pub struct Chain {
+    /// A schema or regular expression, which comes before every other stage.
+    mask: Option<Matcher>,
     stages: Vec<(Stage, LlamaSampler)>,
     /// `None` where the best token is taken.
     chooser: Option<LlamaSampler>,
@@ -46,9 +49,11 @@ impl Scratch {
         Scratch { array: LlamaTokenDataArray::new(Vec::with_capacity(n), false), watched: vec![0; n] }
     }
 
-    fn fill(&mut self, row: &[f32]) {
+    fn fill(&mut self, row: &[f32], allowed: Option<&Allowed>) {
         self.array.data.clear();
         let possible = row.iter().enumerate().filter(|(_, logit)| **logit > f32::NEG_INFINITY);
+        let possible =
+            possible.filter(|(id, _)| allowed.is_none_or(|mask| mask.contains(TokenId(*id as u32))));
         self.array
             .data
             .extend(possible.map(|(id, &logit)| LlamaTokenData::new(LlamaToken(id as i32), logit, 0.0)));
@@ -121,8 +126,13 @@ impl Chain {
     pub fn new(model: &Arc<Model>, sampling: &Sampling) -> Result<Chain, EngineError> {
         let mut stages = Vec::new();
         let mut chooser = None;
+        let mut mask = None;
         for stage in sampling.stages() {
             match (stage, sampling.mirostat) {
+                (Stage::Grammar, _) if !matches!(sampling.grammar, Some(Constraint::Gbnf(_))) => {
+                    let Some(constraint) = &sampling.grammar else { continue };
+                    mask = Some(model.table()?.matcher(constraint).map_err(EngineError::Grammar)?);
+                }
                 (Stage::Mirostat, Some(mirostat)) => {
                     chooser = Some(self::mirostat(model, mirostat, sampling))
                 }
@@ -132,14 +142,21 @@ impl Chain {
         if chooser.is_none() && !sampling.is_greedy() {
             chooser = Some(LlamaSampler::dist(usable_seed(sampling.seed)));
         }
-        Ok(Chain { stages, chooser, _model: Arc::clone(model) })
+        Ok(Chain { mask, stages, chooser, _model: Arc::clone(model) })
     }
 
     /// Tells penalties and grammar that this token was taken.
-    pub fn accept(&mut self, token: TokenId) {
+    ///
+    /// # Errors
+    /// [`EngineError::Grammar`] where the constraint has become too large.
+    pub fn accept(&mut self, token: TokenId) -> Result<(), EngineError> {
+        if let Some(mask) = &mut self.mask {
+            mask.accept(token).map_err(EngineError::Grammar)?;
+        }
         for (_, sampler) in &mut self.stages {
             sampler.accept(LlamaToken(token.0 as i32));
         }
+        Ok(())
     }
 
     /// Tells the penalties what stands before the reply. A grammar begins with the reply.
@@ -161,7 +178,8 @@ impl Chain {
         raw: &Distribution,
         scratch: &mut Scratch,
     ) -> Result<Choice, EngineError> {
-        if self.stages.is_empty() && self.chooser.is_none() {
+        let allowed = self.mask.as_mut().map(Matcher::allowed).transpose().map_err(EngineError::Grammar)?;
+        if self.stages.is_empty() && self.chooser.is_none() && allowed.is_none() {
             return Ok(take_best(raw));
         }
         let ids: Vec<TokenId> = raw.top.iter().map(|&(id, _)| id).collect();
@@ -169,7 +187,14 @@ impl Chain {
             scratch.watched[id.index()] = (i + 1) as u32;
         }
         let mut dropped = vec![None; ids.len()];
-        scratch.fill(row);
+        scratch.fill(row, allowed.as_ref());
+        if allowed.is_some() {
+            scratch.note_dropped(Stage::Grammar, &mut dropped);
+            if scratch.array.data.is_empty() {
+                ids.iter().for_each(|id| scratch.watched[id.index()] = 0);
+                return Err(EngineError::Grammar("no token of this model can go on here".to_string()));
+            }
+        }
         for i in 0..self.stages.len() {
             let before = scratch.array.data.len();
             let (stage, sampler) = &mut self.stages[i];
@@ -243,7 +268,9 @@ fn build(stage: Stage, model: &Model, sampling: &Sampling) -> Result<LlamaSample
     let last_n = i32::try_from(sampling.penalty_last_n).unwrap_or(i32::MAX);
     Ok(match stage {
         Stage::Grammar => {
-            let source = sampling.grammar.as_deref().unwrap_or_default();
+            let Some(Constraint::Gbnf(source)) = &sampling.grammar else {
+                return Err(EngineError::Grammar("it is no GBNF grammar".to_string()));
+            };
             check_grammar(model, source).map_err(EngineError::Grammar)?;
             LlamaSampler::grammar(model.inner(), source, "root").map_err(|_| {
                 EngineError::Grammar(
