@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::chat::system;
 use crate::files::{self, Existing};
+use crate::glossary::FIGURES;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
 use crate::settings::key::Key;
@@ -16,6 +17,8 @@ use crate::text::nearest;
 pub enum Command {
     /// List the commands, or explain one.
     Help(Option<String>),
+    /// Say what the figures mean, or one of them.
+    Explain(Option<String>),
     /// Show, set or (with `none`) remove the system prompt.
     System(Option<String>),
     /// Show the rendered prompt.
@@ -74,6 +77,8 @@ pub enum Argument {
     None,
     /// The name of a command.
     Command,
+    /// The name of a figure.
+    Figure,
     /// A system prompt.
     System,
     /// A setting and its value.
@@ -110,6 +115,12 @@ pub const COMMANDS: &[Spec] = &[
         usage: "[COMMAND]",
         help: "list the commands, or explain one",
         argument: Argument::Command,
+    },
+    Spec {
+        name: "/explain",
+        usage: "[FIGURE]",
+        help: "say what the figures mean, or one of them: /explain margin",
+        argument: Argument::Figure,
     },
     Spec {
         name: "/next",
@@ -306,6 +317,7 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     Ok(match spec.name {
         "/help" => Command::Help(argument),
         "/next" => Command::Next(needed_text()?),
+        "/explain" => Command::Explain(argument),
         "/step" => Command::Step(number(spec, &needed()?)?),
         "/score" => Command::Score(needed_text()?),
         "/compare" => Command::Compare(texts(spec, &needed_text()?)?),
@@ -436,6 +448,11 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
             .filter(|spec| spec.name[1..].starts_with(rest.trim_start_matches('/')))
             .map(|spec| completion(before.clone(), &spec.name[1..], spec.help))
             .collect(),
+        Argument::Figure => FIGURES
+            .iter()
+            .filter(|entry| entry.names[0].starts_with(rest))
+            .map(|entry| completion(before.clone(), entry.names[0], entry.text))
+            .collect(),
         Argument::System => system::names()
             .chain(["none"])
             .filter(matching)
@@ -470,6 +487,7 @@ mod tests {
             let argument = match spec.argument {
                 Argument::None | Argument::Setting => "",
                 Argument::Number => " 1",
+                Argument::Figure => " rank",
                 _ => " a ||| b",
             };
             assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);

@@ -47,6 +47,11 @@ pub fn named(text: &str) -> PathBuf {
     expand(text, std::env::home_dir())
 }
 
+/// The same for what may be a file's name or another.
+pub fn from_home(text: String) -> String {
+    if text.starts_with('~') { named(&text).to_string_lossy().into_owned() } else { text }
+}
+
 fn expand(text: &str, home: Option<PathBuf>) -> PathBuf {
     match (text.strip_prefix('~'), home) {
         (Some(""), Some(home)) => home,

@@ -14,6 +14,7 @@ pub mod distribution;
 pub mod engine;
 pub mod fatal;
 pub mod files;
+pub mod glossary;
 pub mod grammar;
 pub mod interrupt;
 pub mod jinja;

@@ -10,6 +10,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
@@ -221,7 +222,14 @@ impl<'a> Repl<'a> {
         };
         let session = &mut self.session;
         let mut written = Ok(());
+        let pause = session.settings().pace.map(|pace| Duration::from_secs_f32(1.0 / pace));
+        let interrupted = &self.interrupted;
         let outcome = self.client.run(command, |event| {
+            if let (Event::Step { .. }, Some(pause), false) =
+                (&event, pause, interrupted.load(Ordering::Relaxed))
+            {
+                std::thread::sleep(pause);
+            }
             let before = session.turns().last().map_or(0, |turn| turn.text.len());
             session.on_event(event);
             let grown = session.turns().last().and_then(|turn| turn.text.get(before..)).unwrap_or_default();

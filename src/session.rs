@@ -20,6 +20,7 @@ use crate::chat::{ChatTemplate, Message, Role, system};
 use crate::command::{COMMANDS, Command};
 use crate::distribution::Depth;
 use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, RequestId, Timing};
+use crate::glossary;
 use crate::settings::Settings;
 use crate::settings::key::Key;
 use crate::text::nearest;
@@ -198,13 +199,16 @@ impl Session {
         let info = |text: String| Ok(vec![Outcome::Say(Notice::Info(text))]);
         match command {
             Command::Help(topic) => info(help(topic.as_deref())?),
+            Command::Explain(None) => info(glossary::all()),
+            Command::Explain(Some(name)) => {
+                let of_setting = Key::named(name.trim()).map(|key| self.explained(key));
+                info(of_setting.or_else(|_| glossary::explain(&name)).map_err(SessionError::Help)?)
+            }
             Command::System(None) => info(self.tell_system()),
             Command::System(Some(text)) => info(self.set_system(&text)),
             Command::Prompt => info(self.tell_prompt()),
             Command::Set(None) => info(self.list_settings()),
-            Command::Set(Some((key, None))) => {
-                info(format!("{} {} ({})", key.name(), key.show(&self.settings), key.range()))
-            }
+            Command::Set(Some((key, None))) => info(self.explained(key)),
             Command::Set(Some((key, Some(value)))) => info(self.set(key, &value)?),
             Command::Clear => {
                 self.clear()?;
@@ -217,7 +221,7 @@ impl Session {
             Command::Compare(texts) => self.ask(Ask::Compare(texts)),
             Command::Generate(text) => self.ask(Ask::Generate(text)),
             Command::Tokens(text) => self.ask(Ask::Tokens(text)),
-            Command::Probe(name) => self.ask(Ask::Probe(name)),
+            Command::Probe(name) => self.ask(Ask::Probe(crate::files::from_home(name))),
             Command::Step(n) => {
                 let draft = self.accept(n)?;
                 self.ask(Ask::Step(draft))
@@ -233,6 +237,7 @@ impl Session {
             }),
             Command::Model(Some(name)) => {
                 self.must_be_free()?;
+                let name = crate::files::from_home(name);
                 self.loading = true;
                 let asked = std::mem::replace(&mut self.settings.model, name.clone());
                 if let Some(model) = self.model.take() {
@@ -313,6 +318,12 @@ impl Session {
             self.replies = 0;
         }
         Ok(format!("{} {}", key.name(), key.show(&self.settings)))
+    }
+
+    /// A setting's value, what it does and what is allowed.
+    fn explained(&self, key: Key) -> String {
+        let (value, range) = (key.show(&self.settings), key.range());
+        format!("{} {value} ({range})\n{}", key.name(), key.meaning())
     }
 
     fn list_settings(&self) -> String {

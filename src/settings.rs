@@ -197,6 +197,8 @@ pub struct ConfigFile {
 pub struct ChatSection {
     /// Name of a system prompt, or its text.
     pub system: Option<String>,
+    /// Tokens a second that a screen shows; nothing is no limit.
+    pub pace: Option<f32>,
 }
 
 /// What the program runs with.
@@ -230,6 +232,8 @@ pub struct Settings {
     pub system: Option<String>,
     /// Most tokens of a reply; `None` fills the context.
     pub max_tokens: Option<usize>,
+    /// Tokens a second that a screen shows, from 0.1 to 1000; `None` shows them as they come.
+    pub pace: Option<f32>,
 }
 
 /// A setting that can't be used.
@@ -343,6 +347,7 @@ impl Settings {
             sampling: chosen,
             system: file.chat.system.clone(),
             max_tokens: None,
+            pace: file.chat.pace,
         };
         key::check(&settings)?;
         Ok(settings)

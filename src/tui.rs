@@ -12,6 +12,7 @@ mod hit;
 pub mod keymap;
 pub mod layout;
 pub mod msg;
+mod pace;
 pub mod run;
 mod segment;
 pub mod state;

@@ -562,6 +562,31 @@ fn a_model_that_cannot_be_had_leaves_the_repl_with_the_one_it_has() {
 }
 
 #[test]
+fn a_conversation_is_saved_loaded_and_rescored_in_a_script_and_no_file_is_replaced_unasked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one.json"), dir.path().join("two.json"));
+    let (file, other) = (one.display(), two.display());
+    let script = format!(
+        "/set temp 0\n/set max-tokens 6\n/chat Hi\n/save {file}\n/save {file}\n/save! {file}\n/clear\n\
+         /load {file}\n/save {other}\n/rescore Hello\n/load /dev/zero\n/save {}/none/x\n",
+        dir.path().display()
+    );
+    let output = run_with(&["repl"], script.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let said = stdout(&output);
+    assert!(said.contains("2 turns from") && said.contains("as many as asked for"), "{said}");
+    assert!(said.contains("over 6 tokens"), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = errors.lines().filter(|line| line.starts_with("tokenscope: ")).collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors[0].contains("/save! "), "{errors:?}");
+    assert!(errors[1].contains("/dev/zero: a device, no file"), "{errors:?}");
+    assert!(errors[2].contains("there is no folder"), "{errors:?}");
+    // Nothing was lost on the way through the file.
+    assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+}
+
+#[test]
 fn the_benchmark_measures_all_three_beside_the_raw_engine() {
     let report = json(&["bench", "--pairs", "1", "-n", "4", "--threads", "1"]);
     assert_provenance(&report);

@@ -149,3 +149,21 @@ fn a_storm_of_window_sizes_during_a_reply_loses_nothing() {
     shell.pty.type_text("\x03\x03");
     shell.assert_terminal_is_ours("LEFT=0");
 }
+
+#[test]
+fn a_paste_without_brackets_is_one_message_whatever_its_length() {
+    let mut pty = Pty::start(100, 30, TOKENSCOPE, &["-m", "/dev/null/nowhere.gguf"]);
+    pty.wait_for("there is no model");
+    let lines: Vec<String> = (0..900).map(|i| format!("line {i} of a paste that is long")).collect();
+    pty.type_text(&lines.join("\r"));
+    pty.wait_for("line 899 of a paste that is long");
+    assert!(!pty.contents().contains("you    "), "{}", pty.contents());
+    pty.type_text("\x03");
+    pty.wait_for("Ctrl-C again");
+    // The same text at once with its Enter is a message: it is refused here, and so comes back.
+    pty.type_text("one line\r");
+    pty.wait_until("the refusal", |screen| screen.matches("there is no model").count() >= 2);
+    assert!(pty.line_with("> ").contains("> one line"), "{}", pty.contents());
+    pty.type_text("\x03\x03");
+    assert_eq!(pty.exit_code(), 0);
+}

@@ -164,6 +164,18 @@ pub enum FinishReason {
     Context,
 }
 
+impl FinishReason {
+    /// The name in JSON and on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+            FinishReason::Cancelled => "cancelled",
+            FinishReason::Context => "context",
+        }
+    }
+}
+
 /// How long a request took, and for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timing {

@@ -39,13 +39,15 @@ pub enum Key {
     Seed,
     /// Longest reply.
     MaxTokens,
+    /// Slow motion.
+    Pace,
 }
 
 use Key::*;
 
 impl Key {
     /// Every key, in the order of help texts.
-    pub const ALL: [Key; 16] = [
+    pub const ALL: [Key; 17] = [
         K,
         Temp,
         TopK,
@@ -62,6 +64,7 @@ impl Key {
         Greedy,
         Seed,
         MaxTokens,
+        Pace,
     ];
 
     /// The name people write; the same as the flag's.
@@ -83,6 +86,46 @@ impl Key {
             Greedy => "greedy",
             Seed => "seed",
             MaxTokens => "max-tokens",
+            Pace => "pace",
+        }
+    }
+
+    /// What it does, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            K => "how many candidates are shown; changes nothing about the reply",
+            Temp => {
+                "logits are divided by it: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"
+            }
+            TopK => "only this many of the most probable tokens stay",
+            TopP => "only the fewest tokens that hold this share of the probability stay (nucleus sampling)",
+            MinP => "only tokens stay that have at least this share of the best one's probability",
+            Typical => {
+                "only the tokens stay whose surprisal is nearest to the entropy, until they hold this share of the probability"
+            }
+            TopNSigma => "only tokens stay whose logit is within this many standard deviations of the best",
+            Xtc => {
+                "with the given chance, all tokens above the threshold but the least probable of them are left out: fewer clichés"
+            }
+            Dry => {
+                "how hard a token is punished that would continue a repetition; grows with the repetition's length"
+            }
+            RepeatPenalty => {
+                "logits of tokens that occurred lately are divided by it (negative ones multiplied)"
+            }
+            PresencePenalty => "is taken from the logit of every token that occurred lately",
+            FrequencyPenalty => "is taken from a token's logit for each time it occurred lately",
+            Mirostat => {
+                "in place of the stages that cut: keeps the surprisal near a target (bits), learning at a rate"
+            }
+            Greedy => "always the most probable token, whatever the other stages say",
+            Seed => {
+                "where chance begins: the same seed, settings and prompt give the same reply; each further reply takes the next one"
+            }
+            MaxTokens => "the longest reply, in tokens; off fills the context",
+            Pace => {
+                "slow motion: this many tokens a second are shown. The model works at its own speed, and the figures are of that"
+            }
         }
     }
 
@@ -103,6 +146,7 @@ impl Key {
             Greedy => "on or off",
             Seed => "from 0 to 4294967294",
             MaxTokens => "off, or a number from 1 on",
+            Pace => "off, or tokens a second: from 0.1 to 1000",
         }
     }
 
@@ -145,6 +189,7 @@ impl Key {
             Greedy => if s.is_greedy() { "on" } else { "off" }.to_string(),
             Seed => s.seed.to_string(),
             MaxTokens => settings.max_tokens.map_or_else(off, |n| n.to_string()),
+            Pace => settings.pace.map_or_else(off, |pace| pace.to_string()),
         }
     }
 
@@ -191,6 +236,7 @@ impl Key {
                 _ => return Err(self.out_of_range(text)),
             },
             Seed => s.seed = self.number(text)?,
+            Pace => settings.pace = if is_off || text == "0" { None } else { Some(self.number(text)?) },
             MaxTokens => settings.max_tokens = if is_off { None } else { Some(self.number(text)?) },
         }
         Ok(())
@@ -229,6 +275,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
         (PresencePenalty, s.presence_penalty.is_finite()),
         (FrequencyPenalty, s.frequency_penalty.is_finite()),
         (Seed, s.seed != u32::MAX),
+        (Pace, settings.pace.is_none_or(|pace| (0.1..=1000.0).contains(&pace))),
         (MaxTokens, settings.max_tokens != Some(0)),
     ];
     match rules.into_iter().find(|(_, fine)| !fine) {

@@ -11,6 +11,8 @@ use ratatui::crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind,
 
 /// Keys that come this close together are one burst: nobody types as fast.
 pub const GAP: Duration = Duration::from_millis(10);
+/// How long a letter waits for the next of its burst: a moment that nobody sees.
+const LETTER: Duration = Duration::from_millis(1);
 /// Text as long as this in one burst was pasted: no letter of it is a key of a pane.
 const PASTED: usize = 64;
 
@@ -51,8 +53,8 @@ impl Burst {
     /// How long more text may take before [`Burst::settle`]; `None` while nothing is held.
     pub fn patience(&self) -> Option<Duration> {
         let last = self.held.last()?;
-        // A letter is shown at once: only an Enter has two meanings.
-        Some(if last.code == KeyCode::Enter { GAP } else { Duration::ZERO })
+        // Only an Enter has two meanings.
+        Some(if last.code == KeyCode::Enter { GAP } else { LETTER })
     }
 
     /// Nothing more came: what was held is passed on.

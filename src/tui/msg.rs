@@ -13,6 +13,8 @@ pub enum Msg {
     Input(Input),
     /// The engine says something.
     Engine(engine::Event),
+    /// Slow motion may show the next step.
+    Next,
     /// A question is answered: the text, and the text in the making; or why not.
     Answered(Result<(String, Option<Draft>), String>),
     /// The lines that complete a file's name in this one.

@@ -23,6 +23,7 @@ use crate::settings::Settings;
 use super::burst::Burst;
 use super::history::History;
 use super::msg::{Effect, Fetch, Msg};
+use super::pace::interval;
 use super::state::State;
 use super::terminal::Guard;
 use super::theme::Theme;
@@ -95,10 +96,19 @@ pub fn run(settings: Settings, paths: &Paths, color: bool) -> io::Result<u8> {
 impl Driver {
     fn live(&mut self) -> io::Result<u8> {
         let mut drawn = Instant::now();
+        // When slow motion last let a step through.
+        let mut shown: Option<Instant> = None;
         let mut stale = false;
         loop {
-            let msg = if stale {
-                match self.inbox.recv_timeout(FRAME.saturating_sub(drawn.elapsed())) {
+            let next_step = self.next_step(shown);
+            if next_step == Some(Duration::ZERO) {
+                self.take(Msg::Next)?;
+                (stale, shown) = (true, Some(Instant::now()));
+                continue;
+            }
+            let frame = stale.then(|| FRAME.saturating_sub(drawn.elapsed()));
+            let msg = if let Some(wait) = frame.into_iter().chain(next_step).min() {
+                match self.inbox.recv_timeout(wait) {
                     Ok(msg) => Some(msg),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => return Ok(0),
@@ -123,6 +133,13 @@ impl Driver {
                 stale = false;
             }
         }
+    }
+
+    /// How long until slow motion shows the next step, if one waits.
+    fn next_step(&self, shown: Option<Instant>) -> Option<Duration> {
+        let interval = interval(self.state.session.settings().pace);
+        let since = shown.map_or(interval, |shown| shown.elapsed());
+        (!self.state.held.is_empty()).then(|| interval.saturating_sub(since))
     }
 
     /// Takes one message; an exit code ends the program.

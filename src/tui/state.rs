@@ -11,6 +11,7 @@ use super::composer::Composer;
 use super::keymap::Focus;
 use super::layout::{Areas, Tab, areas, inside, text_width};
 use super::msg::Fetch;
+use super::pace::Held;
 use super::theme::Theme;
 use super::transcript::Transcript;
 
@@ -26,6 +27,10 @@ pub enum Loading {
     /// Not to be had; why.
     Failed(String),
 }
+
+/// Questions to begin with.
+pub const EXAMPLES: [&str; 3] =
+    ["What is the capital of France?", "Why is the sky blue?", "Write a short poem about the sea."];
 
 /// The whole state.
 pub struct State {
@@ -53,6 +58,10 @@ pub struct State {
     pub help: Option<usize>,
     /// The key that leaves when it is pressed again.
     pub leaving: Option<&'static str>,
+    /// The question that Enter asks while nothing was said.
+    pub example: usize,
+    /// Steps that slow motion shows later.
+    pub held: Held,
     /// Colours.
     pub theme: Theme,
 }
@@ -74,6 +83,8 @@ impl State {
             loading: Loading::Fetching(Fetch { what: format!("finding {name}"), done: 0, total: None }),
             help: None,
             leaving: None,
+            example: 0,
+            held: Held::default(),
             theme,
         };
         state.sync();
@@ -100,6 +111,11 @@ impl State {
         // On a narrow screen the chat has the same place when it is shown.
         let chat = areas.chat.or(areas.table).unwrap_or(areas.composer);
         self.transcript.sync(&self.session, text_width(chat), inside(chat).height);
+    }
+
+    /// Whether the questions to begin with are shown.
+    pub fn is_welcoming(&self) -> bool {
+        self.transcript.rows() == 0 && self.session.turns().is_empty()
     }
 
     /// The step the panels show.

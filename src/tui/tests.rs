@@ -6,6 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::Harness;
 use super::keymap::{CHAT, EVERYWHERE, Focus, MESSAGE, MESSAGE_EMPTY, TABLE};
 use super::msg::{Effect, Fetch, Msg};
+use super::state::EXAMPLES;
 use crate::engine::EngineError;
 use crate::engine::scripted::Line;
 use crate::engine::{Event, FinishReason};
@@ -627,4 +628,75 @@ fn tab_asks_for_files_where_a_command_takes_one() {
         (harness.state.composer.text().as_str(), harness.state.focus),
         ("/load tales/", Focus::Message)
     );
+}
+
+#[test]
+fn slow_motion_shows_a_step_at_a_time_and_stops_where_it_is() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("/set pace 2<Enter>hi<Enter>");
+    assert!(!harness.screen().contains("The"), "{}", harness.screen());
+    assert!(harness.state.session.job().is_some());
+    harness.send(Msg::Next);
+    harness.send(Msg::Next);
+    assert!(harness.screen().contains("model  The capital") && !harness.screen().contains("Paris"));
+    harness.keys("<C-c>");
+    assert!(harness.state.held.is_empty() && harness.state.session.job().is_none());
+    assert!(harness.screen().contains("the reply was stopped here"), "{}", harness.screen());
+    assert_eq!(harness.state.session.turns()[1].content, "The capital");
+    harness.keys("again<Enter>");
+    for _ in 0..5 {
+        harness.send(Msg::Next);
+    }
+    assert!(harness.screen().contains("The capital is Paris<|im_end|>"), "{}", harness.screen());
+    assert!(harness.state.held.is_empty() && harness.state.session.job().is_none());
+    assert!(harness.screen().contains("ended: stop"), "{}", harness.screen());
+}
+
+#[test]
+fn every_reply_says_why_it_ended() {
+    let mut harness = Harness::new(120, 36, vec![vec![("The", 0.9)], paris()]);
+    harness.keys("hi<Enter>");
+    assert!(harness.screen().contains("the reply ends here: it has as many"), "{}", harness.screen());
+    assert!(harness.screen().contains("ended: length"), "{}", harness.screen());
+    harness.hold();
+    harness.keys("more<Enter>");
+    harness.say(3);
+    let id = harness.state.session.job().unwrap().id;
+    for (reason, name) in [(FinishReason::Cancelled, "cancelled")] {
+        let timing = crate::engine::Timing::default();
+        harness.send(Msg::Engine(Event::Finished { id, reason, timing }));
+        assert!(harness.screen().contains(&format!("ended: {name}")), "{}", harness.screen());
+    }
+    assert!(harness.screen().contains("the reply was stopped here"));
+}
+
+#[test]
+fn an_empty_conversation_has_questions_to_press_enter_on() {
+    let mut harness = Harness::new(80, 24, vec![paris()]);
+    let screen = harness.screen();
+    for example in EXAMPLES {
+        assert!(screen.contains(example), "{screen}");
+    }
+    for key in ["Enter", "← →", "Alt-n", "Alt-c", "?", "Ctrl-C"] {
+        assert!(screen.contains(key), "{key}: {screen}");
+    }
+    harness.keys("<Down><Enter>");
+    assert_eq!(harness.state.session.turns()[0].content, EXAMPLES[1]);
+    assert!(!harness.screen().contains(EXAMPLES[0]));
+    // An Enter on nothing says nothing once the conversation has begun.
+    harness.keys("<Enter>");
+    assert_eq!(harness.state.session.turns().len(), 2);
+}
+
+#[test]
+fn figures_and_settings_are_explained() {
+    let mut harness = Harness::new(160, 40, vec![]);
+    harness.keys("/explain margin<Enter>");
+    assert!(harness.screen().contains("how far the best candidate is ahead"), "{}", harness.screen());
+    for key in crate::settings::key::Key::ALL {
+        let mut harness = Harness::new(200, 40, vec![]);
+        harness.keys(&format!("/set {}<Enter>", key.name()));
+        let first: String = key.meaning().chars().take(30).collect();
+        assert!(harness.screen().contains(&first), "{}: {}", key.name(), harness.screen());
+    }
 }

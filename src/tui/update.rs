@@ -1,11 +1,11 @@
 //! What happens → what changes and what must be done. No I/O, no drawing.
 
 use ratatui::crossterm::event::{
-    Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+    Event as Input, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
 };
 
 use crate::command;
-use crate::engine::Event;
+use crate::engine::{Event, FinishReason};
 use crate::session::ask::Draft;
 use crate::session::{Notice, Outcome, SessionError};
 
@@ -14,7 +14,7 @@ use super::hit;
 use super::keymap::{Action, Focus, action, written};
 use super::layout::{Pane, Tab};
 use super::msg::{Effect, Fetch, Msg};
-use super::state::{Loading, State};
+use super::state::{EXAMPLES, Loading, State};
 
 /// The key that stops, as the status line calls it.
 const CTRL_C: &str = "Ctrl-C";
@@ -38,7 +38,14 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Input(_) => Vec::new(),
-        Msg::Engine(event) => on_engine(state, event),
+        Msg::Engine(event) => {
+            let paced = state.session.settings().pace.is_some();
+            state.held.take(paced, event).map_or_else(Vec::new, |event| on_engine(state, event))
+        }
+        Msg::Next => {
+            let next = state.held.next();
+            next.into_iter().flat_map(|event| on_engine(state, event)).collect()
+        }
         Msg::Answered(answer) => {
             answered(state, answer);
             Vec::new()
@@ -99,8 +106,23 @@ fn on_engine(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Failed { id: None, error } => state.loading = Loading::Failed(error.to_string()),
         _ => {}
     }
+    let ended = match &event {
+        Event::Finished { id, reason, .. } if state.session.job().is_some_and(|job| job.id == *id) => {
+            Some(*reason)
+        }
+        _ => None,
+    };
     let outcomes = state.session.on_event(event);
-    carry_out(state, outcomes)
+    let effects = carry_out(state, outcomes);
+    // A full context was said by the session; a reply that the model ended shows the token that ended it.
+    match ended {
+        Some(FinishReason::Length) => state.tell(Notice::Info(
+            "the reply ends here: it has as many tokens as were asked for (/set max-tokens)".to_string(),
+        )),
+        Some(FinishReason::Cancelled) => state.tell(Notice::Info("the reply was stopped here".to_string())),
+        _ => {}
+    }
+    effects
 }
 
 fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
@@ -178,6 +200,16 @@ fn on_help_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if state.is_welcoming() && state.composer.is_empty() && key.modifiers.is_empty() {
+        match key.code {
+            KeyCode::Enter => return submit(state, EXAMPLES[state.example]),
+            KeyCode::Down => {
+                state.example = (state.example + 1) % EXAMPLES.len();
+                return Vec::new();
+            }
+            _ => {}
+        }
+    }
     match state.composer.key(key) {
         Typed::Submit(text) => submit(state, &text),
         Typed::Taken | Typed::Ignored => Vec::new(),
@@ -275,7 +307,9 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
 
 fn stop(state: &mut State) -> Vec<Effect> {
     if state.session.cancel() {
-        return Vec::new();
+        let running = state.session.job().map(|job| job.id);
+        let end = running.and_then(|id| state.held.stop(id));
+        return end.map_or_else(Vec::new, |event| on_engine(state, event));
     }
     if state.leaving == Some(CTRL_C) {
         return vec![Effect::Quit(0)];

@@ -8,6 +8,7 @@ mod items;
 mod likelihood;
 mod status;
 mod table;
+mod welcome;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};

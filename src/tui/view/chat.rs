@@ -68,7 +68,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     if state.transcript.rows() > usize::from(inner.height) {
         scroll_bar(state, frame, area);
     } else if state.transcript.rows() == 0 {
-        frame.render_widget(Line::styled("say something below; ? shows the keys", theme.dim()), inner);
+        super::welcome::draw(state, frame, inner);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The keys of every pane and the commands, over everything else.
+//! The keys of every pane, the commands and the figures, over everything else.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
@@ -7,6 +7,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use crate::command::COMMANDS;
+use crate::glossary::FIGURES;
 use crate::tui::keymap::{Binding, CHAT, EVERYWHERE, MESSAGE, MESSAGE_EMPTY, TABLE};
 use crate::tui::state::State;
 
@@ -37,7 +38,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, from: usize) {
     let from = from.min(lines.len().saturating_sub(room));
     let block = Block::bordered()
         .border_style(state.theme.border(true))
-        .title(" keys and commands ")
+        .title(" keys, commands, figures ")
         .title_bottom(" ↑ ↓ scroll, any other key closes ");
     frame.render_widget(Clear, area);
     let text: Vec<Line> = lines.into_iter().skip(from).collect();
@@ -65,6 +66,8 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     section("everywhere", &mut bound(EVERYWHERE).chain(mouse).map(owned));
     let command = |spec: &crate::command::Spec| (spec.name, format!("{} {}", spec.usage, spec.help));
     section("commands, in the message", &mut COMMANDS.iter().map(command));
+    let figure = |entry: &crate::glossary::Entry| (entry.names[0], entry.text.to_string());
+    section("figures (/explain NAME)", &mut FIGURES.iter().map(figure));
     lines
 }
 

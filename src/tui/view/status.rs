@@ -81,6 +81,9 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     if let Some(speed) = reply.and_then(|reply| reply.timing.tokens_per_second()) {
         items.push(item(4, " · ", format!("{speed:.1} t/s")));
     }
+    if let Some(reason) = reply.and_then(|reply| reply.finish) {
+        items.push(item(1, " · ", format!("ended: {}", reason.name())));
+    }
     if let Some(model) = session.model() {
         items.push(item(5, " · ", format!("ctx {}/{}", session.trace().len(), model.context)));
     }
