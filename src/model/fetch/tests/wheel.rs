@@ -26,7 +26,7 @@ fn wheel(home: &Home, members: &[(&str, &[u8])]) -> PathBuf {
 }
 
 fn only(pip: Vec<OsString>) -> Fetcher {
-    Fetcher { pips: vec![pip], hub: Some("http://127.0.0.1:1".to_owned()) }
+    Fetcher { pips: vec![pip], hub: Some("http://127.0.0.1:1".to_owned()), ..quick() }
 }
 
 /// A pip that copies a wheel with these members.
