@@ -2,12 +2,17 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 
-/// Narrower screens show chat and panels one at a time.
+/// Narrower screens show a short table below the chat, where they are high enough, and the whole panels in
+/// the chat's place.
 const SIDE_BY_SIDE: u16 = 90;
 /// Below this nothing useful fits.
 pub const SMALLEST: (u16, u16) = (40, 10);
 /// Rows of the log-likelihood panel, borders included.
 const LIKELIHOOD_ROWS: u16 = 11;
+/// Rows of the short table below the conversation: a head, five candidates, the rest, the sum, borders.
+const COMPACT_ROWS: u16 = 10;
+/// Rows that conversation and short table need together.
+const STACKED_ROWS: u16 = 18;
 /// Most rows of the composer, borders included.
 const COMPOSER_ROWS: u16 = 9;
 
@@ -36,6 +41,8 @@ pub struct Areas {
     pub status: Rect,
     /// Whether both sides are shown at once.
     pub side_by_side: bool,
+    /// Whether the table is the short one below the conversation, with the sum in its last row.
+    pub compact: bool,
 }
 
 /// Divides a screen; `None` where it is too small. `composer_lines` is what the message needs.
@@ -54,14 +61,36 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, tab: Tab) -> Option<A
         let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(right)]).areas(body);
         let [chat, composer] = split(left);
         let (table, likelihood) = panels(right);
-        return Some(Areas { chat: Some(chat), table, likelihood, composer, status, side_by_side: true });
+        return Some(Areas {
+            chat: Some(chat),
+            table,
+            likelihood,
+            composer,
+            status,
+            side_by_side: true,
+            compact: false,
+        });
     }
     let [main, composer] = split(body);
+    if tab == Tab::Chat && main.height >= STACKED_ROWS {
+        let rows = [Constraint::Fill(1), Constraint::Length(COMPACT_ROWS)];
+        let [chat, table] = Layout::vertical(rows).areas(main);
+        let (chat, table) = (Some(chat), Some(table));
+        return Some(Areas {
+            chat,
+            table,
+            likelihood: None,
+            composer,
+            status,
+            side_by_side: false,
+            compact: true,
+        });
+    }
     let (chat, (table, likelihood)) = match tab {
         Tab::Chat => (Some(main), (None, None)),
         Tab::Panels => (None, panels(main)),
     };
-    Some(Areas { chat, table, likelihood, composer, status, side_by_side: false })
+    Some(Areas { chat, table, likelihood, composer, status, side_by_side: false, compact: false })
 }
 
 /// The table keeps at least half; the lower panel goes where there is no room for it.

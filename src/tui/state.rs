@@ -99,17 +99,20 @@ impl State {
 
     /// The panes of a screen of this size.
     pub fn areas_of(&self, width: u16, height: u16) -> Option<Areas> {
+        self.areas_with((width, height), self.tab)
+    }
+
+    fn areas_with(&self, (width, height): (u16, u16), tab: Tab) -> Option<Areas> {
         // The composer's own width depends on whether the panes stand side by side.
-        let sketch = areas(width, height, 1, self.tab)?;
+        let sketch = areas(width, height, 1, tab)?;
         let lines = self.composer.lines_at(inside(sketch.composer).width.saturating_sub(2));
-        areas(width, height, lines, self.tab)
+        areas(width, height, lines, tab)
     }
 
     /// Brings what is derived up to date: wrapped rows, the scroll position.
     pub fn sync(&mut self) {
-        let Some(areas) = self.areas() else { return };
-        // On a narrow screen the chat has the same place when it is shown.
-        let chat = areas.chat.or(areas.table).unwrap_or(areas.composer);
+        // The place it has, or will have when a narrow screen shows it again.
+        let Some(chat) = self.areas_with(self.size, Tab::Chat).and_then(|areas| areas.chat) else { return };
         self.transcript.sync(&self.session, text_width(chat), inside(chat).height);
     }
 

@@ -37,8 +37,10 @@ fn draw_panes(state: &State, frame: &mut Frame) {
         chat::draw(state, frame, area);
     }
     if let Some(area) = areas.table {
-        let beside = if areas.side_by_side { 0 } else { tab_hint(Tab::Panels).width() + 1 };
-        table::draw(state, frame, area, usize::from(area.width).saturating_sub(2 + beside));
+        let shares_title = !areas.side_by_side && !areas.compact;
+        let beside = if shares_title { tab_hint(Tab::Panels).width() + 1 } else { 0 };
+        let title_room = usize::from(area.width).saturating_sub(2 + beside);
+        table::draw(state, frame, area, (title_room, areas.compact));
     }
     if let Some(area) = areas.likelihood {
         likelihood::draw(state, frame, area);

@@ -43,23 +43,33 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     draw_step(state, &segment, frame, legend);
 }
 
-/// Everything in nats, as the curve and the candidates are.
-fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+/// What stands at a value, or a dash.
+fn or_dash(value: Option<f64>) -> String {
+    value.map_or("–".to_string(), |value| figure(value, 2, 9))
+}
+
+/// The running sum and its means, in nats as everything here.
+pub(super) fn sum_line(state: &State, segment: &Segment, columns: usize) -> Line<'static> {
     let score = segment.score(state);
-    let columns = usize::from(area.width);
-    let (plain, bold, dim) = (Style::new(), state.theme.figure(), state.theme.dim());
-    let or_dash = |value: Option<f64>| value.map_or("–".to_string(), |value| figure(value, 2, 9));
-    let first = [
+    let (plain, bold) = (Style::new(), state.theme.figure());
+    let items = [
         Item::new(0, "  ", figure(score.sum_logprob(), 2, 10), bold).with("Σ ", " nat", plain),
         Item::new(1, "  ", or_dash(score.mean_logprob()), bold).with("", " nat/token", plain),
         Item::new(2, "  ", or_dash(score.perplexity()), bold).with("ppl ", "", plain),
     ];
+    line(&items, columns)
+}
+
+fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
+    let score = segment.score(state);
+    let columns = usize::from(area.width);
+    let dim = state.theme.dim();
     let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
     let second = [
         Item::new(1, "  ", format!("{} nat/byte", or_dash(per_byte)), dim),
         Item::new(0, "  ", counted(score.tokens()), dim),
     ];
-    let rows = [line(&first, columns), line(&second, columns)];
+    let rows = [sum_line(state, segment, columns), line(&second, columns)];
     for (row, y) in rows.into_iter().zip(area.y..area.bottom()) {
         frame.render_widget(row, Rect { y, height: 1, ..area });
     }

@@ -10,17 +10,18 @@ use crate::step::{Candidate, Fate, Seen};
 use crate::token::TokenId;
 use crate::tui::keymap::Focus;
 use crate::tui::layout::inside;
-use crate::tui::segment::reply_at;
+use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
 
 use super::items::{Item, figure, first_fitting, line};
+use super::likelihood::sum_line;
 use super::{is_focused, pane};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-/// Draws the pane; its title has so many columns.
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, title_room: usize) {
+/// Draws the pane; its title has so many columns. A compact one ends with the sum of what is written.
+pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, compact): (usize, bool)) {
     let title = first_fitting(&titles(state), title_room);
     let block = pane(state.theme, title, is_focused(state, Focus::Table));
     frame.render_widget(block, area);
@@ -49,7 +50,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, title_room: usi
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
     }
-    lines.push(whole(state, seen, usize::from(inner.width)));
+    let columns = usize::from(inner.width);
+    lines.push(match segment(state).filter(|_| compact) {
+        Some(segment) => sum_line(state, &segment, columns),
+        None => whole(state, seen, columns),
+    });
     for (i, line) in lines.into_iter().take(usize::from(inner.height)).enumerate() {
         frame.render_widget(line, Rect { y: inner.y + i as u16, height: 1, ..inner });
     }

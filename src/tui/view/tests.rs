@@ -188,3 +188,19 @@ fn no_number_is_cut_in_a_narrow_pane() {
     harness.send(Msg::Answered(Ok(("1  ␣sat             50.0123456   -0.123456789".to_string(), None))));
     assert!(harness.screen().contains("…│"), "{}", harness.screen());
 }
+
+#[test]
+fn a_screen_of_80_by_24_shows_chat_and_figures_together() {
+    let mut harness = Harness::new(80, 24, vec![words(9)]);
+    harness.keys("hi<Enter>");
+    let screen = harness.screen();
+    assert!(screen.contains("you    hi") && screen.contains("model   the the"), "{screen}");
+    assert!(screen.contains("step 10 ─ live") && screen.contains("… 263 more"), "{screen}");
+    let sum = 9.0 * f64::from(0.9_f32).ln() + f64::from(0.7_f32).ln();
+    assert!(screen.contains(&format!("Σ −{:.2} nat", -sum)), "{screen}");
+    // The figures alone, and back.
+    harness.keys("<Tab><Tab>");
+    assert!(harness.screen().contains("log-likelihood ─ reply") && !harness.screen().contains("you    hi"));
+    harness.keys("<BackTab>");
+    assert!(harness.screen().contains("you    hi"));
+}
