@@ -1,15 +1,30 @@
-//! YAML with tags and lines kept, its scalars read as Python's YAML reads them.
+//! YAML with tags and lines kept, read as Python's YAML reads it.
 //!
-//! The harness's files are YAML 1.1: `no` is false there, `1e3` a text. A tag such as `!function` stays a
-//! tag: a library that took it for plain text would lie.
+//! The harness reads its files with PyYAML over libyaml; the parser here is libyaml's too, so that both
+//! take and refuse the same. The files are YAML 1.1: `no` is false there, `1e3` a text. `!function` stays
+//! a tag: a library that took it for plain text would lie. Aliases are counted while they are expanded,
+//! because a few hundred bytes of them can stand for billions of values.
+
+mod scalar;
 
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use libyaml_safer::{Encoding, Event, EventData, Mark, Parser};
+
+use scalar::Kind;
 
 /// Nodes nested deeper than this are refused.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 200;
+
+/// Values a file may hold, and 64-byte pieces of their texts, what aliases stand for included.
+const MAX_SIZE: usize = 2_000_000;
+
+/// YAML's own tags.
+const OWN: &str = "tag:yaml.org,2002:";
+
+/// The tag that names Python code.
+const FUNCTION: &str = "!function";
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +44,8 @@ pub enum Yaml {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number beyond 64 bits, in decimal digits.
+    Large(String),
     /// Another number.
     Float(f64),
     /// Text.
@@ -37,7 +54,7 @@ pub enum Yaml {
     List(Vec<Node>),
     /// A mapping, in file order.
     Map(IndexMap<String, Node>),
-    /// Something with a tag of its own, such as `!function`.
+    /// Something with a tag of its own: `!function`.
     Tagged(String, String),
 }
 
@@ -52,260 +69,316 @@ pub struct YamlError {
     pub reason: String,
 }
 
-/// Reads the first document of a text.
+impl YamlError {
+    fn at(mark: &Mark, reason: impl Into<String>) -> YamlError {
+        YamlError { line: mark.line as usize + 1, column: mark.column as usize + 1, reason: reason.into() }
+    }
+}
+
+/// Reads a text that is one document.
 ///
 /// # Errors
 /// What is no YAML, and where.
-pub fn parse(written: &str) -> Result<Node, YamlError> {
-    let mut lines: Vec<String> = written.lines().map(str::to_string).collect();
-    let deepest = written.lines().map(indentation).max().unwrap_or(0);
-    let mut outcome = document(written);
-    while let Err(error) = &outcome {
-        let Some((line, spaces)) = shallow(&lines, error, deepest) else { break };
-        lines[line].insert_str(0, &" ".repeat(spaces));
-        outcome = document(&(lines.join("\n") + "\n"));
-    }
-    outcome.map_err(|error| {
-        let line = error.line.saturating_sub(1);
-        let before = written.lines().nth(line).map_or(0, str::len);
-        let added = lines.get(line).map_or(0, String::len).saturating_sub(before);
-        YamlError { column: error.column.saturating_sub(added).max(1), ..error }
-    })
-}
-
-/// What the parser says of a quoted text that goes on further left than what it belongs to; its place is
-/// where the text begins. Python's YAML allows that, and the white space there is folded away anyway.
-const SHALLOW_TEXT: &str = "invalid indentation in quoted scalar";
-/// What it says of brackets that go on further left; the place is where they go on. The white space there
-/// means nothing.
-const SHALLOW_BRACKETS: [&str; 2] = ["invalid indentation in flow construct", "invalid indentation"];
-
-/// The line that an error is about and the spaces it lacks, if the error is of one of those kinds. No line
-/// lacks any a second time.
-fn shallow(lines: &[String], error: &YamlError, deepest: usize) -> Option<(usize, usize)> {
-    let at = error.line.checked_sub(1).filter(|at| *at < lines.len())?;
-    if SHALLOW_BRACKETS.contains(&error.reason.as_str()) {
-        return (indentation(&lines[at]) <= deepest).then_some((at, deepest + 1));
-    }
-    if error.reason != SHALLOW_TEXT {
-        return None;
-    }
-    let first = &lines[at];
-    let wanted = (first.len() - first.trim_start_matches([' ', '-']).len()).max(1);
-    let goes_on_left = |line: &String| !line.trim().is_empty() && indentation(line) < wanted;
-    let next = lines[at + 1..].iter().position(goes_on_left)?;
-    Some((at + 1 + next, wanted))
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-fn document(text: &str) -> Result<Node, YamlError> {
-    let mut reader = Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), depth: 0 };
+pub fn parse(text: &str) -> Result<Node, YamlError> {
+    let mut bytes = text.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_encoding(Encoding::Utf8);
+    parser.set_input_string(&mut bytes);
+    let mut reader = Reader { parser, text, anchors: HashMap::new(), depth: 0, left: MAX_SIZE };
+    let mut document = None;
     loop {
-        match reader.next()? {
-            (Event::StreamStart | Event::DocumentStart(_), _) => {}
-            (Event::StreamEnd, span) => return Ok(Node { line: line(&span), value: Yaml::Null }),
-            (event, span) => return reader.node(event, &span),
+        let event = reader.next()?;
+        match event.data {
+            EventData::StreamEnd => {
+                return Ok(document.unwrap_or(Node { line: 1, value: Yaml::Null }));
+            }
+            EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
+            EventData::DocumentStart { .. } if document.is_some() => {
+                return Err(YamlError::at(&event.start_mark, "a second document begins here; one is read"));
+            }
+            EventData::DocumentStart { .. } => {}
+            _ => document = Some(reader.node(event)?),
         }
     }
 }
 
-struct Reader<'a> {
-    events: Parser<'a, saphyr_parser::StrInput<'a>>,
-    anchors: HashMap<usize, Node>,
+/// Characters that may stand in YAML.
+fn is_allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..)
+        && c != '\u{FEFF}'
+}
+
+struct Reader<'a, 'b> {
+    parser: Parser<&'a mut &'b [u8]>,
+    text: &'b str,
+    /// What they name and its size; nothing while it is being read.
+    anchors: HashMap<String, Option<(Node, usize)>>,
     depth: usize,
+    /// Values that may still come.
+    left: usize,
 }
 
-fn line(span: &Span) -> usize {
-    span.start.line()
+/// What a collection is by its tag.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    List,
+    Map,
+    /// Mappings of one entry each.
+    Pairs,
+    /// A mapping of which the keys count.
+    Set,
 }
 
-impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), YamlError> {
-        let next = self.events.next_event().ok_or(YamlError {
-            line: 1,
-            column: 1,
-            reason: "the file ends in the middle of a value".to_string(),
-        })?;
-        next.map_err(|error| YamlError {
-            line: error.marker().line(),
-            column: error.marker().col() + 1,
-            reason: error.info().to_string(),
+impl Reader<'_, '_> {
+    fn next(&mut self) -> Result<Event, YamlError> {
+        self.parser.parse().map_err(|error| {
+            let reason = match error.context() {
+                Some(context) => format!("{context}: {}", error.problem()),
+                None => error.problem().to_string(),
+            };
+            match error.problem_mark() {
+                Some(mark) => YamlError::at(&mark, reason),
+                None => self.unreadable(reason),
+            }
         })
     }
 
-    fn node(&mut self, event: Event<'a>, span: &Span) -> Result<Node, YamlError> {
-        self.depth += 1;
-        let wrong = |reason: &str| {
-            Err(YamlError { line: line(span), column: span.start.col() + 1, reason: reason.to_string() })
-        };
-        if self.depth > MAX_DEPTH {
-            return wrong("values are nested too deep");
+    /// The reader's errors have no line.
+    fn unreadable(&self, reason: String) -> YamlError {
+        let at = self.text.find(|c| !is_allowed(c)).unwrap_or(self.text.len());
+        let before = &self.text[..at];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before[start..].chars().count() + 1;
+        YamlError { line: before.matches('\n').count() + 1, column, reason }
+    }
+
+    fn spend(&mut self, size: usize, mark: &Mark) -> Result<(), YamlError> {
+        match self.left.checked_sub(size) {
+            Some(left) => self.left = left,
+            None => {
+                let reason =
+                    format!("the file holds more than {MAX_SIZE} values, with what its aliases stand for");
+                return Err(YamlError::at(mark, reason));
+            }
         }
-        let (anchor, value) = match event {
-            Event::Alias(anchor) => match self.anchors.get(&anchor) {
-                Some(node) => (0, node.value.clone()),
-                None => return wrong("an alias of something that is not complete"),
-            },
-            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(&text, style, tag.as_deref())),
-            Event::SequenceStart(anchor, tag) => match own_tag(tag.as_deref()) {
-                Some(name) => {
-                    self.list()?;
-                    (anchor, Yaml::Tagged(name, String::new()))
-                }
-                None => (anchor, Yaml::List(self.list()?)),
-            },
-            Event::MappingStart(anchor, tag) => match own_tag(tag.as_deref()) {
-                Some(name) => {
-                    self.map()?;
-                    (anchor, Yaml::Tagged(name, String::new()))
-                }
-                None => (anchor, Yaml::Map(self.map()?)),
-            },
-            _ => return wrong("a value is missing"),
+        Ok(())
+    }
+
+    fn node(&mut self, event: Event) -> Result<Node, YamlError> {
+        let mark = event.start_mark;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(YamlError::at(&mark, format!("values are nested deeper than {MAX_DEPTH}")));
+        }
+        let anchor = match &event.data {
+            EventData::Scalar { anchor, .. }
+            | EventData::SequenceStart { anchor, .. }
+            | EventData::MappingStart { anchor, .. } => anchor.clone(),
+            _ => None,
         };
+        if let Some(name) = &anchor
+            && self.anchors.insert(name.clone(), None).is_some()
+        {
+            return Err(YamlError::at(&mark, format!("the anchor &{name} is given twice")));
+        }
+        let value = self.value(event.data, &mark)?;
         self.depth -= 1;
-        let node = Node { line: line(span), value };
-        if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+        let node = Node { line: mark.line as usize + 1, value };
+        if let Some(name) = anchor {
+            let size = node.value.size();
+            self.spend(size, &mark)?;
+            self.anchors.insert(name, Some((node.clone(), size)));
         }
         Ok(node)
+    }
+
+    fn value(&mut self, data: EventData, mark: &Mark) -> Result<Yaml, YamlError> {
+        match data {
+            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
+                Some(Some((_, size))) => {
+                    let size = *size;
+                    self.spend(size, mark)?;
+                    let node = self.anchors.get(&anchor).and_then(Option::as_ref);
+                    Ok(node.map_or(Yaml::Null, |(node, _)| node.value.clone()))
+                }
+                Some(None) => Err(YamlError::at(mark, format!("*{anchor} stands inside what it names"))),
+                None => Err(YamlError::at(mark, format!("there is no anchor &{anchor} before *{anchor}"))),
+            },
+            EventData::Scalar { tag, value, plain_implicit, .. } => {
+                self.spend(1 + value.len() / 64, mark)?;
+                let kind = match tag.as_deref().filter(|tag| *tag != "!") {
+                    None if plain_implicit => scalar::kind(&value),
+                    None => Kind::Text,
+                    Some(FUNCTION) => return Ok(Yaml::Tagged(FUNCTION.to_string(), value)),
+                    Some(tag) => scalar_tag(tag).ok_or_else(|| unknown(tag, mark))?,
+                };
+                scalar::value(&value, kind).map_err(|reason| YamlError::at(mark, reason))
+            }
+            EventData::SequenceStart { tag, .. } => {
+                self.spend(1, mark)?;
+                match form(tag.as_deref(), mark, Form::List)? {
+                    Form::List => Ok(Yaml::List(self.list()?)),
+                    Form::Pairs => self.pairs(mark),
+                    Form::Map | Form::Set => Err(YamlError::at(mark, "the tag is for a mapping")),
+                }
+            }
+            EventData::MappingStart { tag, .. } => {
+                self.spend(1, mark)?;
+                match form(tag.as_deref(), mark, Form::Map)? {
+                    Form::Map => Ok(Yaml::Map(self.map()?)),
+                    Form::Set => {
+                        let keys = self.map()?.into_iter();
+                        let node =
+                            |(key, node): (String, Node)| Node { line: node.line, value: Yaml::Text(key) };
+                        Ok(Yaml::List(keys.map(node).collect()))
+                    }
+                    Form::List | Form::Pairs => Err(YamlError::at(mark, "the tag is for a sequence")),
+                }
+            }
+            _ => Err(YamlError::at(mark, "a value is missing")),
+        }
     }
 
     fn list(&mut self) -> Result<Vec<Node>, YamlError> {
         let mut items = Vec::new();
         loop {
-            match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(items),
-                (event, span) => items.push(self.node(event, &span)?),
+            let event = self.next()?;
+            match event.data {
+                EventData::SequenceEnd => return Ok(items),
+                _ => items.push(self.node(event)?),
             }
         }
+    }
+
+    /// A sequence of mappings of one entry each.
+    fn pairs(&mut self, mark: &Mark) -> Result<Yaml, YamlError> {
+        let mut pairs = self.list()?;
+        for pair in &mut pairs {
+            let entry = match &mut pair.value {
+                Yaml::Map(map) if map.len() == 1 => map.shift_remove_index(0),
+                _ => None,
+            };
+            let Some((key, value)) = entry else {
+                return Err(YamlError::at(mark, "the tag is for a sequence of mappings of one entry each"));
+            };
+            let key = Node { line: pair.line, value: Yaml::Text(key) };
+            pair.value = Yaml::List(vec![key, value]);
+        }
+        Ok(Yaml::List(pairs))
     }
 
     fn map(&mut self) -> Result<IndexMap<String, Node>, YamlError> {
         let mut own = IndexMap::new();
         let mut merged = IndexMap::new();
         loop {
-            let (event, span) = self.next()?;
-            if event == Event::MappingEnd {
-                break;
-            }
-            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, _) if text == "<<");
-            let key = self.node(event, &span)?;
-            let (event, value_span) = self.next()?;
-            let value = self.node(event, &value_span)?;
-            if is_merge {
-                merge(&mut merged, value);
-            } else {
+            let event = self.next()?;
+            let mark = event.start_mark;
+            let plain = match &event.data {
+                EventData::MappingEnd => break,
+                EventData::Scalar { tag: None, value, plain_implicit: true, .. } => scalar::kind(value),
+                _ => Kind::Text,
+            };
+            let key = match plain {
+                Kind::Merge => None,
+                // As a key it is a text like any other.
+                Kind::Value => Some(("=".to_string(), mark.line as usize + 1)),
+                _ => {
+                    let key = self.node(event)?;
+                    let text = key
+                        .value
+                        .key()
+                        .ok_or_else(|| YamlError::at(&mark, "a sequence or mapping can't be a key"))?;
+                    Some((text, key.line))
+                }
+            };
+            let event = self.next()?;
+            let value_mark = event.start_mark;
+            let value = self.node(event)?;
+            match key {
+                None => merge(&mut merged, value, &value_mark)?,
                 // The key's line: a value may begin below it.
-                own.insert(key.value.key(), Node { line: key.line, ..value });
+                Some((key, line)) => {
+                    own.insert(key, Node { line, ..value });
+                }
             }
         }
         // What is written here wins over what is merged in.
-        for (key, value) in merged {
-            own.entry(key).or_insert(value);
-        }
-        Ok(own)
+        merged.extend(own);
+        Ok(merged)
     }
 }
 
-fn merge(into: &mut IndexMap<String, Node>, value: Node) {
+fn merge(into: &mut IndexMap<String, Node>, value: Node, mark: &Mark) -> Result<(), YamlError> {
     match value.value {
-        Yaml::Map(map) => {
-            for (key, value) in map {
-                into.entry(key).or_insert(value);
+        Yaml::Map(map) => into.extend(map),
+        Yaml::List(items) => {
+            // Of a list, the first wins.
+            for item in items.into_iter().rev() {
+                match item.value {
+                    Yaml::Map(map) => into.extend(map),
+                    _ => return Err(YamlError::at(mark, "<< takes mappings only")),
+                }
             }
         }
-        Yaml::List(items) => items.into_iter().for_each(|item| merge(into, item)),
-        _ => {}
+        _ => return Err(YamlError::at(mark, "<< takes a mapping, or a list of them")),
+    }
+    Ok(())
+}
+
+fn unknown(tag: &str, mark: &Mark) -> YamlError {
+    let short = tag.strip_prefix(OWN).map_or(tag.to_string(), |name| format!("!!{name}"));
+    YamlError::at(mark, format!("the tag {short} is none that the harness knows; it knows {FUNCTION}"))
+}
+
+/// The kind that a tag makes of a scalar.
+fn scalar_tag(tag: &str) -> Option<Kind> {
+    match tag.strip_prefix(OWN)? {
+        "null" => Some(Kind::Null),
+        "bool" => Some(Kind::Bool),
+        "int" => Some(Kind::Int),
+        "float" => Some(Kind::Float),
+        "timestamp" => Some(Kind::Timestamp),
+        "str" => Some(Kind::Text),
+        _ => None,
     }
 }
 
-/// A tag that is not one of YAML's own.
-fn own_tag(tag: Option<&Tag>) -> Option<String> {
-    let tag =
-        tag.filter(|tag| !tag.is_yaml_core_schema() && (tag.handle != "!" || !tag.suffix.is_empty()))?;
-    Some(format!("{}{}", tag.handle, tag.suffix))
-}
-
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Yaml {
-    if let Some(name) = own_tag(tag) {
-        return Yaml::Tagged(name, text.to_string());
+fn form(tag: Option<&str>, mark: &Mark, plain: Form) -> Result<Form, YamlError> {
+    match tag.map(|tag| (tag, tag.strip_prefix(OWN))) {
+        None | Some(("!", _)) => Ok(plain),
+        Some((_, Some("seq"))) => Ok(Form::List),
+        Some((_, Some("map"))) => Ok(Form::Map),
+        Some((_, Some("omap" | "pairs"))) => Ok(Form::Pairs),
+        Some((_, Some("set"))) => Ok(Form::Set),
+        Some((FUNCTION, _)) => {
+            Err(YamlError::at(mark, "!function names a function, as in !function utils.f"))
+        }
+        Some((tag, _)) => Err(unknown(tag, mark)),
     }
-    let is_text = tag.is_some_and(|tag| tag.suffix == "str" || tag.handle == "!");
-    if is_text || style != ScalarStyle::Plain { Yaml::Text(text.to_string()) } else { plain(text) }
-}
-
-/// A scalar without quotes, by the rules of PyYAML.
-fn plain(text: &str) -> Yaml {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Yaml::Null,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Yaml::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return Yaml::Bool(false),
-        _ => {}
-    }
-    integer(text)
-        .map(Yaml::Int)
-        .or_else(|| real(text).map(Yaml::Float))
-        .unwrap_or_else(|| Yaml::Text(text.to_string()))
-}
-
-fn integer(text: &str) -> Option<i64> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    let (digits, radix) = match unsigned {
-        "0" => ("0", 10),
-        _ if unsigned.starts_with("0b") => (&unsigned[2..], 2),
-        _ if unsigned.starts_with("0x") => (&unsigned[2..], 16),
-        _ if unsigned.starts_with('0') => (&unsigned[1..], 8),
-        _ if unsigned.starts_with(|c: char| c.is_ascii_digit()) => (unsigned, 10),
-        _ => return None,
-    };
-    let digits: String = digits.chars().filter(|c| *c != '_').collect();
-    if digits.starts_with(['-', '+']) {
-        return None;
-    }
-    i64::from_str_radix(&digits, radix).ok().map(|number| sign * number)
-}
-
-/// A number with a point; an exponent needs one, and a sign of its own.
-fn real(text: &str) -> Option<f64> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
-    match unsigned {
-        ".inf" | ".Inf" | ".INF" => return Some(sign * f64::INFINITY),
-        ".nan" | ".NaN" | ".NAN" if text == unsigned => return Some(f64::NAN),
-        _ => {}
-    }
-    let (mantissa, exponent) =
-        unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
-    let (whole, fraction) = mantissa.split_once('.')?;
-    let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit() || c == '_');
-    let signed = exponent.is_none_or(|exponent| {
-        exponent.strip_prefix(['-', '+']).is_some_and(|digits| digits.parse::<u32>().is_ok())
-    });
-    let starts = whole.starts_with(|c: char| c.is_ascii_digit())
-        || (whole.is_empty() && fraction.starts_with(|c: char| c.is_ascii_digit()));
-    if !(digits(whole) && digits(fraction) && signed && starts) {
-        return None;
-    }
-    let plain: String = unsigned.chars().filter(|c| *c != '_').collect();
-    let plain = if plain.ends_with('.') { format!("{plain}0") } else { plain };
-    plain.parse::<f64>().ok().map(|number| sign * number)
 }
 
 impl Yaml {
-    /// As the key of a mapping.
-    fn key(&self) -> String {
+    /// Values and 64-byte pieces of text, itself included.
+    fn size(&self) -> usize {
         match self {
-            Yaml::Text(text) => text.clone(),
-            Yaml::Int(number) => number.to_string(),
-            Yaml::Float(number) => number.to_string(),
-            Yaml::Bool(value) => value.to_string(),
-            Yaml::Null => "null".to_string(),
-            Yaml::List(_) | Yaml::Map(_) | Yaml::Tagged(..) => "?".to_string(),
+            Yaml::Text(text) | Yaml::Large(text) | Yaml::Tagged(_, text) => 1 + text.len() / 64,
+            Yaml::List(items) => 1 + items.iter().map(|item| item.value.size()).sum::<usize>(),
+            Yaml::Map(map) => {
+                1 + map.iter().map(|(key, node)| 1 + key.len() / 64 + node.value.size()).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+
+    /// As the key of a mapping.
+    fn key(&self) -> Option<String> {
+        match self {
+            Yaml::Text(text) | Yaml::Large(text) | Yaml::Tagged(_, text) => Some(text.clone()),
+            Yaml::Int(number) => Some(number.to_string()),
+            Yaml::Float(number) => Some(number.to_string()),
+            Yaml::Bool(value) => Some(value.to_string()),
+            Yaml::Null => Some("null".to_string()),
+            Yaml::List(_) | Yaml::Map(_) => None,
         }
     }
 
@@ -324,7 +397,7 @@ impl Yaml {
             Yaml::Bool(value) => (*value).into(),
             Yaml::Int(number) => (*number).into(),
             Yaml::Float(number) => (*number).into(),
-            Yaml::Text(text) => text.as_str().into(),
+            Yaml::Text(text) | Yaml::Large(text) => text.as_str().into(),
             Yaml::List(items) => items.iter().map(|item| item.value.to_json()).collect(),
             Yaml::Map(map) => map
                 .iter()
@@ -352,84 +425,4 @@ impl Node {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn json(text: &str) -> serde_json::Value {
-        parse(text).unwrap().value.to_json()
-    }
-
-    #[test]
-    fn plain_scalars_are_pythons() {
-        // yaml.safe_load("[...]") of the same list.
-        assert_eq!(
-            json(
-                "[no, Yes, on, ~, null, 1, -2, 010, 0x1F, 0b11, 1_000, 1.5, -.5, 1e3, 1.0e+3, 1., a, 1.0.0, '1', \"no\"]"
-            ),
-            json!([
-                false, true, true, null, null, 1, -2, 8, 31, 3, 1000, 1.5, -0.5, "1e3", 1000.0, 1.0, "a",
-                "1.0.0", "1", "no"
-            ])
-        );
-    }
-
-    #[test]
-    fn blocks_anchors_and_merges() {
-        let text = "a: &x\n  k: 1\n  l: 2\nb:\n  <<: *x\n  l: 3\nc: |\n  two\n  lines\nd: \"\\n\"\ne: >-\n  folded\n  text\nf: *x\n";
-        assert_eq!(
-            json(text),
-            json!({"a": {"k": 1, "l": 2}, "b": {"l": 3, "k": 1}, "c": "two\nlines\n", "d": "\n", "e": "folded text", "f": {"k": 1, "l": 2}})
-        );
-    }
-
-    #[test]
-    fn tags_stay_tags_with_their_lines() {
-        let node = parse(
-            "task: x\nprocess_docs: !function utils.f\nlist:\n  - aggregation: !function a.b\ns: !!str 1\n",
-        )
-        .unwrap();
-        let mut tags = Vec::new();
-        node.tags("", &mut tags);
-        let tag = |line, tag: &str, of: &str| (line, tag.to_string(), of.to_string());
-        assert_eq!(
-            tags,
-            [tag(2, "!function utils.f", "process_docs"), tag(4, "!function a.b", "list.aggregation")]
-        );
-        let Yaml::Map(map) = node.value else { panic!("a mapping") };
-        assert_eq!(map["s"].value, Yaml::Text("1".to_string()));
-    }
-
-    #[test]
-    fn a_quoted_text_may_go_on_at_the_beginning_of_a_line() {
-        assert_eq!(json("a: 'x,\ny'\nb: \"p\nq\nr\"\nc: 1\n"), json!({"a": "x, y", "b": "p q r", "c": 1}));
-    }
-
-    #[test]
-    fn brackets_and_texts_may_go_on_further_left() {
-        // yaml.safe_load reads every one of these.
-        assert_eq!(json("a: [\n\"x\",\n  y\n]\nb: {\n  c: 1\n}\n"), json!({"a": ["x", "y"], "b": {"c": 1}}));
-        assert_eq!(
-            json("f:\n  s: [\n    {\n      \"q\": 'x\n z'\n    }\n  ]\n"),
-            json!({"f": {"s": [{"q": "x z"}]}})
-        );
-        assert_eq!(
-            json("f:\n  s:\n    - q: 'one\n  two'\n      a: \"c\n d\n\n   e\"\n"),
-            json!({"f": {"s": [{"q": "one two", "a": "c d\ne"}]}})
-        );
-    }
-
-    #[test]
-    fn a_place_is_that_of_the_file_also_below_lines_that_go_on_further_left() {
-        let error = parse("a: [\nx\n]\nb: [\n1\n}\n").unwrap_err();
-        assert_eq!((error.line, error.column), (6, 1), "{error:?}");
-    }
-
-    #[test]
-    fn broken_yaml_has_a_place() {
-        let error = parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
-        assert!(error.line >= 2, "{error:?}");
-        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert!(parse(&deep).unwrap_err().reason.contains("nested too deep"));
-    }
-}
+mod tests;
