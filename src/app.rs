@@ -21,6 +21,7 @@ use crate::pipe::{Ended, Pipe, PipeError};
 use crate::repl::Repl;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
+use crate::say;
 use crate::session::Session;
 use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
@@ -125,7 +126,7 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
     let running = load(&settings)?;
     if !settings.quiet {
-        eprintln!("{}", running.origin.header());
+        say::plain(&running.origin.header());
     }
     let reload = |settings: &Settings| {
         load(settings).map(|running| (running.client, running.model)).map_err(|failure| failure.message)
@@ -166,12 +167,12 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     }
     let mut running = Running::load(&settings, paths, &interrupted)?;
     if !settings.quiet {
-        eprintln!("{}", running.origin.header());
+        say::plain(&running.origin.header());
     }
     let mut session = Session::new(settings);
     for outcome in session.on_event(Event::Ready(Arc::clone(&running.model))) {
         if let crate::session::Outcome::Say(notice) = outcome {
-            eprintln!("tokenscope: {}", crate::token::printable(notice.text()));
+            say::tell(notice.text());
         }
     }
     let pipe = Pipe {

@@ -27,6 +27,7 @@ pub mod query;
 pub mod repl;
 pub mod report;
 pub mod sampling;
+pub mod say;
 pub mod score;
 pub mod session;
 pub mod settings;

@@ -1,11 +1,12 @@
 //! From a setting to a model that can be loaded: shared by everything that runs one.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use crate::engine::{CancelFlag, LoadOptions};
 use crate::interrupt::waiting;
 use crate::model::{Consent, Copies, Library, ModelError, ModelFile, Progress, Purpose};
 use crate::paths::Paths;
+use crate::say;
 use crate::settings::Settings;
 
 /// A model's file and how to load it.
@@ -22,13 +23,11 @@ pub struct AskOnTerminal;
 
 impl Consent for AskOnTerminal {
     fn agrees(&self, what: &str) -> bool {
-        let mut err = std::io::stderr();
-        if !(std::io::stdin().is_terminal() && err.is_terminal()) {
-            let _ = writeln!(err, "{what}");
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            say::plain(what);
             return true;
         }
-        let _ = write!(err, "{what}. Go on? [Y/n] ");
-        let _ = err.flush();
+        say::ask(&format!("{what}. Go on? [Y/n]"));
         let mut answer = String::new();
         let read = waiting(|| std::io::stdin().lock().read_line(&mut answer));
         read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')

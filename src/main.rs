@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, token};
+use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, say};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(app::INTERRUPTED) => fatal::leave(app::INTERRUPTED),
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("tokenscope: {}", token::printable(&failure.message));
+            say::tell(&failure.message);
             ExitCode::from(failure.code)
         }
     }
@@ -51,7 +51,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
     let said: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
-    let said = token::printable(&said.join("; ").replace(":; ", ": "));
-    eprintln!("tokenscope: {said} (--help lists what there is)");
+    let said = said.join("; ").replace(":; ", ": ");
+    say::tell(&format!("{said} (--help lists what there is)"));
     ExitCode::from(2)
 }

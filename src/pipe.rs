@@ -12,10 +12,11 @@ use crate::interrupt::waiting;
 use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
+use crate::say;
 use crate::score::Score;
 use crate::session::{Notice, Outcome, Session, SessionError};
 use crate::step::Step;
-use crate::token::{Vocab, printable};
+use crate::token::Vocab;
 
 /// Why the chat ended early.
 #[derive(Debug, Error)]
@@ -124,7 +125,7 @@ impl<W: Write> Pipe<'_, W> {
         for outcome in outcomes {
             match outcome {
                 Outcome::Say(Notice::Error(text) | Notice::Warning(text)) => {
-                    eprintln!("tokenscope: {}", printable(&text));
+                    say::tell(&text);
                 }
                 // Lines are messages here, never commands.
                 Outcome::Say(Notice::Info(_) | Notice::Table(_))
@@ -239,5 +240,5 @@ fn not_text(error: &std::string::FromUtf8Error) -> String {
 }
 
 fn complain(line: usize, error: &SessionError) {
-    eprintln!("tokenscope: standard input, line {line}: {}", printable(&error.to_string()));
+    say::tell(&format!("standard input, line {line}: {error}"));
 }

@@ -22,6 +22,7 @@ use crate::interrupt::{self, waiting};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
+use crate::say;
 use crate::session::ask::{AskError, Asker};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
@@ -283,7 +284,7 @@ fn say(outcome: Outcome) {
 }
 
 fn complain(text: &str) {
-    eprintln!("tokenscope: {}", printable(text));
+    say::tell(text);
 }
 
 fn show_history(written: &[String]) {

@@ -1,6 +1,7 @@
 //! What leaves the program: JSON records and tables. Names and units are promises to users.
 
 pub mod bars;
+pub mod cell;
 pub mod check;
 pub mod choices;
 pub mod next;
@@ -10,7 +11,6 @@ pub mod record;
 pub mod score;
 pub mod score_csv;
 pub mod score_table;
-pub mod spreadsheet;
 pub mod table;
 pub mod tokens;
 pub mod unit;

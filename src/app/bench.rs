@@ -18,6 +18,7 @@ use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
+use crate::say;
 use crate::settings::{Bos, ConfigFile, Settings};
 use crate::token::TokenId;
 
@@ -59,7 +60,7 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
     }
     let progress = |line: String| {
         if !settings.quiet {
-            eprintln!("{line}");
+            say::plain(&line);
         }
     };
     progress(running.origin.header());

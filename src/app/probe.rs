@@ -30,6 +30,7 @@ use crate::report::output::is_closed_pipe;
 use crate::report::probe::results::{self, Results};
 use crate::report::probe::{Kind, Report, ReportError, Subject, Target, open};
 use crate::sampling::Sampling;
+use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
 use crate::token::printable;
 use compared::{Baseline, MOST_TOKENS, divergence};
@@ -144,7 +145,7 @@ fn check(selection: &Selection) -> Result<u8, Failure> {
                 ));
             }),
             Err(error) => {
-                eprintln!("tokenscope: {error}");
+                say::tell(&error.to_string());
                 code = USAGE;
             }
         }
@@ -284,7 +285,7 @@ impl Session<'_> {
     ) -> Result<Ended, Failure> {
         let mut running = Running::load(settings, self.paths, &self.interrupted)?;
         if !settings.quiet {
-            eprintln!("{}", running.origin.header());
+            say::plain(&running.origin.header());
         }
         let known = match self.resume {
             Some(path) => results::of_model(earlier.to_vec(), &running.origin, path)?,

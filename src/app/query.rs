@@ -27,6 +27,7 @@ use crate::query::text::{Encoder, TextError};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::sampling::Sampling;
+use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
 use crate::token::printable;
 use crate::tokenizer::CheckError;
@@ -164,7 +165,7 @@ impl Desk<'_> {
     /// Says something beside the result.
     fn say(&self, line: &str) {
         if !self.settings.quiet {
-            eprintln!("tokenscope: {}", printable(line));
+            say::tell(line);
         }
     }
 
@@ -177,7 +178,7 @@ impl Desk<'_> {
 
     fn show_header(&self, header: &str) {
         if !self.settings.quiet {
-            eprintln!("{}", printable(header));
+            say::plain(header);
         }
     }
 

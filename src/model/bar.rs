@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::describe::bytes;
 use super::progress::{Progress, Stage};
-use crate::token::printable;
+use crate::say;
 
 /// Work shorter than this is not worth a bar.
 const SHORT: Duration = Duration::from_millis(300);
@@ -50,7 +50,7 @@ impl TerminalProgress {
         let waits = matches!(stage, Stage::Waiting | Stage::Downloading);
         if waits && !self.announced.swap(true, Ordering::Relaxed) {
             let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
-            eprintln!("{}{size} …", stage.verb());
+            say::plain(&format!("{}{size} …", stage.verb()));
         }
     }
 }
@@ -97,7 +97,7 @@ impl Progress for TerminalProgress {
 
     fn note(&self, line: &str) {
         self.clear();
-        eprintln!("{}", printable(line));
+        say::plain(line);
     }
 }
 

@@ -13,6 +13,7 @@ use super::spec::{ALIASES, DEFAULT, Spec};
 use super::{Library, Summary};
 use crate::columns::padded;
 use crate::interrupt::waiting;
+use crate::say;
 use crate::token::printable;
 
 /// What to do with models.
@@ -165,7 +166,7 @@ fn ask(question: &str) -> Option<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return None;
     }
-    eprint!("{} [y/N] ", printable(question));
+    say::ask(&format!("{question} [y/N]"));
     let mut answer = String::new();
     waiting(|| std::io::stdin().lock().read_line(&mut answer)).ok()?;
     Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -5,6 +5,8 @@
 
 mod read;
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +108,9 @@ pub struct ItemOutcome {
     /// Samples, by temperature.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<SampleOutcome>,
+    /// Why the item could not be scored. Then it has not passed, and counts in no figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What a reader should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -261,7 +266,11 @@ impl SuiteOutcome {
 
     /// Works out the figures from the items there are.
     pub fn conclude(&mut self, suite: &Suite) {
-        self.metrics = metrics::figures(suite, &self.items);
+        let scored: Cow<[ItemOutcome]> = match self.unscored() {
+            0 => Cow::Borrowed(&self.items),
+            _ => self.items.iter().filter(|item| item.error.is_none()).cloned().collect(),
+        };
+        self.metrics = metrics::figures(suite, &scored);
         self.limits = suite.limits.iter().map(|limit| limit.judge(&self.metrics)).collect();
     }
 
@@ -273,6 +282,11 @@ impl SuiteOutcome {
     /// Items that did not.
     pub fn missed(&self) -> usize {
         self.items.iter().filter(|item| item.passed == Some(false)).count()
+    }
+
+    /// Items that could not be scored.
+    pub fn unscored(&self) -> usize {
+        self.items.iter().filter(|item| item.error.is_some()).count()
     }
 
     /// Whether an expectation failed, and the suite is one that may fail.

@@ -31,6 +31,8 @@ pub struct ItemPlan {
     pub jobs: Vec<Job>,
     /// Asks that need no engine: nothing comes after an empty prompt.
     pub empty: Vec<Ask>,
+    /// Why the item can't be scored, though the others can; then nothing is to be done for it.
+    pub unscored: Option<String>,
 }
 
 /// A sequence and what it answers.
@@ -65,7 +67,7 @@ pub struct Job {
 ///
 /// # Errors
 /// [`InputError`] naming the first item that does not fit into the context or that the model can't be
-/// asked.
+/// asked. An item whose prompt swallows a text is planned as one that can't be scored.
 pub fn suite(suite: &Suite, model: &ModelInfo, bos: Bos) -> Result<Vec<ItemPlan>, InputError> {
     let mut encoder = Encoder::new(model, suite.rules, suite.rules.bos.unwrap_or(bos));
     let file = suite.file.as_ref().map_or_else(|| suite.name.clone(), |file| file.display().to_string());
@@ -78,7 +80,10 @@ pub fn suite(suite: &Suite, model: &ModelInfo, bos: Bos) -> Result<Vec<ItemPlan>
             planner
                 .all()
                 .map_err(|reason| InputError::new(&file, format!("probe {:?}: {reason}", item.id)))?;
-            Ok(planner.plan)
+            match planner.plan.unscored {
+                None => Ok(planner.plan),
+                unscored => Ok(ItemPlan { unscored, ..ItemPlan::default() }),
+            }
         })
         .collect()
 }
@@ -167,9 +172,9 @@ impl Planner<'_, '_> {
 
     fn score(&mut self, ask: usize, split: Split, cuts: Vec<usize>) -> Result<(), String> {
         if split.from >= split.tokens.len() {
-            return Err(
-                "nothing is left to score: the prompt's last token swallows the text after it".to_string()
-            );
+            let reason = self.swallowed(ask);
+            self.plan.unscored.get_or_insert(reason);
+            return Ok(());
         }
         // The last token is predicted and not read.
         let needed = split.tokens.len() - 1;
@@ -179,6 +184,14 @@ impl Planner<'_, '_> {
         let sequence = Sequence { tokens: split.tokens, from: split.from };
         self.plan.sequences.push(Planned { sequence, ask, spans_join: split.spans_join, cuts });
         Ok(())
+    }
+
+    fn swallowed(&self, ask: usize) -> String {
+        let text = match self.item.asks.iter().nth(ask) {
+            Some(Ask::Text { text, .. } | Ask::Alone { text }) => text.as_str(),
+            _ => "",
+        };
+        format!("nothing is left to score of {text:?}: the prompt's last token swallows it")
     }
 
     fn generate(&mut self, ask: usize, prompt: usize, job: Job) -> Result<(), String> {

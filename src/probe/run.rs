@@ -193,6 +193,10 @@ impl Run {
                 if planned.ready.contains_key(&i) {
                     continue;
                 }
+                if let Some(reason) = &plan.unscored {
+                    planned.ready.insert(i, ItemOutcome::unscored(&planned.suite, i, reason));
+                    continue;
+                }
                 self.waiting.push_back((s, i));
                 self.progress.total +=
                     plan.sequences.len() + plan.jobs.iter().map(|job| job.n).sum::<usize>();

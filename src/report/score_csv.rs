@@ -1,8 +1,10 @@
 //! Scored texts as CSV: the unit is in the name of a column, a missing value is `NA`. Text is written as it
-//! is, except to a terminal, which would act on its control characters.
+//! is, except to a terminal, which would act on its control characters, and where a spreadsheet would run
+//! it (see [`super::cell`]).
 
 use std::io::Write;
 
+use super::cell::cell;
 use super::score::{RegionRecord, WordRecord};
 use super::unit::Unit;
 use crate::query::text::Piece;
@@ -30,6 +32,7 @@ impl<W: Write> Csv<W> {
 
     fn write(&mut self, input: &[&str], own: impl IntoIterator<Item = String>) -> csv::Result<()> {
         let row = input.iter().map(|value| value.to_string()).chain(own);
+        let row = row.map(|value| cell(&value).into_owned());
         match self.terminal {
             true => self.out.write_record(row.map(|value| printable(&value))),
             false => self.out.write_record(row),

@@ -10,9 +10,9 @@ use super::trace::Trace;
 use super::turn::Turn;
 use crate::chat::Role;
 use crate::distribution::Depth;
+use crate::report::cell::cell;
 use crate::report::output::json_line;
 use crate::report::record::StepRecord;
-use crate::report::spreadsheet::cell;
 use crate::token::Vocab;
 
 /// How it is written, by the end of the file's name.

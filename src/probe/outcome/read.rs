@@ -19,6 +19,9 @@ use crate::probe::syntaxgym;
 use crate::step::Candidate;
 use crate::token::TokenId;
 
+/// What stands for the expectations of an item that can't be scored.
+const SCORED: &str = "it can be scored";
+
 /// Candidates kept of the distribution after a prompt whose expectation failed.
 const TOP: usize = 10;
 
@@ -61,10 +64,33 @@ impl ItemOutcome {
             top: if failed { top(answers) } else { Vec::new() },
             predictions,
             expect,
+            error: None,
             passed: None,
         };
         outcome.passed = outcome.verdict(questions);
         outcome
+    }
+
+    /// The outcome of an item that can't be scored.
+    pub fn unscored(suite: &Suite, index: usize, reason: &str) -> ItemOutcome {
+        let item = &suite.items[index];
+        let verdict = Verdict {
+            text: SCORED.to_string(),
+            passed: false,
+            found: reason.to_string(),
+            informational: false,
+        };
+        ItemOutcome {
+            suite: suite.name.clone(),
+            id: item.id.clone(),
+            probe: item.probe.clone(),
+            index,
+            prompt: item.prompt(),
+            expect: vec![verdict],
+            passed: Some(false),
+            error: Some(reason.to_string()),
+            ..ItemOutcome::default()
+        }
     }
 
     fn verdict(&self, questions: &Questions) -> Option<bool> {

@@ -212,3 +212,39 @@ fn time_left_follows_the_rate() {
     assert_eq!(time_left(progress, Duration::from_secs(10)), Some(Duration::from_secs(30)));
     assert_eq!(time_left(Progress { done: 0, total: 9 }, Duration::from_secs(1)), None);
 }
+
+#[test]
+fn an_item_that_cannot_be_scored_is_told_and_the_rest_is_scored() {
+    let item = |id: &str, prompt: &str| {
+        format!(
+            "[[probe]]\nid = \"{id}\"\nprompt = \"{prompt}\"\nchoices = [\"is\", \"isian\"]\nanswer = 0\n"
+        )
+    };
+    let mut suite = suite_of(&format!("{}{}", item("a", "It is Par"), item("b", "It is ")));
+    // " Paris" is one token, and the harness counts the context's own.
+    suite.rules.join = crate::probe::item::Join::Harness;
+    let mut run = run_of(vec![suite.clone()], Vec::new());
+    finish(&mut run, usize::MAX);
+    let outcome = &run.into_outcome().suites[0];
+    let [a, b] = outcome.items.as_slice() else { panic!("two items") };
+    assert_eq!(
+        (a.passed, a.error.as_deref()),
+        (Some(false), Some("nothing is left to score of \"is\": the prompt's last token swallows it"))
+    );
+    assert!(b.error.is_none() && b.choices.iter().all(|choice| choice.sum_logprob.is_some()));
+    assert_eq!(outcome.unscored(), 1);
+    assert!(outcome.failed());
+    // Figures are those of what was scored.
+    let mut alone = suite.clone();
+    alone.items.remove(0);
+    let mut run = run_of(vec![alone], Vec::new());
+    finish(&mut run, usize::MAX);
+    assert_eq!(run.into_outcome().suites[0].metrics["acc"], outcome.metrics["acc"]);
+    // Nothing at all can be scored.
+    suite.items.truncate(1);
+    let mut run = run_of(vec![suite], Vec::new());
+    finish(&mut run, usize::MAX);
+    let outcome = run.into_outcome();
+    assert!(!outcome.interrupted && outcome.failed());
+    assert!(outcome.suites[0].metrics.values().flatten().all(|value| value.is_finite()));
+}

@@ -375,7 +375,7 @@ impl Yaml {
         match self {
             Yaml::Text(text) | Yaml::Large(text) | Yaml::Tagged(_, text) => Some(text.clone()),
             Yaml::Int(number) => Some(number.to_string()),
-            Yaml::Float(number) => Some(number.to_string()),
+            Yaml::Float(number) => Some(format!("{number:?}")),
             Yaml::Bool(value) => Some(value.to_string()),
             Yaml::Null => Some("null".to_string()),
             Yaml::List(_) | Yaml::Map(_) => None,

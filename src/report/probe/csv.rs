@@ -4,8 +4,8 @@
 //! A comparison adds no rows: an item's row has what the item came to in the first model's run (`first_…`)
 //! and in an earlier one (`baseline_…`), so that whoever reads the table has the pairs side by side.
 //!
-//! Text is written as it is, so that it can be compared with what went in, except to a terminal. A
-//! program that takes a cell with `=` at its front for a formula must be told that these are texts.
+//! Text is written as it is, so that it can be compared with what went in, except to a terminal, and where
+//! a spreadsheet would run it (see [`cell`]).
 
 use std::io;
 
@@ -16,6 +16,7 @@ use crate::probe::choose::Reduction;
 use crate::probe::compare::{Figure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
+use crate::report::cell::cell;
 use crate::token::printable;
 
 /// What stands for a missing value.
@@ -81,7 +82,10 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
     let terminal = out.is_terminal();
     let mut writer = csv::Writer::from_writer(out);
     let mut row = |cells: Vec<String>| {
-        let shown = |cell: String| if terminal { printable(&cell) } else { cell };
+        let shown = |text: String| {
+            let text = cell(&text).into_owned();
+            if terminal { printable(&text) } else { text }
+        };
         writer.write_record(cells.into_iter().map(shown)).map_err(failed)
     };
     let names = ["partial", "file", "sha256", "quantization", "weights", "bos", "context", "threads"];

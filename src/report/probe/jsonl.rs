@@ -54,6 +54,9 @@ pub struct SuiteRecord<'a> {
     pub passed: usize,
     /// Items that did not.
     pub failed: usize,
+    /// Those among them that could not be scored; no other figure counts them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unscored: usize,
     /// Its figures.
     pub metrics: Cow<'a, IndexMap<String, Option<f64>>>,
     /// What its figures had to be.
@@ -61,6 +64,10 @@ pub struct SuiteRecord<'a> {
     pub expect: Cow<'a, [Verdict]>,
     /// It reports and never fails.
     pub informational: bool,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl<'a> ItemRecord<'a> {
@@ -110,6 +117,7 @@ impl<'a> SuiteRecord<'a> {
             items: suite.items.len(),
             passed: suite.passed(),
             failed: suite.missed(),
+            unscored: suite.unscored(),
             metrics: Cow::Borrowed(&suite.metrics),
             expect: Cow::Borrowed(&suite.limits),
             informational: suite.informational,

@@ -127,6 +127,9 @@ fn totals(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
     if passed + missed > 0 {
         parts.push(format!("{passed} passed, {missed} did not"));
     }
+    if suite.unscored() > 0 {
+        parts.push(format!("{} could not be scored and count in no figure", suite.unscored()));
+    }
     parts.extend(digest::figures(suite).map(|(name, value, sure)| digest::joined([name, &value, &sure])));
     let note = if suite.informational { " · informational" } else { "" };
     writeln!(out, "  {}{note}\n", parts.join(" · "))
