@@ -101,7 +101,7 @@ pub struct Flags {
     /// Take special tokens written in raw text for what they name (default: they are text)
     #[arg(long, global = true)]
     pub special: bool,
-    /// Repeatable arithmetic: CPU, F32 cache, no flash attention, fixed threads
+    /// Repeatable arithmetic: CPU, F32 cache, no flash attention
     #[arg(long, global = true)]
     pub exact: bool,
     /// Format to compute the weights in; a copy is made once and kept

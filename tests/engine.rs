@@ -5,10 +5,12 @@ use std::sync::Arc;
 use tokenscope::chat::Role;
 use tokenscope::distribution::Depth;
 use tokenscope::engine::{
-    CancelFlag, Client, Command, Event, FinishReason, Layout, ModelInfo, ScoreBatch, Sequence,
+    CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
+    Threads,
 };
 use tokenscope::loading::{self, FlagIsConsent, Found};
 use tokenscope::model::Silent;
+use tokenscope::model::copies::Weights;
 use tokenscope::paths::Paths;
 use tokenscope::sampling::Sampling;
 use tokenscope::session::{Outcome, Session};
@@ -165,7 +167,135 @@ fn the_running_sum_agrees_with_a_teacher_forced_rescoring() {
         "running sum against re-scoring: {mean:.5} nat per token on average over {} tokens",
         again.len()
     );
-    assert!(mean <= 0.02, "{mean} nat per token");
+    assert!(mean <= tolerance(Weights::AsIs), "{mean} nat per token");
+}
+
+/// What README states: how far a token's figure may lie, on average, from the one that the same text has
+/// in batches of another shape.
+fn tolerance(weights: Weights) -> f64 {
+    match weights {
+        Weights::AsIs => 0.1,
+        Weights::Bf16 => 0.03,
+        Weights::F16 | Weights::F32 => 0.01,
+    }
+}
+
+fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<ModelInfo>) {
+    let mut settings = greedy();
+    (settings.weights, settings.exact, settings.threads) = (weights, exact, threads);
+    let paths = Paths::from_env().unwrap();
+    let found = loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
+    Client::load(found.options, |_| {}).unwrap()
+}
+
+/// Continues a prompt: the ids of all tokens, and ln p of each but the first.
+fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<TokenId>, Vec<f64>) {
+    let request = Generate {
+        id: client.next_id(),
+        prompt: prompt.to_vec(),
+        sampling: Sampling { greedy: true, ..Sampling::default() },
+        max_tokens: Some(tokens),
+        depth: Depth::Count(1),
+        cancel: CancelFlag::default(),
+    };
+    let mut steps = Vec::new();
+    let outcome = client.run(Command::Generate(request), |event| match event {
+        Event::Prefill { steps: more, .. } => steps.extend(more),
+        Event::Step { step, .. } => steps.push(step),
+        _ => {}
+    });
+    outcome.unwrap();
+    let ids = steps.iter().map(|step| step.id).collect();
+    (ids, steps.iter().skip(1).map(|step| f64::from(step.logprob().unwrap())).collect())
+}
+
+fn scored(client: &mut Client, tokens: &[TokenId], layout: Layout) -> Vec<f64> {
+    let request = ScoreBatch {
+        id: client.next_id(),
+        sequences: vec![Sequence { tokens: tokens.to_vec(), from: 1 }],
+        layout,
+        depth: Depth::Count(1),
+        boundaries: false,
+        after: false,
+        cancel: CancelFlag::default(),
+    };
+    let mut found = Vec::new();
+    let outcome = client.run(Command::Score(request), |event| {
+        if let Event::Scored { steps, .. } = event {
+            found.extend(steps.iter().filter_map(|step| step.logprob()).map(f64::from));
+        }
+    });
+    outcome.unwrap();
+    found
+}
+
+fn mean_distance(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (&a[..a.len().min(b.len())], &b[..a.len().min(b.len())]);
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
+}
+
+/// A text with little that repeats.
+fn long_text(info: &ModelInfo, tokens: usize) -> Vec<TokenId> {
+    let text = include_str!("../README.md");
+    let mut ids = info.tokenizer.tokenize(text.as_bytes(), false);
+    ids.truncate(tokens);
+    assert_eq!(ids.len(), tokens);
+    ids
+}
+
+#[test]
+fn however_a_text_was_read_its_figures_are_within_what_is_stated_for_the_weights() {
+    for weights in [Weights::AsIs, Weights::Bf16, Weights::F16] {
+        let (mut client, info) = engine(weights, false, Threads::Auto);
+        let most = tolerance(weights);
+        let near = |what: &str, a: &[f64], b: &[f64]| {
+            let mean = mean_distance(a, b);
+            println!("{weights:?}, {what}: {mean:.5} nat per token");
+            assert!(mean <= most, "{weights:?}, {what}: {mean} nat per token");
+        };
+        // A reply in the making, and all of it scored: in one go, and with others.
+        let prompt = long_text(&info, 600);
+        let (ids, written) = continued(&mut client, &prompt, 40);
+        near("scored in one go", &scored(&mut client, &ids, Layout::Long), &written);
+        near("scored with others", &scored(&mut client, &ids, Layout::Together), &written);
+        // The same reply again, and the whole as a prompt that is known already.
+        let (again, retried) = continued(&mut client, &prompt, 40);
+        assert_eq!(again, ids);
+        near("a second time", &retried, &written);
+        near("as a known prompt", &continued(&mut client, &ids, 1).1, &written);
+        // Turn by turn, ending in the middle of chunks; and, from nothing, in one go.
+        let (mut client, _) = engine(weights, false, Threads::Auto);
+        for end in [30, 231, 262, 500] {
+            continued(&mut client, &prompt[..end], 5);
+        }
+        let turns = continued(&mut client, &prompt, 1).1;
+        near("turn by turn", &turns[..599], &written[..599]);
+    }
+}
+
+#[test]
+fn a_prompt_in_chunks_has_the_figures_of_a_score_where_both_read_it_in_full_tiles() {
+    let (mut client, info) = engine(Weights::AsIs, false, Threads::Auto);
+    let prompt = long_text(&info, 512);
+    let (_, read) = continued(&mut client, &prompt, 1);
+    let scored = scored(&mut client, &prompt, Layout::Long);
+    let bits = |values: &[f64]| values.iter().take(500).map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&read), bits(&scored));
+}
+
+#[test]
+fn exact_figures_do_not_depend_on_the_number_of_threads() {
+    for weights in [Weights::AsIs, Weights::F16] {
+        let found = [1, 2, 4].map(|threads| {
+            let (mut client, info) = engine(weights, true, Threads::Fixed(threads));
+            let text = long_text(&info, 150);
+            let (ids, written) = continued(&mut client, &text, 12);
+            let scored = scored(&mut client, &ids, Layout::Long);
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            (ids, bits(written), bits(scored))
+        });
+        assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{weights:?}");
+    }
 }
 
 #[test]

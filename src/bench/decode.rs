@@ -86,7 +86,7 @@ impl DecodeBench {
             outputs: 1,
             sequences: 1,
             threads: self.info.threads,
-            attention: Attention::of_conversation(false, &model),
+            attention: Attention::of_conversation(false),
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
         let mut chain = Chain::new(&model, &self.sampling)?;

@@ -64,7 +64,7 @@ impl StartBench {
             outputs: 1,
             sequences: 1,
             threads: self.info.threads,
-            attention: Attention::of_conversation(false, &model),
+            attention: Attention::of_conversation(false),
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
         context.decode(&sequence(&self.tokens, false))?;

@@ -137,7 +137,7 @@ fn context(model: &Arc<Model>, options: &LoadOptions, cells: usize) -> Result<Co
         outputs: chunk,
         sequences: 1,
         threads,
-        attention: Attention::of_conversation(options.exact, model),
+        attention: Attention::of_many(options.exact, model),
     };
     Context::new(model, params).ok_or_else(|| EngineError::Load {
         path: options.path.display().to_string(),

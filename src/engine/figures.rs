@@ -1,4 +1,4 @@
-//! From rows of logits to the figures of a [`Trie`]'s nodes, on several threads.
+//! From rows of logits to figures, a [`Trie`]'s nodes' among them, on several threads.
 //!
 //! With a large vocabulary a row is a megabyte, and reading them all on one thread while the others
 //! wait would cost a fifth of the time.
@@ -47,22 +47,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`EngineError::Row`] for a row that is no distribution.
     pub fn read_all(&self, rows: &[Row], threads: usize) -> Result<Vec<Figures>, EngineError> {
-        let share = rows.len().div_ceil(threads.max(1)).max(FEWEST_ROWS);
-        std::thread::scope(|scope| {
-            let mut parts = rows.chunks(share);
-            let own = parts.next().unwrap_or_default();
-            let others: Vec<_> = parts.map(|part| scope.spawn(|| self.read_part(part))).collect();
-            let mut all = self.read_part(own)?;
-            for other in others {
-                let died = |_| EngineError::Died("reading a row of logits failed".to_string());
-                all.extend(other.join().map_err(died)??);
-            }
-            Ok(all)
-        })
-    }
-
-    fn read_part(&self, rows: &[Row]) -> Result<Vec<Figures>, EngineError> {
-        rows.iter().map(|row| self.read(row)).collect()
+        in_parts(rows, threads, |row| self.read(row))
     }
 
     fn read(&self, row: &Row) -> Result<Figures, EngineError> {
@@ -77,4 +62,28 @@ impl Reader<'_> {
         let after = self.trie.node(node).after.then(|| (node, outlook(logits, &raw, None)));
         Ok(Figures { steps, after })
     }
+}
+
+/// What each row gives, in order, found on up to this many threads.
+///
+/// # Errors
+/// The first that a row gives.
+pub(super) fn in_parts<T: Sync, F: Send>(
+    rows: &[T],
+    threads: usize,
+    each: impl Fn(&T) -> Result<F, EngineError> + Sync,
+) -> Result<Vec<F>, EngineError> {
+    let share = rows.len().div_ceil(threads.max(1)).max(FEWEST_ROWS);
+    let part = |rows: &[T]| rows.iter().map(&each).collect::<Result<Vec<F>, EngineError>>();
+    std::thread::scope(|scope| {
+        let mut parts = rows.chunks(share);
+        let own = parts.next().unwrap_or_default();
+        let others: Vec<_> = parts.map(|rows| scope.spawn(|| part(rows))).collect();
+        let mut all = part(own)?;
+        for other in others {
+            let died = |_| EngineError::Died("reading a row of logits failed".to_string());
+            all.extend(other.join().map_err(died)??);
+        }
+        Ok(all)
+    })
 }

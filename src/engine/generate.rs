@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::figures::in_parts;
 use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, SeqId};
 use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Generate, Timing};
@@ -19,7 +20,7 @@ const SEQUENCE: SeqId = SeqId(0);
 pub(super) struct Conversation {
     model: Arc<Model>,
     context: Context,
-    governor: Option<Governor>,
+    governor: Governor,
     /// Positions in the KV cache.
     cached: usize,
     /// The steps at positions 0.. ; may be one longer than the cache, by a token chosen but not
@@ -38,9 +39,8 @@ struct Run<'a, S> {
 }
 
 impl Conversation {
-    /// An empty conversation in a context with one sequence. With a governor, the number of threads
-    /// follows the step times.
-    pub fn new(model: Arc<Model>, context: Context, governor: Option<Governor>) -> Conversation {
+    /// An empty conversation in a context with one sequence.
+    pub fn new(model: Arc<Model>, context: Context, governor: Governor) -> Conversation {
         let scratch = Scratch::new(&model);
         Conversation {
             model,
@@ -116,23 +116,20 @@ impl Conversation {
         self.report_prefill(run, 0);
         let chunk = self.context.params().batch as usize;
         let mut last = 0;
-        for first in (start..prompt.len()).step_by(chunk) {
+        let mut first = start;
+        while first < prompt.len() {
             if run.request.cancel.is_cancelled() {
                 return Ok(None);
             }
-            let end = prompt.len().min(first + chunk);
+            // Chunks end at the same positions, however much of the prompt is known already.
+            let end = prompt.len().min((first / chunk + 1) * chunk);
             self.evaluate(first, &prompt[first..end])?;
             last = end - 1 - first;
             let known = self.steps.len();
-            for position in first..end {
-                let next = position + 1;
-                if next < known || next >= prompt.len() {
-                    continue;
-                }
-                let step = self.observe(position - first, prompt[next], run)?;
-                self.steps.push(Arc::new(step));
-            }
+            let following = known.max(first + 1)..prompt.len().min(end + 1);
+            self.observe(first, &prompt[following.clone()], following.start, run)?;
             run.timing.prefill_tokens += end - first;
+            first = end;
             self.report_prefill(run, known);
         }
         run.timing.prefill = begun.elapsed();
@@ -144,7 +141,7 @@ impl Conversation {
         for (i, &token) in tokens.iter().enumerate() {
             self.batch.push(token, first + i, &[SEQUENCE], true);
         }
-        self.context.decode(&self.batch)?;
+        self.governor.evaluate(&mut self.context, &self.batch)?;
         self.cached = first + tokens.len();
         Ok(())
     }
@@ -155,14 +152,28 @@ impl Conversation {
         (run.sink)(Event::Prefill { id: run.request.id, steps, done: self.steps.len().min(total), total });
     }
 
-    /// The step of a token that was given, from the row before it.
-    fn observe<S>(&self, row: usize, id: TokenId, run: &mut Run<S>) -> Result<Step, EngineError> {
-        let row = self.context.logits(row).ok_or(EngineError::Decode(-1))?;
+    /// Adds the steps of tokens that were given, from `next` on, each from the row before it in a batch
+    /// that began with position `first`.
+    fn observe<S>(
+        &mut self,
+        first: usize,
+        ids: &[TokenId],
+        next: usize,
+        run: &mut Run<S>,
+    ) -> Result<(), EngineError> {
         let begun = Instant::now();
-        let raw = Distribution::measure(row, run.request.depth, None)?;
-        let seen = seen(row, &raw, id, None);
+        let rows =
+            ids.iter().enumerate().map(|(i, &id)| Some((self.context.logits(next + i - 1 - first)?, id)));
+        let rows: Vec<(&[f32], TokenId)> = rows.collect::<Option<_>>().ok_or(EngineError::Decode(-1))?;
+        let depth = run.request.depth;
+        let threads = self.context.params().threads as usize;
+        let steps = in_parts(&rows, threads, |&(row, id)| {
+            let raw = Distribution::measure(row, depth, None)?;
+            Ok(Step { id, seen: Some(seen(row, &raw, id, None)) })
+        })?;
+        self.steps.extend(steps.into_iter().map(Arc::new));
         run.timing.statistics += begun.elapsed();
-        Ok(Step { id, seen: Some(seen) })
+        Ok(())
     }
 
     /// Generates until something ends the reply.
@@ -186,18 +197,12 @@ impl Conversation {
             if self.steps.len() >= room {
                 break FinishReason::Context;
             }
-            let step_begun = Instant::now();
             if self.cached < self.steps.len() {
                 let last = self.steps[self.cached].id;
                 self.evaluate(self.cached, &[last])?;
                 row = 0;
             }
             let id = self.choose(run, chain, row, begun)?;
-            if let Some(n) =
-                self.governor.as_mut().and_then(|governor| governor.observe(step_begun.elapsed()))
-            {
-                self.context.set_threads(n);
-            }
             if self.model.vocab().ends_generation(id) {
                 break FinishReason::Stop;
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::llama::{Attention, Context, ContextParams, MOST_SEQUENCES, Model, TILE};
 use super::plan::Need;
+use super::threads::Governor;
 use super::{EngineError, Layout};
 
 /// Memory for one batch's rows of logits; llama.cpp keeps them twice, once in its compute buffer.
@@ -20,8 +21,7 @@ const MOST_ROWS: usize = 512;
 /// A context of many sequences, when there is one.
 pub(super) struct Pool {
     model: Arc<Model>,
-    threads: u32,
-    /// The conversation's.
+    governor: Governor,
     attention: Attention,
     /// Longest sequence.
     room: usize,
@@ -29,10 +29,11 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// An empty pool with the conversation's arithmetic and length.
-    pub fn new(model: Arc<Model>, conversation: ContextParams) -> Pool {
-        let ContextParams { threads, attention, cells, .. } = conversation;
-        Pool { model, threads, attention, room: cells as usize, context: None }
+    /// An empty pool with the conversation's exactness and length.
+    pub fn new(model: Arc<Model>, conversation: ContextParams, governor: Governor) -> Pool {
+        let exact = conversation.attention == Attention::Exact;
+        let attention = Attention::of_many(exact, &model);
+        Pool { model, governor, attention, room: conversation.cells as usize, context: None }
     }
 
     /// The model.
@@ -45,9 +46,9 @@ impl Pool {
         self.room
     }
 
-    /// Threads of its context.
-    pub fn threads(&self) -> u32 {
-        self.threads
+    /// Says how many threads evaluate.
+    pub fn governor(&self) -> &Governor {
+        &self.governor
     }
 
     /// Whether sequences can be computed together: not where the arithmetic must be repeatable, nor
@@ -108,9 +109,9 @@ impl Pool {
             batch: need.batch.next_multiple_of(128) as u32,
             outputs: rows.max(sequences) as u32,
             sequences: sequences as u32,
-            threads: self.threads,
+            threads: self.governor.most(),
             attention: match layout {
-                Layout::Long if self.attention == Attention::Steady && self.shares() => Attention::Tiled,
+                Layout::Long if self.shares() => Attention::Tiled,
                 _ => self.attention,
             },
         }

@@ -305,7 +305,7 @@ impl Event {
 /// How many threads compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Threads {
-    /// Start with every core and follow what is measured.
+    /// As many as there are cores that nobody else keeps busy.
     #[default]
     Auto,
     /// Exactly this many.
@@ -323,7 +323,7 @@ pub struct LoadOptions {
     pub context: Option<u32>,
     /// Threads.
     pub threads: Threads,
-    /// Repeatable arithmetic: F32 cache, no flash attention, fixed threads.
+    /// Repeatable arithmetic: F32 cache, no flash attention. Its figures don't depend on the number of threads.
     pub exact: bool,
     /// Raise it to stop loading.
     pub cancel: CancelFlag,

@@ -9,6 +9,7 @@ use super::generate::seen;
 use super::llama::{Batch, Chain, Context, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
+use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Layout, Sample, Timing};
 use crate::distribution::{Depth, Distribution};
 use crate::step::Step;
@@ -50,7 +51,8 @@ pub(super) fn sample<S: Fn(Event)>(
     };
     let model = Arc::clone(pool.model());
     let shares = pool.shares();
-    let timing = Timing { threads: pool.threads(), ..Timing::default() };
+    let timing = Timing::default();
+    let governor = pool.governor().clone();
     let context = pool.context(need, Layout::Together)?;
     let mut run = Run {
         request,
@@ -63,6 +65,7 @@ pub(super) fn sample<S: Fn(Event)>(
         },
         model,
         context,
+        governor,
         shares,
         room,
         batch: Batch::default(),
@@ -72,6 +75,7 @@ pub(super) fn sample<S: Fn(Event)>(
         timing,
     };
     let reason = run.all(lanes)?;
+    run.timing.threads = run.context.params().threads;
     let timing =
         Timing { decode_tokens: run.chooser.chosen, statistics: run.chooser.statistics, ..run.timing };
     Ok((reason, timing))
@@ -113,6 +117,7 @@ struct Run<'a, S> {
     sink: &'a S,
     model: Arc<Model>,
     context: &'a mut Context,
+    governor: Governor,
     /// Whether a continuation can take the prompt over from the trunk.
     shares: bool,
     room: usize,
@@ -169,7 +174,7 @@ impl<S: Fn(Event)> Run<'_, S> {
             for (position, &token) in prompt.iter().enumerate().take(end).skip(first) {
                 self.batch.push(token, position, &[TRUNK], position + 1 == prompt.len());
             }
-            self.context.decode(&self.batch)?;
+            self.governor.evaluate(self.context, &self.batch)?;
         }
         let row = self.context.logits(self.batch.len() - 1).ok_or(EngineError::Decode(-1))?;
         self.first_row.clear();
@@ -206,7 +211,7 @@ impl<S: Fn(Event)> Run<'_, S> {
                 self.batch.push(last.id, prompt + lane.steps.len() - 1, &[lane.sequence], true);
             }
         }
-        self.context.decode(&self.batch)?;
+        self.governor.evaluate(self.context, &self.batch)?;
         for (i, lane) in live.iter_mut().enumerate() {
             let row = self.context.logits(i).ok_or(EngineError::Decode(-1))?;
             self.chooser.choose(row, lane)?;

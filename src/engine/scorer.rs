@@ -11,6 +11,7 @@ use super::figures::{Reader, Row};
 use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
+use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
 use super::{EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use crate::step::{Outlook, Step};
@@ -18,7 +19,7 @@ use crate::step::{Outlook, Step};
 /// Nodes of a batch. More of them fill the processor no better.
 const NODES: usize = 256;
 /// Nodes of a batch of a long sequence.
-const NODES_LONG: usize = 512;
+const NODES_LONG: usize = 256;
 /// Nodes of a batch with one sequence alone. Without flash attention every pair of a node and a cell
 /// takes memory.
 const NODES_ALONE: usize = 64;
@@ -51,13 +52,13 @@ pub(super) fn score<S: Fn(Event)>(
     let trie = Trie::new(&request.sequences, request.after, sharing);
     let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(request.layout), sequences });
     let mut run = Run::new(request, sink, trie);
-    run.timing.threads = pool.threads();
     let mut reason = FinishReason::Stop;
     if !groups.is_empty() {
         let vocab = Arc::clone(pool.model().vocab());
         let boundaries = request.boundaries.then(|| vocab.boundaries());
-        let mut cache =
-            Cache { context: pool.context(need, request.layout)?, batch: Batch::default(), trunk: 0 };
+        let governor = pool.governor().clone();
+        let context = pool.context(need, request.layout)?;
+        let mut cache = Cache { context, governor, batch: Batch::default(), trunk: 0 };
         for group in groups {
             if request.cancel.is_cancelled() {
                 reason = FinishReason::Cancelled;
@@ -67,6 +68,7 @@ pub(super) fn score<S: Fn(Event)>(
             cache.evaluate(&run.trie, &group)?;
             run.read(&group, cache.context, boundaries)?;
         }
+        run.timing.threads = cache.context.params().threads;
     }
     run.hand_out(reason == FinishReason::Cancelled);
     run.timing.prefill = begun.elapsed();
@@ -76,6 +78,7 @@ pub(super) fn score<S: Fn(Event)>(
 /// The context, and what its trunk holds.
 struct Cache<'a> {
     context: &'a mut Context,
+    governor: Governor,
     batch: Batch,
     /// Positions of the trunk.
     trunk: usize,
@@ -101,7 +104,7 @@ impl Cache<'_> {
             ids.extend(entry.lanes.clone().map(lane_id));
             self.batch.push(node.token, node.position, &ids, node.read);
         }
-        self.context.decode(&self.batch)?;
+        self.governor.evaluate(self.context, &self.batch)?;
         if group.lanes > 0 {
             self.context.keep_only(TRUNK);
         }

@@ -1,156 +1,121 @@
-//! How many threads a decode step should use, from what the last steps took.
+//! How many threads an evaluation should use: as many as there are cores left for them.
 //!
-//! Two threads that wait for each other are slower than one as soon as another process holds a core,
-//! so no fixed number is right on a shared machine. The governor tries the next lower number when
-//! steps get slow, keeps what is faster, and looks again after a while. Pure: it is told durations.
+//! llama.cpp's threads wait for each other a few hundred times a token, spinning. One that another
+//! process has pushed off its core holds all of them up, so that on a busy machine fewer are faster. The
+//! cores left to us are those nobody used plus what we used ourselves, over the last tenth of a second;
+//! before there is such a time, what else is ready to run is counted. Reads the load of the machine and
+//! nothing else.
 
-use std::time::Duration;
+mod load;
 
-/// Steps that are averaged before a number of threads is judged.
-const WINDOW: u32 = 6;
-/// Seconds after which fewer of them will do: a person is waiting.
-const LONG: f64 = 0.25;
-/// Steps after which a number that lost is tried again.
-const RETRY_AFTER: u32 = 96;
-/// A window this much slower than the best one seen is a reason to look for a better number.
-const SLOW: f64 = 1.35;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-/// Follows step times and says how many threads to use.
+use load::Reading;
+
+use super::EngineError;
+use super::llama::{Batch, Context};
+
+/// Shortest time over which the load is judged: the system counts it in hundredths of a second.
+const WINDOW: Duration = Duration::from_millis(100);
+/// After this long without an evaluation the last window says nothing any more.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Where the system does not say what is idle, how often one more thread is tried.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// Chooses the number of threads of every evaluation of one engine. Clones share what they have seen.
+#[derive(Clone, Debug)]
+pub(super) struct Governor(Rc<RefCell<State>>);
+
 #[derive(Debug)]
-pub(super) struct Governor {
+struct State {
     most: u32,
+    /// Whether the number follows the load.
+    adapts: bool,
     current: u32,
-    /// Mean step time in seconds of the last full window, by number of threads (index n − 1).
-    known: Vec<Option<f64>>,
-    sum: f64,
-    count: u32,
-    since_change: u32,
-    /// The number to go back to if the one being tried is no better.
-    trial_from: Option<u32>,
+    /// The beginning of the window.
+    since: Option<Reading>,
+    /// When the last evaluation ended.
+    ended: Option<Instant>,
+    /// When the number last changed.
+    changed: Instant,
 }
 
 impl Governor {
-    /// Starts with `most` threads.
-    pub fn new(most: u32) -> Governor {
+    /// Always this many.
+    pub fn fixed(threads: u32) -> Governor {
+        Governor::new(threads, false)
+    }
+
+    /// At most this many.
+    pub fn adapting(most: u32) -> Governor {
+        Governor::new(most, true)
+    }
+
+    fn new(most: u32, adapts: bool) -> Governor {
         let most = most.max(1);
-        Governor {
-            most,
-            current: most,
-            known: vec![None; most as usize],
-            sum: 0.0,
-            count: 0,
-            since_change: 0,
-            trial_from: None,
-        }
+        let adapts = adapts && most > 1;
+        let state = State { most, adapts, current: most, since: None, ended: None, changed: Instant::now() };
+        Governor(Rc::new(RefCell::new(state)))
     }
 
-    /// The number in use.
-    #[cfg(test)]
-    pub fn threads(&self) -> u32 {
-        self.current
+    /// The largest number it may give.
+    pub fn most(&self) -> u32 {
+        self.0.borrow().most
     }
 
-    /// Takes a step's duration; returns the new number of threads when it changes.
-    pub fn observe(&mut self, step: Duration) -> Option<u32> {
-        if self.most == 1 {
-            return None;
-        }
-        self.sum += step.as_secs_f64();
-        self.count += 1;
-        self.since_change = self.since_change.saturating_add(1);
-        if self.count < WINDOW && self.sum < LONG {
-            return None;
-        }
-        let mean = self.sum / f64::from(self.count);
-        (self.sum, self.count) = (0.0, 0);
-        let before = self.current;
-        self.judge(mean);
-        (self.current != before).then(|| {
-            self.since_change = 0;
-            self.current
-        })
+    /// Evaluates a batch with as many threads as there are cores for now.
+    ///
+    /// # Errors
+    /// Those of [`Context::decode`].
+    pub fn evaluate(&self, context: &mut Context, batch: &Batch) -> Result<(), EngineError> {
+        context.set_threads(self.threads());
+        let outcome = context.decode(batch);
+        self.0.borrow_mut().ended = Some(Instant::now());
+        outcome
     }
 
-    fn judge(&mut self, mean: f64) {
-        let earlier = self.known[self.current as usize - 1].replace(mean);
-        if let Some(from) = self.trial_from.take() {
-            let old = self.known[from as usize - 1].unwrap_or(f64::INFINITY);
-            if mean >= old {
-                self.current = from;
+    /// The number for the evaluation that comes now.
+    fn threads(&self) -> u32 {
+        let mut state = self.0.borrow_mut();
+        if state.adapts {
+            let now = Instant::now();
+            let paused = state.ended.is_none_or(|ended| now - ended > PAUSE);
+            match state.since {
+                Some(since) if !paused && since.at + WINDOW <= now => state.follow(since),
+                Some(_) if !paused => {}
+                _ => state.start(),
             }
-            return;
         }
-        let became_slow = earlier.is_some_and(|best| mean > best * SLOW);
-        let untried_below = self.current > 1 && self.known[self.current as usize - 2].is_none();
-        let stale = self.since_change >= RETRY_AFTER;
-        if self.current > 1 && (became_slow || (untried_below && self.known_slow(mean))) {
-            self.try_number(self.current - 1);
-        } else if stale && self.current < self.most {
-            self.try_number(self.current + 1);
-        }
+        state.current
+    }
+}
+
+impl State {
+    /// Without a window to judge by.
+    fn start(&mut self) {
+        self.current = self.most.saturating_sub(load::others_running(self.most)).max(1);
+        self.since = Some(Reading::take());
     }
 
-    /// Without an earlier window to compare with, only a step that is long in itself is suspicious.
-    fn known_slow(&self, mean: f64) -> bool {
-        mean > 0.02
+    fn follow(&mut self, since: Reading) {
+        let now = Reading::take();
+        let wait = now.at - self.changed;
+        let next = number(now.cores_left(&since), self.current, wait).clamp(1, self.most);
+        if next != self.current || wait >= TRIAL {
+            self.changed = now.at;
+        }
+        (self.current, self.since) = (next, Some(now));
     }
+}
 
-    fn try_number(&mut self, n: u32) {
-        self.trial_from = Some(self.current);
-        self.current = n;
-    }
+/// The number of threads for what was left: cores that we used, and cores nobody used where that is known.
+fn number((own, idle): (f64, Option<f64>), current: u32, wait: Duration) -> u32 {
+    // As long as all threads run all the time, one more may find a core, too.
+    let unknown = if wait >= TRIAL && own > 0.9 * f64::from(current) { 1.0 } else { 0.0 };
+    (own + idle.unwrap_or(unknown)).round() as u32
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Feeds steps whose time depends on the number of threads.
-    fn run(governor: &mut Governor, steps: u32, cost: impl Fn(u32) -> f64) {
-        for _ in 0..steps {
-            governor.observe(Duration::from_secs_f64(cost(governor.threads())));
-        }
-    }
-
-    #[test]
-    fn an_idle_machine_keeps_every_thread() {
-        let mut governor = Governor::new(2);
-        run(&mut governor, 500, |n| 0.018 / f64::from(n));
-        assert_eq!(governor.threads(), 2);
-    }
-
-    #[test]
-    fn a_core_taken_away_is_noticed_and_its_return_too() {
-        let mut governor = Governor::new(2);
-        run(&mut governor, 30, |n| 0.020 / f64::from(n));
-        run(&mut governor, 30, |n| if n == 2 { 0.035 } else { 0.017 });
-        assert_eq!(governor.threads(), 1);
-        run(&mut governor, 300, |n| 0.020 / f64::from(n));
-        assert_eq!(governor.threads(), 2);
-    }
-
-    #[test]
-    fn a_machine_busy_from_the_start_is_found_out() {
-        let mut governor = Governor::new(2);
-        run(&mut governor, 40, |n| if n == 2 { 0.035 } else { 0.017 });
-        assert_eq!(governor.threads(), 1);
-    }
-
-    #[test]
-    fn very_slow_steps_are_not_waited_for() {
-        let mut governor = Governor::new(2);
-        run(&mut governor, 2, |n| if n == 2 { 1.0 } else { 0.020 });
-        assert_eq!(governor.threads(), 1);
-        // A model that is slow by nature keeps its threads.
-        let mut governor = Governor::new(2);
-        run(&mut governor, 4, |n| 1.0 / f64::from(n));
-        assert_eq!(governor.threads(), 2);
-    }
-
-    #[test]
-    fn one_thread_needs_no_governing() {
-        let mut governor = Governor::new(1);
-        run(&mut governor, 100, |_| 0.5);
-        assert_eq!(governor.threads(), 1);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::generate::Conversation;
-use super::llama::{Attention, Context, ContextParams, Model};
+use super::llama::{Attention, Context, ContextParams, Model, TILE};
 use super::pool::Pool;
 use super::sample::sample;
 use super::scorer::score;
@@ -16,12 +16,12 @@ use super::{Command, EngineError, Event, LoadOptions, ModelInfo, Threads};
 
 /// Longest sequence where nobody asks for another.
 const DEFAULT_CONTEXT: u32 = 4096;
-/// Most tokens evaluated at once, between two looks at the cancel flag. From 64 rows on, flash
-/// attention is another kernel: a reply re-scored in such chunks moved by 0.035 nat per token on
-/// SmolLM2 Q4_1, and not at all in chunks of 32.
-const LARGEST_CHUNK: usize = 32;
+/// Most tokens of a prompt evaluated at once, between two looks at the cancel flag. More are no faster.
+const LARGEST_CHUNK: usize = 128;
+/// The same without flash attention, where every pair of a token and a cell takes memory.
+const LARGEST_EXACT: usize = 64;
 /// Memory for the logits of one chunk.
-const LOGITS_BYTES: usize = 64 << 20;
+const LOGITS_BYTES: usize = 128 << 20;
 /// How long the context of many sequences outlives its last request.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -80,11 +80,11 @@ impl Loaded {
         })?;
         let info = Arc::new(describe(&model, options, params));
         let governor = match options.threads {
-            Threads::Auto if !options.exact => Some(Governor::new(params.threads)),
-            _ => None,
+            Threads::Auto => Governor::adapting(params.threads),
+            Threads::Fixed(n) => Governor::fixed(n),
         };
-        let conversation = Conversation::new(Arc::clone(&model), context, governor);
-        Ok(Loaded { info, conversation, pool: Pool::new(model, params) })
+        let conversation = Conversation::new(Arc::clone(&model), context, governor.clone());
+        Ok(Loaded { info, conversation, pool: Pool::new(model, params, governor) })
     }
 }
 
@@ -119,7 +119,8 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
     let trained = model.trained_context().max(1);
     let cells = options.context.unwrap_or_else(|| trained.min(DEFAULT_CONTEXT));
     let rows = LOGITS_BYTES / (4 * model.vocab().len().max(1));
-    let chunk = rows.clamp(16, LARGEST_CHUNK) as u32;
+    let most = if options.exact { LARGEST_EXACT } else { LARGEST_CHUNK };
+    let chunk = rows.clamp(TILE, most) as u32;
     let threads = match options.threads {
         Threads::Fixed(n) => n.max(1),
         Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
@@ -130,7 +131,7 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
         outputs: chunk,
         sequences: 1,
         threads,
-        attention: Attention::of_conversation(options.exact, model),
+        attention: Attention::of_conversation(options.exact),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -10,6 +11,8 @@ use llama_cpp_sys_2 as sys;
 
 static BACKEND: OnceLock<Option<LlamaBackend>> = OnceLock::new();
 static LOG: Mutex<Option<File>> = Mutex::new(None);
+/// Whether the message before was written: another may go on with it.
+static LAST_KEPT: AtomicBool = AtomicBool::new(true);
 static ON_ABORT: OnceLock<fn(&str)> = OnceLock::new();
 
 /// The one backend of the process, started on first use; `None` if it did not start.
@@ -31,8 +34,15 @@ pub fn send_log_to(file: File) {
     }
 }
 
-unsafe extern "C" fn write_log(_level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
-    if text.is_null() {
+unsafe extern "C" fn write_log(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    let kept = match level {
+        // Three thousand lines about tensors while a small model is loaded, each written by itself.
+        sys::GGML_LOG_LEVEL_DEBUG => false,
+        sys::GGML_LOG_LEVEL_CONT => LAST_KEPT.load(Ordering::Relaxed),
+        _ => true,
+    };
+    LAST_KEPT.store(kept, Ordering::Relaxed);
+    if text.is_null() || !kept {
         return;
     }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for the call.

@@ -35,28 +35,31 @@ pub struct ContextParams {
 pub enum Attention {
     /// F32 cache, no flash attention: repeatable, closest to the weights, slow.
     Exact,
-    /// F32 cache: for F32 weights, which don't amplify what the kernels round.
-    Full,
-    /// One kernel whatever else is in the batch, token by token: a reply scored afterwards has the
-    /// figures it had when it was written.
+    /// One kernel whatever else is in the batch, token by token: a sequence has the same figures alone
+    /// and beside others.
     Steady,
-    /// The kernel for 64 tokens and more at once, up to twice as fast in a long text. Every batch must
-    /// have as many.
+    /// Another kernel for 64 tokens and more at once, two and a half times as fast in a long text, and a
+    /// faster one for a single token far from the beginning.
     Tiled,
 }
 
 impl Attention {
     /// A conversation's.
-    pub fn of_conversation(exact: bool, model: &Model) -> Attention {
+    pub fn of_conversation(exact: bool) -> Attention {
+        if exact { Attention::Exact } else { Attention::Tiled }
+    }
+
+    /// That of many sequences in one batch. F32 weights don't amplify what the kernels round.
+    pub fn of_many(exact: bool, model: &Model) -> Attention {
         match exact {
             true => Attention::Exact,
-            false if model.quantization() == "F32" => Attention::Full,
+            false if model.quantization() == "F32" => Attention::Tiled,
             false => Attention::Steady,
         }
     }
 }
 
-/// Fewest tokens in a batch of [`Attention::Tiled`].
+/// Tokens from which [`Attention::Tiled`] is worth it.
 pub const TILE: usize = 64;
 
 /// Owns a `llama_context`. Not shared between threads.
@@ -98,11 +101,11 @@ impl Context {
         raw.no_perf = true;
         // Flash attention over a cache of two types takes each token's own cells, one after the other,
         // whatever else is in the batch. With one type, llama.cpp has other kernels for 64 tokens and
-        // more, and for one token after 512 cells; for fewer tokens it also adds up in 16 bits then.
-        // Values in F32 would be closer by 0.001 nat per token, but lead to other kernels again.
+        // more, and for one token after 512 cells; for fewer tokens it also adds up in 16 bits then. A
+        // cache in F32 gives the same figures, bit for bit, and is slower: it is cast to F16 whenever it
+        // is read.
         let (flash, k, v) = match params.attention {
             Attention::Exact => (sys::LLAMA_FLASH_ATTN_TYPE_DISABLED, sys::GGML_TYPE_F32, sys::GGML_TYPE_F32),
-            Attention::Full => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F32, sys::GGML_TYPE_F32),
             Attention::Steady => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F16, sys::GGML_TYPE_BF16),
             Attention::Tiled => (sys::LLAMA_FLASH_ATTN_TYPE_AUTO, sys::GGML_TYPE_F16, sys::GGML_TYPE_F16),
         };
@@ -229,9 +232,11 @@ impl Context {
 
     /// Changes the number of threads from the next evaluation on.
     pub fn set_threads(&mut self, threads: u32) {
-        self.params.threads = threads;
-        // SAFETY: the context is valid.
-        unsafe { sys::llama_set_n_threads(self.ptr.as_ptr(), threads as i32, threads as i32) };
+        if threads != self.params.threads {
+            self.params.threads = threads;
+            // SAFETY: the context is valid.
+            unsafe { sys::llama_set_n_threads(self.ptr.as_ptr(), threads as i32, threads as i32) };
+        }
     }
 }
 
