@@ -64,6 +64,6 @@ mod tests {
     #[test]
     fn without_colour_nothing_is_added() {
         assert_eq!(Paint { on: false }.level(4, "x"), "x");
-        assert!(Paint { on: true }.level(4, "x").contains("38;5;196m"));
+        assert!(Paint { on: true }.level(4, "x").contains("38;5;160m"));
     }
 }
