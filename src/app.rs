@@ -15,7 +15,7 @@ use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelIn
 use crate::interrupt;
 use crate::loading::{self, Found};
 use crate::model::bar::TerminalProgress;
-use crate::model::{self, Library, ModelError};
+use crate::model::{self, Copies, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
 use crate::repl::Repl;
@@ -23,6 +23,8 @@ use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
 use crate::session::Session;
+use crate::settings::key::Key;
+use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
 
@@ -120,7 +122,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
     settings.system = args.system.clone().or(settings.system);
-    settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    limit(&mut settings, args.max_tokens);
     one_model(&settings, "a REPL")?;
     let interrupted = interrupt::watch_again_and_again().unwrap_or_default();
     let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
@@ -143,7 +145,8 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
 fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8, Failure> {
     let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), cli.flags.quiet);
     let library = Library::at(paths, std::env::current_exe().ok());
-    let outcome = model::command::run(command, &library, &mut io::stdout(), &progress);
+    let copies = Copies::of(paths, &library);
+    let outcome = model::command::run(command, &copies, &mut io::stdout(), &progress);
     progress.clear();
     match outcome {
         Err(error) if !error.is_closed_pipe() => Err(error.into()),
@@ -158,7 +161,7 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let layers = || Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling);
     let mut settings = interrupt::waiting(layers)?;
     settings.system = args.system.clone().or(settings.system);
-    settings.max_tokens = args.max_tokens.map(|n| n as usize);
+    limit(&mut settings, args.max_tokens);
     one_model(&settings, "a chat")?;
     if on_screen {
         let color = settings.color.applies(true);
@@ -175,6 +178,9 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
             say::tell(notice.text());
         }
     }
+    if !session.settings().quiet {
+        eprintln!("sampling {}", session.settings().sampling_told());
+    }
     let pipe = Pipe {
         client: &mut running.client,
         session,
@@ -188,6 +194,14 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
         Ended::SomeRefused => USAGE,
         Ended::Interrupted => INTERRUPTED,
     })
+}
+
+/// A reply's longest length, from the command line.
+fn limit(settings: &mut Settings, tokens: Option<u32>) {
+    if let Some(tokens) = tokens {
+        settings.max_tokens = Some(tokens as usize);
+        settings.sources.put(Key::MaxTokens, Source::Flag);
+    }
 }
 
 /// Refuses further models where only one can be used.
@@ -214,7 +228,7 @@ impl Running {
     fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
         let cancel = CancelFlag::from(Arc::clone(interrupted));
-        let Found { file, options } =
+        let Found { file, options, .. } =
             loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
         let sha256 = match file.sha256 {
@@ -226,7 +240,6 @@ impl Running {
         let mut origin = Origin::new(&model, settings, Some(sha256));
         // A copy in another format is still this file's model.
         origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        origin.provenance.quantization = file.summary.quantization;
         Ok(Running { client, model, origin, options })
     }
 }

@@ -4,8 +4,10 @@
 //! need be. Stands beside the engine: it must not run a model and knows nothing of llama.cpp beyond
 //! what [`gguf`] checks on its behalf. Nothing here prints; progress goes to a [`Progress`].
 
+mod about;
 pub mod bar;
 pub mod check;
+mod choice;
 pub mod command;
 pub mod copies;
 pub mod describe;
@@ -20,8 +22,10 @@ mod store;
 
 use std::path::{Path, PathBuf};
 
+pub use about::About;
+pub use choice::{InForce, Processor, Reason, decide};
 pub use command::ModelsCommand;
-pub use copies::{Consent, Copies, Weights};
+pub use copies::{Consent, Copies, FlagIsConsent, Weights};
 pub use describe::Summary;
 pub use error::ModelError;
 pub use fetch::{Fetcher, Limits};
@@ -62,6 +66,12 @@ pub struct ModelFile {
     pub sha256: Option<String>,
     /// What it is.
     pub summary: Summary,
+    /// The sampling that it recommends, unchecked; see [`About`].
+    pub sampling: Vec<(String, String)>,
+    /// Its entry in the catalogue, which its checksum decides and not its name or place.
+    pub entry: Option<&'static Alias>,
+    /// Whether it was fetched just now.
+    pub fresh: bool,
 }
 
 /// A model that is in its place.
@@ -154,24 +164,46 @@ impl Library {
         progress: &dyn Progress,
     ) -> Result<ModelFile, ModelError> {
         let spec = Spec::parse(spec)?;
-        let path = self.locate(&spec, progress)?;
+        let Pulled { path, fresh } = self.locate(&spec, progress)?;
         let gguf = Gguf::read(&path)?;
         match purpose {
             Purpose::Run => gguf.check_runnable()?,
             Purpose::Tokenize => drop(gguf.check_vocabulary()?),
         }
-        let id = FileId::of(&path);
-        let sha256 = id.and_then(|id| self.memory.recall(&id).sha256);
+        let entry = self.entry_of(&path, gguf.size, progress)?;
+        let known = || FileId::of(&path).and_then(|id| self.memory.recall(&id).sha256);
+        let sha256 = entry.map(|entry| entry.sha256.to_owned()).or_else(known);
         // What everybody has loaded before needs no trial.
-        let renowned = sha256.as_deref().is_some_and(|sum| ALIASES.iter().any(|alias| alias.sha256 == sum));
-        if let Some(executable) = self.executable.as_ref().filter(|_| !renowned) {
+        if let Some(executable) = self.executable.as_ref().filter(|_| entry.is_none()) {
             check::verify_in_child(&gguf, executable, &self.memory, progress)?;
         }
         progress.finish();
         let name = spec.name();
         let mut summary = Summary::of(&gguf, &name);
         summary.sha256.clone_from(&sha256);
-        Ok(ModelFile { name, path, sha256, summary })
+        Ok(ModelFile { name, path, sha256, summary, sampling: gguf.sampling(), entry, fresh })
+    }
+
+    /// A file's entry in the catalogue. Its checksum decides, which need not be computed of a file that
+    /// has the size of no entry.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the work was cancelled.
+    pub fn entry_of(
+        &self,
+        path: &Path,
+        size: u64,
+        progress: &dyn Progress,
+    ) -> Result<Option<&'static Alias>, ModelError> {
+        if ALIASES.iter().all(|alias| alias.size != size) {
+            return Ok(None);
+        }
+        Ok(Alias::of_sum(&self.sha256_of(path, progress)?))
+    }
+
+    /// The entry of a file whose checksum is remembered.
+    pub fn known_entry(&self, path: &Path) -> Option<&'static Alias> {
+        Alias::of_sum(&self.memory.recall(&FileId::of(path)?).sha256?)
     }
 
     /// The file that is meant, fetched if it is not here. A fetched file that has changed since is an
@@ -179,16 +211,17 @@ impl Library {
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn locate(&self, spec: &Spec, progress: &dyn Progress) -> Result<PathBuf, ModelError> {
+    pub fn locate(&self, spec: &Spec, progress: &dyn Progress) -> Result<Pulled, ModelError> {
+        let found = |path| Ok(Pulled { path, fresh: false });
         if let Spec::Path(path) = spec {
-            return Ok(path.clone());
+            return found(path.clone());
         }
         let Some(path) = self.stored_path(spec) else {
             progress.note(&format!("{} is not here yet: fetching it", spec.name()));
-            return self.pull(spec, progress).map(|pulled| pulled.path);
+            return self.pull(spec, progress);
         };
         match self.damage(spec, &path, progress)? {
-            None => Ok(path),
+            None => found(path),
             Some(what) => Err(ModelError::Damaged { path, name: spec.name(), what }),
         }
     }

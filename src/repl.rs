@@ -72,6 +72,9 @@ impl<'a> Repl<'a> {
         for outcome in session.on_event(Event::Ready(model)) {
             say(outcome);
         }
+        if !session.settings().quiet {
+            eprintln!("sampling of the chat {}", session.settings().sampling_told());
+        }
         Repl { client, session, load, interrupted, history, color }
     }
 
@@ -260,7 +263,7 @@ impl<'a> Repl<'a> {
         match (self.load)(self.session.settings()) {
             Ok((client, model)) => {
                 self.client = client;
-                println!("{} ({})", model.name, model.quantization);
+                println!("{} ({}, weights {})", model.name, model.quantization, model.about.weights.shown());
                 for outcome in self.session.on_event(Event::Ready(model)) {
                     say(outcome);
                 }

@@ -13,6 +13,7 @@ mod questions;
 mod store;
 pub mod trace;
 pub mod turn;
+mod weights;
 
 use std::sync::Arc;
 
@@ -21,8 +22,11 @@ use crate::command::{COMMANDS, Command};
 use crate::distribution::Depth;
 use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, RequestId, Timing};
 use crate::glossary;
+use crate::model::Weights;
 use crate::settings::Settings;
+use crate::settings::advice::Advice;
 use crate::settings::key::Key;
+use crate::settings::source::Source;
 use crate::text::nearest;
 use ask::{Ask, Draft};
 pub use outcome::{Notice, Outcome, SessionError};
@@ -72,6 +76,10 @@ pub struct Session {
     waiting: bool,
     /// Whether something was said that no file holds.
     unsaved: bool,
+    /// Whether anything was asked of the model.
+    asked: bool,
+    /// A copy of its weights, better than what runs, that was made meanwhile.
+    copy: Option<Weights>,
     /// Replies since the seed was set; each has a seed of its own.
     replies: u32,
     last_request: RequestId,
@@ -98,6 +106,8 @@ impl Session {
             draft: None,
             waiting: false,
             unsaved: false,
+            asked: false,
+            copy: None,
             replies: 0,
             last_request: RequestId::default(),
             last_turn: TurnId::default(),
@@ -165,6 +175,7 @@ impl Session {
     /// Changes how many candidates are shown.
     pub fn show_candidates(&mut self, k: usize) {
         self.settings.k = Depth::Count(k.max(1));
+        self.settings.sources.put(Key::K, Source::Here);
     }
 
     /// Says something to the model. While it loads, the message waits.
@@ -179,6 +190,7 @@ impl Session {
         if self.model.is_none() && !self.loading {
             return Err(SessionError::NoModel);
         }
+        self.asked = true;
         let id = self.new_turn_id();
         self.turns.push(Turn::user(id, text));
         if self.model.is_none() {
@@ -230,8 +242,12 @@ impl Session {
                 let asked = self.under(premise)?;
                 self.ask(Ask::Rescore(Box::new(asked)))
             }
+            // The copy that was announced.
+            Command::Model(None) if self.has_better_copy() => {
+                self.execute(Command::Model(Some(self.settings.model.clone())))
+            }
             Command::Model(None) => info(match &self.model {
-                Some(model) => format!("{} ({}, {})", model.name, model.quantization, model.path.display()),
+                Some(model) => weights::describe(model),
                 None if self.loading => format!("{} is loading", self.settings.model),
                 None => SessionError::NoModel.to_string(),
             }),
@@ -239,6 +255,7 @@ impl Session {
                 self.must_be_free()?;
                 let name = crate::files::from_home(name);
                 self.loading = true;
+                self.copy = None;
                 let asked = std::mem::replace(&mut self.settings.model, name.clone());
                 if let Some(model) = self.model.take() {
                     self.before = Some(Before { asked, model, template: self.template.take() });
@@ -323,12 +340,15 @@ impl Session {
     /// A setting's value, what it does and what is allowed.
     fn explained(&self, key: Key) -> String {
         let (value, range) = (key.show(&self.settings), key.range());
-        format!("{} {value} ({range})\n{}", key.name(), key.meaning())
+        let source = self.settings.sources.of(key).name();
+        format!("{} {value} ({range}), from: {source}\n{}", key.name(), key.meaning())
     }
 
     fn list_settings(&self) -> String {
-        let rows = Key::ALL
-            .map(|key| format!("{:<18} {:<12} {}", key.name(), key.show(&self.settings), key.range()));
+        let rows = Key::ALL.map(|key| {
+            let (value, source) = (key.show(&self.settings), self.settings.sources.of(key).name());
+            format!("{:<18} {value:<12} {source:<12} {}", key.name(), key.range())
+        });
         rows.join("\n")
     }
 
@@ -454,7 +474,10 @@ impl Session {
         let special = info.vocab.special();
         let source = info.chat_template.as_deref().unwrap_or_default();
         let template = ChatTemplate::new(source, &text(special.bos), &text(special.eos));
-        let mut outcomes = Vec::new();
+        let advice = Advice::of(&info.about, &self.settings);
+        self.settings.advise(&advice);
+        let mut outcomes: Vec<_> =
+            advice.note.into_iter().map(|note| Outcome::Say(Notice::Warning(note))).collect();
         // Ids of another vocabulary mean nothing.
         if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
             if !self.trace.is_empty() {
@@ -478,6 +501,7 @@ impl Session {
             }
         }
         outcomes.extend(self.answer_waiting());
+        outcomes.extend(self.offer_copy());
         outcomes
     }
 

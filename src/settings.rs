@@ -3,8 +3,10 @@
 //! [`Flags`] is one layer, in the form clap and the config file both fill in; [`Settings`] is what
 //! the program runs with. [`key`] gives each setting that can be changed while running its name.
 
+pub mod advice;
 pub mod key;
 mod parse;
+pub mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,7 @@ use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
 use crate::token::{TokenId, Vocab};
 use parse::{depth, mirostat, threads, xtc};
+use source::Sources;
 
 /// The model where nobody names one.
 pub const DEFAULT_MODEL: &str = "smollm2-135m";
@@ -104,7 +107,8 @@ pub struct Flags {
     /// Repeatable arithmetic: CPU, F32 cache, no flash attention
     #[arg(long, global = true)]
     pub exact: bool,
-    /// Format to compute the weights in; a copy is made once and kept
+    /// Format to compute the weights in; a copy is made once and kept (default: as-is, and what the
+    /// catalogue says for its models)
     #[arg(long, value_name = "FORMAT", env = "TOKENSCOPE_WEIGHTS", global = true)]
     pub weights: Option<Weights>,
     /// Seed of everything random (default: random, and shown)
@@ -220,14 +224,16 @@ pub struct Settings {
     pub special: bool,
     /// Repeatable arithmetic.
     pub exact: bool,
-    /// Format to compute the weights in.
-    pub weights: Weights,
+    /// Format to compute the weights in, if someone chose.
+    pub weights: Option<Weights>,
     /// Colours.
     pub color: ColorChoice,
     /// Say less on standard error.
     pub quiet: bool,
     /// How to choose tokens; its seed is always a number that can be shown.
     pub sampling: Sampling,
+    /// Who chose each of them.
+    pub sources: Sources,
     /// System prompt: a name or a text.
     pub system: Option<String>,
     /// Most tokens of a reply; `None` fills the context.
@@ -341,10 +347,11 @@ impl Settings {
             bos: general.iter().find_map(|layer| layer.bos).unwrap_or_default(),
             special: general.iter().any(|layer| layer.special),
             exact: general.iter().any(|layer| layer.exact),
-            weights: general.iter().find_map(|layer| layer.weights).unwrap_or_default(),
+            weights: general.iter().find_map(|layer| layer.weights),
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,
+            sources: Sources::of_layers(file, flags, sampling),
             system: file.chat.system.clone(),
             max_tokens: None,
             pace: file.chat.pace,

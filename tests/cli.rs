@@ -98,6 +98,7 @@ fn assert_provenance(record: &Value) {
             "sha256",
             "quantization",
             "weights",
+            "weights_reason",
             "bos",
             "context",
             "threads",
@@ -677,6 +678,7 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
         context: Some(64),
         threads: Threads::Fixed(1),
         exact: false,
+        about: Default::default(),
         cancel: CancelFlag::default(),
     };
     let (_client, info) = Client::load(options, |_| {}).unwrap();

@@ -136,7 +136,8 @@ fn a_greedy_reply_is_repeatable() {
 
 #[test]
 fn the_second_prompt_begins_with_the_first_turns_exact_ids() {
-    let mut talk = Talk::new(settings(SamplingFlags { seed: Some(5), ..SamplingFlags::default() }));
+    let sampling = SamplingFlags { seed: Some(5), ..SamplingFlags::default() };
+    let mut talk = Talk::new(Settings { max_tokens: Some(64), ..settings(sampling) });
     talk.say("What is 北京?");
     let mut first = talk.prompts[0].clone();
     first.extend(talk.last_ids());

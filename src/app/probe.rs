@@ -269,7 +269,13 @@ impl Session<'_> {
         }
         if let Some(baseline) = &self.baseline {
             let before = comparisons.len();
-            comparisons.extend(self.runs.iter().filter_map(|run| baseline.compare(run)));
+            for (run, options) in self.runs.iter().zip(&self.loaded) {
+                let weights = options.about.weights.weights.name();
+                if let Some(line) = baseline.other_weights(run, weights) {
+                    eprintln!("tokenscope: {}", printable(&line));
+                }
+                comparisons.extend(baseline.compare(run, weights));
+            }
             if comparisons.len() == before {
                 return Err(Failure::usage(baseline.unlike()));
             }

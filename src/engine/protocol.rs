@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::distribution::{Depth, RowError};
+use crate::model::About;
 use crate::sampling::Sampling;
 use crate::step::{Outlook, Step};
 use crate::token::{TokenId, Vocab};
@@ -325,6 +326,8 @@ pub struct LoadOptions {
     pub threads: Threads,
     /// Repeatable arithmetic: F32 cache, no flash attention. Its figures don't depend on the number of threads.
     pub exact: bool,
+    /// What is known of it already.
+    pub about: Arc<About>,
     /// Raise it to stop loading.
     pub cancel: CancelFlag,
 }
@@ -344,7 +347,7 @@ pub struct ModelInfo {
     pub path: std::path::PathBuf,
     /// Architecture, as GGUF names it.
     pub architecture: String,
-    /// Quantization, as llama.cpp names it (`Q4_1`).
+    /// Quantization of the file that was named (`Q4_1`); the weights in force are in `about`.
     pub quantization: String,
     /// Number of weights.
     pub parameters: u64,
@@ -362,6 +365,8 @@ pub struct ModelInfo {
     pub vocab: Arc<Vocab>,
     /// The model's tokenizer.
     pub tokenizer: Arc<dyn Tokenize>,
+    /// What was known of it before it was loaded.
+    pub about: Arc<About>,
 }
 
 impl std::fmt::Debug for ModelInfo {

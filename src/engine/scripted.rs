@@ -80,6 +80,7 @@ impl Scripted {
             chat_template: Some(TEMPLATE.to_string()),
             vocab: Arc::clone(&self.vocab),
             tokenizer: Arc::new(Pieces),
+            about: Arc::default(),
         }))
     }
 

@@ -5,6 +5,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::llama::{self, Model};
 use super::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo, Threads, Tokenize};
@@ -36,6 +37,7 @@ pub fn run(path: &Path, vocabulary_only: bool) -> Result<(), EngineError> {
         context: Some(256),
         threads: Threads::Fixed(1),
         exact: false,
+        about: Arc::default(),
         cancel: CancelFlag::default(),
     };
     // Flash attention, then without: they are different code, and both are used later.

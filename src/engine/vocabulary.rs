@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::llama::Model;
 use super::{EngineError, ModelInfo, Tokenize};
+use crate::model::{About, InForce, Reason};
 
 /// Loads the vocabulary of a file that [`crate::model`] has checked for this purpose. What only a
 /// running model has is zero: context, threads, weights.
@@ -26,5 +27,6 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),
         tokenizer: model as Arc<dyn Tokenize>,
+        about: Arc::new(About { weights: InForce::as_is(Reason::Vocabulary), ..About::default() }),
     })
 }

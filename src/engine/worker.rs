@@ -140,7 +140,7 @@ fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) ->
         name: options.name.clone(),
         path: options.path.clone(),
         architecture: model.architecture(),
-        quantization: model.quantization(),
+        quantization: options.about.quantization.clone().unwrap_or_else(|| model.quantization()),
         parameters: model.parameters(),
         bytes: model.bytes(),
         trained_context: model.trained_context(),
@@ -149,5 +149,6 @@ fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) ->
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),
         tokenizer: Arc::clone(model) as Arc<dyn super::Tokenize>,
+        about: Arc::clone(&options.about),
     }
 }

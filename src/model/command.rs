@@ -1,6 +1,7 @@
 //! `tokenscope models …`: what to do, as clap reads it, and doing it.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -9,8 +10,8 @@ use super::describe::bytes;
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::progress::Progress;
-use super::spec::{ALIASES, DEFAULT, Spec};
-use super::{Library, Summary};
+use super::spec::{ALIASES, Alias, DEFAULT, Spec};
+use super::{Copies, InForce, Processor, Purpose, Reason, Summary, Weights, decide};
 use crate::columns::padded;
 use crate::interrupt::waiting;
 use crate::say;
@@ -59,54 +60,130 @@ pub enum ModelsCommand {
 /// [`ModelError`], with its exit code.
 pub fn run(
     command: &ModelsCommand,
-    library: &Library,
+    copies: &Copies,
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(), ModelError> {
     match command {
-        ModelsCommand::List { json } => list(library, *json, out).map_err(ModelError::Output),
-        ModelsCommand::Pull { model } => pull(library, model, out, progress),
+        ModelsCommand::List { json } => list(copies, *json, out).map_err(ModelError::Output),
+        ModelsCommand::Pull { model } => pull(copies, model, out, progress),
         ModelsCommand::Info { model, template, json } => {
-            info(library, model, Info { template: *template, json: *json }, out, progress)
+            info(copies, model, Info { template: *template, json: *json }, out, progress)
         }
-        ModelsCommand::Rm { model, yes } => remove(library, model, *yes, out, progress),
+        ModelsCommand::Rm { model, yes } => remove(copies, model, *yes, out, progress),
     }
 }
 
-fn list(library: &Library, as_json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+/// A row of the list.
+struct Row<'a> {
+    name: &'a str,
+    size: u64,
+    here: bool,
+    entry: Option<&'static Alias>,
+}
+
+fn list(copies: &Copies, as_json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    let library = copies.library;
     let stored = library.stored();
     let is_here = |name: &str| stored.iter().any(|model| model.name == name);
-    let named = ALIASES.iter().map(|alias| (alias.name, alias.size, is_here(alias.name), alias.title));
-    let others = stored
-        .iter()
-        .filter(|model| ALIASES.iter().all(|alias| alias.name != model.name))
-        .map(|model| (model.name.as_str(), model.size, true, ""));
+    let named = ALIASES.iter().map(|alias| Row {
+        name: alias.name,
+        size: alias.size,
+        here: is_here(alias.name),
+        entry: Some(alias),
+    });
+    let others = stored.iter().filter(|model| Alias::named(&model.name).is_none());
+    let others = others.map(|model| Row {
+        name: &model.name,
+        size: model.size,
+        here: true,
+        entry: library.known_entry(&model.path),
+    });
+    let rows = named.chain(others);
     if as_json {
-        let models: Vec<_> = named
-            .chain(others)
-            .map(|(name, size, here, title)| json!({ "name": name, "size": size, "present": here, "title": title }))
-            .collect();
+        let models: Vec<_> = rows.map(|row| row.json(copies)).collect();
         return writeln!(out, "{}", json!({ "folder": library.folder(), "models": models }));
     }
-    for (name, size, here, title) in named.chain(others) {
-        let state = if here { "here" } else { "to fetch" };
-        writeln!(out, "{} {:>9}  {state:<8}  {title}", padded(&printable(name), 20), bytes(size))?;
+    for row in rows {
+        let state = if row.here { "here" } else { "to fetch" };
+        let (name, size) = (padded(&printable(row.name), 20), bytes(row.size));
+        writeln!(out, "{name} {size:>9}  {state:<8}  {}", row.about(copies))?;
     }
     writeln!(out, "fetched models are kept in {}", printable(&library.folder().display().to_string()))
 }
 
+impl Row<'_> {
+    fn in_force(&self) -> InForce {
+        decide(None, self.entry, Processor::here())
+    }
+
+    /// The copy it is computed with, if it is here.
+    fn copy(&self, copies: &Copies) -> Option<PathBuf> {
+        copies.made_before(self.entry?.sha256, self.in_force().weights)
+    }
+
+    fn about(&self, copies: &Copies) -> String {
+        let Some(entry) = self.entry else { return format!("weights {}", self.in_force().shown()) };
+        let copy = match (self.in_force().weights, self.copy(copies)) {
+            (Weights::AsIs, _) => String::new(),
+            (_, Some(path)) => format!(", copy of {}", bytes(std::fs::metadata(path).map_or(0, |m| m.len()))),
+            (_, None) => ", copy to be made".to_owned(),
+        };
+        format!("{}; weights {}{copy}", entry.title, self.in_force().shown())
+    }
+
+    fn json(&self, copies: &Copies) -> serde_json::Value {
+        let in_force = self.in_force();
+        json!({
+            "name": self.name,
+            "size": self.size,
+            "present": self.here,
+            "title": self.entry.map_or("", |entry| entry.title),
+            "weights": in_force.weights.name(),
+            "weights_reason": in_force.reason.to_string(),
+            "copy": self.copy(copies),
+        })
+    }
+}
+
 fn pull(
-    library: &Library,
+    copies: &Copies,
     model: &str,
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(), ModelError> {
+    let library = copies.library;
     let pulled = library.pull(&Spec::parse(model)?, progress);
     progress.finish();
     let pulled = pulled?;
     let state = if pulled.fresh { "fetched" } else { "already here, and whole" };
     let path = printable(&pulled.path.display().to_string());
-    writeln!(out, "{path}: {state}").map_err(ModelError::Output)
+    writeln!(out, "{path}: {state}").map_err(ModelError::Output)?;
+    let size = std::fs::metadata(&pulled.path).map_or(0, |meta| meta.len());
+    if library.entry_of(&pulled.path, size, progress)?.is_none() {
+        return Ok(());
+    }
+    let file = library.resolve(model, Purpose::Run, progress)?;
+    let wanted = decide(None, file.entry, Processor::here());
+    if let Reason::Slow(weights) = wanted.reason {
+        let why =
+            format!("this processor is slow at {}: {} is computed as its file is", weights.name(), file.name);
+        progress.note(&why);
+    }
+    if wanted.weights == Weights::AsIs {
+        return Ok(());
+    }
+    let state = if copies.has(&file, wanted.weights) { "already here" } else { "made" };
+    let copy = copies.try_obtain(&file, wanted.weights, progress);
+    progress.finish();
+    match copy? {
+        Some(path) => {
+            let (path, weights) = (printable(&path.display().to_string()), wanted.weights.name());
+            writeln!(out, "{path}: the {weights} copy it is computed with, {state}")
+                .map_err(ModelError::Output)
+        }
+        None => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,17 +193,25 @@ struct Info {
 }
 
 fn info(
-    library: &Library,
+    copies: &Copies,
     model: &str,
     options: Info,
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(), ModelError> {
+    let library = copies.library;
     let spec = Spec::parse(model)?;
-    let path = library.locate(&spec, progress)?;
+    let path = library.locate(&spec, progress)?.path;
     let mut summary = Summary::of(&Gguf::read(&path)?, &spec.name());
-    summary.sha256 = Some(library.sha256_of(&path, progress)?);
+    let sum = library.sha256_of(&path, progress)?;
     progress.finish();
+    let entry = Alias::of_sum(&sum);
+    let in_force = decide(None, entry, Processor::here());
+    summary.weights = Some(in_force.into());
+    summary.copy = copies.made_before(&sum, in_force.weights);
+    let listed = entry.map(|entry| entry.sampling).unwrap_or_default();
+    summary.recommend(listed);
+    summary.sha256 = Some(sum);
     let template = summary.chat_template.clone();
     let written = if options.json {
         let mut object = json!(summary);
@@ -144,12 +229,13 @@ fn info(
 }
 
 fn remove(
-    library: &Library,
+    copies: &Copies,
     model: &str,
     sure: bool,
     out: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<(), ModelError> {
+    let library = copies.library;
     let spec = Spec::parse(model)?;
     let path = library.stored_path(&spec).ok_or_else(|| ModelError::NotOurs(spec.name()))?;
     if !sure
@@ -157,8 +243,14 @@ fn remove(
     {
         return Ok(());
     }
+    // Its copies are found by its checksum.
+    let sum = library.sha256_of(&path, progress).ok();
     library.remove(&spec, progress)?;
-    writeln!(out, "{}: removed", printable(&path.display().to_string())).map_err(ModelError::Output)
+    let gone = std::iter::once(path).chain(sum.map(|sum| copies.remove(&sum)).unwrap_or_default());
+    for path in gone {
+        writeln!(out, "{}: removed", printable(&path.display().to_string())).map_err(ModelError::Output)?;
+    }
+    Ok(())
 }
 
 /// `None` where nobody can be asked.

@@ -1,7 +1,7 @@
 //! Copies of models with their weights in a plain format, made once and kept in the cache.
 //!
 //! A quantized model is computed with quantized activations; a copy in F32 is not, and is the exact
-//! one to score with. The copy is named by the source's checksum, so that it can't be another
+//! one to score with. The catalogue names a copy for some models ([`super::choice`]). The copy is named by the source's checksum, so that it can't be another
 //! model's, and stands beside a file that says what it was made from. llama.cpp writes it in a child
 //! process; this module watches the file grow.
 
@@ -20,6 +20,7 @@ use super::lock::Lock;
 use super::progress::{Progress, Stage};
 use super::{Library, ModelFile};
 use crate::child::{self, Watched, read_aside};
+use crate::paths::Paths;
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
 pub const SUBCOMMAND: &str = "__convert";
@@ -79,6 +80,20 @@ impl Weights {
 pub trait Consent {
     /// `what` in one line; `false` stops.
     fn agrees(&self, what: &str) -> bool;
+
+    /// Whether a copy that nobody asked for is waited for.
+    fn waits(&self) -> bool {
+        true
+    }
+}
+
+/// Takes the flag for consent, or the catalogue's word.
+pub struct FlagIsConsent;
+
+impl Consent for FlagIsConsent {
+    fn agrees(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// The copies of this user.
@@ -91,7 +106,66 @@ pub struct Copies<'a> {
     pub executable: PathBuf,
 }
 
-impl Copies<'_> {
+impl<'a> Copies<'a> {
+    /// In the cache of these folders, made by this program.
+    pub fn of(paths: &Paths, library: &'a Library) -> Copies<'a> {
+        let executable = std::env::current_exe().unwrap_or_default();
+        Copies { folder: paths.copies(), library, executable }
+    }
+
+    fn place(&self, sum: &str, weights: Weights) -> PathBuf {
+        self.folder.join(format!("{}-{}.gguf", &sum[..16], weights.name()))
+    }
+
+    /// The copy of the file with this checksum, if it is here and whole.
+    pub fn made_before(&self, sum: &str, weights: Weights) -> Option<PathBuf> {
+        let path = self.place(sum, weights);
+        Some(path).filter(|path| path.is_file() && Gguf::read(path).is_ok())
+    }
+
+    /// Whether a copy is here of a file whose checksum is known.
+    pub fn has(&self, file: &ModelFile, weights: Weights) -> bool {
+        file.sha256.as_deref().is_some_and(|sum| self.made_before(sum, weights).is_some())
+    }
+
+    /// Removes every copy of the file with this checksum; those that can't be are left.
+    pub fn remove(&self, sum: &str) -> Vec<PathBuf> {
+        let every = [Weights::Bf16, Weights::F16, Weights::F32].map(|weights| self.place(sum, weights));
+        every
+            .into_iter()
+            .filter(|path| {
+                let _ = fs::remove_file(path.with_extension("json"));
+                fs::remove_file(path).is_ok()
+            })
+            .collect()
+    }
+
+    /// A copy that nobody asked for: never asked about, and where it can't be had, `progress` gets one
+    /// line and the answer is `None`.
+    ///
+    /// # Errors
+    /// [`ModelError::Interrupted`] alone.
+    pub fn try_obtain(
+        &self,
+        file: &ModelFile,
+        weights: Weights,
+        progress: &dyn Progress,
+    ) -> Result<Option<PathBuf>, ModelError> {
+        match self.obtain(file, weights, &FlagIsConsent, progress) {
+            Ok(path) => Ok(Some(path)),
+            Err(ModelError::Interrupted) => Err(ModelError::Interrupted),
+            Err(error) => {
+                progress.note(&Copies::without(&file.name, weights, &error));
+                Ok(None)
+            }
+        }
+    }
+
+    /// One line about a copy that can't be had.
+    pub fn without(name: &str, weights: Weights, error: &ModelError) -> String {
+        format!("no {} copy of {name} ({error}): it is computed as its file is", weights.name())
+    }
+
     /// The file with its weights in a format: itself, a copy made earlier, or a new one.
     ///
     /// # Errors
@@ -110,10 +184,10 @@ impl Copies<'_> {
             return Ok(file.path.clone());
         }
         let sum = self.library.sha256_of(&file.path, progress)?;
-        let target = self.folder.join(format!("{}-{}.gguf", &sum[..16], weights.name()));
-        if target.is_file() && Gguf::read(&target).is_ok() {
-            return Ok(target);
+        if let Some(copy) = self.made_before(&sum, weights) {
+            return Ok(copy);
         }
+        let target = self.place(&sum, weights);
         let size = expected_size(&gguf, weights);
         fs::create_dir_all(&self.folder).map_err(|error| ModelError::io("make", &self.folder, error))?;
         self.check_room(size, file)?;

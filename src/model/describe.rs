@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::choice::InForce;
+use super::copies::Weights;
 use super::gguf::Gguf;
 use crate::token::{printable, visible};
 
@@ -82,8 +84,38 @@ pub struct Summary {
     pub chat_template: Option<String>,
     /// The licence, as the file names it.
     pub licence: Option<String>,
+    /// The weights it is computed with where nobody asks for others; knowing takes its checksum.
+    pub weights: Option<WeightsSummary>,
+    /// The copy that has them, if it is here.
+    pub copy: Option<PathBuf>,
+    /// Sampling of a chat with it, as it is recommended.
+    pub sampling: Option<SamplingSummary>,
     /// What stands in the way of running it; a file may still be good for tokenizing.
     pub problem: Option<String>,
+}
+
+/// The weights a model is computed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WeightsSummary {
+    /// Their format.
+    pub format: Weights,
+    /// Why this one.
+    pub reason: String,
+}
+
+impl From<InForce> for WeightsSummary {
+    fn from(in_force: InForce) -> WeightsSummary {
+        WeightsSummary { format: in_force.weights, reason: in_force.reason.to_string() }
+    }
+}
+
+/// A recommended sampling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SamplingSummary {
+    /// Who recommends it: `file` or `catalogue`.
+    pub source: &'static str,
+    /// Settings and values, as they are written there.
+    pub values: BTreeMap<String, String>,
 }
 
 /// How many tensors are stored in one type.
@@ -138,8 +170,18 @@ impl Summary {
             vocabulary: vocabulary(gguf),
             chat_template: gguf.chat_template().map(str::to_owned),
             licence: text("general.license").or_else(|| text("general.license.name")),
+            weights: None,
+            copy: None,
+            sampling: sampling("file", gguf.sampling()),
             problem: gguf.check_runnable().err().map(|error| error.fault.to_string()),
         }
+    }
+
+    /// Adds what the catalogue recommends; the file's own word comes first.
+    pub(super) fn recommend(&mut self, listed: &[(&str, &str)]) {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        let listed = sampling("catalogue", listed.iter().map(owned).collect());
+        self.sampling = self.sampling.take().or(listed);
     }
 
     /// The description as a table. The text of the chat template is left to its own flag.
@@ -163,11 +205,36 @@ impl Summary {
         row("BOS", self.vocabulary.as_ref().map(VocabularySummary::bos_text))?;
         row("chat template", Some(if self.chat_template.is_some() { "yes" } else { "no" }.to_owned()))?;
         row("licence", self.licence.clone())?;
+        row("weights", self.weights.as_ref().map(|weights| weights.shown(self.copy.as_deref())))?;
+        row("sampling", self.sampling.as_ref().map(SamplingSummary::shown))?;
         row("file", Some(self.file.display().to_string()))?;
         row("size", Some(bytes(self.size)))?;
         row("sha256", self.sha256.clone())?;
         row("cannot run", self.problem.clone())
     }
+}
+
+impl WeightsSummary {
+    fn shown(&self, copy: Option<&Path>) -> String {
+        let copy = match (self.format, copy) {
+            (Weights::AsIs, _) => String::new(),
+            (_, Some(path)) => format!(", in {}", path.display()),
+            (_, None) => ", a copy is made when it is used".to_owned(),
+        };
+        format!("{} ({}){copy}", self.format.name(), self.reason)
+    }
+}
+
+impl SamplingSummary {
+    fn shown(&self) -> String {
+        let values: Vec<String> = self.values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        format!("{} in a chat ({})", values.join(", "), self.source)
+    }
+}
+
+fn sampling(source: &'static str, values: Vec<(String, String)>) -> Option<SamplingSummary> {
+    let values: BTreeMap<String, String> = values.into_iter().collect();
+    (!values.is_empty()).then_some(SamplingSummary { source, values })
 }
 
 impl VocabularySummary {

@@ -204,6 +204,12 @@ impl Gguf {
         self.keys.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// The sampling that the file recommends: what follows `general.sampling.` in its keys, and the values.
+    pub fn sampling(&self) -> Vec<(String, String)> {
+        let name = |key: &str| key.strip_prefix("general.sampling.").map(str::to_owned);
+        self.keys().filter_map(|(key, value)| Some((name(key)?, value.written()))).collect()
+    }
+
     /// A metadata text.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key)?.text()

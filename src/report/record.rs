@@ -25,6 +25,9 @@ pub struct Provenance {
     pub quantization: String,
     /// Format the weights were computed in.
     pub weights: String,
+    /// Why in this one.
+    #[serde(default)]
+    pub weights_reason: String,
     /// The policy for raw text.
     pub bos: Cow<'static, str>,
     /// Longest sequence.
@@ -60,7 +63,8 @@ impl Origin {
                 file: model.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 sha256,
                 quantization: model.quantization.clone(),
-                weights: settings.weights.name().to_string(),
+                weights: model.about.weights.weights.name().to_string(),
+                weights_reason: model.about.weights.reason.to_string(),
                 bos: bos_name(settings.bos).into(),
                 context: model.context,
                 threads: model.threads,
@@ -85,10 +89,11 @@ impl Origin {
         let p = &self.provenance;
         let hash = p.sha256.as_deref().map_or("unknown", short_hash);
         format!(
-            "{} · {} · sha256 {hash} · weights {} · bos {} ({}) · ctx {} · {} threads{} · seed {} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{} · seed {} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,
+            p.weights_reason,
             p.bos,
             self.bos.as_deref().unwrap_or("none"),
             p.context,

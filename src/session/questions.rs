@@ -13,6 +13,7 @@ impl Session {
         if self.model.is_none() {
             return Err(self.not_ready());
         }
+        self.asked = true;
         let cancel = CancelFlag::default();
         self.asking = Some(cancel.clone());
         Ok(vec![Outcome::Ask(asked, cancel)])

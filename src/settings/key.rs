@@ -1,7 +1,9 @@
 //! The settings that can be changed while the program runs, by name.
 
+use super::source::Source;
 use super::{Settings, SettingsError, parse};
 use crate::distribution::Depth;
+use crate::sampling::{Sampling, Stage};
 use crate::text::nearest;
 
 /// A setting with a name.
@@ -201,8 +203,50 @@ impl Key {
         let mut changed = settings.clone();
         self.write(&mut changed, text.trim())?;
         check(&changed)?;
+        // Temperature and greedy change each other.
+        let is_new = |key: &Key| *key == self || key.show(&changed) != key.show(settings);
+        let new: Vec<Key> = Key::ALL.into_iter().filter(is_new).collect();
+        new.into_iter().for_each(|key| changed.sources.put(key, Source::Here));
         *settings = changed;
         Ok(())
+    }
+
+    /// Copies the setting's value from one sampling to another; what is no sampling stays.
+    pub(super) fn copy(self, from: &Sampling, to: &mut Sampling) {
+        match self {
+            Temp => to.temperature = from.temperature,
+            TopK => to.top_k = from.top_k,
+            TopP => to.top_p = from.top_p,
+            MinP => to.min_p = from.min_p,
+            Typical => to.typical = from.typical,
+            TopNSigma => to.top_n_sigma = from.top_n_sigma,
+            Xtc => to.xtc = from.xtc,
+            Dry => to.dry = from.dry,
+            RepeatPenalty => to.repeat_penalty = from.repeat_penalty,
+            PresencePenalty => to.presence_penalty = from.presence_penalty,
+            FrequencyPenalty => to.frequency_penalty = from.frequency_penalty,
+            Mirostat => to.mirostat = from.mirostat,
+            Greedy => to.greedy = from.greedy,
+            Seed => to.seed = from.seed,
+            K | MaxTokens | Pace => {}
+        }
+    }
+
+    /// The stage of the chain that the setting is of.
+    pub(super) fn stage(self) -> Option<Stage> {
+        Some(match self {
+            Temp => Stage::Temperature,
+            TopK => Stage::TopK,
+            TopP => Stage::TopP,
+            MinP => Stage::MinP,
+            Typical => Stage::Typical,
+            TopNSigma => Stage::TopNSigma,
+            Xtc => Stage::Xtc,
+            Dry => Stage::Dry,
+            RepeatPenalty | PresencePenalty | FrequencyPenalty => Stage::Penalties,
+            Mirostat => Stage::Mirostat,
+            K | Greedy | Seed | MaxTokens | Pace => return None,
+        })
     }
 
     fn write(self, settings: &mut Settings, text: &str) -> Result<(), SettingsError> {

@@ -4,6 +4,7 @@ use ratatui::crossterm::event::Event as Input;
 
 use crate::command::Completion;
 use crate::engine::{self, CancelFlag};
+use crate::model::Weights;
 use crate::session::ask::{Ask, Draft};
 
 /// Something that happened.
@@ -21,6 +22,10 @@ pub enum Msg {
     Files(String, Vec<Completion>),
     /// The model is being found or fetched.
     Fetching(Fetch),
+    /// A line about the model that is being found.
+    Note(String),
+    /// The copy of the weights that was to be made is ready, or can't be had: one line.
+    Copied(Result<Weights, String>),
     /// The model can't be had; one line.
     NoModel(String),
     /// The system asks the program to end (SIGTERM, SIGHUP, SIGINT).

@@ -12,8 +12,8 @@ use ratatui::layout::Rect;
 
 use crate::command;
 use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
-use crate::loading;
-use crate::model::{Progress, Stage};
+use crate::loading::{self, Meanwhile};
+use crate::model::{Copies, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
 use crate::report::bars::Paint;
 use crate::session::Session;
@@ -223,7 +223,7 @@ impl Driver {
         let (cancel, slot) = (self.cancel.clone(), Arc::clone(&self.engine));
         std::thread::spawn(move || {
             let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last: Mutex::default() };
-            let found = loading::find(&settings, &paths, cancel.clone(), &report, &loading::FlagIsConsent);
+            let found = loading::find(&settings, &paths, cancel.clone(), &report, &Meanwhile);
             match found {
                 // Another one is wanted by now.
                 _ if cancel.is_cancelled() => {}
@@ -231,7 +231,13 @@ impl Driver {
                     if let Ok(mut slot) = slot.lock() {
                         // The old one goes first: there may be no memory for two.
                         drop(slot.take());
-                        *slot = Some(Running::start(found.options, sender));
+                        *slot = Some(Running::start(found.options, sender.clone()));
+                    }
+                    if let Some(weights) = found.missing {
+                        let copied = copy(&found.file, weights, &paths, Unseen(cancel.clone()));
+                        if !cancel.is_cancelled() {
+                            let _ = sender.send(Msg::Copied(copied));
+                        }
                     }
                 }
                 Err(error) => {
@@ -363,6 +369,25 @@ impl Running {
     }
 }
 
+/// Makes a copy of a model that runs already; one line if it can't be had.
+fn copy(file: &ModelFile, weights: Weights, paths: &Paths, report: Unseen) -> Result<Weights, String> {
+    match loading::make_copy(file, weights, paths, &report) {
+        Ok(()) => Ok(weights),
+        Err(error) => Err(Copies::without(&file.name, weights, &error)),
+    }
+}
+
+/// Work nobody watches, which ends when the program does.
+struct Unseen(CancelFlag);
+
+impl Progress for Unseen {
+    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
 /// Tells the screen how far finding the model is.
 struct Reporter {
     sender: SyncSender<Msg>,
@@ -385,5 +410,9 @@ impl Progress for Reporter {
 
     fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    fn note(&self, line: &str) {
+        let _ = self.sender.send(Msg::Note(line.to_string()));
     }
 }

@@ -59,6 +59,14 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::NoModel(reason) => no_model(state, reason),
+        Msg::Note(line) | Msg::Copied(Err(line)) => {
+            state.tell(Notice::Warning(line));
+            Vec::new()
+        }
+        Msg::Copied(Ok(weights)) => {
+            let outcomes = state.session.on_copy(weights);
+            carry_out(state, outcomes)
+        }
         Msg::Terminate(signal) => vec![Effect::Quit(128 + signal as u8)],
         Msg::Suspend => vec![Effect::Stop],
         Msg::Continue => vec![Effect::Retake],

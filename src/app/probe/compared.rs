@@ -18,6 +18,8 @@ pub(super) const MOST_TOKENS: usize = 2048;
 pub(super) struct Baseline {
     file: String,
     runs: Vec<RunOutcome>,
+    /// The weights each was computed with.
+    weights: Vec<String>,
     tolerance: f64,
 }
 
@@ -27,8 +29,11 @@ impl Baseline {
     /// # Errors
     /// A file that can't be read, or that has no item of these suites.
     pub(super) fn read(path: &Path, tolerance: f64, suites: &[Suite]) -> Result<Baseline, InputError> {
-        let mut runs: Vec<RunOutcome> = Vec::new();
+        let (mut runs, mut weights): (Vec<RunOutcome>, Vec<String>) = Default::default();
         for results in results::read(path)? {
+            if runs.iter().all(|run| run.model != results.origin.model) {
+                weights.push(results.origin.provenance.weights.clone());
+            }
             add(&mut runs, results);
         }
         let file = path.display().to_string();
@@ -36,17 +41,30 @@ impl Baseline {
             let reason = "no item of these suites is in these results, with the prompt it has now";
             return Err(InputError::new(file, reason.to_string()));
         }
-        Ok(Baseline { file, runs, tolerance })
+        Ok(Baseline { file, runs, weights, tolerance })
     }
 
     /// Compares a run with the same model's earlier one, or with the first where that model was not in
-    /// it; `None` where they have nothing in common.
-    pub(super) fn compare(&self, now: &RunOutcome) -> Option<Comparison> {
-        let same = self.runs.iter().find(|run| run.model == now.model);
-        let before = same.or(self.runs.first())?;
+    /// it; `None` where they have nothing in common. Other weights are named.
+    pub(super) fn compare(&self, now: &RunOutcome, weights: &str) -> Option<Comparison> {
+        let same = self.runs.iter().position(|run| run.model == now.model).unwrap_or_default();
+        let (before, earlier) = self.runs.get(same).zip(self.weights.get(same))?;
         let mut comparison = Comparison::with_baseline(before, now, self.tolerance);
         comparison.first = format!("{} in {}", before.model, self.file);
+        if earlier != weights {
+            comparison.first.push_str(&format!(" (weights {earlier})"));
+        }
         Some(comparison).filter(|comparison| comparison.items() > 0)
+    }
+
+    /// What to say where the figures are of other weights than the earlier ones.
+    pub(super) fn other_weights(&self, now: &RunOutcome, weights: &str) -> Option<String> {
+        let same = self.runs.iter().position(|run| run.model == now.model)?;
+        let earlier = self.weights.get(same).filter(|earlier| *earlier != weights)?;
+        Some(format!(
+            "{}: {} was computed with weights {earlier} there and with {weights} now: differences may come from that; --weights {earlier} compares like with like",
+            self.file, now.model
+        ))
     }
 
     /// What to say where no run has anything in common with it.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Library;
 use crate::model::gguf::tests::fixture::tiny_llama;
 use crate::model::progress::Silent;
 use crate::paths::Paths;
@@ -24,9 +25,13 @@ impl Home {
         home
     }
 
+    fn copies(&self) -> Copies<'_> {
+        Copies::of(&Paths::under(self.folder.path()), &self.library)
+    }
+
     fn run(&self, command: ModelsCommand) -> Result<String, ModelError> {
         let mut out = Vec::new();
-        run(&command, &self.library, &mut out, &Silent)?;
+        run(&command, &self.copies(), &mut out, &Silent)?;
         Ok(String::from_utf8(out).unwrap())
     }
 }
@@ -89,6 +94,6 @@ fn a_closed_pipe_is_recognised() {
         }
     }
     let home = Home::new();
-    let outcome = run(&ModelsCommand::List { json: false }, &home.library, &mut Closed, &Silent);
+    let outcome = run(&ModelsCommand::List { json: false }, &home.copies(), &mut Closed, &Silent);
     assert!(outcome.unwrap_err().is_closed_pipe());
 }

@@ -136,6 +136,14 @@ impl Value {
         }
     }
 
+    /// A text, a number or a boolean as people write it; an array is its type.
+    pub fn written(&self) -> String {
+        match self {
+            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
     /// An array.
     pub fn list(&self) -> Option<&List> {
         match self {

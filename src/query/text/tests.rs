@@ -40,6 +40,7 @@ fn fixed(pieces: &[&[u8]], ids: &[u32], add_bos: bool) -> ModelInfo {
         chat_template: None,
         vocab: Arc::new(Vocab::new(entries, special)),
         tokenizer: Arc::new(Fixed(ids.to_vec())),
+        about: Arc::default(),
     }
 }
 

@@ -73,7 +73,12 @@ pub fn of_model(runs: Vec<Results>, now: &Origin, path: &Path) -> Result<Vec<Ite
         ]
         .map(|(name, old, new)| (name, old.clone(), new.clone()));
         if let Some((name, old, new)) = pairs.into_iter().find(|(_, old, new)| old != new) {
-            let reason = format!("these results are of another run: {name} was {old} and is {new}");
+            let remedy = if name == "weights" {
+                format!("; --weights {old} goes on with them")
+            } else {
+                String::new()
+            };
+            let reason = format!("these results are of another run: {name} was {old} and is {new}{remedy}");
             return Err(InputError::new(path.display(), reason));
         }
         items.extend(run.items);

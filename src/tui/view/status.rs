@@ -74,6 +74,7 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     let item = |importance, gap, text: String| Item::new(importance, gap, text, Style::new());
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
     let mut items = vec![item(0, " · ", name)];
+    items.extend(session.model().map(|model| item(4, " · ", model.about.weights.brief())));
     if let Some(job) = session.job().filter(|job| job.prefill.0 < job.prefill.1) {
         items.push(item(1, " · ", format!("prompt {}/{}", job.prefill.0, job.prefill.1)));
     }

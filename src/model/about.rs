@@ -1,0 +1,18 @@
+//! What is known of a model before it is loaded and has to be known while it runs.
+
+use super::choice::InForce;
+use super::spec::Alias;
+
+/// What goes with a model from its file to whoever runs it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// Quantization of the file that was named; a copy of it has another. `None` asks the loaded file.
+    pub quantization: Option<String>,
+    /// The weights that are computed with, and why.
+    pub weights: InForce,
+    /// The sampling that the file recommends: what follows `general.sampling.` in its keys, and the values
+    /// as text. Nothing has been checked.
+    pub sampling: Vec<(String, String)>,
+    /// The file's entry in the catalogue.
+    pub entry: Option<&'static Alias>,
+}
