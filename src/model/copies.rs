@@ -155,7 +155,7 @@ impl<'a> Copies<'a> {
             Ok(path) => Ok(Some(path)),
             Err(ModelError::Interrupted) => Err(ModelError::Interrupted),
             Err(error) => {
-                progress.note(&Copies::without(&file.name, weights, &error));
+                progress.warn(&Copies::without(&file.name, weights, &error));
                 Ok(None)
             }
         }

@@ -46,6 +46,11 @@ pub trait Progress: Sync {
 
     /// One line that people should see (a licence, a source that failed).
     fn note(&self, _line: &str) {}
+
+    /// One line about something that is not as people would expect.
+    fn warn(&self, line: &str) {
+        self.note(line);
+    }
 }
 
 /// Nobody watches.

@@ -25,18 +25,11 @@ impl Session {
         if !self.has_better_copy() {
             return Vec::new();
         }
-        let ready = format!("the {} copy of {} is ready", copy.name(), model.name);
-        let say = |text: String| Outcome::Say(Notice::Info(text));
+        let ready = format!("the {} copy of {} is ready: /model takes it", copy.name(), model.name);
         if self.asked || self.is_busy() {
-            return vec![say(format!("{ready}: /model takes it"))];
+            return vec![Outcome::Say(Notice::Info(ready))];
         }
-        match self.execute(Command::Model(None)) {
-            Ok(mut outcomes) => {
-                outcomes.push(say(format!("{ready}, and taken")));
-                outcomes
-            }
-            Err(_) => vec![say(format!("{ready}: /model takes it"))],
-        }
+        self.execute(Command::Model(None)).unwrap_or_default()
     }
 }
 
@@ -45,3 +38,6 @@ pub(super) fn describe(model: &ModelInfo) -> String {
     let weights = model.about.weights.shown();
     format!("{} ({}, weights {weights}, {})", model.name, model.quantization, model.path.display())
 }
+
+#[cfg(test)]
+mod tests;

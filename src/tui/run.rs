@@ -412,7 +412,7 @@ impl Progress for Reporter {
         self.cancel.is_cancelled()
     }
 
-    fn note(&self, line: &str) {
+    fn warn(&self, line: &str) {
         let _ = self.sender.send(Msg::Note(line.to_string()));
     }
 }

@@ -28,9 +28,11 @@ pub enum Loading {
     Failed(String),
 }
 
-/// Questions to begin with.
+/// Questions to begin with: chosen because the default model, as the catalogue has it computed and sampled,
+/// answers them well greedily and with each of five seeds. (The capital of France it knows greedily, and
+/// with three of five: `L'Étoile` is nearly as probable as `The capital`.)
 pub const EXAMPLES: [&str; 3] =
-    ["What is the capital of France?", "Why is the sky blue?", "Write a short poem about the sea."];
+    ["What is the capital of Japan?", "What is photosynthesis?", "Name three primary colors."];
 
 /// The whole state.
 pub struct State {

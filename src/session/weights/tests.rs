@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::Event;
+use crate::engine::scripted::Scripted;
+use crate::model::{About, InForce};
+use crate::sampling::Sampling;
+use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
+
+const MAKING: InForce = InForce { weights: Weights::AsIs, reason: Reason::Making(Weights::F16) };
+
+fn ready(weights: InForce) -> Event {
+    let Event::Ready(info) = Scripted::new([]).ready() else { panic!("it is ready") };
+    let mut info = Arc::into_inner(info).unwrap();
+    info.about = Arc::new(About { weights, ..About::default() });
+    Event::Ready(Arc::new(info))
+}
+
+fn session() -> Session {
+    let (file, flags, sampling) = (ConfigFile::default(), Flags::default(), SamplingFlags::default());
+    Session::new(Settings::from_layers(Sampling::chat(), &file, &flags, &sampling).unwrap())
+}
+
+fn loads(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(|outcome| matches!(outcome, Outcome::Load(name) if name == "smollm2-135m"))
+}
+
+fn said(outcomes: &[Outcome]) -> String {
+    let texts = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Say(notice) => Some(notice.text()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_conversation_keeps_its_weights_until_model_takes_the_copy() {
+    let mut session = session();
+    session.on_event(ready(MAKING));
+    session.say("Hi").unwrap();
+    session.cancel();
+    session.job = None;
+    let outcomes = session.on_copy(Weights::F16);
+    assert!(!loads(&outcomes));
+    assert_eq!(said(&outcomes), "the f16 copy of scripted is ready: /model takes it");
+    assert!(loads(&session.execute(Command::Model(None)).unwrap()));
+    // Taken: from now on it tells of the model again.
+    session.on_event(ready(InForce { weights: Weights::F16, reason: Reason::Catalogue }));
+    let told = session.execute(Command::Model(None)).unwrap();
+    assert!(!loads(&told) && said(&told).contains("weights f16 (catalogue)"), "{told:?}");
+}
+
+#[test]
+fn where_nothing_was_asked_the_copy_is_taken_at_once() {
+    let mut session = session();
+    session.on_event(ready(MAKING));
+    let outcomes = session.on_copy(Weights::F16);
+    assert!(loads(&outcomes) && said(&outcomes).is_empty());
+}
+
+#[test]
+fn a_copy_that_is_ready_before_the_model_is_taken_when_the_model_is() {
+    let mut session = session();
+    assert!(session.on_copy(Weights::F16).is_empty());
+    assert!(loads(&session.on_event(ready(MAKING))));
+}
+
+#[test]
+fn a_copy_of_another_model_is_nothing_to_this_one() {
+    let mut session = session();
+    session.on_event(ready(InForce::default()));
+    assert!(session.on_copy(Weights::F16).is_empty());
+    assert!(!loads(&session.execute(Command::Model(None)).unwrap()));
+}
