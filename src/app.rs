@@ -179,7 +179,7 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
         }
     }
     if !session.settings().quiet {
-        eprintln!("sampling {}", session.settings().sampling_told());
+        say::plain(&format!("sampling {}", session.settings().sampling_told()));
     }
     let pipe = Pipe {
         client: &mut running.client,

@@ -73,7 +73,7 @@ impl<'a> Repl<'a> {
             say(outcome);
         }
         if !session.settings().quiet {
-            eprintln!("sampling of the chat {}", session.settings().sampling_told());
+            say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
         Repl { client, session, load, interrupted, history, color }
     }

@@ -1,16 +1,12 @@
 //! What the catalogue says of its models: the weights they are computed with, and how they are sampled.
 
 #[path = "support/gguf.rs"]
-#[allow(dead_code, reason = "each test binary uses a part")]
 mod gguf;
-#[path = "support/pty.rs"]
-mod pty;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pty::Shell;
 use serde_json::Value;
 use tokenscope::model::{Library, Silent, Spec};
 
@@ -99,8 +95,8 @@ fn a_chat_is_sampled_as_the_authors_recommend() {
 
 #[test]
 fn a_pull_makes_the_copy_once_and_everything_says_so() {
-    let home = home();
-    let home = Some(home.path());
+    let folder = home();
+    let home = Some(folder.path());
     let list =
         || -> Value { serde_json::from_str(&stdout(&run(home, &["models", "list", "--json"], ""))).unwrap() };
     assert!(list()["models"][0]["copy"].is_null());
@@ -118,10 +114,10 @@ fn a_pull_makes_the_copy_once_and_everything_says_so() {
     assert_eq!(weights(home, &[]), pair("f16", "catalogue"));
     assert_eq!(weights(home, &["--weights", "as-is"]), pair("as-is", "asked for"));
     // The checksum decides, not the name or the place.
-    let elsewhere = home.unwrap().join("other.gguf");
+    let elsewhere = folder.path().join("other.gguf");
     std::os::unix::fs::symlink(model(), &elsewhere).unwrap();
     assert_eq!(weights(home, &["-m", elsewhere.to_str().unwrap()]), pair("f16", "catalogue"));
-    let namesake = home.unwrap().join("smollm2-135m.gguf");
+    let namesake = folder.path().join("smollm2-135m.gguf");
     std::fs::write(&namesake, gguf::tiny_llama(1).bytes()).unwrap();
     assert_eq!(weights(home, &["-m", namesake.to_str().unwrap()]), pair("as-is", "not in the catalogue"));
 
@@ -144,30 +140,6 @@ fn a_home_that_can_hold_no_copy_computes_the_file_as_it_is_and_says_so() {
     assert!(stdout(&pulled).lines().count() == 1 && stderr(&pulled).contains("no f16 copy of"), "{pulled:?}");
     // What a flag asks for is not replaced by something else.
     assert_eq!(run(home, &["next", "a", "--weights", "f16"], "").status.code(), Some(3));
-}
-
-#[test]
-fn a_chat_that_runs_keeps_its_weights_until_model_takes_the_copy() {
-    let home = home();
-    let mut shell = Shell::start(120, 36);
-    let folder = home.path().display();
-    shell.run(&format!("TOKENSCOPE_HOME={folder} {TOKENSCOPE} --greedy -n 8"));
-    let pty = &mut shell.pty;
-    pty.wait_for("message");
-    // Waits for the model, and is answered by the file as it is.
-    pty.type_text("Say something long.\r");
-    pty.wait_for("as-is (no f16 copy yet)");
-    pty.wait_for("the f16 copy of smollm2-135m is ready: /model takes it");
-    pty.wait_until("the reply to end", |screen| !screen.contains("^C stop"));
-    assert!(pty.line_with("ctx ").contains("as-is (no f16 copy yet)"));
-    pty.type_text("/model\r");
-    pty.wait_for("f16 (catalogue)");
-    pty.type_text("/clear\r");
-    pty.wait_for("the conversation is empty");
-    pty.type_text(&format!("{QUESTION}\r"));
-    pty.wait_for("model  The capital of France is");
-    pty.type_text("\x03\x03\x03");
-    pty.wait_for_main_screen();
 }
 
 /// A file with sampling of its own, in a home of its own.

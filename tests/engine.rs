@@ -183,7 +183,7 @@ fn tolerance(weights: Weights) -> f64 {
 
 fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<ModelInfo>) {
     let mut settings = greedy();
-    (settings.weights, settings.exact, settings.threads) = (weights, exact, threads);
+    (settings.weights, settings.exact, settings.threads) = (Some(weights), exact, threads);
     let paths = Paths::from_env().unwrap();
     let found = loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
     Client::load(found.options, |_| {}).unwrap()

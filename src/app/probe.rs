@@ -272,7 +272,7 @@ impl Session<'_> {
             for (run, options) in self.runs.iter().zip(&self.loaded) {
                 let weights = options.about.weights.weights.name();
                 if let Some(line) = baseline.other_weights(run, weights) {
-                    eprintln!("tokenscope: {}", printable(&line));
+                    say::tell(&line);
                 }
                 comparisons.extend(baseline.compare(run, weights));
             }
