@@ -5,6 +5,7 @@
 //! prints.
 
 pub mod choices;
+mod edges;
 pub mod regions;
 pub mod stats;
 pub mod words;
@@ -16,6 +17,10 @@ use crate::token::Boundary;
 
 /// Why a token that has no context has no log-probability.
 pub const NO_CONTEXT: &str = "no context";
+/// Why a part of a text is not counted whole.
+pub const LEFT_OUT: &str = "tokens without context are left out";
+/// Why the white space beside a word is not corrected for.
+pub const IN_BYTES: &str = "white space in tokens of single bytes: not corrected there (D = B = 1)";
 /// Why an impossible token has none.
 pub const IMPOSSIBLE: &str = "impossible token (ln p is −∞)";
 

@@ -165,9 +165,9 @@ pub struct RegionRecord {
     pub end: usize,
     /// First token, and one past the last, in `tokens`.
     pub tokens: [usize; 2],
-    /// Σ −ln p.
+    /// Σ −ln p of its tokens that have context.
     pub surprisal_sum: Option<f64>,
-    /// Σ of its words' corrected surprisal; absent where words mean nothing.
+    /// The same, corrected at both edges; absent where words mean nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surprisal_corrected: Option<Option<f64>>,
     /// Before its first token.

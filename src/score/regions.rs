@@ -1,10 +1,12 @@
 //! Sums over parts of a text: regions a person marked, lines, and the smallest parts of a text without
-//! white space.
+//! white space. A part's two figures cover the same tokens.
 
 use std::ops::Range;
 
-use super::words::Word;
-use super::{TextToken, runs, surprisal_sum, touched};
+use super::edges::{Edges, corrected};
+use super::words::Convention;
+use super::{TextToken, runs, touched};
+use crate::distribution::BoundaryMass;
 
 /// A part of a text and the tokens counted to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +17,9 @@ pub struct Region {
     pub span: Range<usize>,
     /// Its tokens.
     pub tokens: Range<usize>,
-    /// Σ −ln p of them, in nats; `None` where a token has no context.
+    /// Σ −ln p of those that have context, in nats; `None` where none has.
     pub surprisal_sum: Option<f64>,
-    /// Σ of its words' corrected surprisal; `None` where a word crosses its edge or has none.
+    /// The same tokens' sum, corrected at both edges; `None` where an edge is not known.
     pub surprisal_corrected: Option<f64>,
     /// Entropy before its first token, in nats.
     pub entropy: Option<f32>,
@@ -25,67 +27,100 @@ pub struct Region {
     pub note: Option<&'static str>,
 }
 
-/// The sums of consecutive parts of a text. A token counts to the part where its first character that
-/// is no white space stands (else its first byte).
-pub fn sums(text: &[u8], tokens: &[TextToken], parts: &[Range<usize>], words: &[Word]) -> Vec<Region> {
+/// The sums of consecutive parts of a text, as words are counted: a token counts to the part of its first
+/// character that is no white space, white space alone to the part of the word after it, and at the text's
+/// end to that of the last word. All sums together are the text's. `after` is the mass after the last token.
+pub fn sums(
+    text: &[u8],
+    tokens: &[TextToken],
+    parts: &[Range<usize>],
+    (after, convention): (Option<BoundaryMass>, Convention),
+) -> Vec<Region> {
     let runs = runs(text);
-    let solid = |token: &TextToken| {
-        let span = token.span.as_ref()?;
+    let place = |span: &Range<usize>| {
         let within = touched(&runs, span);
-        let first = runs.get(within.start).filter(|_| !within.is_empty());
-        Some(first.map_or(span.start, |run| run.start.max(span.start)))
+        match (runs.get(within.start), runs.last()) {
+            (Some(run), _) => run.start.max(span.start),
+            (None, Some(last)) => last.end - 1,
+            (None, None) => 0,
+        }
     };
+    let edges = Edges { runs: &runs, tokens, after, convention };
+    let mut regions = divided(tokens, parts, place);
+    for region in &mut regions {
+        let own = &tokens[region.tokens.clone()];
+        // The tokens of a text that have no context are its first ones.
+        let scored = own.iter().position(|token| token.figures.is_some()).unwrap_or(0);
+        let (start, end) = (region.tokens.start + scored, region.tokens.end);
+        let ends = (edges.at(start), edges.at(end));
+        region.surprisal_corrected = match region.surprisal_sum {
+            _ if own.is_empty() => Some(0.0),
+            Some(sum) if own[scored..].iter().all(|token| token.figures.is_some()) => corrected(sum, ends),
+            _ => None,
+        };
+        let reaches_over = own.last().and_then(|token| token.span.as_ref()).is_some_and(|span| {
+            span.end > region.span.end && !touched(&runs, &(region.span.end..span.end)).is_empty()
+        });
+        let in_bytes = [ends.0, ends.1].into_iter().flatten().any(|edge| edge.in_bytes);
+        region.note = region.note.or(match (reaches_over, in_bytes) {
+            (true, _) => Some("its last token reaches into the next"),
+            (false, true) => Some(super::IN_BYTES),
+            (false, false) => None,
+        });
+    }
+    regions
+}
+
+/// The sums of parts whose edges are edges of tokens; a token counts to the part of its first byte, so that
+/// white space is a part of its own. Nothing is corrected.
+pub fn smallest(tokens: &[TextToken], parts: &[Range<usize>]) -> Vec<Region> {
+    divided(tokens, parts, |span| span.start)
+}
+
+/// Counts each token to the part of the byte at which it is placed.
+fn divided(
+    tokens: &[TextToken],
+    parts: &[Range<usize>],
+    place: impl Fn(&Range<usize>) -> usize,
+) -> Vec<Region> {
     let mut next = tokens.iter().position(|token| token.span.is_some()).unwrap_or(tokens.len());
     parts
         .iter()
         .enumerate()
         .map(|(index, part)| {
             let first = next;
-            while tokens.get(next).is_some_and(|token| solid(token).is_none_or(|at| at < part.end)) {
+            let before_end =
+                |token: &TextToken| token.span.as_ref().is_none_or(|span| place(span) < part.end);
+            while tokens.get(next).is_some_and(before_end) {
                 next += 1;
             }
             let own = &tokens[first..next];
-            let reaches_over = own.last().is_some_and(|token| {
-                let span = token.span.clone().unwrap_or_default();
-                span.end > part.end && !touched(&runs, &(part.end..span.end)).is_empty()
-            });
+            let sum = own.iter().filter_map(|token| token.figures).map(|figures| figures.surprisal());
+            // Not `sum()`: nothing at all would be -0.
+            let sum = sum.fold(0.0, |sum, surprisal| sum + surprisal);
+            let is_scored = own.is_empty() || own.iter().any(|token| token.figures.is_some());
             Region {
                 index,
                 span: part.clone(),
                 tokens: first..next,
-                surprisal_sum: surprisal_sum(own).filter(|sum| sum.is_finite()),
-                surprisal_corrected: corrected(part, words),
+                surprisal_sum: is_scored.then_some(sum).filter(|sum| sum.is_finite()),
+                surprisal_corrected: None,
                 entropy: own.first().and_then(|token| token.figures).map(|figures| figures.entropy),
-                note: note(own, reaches_over),
+                note: note(own, sum),
             }
         })
         .collect()
 }
 
-fn note(own: &[TextToken], reaches_over: bool) -> Option<&'static str> {
-    if own.is_empty() {
-        Some("no token begins here")
-    } else if own.iter().any(|token| token.figures.is_none()) {
-        Some(super::NO_CONTEXT)
-    } else if surprisal_sum(own) == Some(f64::INFINITY) {
-        Some(super::IMPOSSIBLE)
-    } else if reaches_over {
-        Some("its last token reaches into the next")
-    } else {
-        None
+fn note(own: &[TextToken], sum: f64) -> Option<&'static str> {
+    let missing = own.iter().filter(|token| token.figures.is_none()).count();
+    match missing {
+        _ if own.is_empty() => Some("no token begins here"),
+        _ if missing == own.len() => Some(super::NO_CONTEXT),
+        _ if sum.is_infinite() => Some(super::IMPOSSIBLE),
+        0 => None,
+        _ => Some(super::LEFT_OUT),
     }
-}
-
-fn corrected(part: &Range<usize>, words: &[Word]) -> Option<f64> {
-    let first = words.partition_point(|word| word.span.end <= part.start);
-    let touching = words[first..].iter().take_while(|word| word.span.start < part.end);
-    touching
-        .map(|word| {
-            let inside = word.span.start >= part.start && word.span.end <= part.end;
-            word.surprisal_corrected.filter(|_| inside)
-        })
-        // Not `sum()`: nothing at all would be -0.
-        .try_fold(0.0, |sum, value| Some(sum + value?))
 }
 
 /// The lines of a text, each with its line break.

@@ -8,14 +8,16 @@
 //!
 //! A word is a maximal run of characters that are no white space; the white space before it belongs
 //! to it. Texts without white space have no word boundaries to correct for.
+//! Where white space is spelled in tokens of single bytes, none of the masses knows it: nothing is moved
+//! there, and the word says so.
 
 use std::ops::Range;
 
 use clap::ValueEnum;
 
+use super::edges::{Edges, corrected};
 use super::{TextToken, runs, surprisal_sum, touched};
 use crate::distribution::BoundaryMass;
-use crate::token::Boundary;
 
 /// Which tokens may follow a finished word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -41,7 +43,7 @@ impl Convention {
     }
 
     /// B: the mass of what may follow a finished word.
-    fn mass(self, mass: BoundaryMass) -> f64 {
+    pub(super) fn mass(self, mass: BoundaryMass) -> f64 {
         match self {
             Convention::Whitespace => mass.space + mass.other_space + mass.end,
             Convention::Pm2024 => mass.space + mass.end,
@@ -51,7 +53,7 @@ impl Convention {
 
     /// D of a text's first word where no white space precedes it: such a word could not have begun
     /// with any.
-    fn first(self, mass: BoundaryMass) -> f64 {
+    pub(super) fn first(self, mass: BoundaryMass) -> f64 {
         match self {
             Convention::Whitespace => 1.0 - mass.space - mass.other_space,
             Convention::Pm2024 => 1.0 - mass.space,
@@ -75,6 +77,8 @@ pub struct Word {
     pub entropy: Option<f32>,
     /// Words that share its tokens; 1 unless a token holds parts of several.
     pub merged: usize,
+    /// Whether white space beside it stands in tokens of single bytes, at which nothing is corrected.
+    pub in_bytes: bool,
 }
 
 impl Word {
@@ -88,6 +92,8 @@ impl Word {
             Some(super::IMPOSSIBLE.to_string())
         } else if self.surprisal_corrected.is_none() {
             Some("no figures after the word".to_string())
+        } else if self.in_bytes {
+            Some(super::IN_BYTES.to_string())
         } else {
             None
         }
@@ -104,30 +110,23 @@ pub fn words(
 ) -> Vec<Word> {
     let runs = runs(text);
     let units = units(&runs, tokens);
-    let edges = Edges { tokens, after, convention };
+    let edges = Edges { runs: &runs, tokens, after, convention };
     units
         .iter()
-        .enumerate()
-        .map(|(i, unit)| {
+        .map(|unit| {
             let own = &tokens[unit.tokens.clone()];
             let sum = surprisal_sum(own);
-            let before = match i.checked_sub(1) {
-                None => edges.first(unit.tokens.start, runs[unit.runs.start].start),
-                Some(previous) => edges.between(runs[units[previous].runs.end - 1].end, unit.tokens.start),
-            };
+            let ends = (edges.at(unit.tokens.start), edges.at(unit.tokens.end));
             let end = runs[unit.runs.end - 1].end;
-            let corrected = sum.zip(before).zip(edges.between(end, unit.tokens.end)).map(|((sum, d), b)| {
-                let value = sum + d.ln() - b.ln();
-                // Masses are added up in another order than the token's own logit.
-                if (-1e-5..0.0).contains(&value) { 0.0 } else { value }
-            });
+            let corrected = sum.and_then(|sum| corrected(sum, ends));
             Word {
                 span: runs[unit.runs.start].start..end,
                 tokens: unit.tokens.clone(),
                 surprisal_sum: sum,
-                surprisal_corrected: corrected.filter(|value| value.is_finite()),
+                surprisal_corrected: corrected,
                 entropy: own.first().and_then(|token| token.figures).map(|figures| figures.entropy),
                 merged: unit.runs.len(),
+                in_bytes: [ends.0, ends.1].into_iter().flatten().any(|edge| edge.in_bytes),
             }
         })
         .collect()
@@ -160,47 +159,6 @@ fn units(runs: &[Range<usize>], tokens: &[TextToken]) -> Vec<Unit> {
         next = i + 1;
     }
     units
-}
-
-/// The mass at the edges of words.
-struct Edges<'a> {
-    tokens: &'a [TextToken],
-    after: Option<BoundaryMass>,
-    convention: Convention,
-}
-
-impl Edges<'_> {
-    /// D of the first word, whose first token is `token` and whose first character is at byte `start`.
-    fn first(&self, token: usize, start: usize) -> Option<f64> {
-        let first = self.tokens.get(token)?;
-        let mass = first.figures?.boundary?;
-        let white_space_before = first.span.as_ref().is_some_and(|span| span.start < start);
-        match first.begins {
-            Boundary::Space | Boundary::OtherSpace => Some(self.convention.mass(mass)),
-            // White space that begins inside a token.
-            _ if white_space_before => Some(1.0),
-            _ => Some(self.convention.first(mass)),
-        }
-    }
-
-    /// The mass where a word ended at byte `end` and `next` is the first token that is none of its:
-    /// its B, and the D of the word that follows.
-    fn between(&self, end: usize, next: usize) -> Option<f64> {
-        let last = self.tokens.get(next.wrapping_sub(1))?;
-        // The word's end lies inside its last token, which has paid for it.
-        if last.span.as_ref().is_some_and(|span| span.end > end) {
-            return Some(1.0);
-        }
-        let mass = match self.tokens.get(next) {
-            None => self.after?,
-            Some(token) => match token.begins {
-                Boundary::Space | Boundary::OtherSpace => token.figures?.boundary?,
-                // A token that holds only part of a white-space character is in none of the classes.
-                _ => return Some(1.0),
-            },
-        };
-        Some(self.convention.mass(mass))
-    }
 }
 
 #[cfg(test)]

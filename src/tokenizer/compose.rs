@@ -73,6 +73,46 @@ pub(super) fn texts(tokens: &List) -> impl Iterator<Item = Result<String, Unbuil
     })
 }
 
+/// Which special tokens take the white space beside them. A GGUF file does not say; llama.cpp goes by
+/// names, and so must whoever wants its tokens.
+#[derive(Clone, Copy)]
+enum Strips {
+    None,
+    /// A mask takes the white space before it.
+    Mask(&'static str),
+    /// All but these take the white space after them.
+    AllBut([&'static str; 3]),
+}
+
+impl Strips {
+    fn of(gguf: &Gguf) -> Strips {
+        let text = |key: &str| gguf.text(key).unwrap_or_default();
+        let name = text("general.name").to_ascii_lowercase();
+        let (pre, architecture) = (text("tokenizer.ggml.pre"), gguf.architecture().unwrap_or_default());
+        let any = |text: &str, parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        if any(pre, &["jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert"])
+            || any(architecture, &["nomic-bert-moe", "jina-bert-v3"])
+        {
+            Strips::Mask("<mask>")
+        } else if any(&name, &["phi-3", "phi3"]) {
+            Strips::AllBut(["<unk>", "<s>", "<|endoftext|>"])
+        } else if any(&name, &["modern-bert"]) {
+            Strips::Mask("[MASK]")
+        } else {
+            Strips::None
+        }
+    }
+
+    /// Before and after.
+    fn around(self, token: &str) -> (bool, bool) {
+        match self {
+            Strips::None => (false, false),
+            Strips::Mask(mask) => (token == mask, false),
+            Strips::AllBut(plain) => (false, !plain.contains(&token)),
+        }
+    }
+}
+
 /// A vocabulary in the crate's terms.
 struct Parts {
     texts: Vec<String>,
@@ -95,8 +135,8 @@ impl Parts {
         self.texts.iter().zip(self.types.iter().copied())
     }
 
-    /// Tokens that are found before anything else.
-    fn added(&self) -> Vec<AddedToken> {
+    /// Tokens that are found before anything else, with the white space that some take with them.
+    fn added(&self, strips: Strips) -> Vec<AddedToken> {
         self.typed()
             .filter_map(|(text, kind)| {
                 let special = match kind {
@@ -104,7 +144,8 @@ impl Parts {
                     types::USER_DEFINED => false,
                     _ => return None,
                 };
-                Some(AddedToken::from(text.clone(), special).normalized(false))
+                let (left, right) = strips.around(text);
+                Some(AddedToken::from(text.clone(), special).normalized(false).lstrip(left).rstrip(right))
             })
             .collect()
     }
@@ -129,7 +170,7 @@ pub(super) fn compose(gguf: &Gguf, vocabulary: &Vocabulary) -> Result<Tokenizer,
         Kind::WordPiece => word_piece(gguf, &parts)?,
         _ => byte_pair(vocabulary, &parts)?,
     };
-    tokenizer.add_tokens(parts.added()).map_err(Unbuildable::refused)?;
+    tokenizer.add_tokens(parts.added(Strips::of(gguf))).map_err(Unbuildable::refused)?;
     Ok(tokenizer)
 }
 

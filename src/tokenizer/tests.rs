@@ -56,6 +56,19 @@ fn a_byte_level_vocabulary_is_cut_merged_and_asked_for_specials() {
 }
 
 #[test]
+fn specials_take_white_space_where_llama_cpp_lets_them() {
+    let mut file = tiny_llama(1);
+    let the = 259 + 7;
+    let encode = |file: &Fixture| second(file).encode("<|im_end|>  \n the", true).unwrap();
+    assert!(encode(&file).len() > 3);
+    file.set("general.name", text("Phi-3 mini"));
+    // What is left is "the" without its space.
+    let bare = second(&file).encode("the", true).unwrap();
+    assert_eq!(encode(&file), [ids(&[2]), bare].concat());
+    assert!(!encode(&file).contains(&TokenId(the)));
+}
+
+#[test]
 fn scores_make_the_merges_of_sentence_piece_and_bytes_what_is_unknown() {
     let mut file = tiny_gemma3(1);
     // "h" must be a piece for "he" to be made.

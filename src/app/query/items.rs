@@ -19,7 +19,7 @@ use crate::query::text::{Encoder, Piece};
 use crate::report::score::{RegionRecord, WordRecord};
 use crate::report::score_table::Look;
 use crate::score::TextToken;
-use crate::score::regions::{characters, lines, split_marked, sums};
+use crate::score::regions::{Region, characters, lines, smallest, split_marked, sums};
 use crate::score::words::words;
 use write::{Found, Writer};
 
@@ -169,16 +169,17 @@ impl Run<'_> {
 
     fn found(&self, text: &Text, tokens: &[TextToken], after: Option<BoundaryMass>) -> Found {
         let bytes = &text.bytes;
-        let all = words(bytes, tokens, after, self.args.boundary);
-        let regions = |parts: &[Range<usize>], corrected: bool| {
-            let sums = sums(bytes, tokens, parts, &all);
-            Found::Regions(sums.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect())
+        let records = |found: &[Region], corrected: bool| {
+            Found::Regions(found.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect())
         };
+        let regions =
+            |parts: &[Range<usize>]| records(&sums(bytes, tokens, parts, (after, self.args.boundary)), true);
         match self.by() {
-            _ if !text.parts.is_empty() => regions(&text.parts, true),
-            By::Char => regions(&characters(bytes, tokens), false),
-            By::Line => regions(&lines(bytes), true),
+            _ if !text.parts.is_empty() => regions(&text.parts),
+            By::Char => records(&smallest(tokens, &characters(bytes, tokens)), false),
+            By::Line => regions(&lines(bytes)),
             By::Token | By::Word => {
+                let all = words(bytes, tokens, after, self.args.boundary);
                 let records = all.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, bytes));
                 Found::Words(records.collect())
             }

@@ -15,7 +15,7 @@ use crate::report::record::Origin;
 use crate::report::score::{Head, RegionRecord, TokenRecord, Totals, WindowRecord, WordRecord};
 use crate::report::score_csv::Csv;
 use crate::report::score_table::{Look, level};
-use crate::score::regions::{Region, characters, lines, sums};
+use crate::score::regions::{Region, characters, lines, smallest, sums};
 use crate::score::stats::Stats;
 use crate::score::words::{Word, words};
 use crate::score::{Figures, NO_CONTEXT, Score, TextToken};
@@ -206,9 +206,11 @@ impl<'a, W: Write> Sheet<'a, W> {
             true => words(text, tokens, self.after, asked.args.boundary),
             false => Vec::new(),
         };
-        let regions = |parts: &[Range<usize>], corrected: bool| {
-            let sums = sums(text, tokens, parts, &found);
-            sums.iter().map(|region: &Region| RegionRecord::new(region, text, corrected)).collect::<Vec<_>>()
+        let records = |found: &[Region], corrected: bool| {
+            found.iter().map(|region| RegionRecord::new(region, text, corrected)).collect::<Vec<_>>()
+        };
+        let regions = |parts: &[Range<usize>]| {
+            records(&sums(text, tokens, parts, (self.after, asked.args.boundary)), true)
         };
         let mut extra = Extra::default();
         match asked.by() {
@@ -217,11 +219,13 @@ impl<'a, W: Write> Sheet<'a, W> {
                 let records = found.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, text));
                 extra.words = Some(records.collect());
             }
-            By::Char => extra.chars = Some(regions(&characters(text, tokens), false)),
-            By::Line => extra.lines = Some(regions(&lines(text), true)),
+            By::Char => {
+                extra.chars = Some(records(&smallest(tokens, &characters(text, tokens)), false));
+            }
+            By::Line => extra.lines = Some(regions(&lines(text))),
         }
         if !asked.parts.is_empty() {
-            extra.regions = Some(regions(&asked.parts, true));
+            extra.regions = Some(regions(&asked.parts));
         }
         if asked.wants_words() {
             extra.boundary = Some(asked.args.boundary.name());

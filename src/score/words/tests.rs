@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::score::Figures;
+use crate::token::Boundary;
 
 /// A text, how it is cut into tokens, and what a model said of each.
 #[derive(Clone, Debug)]

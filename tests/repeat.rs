@@ -1,0 +1,143 @@
+//! The same command twice, in two processes: its output is the same to the byte.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const SUITE: &str = r#"
+[suite]
+name = "repeat"
+
+[[probe]]
+id      = "{{ land }}"
+params  = { land = ["France", "Italy", "Japan"] }
+prompt  = "The capital of {{ land }} is"
+choices = [" Paris", " Rome", " Tokyo"]
+answer  = "{{ {'France': 0, 'Italy': 1, 'Japan': 2}[land] }}"
+expect  = ["best() == answer", "margin() > 0"]
+tokens  = [" Paris", " the"]
+
+[[probe]]
+id     = "versus"
+prompt = "One, two, three,"
+versus = "Four, three, two,"
+target = " four"
+
+[[probe]]
+id      = "samples"
+prompt  = "Once upon a"
+samples = { n = 4, temperatures = [0.7, 1.0], max_tokens = 4 }
+pattern = "(time)"
+expect  = ["prevalence() >= 0"]
+"#;
+
+/// Sums over five regions of two conditions: in another order they would differ in their last digits.
+const SYNTAXGYM: &str = r#"{"meta": {"name": "sums", "metric": "sum"}, "predictions": [
+ {"type": "formula", "formula": "(*;%sg%) = (1;%sg%) + (2;%sg%) + (3;%sg%) + (4;%sg%) + (5;%sg%)"},
+ {"type": "formula", "formula": "(1;%sg%) = (1;%pl%) & (3;%sg%) < (3;%pl%)"},
+ {"type": "formula", "formula": "(*;%sg%) < (*;%pl%)"}],
+ "items": [{"item_number": 1, "conditions": [
+ {"condition_name": "sg", "regions": [{"region_number": 1, "content": "The teacher"},
+  {"region_number": 2, "content": "by the windows"}, {"region_number": 3, "content": "reads"},
+  {"region_number": 4, "content": "a book"}, {"region_number": 5, "content": "."}]},
+ {"condition_name": "pl", "regions": [{"region_number": 1, "content": "The teacher"},
+  {"region_number": 2, "content": "by the windows"}, {"region_number": 3, "content": "read"},
+  {"region_number": 4, "content": "a book"}, {"region_number": 5, "content": "."}]}]}]}"#;
+
+const TASK: &str = r#"
+task: repeat_task
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: [" yes", " no"]
+doc_to_target: answer
+metric_list:
+  - metric: acc
+  - metric: acc_norm
+  - metric: f1
+  - metric: mcc
+"#;
+
+fn output(folder: &Path, args: &[&str]) -> Vec<u8> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
+    {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+fn assert_repeats(folder: &Path, args: &[&str]) -> Vec<u8> {
+    let (first, second) = (output(folder, args), output(folder, args));
+    assert!(!first.is_empty(), "{args:?}");
+    assert_eq!(String::from_utf8_lossy(&first), String::from_utf8_lossy(&second), "{args:?}");
+    first
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..12)
+        .map(|i| format!("{{\"question\": \"Is {i} more than 5?\", \"answer\": {}}}\n", usize::from(i <= 5)))
+        .collect();
+    for (name, text) in
+        [("repeat.toml", SUITE), ("sums.json", SYNTAXGYM), ("task.yaml", TASK), ("rows.jsonl", rows.as_str())]
+    {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn every_report_repeats() {
+    let folder = folder();
+    for report in ["table", "jsonl", "csv", "markdown", "junit", "html"] {
+        for files in [&["repeat.toml", "sums.json"][..], &["task.yaml", "--data", "rows.jsonl"]] {
+            let args = [&["probe", "--seed", "7", "--report", report][..], files].concat();
+            assert_repeats(folder.path(), &args);
+        }
+    }
+    // Comparing with an earlier run.
+    let before = output(folder.path(), &["probe", "repeat.toml", "--seed", "7", "--json"]);
+    std::fs::write(folder.path().join("before.jsonl"), before).unwrap();
+    for report in ["table", "jsonl", "csv", "markdown", "junit", "html"] {
+        let args = ["probe", "repeat.toml", "--seed", "7", "--baseline", "before.jsonl", "--report", report];
+        assert_repeats(folder.path(), &args);
+    }
+}
+
+#[test]
+fn sums_over_a_condition_are_its_regions_sums() {
+    let folder = folder();
+    let found = assert_repeats(folder.path(), &["probe", "sums.json", "--json"]);
+    let item: serde_json::Value =
+        serde_json::from_slice(found.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    let passed = |index: usize| item["predictions"][index]["passed"].as_bool();
+    assert_eq!((passed(0), passed(1)), (Some(true), Some(true)), "{item}");
+}
+
+#[test]
+fn every_commands_json_repeats() {
+    let folder = folder();
+    for args in [
+        &["next", "The capital of France is", "--token", " Paris", "-k", "50"][..],
+        &["score", "The cat sat on the mat.\nIt slept.\n", "--by", "word", "--stats"],
+        &["score", "The cat sat on the mat.\nIt slept.\n", "--by", "line"],
+        &["score", "The capital of France is", "--choice", " Paris", "--choice", " a city"],
+        &["generate", "Once upon a time", "-n", "24", "--seed", "3", "--temp", "1.2", "--top-p", "0.9"],
+        &["tokenize", "The capital of France is"],
+        &["tokenize", "a <|im_end|> b", "--check", "--special"],
+        &["models", "list"],
+        &["models", "info"],
+    ] {
+        assert_repeats(folder.path(), &[args, &["--json"]].concat());
+    }
+    for args in [&["probe", "--schema"][..], &["completions", "bash"], &["man"]] {
+        assert_repeats(folder.path(), args);
+    }
+}
