@@ -10,6 +10,7 @@ pub mod cli;
 pub mod colouring;
 pub mod columns;
 pub mod command;
+pub mod continuation;
 pub mod distribution;
 pub mod engine;
 pub mod fatal;

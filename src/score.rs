@@ -4,7 +4,6 @@
 //! reading and people who study detection compute. Pure arithmetic: nothing here knows a model or
 //! prints.
 
-pub mod choices;
 mod edges;
 pub mod regions;
 pub mod stats;

@@ -107,7 +107,7 @@ fn a_suite_that_holds() {
         (choice["text"].as_str(), &france["answer"], &france["best"]["acc"]),
         (Some(" Paris"), &0.into(), &0.into())
     );
-    assert!((choice["logprob_per_char"].as_f64().unwrap() - sums[0] / 6.0).abs() < 1e-9);
+    assert!((choice["logprob_per_char"].as_f64().unwrap() - sums[0] / 5.0).abs() < 1e-9);
     assert!(choice["pmi"].as_f64().unwrap() > 0.0);
     // A named text is the same text as a choice.
     assert!((france["tokens"][0]["logprob"].as_f64().unwrap() - sums[0]).abs() < 1e-9);

@@ -25,7 +25,7 @@ target = " four"
 [[probe]]
 id      = "samples"
 prompt  = "Once upon a"
-samples = { n = 4, temperatures = [0.7, 1.0], max_tokens = 4 }
+sample  = { n = 4, temperatures = [0.7, 1.0], max_tokens = 4 }
 pattern = "(time)"
 expect  = ["prevalence() >= 0"]
 "#;
@@ -33,7 +33,7 @@ expect  = ["prevalence() >= 0"]
 /// Sums over five regions of two conditions: in another order they would differ in their last digits.
 const SYNTAXGYM: &str = r#"{"meta": {"name": "sums", "metric": "sum"}, "predictions": [
  {"type": "formula", "formula": "(*;%sg%) = (1;%sg%) + (2;%sg%) + (3;%sg%) + (4;%sg%) + (5;%sg%)"},
- {"type": "formula", "formula": "(1;%sg%) = (1;%pl%) & (3;%sg%) < (3;%pl%)"},
+ {"type": "formula", "formula": "(1;%sg%) = (1;%pl%) & (3;%sg%) > (3;%pl%)"},
  {"type": "formula", "formula": "(*;%sg%) < (*;%pl%)"}],
  "items": [{"item_number": 1, "conditions": [
  {"condition_name": "sg", "regions": [{"region_number": 1, "content": "The teacher"},
@@ -45,6 +45,7 @@ const SYNTAXGYM: &str = r#"{"meta": {"name": "sums", "metric": "sum"}, "predicti
 
 const TASK: &str = r#"
 task: repeat_task
+test_split: test
 output_type: multiple_choice
 doc_to_text: "{{question}}"
 doc_to_choice: [" yes", " no"]

@@ -26,6 +26,7 @@ use crate::query::next::NextError;
 use crate::query::text::{Encoder, TextError};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
+use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
@@ -104,6 +105,9 @@ struct Desk<'a> {
     interrupted: Arc<AtomicBool>,
     /// Whether what was compared differs.
     differs: bool,
+    /// Whether the seed says anything: where nothing is drawn, one that nobody gave would only make the same
+    /// answer look like another.
+    tells_seed: bool,
     out: BufWriter<io::Stdout>,
 }
 
@@ -125,7 +129,8 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         Err(error) => return Some(Err(error.into())),
     };
     let out = BufWriter::new(io::stdout());
-    let mut desk = Desk { settings, paths, interrupted, differs: false, out };
+    let tells_seed = cli.flags.seed.is_some() || matches!(cli.command, Some(Command::Generate(_)));
+    let mut desk = Desk { settings, paths, interrupted, differs: false, tells_seed, out };
     let outcome = match &cli.command {
         Some(Command::Next(args)) => next::run(&mut desk, args),
         Some(Command::Generate(args)) => generate::run(&mut desk, args),
@@ -171,9 +176,14 @@ impl Desk<'_> {
 
     /// Loads a model and shows its header.
     fn load(&self) -> Result<Running, Stop> {
-        let running = Running::load(&self.settings, self.paths, &self.interrupted)?;
+        let mut running = Running::load(&self.settings, self.paths, &self.interrupted)?;
+        self.tell_seed(&mut running.origin);
         self.show_header(&running.origin.header());
         Ok(running)
+    }
+
+    fn tell_seed(&self, origin: &mut Origin) {
+        origin.provenance.seed = origin.provenance.seed.filter(|_| self.tells_seed);
     }
 
     fn show_header(&self, header: &str) {

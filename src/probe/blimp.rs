@@ -65,7 +65,7 @@ fn item(path: &Path, row: &Row) -> Result<Item, InputError> {
         prompts: vec![Prompt::Text(String::new())],
         choices: choices.to_vec(),
         gold: Gold::One(0),
-        first_of_ties_wins: true,
+        join: Join::Harness,
         ..Questions::default()
     };
     let asks = questions.asks();

@@ -1,46 +1,44 @@
 //! Choosing between an item's continuations, from the answers to what was asked.
 
-use super::answer::{Answers, Scored};
+use super::answer::Answers;
 use super::item::{Ask, Choice, Questions};
-pub use crate::score::choices::{Best, ChoiceRecord, Reduction};
+use crate::continuation::reduction::{self, Measured};
+pub use crate::continuation::reduction::{Best, ChoiceRecord, Reduction};
+
+/// A choice as it was measured; `None` where it was not, or has no context.
+fn measured(questions: &Questions, choice: &Choice, answers: &Answers) -> Option<Measured> {
+    let scored = answers.scored(&Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() })?;
+    let alone = answers.scored(&Ask::Alone { text: choice.continuation.clone() });
+    Some(Measured {
+        sum_logprob: scored.sum()?,
+        tokens: scored.score.tokens(),
+        alone: alone.and_then(|alone| alone.sum()),
+        is_greedy: scored.is_greedy,
+        ..Measured::of_text(choice.text.as_bytes(), questions.join)
+    })
+}
 
 /// One choice's figure by one reduction, in nats; `None` where it was not measured or has no context.
-pub fn figure(choice: &Choice, answers: &Answers, reduction: Reduction) -> Option<f64> {
-    let scored = answers.scored(&Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() })?;
-    let sum = scored.sum()?;
-    match reduction {
-        Reduction::Acc => Some(sum),
-        Reduction::AccNorm => Some(sum / choice.text.chars().count() as f64),
-        Reduction::AccBytes => Some(sum / choice.text.len() as f64),
-        Reduction::AccTokens => scored.score.mean_logprob(),
-        Reduction::AccMutualInfo => Some(sum - alone(choice, answers)?.sum()?),
-    }
+pub fn figure(
+    questions: &Questions,
+    choice: &Choice,
+    answers: &Answers,
+    reduction: Reduction,
+) -> Option<f64> {
+    measured(questions, choice, answers)?.by(reduction)
 }
 
-fn alone<'a>(choice: &Choice, answers: &'a Answers) -> Option<&'a Scored> {
-    answers.scored(&Ask::Alone { text: choice.continuation.clone() })
-}
-
-/// The best choice by one reduction. Of equally good ones the first wins or none does.
+/// The best choice by one reduction.
 pub fn best(questions: &Questions, answers: &Answers, reduction: Reduction) -> Option<usize> {
-    let figures: Option<Vec<f64>> =
-        questions.choices.iter().map(|choice| figure(choice, answers, reduction)).collect();
-    first_best(&figures?, questions.first_of_ties_wins)
-}
-
-/// The index of the largest value. A value that is no number (0 ÷ 0) is never the best.
-fn first_best(figures: &[f64], first_of_ties_wins: bool) -> Option<usize> {
-    let largest = figures.iter().copied().filter(|figure| !figure.is_nan()).max_by(f64::total_cmp)?;
-    let mut winners = figures.iter().enumerate().filter(|(_, figure)| **figure == largest);
-    let (winner, _) = winners.next()?;
-    (first_of_ties_wins || winners.next().is_none()).then_some(winner)
+    let figures = questions.choices.iter().map(|choice| figure(questions, choice, answers, reduction));
+    reduction::best(figures, questions.join)
 }
 
 /// The records of an item's choices and the best of them.
 pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, Best) {
     let records = questions.choices.iter().map(|choice| {
-        let of = |reduction| figure(choice, answers, reduction).filter(|figure| figure.is_finite());
-        let ask = Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() };
+        let measured = measured(questions, choice, answers);
+        let of = |reduction| measured.as_ref()?.by(reduction).filter(|figure| figure.is_finite());
         ChoiceRecord {
             text: choice.text.clone(),
             sum_logprob: of(Reduction::Acc),
@@ -48,7 +46,7 @@ pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, 
             logprob_per_byte: of(Reduction::AccBytes),
             logprob_per_token: of(Reduction::AccTokens),
             pmi: of(Reduction::AccMutualInfo),
-            is_greedy: answers.scored(&ask).is_some_and(|scored| scored.is_greedy),
+            is_greedy: measured.as_ref().is_some_and(|measured| measured.is_greedy),
         }
     });
     let best = Best::each(|reduction| best(questions, answers, reduction));
@@ -58,7 +56,8 @@ pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::answer::Found;
+    use crate::continuation::Join;
+    use crate::probe::answer::{Found, Scored};
     use crate::score::Score;
 
     fn scored(logprobs: &[f32]) -> Scored {
@@ -97,7 +96,7 @@ mod tests {
     fn of_equals_the_first_wins_only_where_the_harness_says_so() {
         let (mut questions, answers) = item(&[("a", &[-1.0], -1.0), ("b", &[-1.0], -1.0)]);
         assert_eq!(best(&questions, &answers, Reduction::Acc), None);
-        questions.first_of_ties_wins = true;
+        questions.join = Join::Harness;
         assert_eq!(best(&questions, &answers, Reduction::Acc), Some(0));
     }
 

@@ -13,6 +13,7 @@ use indexmap::IndexSet;
 use super::expect::{Expectation, Limit};
 use super::metrics::Metric;
 use crate::chat::Message;
+pub use crate::continuation::Join;
 use crate::settings::Bos;
 
 /// A suite that is ready to run.
@@ -51,19 +52,6 @@ pub struct Rules {
     pub bos: Option<Bos>,
     /// How a continuation joins its context.
     pub join: Join,
-}
-
-/// How a continuation joins its context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Join {
-    /// Tokenized together. What belongs to the continuation begins where the tokens differ from those
-    /// of the context alone. A text without context has no figure for its first token.
-    #[default]
-    Joint,
-    /// As the evaluation harness: white space at the context's end belongs to the continuation, the
-    /// boundary lies after as many tokens as the context has alone, special tokens are recognised, and
-    /// an empty context is BOS (or EOS, where there is none).
-    Harness,
 }
 
 /// One thing to measure.
@@ -196,8 +184,8 @@ pub struct Questions {
     pub choices: Vec<Choice>,
     /// The right one.
     pub gold: Gold,
-    /// Whether the first of equally good choices wins (as in the harness) or none does.
-    pub first_of_ties_wins: bool,
+    /// By whose rule choices are measured and compared.
+    pub join: Join,
     /// The continuation whose probability is looked at.
     pub target: Option<String>,
     /// Texts whose probabilities are reported.

@@ -29,7 +29,7 @@ pub struct ItemPlan {
     pub sequences: Vec<Planned>,
     /// What to generate.
     pub jobs: Vec<Job>,
-    /// Asks that need no engine: nothing comes after an empty prompt.
+    /// Asks that need no engine: nothing comes after an empty prompt, and no text after nothing without BOS.
     pub empty: Vec<Ask>,
     /// Why the item can't be scored, though the others can; then nothing is to be done for it.
     pub unscored: Option<String>,
@@ -69,8 +69,9 @@ pub struct Job {
 /// [`InputError`] naming the first item that does not fit into the context or that the model can't be
 /// asked. An item whose prompt swallows a text is planned as one that can't be scored.
 pub fn suite(suite: &Suite, model: &ModelInfo, bos: Bos) -> Result<Vec<ItemPlan>, InputError> {
-    let mut encoder = Encoder::new(model, suite.rules, suite.rules.bos.unwrap_or(bos));
     let file = suite.file.as_ref().map_or_else(|| suite.name.clone(), |file| file.display().to_string());
+    let mut encoder = Encoder::new(model, suite.rules, suite.rules.bos.unwrap_or(bos))
+        .map_err(|error| InputError::new(&file, error.to_string()))?;
     suite
         .items
         .iter()
@@ -112,7 +113,10 @@ impl Planner<'_, '_> {
                 self.score(place, split, Vec::new())
             }
             Ask::Alone { text } => {
-                let split = self.encoder.alone(text);
+                let Some(split) = self.encoder.alone(text)? else {
+                    self.plan.empty.push(ask.clone());
+                    return Ok(());
+                };
                 self.score(place, split, Vec::new())
             }
             Ask::Prompt { prompt } => {
@@ -153,7 +157,7 @@ impl Planner<'_, '_> {
             }
             Ask::Rolling => {
                 let Some(rolling) = &questions.rolling else { return Ok(()) };
-                for split in self.encoder.rolling(&rolling.text) {
+                for split in self.encoder.rolling(&rolling.text)? {
                     self.score(place, split, Vec::new())?;
                 }
                 Ok(())

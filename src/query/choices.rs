@@ -1,11 +1,12 @@
 //! Which of several continuations a model prefers, by every reduction in use.
 
 use super::scoring::{Answer, Job, Wanted, score};
-use super::text::{Encoded, Encoder, Joined, Piece, TextError};
+use super::text::{Encoder, Joined, TextError};
 use super::window::Windowing;
+use crate::continuation::reduction::{Best, Measured};
+use crate::continuation::{Join, after_nothing};
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, Client, EngineError, FinishReason, ModelInfo};
-use crate::score::choices::{Best, Measured};
 use crate::settings::Bos;
 
 /// A context and what could follow it.
@@ -109,12 +110,12 @@ pub fn compare(
                 tokens: joined.encoded.pieces.len() - joined.from,
                 alone: sums.get(joined_count(asked) + i).copied().flatten(),
                 is_greedy: greedy[i],
-                ..Measured::of_text(asked.choices[i])
+                ..Measured::of_text(asked.choices[i], Join::Joint)
             },
             notes: joined.note().into_iter().collect(),
         })
         .collect();
-    let best = Best::of(choices.iter().map(|choice| &choice.measured));
+    let best = Best::of(choices.iter().map(|choice| &choice.measured), Join::Joint);
     Ok(Compared { choices, best, has_context: !asked.context.is_empty() })
 }
 
@@ -124,11 +125,6 @@ fn joined_count(asked: &Comparison) -> usize {
 
 /// A choice after BOS; `None` where the model has neither BOS nor EOS.
 fn alone(model: &ModelInfo, encoder: &Encoder, choice: &[u8]) -> Result<Option<Job>, TextError> {
-    let encoded = encoder.encode(choice)?;
-    let roles = model.vocab.special();
-    let Some(start) = roles.bos.or(roles.eos) else { return Ok(None) };
-    let own = encoded.pieces.into_iter().skip(usize::from(encoded.has_bos));
-    let first = Piece { id: start, span: None };
-    let pieces = std::iter::once(first).chain(own).collect();
-    Ok(Some(Job::from(&Encoded { pieces, has_bos: true, rewritten_from: None }, 1)))
+    let joined = after_nothing(encoder.encode(choice)?, &model.vocab);
+    Ok(joined.map(|joined| Job::from(&joined.encoded, joined.from)))
 }

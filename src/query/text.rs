@@ -14,6 +14,8 @@ use thiserror::Error;
 use chunks::Trouble;
 
 use crate::aside::Left;
+use crate::continuation::joined;
+pub use crate::continuation::{Encoded, Join, Joined, Piece};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::settings::Bos;
 use crate::token::{TokenId, Vocab};
@@ -53,64 +55,6 @@ pub enum TextError {
     /// A BOS token was asked for.
     #[error("this model has no BOS token: leave --bos always out")]
     NoBos,
-}
-
-/// A token of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Its id.
-    pub id: TokenId,
-    /// The bytes it stands for; `None` for an inserted token and where the tokenizer rewrote the text.
-    pub span: Option<Range<usize>>,
-}
-
-/// A text's tokens, with BOS where the policy wants one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Encoded {
-    /// In order.
-    pub pieces: Vec<Piece>,
-    /// Whether the first token is a BOS that was put there.
-    pub has_bos: bool,
-    /// From which byte on the tokens are those of another text than this (a tokenizer that normalises).
-    pub rewritten_from: Option<usize>,
-}
-
-impl Encoded {
-    /// The ids, in order.
-    pub fn ids(&self) -> Vec<TokenId> {
-        self.pieces.iter().map(|piece| piece.id).collect()
-    }
-}
-
-/// A context and its continuation, tokenized as one text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// Both; spans are bytes of context + continuation.
-    pub encoded: Encoded,
-    /// Index of the first token that holds a byte of the continuation.
-    pub from: usize,
-    /// Whether that token also holds bytes of the context.
-    pub spans_join: bool,
-    /// Whether the tokens before it are those of the context alone.
-    pub keeps_context: bool,
-}
-
-impl Joined {
-    /// What a person should know of the join.
-    pub fn note(&self) -> Option<&'static str> {
-        if self.spans_join {
-            Some("a token spans the join with the context; it is scored as a whole")
-        } else if !self.keeps_context {
-            Some("the context is tokenized differently with this continuation")
-        } else {
-            None
-        }
-    }
-
-    /// The ids of the continuation.
-    pub fn continuation(&self) -> Vec<TokenId> {
-        self.encoded.pieces[self.from..].iter().map(|piece| piece.id).collect()
-    }
 }
 
 /// Turns text into tokens, by one policy.
@@ -183,19 +127,8 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// Those of [`Encoder::encode`].
     pub fn join(&self, context: &[u8], continuation: &[u8]) -> Result<Joined, TextError> {
-        let alone = self.encode(context)?;
-        let encoded = self.encode(&[context, continuation].concat())?;
-        let holds = |piece: &Piece| piece.span.as_ref().is_some_and(|span| span.end > context.len());
-        let known = encoded.rewritten_from.is_none_or(|from| from > context.len());
-        let from = match encoded.pieces.iter().position(holds) {
-            Some(from) if known => from,
-            // Where offsets are unknown, the context's own length must do.
-            _ => alone.pieces.len().min(encoded.pieces.len()),
-        };
-        let first = encoded.pieces.get(from).and_then(|piece| piece.span.clone());
-        let spans_join = first.is_some_and(|span| span.start < context.len());
-        let same = encoded.pieces.iter().zip(&alone.pieces).take_while(|(a, b)| a.id == b.id).count();
-        Ok(Joined { from, spans_join, keeps_context: same >= from, encoded })
+        let both = self.encode(&[context, continuation].concat())?;
+        Ok(joined(both, &self.encode(context)?, context.len(), Join::Joint))
     }
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::record::Origin;
 
 use crate::columns::{clipped, padded, width};
+use crate::continuation::reduction::{Best, ChoiceRecord, Measured};
 use crate::query::choices::Compared;
 use crate::score::IMPOSSIBLE;
-use crate::score::choices::{Best, ChoiceRecord, Measured};
 use crate::token::{text_of, visible};
 
 /// A continuation, its figures and what there is to say of it.

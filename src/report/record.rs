@@ -36,8 +36,8 @@ pub struct Provenance {
     pub threads: u32,
     /// Whether arithmetic was repeatable.
     pub exact: bool,
-    /// Seed of the first reply.
-    pub seed: u32,
+    /// Seed of the first reply; null where nothing is drawn and none was given.
+    pub seed: Option<u32>,
     /// Of tokenscope.
     pub version: Cow<'static, str>,
 }
@@ -69,7 +69,7 @@ impl Origin {
                 context: model.context,
                 threads: model.threads,
                 exact: settings.exact,
-                seed: settings.sampling.seed,
+                seed: Some(settings.sampling.seed),
                 version: env!("CARGO_PKG_VERSION").into(),
             },
             bos: settings.bos.token(&model.vocab).map(|bos| model.vocab.text(bos)),
@@ -88,8 +88,9 @@ impl Origin {
     pub fn header(&self) -> String {
         let p = &self.provenance;
         let hash = p.sha256.as_deref().map_or("unknown", short_hash);
+        let seed = p.seed.map_or(String::new(), |seed| format!(" · seed {seed}"));
         format!(
-            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{} · seed {} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{seed} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,
@@ -99,7 +100,6 @@ impl Origin {
             p.context,
             p.threads,
             if p.exact { " · exact" } else { "" },
-            p.seed,
             p.version
         )
     }

@@ -38,6 +38,7 @@ impl Words {
         let model = vocabulary::load(&file.path, &file.name)?;
         let mut origin = Origin::new(&model, settings, Some(sha256));
         origin.provenance.quantization = file.summary.quantization;
+        desk.tell_seed(&mut origin);
         desk.show_header(&origin.vocabulary_header());
         Ok(Words { model, origin })
     }

@@ -222,7 +222,7 @@ impl Quantity {
                 Ok(Measured::Whole(best.map_or(-1, |index| index as i64)))
             }
             Quantity::Score(index, reduction) => {
-                number(choose::figure(&questions.choices[*index], answers, *reduction))
+                number(choose::figure(questions, &questions.choices[*index], answers, *reduction))
             }
             Quantity::Margin(index, other, reduction) => {
                 number(margin(questions, answers, (*index, *other), *reduction))
@@ -272,7 +272,7 @@ fn margin(
     (index, other): (usize, Option<usize>),
     reduction: Reduction,
 ) -> Option<f64> {
-    let figure = |index: usize| choose::figure(&questions.choices[index], answers, reduction);
+    let figure = |index: usize| choose::figure(questions, &questions.choices[index], answers, reduction);
     let other = match other {
         Some(other) => figure(other)?,
         None => (0..questions.choices.len())
@@ -293,7 +293,7 @@ fn delta(view: &View, prompt: usize, (a, b): (&str, &str), text: Option<&str>) -
             Some(text) => logprob(answers, prompt, text),
             None => {
                 let gold = view.questions.gold.first().and_then(|gold| view.questions.choices.get(gold));
-                gold.and_then(|choice| choose::figure(choice, answers, Reduction::Acc))
+                gold.and_then(|choice| choose::figure(&view.questions, choice, answers, Reduction::Acc))
             }
         };
         sum.ok_or_else(|| format!("model {model} has no figure for it"))

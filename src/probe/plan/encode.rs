@@ -2,9 +2,11 @@
 
 use super::windows;
 use crate::chat::{ChatTemplate, Message};
+use crate::continuation::{Encoded, Joined, after_nothing, join::nothing, joined};
 use crate::engine::ModelInfo;
 use crate::jinja::python::is_space;
 use crate::probe::item::{Join, Prompt, Rules};
+use crate::query::text::{self, TextError};
 use crate::settings::Bos;
 use crate::token::TokenId;
 
@@ -23,17 +25,24 @@ pub struct Split {
 pub struct Encoder<'a> {
     model: &'a ModelInfo,
     join: Join,
+    /// Without a BOS nothing stands for an empty context.
     bos: Bos,
+    /// For raw text. The harness's tokenizers recognise special tokens in it.
+    text: text::Encoder<'a>,
     /// Compiled when the first conversation comes.
     template: Option<ChatTemplate>,
     /// The last context that was tokenized alone: choices have it in common.
-    last: Option<(String, Vec<TokenId>)>,
+    last: Option<(String, Encoded)>,
 }
 
 impl<'a> Encoder<'a> {
     /// An encoder for a loaded model.
-    pub fn new(model: &'a ModelInfo, rules: Rules, bos: Bos) -> Encoder<'a> {
-        Encoder { model, join: rules.join, bos, template: None, last: None }
+    ///
+    /// # Errors
+    /// [`TextError::NoBos`].
+    pub fn new(model: &'a ModelInfo, rules: Rules, bos: Bos) -> Result<Encoder<'a>, TextError> {
+        let text = text::Encoder::new(model, bos, rules.join == Join::Harness)?;
+        Ok(Encoder { model, join: rules.join, bos, text, template: None, last: None })
     }
 
     /// Positions there are.
@@ -41,37 +50,23 @@ impl<'a> Encoder<'a> {
         self.model.context as usize
     }
 
-    /// The ids of a text alone. The harness's tokenizers recognise special tokens in it.
-    fn tokens(&self, text: &str) -> Vec<TokenId> {
-        self.model.tokenizer.tokenize(text.as_bytes(), self.join == Join::Harness)
+    fn encode(&self, text: &str) -> Result<Encoded, String> {
+        self.text.encode(text.as_bytes()).map_err(|error| error.to_string())
     }
 
-    /// What goes before a raw text.
-    fn beginning(&self, text: &str) -> Option<TokenId> {
-        let special = self.model.vocab.special();
-        let wanted = match self.bos {
-            Bos::Auto => special.add_bos,
-            Bos::Always => true,
-            Bos::Never => false,
-        };
-        let bos = special.bos.filter(|_| wanted)?;
-        let doubled = self.join == Join::Harness && text.as_bytes().starts_with(self.model.vocab.bytes(bos));
-        (!doubled).then_some(bos)
-    }
-
-    /// What stands for an empty context: BOS, or EOS where there is none.
-    fn nothing(&self) -> Option<TokenId> {
-        let special = self.model.vocab.special();
-        special.bos.or(special.eos)
+    /// The ids of a text, without BOS.
+    fn tokens(&self, text: &str) -> Result<Vec<TokenId>, String> {
+        let encoded = self.encode(text)?;
+        Ok(encoded.ids().split_off(usize::from(encoded.has_bos)))
     }
 
     /// The ids of a prompt, as it is continued.
     pub fn prompt(&mut self, prompt: &Prompt) -> Result<Vec<TokenId>, String> {
         match prompt {
             Prompt::Text(text) if text.is_empty() && self.join == Join::Harness => {
-                Ok(self.nothing().into_iter().collect())
+                Ok(nothing(&self.model.vocab).into_iter().collect())
             }
-            Prompt::Text(text) => Ok(self.beginning(text).into_iter().chain(self.tokens(text)).collect()),
+            Prompt::Text(text) => Ok(self.encode(text)?.ids()),
             Prompt::Chat(messages) => self.chat(messages),
         }
     }
@@ -95,78 +90,62 @@ impl<'a> Encoder<'a> {
             (Prompt::Chat(_), _) => {
                 let mut tokens = self.prompt(prompt)?;
                 let from = tokens.len();
-                tokens.extend(self.tokens(text));
+                tokens.extend(self.tokens(text)?);
                 Ok(Split { tokens, from, spans_join: false })
             }
-            (Prompt::Text(context), Join::Joint) => Ok(self.joint(context, text)),
-            (Prompt::Text(context), Join::Harness) if context.is_empty() => Ok(self.alone(text)),
-            (Prompt::Text(context), Join::Harness) => Ok(self.harness(context, text)),
-        }
-    }
-
-    fn context_alone(&mut self, context: &str) -> Vec<TokenId> {
-        match &self.last {
-            Some((text, tokens)) if text == context => tokens.clone(),
-            _ => {
-                let tokens = self.tokens(context);
-                self.last = Some((context.to_string(), tokens.clone()));
-                tokens
+            (Prompt::Text(context), Join::Harness) if context.is_empty() => match self.alone(text)? {
+                Some(split) => Ok(split),
+                None => Ok(Split { tokens: self.tokens(text)?, from: 0, spans_join: false }),
+            },
+            (Prompt::Text(context), join) => {
+                let own = match join {
+                    Join::Joint => context.as_str(),
+                    Join::Harness => context.trim_end_matches(is_space),
+                };
+                let both = self.encode(&format!("{context}{text}"))?;
+                let alone = self.context_alone(own)?;
+                Ok(split(joined(both, alone, own.len(), join)))
             }
         }
     }
 
-    /// The continuation begins where the ids differ from the context's own.
-    fn joint(&mut self, context: &str, text: &str) -> Split {
-        let alone = self.context_alone(context);
-        let whole = self.tokens(&format!("{context}{text}"));
-        let same = alone.iter().zip(&whole).take_while(|(a, b)| a == b).count();
-        let bos = self.beginning(context);
-        let from = same + usize::from(bos.is_some());
-        Split { tokens: bos.into_iter().chain(whole).collect(), from, spans_join: same < alone.len() }
-    }
-
-    /// As lm-evaluation-harness does it: white space at the context's end belongs to the continuation,
-    /// which begins after as many ids as the context has alone.
-    fn harness(&mut self, context: &str, text: &str) -> Split {
-        let trimmed = context.trim_end_matches(is_space);
-        let whole_text = format!("{context}{text}");
-        let alone = self.context_alone(trimmed);
-        let whole = self.tokens(&whole_text);
-        let spans_join = !whole.starts_with(&alone);
-        let bos = self.beginning(&whole_text);
-        let from = alone.len() + usize::from(bos.is_some());
-        Split { tokens: bos.into_iter().chain(whole).collect(), from, spans_join }
-    }
-
-    /// A text after nothing but the beginning of a sequence.
-    pub fn alone(&mut self, text: &str) -> Split {
-        let mut tokens = self.tokens(text);
-        if let Some(nothing) = self.nothing()
-            && tokens.first() != Some(&nothing)
-        {
-            tokens.insert(0, nothing);
+    fn context_alone(&mut self, context: &str) -> Result<&Encoded, String> {
+        if self.last.as_ref().is_none_or(|(text, _)| text != context) {
+            self.last = Some((context.to_string(), self.encode(context)?));
         }
-        Split { tokens, from: usize::from(self.nothing().is_some()), spans_join: false }
+        self.last.as_ref().map(|(_, tokens)| tokens).ok_or_else(String::new)
+    }
+
+    /// A text after nothing but the beginning of a sequence; `None` where nothing can stand for it.
+    pub fn alone(&self, text: &str) -> Result<Option<Split>, String> {
+        if self.join == Join::Joint && self.bos == Bos::Never {
+            return Ok(None);
+        }
+        Ok(after_nothing(self.encode(text)?, &self.model.vocab).map(split))
     }
 
     /// The prompt itself.
     pub fn whole(&mut self, prompt: &Prompt) -> Result<Split, String> {
-        let tokens = self.prompt(prompt)?;
-        let from = match prompt {
-            Prompt::Text(text) => usize::from(self.beginning(text).is_some()),
-            Prompt::Chat(_) => 0,
+        let (tokens, from) = match prompt {
+            Prompt::Text(text) => {
+                let encoded = self.encode(text)?;
+                (encoded.ids(), usize::from(encoded.has_bos))
+            }
+            Prompt::Chat(_) => (self.prompt(prompt)?, 0),
         };
         Ok(Split { tokens, from, spans_join: false })
     }
 
     /// A long text in windows, each of its tokens scored once.
-    pub fn rolling(&self, text: &str) -> Vec<Split> {
-        let mut tokens = self.tokens(text);
-        let Some(nothing) = self.nothing() else { return windows::rolling(&tokens, None, self.context()) };
+    pub fn rolling(&self, text: &str) -> Result<Vec<Split>, String> {
+        let mut tokens = self.tokens(text)?;
+        let Some(nothing) = nothing(&self.model.vocab) else {
+            return Ok(windows::rolling(&tokens, None, self.context()));
+        };
         if tokens.first() == Some(&nothing) {
             tokens.remove(0);
         }
-        windows::rolling(&tokens, Some(nothing), self.context())
+        Ok(windows::rolling(&tokens, Some(nothing), self.context()))
     }
 
     /// Where each piece of a scored text begins, in tokens counted from `split.from`. A token belongs
@@ -192,4 +171,8 @@ impl<'a> Encoder<'a> {
         }
         cuts
     }
+}
+
+fn split(joined: Joined) -> Split {
+    Split { tokens: joined.encoded.ids(), from: joined.from, spans_join: joined.spans_join }
 }

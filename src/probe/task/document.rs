@@ -13,7 +13,7 @@ use crate::jinja::python::is_space;
 use crate::jinja::{Dialect, Jinja, Template, from_json};
 use crate::probe::dataset::Row;
 use crate::probe::error::{InputError, meant};
-use crate::probe::item::{Choice, Gold, Item, Prompt, Questions, Rolling};
+use crate::probe::item::{Choice, Gold, Item, Join, Prompt, Questions, Rolling};
 
 /// A row's cells.
 type Cells = Map<String, Json>;
@@ -189,7 +189,7 @@ impl<'a> Documents<'a> {
                 Ok(Questions {
                     prompts: vec![Prompt::Text(context)],
                     choices: vec![choice],
-                    first_of_ties_wins: true,
+                    join: Join::Harness,
                     ..Questions::default()
                 })
             }
@@ -242,7 +242,7 @@ impl<'a> Documents<'a> {
             prompts: prompts.into_iter().map(Prompt::Text).collect(),
             choices: choices.collect(),
             gold,
-            first_of_ties_wins: true,
+            join: Join::Harness,
             ..Questions::default()
         })
     }

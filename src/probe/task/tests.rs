@@ -71,7 +71,7 @@ fn a_choice_continues_the_question_after_a_space() {
     assert_eq!((context(&all[0]).as_str(), continuations), ("One?", vec![" x", " y"]));
     assert_eq!((context(&all[1]).as_str(), all[1].choices.len()), ("Two? ", 3));
     assert_eq!([&all[0].gold, &all[1].gold, &all[2].gold], [&Gold::One(1), &Gold::One(0), &Gold::Missing]);
-    assert!(all[0].first_of_ties_wins);
+    assert_eq!(all[0].join, Join::Harness);
     // The space stands there also where the text before it is empty.
     let all = questions(&TASK.replace("\"{{q}}\"", "\"\""));
     assert_eq!((context(&all[0]).as_str(), all[0].choices[0].continuation.as_str()), ("", " x"));

@@ -48,7 +48,7 @@ pub fn provenance(origin: &Origin) -> [(&'static str, Option<String>); 10] {
         ("context", Some(p.context.to_string())),
         ("threads", Some(p.threads.to_string())),
         ("exact", Some(p.exact.to_string())),
-        ("seed", Some(p.seed.to_string())),
+        ("seed", p.seed.map(|seed| seed.to_string())),
         ("version", Some(p.version.to_string())),
     ]
 }

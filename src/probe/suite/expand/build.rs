@@ -7,7 +7,7 @@ use crate::chat::Message;
 use crate::jinja::{Value, pattern};
 use crate::probe::error::InputError;
 use crate::probe::expect::Expectation;
-use crate::probe::item::{Ask, Choice, Gold, Item, Piece, Prompt, Questions, Sampling};
+use crate::probe::item::{Ask, Choice, Gold, Item, Join, Piece, Prompt, Questions, Sampling};
 use crate::probe::suite::place::Step;
 use crate::probe::suite::{Mode, SEED, Sample};
 use crate::sampling;
@@ -45,7 +45,7 @@ impl Builder<'_> {
                 .into_iter()
                 .map(|text| Choice { continuation: text.clone(), text, prompt: 0 })
                 .collect(),
-            first_of_ties_wins: false,
+            join: Join::Joint,
             target: self.optional(fields.target.as_ref())?,
             tokens: self.texts(&fields.tokens)?,
             pieces: self.pieces()?,

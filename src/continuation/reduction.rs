@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Join;
+
 /// A choice's own figures, in nats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChoiceRecord {
@@ -31,7 +33,8 @@ pub struct Measured {
     pub sum_logprob: f64,
     /// Its tokens.
     pub tokens: usize,
-    /// Its characters, without the white space it begins with (the delimiter).
+    /// Its characters: in the harness as written, else without the white space it begins with (the
+    /// delimiter).
     pub chars: usize,
     /// The UTF-8 bytes of those characters.
     pub bytes: usize,
@@ -42,10 +45,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The lengths of a continuation. One that is all white space counts as it is.
-    pub fn of_text(text: &[u8]) -> Measured {
+    /// The lengths of a continuation, as a choice is written. One that is all white space counts as it is.
+    pub fn of_text(text: &[u8], join: Join) -> Measured {
         let shown = String::from_utf8_lossy(text);
-        let own = Some(shown.trim_start()).filter(|own| !own.is_empty()).unwrap_or(&shown);
+        let own = match join {
+            Join::Joint => Some(shown.trim_start()).filter(|own| !own.is_empty()).unwrap_or(&shown),
+            Join::Harness => &shown,
+        };
         Measured { chars: own.chars().count(), bytes: own.len(), ..Measured::default() }
     }
 
@@ -62,7 +68,7 @@ impl Measured {
 
     /// `acc` decides by it.
     pub fn sum(&self) -> Option<f64> {
-        Some(self.sum_logprob)
+        Some(self.sum_logprob).filter(|sum| !sum.is_nan())
     }
 
     /// `acc_norm` decides by it.
@@ -171,9 +177,9 @@ impl Best {
         }
     }
 
-    /// The decisions about some choices; the first of equals wins.
-    pub fn of<'a>(choices: impl Iterator<Item = &'a Measured> + Clone) -> Best {
-        Best::each(|reduction| best(choices.clone().map(|choice| choice.by(reduction))))
+    /// The decisions about some choices.
+    pub fn of<'a>(choices: impl Iterator<Item = &'a Measured> + Clone, join: Join) -> Best {
+        Best::each(|reduction| best(choices.clone().map(|choice| choice.by(reduction)), join))
     }
 
     /// Whether every reduction that decides picks the same choice.
@@ -184,16 +190,14 @@ impl Best {
     }
 }
 
-/// `None` where a value is missing: nothing can be said then.
-fn best(values: impl Iterator<Item = Option<f64>>) -> Option<usize> {
-    let mut best: Option<(usize, f64)> = None;
-    for (i, value) in values.enumerate() {
-        let value = value.filter(|value| !value.is_nan())?;
-        if best.is_none_or(|(_, so_far)| value > so_far) {
-            best = Some((i, value));
-        }
-    }
-    best.map(|(i, _)| i)
+/// The index of the largest value: of equal ones the first in the harness, none elsewhere. `None` where a
+/// value is missing: nothing can be said then. A value that is no number (0 ÷ 0) is never the best.
+pub fn best(values: impl Iterator<Item = Option<f64>>, join: Join) -> Option<usize> {
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    let largest = values.iter().copied().filter(|value| !value.is_nan()).max_by(f64::total_cmp)?;
+    let mut winners = values.iter().enumerate().filter(|(_, value)| **value == largest);
+    let (winner, _) = winners.next()?;
+    (join == Join::Harness || winners.next().is_none()).then_some(winner)
 }
 
 #[cfg(test)]
