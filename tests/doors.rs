@@ -1,4 +1,4 @@
-//! One question through every door: `score`, `next`, `/compare` in the REPL and in the chat, a suite and a
+//! One question through every door: `score`, `next`, `/compare`, a suite and a
 //! task give one answer.
 
 use std::io::Write;
@@ -95,19 +95,15 @@ fn one_question_has_one_answer_at_every_door() {
 
     // Tables have three digits after the point.
     let question = format!("/compare {}\n", choices.map(|choice| format!("{prompt}{choice}")).join(" ||| "));
-    for door in [&["repl"][..], &[]] {
-        let table = run(folder, door, &question);
-        for figure in FIGURES {
-            let name = figure.strip_prefix("logprob_").unwrap_or(figure).replace('_', " ");
-            let name = if name == "sum logprob" { "sum".to_string() } else { name };
-            let row = table
-                .lines()
-                .find(|line| line.starts_with(&name))
-                .unwrap_or_else(|| panic!("{name}: {table}"));
-            for i in 0..choices.len() {
-                let shown = format!("{:.3}", number(&scored["choices"][i][figure]));
-                assert!(row.contains(&shown), "{door:?}, {figure} {shown}: {row}");
-            }
+    let table = run(folder, &["repl"], &question);
+    for figure in FIGURES {
+        let name = figure.strip_prefix("logprob_").unwrap_or(figure).replace('_', " ");
+        let name = if name == "sum logprob" { "sum".to_string() } else { name };
+        let row =
+            table.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{name}: {table}"));
+        for i in 0..choices.len() {
+            let shown = format!("{:.3}", number(&scored["choices"][i][figure]));
+            assert!(row.contains(&shown), "{figure} {shown}: {row}");
         }
     }
 }
