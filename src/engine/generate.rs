@@ -27,6 +27,8 @@ pub(super) struct Conversation {
     /// evaluated.
     steps: Vec<Arc<Step>>,
     depth: Option<Depth>,
+    /// Where the last batch of the latest prompt began, and where that prompt ended.
+    last_chunk: (usize, usize),
     batch: Batch,
     scratch: Scratch,
 }
@@ -49,6 +51,7 @@ impl Conversation {
             cached: 0,
             steps: Vec::new(),
             depth: None,
+            last_chunk: (0, 0),
             batch: Batch::default(),
             scratch,
         }
@@ -94,8 +97,13 @@ impl Conversation {
         self.depth = Some(request.depth);
         let same = self.steps.iter().zip(&request.prompt).take_while(|(step, id)| step.id == **id).count();
         // The row before the first new token is needed for its figures, so one position is evaluated
-        // again.
-        let start = same.saturating_sub(1).min(self.cached);
+        // again. One of the last prompt's is so with the batch it was in: alone, another kernel would
+        // compute it, and a greedy reply asked for again could begin otherwise.
+        let mut start = same.saturating_sub(1).min(self.cached);
+        let (chunk, end) = self.last_chunk;
+        if start < end {
+            start = start.min(chunk);
+        }
         if start < self.cached && !self.context.rewind(SEQUENCE, start) {
             self.forget();
             return 0;
@@ -124,6 +132,7 @@ impl Conversation {
             // Chunks end at the same positions, however much of the prompt is known already.
             let end = prompt.len().min((first / chunk + 1) * chunk);
             self.evaluate(first, &prompt[first..end])?;
+            self.last_chunk = (first, end);
             last = end - 1 - first;
             let known = self.steps.len();
             let following = known.max(first + 1)..prompt.len().min(end + 1);
