@@ -621,9 +621,13 @@ fn tables_are_for_people_and_the_header_can_be_left_out() {
     let (table, header) = (stdout(&output), String::from_utf8_lossy(&output.stderr));
     assert!(table.contains("surprisal") && table.contains("␣quick") && table.contains("4 tokens scored"));
     assert!(!table.contains('\u{1b}'), "a pipe gets no colours");
-    for part in ["smollm2-135m", "Q4_1", "sha256", "bos auto (none)", "ctx", "threads", "seed"] {
+    for part in ["smollm2-135m", "Q4_1", "sha256", "bos auto (none)", "ctx", "threads"] {
         assert!(header.contains(part), "{header}");
     }
+    // Nothing is drawn there; where something is, the header says from which seed.
+    assert!(!header.contains("seed"), "{header}");
+    let generated = run(&["generate", "The quick", "-n", "1"]);
+    assert!(String::from_utf8_lossy(&generated.stderr).contains("seed"));
     assert!(run(&["score", "The quick brown fox", "-q"]).stderr.is_empty());
     let coloured = stdout(&run(&["score", "The quick brown fox", "--color", "always", "-q"]));
     assert!(coloured.contains("\u{1b}[") && coloured.contains("surprisal bit"));

@@ -12,7 +12,7 @@ use crate::bench::{
 };
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart, Cli};
-use crate::engine::{LoadOptions, ModelInfo, Sequence, Threads};
+use crate::engine::{CancelFlag, LoadOptions, ModelInfo, Sequence, Threads};
 use crate::paths::Paths;
 use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
@@ -64,8 +64,10 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
         }
     };
     progress(running.origin.header());
-    let Running { client, model: info, options, origin } = running;
+    let Running { client, model: info, mut options, origin } = running;
     client.shut_down(PATIENCE);
+    // The raised flag would stop the loading of every further engine.
+    options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
     let mut report = Report { origin, decode: None, scoring: None, start: None };
     if wanted(BenchPart::Start) {
