@@ -35,6 +35,8 @@ use turn::{Turn, TurnId};
 
 /// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
 const KEPT: usize = 40;
+/// Most that are kept because a window is high.
+const MOST_KEPT: usize = 200;
 
 /// The request that is running.
 #[derive(Clone, Debug)]
@@ -84,6 +86,8 @@ pub struct Session {
     replies: u32,
     last_request: RequestId,
     last_turn: TurnId,
+    /// Candidates kept for the steps to come.
+    kept: usize,
     /// Size of the vocabulary that ids are of.
     ids_of: Option<usize>,
 }
@@ -111,6 +115,7 @@ impl Session {
             replies: 0,
             last_request: RequestId::default(),
             last_turn: TurnId::default(),
+            kept: KEPT,
             ids_of: None,
         }
     }
@@ -176,6 +181,11 @@ impl Session {
     pub fn show_candidates(&mut self, k: usize) {
         self.settings.k = Depth::Count(k.max(1));
         self.settings.sources.put(Key::K, Source::Here);
+    }
+
+    /// From now on each step keeps as many candidates as a window of so many rows could show.
+    pub fn keep(&mut self, rows: usize) {
+        self.kept = rows.clamp(KEPT, MOST_KEPT);
     }
 
     /// Says something to the model. While it loads, the message waits.
@@ -408,7 +418,7 @@ impl Session {
             prompt,
             sampling,
             max_tokens: self.settings.max_tokens,
-            depth: self.settings.k.at_least(KEPT),
+            depth: self.settings.k.at_least(self.kept),
             cancel,
         }
     }

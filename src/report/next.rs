@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::bars::bar;
 use super::record::{CandidateRecord, Origin, top};
-use super::unit::Unit;
 use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::query::next::Next;
@@ -78,9 +77,9 @@ pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab
     let hidden = next.outlook.n_vocab as usize - shown.len();
     let rest = padded(&format!("… {hidden} more"), TOKEN);
     writeln!(out, "{:>7}  {rest} {:>7} {:>9}  {}", "", percent(residual), "", bar(residual, BAR))?;
-    let entropy = Unit::Bits.of(f64::from(next.outlook.entropy));
+    let entropy = next.outlook.entropy;
     let margin = next.outlook.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
-    writeln!(out, "entropy {entropy:.3} bit{margin} · after {} tokens", next.prompt.len())?;
+    writeln!(out, "entropy {entropy:.3} nat{margin} · after {} tokens", next.prompt.len())?;
     if next.texts.is_empty() {
         return Ok(());
     }

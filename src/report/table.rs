@@ -30,7 +30,7 @@ pub fn steps<'a>(
         "ln p",
         "raw %",
         "rank",
-        "H bit",
+        "H nat",
         "final %"
     )?;
     for (i, step) in steps.into_iter().enumerate() {
@@ -45,11 +45,11 @@ pub fn steps<'a>(
 
 fn figures(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
     let logprob = if seen.logprob.is_finite() { format!("{:.3}", seen.logprob) } else { "-inf".to_string() };
-    let bits = f64::from(seen.outlook.entropy) / std::f64::consts::LN_2;
+    let entropy = seen.outlook.entropy;
     let last = seen.fate.map_or_else(|| "–".to_string(), |fate| format!("{:.2}", fate.prob * 100.0));
     let others = alternatives(step, seen, vocab);
     let raw = f64::from(seen.logprob).exp() * 100.0;
-    format!("{logprob:>9} {raw:>7.2} {:>7} {bits:>8.2}  {last:>7}  {others}", seen.rank)
+    format!("{logprob:>9} {raw:>7.2} {:>7} {entropy:>8.2}  {last:>7}  {others}", seen.rank)
 }
 
 /// The best candidates but the one that stands there.
@@ -67,13 +67,14 @@ pub fn total(score: &Score, reason: FinishReason) -> String {
         FinishReason::Cancelled => "stopped",
         FinishReason::Context => "the context is full",
     };
+    let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
     let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
     format!(
-        "Σ {:.3} nat · {} nat/token · ppl {} · {} bit/byte · {} tokens ({why})",
+        "Σ {:.3} nat · {} nat/token · ppl {} · {} nat/byte · {} tokens ({why})",
         score.sum_logprob(),
         figure(score.mean_logprob()),
         figure(score.perplexity()),
-        figure(score.bits_per_byte()),
+        figure(per_byte),
         score.tokens()
     )
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 
 use super::bars::bar;
 use super::next::percent;
-use super::unit::Unit;
 use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::step::{Candidate, Fate, Seen, Step};
@@ -48,9 +47,9 @@ pub fn waterfall<'a>(
 }
 
 fn head(out: &mut impl Write, number: usize, step: &Step, seen: &Seen, vocab: &Vocab) -> io::Result<()> {
-    let entropy = Unit::Bits.of(f64::from(seen.outlook.entropy));
+    let entropy = seen.outlook.entropy;
     let (token, rank) = (vocab.visible(step.id), seen.rank);
-    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} bit", seen.logprob)
+    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} nat", seen.logprob)
 }
 
 fn row(out: &mut impl Write, candidate: &Candidate, step: &Step, vocab: &Vocab) -> io::Result<()> {

@@ -95,7 +95,9 @@ impl Key {
     /// What it does, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            K => "how many candidates are shown; changes nothing about the reply",
+            K => {
+                "how many candidates are shown, where nobody says so as many as a screen has rows for; changes nothing about the reply"
+            }
             Temp => {
                 "logits are divided by it: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"
             }

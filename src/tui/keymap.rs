@@ -45,6 +45,8 @@ pub enum Action {
     Scroll(isize),
     /// Scroll by pages.
     Page(isize),
+    /// Let the focused pane fill the screen, or show all panes again.
+    Zoom,
     /// Next way to colour.
     Colour,
     /// More or fewer candidates.
@@ -90,6 +92,7 @@ pub const EVERYWHERE: &[Binding] = &[
     alt('+', "Alt-+ Alt-−", Action::Candidates(1), "more, fewer candidates (k)"),
     alt('=', "Alt-=", Action::Candidates(1), ""),
     alt('-', "Alt--", Action::Candidates(-1), ""),
+    alt('z', "Alt-z", Action::Zoom, "the pane that has the keys fills the screen; again: all panes"),
     on(KeyCode::PageUp, "PgUp PgDn", Action::Page(-1), "scroll the conversation"),
     on(KeyCode::PageDown, "PgDn", Action::Page(1), ""),
 ];
@@ -127,6 +130,7 @@ pub const CHAT: &[Binding] = &[
     on(KeyCode::Up, "↑ ↓", Action::Scroll(-1), "scroll"),
     on(KeyCode::Down, "↓", Action::Scroll(1), ""),
     on(KeyCode::Char('c'), "c", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
+    on(KeyCode::Char('z'), "z", Action::Zoom, "this pane fills the screen; again: all panes"),
     on(KeyCode::Char('+'), "+ −", Action::Candidates(1), "more, fewer candidates (k)"),
     on(KeyCode::Char('='), "=", Action::Candidates(1), ""),
     on(KeyCode::Char('-'), "-", Action::Candidates(-1), ""),
@@ -142,6 +146,7 @@ pub const CHAT: &[Binding] = &[
 pub const TABLE: &[Binding] = &[
     on(KeyCode::Up, "↑ ↓", Action::Scroll(-1), "scroll the candidates"),
     on(KeyCode::Down, "↓", Action::Scroll(1), ""),
+    on(KeyCode::Char('z'), "z", Action::Zoom, "this pane fills the screen; again: all panes"),
     on(KeyCode::Char('+'), "+ −", Action::Candidates(1), "more, fewer candidates (k)"),
     on(KeyCode::Char('='), "=", Action::Candidates(1), ""),
     on(KeyCode::Char('-'), "-", Action::Candidates(-1), ""),

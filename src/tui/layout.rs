@@ -15,6 +15,10 @@ const COMPACT_ROWS: u16 = 10;
 const STACKED_ROWS: u16 = 18;
 /// Most rows of the composer, borders included.
 const COMPOSER_ROWS: u16 = 9;
+/// Longer lines of text are hard to read.
+const WIDEST_TEXT: u16 = 100;
+/// Rows of the table that hold no candidate: its head, the rest, the figures of the whole.
+const TABLE_FRAME: u16 = 3;
 
 /// Which side a narrow screen shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub struct Areas {
     pub table: Option<Rect>,
     /// The log-likelihood panel.
     pub likelihood: Option<Rect>,
-    /// The message being written.
+    /// The message being written; empty where another pane fills the screen.
     pub composer: Rect,
     /// The last line.
     pub status: Rect,
@@ -43,15 +47,31 @@ pub struct Areas {
     pub side_by_side: bool,
     /// Whether the table is the short one below the conversation, with the sum in its last row.
     pub compact: bool,
+    /// Whether one pane fills the screen.
+    pub zoomed: bool,
+}
+
+/// What decides where things are, besides the screen's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Which side a narrow screen shows.
+    pub tab: Tab,
+    /// The pane that fills the screen.
+    pub zoom: Option<Pane>,
+    /// Whether a narrow screen has room for a short table below the conversation.
+    pub stacked: bool,
 }
 
 /// Divides a screen; `None` where it is too small. `composer_lines` is what the message needs.
-pub fn areas(width: u16, height: u16, composer_lines: u16, tab: Tab) -> Option<Areas> {
+pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option<Areas> {
     if width < SMALLEST.0 || height < SMALLEST.1 {
         return None;
     }
     let screen = Rect::new(0, 0, width, height);
     let [body, status] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(screen);
+    if let Some(pane) = wish.zoom {
+        return Some(zoomed(pane, body, status));
+    }
     let composer_rows = (composer_lines + 2).clamp(3, COMPOSER_ROWS.min(height / 3).max(3));
     let split = |area: Rect| -> [Rect; 2] {
         Layout::vertical([Constraint::Fill(1), Constraint::Length(composer_rows)]).areas(area)
@@ -69,10 +89,11 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, tab: Tab) -> Option<A
             status,
             side_by_side: true,
             compact: false,
+            zoomed: false,
         });
     }
     let [main, composer] = split(body);
-    if tab == Tab::Chat && main.height >= STACKED_ROWS {
+    if wish.tab == Tab::Chat && wish.stacked && main.height >= STACKED_ROWS {
         let rows = [Constraint::Fill(1), Constraint::Length(COMPACT_ROWS)];
         let [chat, table] = Layout::vertical(rows).areas(main);
         let (chat, table) = (Some(chat), Some(table));
@@ -84,13 +105,38 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, tab: Tab) -> Option<A
             status,
             side_by_side: false,
             compact: true,
+            zoomed: false,
         });
     }
-    let (chat, (table, likelihood)) = match tab {
+    let (chat, (table, likelihood)) = match wish.tab {
         Tab::Chat => (Some(main), (None, None)),
         Tab::Panels => (None, panels(main)),
     };
-    Some(Areas { chat, table, likelihood, composer, status, side_by_side: false, compact: false })
+    Some(Areas {
+        chat,
+        table,
+        likelihood,
+        composer,
+        status,
+        side_by_side: false,
+        compact: false,
+        zoomed: false,
+    })
+}
+
+/// One pane over everything but the status line.
+fn zoomed(pane: Pane, body: Rect, status: Rect) -> Areas {
+    let only = |this: Pane| (pane == this).then_some(body);
+    Areas {
+        chat: only(Pane::Chat),
+        table: only(Pane::Table),
+        likelihood: only(Pane::Likelihood),
+        composer: only(Pane::Composer).unwrap_or_default(),
+        status,
+        side_by_side: false,
+        compact: false,
+        zoomed: true,
+    }
 }
 
 /// The table keeps at least half; the lower panel goes where there is no room for it.
@@ -115,7 +161,12 @@ pub fn gutter(chat: Rect) -> u16 {
 
 /// Columns for the text of the conversation; the last one stays free for the scroll bar.
 pub fn text_width(chat: Rect) -> u16 {
-    inside(chat).width.saturating_sub(gutter(chat) + 1).max(1)
+    inside(chat).width.saturating_sub(gutter(chat) + 1).clamp(1, WIDEST_TEXT)
+}
+
+/// Candidates that a table has rows for.
+pub fn candidate_rows(table: Rect) -> usize {
+    usize::from(inside(table).height.saturating_sub(TABLE_FRAME))
 }
 
 impl Areas {
@@ -155,8 +206,11 @@ mod tests {
     fn panes_never_overlap_and_never_leave_the_screen() {
         for width in 40..200 {
             for height in 10..60 {
-                for tab in [Tab::Chat, Tab::Panels] {
-                    let areas = areas(width, height, 3, tab).unwrap();
+                let zooms = [None, Some(Pane::Chat), Some(Pane::Table), Some(Pane::Composer)];
+                for (tab, zoom) in
+                    [Tab::Chat, Tab::Panels].into_iter().flat_map(|tab| zooms.map(|zoom| (tab, zoom)))
+                {
+                    let areas = areas(width, height, 3, Wish { tab, zoom, stacked: true }).unwrap();
                     let all: Vec<Rect> = [areas.chat, areas.table, areas.likelihood]
                         .into_iter()
                         .flatten()
@@ -172,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_screen_too_small_has_no_panes() {
-        assert_eq!(areas(39, 30, 1, Tab::Chat), None);
-        assert_eq!(areas(80, 9, 1, Tab::Chat), None);
+        let wish = Wish { tab: Tab::Chat, zoom: None, stacked: true };
+        assert_eq!(areas(39, 30, 1, wish), None);
+        assert_eq!(areas(80, 9, 1, wish), None);
     }
 }

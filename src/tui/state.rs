@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use ratatui::layout::Rect;
+
 use crate::distribution::Depth;
 use crate::session::{Notice, Session, turn::Turn};
+use crate::settings::key::Key;
 use crate::step::Seen;
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
 use super::keymap::Focus;
-use super::layout::{Areas, Tab, areas, inside, text_width};
+use super::layout::{Areas, Pane, Tab, Wish, areas, candidate_rows, inside, text_width};
 use super::msg::Fetch;
 use super::pace::Held;
 use super::theme::Theme;
@@ -44,6 +47,8 @@ pub struct State {
     pub focus: Focus,
     /// Which side a narrow screen shows.
     pub tab: Tab,
+    /// Whether the focused pane fills the screen.
+    pub zoom: bool,
     /// The message being written.
     pub composer: Composer,
     /// The chat pane.
@@ -77,6 +82,7 @@ impl State {
             size,
             focus: Focus::Message,
             tab: Tab::Chat,
+            zoom: false,
             composer: Composer::new(history),
             transcript: Transcript::default(),
             cursor: None,
@@ -101,26 +107,36 @@ impl State {
 
     /// The panes of a screen of this size.
     pub fn areas_of(&self, width: u16, height: u16) -> Option<Areas> {
-        self.areas_with((width, height), self.tab)
+        let zoom = self.zoom.then_some(match self.focus {
+            Focus::Message => Pane::Composer,
+            Focus::Chat => Pane::Chat,
+            Focus::Table => Pane::Table,
+        });
+        self.areas_with((width, height), self.tab, zoom)
     }
 
-    fn areas_with(&self, (width, height): (u16, u16), tab: Tab) -> Option<Areas> {
+    fn areas_with(&self, (width, height): (u16, u16), tab: Tab, zoom: Option<Pane>) -> Option<Areas> {
+        // Questions to begin with, and the keys that matter, need the room of a table that is empty.
+        let wish = Wish { tab, zoom, stacked: !self.is_welcoming() };
         // The composer's own width depends on whether the panes stand side by side.
-        let sketch = areas(width, height, 1, tab)?;
+        let sketch = areas(width, height, 1, wish)?;
         let lines = self.composer.lines_at(inside(sketch.composer).width.saturating_sub(2));
-        areas(width, height, lines, tab)
+        areas(width, height, lines, wish)
     }
 
     /// Brings what is derived up to date: wrapped rows, the scroll position.
     pub fn sync(&mut self) {
-        // The place it has, or will have when a narrow screen shows it again.
-        let Some(chat) = self.areas_with(self.size, Tab::Chat).and_then(|areas| areas.chat) else { return };
+        self.session.keep(usize::from(self.size.1));
+        // The place it has, or will have when it is shown again.
+        let zoom = (self.zoom && self.focus == Focus::Chat).then_some(Pane::Chat);
+        let areas = self.areas_with(self.size, Tab::Chat, zoom);
+        let Some(chat) = areas.and_then(|areas| areas.chat) else { return };
         self.transcript.sync(&self.session, text_width(chat), inside(chat).height);
     }
 
     /// Whether the questions to begin with are shown.
     pub fn is_welcoming(&self) -> bool {
-        self.transcript.rows() == 0 && self.session.turns().is_empty()
+        self.transcript.has_no_notes() && self.session.turns().is_empty()
     }
 
     /// The step the panels show.
@@ -141,10 +157,19 @@ impl State {
         self.session.turns().iter().find(|turn| turn.tokens().is_some_and(|range| range.contains(&token)))
     }
 
-    /// How many candidates are asked for.
+    /// How many candidates are shown: as many as were asked for, else as many as the table has rows for.
     pub fn candidates(&self) -> usize {
-        let asked = self.session.settings().k;
+        self.candidates_on(self.areas().and_then(|areas| areas.table))
+    }
+
+    /// The same for a table of this size.
+    pub fn candidates_on(&self, table: Option<Rect>) -> usize {
+        let settings = self.session.settings();
+        let asked = settings.k;
         match (asked, self.shown()) {
+            (Depth::Count(k), Some(seen)) if !settings.sources.of(Key::K).is_person() => {
+                k.max(table.map_or(0, candidate_rows)).min(seen.outlook.top.len().max(k))
+            }
             (Depth::Count(k), _) => k,
             (_, Some(seen)) => seen.outlook.count(asked),
             (Depth::Mass(_), None) => 10,

@@ -71,6 +71,11 @@ impl Transcript {
         self.items.push(Item { source: Source::Note(notice), wrapped: Wrapped::default() });
     }
 
+    /// Whether nothing was said beside the conversation.
+    pub fn has_no_notes(&self) -> bool {
+        !self.items.iter().any(|item| matches!(item.source, Source::Note(_)))
+    }
+
     /// Forgets everything, notes included.
     pub fn clear(&mut self) {
         self.items.clear();

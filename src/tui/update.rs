@@ -228,6 +228,8 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     if text.trim().is_empty() {
         return Vec::new();
     }
+    // The answer has to be seen.
+    state.zoom = false;
     let mut effects = vec![Effect::Remember(text.to_string())];
     let parsed = command::parse(text);
     let is_command = parsed.is_some();
@@ -304,6 +306,7 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
         }
         Action::Scroll(by) => state.transcript.scroll_by(by),
         Action::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
+        Action::Zoom => state.zoom = !state.zoom,
         Action::Colour => state.colouring = state.colouring.next(),
         Action::Candidates(by) => {
             let k = state.candidates().saturating_add_signed(by);
@@ -345,6 +348,8 @@ fn rotate(focus: Focus, by: isize) -> Focus {
 }
 
 fn focus(state: &mut State, to: Focus) {
+    // Another pane has to be seen.
+    state.zoom &= state.focus == to;
     state.focus = to;
     state.composer.close_completions();
     state.tab = match to {

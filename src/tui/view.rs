@@ -17,7 +17,7 @@ use ratatui::widgets::{Block, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::keymap::Focus;
-use super::layout::{SMALLEST, Tab};
+use super::layout::{Areas, SMALLEST, Tab};
 use super::state::State;
 use super::theme::Theme;
 
@@ -37,18 +37,20 @@ fn draw_panes(state: &State, frame: &mut Frame) {
         chat::draw(state, frame, area);
     }
     if let Some(area) = areas.table {
-        let shares_title = !areas.side_by_side && !areas.compact;
-        let beside = if shares_title { tab_hint(Tab::Panels).width() + 1 } else { 0 };
+        let hint = if areas.compact { None } else { corner_hint(state, &areas) };
+        let beside = hint.map_or(0, |hint| hint.width() + 1);
         let title_room = usize::from(area.width).saturating_sub(2 + beside);
         table::draw(state, frame, area, (title_room, areas.compact));
     }
     if let Some(area) = areas.likelihood {
         likelihood::draw(state, frame, area);
     }
-    composer::draw(state, frame, areas.composer);
+    if !areas.composer.is_empty() {
+        composer::draw(state, frame, areas.composer);
+    }
     status::draw(state, frame, areas.status);
-    if !areas.side_by_side {
-        tabs(state, frame, areas.chat.or(areas.table));
+    if let Some(hint) = corner_hint(state, &areas) {
+        corner(state, frame, areas.chat.or(areas.table).unwrap_or(areas.composer), hint);
     }
     if let Some(line) = state.help {
         help::draw(state, frame, line);
@@ -64,18 +66,21 @@ fn too_small(frame: &mut Frame) {
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), frame.area());
 }
 
-/// On a narrow screen, which side is shown and which key shows the other.
-fn tabs(state: &State, frame: &mut Frame, pane: Option<Rect>) {
-    let Some(pane) = pane else { return };
-    let line = Line::styled(tab_hint(state.tab), state.theme.dim()).alignment(Alignment::Right);
+/// A hint in the upper right corner of a pane.
+fn corner(state: &State, frame: &mut Frame, pane: Rect, hint: &str) {
+    let line = Line::styled(hint, state.theme.dim()).alignment(Alignment::Right);
     let area = Rect { height: 1, width: pane.width.saturating_sub(2), ..pane };
     frame.render_widget(line, area);
 }
 
-fn tab_hint(tab: Tab) -> &'static str {
-    match tab {
-        Tab::Chat => " Tab: figures ",
-        Tab::Panels => " Tab: chat ",
+/// Which key shows what is out of sight.
+fn corner_hint(state: &State, areas: &Areas) -> Option<&'static str> {
+    match (areas.zoomed, state.focus, state.tab) {
+        (true, Focus::Message, _) => Some(" Alt-z: all panes "),
+        (true, ..) => Some(" z: all panes "),
+        _ if areas.side_by_side => None,
+        (_, _, Tab::Chat) => Some(" Tab: figures "),
+        (_, _, Tab::Panels) => Some(" Tab: chat "),
     }
 }
 

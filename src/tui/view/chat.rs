@@ -67,7 +67,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     }
     if state.transcript.rows() > usize::from(inner.height) {
         scroll_bar(state, frame, area);
-    } else if state.transcript.rows() == 0 {
+    } else if state.is_welcoming() {
         super::welcome::draw(state, frame, inner);
     }
 }

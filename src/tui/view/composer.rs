@@ -34,15 +34,17 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     }
 }
 
-/// A list above the composer.
+/// A list above the text.
 fn completions(state: &State, frame: &mut Frame, composer: Rect) {
     let (all, selected) = state.composer.completions();
     if all.is_empty() {
         return;
     }
-    let rows = all.len().min(LISTED).min(usize::from(composer.y).saturating_sub(2));
+    // A composer that fills the screen has them at its own end.
+    let below = if composer.y < 3 { composer.bottom() } else { composer.y };
+    let rows = all.len().min(LISTED).min(usize::from(below).saturating_sub(2));
     let first = (selected + 1).saturating_sub(rows);
-    let area = Rect { y: composer.y.saturating_sub(rows as u16 + 2), height: rows as u16 + 2, ..composer };
+    let area = Rect { y: below.saturating_sub(rows as u16 + 2), height: rows as u16 + 2, ..composer };
     frame.render_widget(Clear, area);
     frame.render_widget(Block::bordered().border_style(state.theme.dim()), area);
     let inner = inside(area);

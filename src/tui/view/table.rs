@@ -9,7 +9,7 @@ use crate::columns::{clipped, fitted, width};
 use crate::step::{Candidate, Fate, Seen};
 use crate::token::TokenId;
 use crate::tui::keymap::Focus;
-use crate::tui::layout::inside;
+use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
 
@@ -32,13 +32,13 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
     };
     let columns = Columns::of(usize::from(inner.width));
     let mut lines = vec![columns.header(state)];
-    let (shown, residual) = seen.outlook.shown(state.candidates());
+    let (shown, residual) = seen.outlook.shown(state.candidates_on(Some(area)));
     // Header, the rest, the figures of the whole distribution, perhaps the chosen token.
     let in_view = |room: usize| {
         let first = state.table_scroll.min(shown.len().saturating_sub(room));
         first..shown.len().min(first + room)
     };
-    let room = usize::from(inner.height).saturating_sub(3);
+    let room = candidate_rows(area);
     let outside = outside_of(state, seen, &shown[in_view(room)]);
     let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
     let (first, rows) = (view.start, &shown[view]);

@@ -1,8 +1,15 @@
 //! Whole screens, as people see them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ratatui::crossterm::event::Event as Input;
 
+use crate::distribution::Depth;
 use crate::engine::scripted::Line;
+use crate::engine::{Command, Event};
+use crate::session::Outcome;
+use crate::step::Step;
 use crate::tui::harness::Harness;
 use crate::tui::msg::Msg;
 
@@ -203,4 +210,91 @@ fn a_screen_of_80_by_24_shows_chat_and_figures_together() {
     assert!(harness.screen().contains("log-likelihood ─ reply") && !harness.screen().contains("you    hi"));
     harness.keys("<BackTab>");
     assert!(harness.screen().contains("you    hi"));
+}
+
+#[test]
+fn the_table_fills_its_rows_until_a_number_is_asked_for() {
+    for (width, height) in [(200, 60), (120, 36), (90, 30)] {
+        let mut harness = Harness::new(width, height, vec![words(9)]);
+        harness.hold();
+        harness.keys("hi<Enter>");
+        harness.say(1);
+        let mut seen = harness.state.shown().unwrap().clone();
+        let best = seen.outlook.top[0];
+        seen.outlook.top = vec![best; 200];
+        let id = harness.state.session.job().unwrap().id;
+        let step = Arc::new(Step { id: best.id, seen: Some(seen) });
+        harness.send(Msg::Engine(Event::Step { id, step, elapsed: Duration::from_millis(10) }));
+        let rows = usize::from(harness.state.areas().unwrap().table.unwrap().height) - 5;
+        assert_eq!(harness.screen().matches('▸').count(), rows, "{}", harness.screen());
+        harness.keys("/set k 4<Enter>");
+        assert_eq!(harness.screen().matches('▸').count(), 4, "{}", harness.screen());
+    }
+}
+
+#[test]
+fn a_step_keeps_as_many_candidates_as_the_window_has_rows() {
+    for (height, kept) in [(24, 40), (90, 90), (1000, 200)] {
+        let mut harness = Harness::new(200, 36, vec![words(2)]);
+        harness.send(Msg::Input(Input::Resize(200, height)));
+        let outcomes = harness.state.session.say("hi").unwrap();
+        let depth = outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Send(Command::Generate(generate)) => Some(generate.depth),
+            _ => None,
+        });
+        assert_eq!(depth, Some(Depth::Count(kept)));
+    }
+}
+
+#[test]
+fn z_lets_the_focused_pane_fill_the_screen_and_shows_all_again() {
+    for (width, height) in [(40, 10), (80, 24), (120, 36), (200, 60)] {
+        let mut harness = Harness::new(width, height, vec![words(9), words(9)]);
+        harness.keys("hi<Enter>");
+        let before = harness.screen();
+        for (keys, restore, title) in
+            [("<A-z>", "<A-z>", " message "), ("<Tab>z", "z", " chat "), ("<Tab>z", "z", "step 10 ")]
+        {
+            harness.keys(keys);
+            let screen = harness.screen();
+            let lines: Vec<&str> = screen.lines().collect();
+            assert!(lines[0].starts_with('┌') && lines[0].contains(title), "{title}: {screen}");
+            assert!(screen.contains("z: all panes"), "{screen}");
+            assert!(lines[usize::from(height) - 2].starts_with('└'), "{screen}");
+            assert_eq!(screen.matches('┌').count(), 1, "{screen}");
+            harness.keys(restore);
+            assert!(!harness.screen().contains("all panes"));
+        }
+        harness.keys("<BackTab><Esc>");
+        assert_eq!(harness.screen(), before);
+    }
+}
+
+#[test]
+fn whoever_leaves_a_pane_that_fills_the_screen_sees_all_panes() {
+    let mut harness = Harness::new(120, 36, vec![words(9), words(9)]);
+    harness.keys("hi<Enter><Tab>z");
+    assert!(!harness.screen().contains(" message "));
+    harness.keys("x");
+    assert!(harness.screen().contains(" message ") && harness.screen().contains("> x"));
+    harness.keys("<A-z>");
+    assert!(!harness.screen().contains(" chat "));
+    harness.keys("<Enter>");
+    assert!(harness.screen().contains(" chat ") && harness.screen().contains("you    x"));
+}
+
+#[test]
+fn lines_of_text_stay_readable_on_a_wide_screen() {
+    let mut harness = Harness::new(240, 60, vec![words(400)]);
+    harness.keys("hi<Enter><Tab>z");
+    let areas = harness.state.areas().unwrap();
+    assert_eq!(areas.chat.unwrap().width, 240);
+    let widest = harness
+        .screen()
+        .lines()
+        .filter(|line| line.contains(" the the"))
+        .map(|line| line.trim_end_matches(['│', ' ']).chars().count())
+        .max()
+        .unwrap();
+    assert!((90..=108).contains(&widest), "{widest}");
 }
