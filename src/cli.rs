@@ -82,7 +82,7 @@ pub struct ReplArgs {
 /// What the benchmark can measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BenchPart {
-    /// A reply with its figures, against decode and sampler alone
+    /// A reply with its figures, and its sampler, against decode alone
     Decode,
     /// Distributions a second, against evaluating tokens with all their logits
     Scoring,

@@ -181,6 +181,29 @@ pub fn cross_entropy(expected: &[f32], by: &[f32]) -> Result<f64, RowError> {
     Ok(q.log_sum - kernel::mean_difference((expected, p.max), (by, q.max)) / p.log_sum.exp())
 }
 
+/// The `k` best tokens of a row, by (logit descending, id ascending).
+pub fn best(row: &[f32], k: usize) -> Vec<(TokenId, f32)> {
+    let scan = kernel::scan_top(row, k.clamp(1, row.len()));
+    scan.top.into_iter().map(|(id, logit)| (TokenId(id), logit)).collect()
+}
+
+/// Of a row with this maximum: Σ eᵈ and Σ d·eᵈ with d = logit − max. Unlike the sums inside of
+/// [`Distribution::measure`] they do not depend on how many candidates are kept.
+pub fn whole(row: &[f32], max: f32) -> (f64, f64) {
+    let sums = kernel::sums(row, max, max);
+    (sums.below + sums.ties as f64, sums.s1)
+}
+
+/// Σ e^((logit − max) / temperature) over a row.
+pub fn sum_of_scaled(row: &[f32], max: f32, temperature: f32) -> f64 {
+    kernel::scaled_sum(row, max, 1.0 / temperature)
+}
+
+/// Of the possible logits of a row: how many, Σ (logit − reference) and Σ (logit − reference)².
+pub fn moments(row: &[f32], reference: f32) -> (f64, f64, f64) {
+    kernel::moments(row, reference)
+}
+
 fn weight(logit: f32, max: f32) -> f64 {
     (f64::from(logit) - f64::from(max)).exp()
 }

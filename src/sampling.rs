@@ -1,6 +1,11 @@
 //! The sampler chain as plain data: which stages run, in which order, with which settings.
 //!
-//! Holds no llama.cpp type; the engine builds the real chain from it.
+//! [`chain`] is the chain itself, on as few candidates as give exactly what the whole vocabulary would.
+//! Holds no llama.cpp type.
+
+mod candidates;
+pub mod chain;
+mod repetition;
 
 use std::fmt;
 use std::sync::Arc;

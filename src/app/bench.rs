@@ -162,7 +162,9 @@ fn decode(
         pairs: args.pairs as usize,
         tokens: args.tokens as usize,
     };
-    Ok(bench.run(|pair, bare, looking| {
-        progress(format!("pair {pair}: bare {bare:.1} t/s, looking {looking:.1} t/s"));
+    Ok(bench.run(|pair, [bare, sampled, looking]| {
+        progress(format!(
+            "pair {pair}: decode alone {bare:.1} t/s, with sampler {sampled:.1} t/s, looking {looking:.1} t/s"
+        ));
     })?)
 }

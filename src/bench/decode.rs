@@ -1,4 +1,5 @@
-//! What looking costs a reply: every step's statistics and events, against decode and sampler alone.
+//! What choosing and looking cost a reply: the sampler, and every step's statistics and events, against
+//! decode alone.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -21,19 +22,23 @@ const KEPT: usize = 40;
 pub struct DecodeReport {
     /// Tokens generated in each run.
     pub tokens: usize,
-    /// Tokens a second of the bare loop (decode and sampler), one per pair.
+    /// Tokens a second of decode alone, without a sampler, on the same tokens; one per pair.
     pub bare: Vec<f64>,
+    /// Tokens a second of decode and sampler, one per pair.
+    pub sampled: Vec<f64>,
     /// Tokens a second with every step's statistics and events, one per pair.
     pub measured: Vec<f64>,
     /// Time in statistics ÷ time of the whole step, one per pair.
     pub statistics_share: Vec<f64>,
     /// Median of measured ÷ bare.
     pub median_ratio: f64,
+    /// Median of sampled ÷ bare.
+    pub median_sampler_ratio: f64,
     /// Median of `statistics_share`.
     pub median_statistics_share: f64,
 }
 
-/// The same loop twice: without and with looking.
+/// The same loop three times: decode alone, with the sampler, with looking.
 pub struct DecodeBench {
     /// The model.
     pub options: LoadOptions,
@@ -55,29 +60,36 @@ impl DecodeBench {
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&self, mut each: impl FnMut(usize, f64, f64)) -> Result<DecodeReport, EngineError> {
+    pub fn run(&self, mut each: impl FnMut(usize, [f64; 3])) -> Result<DecodeReport, EngineError> {
         let (mut bare, mut measured, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sampled = Vec::new();
         for pair in 0..self.pairs {
-            let raw = apart(|| self.bare())?;
+            let (alone, choosing) = apart(|| {
+                let (choosing, ids) = self.by_hand(None)?;
+                Ok::<_, EngineError>((self.by_hand(Some(ids))?.0, choosing))
+            })?;
             let (looking, share) = self.measured()?;
-            each(pair + 1, raw, looking);
-            bare.push(raw);
+            each(pair + 1, [alone, choosing, looking]);
+            bare.push(alone);
+            sampled.push(choosing);
             measured.push(looking);
             shares.push(share);
         }
-        let ratios = bare.iter().zip(&measured).map(|(bare, measured)| measured / bare).collect();
+        let ratios = |of: &[f64]| median(bare.iter().zip(of).map(|(bare, of)| of / bare).collect());
         Ok(DecodeReport {
             tokens: self.tokens,
-            median_ratio: median(ratios),
+            median_ratio: ratios(&measured),
+            median_sampler_ratio: ratios(&sampled),
             median_statistics_share: median(shares.clone()),
             bare,
+            sampled,
             measured,
             statistics_share: shares,
         })
     }
 
-    /// Decode and sample, and nothing else. Tokens a second.
-    fn bare(&self) -> Result<f64, EngineError> {
+    /// Decode and sample, or decode these tokens alone. Tokens a second, and the tokens.
+    fn by_hand(&self, given: Option<Vec<TokenId>>) -> Result<(f64, Vec<TokenId>), EngineError> {
         let prompt = &self.prompt;
         let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
         let params = ContextParams {
@@ -94,27 +106,28 @@ impl DecodeBench {
         let mut scratch = Scratch::new(&model);
         let mut batch = sequence(prompt, false);
         context.decode(&batch)?;
-        let unseen = Distribution {
-            max: 0.0,
-            log_sum: 0.0,
-            entropy: 0.0,
-            varentropy: 0.0,
-            top: Vec::new(),
-            residual: 1.0,
-            boundary: None,
-        };
+        let mut ids = Vec::with_capacity(self.tokens);
         let mut row = prompt.len() - 1;
         let begun = Instant::now();
         for position in prompt.len()..prompt.len() + self.tokens {
             let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
-            let id = chain.choose(logits, &unseen, &mut scratch)?.id;
-            chain.accept(id)?;
+            let id = match &given {
+                Some(given) => given[position - prompt.len()],
+                None => {
+                    // What the sampler itself needs of the statistics.
+                    let raw = Distribution::measure(logits, Depth::Count(1), None)?;
+                    let id = chain.choose(logits, &raw, &mut scratch)?.id;
+                    chain.accept(id)?;
+                    id
+                }
+            };
+            ids.push(id);
             batch.clear();
             batch.push(id, position, &[SeqId(0)], true);
             context.decode(&batch)?;
             row = 0;
         }
-        Ok(self.tokens as f64 / begun.elapsed().as_secs_f64())
+        Ok((self.tokens as f64 / begun.elapsed().as_secs_f64(), ids))
     }
 
     /// The same through the engine, as a chat does. Tokens a second, and the share of statistics.
@@ -149,21 +162,16 @@ impl DecodeReport {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "pair   bare t/s   looking t/s   ratio   statistics")?;
-        for (i, ((bare, measured), share)) in
-            self.bare.iter().zip(&self.measured).zip(&self.statistics_share).enumerate()
-        {
-            writeln!(
-                out,
-                "{:>4} {bare:>10.1} {measured:>13.1} {:>7.3} {:>10.2} %",
-                i + 1,
-                measured / bare,
-                share * 100.0
-            )?;
+        writeln!(out, "pair   bare t/s   sampler t/s   looking t/s   statistics")?;
+        for i in 0..self.bare.len() {
+            let (bare, sampled, measured) = (self.bare[i], self.sampled[i], self.measured[i]);
+            let share = self.statistics_share[i] * 100.0;
+            writeln!(out, "{:>4} {bare:>10.1} {sampled:>13.1} {measured:>13.1} {share:>10.2} %", i + 1)?;
         }
         writeln!(
             out,
-            "a reply, looking ÷ bare: median ratio {:.3}, statistics {:.2} % of a step ({} tokens a run)",
+            "a reply ÷ decode alone: with sampler median ratio {:.3}, looking {:.3}, statistics {:.2} % of a step ({} tokens a run)",
+            self.median_sampler_ratio,
             self.median_ratio,
             self.median_statistics_share * 100.0,
             self.tokens

@@ -136,6 +136,53 @@ pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {
     total
 }
 
+/// Σ e^((value − max) · scale).
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn scaled_sum(row: &[f32], max: f32, scale: f32) -> f64 {
+    let mut total = 0.0;
+    for block in row.chunks(BLOCK) {
+        let mut sums = [0f32; LANES];
+        let (lanes, rest) = block.as_chunks::<LANES>();
+        for values in lanes {
+            for (lane, &value) in values.iter().enumerate() {
+                sums[lane] += exp_of_difference((value - max) * scale, 0.0).1;
+            }
+        }
+        for (lane, &value) in rest.iter().enumerate() {
+            sums[lane] += exp_of_difference((value - max) * scale, 0.0).1;
+        }
+        total += widen(&sums);
+    }
+    total
+}
+
+/// Count, Σ d and Σ d² with d = value − reference, of the values above −∞; in `f64` throughout, since a
+/// cut hangs on them.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn moments(row: &[f32], reference: f32) -> (f64, f64, f64) {
+    let reference = f64::from(reference);
+    let mut count = [0f64; LANES];
+    let mut sum = [0f64; LANES];
+    let mut squares = [0f64; LANES];
+    let mut add = |lane: usize, value: f32| {
+        let possible = value > f32::NEG_INFINITY;
+        let d = if possible { f64::from(value) - reference } else { 0.0 };
+        count[lane] += if possible { 1.0 } else { 0.0 };
+        sum[lane] += d;
+        squares[lane] += d * d;
+    };
+    let (lanes, rest) = row.as_chunks::<LANES>();
+    for values in lanes {
+        for (lane, &value) in values.iter().enumerate() {
+            add(lane, value);
+        }
+    }
+    for (lane, &value) in rest.iter().enumerate() {
+        add(lane, value);
+    }
+    (count.iter().sum(), sum.iter().sum(), squares.iter().sum())
+}
+
 /// The mass of the tokens that may end a word. `boundaries[i]` is the [`Boundary`] of token i.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn boundary_mass(row: &[f32], boundaries: &[u8], max: f32, s0: f64) -> BoundaryMass {

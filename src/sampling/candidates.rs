@@ -1,0 +1,348 @@
+//! The candidates of one step, as few as give exactly what all of them would.
+//!
+//! Before a stage truncates them they are a row of logits, of which only the best are looked at, more
+//! when a stage needs more; afterwards they are a list. The order is everywhere (logit descending, id
+//! ascending). Sums are in `f64`.
+
+use std::collections::HashSet;
+
+use crate::distribution::{self, Distribution};
+use crate::token::TokenId;
+
+/// How many more are looked at when some are not enough.
+const WIDEN: usize = 8;
+/// What a row's sum must keep when changed tokens are taken out of it; below, it is added up anew.
+const KEPT_OF_SUM: f64 = 0.05;
+
+/// A token with its logit after penalties.
+pub(super) type Entry = (TokenId, f32);
+
+pub(super) fn order(a: &Entry, b: &Entry) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// The candidates as the stages so far have left them.
+pub(super) struct Candidates<'a> {
+    row: &'a [f32],
+    raw: &'a Distribution,
+    /// Tokens whose logits differ from the row's, by id.
+    changed: Vec<Entry>,
+    /// Tokens that a stage took out of the row without listing the rest.
+    removed: HashSet<TokenId>,
+    /// The first of them, in order; all that stand before the last.
+    best: Vec<Entry>,
+    /// Nothing stands behind `best`.
+    complete: bool,
+    /// Of the row, how many were asked for.
+    looked_at: usize,
+    temperature: f64,
+    /// Σ e^((logit − first) / temperature), once it is known.
+    sum: Option<f64>,
+}
+
+impl<'a> Candidates<'a> {
+    /// All tokens of a row that are possible. `changed` are their new logits, by id.
+    pub fn new(row: &'a [f32], raw: &'a Distribution, changed: Vec<Entry>) -> Candidates<'a> {
+        let mut candidates = Candidates {
+            row,
+            raw,
+            changed,
+            removed: HashSet::new(),
+            best: Vec::new(),
+            complete: false,
+            looked_at: 0,
+            temperature: 1.0,
+            sum: None,
+        };
+        candidates.look_at(64);
+        candidates
+    }
+
+    /// Looks at the `n` best of the row and at all that are changed.
+    fn look_at(&mut self, n: usize) {
+        let n = n.min(self.row.len());
+        let found = match self.raw.top.len() {
+            known if known >= n => self.raw.top[..n].to_vec(),
+            _ => distribution::best(self.row, n),
+        };
+        self.looked_at = n;
+        let floor = found.last().copied().filter(|_| n < self.row.len());
+        let changed = |id: TokenId| self.changed.binary_search_by_key(&id, |entry| entry.0).is_ok();
+        let unchanged = found.into_iter().filter(|entry| !changed(entry.0));
+        // What is changed and behind the floor would have others before it.
+        let before_floor = |entry: &Entry| floor.is_none_or(|floor| order(entry, &floor).is_le());
+        let mut best: Vec<Entry> =
+            unchanged.chain(self.changed.iter().copied().filter(before_floor)).collect();
+        best.retain(|entry| entry.1 > f32::NEG_INFINITY && !self.removed.contains(&entry.0));
+        best.sort_unstable_by(order);
+        let ends = floor.is_none_or(|floor| floor.1 == f32::NEG_INFINITY);
+        self.complete = ends;
+        self.best = best;
+        if self.best.is_empty() && !self.complete {
+            self.widen();
+        }
+    }
+
+    /// Looks at more of the row; false where there are no more.
+    fn widen(&mut self) -> bool {
+        if self.complete {
+            return false;
+        }
+        self.look_at((self.looked_at * WIDEN).max(64));
+        true
+    }
+
+    /// The best candidates so far, in order.
+    pub fn best(&self) -> &[Entry] {
+        &self.best
+    }
+
+    /// The entry at a place in the order, if there are so many.
+    pub fn nth(&mut self, n: usize) -> Option<Entry> {
+        while self.best.len() <= n && self.widen() {}
+        self.best.get(n).copied()
+    }
+
+    fn weight(&self, logit: f32) -> f64 {
+        ((f64::from(logit) - f64::from(self.best[0].1)) / self.temperature).exp()
+    }
+
+    /// Σ e^((logit − first) / temperature) over all candidates.
+    fn sum(&mut self) -> f64 {
+        if let Some(sum) = self.sum {
+            return sum;
+        }
+        let sum = match self.complete {
+            true => self.best.iter().map(|entry| self.weight(entry.1)).sum(),
+            false => self.sum_of_row(),
+        };
+        self.sum = Some(sum);
+        sum
+    }
+
+    fn sum_of_row(&self) -> f64 {
+        let (first, top) = (f64::from(self.best[0].1), f64::from(self.raw.max));
+        let t = self.temperature;
+        let whole = match t == 1.0 {
+            true => distribution::whole(self.row, self.raw.max).0,
+            false => distribution::sum_of_scaled(self.row, self.raw.max, t as f32),
+        };
+        let taken_out = self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied());
+        let out: HashSet<TokenId> = taken_out.collect();
+        let old = |id: &TokenId| ((f64::from(self.row[id.index()]) - top) / t).exp();
+        let mut gone: Vec<f64> = out.iter().map(old).collect();
+        gone.sort_unstable_by(f64::total_cmp);
+        let rest = whole - gone.iter().sum::<f64>();
+        let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
+        let new: f64 = kept.map(|entry| ((f64::from(entry.1) - first) / t).exp()).sum();
+        if rest >= KEPT_OF_SUM * whole {
+            return rest * ((top - first) / t).exp() + new;
+        }
+        let each = self.row.iter().enumerate().filter(|(id, _)| !out.contains(&TokenId(*id as u32)));
+        each.map(|(_, logit)| ((f64::from(*logit) - first) / t).exp()).sum::<f64>() + new
+    }
+
+    /// The probability of a logit among the candidates.
+    pub fn probability(&mut self, logit: f32) -> f64 {
+        let sum = self.sum();
+        self.weight(logit) / sum
+    }
+
+    /// Divides every logit by this.
+    pub fn heat(&mut self, temperature: f32) {
+        self.temperature *= f64::from(temperature);
+        self.sum = None;
+    }
+
+    /// Keeps these alone; they must be in order.
+    pub fn keep(&mut self, entries: Vec<Entry>) {
+        self.best = entries;
+        self.complete = true;
+        self.sum = None;
+    }
+
+    /// Keeps the first `n`.
+    pub fn keep_first(&mut self, n: usize) {
+        let n = n.max(1);
+        while self.best.len() < n && self.widen() {}
+        if self.best.len() > n || !self.complete {
+            let mut best = std::mem::take(&mut self.best);
+            best.truncate(n);
+            self.keep(best);
+        }
+    }
+
+    /// Keeps those up to the first that is not wanted; at least one.
+    pub fn keep_while(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        let last = loop {
+            match self.best.iter().position(|entry| !wanted(entry)) {
+                Some(at) => break at,
+                None if self.widen() => {}
+                None => return,
+            }
+        };
+        self.keep_first(last);
+    }
+
+    /// How many have at least this probability.
+    pub fn count_probable(&mut self, least: f64) -> usize {
+        let wanted = least * self.sum();
+        let mut count = 0;
+        while self.nth(count).is_some_and(|entry| self.weight(entry.1) >= wanted) {
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes out the first `n`.
+    pub fn remove_first(&mut self, n: usize) {
+        let gone: Vec<Entry> = self.best.drain(..n).collect();
+        self.removed.extend(gone.into_iter().map(|entry| entry.0));
+        self.sum = None;
+        if self.best.is_empty() {
+            self.widen();
+        }
+    }
+
+    /// The fewest of the best that hold this share of the mass.
+    pub fn keep_mass(&mut self, share: f64) {
+        let wanted = share * self.sum();
+        let mut held = 0.0;
+        let mut at = 0;
+        while let Some((_, logit)) = self.nth(at) {
+            held += self.weight(logit);
+            at += 1;
+            if held >= wanted {
+                return self.keep_first(at);
+            }
+        }
+    }
+
+    /// H = −Σ p ln p over the candidates, in nats.
+    fn entropy(&mut self) -> f64 {
+        let untouched = self.changed.is_empty() && self.removed.is_empty() && self.temperature == 1.0;
+        if !self.complete && untouched {
+            let (s0, s1) = distribution::whole(self.row, self.raw.max);
+            return (s0.ln() - s1 / s0).max(0.0);
+        }
+        let sum = self.sum();
+        let first = f64::from(self.best[0].1);
+        let term = |logit: f32| {
+            let d = (f64::from(logit) - first) / self.temperature;
+            if d > f64::NEG_INFINITY { d * d.exp() } else { 0.0 }
+        };
+        let total: f64 = match self.complete {
+            true => self.best.iter().map(|entry| term(entry.1)).sum(),
+            false => self.all().map(|entry| term(entry.1)).sum(),
+        };
+        (sum.ln() - total / sum).max(0.0)
+    }
+
+    /// Every candidate, of the row in the order of ids.
+    fn all(&self) -> impl Iterator<Item = Entry> + '_ {
+        let listed = self.complete.then(|| self.best.iter().copied());
+        let row = (!self.complete).then(|| {
+            self.row.iter().enumerate().filter_map(|(id, &logit)| {
+                let id = TokenId(id as u32);
+                let changed = self.changed.binary_search_by_key(&id, |entry| entry.0);
+                let logit = changed.map_or(logit, |at| self.changed[at].1);
+                (logit > f32::NEG_INFINITY && !self.removed.contains(&id)).then_some((id, logit))
+            })
+        });
+        listed.into_iter().flatten().chain(row.into_iter().flatten())
+    }
+
+    /// Keeps the fewest whose surprisal is nearest to the entropy and that hold more than this share.
+    pub fn keep_typical(&mut self, share: f64) {
+        let (entropy, sum) = (self.entropy(), self.sum());
+        let distance = |this: &Self, logit: f32| (sum.ln() - this.weight(logit).ln() - entropy).abs();
+        loop {
+            // All that are nearer than the last one looked at are known.
+            let known = match self.best.last() {
+                Some(last) if !self.complete => {
+                    let beyond = sum.ln() - self.weight(last.1).ln() - entropy;
+                    beyond.max(0.0)
+                }
+                _ => f64::INFINITY,
+            };
+            let mut near: Vec<(f64, Entry)> =
+                self.best.iter().map(|entry| (distance(self, entry.1), *entry)).collect();
+            near.retain(|(distance, _)| *distance < known);
+            near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
+            let mut held = 0.0;
+            let enough = near.iter().position(|(_, entry)| {
+                held += self.weight(entry.1) / sum;
+                held > share
+            });
+            if let Some(last) = enough.or(self.complete.then_some(near.len().saturating_sub(1))) {
+                near.truncate(last + 1);
+                let mut kept: Vec<Entry> = near.into_iter().map(|(_, entry)| entry).collect();
+                kept.sort_unstable_by(order);
+                return self.keep(kept);
+            }
+            self.widen();
+        }
+    }
+
+    /// Keeps the logits within `n` standard deviations of the largest.
+    pub fn keep_within_deviations(&mut self, n: f32) {
+        let largest = f64::from(self.best[0].1);
+        let (count, sum, squares) = match self.complete {
+            true => moments(self.best.iter().map(|entry| entry.1), largest),
+            false => {
+                let (mut count, mut sum, mut squares) = distribution::moments(self.row, self.best[0].1);
+                let gone = self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied());
+                let gone: HashSet<TokenId> = gone.collect();
+                let old = moments(gone.iter().map(|id| self.row[id.index()]), largest);
+                let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
+                let new = moments(kept.map(|entry| entry.1), largest);
+                count += new.0 - old.0;
+                sum += new.1 - old.1;
+                squares += new.2 - old.2;
+                (count, sum, squares)
+            }
+        };
+        let mean = sum / count;
+        let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+        let floor = largest - f64::from(n) * deviation;
+        self.keep_while(|entry| f64::from(entry.1) >= floor);
+    }
+
+    /// The first in order whose mass and that of all before it is above this share of all.
+    pub fn at_share(&mut self, share: f64) -> Entry {
+        let wanted = share * self.sum();
+        let mut held = 0.0;
+        let mut at = 0;
+        let mut last = self.best[0];
+        while let Some(entry) = self.nth(at) {
+            held += self.weight(entry.1);
+            last = entry;
+            if held > wanted {
+                break;
+            }
+            at += 1;
+        }
+        last
+    }
+
+    /// A token's logit as it is now, where it is a candidate.
+    pub fn logit_of(&self, id: TokenId) -> Option<f32> {
+        let changed = self.changed.binary_search_by_key(&id, |entry| entry.0);
+        let logit = changed.map_or_else(|_| self.row[id.index()], |at| self.changed[at].1);
+        let stays = match self.complete {
+            true => self.best.binary_search_by(|entry| order(entry, &(id, logit))).is_ok(),
+            false => !self.removed.contains(&id) && logit > f32::NEG_INFINITY,
+        };
+        stays.then_some(logit)
+    }
+}
+
+/// How many, Σ (x − largest) and Σ (x − largest)², of what is possible.
+fn moments(logits: impl Iterator<Item = f32>, largest: f64) -> (f64, f64, f64) {
+    let mut sums = (0.0, 0.0, 0.0);
+    for logit in logits.filter(|logit| *logit > f32::NEG_INFINITY) {
+        let d = f64::from(logit) - largest;
+        sums = (sums.0 + 1.0, sums.1 + d, sums.2 + d * d);
+    }
+    sums
+}

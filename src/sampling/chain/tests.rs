@@ -1,0 +1,446 @@
+//! Every stage against its definition over the whole vocabulary, in `f64`.
+
+use super::*;
+use crate::distribution::Depth;
+use crate::sampling::Xtc;
+use crate::token::{SpecialTokens, VocabEntry};
+
+/// Cuts nearer than this to a token's figure may fall on either side.
+const NEAR: f64 = 1e-6;
+
+struct Reference {
+    entries: Vec<(TokenId, f64)>,
+    /// Whether a cut was too near to a token to be told.
+    doubtful: bool,
+}
+
+impl Reference {
+    fn new(row: &[f32]) -> Reference {
+        let each = row.iter().enumerate().filter(|(_, logit)| **logit > f32::NEG_INFINITY);
+        let mut entries: Vec<_> = each.map(|(id, logit)| (TokenId(id as u32), f64::from(*logit))).collect();
+        entries.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Reference { entries, doubtful: false }
+    }
+
+    fn probabilities(&self) -> Vec<f64> {
+        let first = self.entries[0].1;
+        let weights: Vec<f64> = self.entries.iter().map(|entry| (entry.1 - first).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    }
+
+    fn keep(&mut self, n: usize) {
+        self.entries.truncate(n.max(1));
+    }
+
+    fn near(&mut self, a: f64, b: f64) {
+        self.doubtful |= (a - b).abs() < NEAR;
+    }
+
+    fn top_p(&mut self, share: f64) {
+        let mut held = 0.0;
+        let probabilities = self.probabilities();
+        for (i, p) in probabilities.iter().enumerate() {
+            held += p;
+            self.near(held, share);
+            if held >= share {
+                return self.keep(i + 1);
+            }
+        }
+    }
+
+    fn keep_from(&mut self, floor: f64) {
+        let logits: Vec<f64> = self.entries.iter().map(|entry| entry.1).collect();
+        logits.iter().for_each(|logit| self.near(*logit, floor));
+        self.entries.retain(|entry| entry.1 >= floor);
+    }
+
+    fn typical(&mut self, share: f64) {
+        let probabilities = self.probabilities();
+        let entropy: f64 = probabilities.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum();
+        let mut near: Vec<_> = probabilities
+            .iter()
+            .zip(&self.entries)
+            .map(|(p, entry)| ((-p.ln() - entropy).abs(), *p, *entry))
+            .collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.0.cmp(&b.2.0)));
+        let mut held = 0.0;
+        let mut last = near.len();
+        for (i, (distance, p, entry)) in near.iter().enumerate() {
+            // The order of equally distant tokens on both sides of the entropy is a matter of rounding.
+            if let Some(next) = near.get(i + 1) {
+                self.doubtful |= (next.0 - distance).abs() < NEAR && next.2.1 != entry.1;
+            }
+            held += p;
+            self.doubtful |= (held - share).abs() < NEAR;
+            if held > share {
+                last = i + 1;
+                break;
+            }
+        }
+        near.truncate(last);
+        self.entries = near.into_iter().map(|(_, _, entry)| entry).collect();
+        self.entries.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    }
+
+    fn top_n_sigma(&mut self, n: f64) {
+        let count = self.entries.len() as f64;
+        let mean = self.entries.iter().map(|entry| entry.1).sum::<f64>() / count;
+        let variance = self.entries.iter().map(|entry| (entry.1 - mean).powi(2)).sum::<f64>() / count;
+        self.keep_from(self.entries[0].1 - n * variance.sqrt());
+    }
+
+    fn xtc(&mut self, threshold: f64) {
+        let probabilities = self.probabilities();
+        probabilities.iter().for_each(|p| self.near(*p, threshold));
+        let above = probabilities.iter().filter(|p| **p >= threshold).count();
+        if above > 1 {
+            self.entries.drain(..above - 1);
+        }
+    }
+}
+
+struct Noise(Mt);
+
+impl Noise {
+    fn below(&mut self, n: u32) -> u32 {
+        self.0.next_u32() % n
+    }
+
+    fn unit(&mut self) -> f32 {
+        uniform(&mut self.0) as f32
+    }
+
+    /// Random, peaked, flat, tied, with impossible tokens, or small.
+    fn row(&mut self) -> Vec<f32> {
+        let n = [3, 12, 40, 80, 130][self.below(5) as usize];
+        let kind = self.below(6);
+        let width = [8.0, 20.0, 0.01, 4.0, 8.0, 1.0][kind as usize];
+        let mut row: Vec<f32> = (0..n).map(|_| (self.unit() + self.unit() - 1.0) * width).collect();
+        match kind {
+            1 => row[self.below(n) as usize] += 15.0,
+            3 => row.iter_mut().for_each(|logit| *logit = logit.round()),
+            4 => row.iter_mut().skip(1).for_each(|logit| {
+                if self.below(2) == 0 {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }),
+            _ => {}
+        }
+        row
+    }
+}
+
+fn vocab(n: usize) -> Vocab {
+    let entries = (0..n)
+        .map(|i| VocabEntry { bytes: vec![if i == 5 { b'\n' } else { b'a' }], ..VocabEntry::default() });
+    Vocab::new(entries, SpecialTokens::default())
+}
+
+fn choose(chain: &mut Chain, row: &[f32], k: usize) -> Choice {
+    let raw = Distribution::measure(row, Depth::Count(k), None).unwrap();
+    let all = (0..row.len() as u32).map(TokenId).collect();
+    chain.choose(row, &raw, Watched::new(all))
+}
+
+/// Compares a chain with a reference on many rows: the largest difference of a final probability.
+fn compare(
+    seed: u32,
+    cases: u32,
+    make: impl Fn(&mut Noise) -> (Sampling, Box<dyn Fn(&mut Reference)>),
+) -> f64 {
+    let mut noise = Noise(Mt::new(seed));
+    let (mut largest, mut doubtful) = (0.0f64, 0);
+    let vocabs = [3, 12, 40, 80, 130].map(vocab);
+    for case in 0..cases {
+        let row = noise.row();
+        let (sampling, definition) = make(&mut noise);
+        let vocab = vocabs.iter().find(|vocab| vocab.len() == row.len()).unwrap();
+        let mut chain = Chain::new(&Sampling { seed: case, ..sampling.clone() }, vocab, 100);
+        let choice = choose(&mut chain, &row, 1 + noise.below(80) as usize);
+        let mut reference = Reference::new(&row);
+        definition(&mut reference);
+        if reference.doubtful {
+            doubtful += 1;
+            continue;
+        }
+        let mut wanted = vec![None; row.len()];
+        for (p, entry) in reference.probabilities().into_iter().zip(&reference.entries) {
+            wanted[entry.0.index()] = Some(p);
+        }
+        for (id, (fate, wanted)) in choice.watched.iter().zip(&wanted).enumerate() {
+            let possible = row[id] > f32::NEG_INFINITY;
+            let stays = fate.dropped_by.is_none() && possible;
+            assert_eq!(
+                stays,
+                wanted.is_some(),
+                "case {case} token {id} {fate:?} {wanted:?} {sampling:?} {row:?}"
+            );
+            largest = largest.max((f64::from(fate.prob) - wanted.unwrap_or(0.0)).abs());
+        }
+        assert!(wanted[choice.id.index()].is_some(), "case {case}: an impossible choice");
+    }
+    assert!(doubtful < cases / 4, "{doubtful} of {cases} cuts are too near to a token");
+    assert!(largest < 1e-6, "{largest}");
+    eprintln!(
+        "largest difference of a final probability {largest:.1e}, cuts too near to a token {doubtful} of {cases}"
+    );
+    largest
+}
+
+/// Rows a stage; `SAMPLER_CASES=100000` is a matter of seconds where the code is optimised.
+fn cases() -> u32 {
+    std::env::var("SAMPLER_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000)
+}
+
+fn stage(
+    seed: u32,
+    make: impl Fn(f32) -> Sampling,
+    define: impl Fn(&mut Reference, f64) + Copy + 'static,
+    scale: f32,
+) {
+    compare(seed, cases(), |noise| {
+        let x = noise.unit() * scale;
+        (make(x), Box::new(move |reference| define(reference, f64::from(x))))
+    });
+}
+
+#[test]
+fn top_k_is_its_definition() {
+    let make = |x: f32| Sampling { top_k: x as u32 + 1, ..Sampling::default() };
+    stage(1, make, |reference, x| reference.keep(x as usize + 1), 100.0);
+}
+
+#[test]
+fn top_p_is_its_definition() {
+    stage(2, |x| Sampling { top_p: x, ..Sampling::default() }, |reference, x| reference.top_p(x), 1.0);
+}
+
+#[test]
+fn min_p_is_its_definition() {
+    let define = |reference: &mut Reference, x: f64| {
+        if x > 0.0 {
+            reference.keep_from(reference.entries[0].1 + x.ln());
+        }
+    };
+    stage(3, |x| Sampling { min_p: x, ..Sampling::default() }, define, 0.5);
+}
+
+#[test]
+fn typical_is_its_definition() {
+    stage(4, |x| Sampling { typical: x, ..Sampling::default() }, |reference, x| reference.typical(x), 1.0);
+}
+
+#[test]
+fn top_n_sigma_is_its_definition() {
+    let define = |reference: &mut Reference, x: f64| {
+        if x > 0.0 {
+            reference.top_n_sigma(x);
+        }
+    };
+    stage(5, |x| Sampling { top_n_sigma: x, ..Sampling::default() }, define, 3.0);
+}
+
+#[test]
+fn xtc_is_its_definition() {
+    let xtc = |x| Some(Xtc { probability: 1.0, threshold: x });
+    stage(6, |x| Sampling { xtc: xtc(x), ..Sampling::default() }, |reference, x| reference.xtc(x), 0.5);
+}
+
+#[test]
+fn temperature_is_its_definition() {
+    let define = |reference: &mut Reference, x: f64| {
+        reference.entries.iter_mut().for_each(|entry| entry.1 /= x);
+    };
+    compare(7, cases(), |noise| {
+        let x = 0.1 + noise.unit() * 3.0;
+        (Sampling { temperature: x, ..Sampling::default() }, Box::new(move |r| define(r, f64::from(x))))
+    });
+}
+
+#[test]
+fn stages_after_one_another_are_their_definitions_in_turn() {
+    compare(8, cases(), |noise| {
+        let (sigma, k, typical) = (noise.unit() * 4.0, noise.below(60) + 1, 0.5 + noise.unit() / 2.0);
+        let (top_p, min_p, t) = (0.3 + noise.unit() * 0.7, noise.unit() * 0.1, 0.3 + noise.unit() * 2.0);
+        let which = noise.below(64);
+        let on = move |bit: u32| which >> bit & 1 == 1;
+        let xtc = Xtc { probability: 1.0, threshold: 0.1 };
+        let sampling = Sampling {
+            top_n_sigma: if on(0) { sigma } else { 0.0 },
+            top_k: if on(1) { k } else { 0 },
+            typical: if on(2) { typical } else { 1.0 },
+            top_p: if on(3) { top_p } else { 1.0 },
+            min_p: if on(4) { min_p } else { 0.0 },
+            xtc: on(5).then_some(xtc),
+            temperature: t,
+            ..Sampling::default()
+        };
+        let given = sampling.clone();
+        let define = move |reference: &mut Reference| {
+            for stage in given.stages() {
+                match stage {
+                    Stage::TopNSigma => reference.top_n_sigma(f64::from(sigma)),
+                    Stage::TopK => reference.keep(k as usize),
+                    Stage::Typical => reference.typical(f64::from(typical)),
+                    Stage::TopP => reference.top_p(f64::from(top_p)),
+                    Stage::MinP => reference.keep_from(reference.entries[0].1 + f64::from(min_p).ln()),
+                    Stage::Xtc => reference.xtc(f64::from(xtc.threshold)),
+                    _ => reference.entries.iter_mut().for_each(|entry| entry.1 /= f64::from(t)),
+                }
+            }
+        };
+        (sampling, Box::new(define))
+    });
+}
+
+/// Penalties and DRY by their definitions, token by token.
+#[test]
+fn repetition_costs_what_its_definitions_say() {
+    let mut noise = Noise(Mt::new(9));
+    let vocab = vocab(90);
+    for case in 0..2_000 {
+        let row: Vec<f32> = (0..90).map(|_| (noise.unit() - 0.5) * 20.0).collect();
+        let sampling = Sampling {
+            repeat_penalty: 0.5 + noise.unit() * 2.0,
+            presence_penalty: noise.unit() * 4.0 - 2.0,
+            frequency_penalty: noise.unit() * 4.0 - 2.0,
+            penalty_last_n: noise.below(30),
+            dry: noise.unit() * 2.0,
+            ..Sampling::default()
+        };
+        let before: Vec<TokenId> = (0..noise.below(50)).map(|_| TokenId(noise.below(7))).collect();
+        let mut chain = Chain::new(&sampling, &vocab, 100);
+        before.iter().for_each(|token| chain.accept(*token));
+        let mut logits = row.clone();
+        let last = &before[before.len().saturating_sub(sampling.penalty_last_n as usize)..];
+        for id in 0..7u32 {
+            let count = last.iter().filter(|token| token.0 == id).count();
+            let logit = &mut logits[id as usize];
+            if count > 0 {
+                *logit = if *logit <= 0.0 {
+                    *logit * sampling.repeat_penalty
+                } else {
+                    *logit / sampling.repeat_penalty
+                };
+                *logit -= count as f32 * sampling.frequency_penalty + sampling.presence_penalty;
+            }
+            // The longest end of the text, without a breaker, that stood before this token already.
+            let ends = |length: usize| {
+                let end = &before[before.len() - length..];
+                !end.contains(&TokenId(5))
+                    && before.windows(length + 1).any(|w| w[..length] == *end && w[length].0 == id)
+            };
+            let longest = (1..before.len()).filter(|length| ends(*length)).max().unwrap_or(0);
+            if longest >= 2 && id != 5 {
+                logits[id as usize] -= sampling.dry * 1.75f32.powi(longest as i32 - 2);
+            }
+        }
+        let choice = choose(&mut chain, &row, 10);
+        let reference = Reference::new(&logits);
+        for (p, entry) in reference.probabilities().into_iter().zip(&reference.entries) {
+            let found = f64::from(choice.watched[entry.0.index()].prob);
+            assert!((found - p).abs() < 1e-6, "case {case} token {} {found} {p}", entry.0);
+        }
+    }
+}
+
+#[test]
+fn a_choice_depends_on_no_k() {
+    let mut noise = Noise(Mt::new(10));
+    for case in 0..300 {
+        let row = noise.row();
+        let sampling = Sampling {
+            seed: case,
+            top_p: if case % 2 == 0 { 0.9 } else { 1.0 },
+            typical: if case % 3 == 0 { 0.7 } else { 1.0 },
+            temperature: 0.5 + noise.unit(),
+            mirostat: (case % 5 == 0).then_some(Mirostat {
+                version: 1 + (case % 2) as u8,
+                tau: 3.0,
+                eta: 0.1,
+            }),
+            repeat_penalty: 1.1,
+            ..Sampling::default()
+        };
+        let reply = |k: usize| -> Vec<(TokenId, f32)> {
+            let mut chain = Chain::new(&sampling, &vocab(row.len()), 100);
+            let mut step = || {
+                let choice = choose(&mut chain, &row, k);
+                chain.accept(choice.id);
+                (choice.id, choice.fate.prob)
+            };
+            (0..5).map(|_| step()).collect()
+        };
+        assert_eq!(reply(1), reply(50));
+        assert_eq!(reply(1), reply(1000));
+    }
+}
+
+#[test]
+fn tokens_come_as_often_as_they_are_probable() {
+    let row: Vec<f32> = (0..100).map(|i| -(i as f32) / 15.0).collect();
+    for sampling in [
+        Sampling::default(),
+        Sampling {
+            temperature: 1.7,
+            xtc: Some(Xtc { probability: 1.0, threshold: 0.04 }),
+            ..Sampling::default()
+        },
+        Sampling { typical: 0.6, ..Sampling::default() },
+        Sampling { top_p: 0.8, repeat_penalty: 1.0, ..Sampling::default() },
+    ] {
+        let mut chain = Chain::new(&sampling, &vocab(100), 100);
+        let mut counts = vec![0u32; 100];
+        let draws = 4_000;
+        let mut probs = Vec::new();
+        for _ in 0..draws {
+            let choice = choose(&mut chain, &row, 20);
+            counts[choice.id.index()] += 1;
+            probs = choice.watched.iter().map(|fate| f64::from(fate.prob)).collect();
+        }
+        assert!((probs.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        for (count, p) in counts.into_iter().zip(probs) {
+            let expected = p * f64::from(draws);
+            assert!((f64::from(count) - expected).abs() < 5.0 * expected.sqrt() + 3.0, "{count} {expected}");
+        }
+    }
+}
+
+#[test]
+fn mirostat_keeps_what_its_bound_allows_and_finds_its_target() {
+    let mut noise = Noise(Mt::new(11));
+    let row: Vec<f32> = (0..200).map(|_| (noise.unit() + noise.unit()) * 5.0).collect();
+    let probabilities = Reference::new(&row).probabilities();
+    for version in [1, 2] {
+        let mirostat = Some(Mirostat { version, tau: 4.0, eta: 0.1 });
+        let mut chain = Chain::new(&Sampling { mirostat, ..Sampling::default() }, &vocab(200), 100);
+        let mut surprisal = 0.0;
+        for _ in 0..2000 {
+            let mu = chain.mu;
+            let choice = choose(&mut chain, &row, 10);
+            let kept = choice.watched.iter().filter(|fate| fate.prob > 0.0).count();
+            if version == 2 {
+                let wanted = probabilities.iter().filter(|p| -p.log2() <= mu).count().max(1);
+                assert_eq!(kept, wanted);
+            }
+            assert!(choice.watched.iter().all(|fate| fate.dropped_by.is_none()));
+            surprisal -= f64::from(choice.fate.prob).log2() / 2000.0;
+        }
+        assert!((surprisal - 4.0).abs() < 0.1, "mirostat {version}: {surprisal}");
+    }
+}
+
+#[test]
+fn greedy_takes_the_first_of_the_best_after_penalties() {
+    let row = [1.0, 3.0, 3.0, 2.9];
+    let sampling = Sampling { greedy: true, presence_penalty: 0.2, ..Sampling::default() };
+    let mut chain = Chain::new(&sampling, &vocab(4), 100);
+    let mut step = || {
+        let choice = choose(&mut chain, &row, 2);
+        chain.accept(choice.id);
+        assert_eq!(choice.fate.prob, 1.0);
+        choice.id.0
+    };
+    assert_eq!([step(), step(), step(), step()], [1, 2, 3, 1]);
+}
