@@ -224,4 +224,6 @@ fn uniform(stream: &mut Mt) -> f64 {
 }
 
 #[cfg(test)]
+pub(crate) mod reference;
+#[cfg(test)]
 mod tests;

@@ -156,3 +156,6 @@ fn gbnf(model: &Model, source: &str) -> Result<LlamaSampler, EngineError> {
     LlamaSampler::grammar(model.inner(), source, "root")
         .or_else(|_| wrong("llama.cpp refuses it, and its log says why".to_string()))
 }
+
+#[cfg(test)]
+mod tests;
