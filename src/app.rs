@@ -14,7 +14,7 @@ use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
 use crate::interrupt;
 use crate::loading::{self, Found};
-use crate::model::bar::TerminalProgress;
+use crate::model::bar::{TerminalProgress, can_ask, goes_on};
 use crate::model::{self, Copies, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
@@ -164,6 +164,11 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a chat")?;
     if on_screen {
+        // On the screen nobody could be asked before there is one.
+        let missing = Library::at(paths, None).missing(&settings.model)?;
+        if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
+            return Ok(INTERRUPTED);
+        }
         let color = settings.color.applies(true);
         return tui::run::run(settings, paths, color)
             .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")));

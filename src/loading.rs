@@ -1,11 +1,10 @@
 //! From a setting to a model that can be loaded: shared by everything that runs one.
 
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use crate::engine::{CancelFlag, LoadOptions};
-use crate::interrupt::waiting;
 pub use crate::model::FlagIsConsent;
+use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
     About, Consent, Copies, InForce, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason,
     Weights, decide,
@@ -30,14 +29,11 @@ pub struct AskOnTerminal;
 
 impl Consent for AskOnTerminal {
     fn agrees(&self, what: &str) -> bool {
-        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-            say::plain(what);
-            return true;
+        if can_ask() {
+            return goes_on(what);
         }
-        say::ask(&format!("{what}. Go on? [Y/n]"));
-        let mut answer = String::new();
-        let read = waiting(|| std::io::stdin().lock().read_line(&mut answer));
-        read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')
+        say::plain(what);
+        true
     }
 }
 

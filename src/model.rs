@@ -217,6 +217,7 @@ impl Library {
             return found(path.clone());
         }
         let Some(path) = self.stored_path(spec) else {
+            progress.agrees(&not_here(spec))?;
             progress.note(&format!("{} is not here yet: fetching it", spec.name()));
             return self.pull(spec, progress);
         };
@@ -224,6 +225,16 @@ impl Library {
             None => found(path),
             Some(what) => Err(ModelError::Damaged { path, name: spec.name(), what }),
         }
+    }
+
+    /// What would have to be fetched before a model can be used; `None` if it is here, or is a file.
+    ///
+    /// # Errors
+    /// If the text names no model.
+    pub fn missing(&self, spec: &str) -> Result<Option<String>, ModelError> {
+        let spec = Spec::parse(spec)?;
+        let here = matches!(spec, Spec::Path(_)) || self.stored_path(&spec).is_some();
+        Ok((!here).then(|| not_here(&spec)))
     }
 
     /// How a fetched file differs from what was fetched.
@@ -298,6 +309,15 @@ impl Library {
         let lock = self.store.lock(progress)?;
         self.store.remove(&path, &lock).map_err(|error| ModelError::io("remove", &path, error))
     }
+}
+
+/// What fetching a model takes.
+fn not_here(spec: &Spec) -> String {
+    let size = match spec {
+        Spec::Alias(alias) => format!("{} are fetched, once", describe::bytes(alias.size)),
+        _ => "it is fetched, once".to_owned(),
+    };
+    format!("{} is not here yet: {size}", spec.name())
 }
 
 #[cfg(test)]

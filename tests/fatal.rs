@@ -69,6 +69,20 @@ fn a_model_file_that_is_cut_during_a_reply_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_download_that_nobody_asked_for_is_asked_about_first() {
+    for line in ["next a -m gemma-3-270m", "-m gemma-3-270m"] {
+        let mut shell = Shell::start(100, 30);
+        shell.run(&format!(
+            "TOKENSCOPE_HOME=$PWD/home {TOKENSCOPE} {line}; code=$?; stty -a; echo LEFT=$code"
+        ));
+        shell.pty.wait_for("gemma-3-270m is not here yet:");
+        shell.pty.wait_for("Go on? [Y/n]");
+        shell.pty.type_text("n\r");
+        shell.assert_terminal_is_ours("LEFT=130");
+    }
+}
+
+#[test]
 fn panics_failed_assertions_and_a_stack_that_overflows_give_the_terminal_back() {
     let test = std::env::current_exe().unwrap();
     for (crash, says, code) in [

@@ -1,6 +1,6 @@
 //! Progress on a terminal's standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{BufRead, IsTerminal, stderr, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::describe::bytes;
+use super::error::ModelError;
 use super::progress::{Progress, Stage};
+use crate::interrupt::waiting;
 use crate::say;
 
 /// Work shorter than this is not worth a bar.
@@ -95,10 +97,31 @@ impl Progress for TerminalProgress {
         self.clear();
     }
 
+    fn agrees(&self, what: &str) -> Result<(), ModelError> {
+        self.clear();
+        match can_ask() && !goes_on(what) {
+            true => Err(ModelError::Interrupted),
+            false => Ok(()),
+        }
+    }
+
     fn note(&self, line: &str) {
         self.clear();
         say::plain(line);
     }
+}
+
+/// Whether there is a terminal to ask on.
+pub fn can_ask() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
+/// Asks on the terminal.
+pub fn goes_on(what: &str) -> bool {
+    say::ask(&format!("{what}. Go on? [Y/n]"));
+    let mut answer = String::new();
+    let read = waiting(|| stdin().lock().read_line(&mut answer));
+    read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')
 }
 
 fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {

@@ -93,6 +93,9 @@ pub enum ModelError {
     /// Results could not be written.
     #[error("cannot write the result: {0}")]
     Output(io::Error),
+    /// The person was asked in a place where the answer is the same command again.
+    #[error("{0}; give the command again to go on")]
+    Asks(String),
     /// The person stopped it.
     #[error("interrupted")]
     Interrupted,

@@ -1,5 +1,7 @@
 //! How long work says how far it is, and is asked to stop.
 
+use super::error::ModelError;
+
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
@@ -43,6 +45,12 @@ pub trait Progress: Sync {
 
     /// The work is over, for now: what was shown of it should go.
     fn finish(&self) {}
+
+    /// Asked before a download that nobody asked for by name; `what` says in a line what it is. An error
+    /// stops.
+    fn agrees(&self, _what: &str) -> Result<(), ModelError> {
+        Ok(())
+    }
 
     /// One line that people should see (a licence, a source that failed).
     fn note(&self, _line: &str) {}

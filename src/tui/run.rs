@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use crate::command;
 use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
 use crate::loading::{self, Meanwhile};
-use crate::model::{Copies, ModelFile, Progress, Stage, Weights};
+use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
 use crate::report::bars::Paint;
 use crate::session::Session;
@@ -58,7 +58,12 @@ struct Driver {
     history: History,
     screen: Terminal<CrosstermBackend<Stdout>>,
     guard: Option<Guard>,
+    /// The download that `/model` asked about last.
+    asked: Asked,
 }
+
+/// What a person was asked, and answers by the same command.
+type Asked = Arc<Mutex<Option<String>>>;
 
 /// Runs the interface until the person leaves; returns the exit code.
 ///
@@ -83,11 +88,12 @@ pub fn run(settings: Settings, paths: &Paths, color: bool) -> io::Result<u8> {
         history,
         screen,
         guard: Some(guard),
+        asked: Asked::default(),
     };
     driver.draw()?;
     watch_signals(sender.clone())?;
     read_input(sender);
-    driver.start_engine(settings);
+    driver.start_engine(settings, None);
     let code = driver.live();
     driver.leave(code.as_ref().copied().unwrap_or(1));
     code
@@ -214,15 +220,17 @@ impl Driver {
         self.cancel = CancelFlag::default();
         let mut settings = self.state.session.settings().clone();
         settings.model = model;
-        self.start_engine(settings);
+        self.start_engine(settings, Some(Arc::clone(&self.asked)));
     }
 
-    /// Finds the model (which may take a download) and starts the engine, away from the screen.
-    fn start_engine(&self, settings: Settings) {
+    /// Finds the model (which may take a download) and starts the engine, away from the screen. `asked` is
+    /// missing where a download has been agreed to.
+    fn start_engine(&self, settings: Settings, asked: Option<Asked>) {
         let (sender, paths) = (self.sender.clone(), self.paths.clone());
         let (cancel, slot) = (self.cancel.clone(), Arc::clone(&self.engine));
         std::thread::spawn(move || {
-            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last: Mutex::default() };
+            let last = Mutex::default();
+            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last, asked };
             let found = loading::find(&settings, &paths, cancel.clone(), &report, &Meanwhile);
             match found {
                 // Another one is wanted by now.
@@ -393,6 +401,7 @@ struct Reporter {
     sender: SyncSender<Msg>,
     cancel: CancelFlag,
     last: Mutex<Option<Instant>>,
+    asked: Option<Asked>,
 }
 
 impl Progress for Reporter {
@@ -414,5 +423,16 @@ impl Progress for Reporter {
 
     fn warn(&self, line: &str) {
         let _ = self.sender.send(Msg::Note(line.to_string()));
+    }
+
+    fn agrees(&self, what: &str) -> Result<(), ModelError> {
+        let Some(Ok(mut asked)) = self.asked.as_ref().map(|asked| asked.lock()) else { return Ok(()) };
+        match asked.take().is_some_and(|before| before == what) {
+            true => Ok(()),
+            false => {
+                *asked = Some(what.to_string());
+                Err(ModelError::Asks(what.to_string()))
+            }
+        }
     }
 }
