@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use thiserror::Error;
 
 use crate::bounded::{self, Bound};
 
+/// How the name of a file begins that is not complete yet, and how it ends.
+const UNFINISHED: (&str, &str) = (".tokenscope-", ".part");
 /// Links that are followed before a chain of them counts as a ring.
 const LINKS: usize = 40;
 /// Names proposed at once.
@@ -91,9 +93,7 @@ pub fn read(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
     // A pipe that nobody writes to would not even open.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(refused(ErrorKind::InvalidInput, format!("a {}, no file", kind(meta.file_type()))));
-    }
+    only_file(meta.file_type())?;
     if meta.len() > most.0 {
         return Err(refused(ErrorKind::FileTooLarge, bounded::too_large(most)));
     }
@@ -154,19 +154,55 @@ fn beside(
     path: &Path,
     content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {
-    let folder = folder_of(path);
-    let file = NamedTempFile::new_in(folder).map_err(|error| match fs::metadata(folder) {
-        Err(missing) if missing.kind() == ErrorKind::NotFound => {
-            refused(ErrorKind::NotFound, format!("there is no folder {}", folder.display()))
-        }
-        _ => plain(error),
-    })?;
+    let file = unfinished(path, tempfile::Builder::new())?;
     let mut out = BufWriter::new(file.as_file());
     content(&mut out)?;
     out.flush()?;
     drop(out);
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// A file beside the place it is meant for, until it is complete. What a process that was killed left of
+/// its own there is removed first: whoever writes one holds its lock, and the system lets go of a dead
+/// one's.
+///
+/// # Errors
+/// What the system says, without the name of the file, which nobody asked for.
+pub fn unfinished(path: &Path, mut builder: tempfile::Builder<'_, 'static>) -> io::Result<NamedTempFile> {
+    let folder = folder_of(path);
+    sweep(folder);
+    builder.prefix(UNFINISHED.0).suffix(UNFINISHED.1);
+    loop {
+        let file = builder.tempfile_in(folder).map_err(|error| match fs::metadata(folder) {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                refused(ErrorKind::NotFound, format!("there is no folder {}", folder.display()))
+            }
+            _ => plain(error),
+        })?;
+        // A file system without locks has no sweeping either.
+        if file.as_file().lock().is_err() || file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+        // Another process swept it before it was locked.
+    }
+}
+
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if !bytes.starts_with(UNFINISHED.0.as_bytes()) || !bytes.ends_with(UNFINISHED.1.as_bytes()) {
+            continue;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+        let Ok(file) = options.open(entry.path()) else { continue };
+        if file.metadata().is_ok_and(|meta| meta.is_file()) && file.try_lock().is_ok() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes to a pipe or a device.
@@ -209,6 +245,21 @@ impl Write for Patient {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Refuses a folder, a pipe or a device; where there is nothing, opening it says so.
+///
+/// # Errors
+/// Which kind of file it is.
+pub fn regular(path: &Path) -> io::Result<()> {
+    fs::metadata(path).map_or(Ok(()), |meta| only_file(meta.file_type()))
+}
+
+fn only_file(of: fs::FileType) -> io::Result<()> {
+    if of.is_file() {
+        return Ok(());
+    }
+    Err(refused(ErrorKind::InvalidInput, format!("a {}, no file", kind(of))))
 }
 
 fn kind(of: fs::FileType) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -94,9 +94,7 @@ fn a_pipe_that_nobody_writes_to() {
         &["tokenize", "--chat", name],
         &["generate", "a", "--grammar", name],
         &["generate", "a", "--json-schema", name],
-        &["probe", name],
         &["probe", "facts.en", "--baseline", name],
-        &["probe", "--check", name],
     ] {
         for number in [libc::SIGINT, libc::SIGTERM] {
             let child = tokenscope(home.path(), arguments).spawn().unwrap();
@@ -107,6 +105,26 @@ fn a_pipe_that_nobody_writes_to() {
             assert_eq!(code(child, &what), Some(130), "{what}");
             drop(keep);
         }
+    }
+}
+
+#[test]
+fn a_pipe_is_no_suite() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("fifo.toml");
+    fifo(&path);
+    let name = path.to_str().unwrap();
+    for arguments in
+        [&["probe", name][..], &["probe", "--check", name], &["probe", "/dev/stdin"], &["probe", "-"]]
+    {
+        let mut child = tokenscope(home.path(), arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let keep = child.stdin.take();
+        let mut errors = child.stderr.take().unwrap();
+        assert_eq!(code(child, &format!("{arguments:?}")), Some(2), "{arguments:?}");
+        let mut said = String::new();
+        errors.read_to_string(&mut said).unwrap();
+        assert!(said.lines().count() == 1 && said.contains("a suite is a .toml file"), "{said}");
+        drop(keep);
     }
 }
 

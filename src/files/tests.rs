@@ -66,6 +66,50 @@ fn a_write_that_fails_leaves_the_old_file_whole() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for left in [".tokenscope-abc.part", ".tokenscope-abc", "tokenscope-abc.part", ".other-abc.part"] {
+        fs::write(at(left), "half").unwrap();
+    }
+    fs::create_dir(at(".tokenscope-folder.part")).unwrap();
+    symlink(".other-abc.part", at(".tokenscope-link.part")).unwrap();
+    let living = unfinished(&at("report"), tempfile::Builder::new()).unwrap();
+    put(&at("talk"), Existing::Keep, "one").unwrap();
+    put(&at("talk"), Existing::Replace, "two").unwrap();
+    assert!(living.path().exists());
+    living.persist(at("report")).unwrap();
+    holds(
+        dir.path(),
+        &[
+            ".other-abc.part",
+            ".tokenscope-abc",
+            ".tokenscope-folder.part",
+            ".tokenscope-link.part",
+            "report",
+            "talk",
+            "tokenscope-abc.part",
+        ],
+    );
+}
+
+#[test]
+fn several_that_write_into_one_folder_take_nothing_from_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = dir.path().join(format!("{writer}"));
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    put(&path, Existing::Replace, "whole").unwrap();
+                }
+            });
+        }
+    });
+    holds(dir.path(), &["0", "1", "2", "3"]);
+}
+
+#[test]
 fn a_missing_folder_and_a_folder_in_the_place_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let message = |path: &Path| put(path, Existing::Replace, "x").unwrap_err().to_string();

@@ -1,13 +1,18 @@
 //! From what a person names to suites: shipped suites, suite files, tasks of the evaluation harness,
 //! BLiMP's and SyntaxGym's files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::dataset::Dataset;
-use super::error::{InputError, meant};
+use super::error::InputError;
 use super::item::Suite;
 use super::task::{self, DataFiles};
 use super::{blimp, shipped, suite, syntaxgym};
+use crate::files;
+use crate::text::nearest;
+
+/// What can be run.
+const KINDS: &str = "a suite is a .toml file, a task .yaml, BLiMP's data .jsonl and SyntaxGym's .json";
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -74,16 +79,18 @@ pub fn read(name: &str, selection: &Selection) -> Result<Vec<Suite>, InputError>
         return found.into_iter().map(shipped::read).collect();
     }
     let path = Path::new(name);
+    if name == "-" {
+        return Err(InputError::new("-", format!("suites are not read from standard input; {KINDS}")));
+    }
+    // A pipe's name says nothing of what is in it, and it might never begin.
+    files::regular(path).map_err(|error| InputError::new(path.display(), format!("{error}; {KINDS}")))?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match extension.as_str() {
         "toml" => Ok(vec![suite::read(path)?]),
         "yaml" | "yml" => task::read(path, &selection.data, selection.limit),
         "json" => Ok(vec![syntaxgym::read(path)?]),
         "jsonl" => data_file(path).map(|suite| vec![suite]),
-        _ if path.is_file() => Err(InputError::new(
-            path.display(),
-            "a suite is .toml, a task .yaml, BLiMP's data .jsonl and SyntaxGym's .json",
-        )),
+        _ if path.is_file() => Err(InputError::new(path.display(), KINDS)),
         _ => Err(unknown(name)),
     }
 }
@@ -105,8 +112,11 @@ fn data_file(path: &Path) -> Result<Suite, InputError> {
 
 fn unknown(name: &str) -> InputError {
     let names = shipped::SUITES.iter().map(|(name, _)| *name);
-    let reason = format!("there is no such suite or file; {}", meant(name, names));
-    InputError::new(PathBuf::from(name).display(), reason)
+    let hint = match nearest(name, names) {
+        Some(name) => format!("did you mean {name}?"),
+        None => format!("`tokenscope probe --list` names those in the program, and {KINDS}"),
+    };
+    InputError::new(name, format!("there is no such suite or file; {hint}"))
 }
 
 #[cfg(test)]
@@ -125,6 +135,27 @@ mod tests {
             "inductoin.en: there is no such suite or file; did you mean induction.en?"
         );
         assert_eq!(error(&["nowhere/x.toml"]), "nowhere/x.toml: there is no such file");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_a_suite() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("x.toml").display().to_string();
+        let name = std::ffi::CString::new(pipe.as_str()).unwrap();
+        // SAFETY: a valid name that ends with a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        let yaml = folder.path().join("t.yaml");
+        std::fs::write(&yaml, "include: x.toml\ntask: t\n").unwrap();
+        let data = folder.path().join("d.toml");
+        let text = "[suite]\nname = \"d\"\n[suite.data]\nfile = \"x.toml\"\nid = \"{{ row }}\"\nprompt = \"{{ a }}\"\n";
+        std::fs::write(&data, text).unwrap();
+        assert_eq!(error(&[&pipe]), format!("{pipe}: a pipe, no file; {KINDS}"));
+        assert_eq!(error(&["/dev/null"]), format!("/dev/null: a device, no file; {KINDS}"));
+        assert_eq!(error(&["-"]), format!("-: suites are not read from standard input; {KINDS}"));
+        let inside = [yaml, data].map(|path| error(&[&path.display().to_string()]));
+        assert!(inside.iter().all(|said| said.contains("x.toml: a pipe, no file")), "{inside:?}");
+        let none = error(&["xylophone"]);
+        assert!(none.ends_with(&format!("names those in the program, and {KINDS}")), "{none}");
     }
 
     #[test]

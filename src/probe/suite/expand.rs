@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::place::{Document, Step};
 use super::{Probe, SuiteFile, Values};
+use crate::files;
 use crate::jinja::{Dialect, Jinja, Value, from_json};
 use crate::probe::dataset::{Dataset, Row};
 use crate::probe::error::InputError;
@@ -140,7 +141,8 @@ impl Expander<'_> {
 
     fn read(&self, file: &Path, way: &[Step]) -> Result<Dataset, InputError> {
         let path = self.folder.join(file);
-        let mut data = Dataset::read(&path).map_err(|error| {
+        let regular = files::regular(&path).map_err(|error| InputError::unreadable(&path, &error));
+        let mut data = regular.and_then(|()| Dataset::read(&path)).map_err(|error| {
             if error.line.is_some() {
                 return error;
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::Config;
 use super::yaml::{Node, Yaml};
+use crate::files;
 use crate::probe::dataset::Dataset;
 use crate::probe::error::InputError;
 
@@ -72,6 +73,9 @@ fn read(config: &Config, files: &DataFiles, split: &str) -> Result<Dataset, Inpu
     let mut paths = files.of(config, split);
     if paths.is_empty() {
         paths = local(config, split)?;
+        for path in &paths {
+            files::regular(path).map_err(|error| InputError::unreadable(path, &error))?;
+        }
     }
     let mut whole = Dataset { path: paths.first().cloned().unwrap_or_default(), rows: Vec::new() };
     for path in &paths {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::files;
+
 /// A place for a report.
 pub enum Out {
     /// Standard output.
@@ -57,7 +59,6 @@ impl Out {
     pub fn whole(path: &Path) -> io::Result<Out> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".tokenscope-").suffix(".part");
         match OpenOptions::new().write(true).open(&path) {
             Ok(there) => {
                 let metadata = there.metadata()?;
@@ -69,8 +70,7 @@ impl Out {
             Err(error) if error.kind() == io::ErrorKind::NotFound => readable(&mut builder),
             Err(error) => return Err(error),
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        let file = files::unfinished(&path, builder)?;
         Ok(Out::Whole(Some(BufWriter::new(file)), path))
     }
 

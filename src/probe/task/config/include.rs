@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Raw, names};
 use crate::bounded::{self, WRITTEN};
+use crate::files;
 use crate::probe::error::InputError;
 use crate::probe::task::yaml::{self, Yaml};
 
@@ -23,7 +24,9 @@ fn load_inside(path: &Path, open: &mut Vec<PathBuf>) -> Result<Raw, InputError> 
         return Err(InputError::new(path.display(), "the file includes itself"));
     }
     open.push(real);
-    let text = bounded::text(path, WRITTEN).map_err(|error| InputError::unreadable(path, &error))?;
+    let text = files::regular(path)
+        .and_then(|()| bounded::text(path, WRITTEN))
+        .map_err(|error| InputError::unreadable(path, &error))?;
     let node = yaml::parse(&text).map_err(|error| InputError {
         line: Some(error.line),
         column: Some(error.column),
