@@ -18,6 +18,7 @@ use rustyline::{CompletionType, Config, Editor};
 
 use crate::command::{self, Command};
 use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
+use crate::files;
 use crate::interrupt::{self, waiting};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
@@ -105,18 +106,22 @@ impl<'a> Repl<'a> {
         let mut editor: Editor<Assist, DefaultHistory> =
             Editor::with_config(config).map_err(io::Error::other)?;
         editor.set_helper(Some(Assist::new(self.color)));
-        if let Some(folder) = self.history.parent() {
-            std::fs::create_dir_all(folder)?;
+        // A history that can't be read or written is no reason to fail; a pipe would be waited for, and
+        // a device get the mode of a private file.
+        let _ = self.history.parent().map(std::fs::create_dir_all);
+        let remembers = files::regular(&self.history).is_ok();
+        if remembers {
+            let _ = editor.load_history(&self.history);
         }
-        // A history that is not there yet, or is damaged, is no reason to fail.
-        let _ = editor.load_history(&self.history);
         println!("a line is a prompt; /help lists the commands; Ctrl-D leaves");
         loop {
             match editor.readline("> ") {
                 Ok(line) => {
                     if line.len() <= LONGEST {
                         let _ = editor.add_history_entry(line.as_str());
-                        let _ = editor.append_history(&self.history);
+                        if remembers {
+                            let _ = editor.append_history(&self.history);
+                        }
                     }
                     let written = || editor.history().iter().cloned().collect();
                     if self.line(&assist::joined(&line), &written)? == Next::Leave {

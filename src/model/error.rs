@@ -115,6 +115,8 @@ impl ModelError {
             ModelError::Spec(_) | ModelError::NotOurs(_) | ModelError::NeedsYes(_) | ModelError::Paths(_) => {
                 2
             }
+            // As of every other command.
+            ModelError::Output(_) => 2,
             _ => 3,
         }
     }

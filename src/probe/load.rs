@@ -147,7 +147,7 @@ mod tests {
         let yaml = folder.path().join("t.yaml");
         std::fs::write(&yaml, "include: x.toml\ntask: t\n").unwrap();
         let data = folder.path().join("d.toml");
-        let text = "[suite]\nname = \"d\"\n[suite.data]\nfile = \"x.toml\"\nid = \"{{ row }}\"\nprompt = \"{{ a }}\"\n";
+        let text = "[suite]\nname = \"d\"\n[suite.data]\nfile = \"x.toml\"\nid = \"{{ row }}\"\nprompt = \"{{ a }}\"\ntarget = \"x\"\n";
         std::fs::write(&data, text).unwrap();
         assert_eq!(error(&[&pipe]), format!("{pipe}: a pipe, no file; {KINDS}"));
         assert_eq!(error(&["/dev/null"]), format!("/dev/null: a device, no file; {KINDS}"));

@@ -52,6 +52,10 @@ impl History {
     }
 
     fn write(&self, messages: &[String]) {
+        // Who links it to /dev/null wants none; the device's mode stays.
+        if files::regular(&self.path).is_err() {
+            return;
+        }
         if let Some(folder) = self.path.parent() {
             let _ = std::fs::create_dir_all(folder);
         }
@@ -111,6 +115,22 @@ mod tests {
         history.append("北京");
         assert_eq!(history.messages(), ["one\ntwo", "北京"]);
         assert_eq!(mode(&history.path), 0o600);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_keeps_its_mode() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, link) = (dir.path().join("pipe"), dir.path().join("messages"));
+        let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
+        // SAFETY: a valid name that ends with a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        std::fs::set_permissions(&pipe, Permissions::from_mode(0o666)).unwrap();
+        symlink(&pipe, &link).unwrap();
+        let history = History::open(link);
+        history.append("one");
+        assert!(history.messages().is_empty());
+        assert_eq!(mode(&pipe), 0o666);
     }
 
     #[test]

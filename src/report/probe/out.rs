@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use crate::files;
 
@@ -18,7 +18,7 @@ pub enum Out {
     /// A file that grows while the run goes on, so that a run that dies has lost nothing.
     Growing(Growing),
     /// A file that replaces the one at the path when the report is complete. `None` once it has.
-    Whole(Option<BufWriter<NamedTempFile>>, PathBuf),
+    Whole(Option<(BufWriter<File>, TempPath)>, PathBuf),
     /// Anything else: a device or a pipe that has a path, or memory.
     Plain(Box<dyn Write>),
 }
@@ -70,8 +70,8 @@ impl Out {
             Err(error) if error.kind() == io::ErrorKind::NotFound => readable(&mut builder),
             Err(error) => return Err(error),
         }
-        let file = files::unfinished(&path, builder)?;
-        Ok(Out::Whole(Some(BufWriter::new(file)), path))
+        let (file, place) = files::unfinished(&path, builder)?.into_parts();
+        Ok(Out::Whole(Some((BufWriter::new(file), place)), path))
     }
 
     /// Whether a terminal reads it, which would act on control characters.
@@ -86,12 +86,12 @@ impl Out {
     pub fn keep(&mut self) -> io::Result<()> {
         match self {
             Out::Whole(file, path) => {
-                let Some(file) = file.take() else { return Ok(()) };
-                let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.persist(path).map_err(|error| error.error)?;
-                Ok(())
+                let Some((file, place)) = file.take() else { return Ok(()) };
+                // Its lock is held until it has its name.
+                let _file = file.into_inner().map_err(|error| named(path, error.into_error()))?;
+                place.persist(&*path).map_err(|error| named(path, error.error))
             }
-            Out::Growing(growing) => growing.begin(),
+            Out::Growing(growing) => growing.begin().map_err(|error| named(&growing.path, error)),
             _ => self.flush(),
         }
     }
@@ -106,6 +106,11 @@ fn readable(builder: &mut tempfile::Builder) {
 
 #[cfg(not(unix))]
 fn readable(_: &mut tempfile::Builder) {}
+
+/// The error with the file it is about.
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
 
 impl Growing {
     fn begin(&mut self) -> io::Result<()> {
@@ -130,10 +135,10 @@ impl Write for Out {
         match self {
             Out::Screen(out) => out.write(bytes),
             Out::Growing(growing) => {
-                growing.begin()?;
-                growing.file.write(bytes)
+                let written = growing.begin().and_then(|()| growing.file.write(bytes));
+                written.map_err(|error| named(&growing.path, error))
             }
-            Out::Whole(Some(file), _) => file.write(bytes),
+            Out::Whole(Some((file, _)), path) => file.write(bytes).map_err(|error| named(path, error)),
             Out::Whole(None, _) => Err(io::Error::other("the report is already complete")),
             Out::Plain(out) => out.write(bytes),
         }
@@ -143,7 +148,7 @@ impl Write for Out {
         match self {
             Out::Screen(out) => out.flush(),
             Out::Growing(growing) => growing.file.flush(),
-            Out::Whole(Some(file), _) => file.flush(),
+            Out::Whole(Some((file, _)), path) => file.flush().map_err(|error| named(path, error)),
             Out::Whole(None, _) => Ok(()),
             Out::Plain(out) => out.flush(),
         }
@@ -222,6 +227,22 @@ mod tests {
             out.keep().unwrap();
         }
         assert!(fs::metadata(null).unwrap().file_type().is_char_device());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_error_names_the_report_and_not_the_file_that_stood_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.html");
+        // It can no more be written than one on a full disk.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut out = Out::whole(&path).unwrap();
+        let Out::Whole(Some((file, _)), _) = &mut out else { panic!("no whole file") };
+        *file = BufWriter::new(full);
+        out.write_all(b"half").unwrap();
+        let said = out.keep().unwrap_err().to_string();
+        assert!(names(folder.path()).is_empty());
+        assert_eq!(said, format!("{}: No space left on device (os error 28)", path.display()));
     }
 
     #[test]
