@@ -275,6 +275,12 @@ mode    = "chat"
 prompt  = "What is the capital of France?"
 choices = ["The capital of France is Paris.", "The capital of France is London."]
 answer  = 0
+
+[[probe]]
+id     = "compared-long"
+prompt = "In Rome, people speak"
+versus = "In Paris, people speak"
+target = " Italian, and they like to eat pasta and drink red wine with their friends."
 "#;
     let folder = folder(&[("s.toml", suite)]);
     let first = records(folder.path(), &["s.toml"], 0);
@@ -283,7 +289,11 @@ answer  = 0
     let difference = versus["difference"].as_f64().unwrap();
     let tokens: f64 = versus["per_token"].as_array().unwrap().iter().map(|d| d.as_f64().unwrap()).sum();
     assert!((difference - tokens).abs() < 1e-6, "{versus}");
-    assert!(versus["low"].as_f64().unwrap() <= difference && difference <= versus["high"].as_f64().unwrap());
+    // Two tokens are too few for an interval; more of them have one.
+    assert!(versus["low"].is_null() && versus["high"].is_null(), "{versus}");
+    let long = &all[5]["versus"];
+    assert!(long["low"].as_f64().unwrap() <= long["difference"].as_f64().unwrap());
+    assert!(long["difference"].as_f64().unwrap() <= long["high"].as_f64().unwrap(), "{long}");
     assert_eq!(all[2]["steps"].as_array().unwrap().len(), 3);
     let cold = &all[3]["samples"][0];
     assert_eq!((&cold["n"], &cold["matched"], &cold["prevalence"]), (&4.into(), &4.into(), &1.0.into()));
