@@ -11,6 +11,7 @@ use super::score::{explain_bos, windowing};
 use super::sheet::text_token;
 use super::{Desk, Stop};
 use crate::app::{Failure, Running};
+use crate::bounded::{self, DATA};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::{BoundaryMass, Depth};
 use crate::engine::FinishReason;
@@ -63,7 +64,18 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
 /// Reads the file and finds the texts.
 fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     let wrong = |error: csv::Error| Failure::usage(format!("{}: {error}", file.display()));
-    let mut reader = csv::Reader::from_path(file).map_err(wrong)?;
+    let text =
+        bounded::text(file, DATA).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    if text.trim_start().starts_with(['{', '[']) {
+        let what = "this is JSON; a table is wanted: its first line names the columns";
+        return Err(Failure::usage(format!("{}: {what}", file.display())));
+    }
+    let separator = separator(text.lines().next().unwrap_or_default());
+    if let Some(line) = unclosed_quote(text.as_bytes(), separator) {
+        let what = "a quotation mark opens a cell here and is never closed";
+        return Err(Failure::usage(format!("{}:{line}: {what}", file.display())));
+    }
+    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
     let columns: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_string).collect();
     if columns.is_empty() {
         let message = format!("{}: empty; its first line must name the columns", file.display());
@@ -93,6 +105,30 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
         Text { bytes, parts }
     });
     Ok(Items { texts: texts.collect(), columns, rows })
+}
+
+/// What separates the columns: of comma, semicolon and tab the one that is most often in the head.
+fn separator(head: &str) -> u8 {
+    let count = |separator: &u8| head.bytes().filter(|byte| byte == separator).count();
+    // Of equals the last is taken.
+    b"\t;,".iter().copied().max_by_key(count).unwrap_or(b',')
+}
+
+/// The line of a quotation mark that opens a cell and is never closed: what follows would be one cell.
+fn unclosed_quote(text: &[u8], separator: u8) -> Option<usize> {
+    let (mut line, mut opened, mut at, mut begins) = (1, None, 0, true);
+    while let Some(&byte) = text.get(at) {
+        line += usize::from(byte == b'\n');
+        match (byte, opened) {
+            (b'"', Some(_)) if text.get(at + 1) == Some(&b'"') => at += 1,
+            (b'"', Some(_)) => opened = None,
+            (b'"', None) if begins => opened = Some(line),
+            _ => {}
+        }
+        begins = opened.is_none() && (byte == separator || byte == b'\n' || byte == b'\r');
+        at += 1;
+    }
+    opened
 }
 
 /// A file of texts and a model.
@@ -184,5 +220,25 @@ impl Run<'_> {
                 Found::Words(records.collect())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_separated_by_what_its_head_has_most_of() {
+        assert_eq!(separator("item;sentence;cond"), b';');
+        assert_eq!(separator("item\tsentence"), b'\t');
+        assert_eq!(separator("a,b;c,d"), b',');
+        assert_eq!(separator("text"), b',');
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_has_its_line() {
+        assert_eq!(unclosed_quote(b"a,text\n1,\"x\n2,y\n", b','), Some(2));
+        assert_eq!(unclosed_quote(b"text\n\"a \"\"b\"\" c\"\n5\" nail\n\"x\ny\"\n", b','), None);
+        assert_eq!(unclosed_quote(b"a;b\n1;\"x\"\n\"", b';'), Some(3));
     }
 }
