@@ -78,6 +78,9 @@ pub fn stdin(most: Bound) -> io::Result<Vec<u8>> {
 /// The byte-order mark, which some editors put before a text.
 pub const MARK: char = '\u{FEFF}';
 
+/// Its bytes.
+pub const MARK_BYTES: &[u8] = "\u{FEFF}".as_bytes();
+
 /// These bytes as text.
 ///
 /// # Errors

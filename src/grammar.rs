@@ -138,6 +138,7 @@ fn read_text(path: &Path) -> Result<String, GrammarError> {
     if bytes.len() as u64 > LARGEST {
         return Err(no_text(format!("it is larger than {LARGEST} bytes, the most a grammar may have")));
     }
+    let bytes = bytes.strip_prefix(crate::bounded::MARK_BYTES).map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes)
         .map_err(|error| no_text(format!("byte {} is no UTF-8", error.utf8_error().valid_up_to() + 1)))
 }

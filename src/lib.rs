@@ -30,6 +30,7 @@ pub mod report;
 pub mod sampling;
 pub mod say;
 pub mod score;
+pub mod separated;
 pub mod session;
 pub mod settings;
 pub mod step;

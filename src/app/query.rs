@@ -12,16 +12,18 @@ mod sheet;
 mod tokenize;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
+use crate::bounded::MARK_BYTES;
 use crate::cli::{Cli, Command};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::interrupt;
 use crate::paths::Paths;
 use crate::query::choices::ChoiceError;
-use crate::query::input::InputError;
+use crate::query::input::{self, InputError};
 use crate::query::next::NextError;
 use crate::query::text::{Encoder, TextError};
 use crate::report::bars::Paint;
@@ -172,6 +174,16 @@ impl Desk<'_> {
         if !self.settings.quiet {
             say::tell(line);
         }
+    }
+
+    /// A text that was given. A mark that some editors put before it is read like every other character,
+    /// so that figures are those of these bytes; nobody sees it, so it is said.
+    fn text(&self, argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Stop> {
+        let text = input::read(argument, file)?;
+        if text.starts_with(MARK_BYTES) {
+            self.say("the text begins with a byte-order mark (U+FEFF): it is read as a part of the text");
+        }
+        Ok(text)
     }
 
     /// Loads a model and shows its header.

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
+use crate::bounded::MARK_BYTES;
 use crate::token::{TokenId, Vocab};
 
 /// Who says something.
@@ -178,6 +179,7 @@ impl Conversation {
     /// # Errors
     /// What is wrong, with the message's number and the field's name.
     pub fn from_json(bytes: &[u8]) -> Result<Conversation, MessageError> {
+        let bytes = bytes.strip_prefix(MARK_BYTES).unwrap_or(bytes);
         let json = serde_json::from_slice(bytes).map_err(|error| MessageError::Json(error.to_string()))?;
         match json {
             Json::Array(messages) => Conversation::from_parts(messages, None, Map::new()),

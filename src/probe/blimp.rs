@@ -83,7 +83,7 @@ mod tests {
         let path = folder.path().join("x.jsonl");
         let text = "{\"sentence_good\": \"a b\", \"sentence_bad\": \"b a\"}\n{\"sentence_good\": \"a\", \"sentence_bd\": \"b\"}\n";
         std::fs::write(&path, text).unwrap();
-        let data = Dataset::read(&path).unwrap();
+        let data = Dataset::read(&path, crate::probe::dataset::Typing::Harness).unwrap();
         assert!(is_blimp(&data));
         let error = suite(&path, &data).unwrap_err();
         assert_eq!(error.reason, "row 2: there is no column sentence_bad; did you mean sentence_bd?");

@@ -1,13 +1,17 @@
 //! Rows for probes and tasks: JSON Lines, JSON arrays, CSV and TSV.
 //!
-//! Owns reading and the types of cells; knows nothing of what rows are used for.
+//! Owns reading; [`numbers`] gives cells their types. Knows nothing of what rows are used for.
 
+mod numbers;
+
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::error::InputError;
 use crate::bounded::{self, DATA};
+use crate::separated::{UNCLOSED, unclosed_quote};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,15 @@ pub struct Row {
     pub number: usize,
     /// Its cells by column.
     pub cells: Map<String, Value>,
+}
+
+/// Whose types the cells have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typing {
+    /// Rows of suites: whatever is printed is printed as it was written.
+    Written,
+    /// Rows of tasks: what the evaluation harness's loader (pandas, Arrow) makes of them.
+    Harness,
 }
 
 /// A data file.
@@ -33,14 +46,14 @@ impl Dataset {
     ///
     /// # Errors
     /// [`InputError`] with file, line and what would be right.
-    pub fn read(path: &Path) -> Result<Dataset, InputError> {
+    pub fn read(path: &Path, typing: Typing) -> Result<Dataset, InputError> {
         let text = bounded::text(path, DATA).map_err(|error| InputError::unreadable(path, &error))?;
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let rows = match extension.as_str() {
-            "csv" => separated(path, &text, b',')?,
-            "tsv" => separated(path, &text, b'\t')?,
-            _ if text.trim_start().starts_with('[') => array(path, &text)?,
-            _ => lines(path, &text)?,
+            "csv" => separated(path, &text, b',', typing)?,
+            "tsv" => separated(path, &text, b'\t', typing)?,
+            _ if text.trim_start().starts_with('[') => array(path, &text, typing)?,
+            _ => lines(path, &text, typing)?,
         };
         let rows = rows.into_iter().enumerate().map(|(i, cells)| Row { number: i + 1, cells }).collect();
         Ok(Dataset { path: path.to_path_buf(), rows })
@@ -68,11 +81,11 @@ impl Dataset {
     }
 }
 
-fn lines(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError> {
+fn lines(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Value>>, InputError> {
     let mut rows = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |reason: String| InputError::new(path.display(), reason).at_line(i + 1);
-        match serde_json::from_str(line) {
+        match parse(line, typing) {
             Ok(Value::Object(cells)) => rows.push(cells),
             Ok(_) => {
                 return Err(wrong(
@@ -89,18 +102,39 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError>
             }
         }
     }
+    if typing == Typing::Harness {
+        numbers::widen(&mut rows, &|number| number.is_i64());
+    }
     Ok(rows)
 }
 
-fn array(path: &Path, text: &str) -> Result<Vec<Map<String, Value>>, InputError> {
-    let rows: Vec<Value> = serde_json::from_str(text).map_err(|error| json_error(path, &error))?;
-    rows.into_iter()
+/// One JSON value.
+fn parse(json: &str, typing: Typing) -> serde_json::Result<Value> {
+    let value = serde_json::from_str(json)?;
+    match (typing, numbers::all_digits(json)) {
+        (Typing::Written, Cow::Owned(json)) => serde_json::from_str(&json),
+        _ => Ok(value),
+    }
+}
+
+fn array(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Value>>, InputError> {
+    let rows = match parse(text, typing).map_err(|error| json_error(path, &error))? {
+        Value::Array(rows) => rows,
+        other => vec![other],
+    };
+    let rows = rows
+        .into_iter()
         .enumerate()
         .map(|(i, row)| match row {
             Value::Object(cells) => Ok(cells),
             _ => Err(InputError::new(path.display(), format!("row {} is no JSON object", i + 1))),
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>();
+    let mut rows = rows?;
+    if typing == Typing::Harness {
+        numbers::widen(&mut rows, &|number| number.is_i64() || number.is_u64());
+    }
+    Ok(rows)
 }
 
 /// What serde_json says, with its place.
@@ -118,7 +152,12 @@ fn reason_of(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_string()
 }
 
-fn separated(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Map<String, Value>>, InputError> {
+fn separated(
+    path: &Path,
+    text: &str,
+    delimiter: u8,
+    typing: Typing,
+) -> Result<Vec<Map<String, Value>>, InputError> {
     let wrong = |line: Option<u64>, reason: String| {
         let error = InputError::new(path.display(), reason);
         match line {
@@ -126,6 +165,9 @@ fn separated(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Map<String, V
             None => error,
         }
     };
+    if let Some(line) = unclosed_quote(text.as_bytes(), delimiter) {
+        return Err(wrong(Some(line as u64), UNCLOSED.to_string()));
+    }
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| wrong(None, error.to_string()))?.clone();
     if let Some(twice) =
@@ -145,7 +187,11 @@ fn separated(path: &Path, text: &str, delimiter: u8) -> Result<Vec<Map<String, V
     }
     let mut rows = vec![Map::new(); count];
     for (name, column) in header.iter().zip(&cells) {
-        for (row, value) in rows.iter_mut().zip(typed(column)) {
+        let values = match typing {
+            Typing::Written => numbers::as_written(column),
+            Typing::Harness => numbers::as_pandas(column),
+        };
+        for (row, value) in rows.iter_mut().zip(values) {
             row.insert(name.to_string(), value);
         }
     }
@@ -161,26 +207,6 @@ fn ragged(error: &csv::Error, row: usize) -> String {
     }
 }
 
-/// The values of a column: numbers or truth values if every cell is one, else text; an empty cell is
-/// null. (As pandas reads a CSV, and so every tool on top of it.)
-fn typed(column: &[String]) -> Vec<Value> {
-    let all = |parse: &dyn Fn(&str) -> Option<Value>| -> Option<Vec<Value>> {
-        column.iter().map(|cell| if cell.is_empty() { Some(Value::Null) } else { parse(cell) }).collect()
-    };
-    let whole = |cell: &str| cell.trim().parse::<i64>().ok().map(Value::from);
-    let real = |cell: &str| cell.trim().parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::from);
-    let truth = |cell: &str| match cell {
-        "True" | "true" | "TRUE" => Some(Value::Bool(true)),
-        "False" | "false" | "FALSE" => Some(Value::Bool(false)),
-        _ => None,
-    };
-    all(&whole)
-        .or_else(|| all(&real))
-        .or_else(|| all(&truth))
-        .or_else(|| all(&|cell| Some(Value::from(cell))))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        Dataset::read(&path).map_err(|mut error| {
+        Dataset::read(&path, Typing::Written).map_err(|mut error| {
             error.file = name.to_string();
             error
         })
@@ -210,13 +236,6 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_a_table_has_one_type() {
-        let rows = cells("x.csv", "a,b,c,d\n1,0.5,True,x\n,2,False,7\n");
-        assert_eq!(rows[0], json!({"a": 1, "b": 0.5, "c": true, "d": "x"}));
-        assert_eq!(rows[1], json!({"a": null, "b": 2.0, "c": false, "d": "7"}));
-    }
-
-    #[test]
     fn broken_rows_are_named() {
         let error = |name, text| read(name, text).unwrap_err().to_string();
         assert_eq!(
@@ -229,8 +248,16 @@ mod tests {
         );
         assert_eq!(error("x.csv", "a,b\n1,2\n3\n"), "x.csv:3: row 2 has 1 cells where the header has 2");
         assert_eq!(error("x.csv", "a,a\n1,2\n"), "x.csv:1: two columns are called \"a\"");
+        assert_eq!(
+            error("x.csv", "a,b\n1,\"2\n3,4\n"),
+            "x.csv:2: a quotation mark opens a cell here and is never closed"
+        );
+        assert_eq!(
+            error("x.tsv", "a\tb\n1\t2\n\"3\t4\n"),
+            "x.tsv:3: a quotation mark opens a cell here and is never closed"
+        );
         assert_eq!(error("x.json", "[1]"), "x.json: row 1 is no JSON object");
-        let missing = Dataset::read(Path::new("nowhere/x.csv")).unwrap_err();
+        let missing = Dataset::read(Path::new("nowhere/x.csv"), Typing::Written).unwrap_err();
         assert_eq!(missing.to_string(), "nowhere/x.csv: there is no such file");
     }
 

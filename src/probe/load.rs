@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Typing};
 use super::error::InputError;
 use super::item::Suite;
 use super::task::{self, DataFiles};
@@ -96,7 +96,7 @@ pub fn read(name: &str, selection: &Selection) -> Result<Vec<Suite>, InputError>
 }
 
 fn data_file(path: &Path) -> Result<Suite, InputError> {
-    let data = Dataset::read(path)?;
+    let data = Dataset::read(path, Typing::Harness)?;
     if data.rows.is_empty() {
         return Err(InputError::new(path.display(), "the suite is empty"));
     }

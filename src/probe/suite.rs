@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::de::DeTable;
 
 use super::error::InputError;
 use super::item;
@@ -230,7 +231,10 @@ pub fn read(path: &Path) -> Result<item::Suite, InputError> {
 /// [`InputError`] with name, line and column.
 pub fn parse(name: &str, text: &str, folder: &Path) -> Result<item::Suite, InputError> {
     let document = Document { name, text };
-    let file: SuiteFile = toml::from_str(text).map_err(|error| document.syntax(&error))?;
+    let mut table = DeTable::parse(text).map_err(|error| document.syntax(&error))?;
+    place::keep_digits(table.get_mut(), false);
+    let file =
+        SuiteFile::deserialize(toml::Deserializer::from(table)).map_err(|error| document.syntax(&error))?;
     expand::suite(&file, &document, folder)
 }
 

@@ -7,7 +7,6 @@ use super::{Desk, Stop};
 use crate::app::Running;
 use crate::cli::GenerateArgs;
 use crate::engine::{Command, EngineError, Event, FinishReason, Generate};
-use crate::query::input;
 use crate::report::output::json_line;
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::{table, waterfall};
@@ -16,7 +15,7 @@ use crate::step::Step;
 use crate::token::{TokenId, Utf8Assembler, Vocab, printable};
 
 pub(super) fn run(desk: &mut Desk, args: &GenerateArgs) -> Result<(), Stop> {
-    let prompt = input::read(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
+    let prompt = desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
     let several = !desk.settings.other_models.is_empty();
     desk.ask_each(|desk, running| {
         let model = Arc::clone(&running.model);

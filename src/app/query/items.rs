@@ -11,7 +11,7 @@ use super::score::{explain_bos, windowing};
 use super::sheet::text_token;
 use super::{Desk, Stop};
 use crate::app::{Failure, Running};
-use crate::bounded::{self, DATA};
+use crate::bounded::{self, DATA, MARK_BYTES};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::{BoundaryMass, Depth};
 use crate::engine::FinishReason;
@@ -22,6 +22,7 @@ use crate::report::score_table::Look;
 use crate::score::TextToken;
 use crate::score::regions::{Region, characters, lines, smallest, split_marked, sums};
 use crate::score::words::words;
+use crate::separated::{self, UNCLOSED, separator, unclosed_quote};
 use write::{Found, Writer};
 
 /// Columns that are taken for the texts where nobody names one.
@@ -32,6 +33,8 @@ struct Items {
     columns: Vec<String>,
     rows: Vec<csv::StringRecord>,
     texts: Vec<Text>,
+    /// What was taken as what, where the file is no table of commas that names its column of texts.
+    notes: Vec<String>,
 }
 
 /// One of them.
@@ -58,22 +61,28 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
             Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into()
         );
     }
+    items.notes.iter().for_each(|note| desk.say(note));
     desk.ask_each(|desk, running| Run { items: &items, args, format }.answer(desk, running))
 }
 
 /// Reads the file and finds the texts.
 fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
-    let wrong = |error: csv::Error| Failure::usage(format!("{}: {error}", file.display()));
-    let text =
-        bounded::text(file, DATA).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    let place = file.display();
+    let wrong = |error: csv::Error| Failure::usage(format!("{place}: {error}"));
+    let unreadable = |error: std::io::Error| Failure::usage(format!("{place}: {error}"));
+    let bytes = bounded::file(file, DATA).map_err(unreadable)?;
+    let mut notes = Vec::new();
+    if bytes.starts_with(MARK_BYTES) {
+        notes.push(format!("{place}: the byte-order mark at its beginning is left out"));
+    }
+    let text = bounded::without_mark(bytes).map_err(unreadable)?;
     if text.trim_start().starts_with(['{', '[']) {
         let what = "this is JSON; a table is wanted: its first line names the columns";
-        return Err(Failure::usage(format!("{}: {what}", file.display())));
+        return Err(Failure::usage(format!("{place}: {what}")));
     }
     let separator = separator(text.lines().next().unwrap_or_default());
     if let Some(line) = unclosed_quote(text.as_bytes(), separator) {
-        let what = "a quotation mark opens a cell here and is never closed";
-        return Err(Failure::usage(format!("{}:{line}: {what}", file.display())));
+        return Err(Failure::usage(format!("{place}:{line}: {UNCLOSED}")));
     }
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
     let columns: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_string).collect();
@@ -95,6 +104,13 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
         let message = format!("{}: two columns are called {}; rename one", file.display(), columns[column]);
         return Err(Failure::usage(message));
     }
+    let name = &columns[column];
+    if separator != b',' {
+        let by = separated::name(separator);
+        notes.push(format!("{place}: the columns are separated by {by}; the texts are column {name}"));
+    } else if args.column.is_none() && !LIKELY.contains(&name.as_str()) {
+        notes.push(format!("{place}: one column; its first line is taken as the name: {name}"));
+    }
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(wrong)?;
     let texts = rows.iter().map(|row| {
         let text = row.get(column).unwrap_or_default().as_bytes();
@@ -104,31 +120,7 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
         };
         Text { bytes, parts }
     });
-    Ok(Items { texts: texts.collect(), columns, rows })
-}
-
-/// What separates the columns: of comma, semicolon and tab the one that is most often in the head.
-fn separator(head: &str) -> u8 {
-    let count = |separator: &u8| head.bytes().filter(|byte| byte == separator).count();
-    // Of equals the last is taken.
-    b"\t;,".iter().copied().max_by_key(count).unwrap_or(b',')
-}
-
-/// The line of a quotation mark that opens a cell and is never closed: what follows would be one cell.
-fn unclosed_quote(text: &[u8], separator: u8) -> Option<usize> {
-    let (mut line, mut opened, mut at, mut begins) = (1, None, 0, true);
-    while let Some(&byte) = text.get(at) {
-        line += usize::from(byte == b'\n');
-        match (byte, opened) {
-            (b'"', Some(_)) if text.get(at + 1) == Some(&b'"') => at += 1,
-            (b'"', Some(_)) => opened = None,
-            (b'"', None) if begins => opened = Some(line),
-            _ => {}
-        }
-        begins = opened.is_none() && (byte == separator || byte == b'\n' || byte == b'\r');
-        at += 1;
-    }
-    opened
+    Ok(Items { texts: texts.collect(), columns, rows, notes })
 }
 
 /// A file of texts and a model.
@@ -220,25 +212,5 @@ impl Run<'_> {
                 Found::Words(records.collect())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_separated_by_what_its_head_has_most_of() {
-        assert_eq!(separator("item;sentence;cond"), b';');
-        assert_eq!(separator("item\tsentence"), b'\t');
-        assert_eq!(separator("a,b;c,d"), b',');
-        assert_eq!(separator("text"), b',');
-    }
-
-    #[test]
-    fn a_quote_that_is_never_closed_has_its_line() {
-        assert_eq!(unclosed_quote(b"a,text\n1,\"x\n2,y\n", b','), Some(2));
-        assert_eq!(unclosed_quote(b"text\n\"a \"\"b\"\" c\"\n5\" nail\n\"x\ny\"\n", b','), None);
-        assert_eq!(unclosed_quote(b"a;b\n1;\"x\"\n\"", b';'), Some(3));
     }
 }

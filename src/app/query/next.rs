@@ -5,14 +5,13 @@ use std::io::Write;
 use super::{Desk, Stop};
 use crate::app::Running;
 use crate::cli::NextArgs;
-use crate::query::input;
 use crate::query::next::{Next, Question, ask};
 use crate::report::next::{NextRecord, table};
 use crate::report::output::json;
 use crate::token::visible;
 
 pub(super) fn run(desk: &mut Desk, args: &NextArgs) -> Result<(), Stop> {
-    let prompt = input::read(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
+    let prompt = desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
     let texts: Vec<&[u8]> = args.tokens.iter().map(|text| text.as_bytes()).collect();
     let question = Question { prompt: &prompt, texts: &texts, depth: desk.settings.k };
     if args.json {

@@ -14,7 +14,6 @@ use crate::engine::{FinishReason, ModelInfo};
 use crate::loading::{self, AskOnTerminal};
 use crate::model::bar::TerminalProgress;
 use crate::query::choices::{Comparison, compare};
-use crate::query::input;
 use crate::query::scoring::{Answer, Job, Wanted, score, sequences};
 use crate::query::text::{Encoder, Piece};
 use crate::query::window::Windowing;
@@ -32,7 +31,7 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
     let bare = args.text.text.is_none() && args.text.file.is_none();
     let text = match bare && args.prefix.is_some() && !args.choices.is_empty() {
         true => Vec::new(),
-        false => input::read(args.text.text.as_deref(), args.text.file.as_deref())?,
+        false => desk.text(args.text.text.as_deref(), args.text.file.as_deref())?,
     };
     if !args.choices.is_empty() {
         return choices(desk, args, &text);

@@ -51,7 +51,7 @@ pub(super) fn run(desk: &mut Desk, args: &TokenizeArgs) -> Result<(), Stop> {
             each(desk, args, |desk, words| chat.answer(desk, args, words))
         }
         None => {
-            let text = input::read(args.text.text.as_deref(), args.text.file.as_deref())?;
+            let text = desk.text(args.text.text.as_deref(), args.text.file.as_deref())?;
             each(desk, args, |desk, words| of_raw(desk, args, words, &text))
         }
     }
@@ -130,7 +130,7 @@ impl Chat {
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         let template = template.map(|path| {
             let bytes = read_file(path)?;
-            let text = bounded::utf8(bytes)
+            let text = bounded::without_mark(bytes)
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             Ok::<_, Stop>((path.to_path_buf(), text))
         });

@@ -13,7 +13,7 @@ use super::place::{Document, Step};
 use super::{Probe, SuiteFile, Values};
 use crate::files;
 use crate::jinja::{Dialect, Jinja, Value, from_json};
-use crate::probe::dataset::{Dataset, Row};
+use crate::probe::dataset::{Dataset, Row, Typing};
 use crate::probe::error::InputError;
 use crate::probe::expect::Limit;
 use crate::probe::item::{Item, Rules, Suite};
@@ -142,7 +142,7 @@ impl Expander<'_> {
     fn read(&self, file: &Path, way: &[Step]) -> Result<Dataset, InputError> {
         let path = self.folder.join(file);
         let regular = files::regular(&path).map_err(|error| InputError::unreadable(&path, &error));
-        let mut data = regular.and_then(|()| Dataset::read(&path)).map_err(|error| {
+        let mut data = regular.and_then(|()| Dataset::read(&path, Typing::Written)).map_err(|error| {
             if error.line.is_some() {
                 return error;
             }

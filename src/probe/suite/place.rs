@@ -58,6 +58,27 @@ impl Document<'_> {
     }
 }
 
+/// Whole numbers of more than 64 bits in `params` become texts of their digits; elsewhere none is meant.
+pub fn keep_digits(table: &mut DeTable, inside: bool) {
+    for (name, value) in table.iter_mut() {
+        keep_digits_of(value.get_mut(), inside || name.get_ref() == "params");
+    }
+}
+
+fn keep_digits_of(value: &mut DeValue, inside: bool) {
+    match value {
+        DeValue::Table(table) => keep_digits(table, inside),
+        DeValue::Array(items) => items.iter_mut().for_each(|item| keep_digits_of(item.get_mut(), inside)),
+        DeValue::Integer(whole) if inside && whole.radix() == 10 => {
+            let digits = whole.as_str().trim_start_matches('+').replace('_', "");
+            if digits.parse::<i64>().is_err() && digits.parse::<u64>().is_err() {
+                *value = DeValue::String(digits.into());
+            }
+        }
+        _ => {}
+    }
+}
+
 fn find<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a Spanned<DeValue<'i>>> {
     table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
 }

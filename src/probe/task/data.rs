@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::config::Config;
 use super::yaml::{Node, Yaml};
 use crate::files;
-use crate::probe::dataset::Dataset;
+use crate::probe::dataset::{Dataset, Typing};
 use crate::probe::error::InputError;
 
 /// Files given with `--data`: rows for every task, or for a named task or split.
@@ -79,7 +79,7 @@ fn read(config: &Config, files: &DataFiles, split: &str) -> Result<Dataset, Inpu
     }
     let mut whole = Dataset { path: paths.first().cloned().unwrap_or_default(), rows: Vec::new() };
     for path in &paths {
-        let data = Dataset::read(path)?;
+        let data = Dataset::read(path, Typing::Harness)?;
         whole.rows.extend(data.rows);
     }
     if whole.rows.is_empty() {

@@ -1,5 +1,6 @@
 //! One item from a probe's templates and the variables of its case.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fields::{Field, Fields, Scope};
@@ -157,13 +158,14 @@ impl Builder<'_> {
             let reason = format!("there must be two or more choices, and there are {}", choices.len());
             return Err(scope.error(&[Step::Key("choices")], reason));
         }
+        let mut seen = HashMap::new();
         for (i, choice) in choices.iter().enumerate() {
             if choice.is_empty() {
                 return Err(
                     scope.error(&[Step::Key("choices"), Step::Index(i)], format!("choice {i} is empty"))
                 );
             }
-            if let Some(other) = choices[..i].iter().position(|other| other == choice) {
+            if let Some(other) = seen.insert(choice, i) {
                 let reason = format!("choices {other} and {i} are the same text: {choice:?}");
                 return Err(scope.error(&[Step::Key("choices"), Step::Index(i)], reason));
             }
