@@ -23,7 +23,10 @@ const MISSING: [&str; 19] = [
 pub fn as_written(column: &[String]) -> Vec<Value> {
     let number = |cell: &str| {
         let whole = cell.parse::<i64>().map(Value::from).or_else(|_| cell.parse::<u64>().map(Value::from));
-        let whole = whole.ok().filter(|value| value.to_string() == cell);
+        let whole = whole.ok().filter(|value| {
+            let printed = value.to_string();
+            printed == cell
+        });
         whole.or_else(|| {
             let real = cell.parse::<f64>().ok().filter(|real| float_repr(*real) == cell)?;
             Number::from_f64(real).map(Value::Number)
