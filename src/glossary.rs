@@ -83,6 +83,10 @@ pub const FIGURES: &[Entry] = &[
         text: "what the model's chat template writes around the messages: markers such as <|im_start|>; <|im_end|> is the token with which the model ends its reply",
     },
     Entry {
+        names: &["exact", "tolerance"],
+        text: "ids, ranks and sums are exact for the logits computed; the logits are rounded as the weights' format and the batch have it, so that the same text read otherwise may differ a little. --exact makes them repeat bit for bit",
+    },
+    Entry {
         names: &["t/s", "ctx", "seed"],
         text: "tokens written a second; tokens of the conversation and how many the model can hold; the number that makes the sampler's chance repeatable",
     },
@@ -117,7 +121,20 @@ mod tests {
 
     #[test]
     fn figures_are_found_by_any_of_their_names() {
-        for name in ["margin", "rank", "entropy", "ppl", "nat", "raw", "final", "␣", "… more", "LN P"] {
+        for name in [
+            "margin",
+            "rank",
+            "entropy",
+            "ppl",
+            "nat",
+            "raw",
+            "final",
+            "␣",
+            "… more",
+            "LN P",
+            "exact",
+            "tolerance",
+        ] {
             assert!(explain(name).is_ok(), "{name}");
         }
         assert_eq!(explain("entrpy").unwrap_err(), "no figure is called entrpy; did you mean entropy?");

@@ -89,7 +89,8 @@ fn one_question_has_one_answer_at_every_door() {
     let next = first_record(&run(folder, &args, ""));
     for i in 0..choices.len() {
         for named in [&next["tokens"][i], &probed["tokens"][i]] {
-            assert!((number(&named["logprob"]) - sum(i)).abs() < 1e-6, "{named}");
+            // `next` evaluates the prompt itself as well: another shape of batch, another rounding in F32.
+            assert!((number(&named["logprob"]) - sum(i)).abs() < 1e-5, "{named} and {}", sum(i));
         }
     }
 

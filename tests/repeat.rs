@@ -63,7 +63,7 @@ fn threads(args: &[&str]) -> &'static [&'static str] {
 
 fn output(folder: &Path, args: &[&str]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
-    // The number of threads is chosen by what else runs, and is part of every record.
+    // Last digits may depend on the number of threads, which otherwise follows what else runs.
     command.args(args).args(threads(args)).current_dir(folder).stdin(Stdio::null());
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
@@ -152,4 +152,18 @@ fn every_commands_json_repeats() {
         assert_repeats(folder.path(), &[args, &["--json"]].concat());
     }
     assert_repeats(folder.path(), &["probe", "--schema"]);
+}
+
+#[test]
+fn the_number_of_threads_in_a_record_depends_on_machine_and_flags_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get() as u64;
+    for (flags, expected) in [(&[][..], cores), (&["--threads", "auto"], cores), (&["--threads", "1"], 1)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+        command.args(["next", "a", "--json", "-q"]).args(flags).current_dir(&folder).stdin(Stdio::null());
+        command.env_remove("TOKENSCOPE_THREADS");
+        let output = command.output().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(record["provenance"]["threads"], expected, "{flags:?}");
+    }
 }

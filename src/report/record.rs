@@ -32,7 +32,8 @@ pub struct Provenance {
     pub bos: Cow<'static, str>,
     /// Longest sequence.
     pub context: u32,
-    /// Threads at the start.
+    /// Threads that may compute: as many as were set, else as there are cores for this process. How many do
+    /// at a moment depends on what else runs and is no part of a result.
     pub threads: u32,
     /// Whether arithmetic was repeatable.
     pub exact: bool,
