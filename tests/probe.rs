@@ -348,6 +348,13 @@ fn a_run_goes_on_from_its_results() {
         items(&whole)[..3].iter().map(|item| &item["choices"]).collect::<Vec<_>>()
     );
     assert_eq!(items(&resumed)[5]["id"], "n-5");
+    // A last line that no run began is somebody's own.
+    let foreign = format!("{}\nand a note", whole[0]);
+    std::fs::write(path.join("own.jsonl"), &foreign).unwrap();
+    let output = run(path, &["s.toml", "--resume", "own.jsonl"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("own.jsonl:2: these are no results of"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(path.join("own.jsonl")).unwrap(), foreign);
     // Results of other settings are not taken over.
     let output = run(path, &["s.toml", "--resume", "r.jsonl", "--bos", "always"]);
     assert_eq!(output.status.code(), Some(2));
@@ -454,6 +461,8 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
         ),
         ("x.jsonl", "{\"a\": 1}\n"),
         ("empty.jsonl", ""),
+        ("notes.txt", "my notes, one line without a line break"),
+        ("torn.jsonl", "{\"type\":\"item\",\"id\":\"a"),
         // Whatever is wrong is found before a model is read.
         ("bad.gguf", "GGUF and then nothing"),
     ]);
@@ -476,6 +485,9 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
             vec!["s.toml", "--resume", "x.jsonl"],
             "x.jsonl:1: these are no results of `tokenscope probe --report jsonl`",
         ),
+        (vec!["s.toml", "--resume", "notes.txt"], "notes.txt:1: these are no results of"),
+        (vec!["s.toml", "--baseline", "notes.txt"], "notes.txt:1: these are no results of"),
+        (vec!["s.toml", "--resume", "torn.jsonl"], "torn.jsonl:1: these are no results of"),
         (vec!["s.toml", "--limit", "0"], "a number from 1 is wanted"),
         (vec!["s.toml", "--tolerance", "0.1"], "--baseline <FILE>"),
         (vec!["s.toml", "--baseline", "nowhere.jsonl", "-m", "bad.gguf"], "nowhere.jsonl"),
@@ -494,6 +506,10 @@ fn bad_input_ends_with_2_and_one_line_and_writes_nothing() {
         let written = std::fs::read_to_string(path.join("out.txt")).unwrap_or_default();
         assert!(written.is_empty(), "{args:?}: {written}");
     }
+    assert_eq!(
+        std::fs::read_to_string(path.join("notes.txt")).unwrap(),
+        "my notes, one line without a line break"
+    );
     let output = run(path, &["s.toml", "-m", "nowhere.gguf"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     // A file that is there and no model is a model failure, and noticed just as early.

@@ -10,6 +10,10 @@ use crate::probe::error::InputError;
 use crate::probe::outcome::ItemOutcome;
 use crate::report::record::Origin;
 
+/// How every row begins.
+const ROW: &str = r#"{"type":""#;
+const FOREIGN: &str = "these are no results of `tokenscope probe --report jsonl`";
+
 /// The items of one model.
 #[derive(Clone, Debug)]
 pub struct Results {
@@ -20,7 +24,8 @@ pub struct Results {
 }
 
 /// Reads a results file. A last line that is not complete was being written when the run ended, and is
-/// left out.
+/// left out. An empty file has no results; any other must hold one whole row at least, so that nothing
+/// else is taken for results, and overwritten when they are gone on from.
 ///
 /// # Errors
 /// [`InputError`] with the line of what is no results file.
@@ -32,7 +37,13 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
         let wrong = |reason: String| InputError::new(path.display(), reason).at_line(i + 1);
         let value: Value = match serde_json::from_str(line) {
             Ok(value) => value,
-            Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => break,
+            Err(_) if i + 1 == lines.len() && !text.ends_with('\n') => {
+                let torn = line.starts_with(ROW) || ROW.starts_with(line);
+                if runs.is_empty() || !torn {
+                    return Err(wrong(FOREIGN.to_string()));
+                }
+                break;
+            }
             Err(error) => return Err(wrong(format!("the line is no JSON: {error}"))),
         };
         if value.get("provenance").is_some() {
@@ -48,7 +59,7 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
                 run.items.push(record.into_item());
             }
             (Some("summary" | "comparison"), Some(_)) => {}
-            _ => return Err(wrong("these are no results of `tokenscope probe --report jsonl`".to_string())),
+            _ => return Err(wrong(FOREIGN.to_string())),
         }
     }
     Ok(runs)
