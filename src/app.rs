@@ -6,10 +6,12 @@ mod probe;
 mod query;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::{ChatArgs, Cli, Command, ReplArgs};
+use crate::counter::{Counter, Far};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
 use crate::interrupt;
@@ -124,6 +126,12 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a REPL")?;
+    by_line(&settings, paths, false)
+}
+
+/// Lines that are prompts, or in a chat messages.
+fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failure> {
+    let settings = settings.clone();
     let interrupted = interrupt::watch_again_and_again().unwrap_or_default();
     let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
     let running = load(&settings)?;
@@ -136,9 +144,9 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
     let loaded = (running.client, running.model);
-    Repl::new(loaded, settings, (&reload, Arc::clone(&interrupted)), history, color)
-        .run()
-        .map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
+    let repl = Repl::new(loaded, settings, (&reload, Arc::clone(&interrupted)), history, color);
+    let repl = if chats { repl.chatting() } else { repl };
+    repl.run().map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)
 }
 
@@ -163,6 +171,12 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a chat")?;
+    if on_screen && say::is_plain_terminal() {
+        say::plain(
+            "TERM is dumb or not set: a chat line by line instead of the whole screen; /help lists the commands, Ctrl-D leaves",
+        );
+        return by_line(&settings, paths, true);
+    }
     if on_screen {
         // On the screen nobody could be asked before there is one.
         let missing = Library::at(paths, None).missing(&settings.model)?;
@@ -241,7 +255,13 @@ impl Running {
             None => library.sha256_of(&file.path, &progress)?,
         };
         progress.clear();
-        let (client, model) = Client::load(options.clone(), |_| {})?;
+        let counter = Counter::new(settings.quiet);
+        let loaded = Client::load(options.clone(), |share| {
+            let done = (share * 100.0) as usize;
+            counter.show(Far { what: "loading", unit: "%", done, total: 100 });
+        });
+        counter.clear();
+        let (client, model) = loaded?;
         let mut origin = Origin::new(&model, settings, Some(sha256));
         // A copy in another format is still this file's model.
         origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -257,7 +277,9 @@ fn keep_log(paths: &Paths) {
         return;
     }
     let file = path.parent().map(std::fs::create_dir_all).and_then(Result::ok).and_then(|()| {
-        let mut file = std::fs::File::create(&path).ok()?;
+        // What people write can stand in it.
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).ok()?;
         writeln!(file, "tokenscope {}", env!("CARGO_PKG_VERSION")).ok()?;
         Some(file)
     });

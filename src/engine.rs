@@ -109,7 +109,12 @@ pub struct Client {
     engine: Arc<Engine>,
     events: Receiver<Event>,
     last_id: RequestId,
+    /// Told how far a request is.
+    watcher: Option<Watcher>,
 }
+
+/// Is told how many tokens a request has read, of how many.
+pub type Watcher = Box<dyn FnMut(usize, usize) + Send>;
 
 impl Client {
     /// Loads a model and waits until it is ready. `progress` is told the share loaded.
@@ -124,7 +129,8 @@ impl Client {
         let engine = Engine::spawn(options, move |event| {
             let _ = sender.send(event);
         });
-        let client = Client { engine: Arc::new(engine), events, last_id: RequestId::default() };
+        let client =
+            Client { engine: Arc::new(engine), events, last_id: RequestId::default(), watcher: None };
         loop {
             match client.wait()? {
                 Event::LoadProgress(share) => progress(share),
@@ -138,7 +144,12 @@ impl Client {
     /// A client of an engine that others use too: `events` must bring the answers to ids from
     /// [`ASIDE`] on, and no others.
     pub fn attach(engine: Arc<Engine>, events: Receiver<Event>) -> Client {
-        Client { engine, events, last_id: ASIDE }
+        Client { engine, events, last_id: ASIDE, watcher: None }
+    }
+
+    /// Has someone told how far every request from now on is; `None` ends that.
+    pub fn watch(&mut self, watcher: Option<Watcher>) {
+        self.watcher = watcher;
     }
 
     /// Ends the engine if nobody else uses it, as [`Engine::shut_down`] does.
@@ -168,7 +179,16 @@ impl Client {
             match self.wait()? {
                 Event::Finished { reason, timing, .. } => return Ok((reason, timing)),
                 Event::Failed { error, .. } => return Err(error),
-                event => each(event),
+                event => {
+                    if let (
+                        Event::Prefill { done, total, .. } | Event::Progress { done, total, .. },
+                        Some(watcher),
+                    ) = (&event, &mut self.watcher)
+                    {
+                        watcher(*done, *total);
+                    }
+                    each(event);
+                }
             }
         }
     }

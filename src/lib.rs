@@ -11,6 +11,7 @@ pub mod colouring;
 pub mod columns;
 pub mod command;
 pub mod continuation;
+pub mod counter;
 pub mod distribution;
 pub mod engine;
 pub mod fatal;

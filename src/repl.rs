@@ -17,6 +17,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
 
 use crate::command::{self, Command};
+use crate::counter::{Counter, Far};
 use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
 use crate::files;
 use crate::interrupt::{self, waiting};
@@ -50,6 +51,9 @@ pub struct Repl<'a> {
     interrupted: Arc<AtomicBool>,
     history: PathBuf,
     color: bool,
+    counter: Arc<Counter>,
+    /// Whether a line is a message of a conversation.
+    chats: bool,
 }
 
 /// Whether to read another line.
@@ -76,7 +80,13 @@ impl<'a> Repl<'a> {
         if !session.settings().quiet {
             say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
-        Repl { client, session, load, interrupted, history, color }
+        let counter = Arc::new(Counter::new(session.settings().quiet));
+        Repl { client, session, load, interrupted, history, color, counter, chats: false }
+    }
+
+    /// The same where a line is a message to the model and no prompt.
+    pub fn chatting(self) -> Repl<'a> {
+        Repl { chats: true, ..self }
     }
 
     /// Reads lines until the end of input or `/quit`.
@@ -85,8 +95,10 @@ impl<'a> Repl<'a> {
     /// Those of standard input and output; a closed pipe is none.
     pub fn run(mut self) -> io::Result<()> {
         let outcome = match io::stdin().is_terminal() {
+            // Nothing can be edited on a terminal that only writes; the system's own line is all there is.
+            true if say::is_plain_terminal() => self.script(true),
             true => self.edit(),
-            false => self.script(),
+            false => self.script(false),
         };
         match outcome {
             Err(error) if is_closed_pipe(&error) => Ok(()),
@@ -135,11 +147,16 @@ impl<'a> Repl<'a> {
         }
     }
 
-    fn script(&mut self) -> io::Result<()> {
+    /// Reads lines as they come; `asks` shows a person that one is waited for.
+    fn script(&mut self, asks: bool) -> io::Result<()> {
         let mut written: Vec<String> = Vec::new();
         interrupt::end_by_sigterm()?;
         let mut lines = io::stdin().lock().split(b'\n');
-        while let Some(line) = waiting(|| lines.next()) {
+        let ask = || {
+            let mut out = io::stdout();
+            if asks { out.write_all(b"> ").and_then(|()| out.flush()) } else { Ok(()) }
+        };
+        while let Some(line) = ask().map(|()| waiting(|| lines.next()))? {
             let line = String::from_utf8(line?);
             let line = match &line {
                 Ok(line) => line.strip_suffix('\r').unwrap_or(line).to_string(),
@@ -172,7 +189,10 @@ impl<'a> Repl<'a> {
                 return Ok(Next::Read);
             }
             // Two slashes stand for a prompt that begins with one.
-            None => Command::Next(line.strip_prefix("//").map_or(line, |_| &line[1..]).to_string()),
+            None => {
+                let text = line.strip_prefix("//").map_or(line, |_| &line[1..]).to_string();
+                if self.chats { Command::Chat(text) } else { Command::Next(text) }
+            }
         };
         let outcomes = match self.session.execute(command) {
             Ok(outcomes) => outcomes,
@@ -202,6 +222,8 @@ impl<'a> Repl<'a> {
     fn ask(&mut self, asked: &crate::session::ask::Ask) -> io::Result<()> {
         let Some(model) = self.session.model().cloned() else { return Ok(()) };
         let cancel = self.cancel();
+        self.counter.begin();
+        let counter = Arc::clone(&self.counter);
         let mut asker = Asker {
             client: &mut self.client,
             model,
@@ -209,8 +231,12 @@ impl<'a> Repl<'a> {
             settings: self.session.settings().clone(),
             paint: Paint { on: self.color },
             cancel,
+            far: Arc::new(move |far| counter.show(far)),
         };
-        let answer = asker.answer(asked, &mut io::stdout().lock());
+        let mut out = Above { counter: &self.counter, out: io::stdout().lock() };
+        let answer = asker.answer(asked, &mut out);
+        drop(out);
+        self.counter.clear();
         self.session.on_answer(None);
         match answer {
             Ok(draft) => self.session.on_answer(draft),
@@ -233,11 +259,19 @@ impl<'a> Repl<'a> {
         let mut written = Ok(());
         let pause = session.settings().pace.map(|pace| Duration::from_secs_f32(1.0 / pace));
         let interrupted = &self.interrupted;
+        let counter = &self.counter;
+        counter.begin();
         let outcome = self.client.run(command, |event| {
             if let (Event::Step { .. }, Some(pause), false) =
                 (&event, pause, interrupted.load(Ordering::Relaxed))
             {
                 std::thread::sleep(pause);
+            }
+            match event {
+                Event::Prefill { done, total, .. } => {
+                    counter.show(Far { what: "reading", unit: "tokens", done, total });
+                }
+                _ => counter.clear(),
             }
             let before = session.turns().last().map_or(0, |turn| turn.text.len());
             session.on_event(event);
@@ -247,6 +281,7 @@ impl<'a> Repl<'a> {
                 written = out.write_all(grown.as_bytes()).and_then(|()| out.flush());
             }
         });
+        counter.clear();
         let last = match outcome {
             Ok((reason, timing)) => Event::Finished { id, reason, timing },
             Err(error) => Event::Failed { id: Some(id), error },
@@ -280,6 +315,23 @@ impl<'a> Repl<'a> {
                 }
             }
         }
+    }
+}
+
+/// Standard output, from which the line that says how far something is goes before anything is written.
+struct Above<'a, W> {
+    counter: &'a Counter,
+    out: W,
+}
+
+impl<W: Write> Write for Above<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.counter.clear();
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

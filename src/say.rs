@@ -4,7 +4,7 @@
 //! in it may move a cursor, begin an escape sequence or reorder text, and no line is longer than a person
 //! reads.
 
-use std::io::{Write, stderr};
+use std::io::{IsTerminal, Write, stderr};
 
 use crate::token::printable;
 
@@ -27,6 +27,16 @@ fn shortened(text: &str) -> String {
     let from = (text.len() - tail..).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     let to = (0..=head).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{} … {}", &text[..to], &text[from..])
+}
+
+/// Whether the terminal only writes one line after the other: it is called `dumb`, or has no name.
+pub fn is_plain_terminal() -> bool {
+    std::env::var_os("TERM").is_none_or(|name| name.is_empty() || name == "dumb")
+}
+
+/// Whether a line on standard error can be drawn over and taken away.
+pub fn can_redraw() -> bool {
+    stderr().is_terminal() && !is_plain_terminal()
 }
 
 /// An error, a warning or a notice of this program.

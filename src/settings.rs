@@ -48,7 +48,9 @@ impl ColorChoice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => {
-                to_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                to_terminal
+                    && !crate::say::is_plain_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         }
     }

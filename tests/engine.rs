@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenscope::chat::Role;
+use tokenscope::counter::Far;
 use tokenscope::distribution::Depth;
 use tokenscope::engine::{
     CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
@@ -12,7 +13,9 @@ use tokenscope::loading::{self, FlagIsConsent, Found};
 use tokenscope::model::Silent;
 use tokenscope::model::copies::Weights;
 use tokenscope::paths::Paths;
+use tokenscope::report::bars::Paint;
 use tokenscope::sampling::Sampling;
+use tokenscope::session::ask::{Ask, Asker};
 use tokenscope::session::{Outcome, Session};
 use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use tokenscope::token::TokenId;
@@ -358,4 +361,34 @@ fn a_full_context_ends_the_reply_and_says_so() {
     let reply = talk.session.turns().last().unwrap().reply.as_ref().unwrap();
     assert_eq!(reply.finish, Some(FinishReason::Context));
     assert_eq!(talk.session.trace().len(), 96);
+}
+
+#[test]
+fn a_probe_that_is_stopped_keeps_what_it_found_and_says_that_it_is_not_all() {
+    let mut talk = Talk::new(greedy());
+    let cancel = CancelFlag::default();
+    let stop = cancel.clone();
+    let last = Arc::new(std::sync::Mutex::new(None));
+    let told = Arc::clone(&last);
+    let mut asker = Asker {
+        client: &mut talk.client,
+        model: Arc::clone(&talk.info),
+        template: None,
+        settings: greedy(),
+        paint: Paint { on: false },
+        cancel,
+        far: Arc::new(move |far: Far| {
+            *told.lock().unwrap() = Some(far);
+            if far.done > 0 {
+                stop.cancel();
+            }
+        }),
+    };
+    let mut text = Vec::new();
+    asker.answer(&Ask::Probe("facts.en".to_string()), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let far = last.lock().unwrap().unwrap();
+    assert!(0 < far.done && far.done < far.total, "{far:?}");
+    let end = format!("after {} of {} answers\n", far.done, far.total);
+    assert!(text.contains("stopped: incomplete, ") && text.ends_with(&end), "{text}");
 }

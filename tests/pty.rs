@@ -167,3 +167,20 @@ fn a_paste_without_brackets_is_one_message_whatever_its_length() {
     pty.type_text("\x03\x03");
     assert_eq!(pty.exit_code(), 0);
 }
+
+#[test]
+fn a_terminal_that_only_writes_has_a_chat_line_by_line() {
+    for term in ["TERM=dumb", "-u TERM"] {
+        let script = format!("exec env {term} {TOKENSCOPE} --greedy --system concise -n 12");
+        let mut pty = Pty::start(80, 24, "sh", &["-c", &script]);
+        pty.wait_for("line by line");
+        pty.wait_for("> ");
+        pty.type_text("What is the capital of France?\n");
+        pty.wait_for("The capital of France is");
+        pty.wait_for("nat");
+        pty.type_text("/quit\n");
+        assert_eq!(pty.exit_code(), 0);
+        let written = pty.written();
+        assert!(!written.contains('\u{1b}'), "{written:?}");
+    }
+}

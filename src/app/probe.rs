@@ -3,7 +3,7 @@
 mod compared;
 mod models;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -388,7 +388,7 @@ fn tell(reports: &mut [Box<dyn Report>], subject: Subject, run: &Run, emitted: &
 }
 
 fn progress_bar(total: usize, quiet: bool) -> ProgressBar {
-    if quiet || !io::stderr().is_terminal() {
+    if quiet || !crate::say::can_redraw() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));

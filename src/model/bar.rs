@@ -70,11 +70,11 @@ impl Progress for TerminalProgress {
         let Ok(mut state) = self.state.lock() else { return };
         if state.stage.is_none_or(|(current, _)| current != stage) {
             *state = State { stage: Some((stage, Instant::now())), bar: None };
-            if !self.quiet && !stderr().is_terminal() {
+            if !self.quiet && !say::can_redraw() {
                 self.announce(stage, total);
             }
         }
-        if self.quiet || !stderr().is_terminal() {
+        if self.quiet || !say::can_redraw() {
             return;
         }
         let since = state.stage.map_or(Duration::ZERO, |(_, since)| since.elapsed());

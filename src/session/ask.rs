@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::chat::{ChatError, ChatTemplate, Message};
 use crate::columns::padded;
+use crate::counter::Far;
 use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Generate, ModelInfo, Timing,
@@ -140,6 +141,8 @@ pub struct Asker<'a> {
     pub paint: Paint,
     /// Raise it to stop.
     pub cancel: CancelFlag,
+    /// Is told how far the answer is.
+    pub far: Arc<dyn Fn(Far) + Send + Sync>,
 }
 
 impl Asker<'_> {
@@ -149,6 +152,17 @@ impl Asker<'_> {
     /// # Errors
     /// [`AskError`].
     pub fn answer(&mut self, asked: &Ask, out: &mut dyn Write) -> Result<Option<Draft>, AskError> {
+        let far = Arc::clone(&self.far);
+        if !matches!(asked, Ask::Probe(_)) {
+            let told = move |done, total| far(Far { what: "reading", unit: "tokens", done, total });
+            self.client.watch(Some(Box::new(told)));
+        }
+        let answer = self.written(asked, out);
+        self.client.watch(None);
+        answer
+    }
+
+    fn written(&mut self, asked: &Ask, out: &mut dyn Write) -> Result<Option<Draft>, AskError> {
         match asked {
             Ask::Next(text) => self.next(text, out).map(Some),
             Ask::Step(draft) => self.step(draft, out).map(Some),
@@ -252,9 +266,15 @@ impl Asker<'_> {
         let vocab = &model.vocab;
         let (mut steps, mut total) = (Vec::new(), Score::default());
         let mut text = Utf8Assembler::default();
-        let mut written = out.write_all(printable(&self.shown_prompt(&request.prompt)).as_bytes());
+        let shown = printable(&self.shown_prompt(&request.prompt));
+        // Once it is read: until then a line below the last one says how far that is.
+        let mut prompt = Some(shown);
+        let mut written = Ok(());
         let (reason, _): (FinishReason, Timing) = self.client.run(Command::Generate(request), |event| {
             let Event::Step { step, .. } = event else { return };
+            if let Some(prompt) = prompt.take() {
+                written = out.write_all(prompt.as_bytes());
+            }
             if !vocab.ends_generation(step.id) && written.is_ok() {
                 let piece = printable(&text.push(vocab.bytes(step.id)));
                 written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
@@ -265,7 +285,7 @@ impl Asker<'_> {
             steps.push(step);
         })?;
         written?;
-        writeln!(out, "{}\n", text.finish())?;
+        writeln!(out, "{}{}\n", prompt.unwrap_or_default(), text.finish())?;
         table::steps(&mut out, steps.iter().map(Arc::as_ref), vocab)?;
         writeln!(out, "{}", table::total(&total, reason))?;
         Ok(())

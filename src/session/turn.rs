@@ -141,6 +141,27 @@ impl Turn {
         restored
     }
 
+    /// A stretch of the sequence that nobody said: the template's scaffold. `first` is the index of its
+    /// first token in the trace.
+    pub fn frame(first: usize, ids: &[TokenId], vocab: &Vocab) -> Turn {
+        let mut frame = Turn::user(TurnId::default(), "");
+        let mut assembler = Utf8Assembler::default();
+        for (i, &id) in ids.iter().enumerate() {
+            frame.text.push_str(&printable(&assembler.push(vocab.bytes(id))).replace('\n', "⏎"));
+            frame.marks.push(Mark { end: frame.text.len(), token: first + i });
+        }
+        frame.text.push_str(&assembler.finish());
+        if let Some(last) = frame.marks.last_mut() {
+            last.end = frame.text.len();
+        }
+        frame
+    }
+
+    /// Whether it is scaffold and nothing that was said: those have names from 1 on.
+    pub fn is_frame(&self) -> bool {
+        self.id == TurnId::default()
+    }
+
     /// The model is another one: text stays, ids don't.
     pub fn forget_ids(&mut self) {
         self.marks.clear();

@@ -49,6 +49,8 @@ pub enum Action {
     Zoom,
     /// Next way to colour.
     Colour,
+    /// Show or hide the template's scaffold.
+    Scaffold,
     /// More or fewer candidates.
     Candidates(isize),
     /// Answer again.
@@ -79,6 +81,8 @@ const fn alt(c: char, key: &'static str, action: Action, help: &'static str) -> 
     Binding { code: KeyCode::Char(c), modifiers: KeyModifiers::ALT, key, help, action }
 }
 
+const SCAFFOLD: &str = "show, hide the frame: what the chat template puts around the messages";
+
 /// Keys that do the same in every pane.
 pub const EVERYWHERE: &[Binding] = &[
     ctrl('c', "Ctrl-C", Action::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
@@ -89,6 +93,7 @@ pub const EVERYWHERE: &[Binding] = &[
     alt('n', "Alt-n Alt-N", Action::Unsure(1), "next, previous unsure step (no candidate has half the mass)"),
     alt('N', "Alt-N", Action::Unsure(-1), ""),
     alt('c', "Alt-c", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
+    alt('s', "Alt-s", Action::Scaffold, SCAFFOLD),
     alt('+', "Alt-+ Alt-−", Action::Candidates(1), "more, fewer candidates (k)"),
     alt('=', "Alt-=", Action::Candidates(1), ""),
     alt('-', "Alt--", Action::Candidates(-1), ""),
@@ -131,6 +136,7 @@ pub const CHAT: &[Binding] = &[
     on(KeyCode::Down, "↓", Action::Scroll(1), ""),
     on(KeyCode::Char('c'), "c", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
     on(KeyCode::Char('z'), "z", Action::Zoom, "this pane fills the screen; again: all panes"),
+    on(KeyCode::Char('s'), "s", Action::Scaffold, SCAFFOLD),
     on(KeyCode::Char('+'), "+ −", Action::Candidates(1), "more, fewer candidates (k)"),
     on(KeyCode::Char('='), "=", Action::Candidates(1), ""),
     on(KeyCode::Char('-'), "-", Action::Candidates(-1), ""),
@@ -155,6 +161,7 @@ pub const TABLE: &[Binding] = &[
     on(KeyCode::Char('n'), "n N", Action::Unsure(1), "next, previous unsure step"),
     on(KeyCode::Char('N'), "N", Action::Unsure(-1), ""),
     on(KeyCode::Char('c'), "c", Action::Colour, "colour the conversation"),
+    on(KeyCode::Char('s'), "s", Action::Scaffold, SCAFFOLD),
     on(KeyCode::Esc, "Esc", Action::Live, "back to the newest step and the message"),
     on(KeyCode::Char('q'), "q", Action::Quit, "leave; asks where something would be lost"),
     on(KeyCode::Char('?'), "?", Action::Help, "show the keys"),

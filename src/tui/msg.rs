@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::Event as Input;
 
 use crate::command::Completion;
+use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::model::Weights;
 use crate::session::ask::{Ask, Draft};
@@ -16,8 +17,10 @@ pub enum Msg {
     Engine(engine::Event),
     /// Slow motion may show the next step.
     Next,
-    /// A question is answered: the text, and the text in the making; or why not.
-    Answered(Result<(String, Option<Draft>), String>),
+    /// A question is answered: the text, and the text in the making; or why there is no more of it.
+    Answered(String, Result<Option<Draft>, String>),
+    /// So far the answer to a question is.
+    Far(Far),
     /// The lines that complete a file's name in this one.
     Files(String, Vec<Completion>),
     /// The model is being found or fetched.

@@ -11,6 +11,7 @@ use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
 use crate::command;
+use crate::counter::Far;
 use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
@@ -34,6 +35,9 @@ use super::view::draw;
 const QUEUE: usize = 1024;
 /// Time between two frames while things happen.
 const FRAME: Duration = Duration::from_millis(40);
+
+/// Time between two words about how far something is: enough for eyes.
+const OFTEN: Duration = Duration::from_millis(100);
 
 /// How long a leaving program waits for the engine to end its step.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -198,7 +202,8 @@ impl Driver {
         let client = self.engine.lock().ok().and_then(|slot| slot.as_ref().map(|r| Arc::clone(&r.aside)));
         let session = &self.state.session;
         let (Some(client), Some(model)) = (client, session.model().cloned()) else {
-            let _ = self.sender.try_send(Msg::Answered(Err("the model is still loading".to_string())));
+            let reason = "the model is still loading".to_string();
+            let _ = self.sender.try_send(Msg::Answered(String::new(), Err(reason)));
             return;
         };
         let (settings, template) = (session.settings().clone(), session.template().cloned());
@@ -206,11 +211,12 @@ impl Driver {
         std::thread::spawn(move || {
             let Ok(mut client) = client.lock() else { return };
             let paint = Paint { on: false };
-            let mut asker = Asker { client: &mut client, model, template, settings, paint, cancel };
+            let far = far_to(sender.clone());
+            let mut asker = Asker { client: &mut client, model, template, settings, paint, cancel, far };
             let mut text = Vec::new();
             let answer = asker.answer(&asked, &mut text).map_err(|error| error.to_string());
             let text = String::from_utf8_lossy(&text).into_owned();
-            let _ = sender.send(Msg::Answered(answer.map(|draft| (text, draft))));
+            let _ = sender.send(Msg::Answered(text, answer));
         });
     }
 
@@ -396,6 +402,18 @@ impl Progress for Unseen {
     }
 }
 
+/// Tells the screen how far an answer is.
+fn far_to(sender: SyncSender<Msg>) -> Arc<dyn Fn(Far) + Send + Sync> {
+    let last: Mutex<Option<Instant>> = Mutex::default();
+    Arc::new(move |far| {
+        let Ok(mut last) = last.lock() else { return };
+        if last.is_none_or(|last| last.elapsed() >= OFTEN) {
+            *last = Some(Instant::now());
+            let _ = sender.try_send(Msg::Far(far));
+        }
+    })
+}
+
 /// Tells the screen how far finding the model is.
 struct Reporter {
     sender: SyncSender<Msg>,
@@ -406,9 +424,8 @@ struct Reporter {
 
 impl Progress for Reporter {
     fn update(&self, stage: Stage, done: u64, total: Option<u64>) {
-        // Ten times a second is enough for eyes.
         if let Ok(mut last) = self.last.lock() {
-            if last.is_some_and(|last| last.elapsed() < Duration::from_millis(100)) && total != Some(done) {
+            if last.is_some_and(|last| last.elapsed() < OFTEN) && total != Some(done) {
                 return;
             }
             *last = Some(Instant::now());

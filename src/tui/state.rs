@@ -1,9 +1,11 @@
 //! Everything the screen shows, in one value. Changed by [`super::update`] alone.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
+use crate::counter::Far;
 use crate::distribution::Depth;
 use crate::session::{Notice, Session, turn::Turn};
 use crate::settings::key::Key;
@@ -59,8 +61,12 @@ pub struct State {
     pub table_scroll: usize,
     /// How the conversation is coloured.
     pub colouring: Colouring,
+    /// Whether the template's scaffold is shown.
+    pub scaffold: bool,
     /// How the model comes.
     pub loading: Loading,
+    /// How far the answer to a question is.
+    pub far: Option<Far>,
     /// Whether the keys are shown, and from which line.
     pub help: Option<usize>,
     /// The key that leaves when it is pressed again.
@@ -88,7 +94,9 @@ impl State {
             cursor: None,
             table_scroll: 0,
             colouring: Colouring::Off,
+            scaffold: false,
             loading: Loading::Fetching(Fetch { what: format!("finding {name}"), done: 0, total: None }),
+            far: None,
             help: None,
             leaving: None,
             example: 0,
@@ -131,12 +139,61 @@ impl State {
         let zoom = (self.zoom && self.focus == Focus::Chat).then_some(Pane::Chat);
         let areas = self.areas_with(self.size, Tab::Chat, zoom);
         let Some(chat) = areas.and_then(|areas| areas.chat) else { return };
-        self.transcript.sync(&self.session, text_width(chat), inside(chat).height);
+        let frames = self.frames();
+        self.transcript.sync(&self.session, frames, (text_width(chat), inside(chat).height));
+    }
+
+    /// The stretches of scaffold that the chat shows, each with the turn it stands before: all of them, or
+    /// the one that somebody walks on.
+    fn frames(&self) -> Vec<(Turn, usize)> {
+        let trace = self.session.trace();
+        let Some(model) = self.session.model().filter(|_| self.scaffold || self.cursor.is_some()) else {
+            return Vec::new();
+        };
+        let (mut stretches, mut end, mut next) = (Vec::new(), 0, 0);
+        for (i, turn) in self.session.turns().iter().enumerate() {
+            if let Some(tokens) = turn.tokens() {
+                stretches.push((end..tokens.start, i));
+                (end, next) = (tokens.end, i + 1);
+            }
+        }
+        stretches.push((end..trace.len(), next));
+        let is_shown = |range: &Range<usize>| {
+            !range.is_empty() && (self.scaffold || self.cursor.is_some_and(|token| range.contains(&token)))
+        };
+        let shown = stretches.into_iter().filter(|(range, _)| is_shown(range));
+        let frame = |(range, before): (Range<usize>, usize)| {
+            let ids: Vec<_> = trace.tokens()[range.clone()].iter().map(|token| token.id).collect();
+            (Turn::frame(range.start, &ids, &model.vocab), before)
+        };
+        shown.map(frame).collect()
+    }
+
+    /// Shows the scaffold, or only what was said.
+    pub fn toggle_scaffold(&mut self) {
+        self.scaffold = !self.scaffold;
+        if self.cursor.is_some() {
+            self.after_walking();
+        }
     }
 
     /// Whether the questions to begin with are shown.
     pub fn is_welcoming(&self) -> bool {
         self.transcript.has_no_notes() && self.session.turns().is_empty()
+    }
+
+    /// How far the prompt is read, in words, while nobody looks at another step: the figures of its first
+    /// tokens would belong to nothing on the screen.
+    pub fn reading(&self) -> Option<(String, f32)> {
+        let (done, total) = self.session.job()?.prefill;
+        if self.cursor.is_some() || done >= total {
+            return None;
+        }
+        let what = match self.session.turns() {
+            [_] | [_, _] => "your message",
+            _ => "the conversation",
+        };
+        Some((format!("{done} of {total} tokens of {what} and its frame"), done as f32 / total as f32))
     }
 
     /// The step the panels show.
@@ -212,7 +269,12 @@ impl State {
         if let Some(turn) = self.turn_of(token)
             && let Some(text) = turn.text_of(token)
         {
-            self.transcript.reveal(turn.id, text.start.min(turn.text.len().saturating_sub(1)));
+            let (id, byte) = (turn.id, text.start.min(turn.text.len().saturating_sub(1)));
+            self.sync();
+            self.transcript.reveal(id, byte);
+        } else {
+            self.sync();
+            self.transcript.reveal_frame(token);
         }
     }
 

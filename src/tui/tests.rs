@@ -526,7 +526,7 @@ fn a_question_is_asked_aside_and_its_answer_shown_in_place() {
     assert!(harness.screen().contains("^C stop"));
     harness.keys("hello<Enter>");
     assert!(harness.screen().contains("still answering"), "{}", harness.screen());
-    harness.send(Msg::Answered(Ok(("1  ␣sat  50.0".to_string(), None))));
+    harness.send(Msg::Answered("1  ␣sat  50.0".to_string(), Ok(None)));
     assert!(harness.screen().contains("␣sat  50.0"), "{}", harness.screen());
     assert!(!harness.screen().contains("^C stop"));
 }
@@ -700,4 +700,73 @@ fn figures_and_settings_are_explained() {
         let first: String = key.meaning().chars().take(30).collect();
         assert!(harness.screen().contains(&first), "{}: {}", key.name(), harness.screen());
     }
+}
+
+#[test]
+fn while_a_prompt_is_read_the_panels_say_how_far_it_is() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.hold();
+    harness.keys("hi<Enter>");
+    let total = harness.state.session.trace().len();
+    let id = harness.state.session.job().unwrap().id;
+    let words = |done: usize| format!("{done} of {total} tokens of your message and its frame");
+    let screen = harness.screen();
+    assert_eq!(screen.matches(&words(0)).count(), 2, "{screen}");
+    let step = |id, seen| std::sync::Arc::new(crate::step::Step { id, seen });
+    let first = harness.state.session.trace().tokens()[0].id;
+    harness.send(Msg::Engine(Event::Prefill { id, steps: vec![step(first, None)], done: 1, total }));
+    let screen = harness.screen();
+    assert_eq!(screen.matches(&words(1)).count(), 2, "{screen}");
+    assert!(screen.contains(&format!("1 of {total} prompt tokens")), "{screen}");
+    assert!(!screen.contains('Σ') && !screen.contains("scaffold"), "{screen}");
+    // Whoever walks sees the step.
+    harness.keys("<Home>");
+    assert!(!harness.screen().contains("and its frame"), "{}", harness.screen());
+    harness.keys("<Esc>");
+    harness.say(99);
+    let screen = harness.screen();
+    assert!(!screen.contains("and its frame") && screen.contains("Σ −"), "{screen}");
+}
+
+#[test]
+fn a_probe_says_how_far_it_is_and_what_it_found_stays() {
+    let mut harness = Harness::new(120, 36, vec![]);
+    harness.keys("/probe facts.en<Enter>");
+    let far = crate::counter::Far { what: "probing", unit: "answers", done: 12, total: 60 };
+    harness.send(Msg::Far(far));
+    assert!(harness.screen().contains("probing 12 of 60 answers"), "{}", harness.screen());
+    harness.send(Msg::Answered("capitals 3/4".to_string(), Err("the engine died".to_string())));
+    let screen = harness.screen();
+    assert!(screen.contains("capitals 3/4") && screen.contains("the engine died"), "{screen}");
+    assert!(!screen.contains("probing 12"), "{screen}");
+    // A late word about a question that is answered changes nothing.
+    harness.send(Msg::Far(far));
+    assert!(!harness.screen().contains("probing 12"));
+}
+
+#[test]
+fn the_frame_is_shown_by_a_key_and_where_somebody_walks() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("hi<Enter>again<Enter>");
+    assert!(!harness.screen().contains("<|im_start|>user"), "{}", harness.screen());
+    harness.keys("<A-s>");
+    let screen = harness.screen();
+    assert_eq!(screen.matches("<|im_start|>user").count(), 2, "{screen}");
+    assert_eq!(screen.matches("<|im_start|>assistant").count(), 2, "{screen}");
+    harness.keys("<Tab>s");
+    assert!(!harness.screen().contains("<|im_start|>user"));
+    // The stretch that the cursor is in, and no other.
+    harness.keys("<Home>");
+    let screen = harness.screen();
+    assert_eq!(screen.matches("<|im_start|>").count(), 2, "its place and the table: {screen}");
+    let (column, row) = harness.find("<|im_start|>");
+    let cursor = harness.state.theme.cursor();
+    let style = harness.buffer()[(column, row)].style();
+    assert!(style.add_modifier.contains(cursor.add_modifier), "{style:?}");
+    // A click meets the token there.
+    harness.keys("<A-s>");
+    let (column, row) = harness.find("<|im_start|>assistant");
+    harness.click(column, row);
+    let token = harness.state.cursor.unwrap();
+    assert!(token > 0 && harness.state.turn_of(token).is_none());
 }

@@ -11,6 +11,8 @@ use super::wrap::{Row, Wrapped};
 #[derive(Debug)]
 enum Source {
     Turn(TurnId),
+    /// Scaffold of the template.
+    Frame(Box<Turn>),
     Note(Notice),
 }
 
@@ -82,16 +84,25 @@ impl Transcript {
         self.scroll = Scroll::Follow;
     }
 
-    /// Brings the items up to date with the conversation and the pane's size.
-    pub fn sync(&mut self, session: &Session, width: u16, height: u16) {
+    /// Brings the items up to date with the conversation, the stretches of scaffold that are shown and the
+    /// pane's size.
+    pub fn sync(&mut self, session: &Session, frames: Vec<(Turn, usize)>, (width, height): (u16, u16)) {
         let turns = session.turns();
-        self.items.retain(|item| match item.source {
-            Source::Turn(id) => turns.iter().any(|turn| turn.id == id),
+        self.items.retain(|item| match &item.source {
+            Source::Turn(id) => turns.iter().any(|turn| turn.id == *id),
+            Source::Frame(..) => false,
             Source::Note(_) => true,
         });
         let shown = self.items.iter().filter(|item| matches!(item.source, Source::Turn(_))).count();
         for turn in &turns[shown..] {
             self.items.push(Item { source: Source::Turn(turn.id), wrapped: Wrapped::default() });
+        }
+        for (frame, before) in frames {
+            let mut places =
+                self.items.iter().enumerate().filter(|(_, item)| matches!(item.source, Source::Turn(_)));
+            let at = places.nth(before).map_or(self.items.len(), |(at, _)| at);
+            let source = Source::Frame(Box::new(frame));
+            self.items.insert(at, Item { source, wrapped: Wrapped::default() });
         }
         (self.width, self.height) = (width, usize::from(height));
         let mut turns = turns.iter();
@@ -101,6 +112,7 @@ impl Transcript {
                     let text = turns.next().map_or("", |turn| turn.text.as_str());
                     item.wrapped.update(text, width);
                 }
+                Source::Frame(frame) => item.wrapped.update(&frame.text, width),
                 Source::Note(Notice::Table(text)) => item.wrapped.update(text, u16::MAX),
                 Source::Note(notice) => item.wrapped.update(notice.text(), width),
             }
@@ -153,7 +165,11 @@ impl Transcript {
 
     /// Scrolls as little as needed to show a byte of a turn.
     pub fn reveal(&mut self, turn: TurnId, byte: usize) {
-        let Some(row) = self.row_of(turn, byte) else { return };
+        self.reveal_row(self.row_with(byte, |source| matches!(source, Source::Turn(id) if *id == turn)));
+    }
+
+    fn reveal_row(&mut self, row: Option<usize>) {
+        let Some(row) = row else { return };
         let top = self.top();
         if row < top {
             self.scroll = Scroll::At(row);
@@ -163,10 +179,25 @@ impl Transcript {
         self.keep_in_range();
     }
 
-    fn row_of(&self, turn: TurnId, byte: usize) -> Option<usize> {
+    /// The same for a token of scaffold.
+    pub fn reveal_frame(&mut self, token: usize) {
+        let frames = self.items.iter().filter_map(|item| match &item.source {
+            Source::Frame(frame) => Some(frame),
+            _ => None,
+        });
+        let byte = frames.filter_map(|frame| frame.text_of(token)).next().map(|text| text.start);
+        if let Some(byte) = byte {
+            self.reveal_row(self.row_with(
+                byte,
+                |source| matches!(source, Source::Frame(frame) if frame.text_of(token).is_some()),
+            ));
+        }
+    }
+
+    fn row_with(&self, byte: usize, is_it: impl Fn(&Source) -> bool) -> Option<usize> {
         let mut above = 0;
         for item in &self.items {
-            if matches!(item.source, Source::Turn(id) if id == turn) {
+            if is_it(&item.source) {
                 let rows = item.wrapped.rows();
                 let within = rows.iter().rposition(|row| row.start <= byte).unwrap_or(0);
                 return Some(above + within);
@@ -202,6 +233,7 @@ impl Transcript {
                     let first = i == 0;
                     match (&item.source, turn) {
                         (Source::Note(note), _) => Some(RowKind::Note { note, row, first }),
+                        (Source::Frame(turn), _) => Some(RowKind::Turn { turn, row, first }),
                         (Source::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
                         (Source::Turn(_), None) => None,
                     }

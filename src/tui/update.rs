@@ -46,8 +46,12 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             let next = state.held.next();
             next.into_iter().flat_map(|event| on_engine(state, event)).collect()
         }
-        Msg::Answered(answer) => {
-            answered(state, answer);
+        Msg::Answered(text, answer) => {
+            answered(state, &text, answer);
+            Vec::new()
+        }
+        Msg::Far(far) => {
+            state.far = state.session.is_busy().then_some(far);
             Vec::new()
         }
         Msg::Files(line, found) => {
@@ -75,22 +79,21 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-fn answered(state: &mut State, answer: Result<(String, Option<Draft>), String>) {
-    match answer {
-        Ok((text, draft)) => {
-            state.session.on_answer(draft);
-            // What stands before a blank line is prose.
-            let text = text.trim_end();
-            let (prose, table) = text.rsplit_once("\n\n").unwrap_or(("", text));
-            if !prose.is_empty() {
-                state.tell(Notice::Info(prose.to_string()));
-            }
-            state.tell(Notice::Table(table.to_string()));
-        }
-        Err(reason) => {
-            state.session.on_answer(None);
-            state.tell(Notice::Error(reason));
-        }
+fn answered(state: &mut State, text: &str, answer: Result<Option<Draft>, String>) {
+    state.far = None;
+    // What stands before a blank line is prose.
+    let text = text.trim_end();
+    let (prose, table) = text.rsplit_once("\n\n").unwrap_or(("", text));
+    if !prose.is_empty() {
+        state.tell(Notice::Info(prose.to_string()));
+    }
+    if !table.is_empty() {
+        state.tell(Notice::Table(table.to_string()));
+    }
+    let (draft, failure) = answer.map_or_else(|reason| (None, Some(reason)), |draft| (draft, None));
+    state.session.on_answer(draft);
+    if let Some(reason) = failure {
+        state.tell(Notice::Error(reason));
     }
 }
 
@@ -307,6 +310,7 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
         Action::Scroll(by) => state.transcript.scroll_by(by),
         Action::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
         Action::Zoom => state.zoom = !state.zoom,
+        Action::Scaffold => state.toggle_scaffold(),
         Action::Colour => state.colouring = state.colouring.next(),
         Action::Candidates(by) => {
             let k = state.candidates().saturating_add_signed(by);

@@ -1,9 +1,10 @@
 //! How far scoring is, on a terminal's standard error.
 
-use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::say;
 
 /// Work shorter than this is not worth a bar.
 const SHORT: Duration = Duration::from_secs(1);
@@ -14,7 +15,7 @@ pub(super) struct TokenBar(Option<ProgressBar>);
 impl TokenBar {
     /// For so many tokens; `quiet` shows none.
     pub fn new(total: usize, quiet: bool) -> TokenBar {
-        if quiet || !stderr().is_terminal() {
+        if quiet || !say::can_redraw() {
             return TokenBar(None);
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());

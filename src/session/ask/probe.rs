@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::{AskError, Asker};
+use crate::counter::Far;
 use crate::probe::load::{self, Selection};
 use crate::probe::run::{Emitted, Run, drive};
 use crate::report::probe::write_suite;
@@ -14,7 +15,7 @@ const PROSE: usize = 46;
 
 impl Asker<'_> {
     /// Runs what has this name, and writes each suite when it is complete; of one that was stopped what is
-    /// known.
+    /// known, and that it is not all.
     pub(super) fn probe(&mut self, name: &str, out: &mut dyn Write) -> Result<(), AskError> {
         let suites = load::load(&Selection { names: vec![name.to_string()], ..Selection::default() })?;
         for model in suites.iter().filter_map(|suite| suite.model.as_ref()) {
@@ -27,7 +28,10 @@ impl Asker<'_> {
         let model = Arc::clone(&self.model);
         let mut run = Run::new(suites, model, self.settings.bos, self.cancel.clone(), Vec::new())?;
         let mut written: io::Result<()> = Ok(());
+        let far = Arc::clone(&self.far);
         drive(self.client, &mut run, |run, emitted| {
+            let progress = run.progress();
+            far(Far { what: "probing", unit: "answers", done: progress.done, total: progress.total });
             for emitted in emitted {
                 if let (Emitted::Suite(suite), true) = (*emitted, written.is_ok()) {
                     written = write_suite(out, run.suite(suite), &vocab, PROSE).and_then(|()| out.flush());
@@ -41,6 +45,17 @@ impl Asker<'_> {
         if let Some(cut) = run.current() {
             write_suite(out, run.conclude(cut), &vocab, PROSE)?;
         }
-        if run.into_outcome().interrupted { Err(AskError::Cancelled) } else { Ok(()) }
+        let progress = run.progress();
+        let outcome = run.into_outcome();
+        if outcome.interrupted {
+            let items = outcome.suites.iter().map(|suite| suite.items.len()).sum::<usize>();
+            let word = if items == 1 { "item" } else { "items" };
+            writeln!(
+                out,
+                "stopped: incomplete, {items} {word} known after {} of {} answers",
+                progress.done, progress.total
+            )?;
+        }
+        Ok(())
     }
 }

@@ -82,6 +82,7 @@ fn scroll_bar(state: &State, frame: &mut Frame, area: Rect) {
 
 fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
     let (long, short, style) = match turn.role {
+        _ if turn.is_frame() => ("frame", "·", state.theme.dim()),
         Role::Assistant => ("model", "●", state.theme.model()),
         _ => ("you", "›", state.theme.you()),
     };
@@ -155,7 +156,8 @@ impl From<Runs> for Line<'static> {
 fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     let seen = state.session.trace().step(token).and_then(|step| step.seen.as_ref());
     let level = seen.and_then(|seen| state.colouring.level(seen));
-    let mut style = level.map_or_else(Style::new, |level| state.theme.level(level));
+    let plain = if turn.is_frame() { state.theme.dim() } else { Style::new() };
+    let mut style = level.map_or(plain, |level| state.theme.level(level));
     let ends = state.model().zip(state.session.trace().get(token));
     if turn.role == Role::Assistant
         && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))

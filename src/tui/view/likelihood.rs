@@ -16,13 +16,18 @@ use crate::tui::state::State;
 
 use super::items::{Item, figure, first_fitting, line};
 use super::pane;
-use super::table::grouped;
+use super::table::{grouped, reading};
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
 const FULL_BAR: f64 = 12.0;
 
 pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+    if state.reading().is_some() {
+        frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
+        reading(state, frame, inside(area));
+        return;
+    }
     let Some(segment) = segment(state) else {
         frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
         return;

@@ -65,7 +65,7 @@ fn states() -> Vec<(&'static str, Harness)> {
     let mut draft = talked();
     draft.send(Msg::Input(Input::Paste("a long draft 北京 ".repeat(200))));
     let mut asked = talked();
-    asked.send(Msg::Answered(Ok((format!("prose\n\n{}", "1  ␣sat  50.012345 ████████ ".repeat(12)), None))));
+    asked.send(Msg::Answered(format!("prose\n\n{}", "1  ␣sat  50.012345 ████████ ".repeat(12)), Ok(None)));
     asked.state.tell(Notice::Warning("careful ".repeat(40)));
     let mut leaving = talked();
     leaving.keys("<C-c>");

@@ -75,8 +75,11 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
     let mut items = vec![item(0, " · ", name)];
     items.extend(session.model().map(|model| item(4, " · ", model.about.weights.brief())));
+    if let Some(far) = state.far {
+        items.push(item(1, " · ", far.words()));
+    }
     if let Some(job) = session.job().filter(|job| job.prefill.0 < job.prefill.1) {
-        items.push(item(1, " · ", format!("prompt {}/{}", job.prefill.0, job.prefill.1)));
+        items.push(item(1, " · ", format!("{} of {} prompt tokens", job.prefill.0, job.prefill.1)));
     }
     let reply = reply(state);
     if let Some(speed) = reply.and_then(|reply| reply.timing.tokens_per_second()) {
@@ -113,7 +116,7 @@ fn hint(state: &State, width: u16) -> Cow<'static, str> {
     hint.into()
 }
 
-fn gauge(share: f32) -> String {
+pub(super) fn gauge(share: f32) -> String {
     let full = (share.clamp(0.0, 1.0) * 10.0).round() as usize;
     format!("{}{}", "█".repeat(full), "░".repeat(10 - full))
 }

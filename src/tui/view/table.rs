@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::columns::{clipped, fitted, width};
+use crate::columns::{clipped, fitted, width, wrapped};
 use crate::step::{Candidate, Fate, Seen};
 use crate::token::TokenId;
 use crate::tui::keymap::Focus;
@@ -15,6 +15,7 @@ use crate::tui::state::State;
 
 use super::items::{Item, figure, first_fitting, line};
 use super::likelihood::sum_line;
+use super::status::gauge;
 use super::{is_focused, pane};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
@@ -26,6 +27,9 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
     let block = pane(state.theme, title, is_focused(state, Focus::Table));
     frame.render_widget(block, area);
     let inner = inside(area);
+    if reading(state, frame, inner) {
+        return;
+    }
     let Some(seen) = state.shown() else {
         frame.render_widget(Line::styled(nothing(state), state.theme.dim()), inner);
         return;
@@ -63,6 +67,9 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
 /// What the pane shows, the longest wording first.
 fn titles(state: &State) -> Vec<String> {
     let trace = state.session.trace();
+    if state.reading().is_some() {
+        return vec![" next token ─ reading the prompt ".to_string(), " reading ".to_string()];
+    }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
     let start = trace.reply_start();
     let what = if index >= start {
@@ -77,6 +84,16 @@ fn titles(state: &State) -> Vec<String> {
         format!("prompt token {} of {start}", index + 1)
     };
     vec![format!(" next token ─ {what} "), format!(" {what} "), " next token ".to_string()]
+}
+
+/// Says how far the prompt is read, while that is what happens.
+pub(super) fn reading(state: &State, frame: &mut Frame, area: Rect) -> bool {
+    let Some((words, share)) = state.reading() else { return false };
+    let lines = wrapped(&words, usize::from(area.width)).into_iter().chain([gauge(share)]);
+    for (line, place) in lines.zip(area.rows()) {
+        frame.render_widget(Line::styled(line, state.theme.dim()), place);
+    }
+    true
 }
 
 fn nothing(state: &State) -> &'static str {

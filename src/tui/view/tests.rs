@@ -192,7 +192,7 @@ fn no_number_is_cut_in_a_narrow_pane() {
     assert!(screen.contains("−69.078"), "{screen}");
     // Cut rows of an answer say so.
     let mut harness = Harness::new(40, 16, vec![]);
-    harness.send(Msg::Answered(Ok(("1  ␣sat             50.0123456   -0.123456789".to_string(), None))));
+    harness.send(Msg::Answered("1  ␣sat             50.0123456   -0.123456789".to_string(), Ok(None)));
     assert!(harness.screen().contains("…│"), "{}", harness.screen());
 }
 

@@ -1,0 +1,97 @@
+//! How far counted work is, on a terminal's standard error; a pipe or a log gets none of it.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::say;
+
+/// Work shorter than this is not worth a line.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// How far some work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Far {
+    /// What is done, in a word.
+    pub what: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Done.
+    pub done: usize,
+    /// In all.
+    pub total: usize,
+}
+
+impl Far {
+    /// In words: `probing 12 of 60 answers`.
+    pub fn words(&self) -> String {
+        format!("{} {} of {} {}", self.what, self.done, self.total, self.unit)
+    }
+}
+
+/// One line that is drawn over and over, and taken away.
+#[derive(Debug)]
+pub struct Counter {
+    /// Whether anything is shown.
+    on: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    begun: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    /// Shows something where standard error is a terminal that can take a line back.
+    pub fn new(quiet: bool) -> Counter {
+        let on = !quiet && say::can_redraw();
+        Counter { on, state: Mutex::new(State { begun: Instant::now(), bar: None }) }
+    }
+
+    /// The work begins now.
+    pub fn begin(&self) {
+        self.clear();
+        if let Ok(mut state) = self.state.lock() {
+            state.begun = Instant::now();
+        }
+    }
+
+    /// So far it is; at its end the line goes.
+    pub fn show(&self, far: Far) {
+        if !self.on {
+            return;
+        }
+        if far.done >= far.total {
+            return self.clear();
+        }
+        let Ok(mut state) = self.state.lock() else { return };
+        if state.begun.elapsed() < SHORT {
+            return;
+        }
+        let bar = state.bar.get_or_insert_with(|| new_bar(far));
+        bar.set_message(far.what);
+        bar.set_length(far.total as u64);
+        bar.set_position(far.done as u64);
+    }
+
+    /// Takes the line away, so that something else can be written.
+    pub fn clear(&self) {
+        if let Ok(mut state) = self.state.lock()
+            && let Some(bar) = state.bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn new_bar(far: Far) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(far.total as u64), ProgressDrawTarget::stderr_with_hz(10));
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} {prefix}") {
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    }
+    bar.set_prefix(far.unit);
+    bar
+}
