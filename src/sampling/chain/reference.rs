@@ -112,7 +112,8 @@ impl Reference {
         let epsilon = s - 1.0;
         let k = (epsilon * mu.exp2() / (1.0 - (self.size as f64).powf(-epsilon))).powf(1.0 / s);
         // What is flat has no exponent; near to it the count depends on rounding.
-        self.doubtful |= s < near || !k.is_finite() || (k - k.round()).abs() < near * k.max(1.0);
+        self.doubtful |= s < near || k.is_nan();
+        self.doubtful |= k.is_finite() && (k - k.round()).abs() < near * k.max(1.0);
         self.keep(if k.is_finite() { k as usize } else { self.size });
     }
 

@@ -45,8 +45,9 @@ fn compare_after(
         match before {
             Before::Nothing => {}
             Before::Mask => noise.mask(&mut row),
-            Before::TopNSigma if sampling.top_n_sigma <= 0.0 => sampling.top_n_sigma = sigma,
-            Before::TopNSigma => continue,
+            // Mirostat takes its place.
+            Before::TopNSigma if sampling.top_n_sigma > 0.0 || sampling.mirostat.is_some() => continue,
+            Before::TopNSigma => sampling.top_n_sigma = sigma,
         }
         let vocab = vocabs.iter().find(|vocab| vocab.len() == row.len()).unwrap();
         let mut chain = Chain::new(&Sampling { seed: case, ..sampling.clone() }, vocab, 100);
@@ -336,6 +337,22 @@ fn surprise_of_counts(counts: &[f64], probs: &[f64], draws: f64) -> f64 {
     }
     let spread = 2.0 / (9.0 * freedom);
     ((chi / freedom).cbrt() - (1.0 - spread)) / spread.sqrt()
+}
+
+#[test]
+fn mirostat_is_its_definition_at_the_first_step() {
+    for version in [1, 2] {
+        compare(13, cases(), move |noise| {
+            let tau = 0.3 + noise.unit() * 3.0;
+            let mirostat = Some(Mirostat { version, tau, eta: 0.1 });
+            let mu = 2.0 * f64::from(tau);
+            let define = move |reference: &mut Reference| match version {
+                1 => reference.mirostat_1(mu, 1e-6),
+                _ => reference.mirostat_2(mu),
+            };
+            (Sampling { mirostat, ..Sampling::default() }, Box::new(define))
+        });
+    }
 }
 
 #[test]

@@ -79,7 +79,11 @@ fn doubtful(row: &[f32], sampling: &Sampling) -> bool {
                 reference.entries.iter_mut().for_each(|entry| entry.1 /= f64::from(sampling.temperature));
             }
             Stage::Mirostat => match sampling.mirostat {
-                Some(m) if m.version == 1 => reference.mirostat_1(2.0 * f64::from(m.tau), 1e-3),
+                Some(m) if m.version == 1 => {
+                    reference.mirostat_1(2.0 * f64::from(m.tau), 1e-3);
+                    // A count beyond `int` is any count in llama.cpp.
+                    reference.doubtful |= reference.entries.len() == row.len();
+                }
                 Some(m) => reference.mirostat_2(2.0 * f64::from(m.tau)),
                 None => {}
             },
