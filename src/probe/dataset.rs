@@ -133,6 +133,7 @@ fn array(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Valu
     let mut rows = rows?;
     if typing == Typing::Harness {
         numbers::widen(&mut rows, &|number| number.is_i64() || number.is_u64());
+        numbers::narrow(&mut rows);
     }
     Ok(rows)
 }

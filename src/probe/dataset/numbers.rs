@@ -23,10 +23,7 @@ const MISSING: [&str; 19] = [
 pub fn as_written(column: &[String]) -> Vec<Value> {
     let number = |cell: &str| {
         let whole = cell.parse::<i64>().map(Value::from).or_else(|_| cell.parse::<u64>().map(Value::from));
-        let whole = whole.ok().filter(|value| {
-            let printed = value.to_string();
-            printed == cell
-        });
+        let whole = whole.ok().filter(|_| canonical(cell) == cell);
         whole.or_else(|| {
             let real = cell.parse::<f64>().ok().filter(|real| float_repr(*real) == cell)?;
             Number::from_f64(real).map(Value::Number)
@@ -57,22 +54,27 @@ pub fn as_pandas(column: &[String]) -> Vec<Value> {
         "False" | "false" | "FALSE" => Some(Value::Bool(false)),
         _ => None,
     };
-    if present().count() > 0 && present().all(is_whole) {
-        let complete = present().count() == column.len();
-        let fits = |cell: &str| cell.parse::<i64>().is_ok();
-        let unsigned = |cell: &str| cell.parse::<u64>().is_ok();
-        if complete && present().all(unsigned) {
-            return present().map(|cell| cell.parse::<u64>().map_or(Value::Null, Value::from)).collect();
+    let fits = |cell: &str| cell.parse::<i64>().is_ok();
+    let unsigned = |cell: &str| cell.parse::<u64>().is_ok();
+    let complete = present().count() == column.len();
+    // What ends the attempt at 64 bits decides: a larger number, or something else.
+    let first = present().find(|cell| !is_whole(cell) || !(fits(cell) || unsigned(cell)));
+    match first {
+        Some(cell) if is_whole(cell) => {
+            let whole = |cell: &str| Some(cell.trim()).filter(|cell| is_whole(cell)).map(canonical);
+            let whole = every(column, missing, |cell| whole(cell).map(Value::from));
+            return whole.unwrap_or_else(|| texts(column, |_| false));
         }
-        if complete && present().all(fits) {
+        Some(_) => {}
+        None if complete && present().all(fits) => {
             return present().map(|cell| cell.parse::<i64>().map_or(Value::Null, Value::from)).collect();
         }
-        if !present().all(fits) {
-            let large = present().any(|cell| !fits(cell) && !unsigned(cell));
-            let whole = |cell: &str| Some(Value::from(canonical(cell.trim())));
-            let whole = large.then(|| every(column, missing, whole)).flatten();
-            return whole.unwrap_or_else(|| texts(column, missing));
+        None if complete && present().all(unsigned) => {
+            return present().map(|cell| cell.parse::<u64>().map_or(Value::Null, Value::from)).collect();
         }
+        None if present().all(fits) => {}
+        // Beside negative and missing ones uint64 is given up, and a missing one is a text too.
+        None => return texts(column, |_| false),
     }
     every(column, missing, real)
         .or_else(|| every(column, missing, truth))
@@ -105,7 +107,10 @@ fn canonical(whole: &str) -> String {
         Some(digits) => ("-", digits),
         None => ("", whole.trim_start_matches('+')),
     };
-    format!("{sign}{}", digits.trim_start_matches('0'))
+    match digits.trim_start_matches('0') {
+        "" => "0".to_string(),
+        digits => format!("{sign}{digits}"),
+    }
 }
 
 /// A JSON text with its whole numbers of more than 64 bits as strings of their digits, which the parser
@@ -161,6 +166,35 @@ fn after_string(bytes: &[u8], from: usize) -> usize {
 /// or doesn't fit, all are real.
 pub fn widen(rows: &mut [Map<String, Value>], fits: &dyn Fn(&Number) -> bool) {
     columns(rows.iter_mut().flat_map(|row| row.iter_mut()), fits);
+}
+
+/// Gives columns of a JSON array the types of `pandas.read_json`: real numbers that are all whole become
+/// whole, and those of uint64 real where one is missing.
+pub fn narrow(rows: &mut [Map<String, Value>]) {
+    let mut columns: indexmap::IndexMap<&String, Vec<&mut Value>> = indexmap::IndexMap::new();
+    for (name, value) in rows.iter_mut().flat_map(|row| row.iter_mut()) {
+        columns.entry(name).or_default().push(value);
+    }
+    for column in columns.into_values() {
+        let numbers = column.iter().filter_map(|value| value.as_number()).count();
+        let missing = column.iter().filter(|value| value.is_null()).count();
+        if numbers + missing < column.len() {
+            continue;
+        }
+        let whole = |value: &&mut Value| match value.as_f64() {
+            Some(real) => value.is_i64() || (real.fract() == 0.0 && real.abs() < 9.2e18 && !value.is_u64()),
+            None => true,
+        };
+        let whole = column.iter().all(whole);
+        let large = column.iter().any(|value| value.is_u64() && !value.is_i64());
+        for value in column {
+            match value.as_f64() {
+                Some(real) if whole && value.is_f64() => *value = Value::from(real as i64),
+                Some(real) if large && missing > 0 => *value = Value::from(real),
+                _ => {}
+            }
+        }
+    }
 }
 
 fn columns<'a>(cells: impl Iterator<Item = (&'a String, &'a mut Value)>, fits: &dyn Fn(&Number) -> bool) {

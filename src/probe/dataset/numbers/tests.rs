@@ -39,7 +39,14 @@ fn a_tasks_column_is_typed_as_pandas_types_it() {
     assert_eq!(of(&["1e5", "5"]), json!([1e5, 5.0]));
     assert_eq!(of(&["12345678901234567890", "7"]), json!([12345678901234567890u64, 7]));
     assert_eq!(of(&["12345678901234567890", "-7"]), json!(["12345678901234567890", "-7"]));
-    assert_eq!(of(&["12345678901234567890", ""]), json!(["12345678901234567890", null]));
+    assert_eq!(of(&["12345678901234567890", ""]), json!(["12345678901234567890", ""]));
+    assert_eq!(of(&["12345678901234567890", "0.5"]), json!([12345678901234567890.0, 0.5]));
+    assert_eq!(of(&["0.5", "123456789012345678901234"]), json!([0.5, 1.2345678901234569e23]));
+    assert_eq!(
+        of(&["123456789012345678901234", "0.5", "NA"]),
+        json!(["123456789012345678901234", "0.5", "NA"])
+    );
+    assert_eq!(of(&["-12345678901234567890", "", "-007"]), json!(["-12345678901234567890", null, "-7"]));
     assert_eq!(of(&["123456789012345678901234", "007"]), json!(["123456789012345678901234", "7"]));
     assert_eq!(of(&["true", "FALSE"]), json!([true, false]));
     assert_eq!(of(&["x", "007"]), json!(["x", "007"]));
@@ -80,4 +87,21 @@ fn numbers_of_a_column_have_one_type_in_lists_and_objects_too() {
         rows[1],
         row(json!({"n": 0.5, "list": [2.5], "map": {"a": 1.5, "b": 2}, "large": large, "text": null}))
     );
+}
+
+/// As measured with pandas 3.
+#[test]
+fn columns_of_an_array_are_whole_where_all_of_it_is() {
+    let of = |values: &[Value]| {
+        let mut rows: Vec<_> =
+            values.iter().map(|value| Map::from_iter([("n".to_string(), value.clone())])).collect();
+        widen(&mut rows, &|number| number.is_i64() || number.is_u64());
+        narrow(&mut rows);
+        rows.into_iter().map(|mut row| row.remove("n").unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[json!(1.0), json!(7), json!(null)]), [json!(1), json!(7), json!(null)]);
+    assert_eq!(of(&[json!(1), json!(0.5)]), [json!(1.0), json!(0.5)]);
+    assert_eq!(of(&[json!(u64::MAX), json!(7)]), [json!(u64::MAX), json!(7)]);
+    assert_eq!(of(&[json!(u64::MAX), json!(null)]), [json!(u64::MAX as f64), json!(null)]);
+    assert_eq!(of(&[json!(1.0), json!("x")]), [json!(1.0), json!("x")]);
 }
