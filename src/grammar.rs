@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::bounded::{self, Bound};
 use crate::sampling::Constraint;
 
 /// A grammar file larger than this is not one.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: Bound = Bound(1 << 20);
 
 /// Why a grammar can't be used.
 #[derive(Debug, Error)]
@@ -32,14 +33,6 @@ pub enum GrammarError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
-    },
-    /// The file is too large or no text.
-    #[error("{path}: {what}")]
-    NoText {
-        /// The file.
-        path: PathBuf,
-        /// What would be right.
-        what: String,
     },
     /// The grammar is faulty.
     #[error("{path}:{fault}")]
@@ -129,18 +122,8 @@ pub fn named_tokens(source: &str) -> Vec<String> {
 }
 
 fn read_text(path: &Path) -> Result<String, GrammarError> {
-    use std::io::Read;
     let unreadable = |source| GrammarError::Unreadable { path: path.to_path_buf(), source };
-    let no_text = |what: String| GrammarError::NoText { path: path.to_path_buf(), what };
-    let mut bytes = Vec::new();
-    let read = || std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes);
-    crate::interrupt::waiting(read).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(no_text(format!("it is larger than {LARGEST} bytes, the most a grammar may have")));
-    }
-    let bytes = bytes.strip_prefix(crate::bounded::MARK_BYTES).map(<[u8]>::to_vec).unwrap_or(bytes);
-    String::from_utf8(bytes)
-        .map_err(|error| no_text(format!("byte {} is no UTF-8", error.utf8_error().valid_up_to() + 1)))
+    bounded::text(path, LARGEST).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -692,3 +692,14 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
     assert!(encoded.ids() == model.tokenize(lines.as_bytes(), false));
     assert_eq!(encoded.rewritten_from, None);
 }
+
+#[test]
+fn a_conversation_in_another_encoding_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.json");
+    std::fs::write(&path, b"\xFF\xFE[\0]\0").unwrap();
+    let output = run(&["tokenize", "--chat", path.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("c.json: UTF-16 text; save it as UTF-8"), "{said}");
+}

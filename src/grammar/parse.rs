@@ -136,6 +136,10 @@ impl<'a> Parser<'a> {
         }
         self.space(false);
         let id = self.named(name, position);
+        if self.grammar.rules[id].body.is_some() {
+            let what = format!("the rule {name} is defined twice; put its alternatives into one, with |");
+            return Err(Fault::at(self.source, position, what));
+        }
         if !self.takes("::=") {
             return Err(self.fault(format!("::= must follow the rule's name {name}")));
         }
@@ -246,27 +250,35 @@ impl<'a> Parser<'a> {
         self.takes("^");
         let mut length = 0;
         while !self.takes("]") {
-            self.character(open)?;
+            let begin = self.at;
+            let first = self.character(open)?;
             length += 1;
             if self.peek() == Some('-') && !self.rest().starts_with("-]") {
                 self.at += 1;
-                self.character(open)?;
+                if self.character(open)? < first {
+                    let what = "this range ends before it begins; write its lower end first";
+                    return Err(Fault::at(self.source, begin, what));
+                }
                 length += 1;
             }
+        }
+        if length == 0 {
+            return Err(Fault::at(self.source, open, "there is no character in these brackets"));
         }
         Ok(length)
     }
 
     /// One character of a literal or class that was opened at `open`.
-    fn character(&mut self, open: usize) -> Result<(), Fault> {
+    fn character(&mut self, open: usize) -> Result<char, Fault> {
         let Some(c) = self.peek() else {
             return Err(Fault::at(self.source, open, "this is never closed"));
         };
         if c != '\\' {
             self.at += c.len_utf8();
-            return Ok(());
+            return Ok(c);
         }
-        let digits = match self.rest()[1..].chars().next() {
+        let escape = self.rest()[1..].chars().next();
+        let digits = match escape {
             Some('x') => 2,
             Some('u') => 4,
             Some('U') => 8,
@@ -277,12 +289,24 @@ impl<'a> Parser<'a> {
                 );
             }
         };
-        let hex = self.rest().get(2..2 + digits);
-        if !hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())) {
+        let hex = self.rest().get(2..2 + digits).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(hex) = hex else {
             return Err(self.fault(format!("{digits} hexadecimal digits must follow")));
-        }
+        };
+        let found = match escape {
+            Some('t') => Some('\t'),
+            Some('r') => Some('\r'),
+            Some('n') => Some('\n'),
+            other if digits == 0 => other,
+            _ => u32::from_str_radix(hex, 16).ok().and_then(char::from_u32),
+        };
+        let Some(found) = found else {
+            return Err(
+                self.fault("no character has this number; one outside of \\uHHHH is written \\UHHHHHHHH")
+            );
+        };
         self.at += 2 + digits;
-        Ok(())
+        Ok(found)
     }
 
     /// `<[12]>`, `<text>`, or either with `!` before it.

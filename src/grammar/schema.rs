@@ -69,8 +69,8 @@ impl std::fmt::Display for Refusal {
 pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
     let source = super::read_text(path)?;
     let wrong = |what: String| GrammarError::Schema { path: path.to_path_buf(), what };
-    let document: Value = serde_json::from_str(source.trim_start_matches('\u{feff}'))
-        .map_err(|error| wrong(format!("no JSON: {error}")))?;
+    let document: Value =
+        serde_json::from_str(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
     let normal = normalise(&document).map_err(|refusal| wrong(refusal.to_string()))?;
     try_aside(normal.clone()).map_err(|what| wrong(with_place(what, &document)))?;
     Ok(Constraint::Schema(normal.into()))

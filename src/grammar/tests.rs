@@ -51,6 +51,13 @@ fn faults_have_a_place_and_say_what_would_be_right() {
         ("root ::= !x", "1:11: a token must follow the !"),
         ("root ::= \"a\u{0}\"", "1:12: a grammar holds no NUL"),
         ("北 ::= \"a\"", "1:1: here a rule must begin"),
+        ("root ::= [az-a]", "1:12: this range ends before it begins"),
+        ("root ::= [\\x7a-\\n]", "1:11: this range ends before it begins"),
+        ("root ::= \"a\"\nroot ::= \"b\"", "2:1: the rule root is defined twice"),
+        ("root ::= \"\\uD800\"", "1:11: no character has this number"),
+        ("root ::= [\\U00110000]", "1:11: no character has this number"),
+        ("root ::= \"a\" []", "1:14: there is no character in these brackets"),
+        ("root ::= [^]", "1:10: there is no character in these brackets"),
         ("root ::= root \"a\"", "1:1: the rule root can begin with itself"),
         ("root ::= a\na ::= b\nb ::= \"x\"? a \"y\" | \"z\"", "2:1: the rule a can begin with itself"),
         // Nothing, as often as one likes.
@@ -93,7 +100,13 @@ fn a_file_that_is_no_text_is_named() {
     let path = folder.path().join("g.gbnf");
     std::fs::write(&path, b"root ::= \"\xFF\"").unwrap();
     let message = read(&path).unwrap_err().to_string();
-    assert!(message.ends_with("g.gbnf: byte 11 is no UTF-8"), "{message}");
+    assert!(message.ends_with("g.gbnf: no UTF-8 text: byte 11 can't stand there"), "{message}");
+    std::fs::write(&path, b"\xFF\xFEr\0o\0o\0t\0").unwrap();
+    for message in [read(&path).unwrap_err().to_string(), schema::read(&path).unwrap_err().to_string()] {
+        assert!(message.ends_with("g.gbnf: UTF-16 text; save it as UTF-8"), "{message}");
+    }
+    std::fs::write(&path, "\u{FEFF}root ::= \"a\"").unwrap();
+    assert_eq!(read(&path).unwrap(), Constraint::Gbnf("root ::= \"a\"".into()));
     std::fs::write(&path, "root ::=\n  \"a\n").unwrap();
     let message = read(&path).unwrap_err().to_string();
     assert!(message.ends_with("g.gbnf:2:3: this is never closed"), "{message}");

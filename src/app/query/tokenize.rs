@@ -126,7 +126,9 @@ struct Chat {
 impl Chat {
     fn read(path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
         let bytes = read_file(path)?;
-        let conversation = Conversation::from_json(&bytes)
+        let text = bounded::without_mark(bytes)
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let conversation = Conversation::from_json(text.as_bytes())
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         let template = template.map(|path| {
             let bytes = read_file(path)?;
