@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write, stderr};
 use crate::token::printable;
 
 /// Bytes of a line that are shown.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 600;
 
 /// One line as a terminal may have it: what would act on it spelled out, line breaks as spaces, the middle
 /// of a long one left out.

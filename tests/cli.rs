@@ -694,6 +694,40 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
 }
 
 #[test]
+fn an_error_quotes_no_more_than_a_person_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let probe = |name: &str, prompt: &str, expect: &str| {
+        let head = format!("[suite]\nname = \"{name}\"\n[[probe]]\nid = \"a\"\ntarget = \" y\"\n");
+        format!("{head}prompt = \"{prompt}\"\nexpect = [\"{expect}\"]\n")
+    };
+    let long = "y".repeat(50_000);
+    let refusing = format!("{{{{ raise_exception('{long}') }}}}");
+    let columns: Vec<String> = (0..1000).map(|n| format!("column {n}")).collect();
+    for (name, text) in [
+        ("raises.toml", probe("s", &refusing, "p(' y') > 0")),
+        ("minus.toml", probe("s", "x", &format!("{}1 < 2", "-".repeat(20_000)))),
+        ("name.toml", probe(&long, "x", "p(' y') > 0")),
+        ("items.csv", format!("{}\n", columns.join(","))),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let said = |command: &mut Command| {
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(said.len() < 700, "{}: {}", said.len(), String::from_utf8_lossy(&said));
+        output.status.code()
+    };
+    for (file, code) in [("raises.toml", 2), ("minus.toml", 2), ("name.toml", 0)] {
+        assert_eq!(said(&mut command(&["probe", "--check", file])), Some(code), "{file}");
+    }
+    assert_eq!(said(&mut command(&["score", "--items", "items.csv"])), Some(2));
+    for name in ["K", "THREADS", "CTX", "BOS", "WEIGHTS", "SEED", "COLOR"] {
+        let mut asked = command(&["next", "hi"]);
+        assert_eq!(said(asked.env(format!("TOKENSCOPE_{name}"), &long)), Some(2), "{name}");
+    }
+}
+
+#[test]
 fn a_conversation_in_another_encoding_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.json");

@@ -32,7 +32,6 @@ use crate::report::probe::{Kind, Report, ReportError, Subject, Target, open};
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
-use crate::token::printable;
 use compared::{Baseline, MOST_TOKENS, divergence};
 
 /// An expectation failed.
@@ -137,12 +136,9 @@ fn check(selection: &Selection) -> Result<u8, Failure> {
     for name in &names {
         match load::read(name, selection) {
             Ok(suites) => suites.iter().for_each(|suite| {
-                let name = printable(&suite.name);
-                text.push_str(&format!(
-                    "{}: {name}: {} items\n",
-                    printable(name_of(suite, &name).as_str()),
-                    suite.items.len()
-                ));
+                let file = name_of(suite, &suite.name);
+                let found = format!("{file}: {}: {} items", suite.name, suite.items.len());
+                text.push_str(&format!("{}\n", say::line(&found)));
             }),
             Err(error) => {
                 say::tell(&error.to_string());
