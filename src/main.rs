@@ -1,5 +1,6 @@
 //! Parse, call, map errors to exit codes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
+    leave_out_empty_variables();
     fatal::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -38,6 +40,15 @@ fn main() -> ExitCode {
             say::tell(&failure.message);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// A variable of ours that is empty says nothing, as if it was not set.
+fn leave_out_empty_variables() {
+    let ours = |name: &OsString| name.to_string_lossy().starts_with("TOKENSCOPE_");
+    for (name, _) in std::env::vars_os().filter(|(name, value)| ours(name) && value.is_empty()) {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::remove_var(name) };
     }
 }
 

@@ -694,6 +694,17 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_none() {
+    let empty = ["MODEL", "K", "THREADS", "CTX", "BOS", "WEIGHTS", "SEED", "COLOR"];
+    let mut listed = command(&["models", "list"]);
+    for name in empty {
+        listed.env(format!("TOKENSCOPE_{name}"), "");
+    }
+    let output = listed.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn an_error_quotes_no_more_than_a_person_reads() {
     let folder = tempfile::tempdir().unwrap();
     let probe = |name: &str, prompt: &str, expect: &str| {
@@ -724,6 +735,23 @@ fn an_error_quotes_no_more_than_a_person_reads() {
     for name in ["K", "THREADS", "CTX", "BOS", "WEIGHTS", "SEED", "COLOR"] {
         let mut asked = command(&["next", "hi"]);
         assert_eq!(said(asked.env(format!("TOKENSCOPE_{name}"), &long)), Some(2), "{name}");
+    }
+}
+
+#[test]
+fn a_setting_of_another_kind_is_told_in_plain_words() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("tokenscope")).unwrap();
+    let file = home.path().join("tokenscope/config.toml");
+    for (text, reason) in [
+        ("model = 5", "2:9: a model's name in quotes is wanted, or a list of names"),
+        ("k = [1]", "2:5: a number or a text in quotes is wanted"),
+    ] {
+        std::fs::write(&file, format!("[general]\n{text}\n")).unwrap();
+        let output = command(&["next", "hi"]).env("XDG_CONFIG_HOME", home.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(reason), "{said}");
     }
 }
 

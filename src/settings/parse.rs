@@ -68,7 +68,7 @@ pub(super) fn mirostat(text: &str) -> Result<Mirostat, String> {
 
 /// A number or a text; files hold either.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number or a text in quotes is wanted")]
 enum NumberOrText {
     Number(i64),
     Text(String),
@@ -103,7 +103,7 @@ pub(super) fn mirostat_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Opt
 
 /// One model or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a model's name in quotes is wanted, or a list of names")]
 enum OneOrSeveral {
     One(String),
     Several(Vec<String>),

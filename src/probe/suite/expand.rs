@@ -159,7 +159,8 @@ impl Expander<'_> {
 
     /// Every combination of the parameters, the last one running fastest.
     fn ladder(&self, probe: &Probe, way: &[Step]) -> Result<Vec<Variables>, InputError> {
-        let mut ladder = vec![Variables::new()];
+        let mut all = Vec::new();
+        let mut combinations = 1_usize;
         for (name, values) in &probe.params {
             let mut place = way.to_vec();
             place.extend([Step::Key("params"), Step::Key(name)]);
@@ -167,14 +168,17 @@ impl Expander<'_> {
             if values.is_empty() {
                 return Err(self.document.at(&place, format!("the parameter {name} has no value")));
             }
-            if ladder.len().saturating_mul(values.len()) > MOST_ITEMS {
+            combinations = combinations.saturating_mul(values.len());
+            if combinations > MOST_ITEMS {
                 return Err(self
                     .document
                     .at(&place, format!("the parameters make more than {MOST_ITEMS} items")));
             }
-            ladder = product(&ladder, name, &values);
+            all.push((name, values));
         }
-        Ok(ladder)
+        // Nothing is multiplied out before it is known to be few enough.
+        let ladder = vec![Variables::new()];
+        Ok(all.iter().fold(ladder, |ladder, (name, values)| product(&ladder, name, values)))
     }
 
     fn values(&self, values: &Values) -> Result<Vec<Value>, String> {
