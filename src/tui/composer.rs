@@ -2,7 +2,8 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Style;
-use ratatui_textarea::{CursorMove, TextArea, WrapMode};
+use ratatui_textarea::{CursorMove, DataCursor, TextArea, WrapMode};
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::command::{self, Completion};
@@ -227,13 +228,71 @@ impl Composer {
             () if control(&['u']) => self.cut_before_cursor(),
             // Terminals send the same byte for all three.
             () if control(&['_', '/', '7']) => self.area.undo(),
+            () if self.is_delete(key, KeyCode::Backspace, 'h') => self.delete_before(),
+            () if self.is_delete(key, KeyCode::Delete, 'd') => self.delete_after(),
             () => self.area.input(key),
         };
+        self.leave_grapheme(cursor);
         if modified {
             self.recall.back = 0;
             self.complete();
         }
         if modified || self.area.cursor() != cursor { Typed::Taken } else { Typed::Ignored }
+    }
+
+    /// Whether a key deletes one character.
+    fn is_delete(&self, key: KeyEvent, code: KeyCode, letter: char) -> bool {
+        let written = key.code == KeyCode::Char(letter) && key.modifiers == KeyModifiers::CONTROL;
+        !self.area.is_selecting() && (key.code == code && key.modifiers.is_empty() || written)
+    }
+
+    /// Where the cursor's grapheme begins and ends, in chars of its line; both are the cursor between two.
+    fn grapheme(&self) -> (usize, usize) {
+        let at = self.area.cursor();
+        let mut start = 0;
+        for grapheme in self.area.lines()[at.0].graphemes(true) {
+            let end = start + grapheme.chars().count();
+            if start < at.1 && at.1 < end {
+                return (start, end);
+            }
+            start = end;
+        }
+        (at.1, at.1)
+    }
+
+    /// The cursor never stands inside of what a person sees as one character.
+    fn leave_grapheme(&mut self, before: DataCursor) {
+        let ((start, end), at) = (self.grapheme(), self.area.cursor());
+        let (moves, by) =
+            if before > at { (CursorMove::Back, at.1 - start) } else { (CursorMove::Forward, end - at.1) };
+        (0..by).for_each(|_| self.area.move_cursor(moves));
+    }
+
+    /// Deletes the character before the cursor, all of it; what was cut stays to be written again.
+    fn delete_before(&mut self) -> bool {
+        let at = self.area.cursor();
+        let before: String = self.area.lines()[at.0].chars().take(at.1).collect();
+        let Some(grapheme) = before.graphemes(true).next_back() else { return self.area.delete_char() };
+        let chars = grapheme.chars().count();
+        (0..chars).for_each(|_| self.area.move_cursor(CursorMove::Back));
+        self.delete_chars(chars)
+    }
+
+    /// The same for the character after it.
+    fn delete_after(&mut self) -> bool {
+        let at = self.area.cursor();
+        let after: String = self.area.lines()[at.0].chars().skip(at.1).collect();
+        match after.graphemes(true).next() {
+            Some(grapheme) => self.delete_chars(grapheme.chars().count()),
+            None => self.area.delete_next_char(),
+        }
+    }
+
+    fn delete_chars(&mut self, chars: usize) -> bool {
+        let cut = self.area.yank_text();
+        let deleted = self.area.delete_str(chars);
+        self.area.set_yank_text(cut);
+        deleted
     }
 
     fn select(&mut self, by: isize) {
@@ -412,6 +471,36 @@ mod tests {
         composer.replace("/load d");
         composer.propose("/load d", found(&["/load dir/"]));
         assert_eq!((composer.text().as_str(), composer.completions().0.len()), ("/load dir/", 0));
+    }
+
+    #[test]
+    fn the_cursor_and_deletions_take_characters_whole() {
+        let text = "ae\u{301}👩\u{200d}👩\u{200d}👧🇩🇪नि";
+        let graphemes: Vec<&str> = text.graphemes(true).collect();
+        let mut composer = Composer::new(Vec::new());
+        composer.replace(text);
+        for left in (0..graphemes.len()).rev() {
+            press(&mut composer, KeyCode::Left);
+            let chars = graphemes[..left].concat().chars().count();
+            assert_eq!(composer.area().cursor().1, chars);
+        }
+        for right in 1..=graphemes.len() {
+            press(&mut composer, KeyCode::Right);
+            let chars = graphemes[..right].concat().chars().count();
+            assert_eq!(composer.area().cursor().1, chars);
+        }
+        for left in (0..graphemes.len()).rev() {
+            press(&mut composer, KeyCode::Backspace);
+            assert_eq!(composer.text(), graphemes[..left].concat());
+        }
+        composer.replace(text);
+        press(&mut composer, KeyCode::Home);
+        for left in 1..=graphemes.len() {
+            press(&mut composer, KeyCode::Delete);
+            assert_eq!(composer.text(), graphemes[left..].concat());
+        }
+        composer.key(KeyEvent::new(KeyCode::Char('7'), KeyModifiers::CONTROL));
+        assert_eq!(composer.text(), graphemes[graphemes.len() - 1]);
     }
 
     #[test]
