@@ -398,7 +398,11 @@ impl Session {
         let seed = self.next_seed();
         self.replies = self.replies.wrapping_add(1);
         let id = self.new_turn_id();
-        self.turns.push(Turn::reply(id, self.trace.len(), seed));
+        let mut turn = Turn::reply(id, self.trace.len(), seed);
+        if let Some(reply) = &mut turn.reply {
+            reply.sampling = Some(self.settings.sampling.clone());
+        }
+        self.turns.push(turn);
         self.unsaved = true;
         let request = self.request(ids, seed);
         let mut outcomes: Vec<_> =

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::store::StoredTurn;
 use crate::chat::{Prompt, Role};
 use crate::engine::{FinishReason, Timing};
+use crate::sampling::Sampling;
 use crate::score::Score;
 use crate::step::Step;
 use crate::token::{TokenId, Utf8Assembler, Vocab, printable};
@@ -47,6 +48,8 @@ pub struct Reply {
     pub score: Score,
     /// Seed of its sampler.
     pub seed: u32,
+    /// How its tokens were chosen; `None` where a file does not say.
+    pub sampling: Option<Sampling>,
     /// Why it ended; `None` while it grows.
     pub finish: Option<FinishReason>,
     /// How long it took.
@@ -95,6 +98,7 @@ impl Turn {
             known: true,
             score: Score::default(),
             seed,
+            sampling: None,
             finish: None,
             timing: Timing::default(),
             first,

@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
+use crate::sampling::Sampling;
 use crate::session::turn::Reply;
 use crate::token::printable;
 use crate::tui::msg::Fetch;
@@ -91,7 +92,10 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     if let Some(model) = session.model() {
         items.push(item(5, " · ", format!("ctx {}/{}", session.trace().len(), model.context)));
     }
-    for (i, part) in session.settings().sampling.summary().into_iter().enumerate() {
+    // The reply's own, which the settings may have left behind.
+    let own = reply.map_or(Some(&session.settings().sampling), |reply| reply.sampling.as_ref());
+    let sampling = own.map(Sampling::summary).unwrap_or_default();
+    for (i, part) in sampling.into_iter().enumerate() {
         let (importance, gap) = if i == 0 { (3, " · ") } else { (5 + i, " ") };
         items.push(item(importance, gap, part));
     }

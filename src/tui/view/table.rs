@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, fitted, width, wrapped};
 use crate::step::{Candidate, Fate, Seen};
@@ -31,7 +32,10 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
         return;
     }
     let Some(seen) = state.shown() else {
-        frame.render_widget(Line::styled(nothing(state), state.theme.dim()), inner);
+        frame.render_widget(
+            Paragraph::new(nothing(state)).style(state.theme.dim()).wrap(Wrap { trim: true }),
+            inner,
+        );
         return;
     };
     let columns = Columns::of(usize::from(inner.width));
