@@ -204,6 +204,12 @@ pub fn moments(row: &[f32], reference: f32) -> (f64, f64, f64) {
     kernel::moments(row, reference)
 }
 
+/// The row with −∞ for every token whose bit is not set: 32 to a word, the lowest bit first; words that are
+/// missing allow nothing. `masked` is as long as the row.
+pub fn mask(row: &[f32], allowed: &[u32], masked: &mut [f32]) {
+    kernel::mask(row, allowed, masked);
+}
+
 fn weight(logit: f32, max: f32) -> f64 {
     (f64::from(logit) - f64::from(max)).exp()
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{PATIENCE, apart, median, sequence};
-use crate::distribution::{Depth, Distribution};
+use crate::distribution::{self, Depth};
 use crate::engine::llama::{Attention, Chain, Context, ContextParams, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
 use crate::sampling::Sampling;
@@ -114,9 +114,8 @@ impl DecodeBench {
             let id = match &given {
                 Some(given) => given[position - prompt.len()],
                 None => {
-                    // What the sampler itself needs of the statistics.
-                    let raw = Distribution::measure(logits, Depth::Count(1), None)?;
-                    let id = chain.choose(logits, &raw, &mut scratch)?.id;
+                    let best = distribution::best(logits, 1);
+                    let id = chain.choose(logits, &best, &mut scratch)?.id;
                     chain.accept(id)?;
                     id
                 }

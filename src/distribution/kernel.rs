@@ -31,35 +31,44 @@ pub(super) struct Sums {
     pub s2: f64,
 }
 
-/// Finds the `k` largest logits (1 ≤ k ≤ row length) with a rising threshold: a block whose maximum
-/// does not beat the worst kept logit is passed over.
+/// Finds the `k` largest logits (1 ≤ k ≤ row length). The k-th largest of the blocks' maxima is a floor that
+/// at least k logits reach, so that only blocks which reach it are read again; where there are not so many
+/// blocks, the floor rises with what has been found.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn scan_top(row: &[f32], k: usize) -> Scan {
-    let room = (2 * k).max(64);
-    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(room + BLOCK);
-    let mut threshold = f32::NEG_INFINITY;
+    let mut maxima: Vec<f32> = Vec::with_capacity(row.len().div_ceil(BLOCK));
     let mut not_a_number = false;
-    for (block_index, block) in row.chunks(BLOCK).enumerate() {
+    for block in row.chunks(BLOCK) {
         let (max, has_nan) = block_max(block);
         not_a_number |= has_nan;
-        if max > threshold {
-            let base = (block_index * BLOCK) as u32;
-            for (offset, &logit) in block.iter().enumerate() {
-                if logit > threshold {
-                    kept.push((base + offset as u32, logit));
-                }
+        maxima.push(max);
+    }
+    let mut floor = f32::NEG_INFINITY;
+    if k <= maxima.len() {
+        let mut sorted = maxima.clone();
+        floor = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1.next_down();
+    }
+    let room = (2 * k).max(64);
+    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(room + BLOCK);
+    for (index, block) in row.chunks(BLOCK).enumerate() {
+        if maxima[index] <= floor {
+            continue;
+        }
+        let base = (index * BLOCK) as u32;
+        for (offset, &logit) in block.iter().enumerate() {
+            if logit > floor {
+                kept.push((base + offset as u32, logit));
             }
-            if kept.len() >= room {
-                threshold = keep_best(&mut kept, k);
-            }
+        }
+        if kept.len() >= room {
+            keep_best(&mut kept, k);
+            floor = kept.iter().fold(f32::INFINITY, |worst, &(_, logit)| worst.min(logit));
         }
     }
     if kept.len() < k {
         fill_with_impossible(row, &mut kept, k);
     }
-    if kept.len() > k {
-        keep_best(&mut kept, k);
-    }
+    keep_best(&mut kept, k);
     kept.sort_unstable_by(by_logit_then_id);
     Scan { top: kept, not_a_number }
 }
@@ -87,13 +96,12 @@ fn by_logit_then_id(a: &(u32, f32), b: &(u32, f32)) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
-/// Cuts the list to its k best and returns the worst logit kept.
-fn keep_best(kept: &mut Vec<(u32, f32)>, k: usize) -> f32 {
+/// Cuts the list to its k best.
+fn keep_best(kept: &mut Vec<(u32, f32)>, k: usize) {
     if kept.len() > k {
         kept.select_nth_unstable_by(k - 1, by_logit_then_id);
         kept.truncate(k);
     }
-    kept.iter().fold(f32::INFINITY, |worst, &(_, logit)| worst.min(logit))
 }
 
 /// Tokens with a logit of −∞, lowest id first, where there are not k others.
@@ -244,6 +252,18 @@ pub(super) fn mean_difference((weights, max): (&[f32], f32), (values, highest): 
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn count_above(row: &[f32], logit: f32) -> u32 {
     row.iter().map(|&other| u32::from(other > logit)).sum()
+}
+
+/// The row where a bit of `allowed` is set, else −∞.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn mask(row: &[f32], allowed: &[u32], masked: &mut [f32]) {
+    let words = allowed.iter().copied().chain(std::iter::repeat(0));
+    for ((values, kept), word) in row.chunks(32).zip(masked.chunks_mut(32)).zip(words) {
+        let each = values.iter().zip(kept).enumerate();
+        each.for_each(|(bit, (&value, kept))| {
+            *kept = if (word >> bit) & 1 == 1 { value } else { f32::NEG_INFINITY };
+        });
+    }
 }
 
 #[inline(always)]

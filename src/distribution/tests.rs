@@ -172,3 +172,35 @@ fn what_one_model_rules_out_and_the_other_allows_costs_everything() {
     assert!((cross_entropy(&[0.0, never], &[0.0, never]).unwrap()).abs() < 1e-7);
     assert_eq!(cross_entropy(&[0.0], &[f32::NAN]), Err(RowError::NotFinite));
 }
+
+#[test]
+fn a_mask_leaves_what_its_bits_allow() {
+    let row: Vec<f32> = (0..77).map(|i| i as f32).collect();
+    let mut masked = vec![7.0; row.len()];
+    mask(&row, &[0x8000_0001, 0b10], &mut masked);
+    for (i, &value) in masked.iter().enumerate() {
+        assert_eq!(value, if [0, 31, 33].contains(&i) { i as f32 } else { f32::NEG_INFINITY }, "{i}");
+    }
+}
+
+#[test]
+fn the_best_are_the_same_however_the_row_lies() {
+    // Rising, falling, flat, mostly impossible, with ties across blocks.
+    let n = 5000;
+    let rows: [Box<dyn Fn(usize) -> f32>; 5] = [
+        Box::new(|i| i as f32),
+        Box::new(|i| -(i as f32)),
+        Box::new(|_| 1.5),
+        Box::new(|i| if i % 997 == 3 { i as f32 } else { f32::NEG_INFINITY }),
+        Box::new(|i| ((i * 7919) % 13) as f32),
+    ];
+    for (name, of) in rows.iter().enumerate() {
+        let row: Vec<f32> = (0..n).map(of).collect();
+        let mut sorted: Vec<(TokenId, f32)> =
+            row.iter().enumerate().map(|(i, &logit)| (TokenId(i as u32), logit)).collect();
+        sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        for k in [1, 2, 19, 20, 21, 64, 300, n] {
+            assert_eq!(best(&row, k), sorted[..k], "row {name}, k {k}");
+        }
+    }
+}

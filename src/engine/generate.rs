@@ -232,7 +232,7 @@ impl Conversation {
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
         run.timing.statistics += measuring.elapsed();
-        let choice = chain.choose(row, &raw, &mut self.scratch)?;
+        let choice = chain.choose(row, &raw.top, &mut self.scratch)?;
         let id = choice.id;
         chain.accept(id)?;
         let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });

@@ -103,7 +103,7 @@ impl Chooser {
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, self.depth.at_least(1), None)?;
         self.statistics += begun.elapsed();
-        let choice = lane.chain.choose(row, &raw, &mut self.scratch)?;
+        let choice = lane.chain.choose(row, &raw.top, &mut self.scratch)?;
         lane.chain.accept(choice.id)?;
         lane.steps.push(Step { id: choice.id, seen: Some(seen(row, &raw, choice.id, Some(&choice))) });
         self.chosen += 1;

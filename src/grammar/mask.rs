@@ -33,9 +33,9 @@ impl Allowed {
         self.0.get(id.index())
     }
 
-    /// The tokens, in the order of their ids.
-    pub fn for_each(&self, of: impl FnMut(usize)) {
-        self.0.iter_set_entries(of);
+    /// A bit per token, 32 to a word, the lowest bit first.
+    pub fn words(&self) -> &[u32] {
+        self.0.as_slice()
     }
 }
 

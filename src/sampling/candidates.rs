@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::distribution::{self, Distribution};
+use crate::distribution;
 use crate::token::TokenId;
 
 /// How many more are looked at when some are not enough.
@@ -24,7 +24,8 @@ pub(super) fn order(a: &Entry, b: &Entry) -> std::cmp::Ordering {
 /// The candidates as the stages so far have left them.
 pub(super) struct Candidates<'a> {
     row: &'a [f32],
-    raw: &'a Distribution,
+    /// Its best, in order; not empty.
+    known: &'a [Entry],
     /// Tokens whose logits differ from the row's, by id.
     changed: Vec<Entry>,
     /// Tokens that a stage took out of the row without listing the rest.
@@ -41,11 +42,12 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// All tokens of a row that are possible. `changed` are their new logits, by id.
-    pub fn new(row: &'a [f32], raw: &'a Distribution, changed: Vec<Entry>) -> Candidates<'a> {
+    /// All tokens of a row that are possible. `known` are its best, in order, at least one; `changed` are
+    /// new logits, by id.
+    pub fn new(row: &'a [f32], known: &'a [Entry], changed: Vec<Entry>) -> Candidates<'a> {
         let mut candidates = Candidates {
             row,
-            raw,
+            known,
             changed,
             removed: HashSet::new(),
             best: Vec::new(),
@@ -61,9 +63,9 @@ impl<'a> Candidates<'a> {
     /// Looks at the `n` best of the row and at all that are changed.
     fn look_at(&mut self, n: usize) {
         let n = n.min(self.row.len());
-        let found = match self.raw.top.len() {
-            known if known >= n => self.raw.top[..n].to_vec(),
-            _ => distribution::best(self.row, n),
+        let found = match self.known.get(..n) {
+            Some(known) => known.to_vec(),
+            None => distribution::best(self.row, n),
         };
         self.looked_at = n;
         let floor = found.last().copied().filter(|_| n < self.row.len());
@@ -121,12 +123,9 @@ impl<'a> Candidates<'a> {
     }
 
     fn sum_of_row(&self) -> f64 {
-        let (first, top) = (f64::from(self.best[0].1), f64::from(self.raw.max));
+        let (first, top) = (f64::from(self.best[0].1), f64::from(self.known[0].1));
         let t = self.temperature;
-        let whole = match t == 1.0 {
-            true => distribution::whole(self.row, self.raw.max).0,
-            false => distribution::sum_of_scaled(self.row, self.raw.max, t as f32),
-        };
+        let whole = distribution::sum_of_scaled(self.row, self.known[0].1, t as f32);
         let taken_out = self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied());
         let out: HashSet<TokenId> = taken_out.collect();
         let old = |id: &TokenId| ((f64::from(self.row[id.index()]) - top) / t).exp();
@@ -222,7 +221,8 @@ impl<'a> Candidates<'a> {
     fn entropy(&mut self) -> f64 {
         let untouched = self.changed.is_empty() && self.removed.is_empty() && self.temperature == 1.0;
         if !self.complete && untouched {
-            let (s0, s1) = distribution::whole(self.row, self.raw.max);
+            let (s0, s1) = distribution::whole(self.row, self.known[0].1);
+            self.sum = Some(s0);
             return (s0.ln() - s1 / s0).max(0.0);
         }
         let sum = self.sum();

@@ -10,7 +10,6 @@ use rand_mt::Mt;
 use super::candidates::{Candidates, Entry};
 use super::repetition::{Dry, Penalties};
 use super::{Mirostat, Sampling, Stage};
-use crate::distribution::Distribution;
 use crate::step::Fate;
 use crate::token::{TokenId, Vocab};
 
@@ -90,12 +89,12 @@ impl Chain {
         }
     }
 
-    /// Chooses from a row of logits, in which what a mask forbids is −∞. `raw` are the row's own
-    /// statistics; at least one token is possible.
-    pub fn choose(&mut self, row: &[f32], raw: &Distribution, mut watched: Watched) -> Choice {
+    /// Chooses from a row of logits, in which what a mask forbids is −∞. `best` are the
+    /// row's best, in order: at least one, and that one is possible.
+    pub fn choose(&mut self, row: &[f32], best: &[Entry], mut watched: Watched) -> Choice {
         // What the row rules out, no stage drops.
         let impossible = |id: TokenId| row[id.index()] == f32::NEG_INFINITY;
-        let mut candidates = Candidates::new(row, raw, self.changed(row));
+        let mut candidates = Candidates::new(row, best, self.changed(row));
         for stage in self.stages.clone() {
             if self.apply(stage, &mut candidates) {
                 watched.note(stage, |id| impossible(id) || candidates.logit_of(id).is_some());

@@ -11,7 +11,7 @@ use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use super::model::Model;
-use crate::distribution::{Depth, Distribution};
+use crate::distribution;
 use crate::engine::{EngineError, Tokenize};
 use crate::grammar;
 use crate::grammar::mask::Matcher;
@@ -84,27 +84,28 @@ impl Chain {
         tokens.iter().for_each(|token| self.stages.accept(*token));
     }
 
-    /// Chooses from one row of raw logits. `raw` are its statistics, whose `top` is watched and not
-    /// empty.
+    /// Chooses from one row of raw logits. `top` are its best, in order and at least one; they are watched.
     ///
     /// # Errors
     /// [`EngineError::Grammar`] where the constraint leaves no token.
     pub fn choose(
         &mut self,
         row: &[f32],
-        raw: &Distribution,
+        top: &[(TokenId, f32)],
         scratch: &mut Scratch,
     ) -> Result<Choice, EngineError> {
-        let mut watched = Watched::new(raw.top.iter().map(|&(id, _)| id).collect());
-        let Some(mask) = &mut self.mask else { return Ok(self.stages.choose(row, raw, watched)) };
+        let mut watched = Watched::new(top.iter().map(|&(id, _)| id).collect());
+        let Some(mask) = &mut self.mask else { return Ok(self.stages.choose(row, top, watched)) };
         mask.fill(row, scratch)?;
         let masked = &scratch.row;
         watched.note(Stage::Grammar, |id| {
             row[id.index()] == f32::NEG_INFINITY || masked[id.index()] > f32::NEG_INFINITY
         });
         // Begin again from the allowed tokens.
-        let allowed = Distribution::measure(masked, Depth::Count(64), None)
-            .map_err(|_| EngineError::Grammar("no token of this model can go on here".to_string()))?;
+        let allowed = distribution::best(masked, 64);
+        if allowed.first().is_none_or(|best| best.1 == f32::NEG_INFINITY) {
+            return Err(EngineError::Grammar("no token of this model can go on here".to_string()));
+        }
         Ok(self.stages.choose(masked, &allowed, watched))
     }
 }
@@ -112,16 +113,11 @@ impl Chain {
 impl Mask {
     /// The row with −∞ for what the constraint forbids.
     fn fill(&mut self, row: &[f32], scratch: &mut Scratch) -> Result<(), EngineError> {
-        scratch.row.clear();
         scratch.row.resize(row.len(), f32::NEG_INFINITY);
         match self {
             Mask::Matcher(matcher) => {
                 let allowed = matcher.allowed().map_err(EngineError::Grammar)?;
-                allowed.for_each(|id| {
-                    if let (Some(to), Some(from)) = (scratch.row.get_mut(id), row.get(id)) {
-                        *to = *from;
-                    }
-                });
+                distribution::mask(row, allowed.words(), &mut scratch.row);
             }
             Mask::Gbnf(sampler) => {
                 let array = &mut scratch.array;

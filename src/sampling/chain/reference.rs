@@ -190,5 +190,5 @@ pub(crate) fn vocab(n: usize) -> Vocab {
 pub(crate) fn choose(chain: &mut super::Chain, row: &[f32], k: usize) -> Choice {
     let raw = Distribution::measure(row, Depth::Count(k), None).unwrap();
     let all = (0..row.len() as u32).map(TokenId).collect();
-    chain.choose(row, &raw, Watched::new(all))
+    chain.choose(row, &raw.top, Watched::new(all))
 }
