@@ -134,7 +134,7 @@ impl<W: Write> Pipe<'_, W> {
                 | Outcome::GiveBack(_)
                 | Outcome::ShowHistory
                 | Outcome::Quit => {}
-                Outcome::Send(command) => reason = self.generate(command, message)?,
+                Outcome::Send(_, command) => reason = self.generate(command, message)?,
             }
         }
         Ok(reason)
@@ -145,7 +145,6 @@ impl<W: Write> Pipe<'_, W> {
         let vocab = Arc::clone(&model.vocab);
         let mut reply = Reply::default();
         let mut written = Ok(());
-        let id = command.id();
         // The client keeps the engine's last word; the session needs it too.
         let client = &mut *self.client;
         let (session, out, origin) = (&mut self.session, &mut self.out, &self.origin);
@@ -171,11 +170,11 @@ impl<W: Write> Pipe<'_, W> {
         let (reason, timing) = match outcome {
             Ok(done) => done,
             Err(error) => {
-                self.session.on_event(Event::Failed { id: Some(id), error: error.clone() });
+                self.session.on_event(Event::Failed(error.clone()));
                 return Err(error.into());
             }
         };
-        self.session.on_event(Event::Finished { id, reason, timing });
+        self.session.on_event(Event::Finished { reason, timing });
         written?;
         self.conclude(&reply, reason, message, &vocab)?;
         Ok(reason)

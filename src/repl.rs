@@ -205,7 +205,7 @@ impl<'a> Repl<'a> {
             match outcome {
                 Outcome::Quit => return Ok(Next::Leave),
                 Outcome::Ask(asked, _) => self.ask(&asked)?,
-                Outcome::Send(command) => self.reply(command)?,
+                Outcome::Send(_, command) => self.reply(command)?,
                 Outcome::Load(_) => self.reload(),
                 Outcome::ShowHistory => show_history(&written()),
                 Outcome::Say(_) | Outcome::GiveBack(_) => say(outcome),
@@ -247,14 +247,8 @@ impl<'a> Repl<'a> {
     }
 
     /// Streams a reply of the conversation and its score.
-    fn reply(&mut self, command: engine::Command) -> io::Result<()> {
-        let id = command.id();
-        let command = match command {
-            engine::Command::Generate(request) => {
-                engine::Command::Generate(engine::Generate { cancel: self.cancel(), ..request })
-            }
-            other => other,
-        };
+    fn reply(&mut self, mut command: engine::Command) -> io::Result<()> {
+        *command.cancel() = self.cancel();
         let session = &mut self.session;
         let mut written = Ok(());
         let pause = session.settings().pace.map(|pace| Duration::from_secs_f32(1.0 / pace));
@@ -283,8 +277,8 @@ impl<'a> Repl<'a> {
         });
         counter.clear();
         let last = match outcome {
-            Ok((reason, timing)) => Event::Finished { id, reason, timing },
-            Err(error) => Event::Failed { id: Some(id), error },
+            Ok((reason, timing)) => Event::Finished { reason, timing },
+            Err(error) => Event::Failed(error),
         };
         println!();
         for outcome in session.on_event(last) {

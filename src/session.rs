@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::chat::{ChatTemplate, Message, Role, system};
 use crate::command::{COMMANDS, Command};
 use crate::distribution::Depth;
-use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, RequestId, Timing};
+use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, Timing};
 use crate::glossary;
 use crate::model::Weights;
 use crate::settings::Settings;
@@ -37,6 +37,10 @@ use turn::{Turn, TurnId};
 const KEPT: usize = 40;
 /// Most that are kept because a window is high.
 const MOST_KEPT: usize = 200;
+
+/// Names one request for a reply, so that what comes of one that nobody waits for any more is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestId(u64);
 
 /// The request that is running.
 #[derive(Clone, Debug)]
@@ -404,30 +408,25 @@ impl Session {
         }
         self.turns.push(turn);
         self.unsaved = true;
-        let request = self.request(ids, seed);
+        let (id, request) = self.request(ids, seed);
         let mut outcomes: Vec<_> =
             prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string()))).collect();
-        outcomes.push(Outcome::Send(engine::Command::Generate(request)));
+        outcomes.push(Outcome::Send(id, engine::Command::Generate(request)));
         Ok(outcomes)
     }
 
-    fn request(&mut self, prompt: Vec<crate::token::TokenId>, seed: u32) -> Generate {
-        self.last_request = self.last_request.next();
+    fn request(&mut self, prompt: Vec<crate::token::TokenId>, seed: u32) -> (RequestId, Generate) {
+        self.last_request.0 += 1;
         let cancel = CancelFlag::default();
         self.job = Some(Job { id: self.last_request, cancel: cancel.clone(), prefill: (0, prompt.len()) });
         let mut sampling = self.settings.sampling.clone();
         sampling.seed = seed;
-        Generate {
-            id: self.last_request,
-            prompt,
-            sampling,
-            max_tokens: self.settings.max_tokens,
-            depth: self.settings.k.at_least(self.kept),
-            cancel,
-        }
+        let max_tokens = self.settings.max_tokens;
+        let depth = self.settings.k.at_least(self.kept);
+        (self.last_request, Generate { prompt, sampling, max_tokens, depth, cancel })
     }
 
-    /// Takes an engine event. Answers to a request that is no longer wanted are dropped.
+    /// Takes what the engine says, of itself or in answer to the running request.
     pub fn on_event(&mut self, event: Event) -> Vec<Outcome> {
         match event {
             Event::LoadProgress(_) => {
@@ -435,9 +434,8 @@ impl Session {
                 self.before = None;
                 Vec::new()
             }
-            Event::Scored { .. } => Vec::new(),
             Event::Ready(info) => self.on_ready(info),
-            Event::Prefill { id, steps, done, total } if self.is_current(id) => {
+            Event::Prefill { steps, done, total } => {
                 for step in steps {
                     self.trace.fill(step);
                 }
@@ -446,27 +444,30 @@ impl Session {
                 }
                 Vec::new()
             }
-            Event::Step { id, step, elapsed } if self.is_current(id) => {
+            Event::Step { step, elapsed } => {
                 if let (Some(turn), Some(model)) = (self.turns.last_mut(), &self.model) {
                     turn.grow(&step, elapsed, &model.vocab);
                 }
                 self.trace.push(step);
                 Vec::new()
             }
-            Event::Finished { id, reason, timing } if self.is_current(id) => self.on_finished(reason, timing),
-            Event::Failed { id, error } if id.is_none_or(|id| self.is_current(id)) => {
+            Event::Finished { reason, timing } => self.on_finished(reason, timing),
+            Event::Failed(error) => {
+                self.end_job();
+                vec![Outcome::Say(Notice::Error(error.to_string()))]
+            }
+            Event::Lost(error) => {
                 self.end_job();
                 let mut outcomes = vec![Outcome::Say(Notice::Error(error.to_string()))];
-                if id.is_none() {
-                    outcomes.extend(self.give_back());
-                }
+                outcomes.extend(self.give_back());
                 outcomes
             }
-            _ => Vec::new(),
+            Event::Progress { .. } | Event::Scored { .. } | Event::Sampled { .. } => Vec::new(),
         }
     }
 
-    fn is_current(&self, id: RequestId) -> bool {
+    /// Whether this is the running request.
+    pub fn awaits(&self, id: RequestId) -> bool {
         self.job.as_ref().is_some_and(|job| job.id == id)
     }
 

@@ -54,8 +54,7 @@ impl Talk {
     fn say(&mut self, text: &str) {
         let outcomes = self.session.say(text).unwrap();
         for outcome in outcomes {
-            let Outcome::Send(command) = outcome else { continue };
-            let id = command.id();
+            let Outcome::Send(_, command) = outcome else { continue };
             if let Command::Generate(request) = &command {
                 self.prompts.push(request.prompt.clone());
             }
@@ -67,7 +66,7 @@ impl Talk {
                 })
                 .unwrap();
             self.computed.push(timing.prefill_tokens);
-            self.session.on_event(Event::Finished { id, reason, timing });
+            self.session.on_event(Event::Finished { reason, timing });
         }
     }
 
@@ -82,7 +81,6 @@ impl Talk {
 
     fn score_all(&mut self, sequences: Vec<Sequence>, layout: Layout) -> Vec<Vec<f64>> {
         let request = ScoreBatch {
-            id: self.client.next_id(),
             sequences,
             layout,
             depth: Depth::Count(1),
@@ -195,7 +193,6 @@ fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<Model
 /// Continues a prompt: the ids of all tokens, and ln p of each but the first.
 fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<TokenId>, Vec<f64>) {
     let request = Generate {
-        id: client.next_id(),
         prompt: prompt.to_vec(),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(tokens),
@@ -215,7 +212,6 @@ fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<Tok
 
 fn scored(client: &mut Client, tokens: &[TokenId], layout: Layout) -> Vec<f64> {
     let request = ScoreBatch {
-        id: client.next_id(),
         sequences: vec![Sequence { tokens: tokens.to_vec(), from: 1 }],
         layout,
         depth: Depth::Count(1),

@@ -138,7 +138,6 @@ impl DecodeBench {
         // An end of generation may come early; the rest is asked for again.
         while tokens < self.tokens {
             let request = Generate {
-                id: client.next_id(),
                 prompt: self.prompt.clone(),
                 sampling: self.sampling.clone(),
                 max_tokens: Some(self.tokens - tokens),

@@ -119,7 +119,6 @@ impl ScoringBench {
 
 fn score(client: &mut Client, sequences: Vec<Sequence>, layout: Layout) -> Result<Timing, EngineError> {
     let request = ScoreBatch {
-        id: client.next_id(),
         sequences,
         layout,
         depth: Depth::Count(1),

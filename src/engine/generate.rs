@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backend::Sink;
 use super::figures::in_parts;
 use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, SeqId};
 use super::threads::Governor;
@@ -34,9 +35,9 @@ pub(super) struct Conversation {
 }
 
 /// A request on its way.
-struct Run<'a, S> {
+struct Run<'a> {
     request: &'a Generate,
-    sink: &'a S,
+    sink: Sink<'a>,
     timing: Timing,
 }
 
@@ -58,10 +59,10 @@ impl Conversation {
     }
 
     /// Answers one request; see [`Event`] for what the sink is told on the way.
-    pub fn generate<S: Fn(Event)>(
+    pub fn generate(
         &mut self,
         request: &Generate,
-        sink: &S,
+        sink: Sink,
     ) -> Result<(FinishReason, Timing), EngineError> {
         let room = self.context.params().cells as usize;
         if request.prompt.is_empty() {
@@ -114,7 +115,7 @@ impl Conversation {
     }
 
     /// Evaluates the prompt. Returns the index of the last token in its batch, or `None` if cancelled.
-    fn prefill<S: Fn(Event)>(&mut self, run: &mut Run<S>) -> Result<Option<usize>, EngineError> {
+    fn prefill(&mut self, run: &mut Run) -> Result<Option<usize>, EngineError> {
         let begun = Instant::now();
         let prompt = &run.request.prompt;
         let start = self.reuse(run.request);
@@ -155,20 +156,20 @@ impl Conversation {
         Ok(())
     }
 
-    fn report_prefill<S: Fn(Event)>(&self, run: &Run<S>, from: usize) {
+    fn report_prefill(&self, run: &Run, from: usize) {
         let steps = self.steps[from.min(self.steps.len())..].to_vec();
         let total = run.request.prompt.len();
-        (run.sink)(Event::Prefill { id: run.request.id, steps, done: self.steps.len().min(total), total });
+        (run.sink)(Event::Prefill { steps, done: self.steps.len().min(total), total });
     }
 
     /// Adds the steps of tokens that were given, from `next` on, each from the row before it in a batch
     /// that began with position `first`.
-    fn observe<S>(
+    fn observe(
         &mut self,
         first: usize,
         ids: &[TokenId],
         next: usize,
-        run: &mut Run<S>,
+        run: &mut Run,
     ) -> Result<(), EngineError> {
         let begun = Instant::now();
         let rows =
@@ -186,9 +187,9 @@ impl Conversation {
     }
 
     /// Generates until something ends the reply.
-    fn decode<S: Fn(Event)>(
+    fn decode(
         &mut self,
-        run: &mut Run<S>,
+        run: &mut Run,
         chain: &mut Chain,
         mut row: usize,
     ) -> Result<FinishReason, EngineError> {
@@ -220,9 +221,9 @@ impl Conversation {
         Ok(reason)
     }
 
-    fn choose<S: Fn(Event)>(
+    fn choose(
         &mut self,
-        run: &mut Run<S>,
+        run: &mut Run,
         chain: &mut Chain,
         row: usize,
         begun: Instant,
@@ -238,7 +239,7 @@ impl Conversation {
         let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });
         self.steps.push(Arc::clone(&step));
         run.timing.decode_tokens += 1;
-        (run.sink)(Event::Step { id: run.request.id, step, elapsed: begun.elapsed() });
+        (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
         Ok(id)
     }
 }

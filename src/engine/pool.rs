@@ -117,11 +117,6 @@ impl Pool {
         }
     }
 
-    /// Whether it holds memory.
-    pub fn is_held(&self) -> bool {
-        self.context.is_some()
-    }
-
     /// Gives the memory back.
     pub fn release(&mut self) {
         self.context = None;

@@ -13,51 +13,48 @@ use crate::sampling::Sampling;
 use crate::step::{Outlook, Step};
 use crate::token::{TokenId, Vocab};
 
-/// Names one request; answers carry it, so that an answer nobody waits for any more is dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-impl RequestId {
-    /// The id after this one.
-    pub fn next(self) -> RequestId {
-        RequestId(self.0 + 1)
-    }
-}
-
 /// Asks a running request to stop. An atomic beside the channel, so that a full channel can't block it.
 #[derive(Clone, Debug, Default)]
-pub struct CancelFlag(Arc<AtomicBool>);
+pub struct CancelFlag {
+    own: Arc<AtomicBool>,
+    /// Stops this request too, and others with it.
+    wider: Option<Arc<CancelFlag>>,
+}
 
 impl CancelFlag {
     /// Raises the flag; the engine looks between tokens and between prefill chunks.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
     }
 
     /// Whether the flag is up.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.own.load(Ordering::Relaxed) || self.wider.as_ref().is_some_and(|wider| wider.is_cancelled())
+    }
+
+    /// A flag that is up when this one is, and can be raised without it.
+    #[must_use]
+    pub(super) fn narrower(&self) -> CancelFlag {
+        CancelFlag { own: Arc::default(), wider: Some(Arc::new(self.clone())) }
     }
 }
 
 impl From<Arc<AtomicBool>> for CancelFlag {
     /// A flag that something else raises too, such as a signal handler.
     fn from(raised: Arc<AtomicBool>) -> CancelFlag {
-        CancelFlag(raised)
+        CancelFlag { own: raised, wider: None }
     }
 }
 
 impl PartialEq for CancelFlag {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.own, &other.own)
     }
 }
 
 /// Continue a sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generate {
-    /// Comes back with every event.
-    pub id: RequestId,
     /// The exact ids to continue; at least one.
     pub prompt: Vec<TokenId>,
     /// How to choose.
@@ -96,8 +93,6 @@ pub const LONG: usize = 256;
 /// Score sequences without choosing anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreBatch {
-    /// Comes back with every event.
-    pub id: RequestId,
     /// What to score; answers come with the index of each.
     pub sequences: Vec<Sequence>,
     /// How to compute them.
@@ -115,8 +110,6 @@ pub struct ScoreBatch {
 /// Continue one prompt several times, each time by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Comes back with every event.
-    pub id: RequestId,
     /// The exact ids to continue; at least one.
     pub prompt: Vec<TokenId>,
     /// How to choose: one continuation for each, with its own seed and temperature.
@@ -141,12 +134,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// The request's id.
-    pub fn id(&self) -> RequestId {
+    /// What stops it early.
+    pub fn cancel(&mut self) -> &mut CancelFlag {
         match self {
-            Command::Generate(request) => request.id,
-            Command::Score(request) => request.id,
-            Command::Sample(request) => request.id,
+            Command::Generate(request) => &mut request.cancel,
+            Command::Score(request) => &mut request.cancel,
+            Command::Sample(request) => &mut request.cancel,
         }
     }
 }
@@ -210,7 +203,7 @@ impl Timing {
     }
 }
 
-/// What an engine says.
+/// What an engine says: of itself (the first two and the last), and in answer to a request.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Share of the model loaded, 0..=1.
@@ -219,8 +212,6 @@ pub enum Event {
     Ready(Arc<ModelInfo>),
     /// Prompt tokens with their figures, in order and without a gap.
     Prefill {
-        /// The request.
-        id: RequestId,
         /// The next prompt tokens.
         steps: Vec<Arc<Step>>,
         /// Prompt tokens so far.
@@ -230,8 +221,6 @@ pub enum Event {
     },
     /// One generated token.
     Step {
-        /// The request.
-        id: RequestId,
         /// The token and its figures.
         step: Arc<Step>,
         /// Time since the first token of the reply was begun.
@@ -239,8 +228,6 @@ pub enum Event {
     },
     /// How far a scoring is: tokens computed, of all that must be.
     Progress {
-        /// The request.
-        id: RequestId,
         /// Tokens so far.
         done: usize,
         /// Tokens in all.
@@ -249,8 +236,6 @@ pub enum Event {
     /// One scored sequence. They come in the order of the request; when it is cancelled, whatever else
     /// is complete still comes, so that indices may then be missing.
     Scored {
-        /// The request.
-        id: RequestId,
         /// Which of its sequences.
         index: usize,
         /// Its tokens from `Sequence::from` on.
@@ -260,8 +245,6 @@ pub enum Event {
     },
     /// One continuation of a prompt, in the order of the request.
     Sampled {
-        /// The request.
-        id: RequestId,
         /// Which of its samplings.
         index: usize,
         /// Its tokens.
@@ -269,38 +252,17 @@ pub enum Event {
         /// Why it ended.
         reason: FinishReason,
     },
-    /// The request ended; no further event carries its id.
+    /// The request ended; nothing further comes of it.
     Finished {
-        /// The request.
-        id: RequestId,
         /// Why.
         reason: FinishReason,
         /// How long it took.
         timing: Timing,
     },
-    /// A request failed, or (without an id) the engine as a whole.
-    Failed {
-        /// The request, if it was one.
-        id: Option<RequestId>,
-        /// What went wrong.
-        error: EngineError,
-    },
-}
-
-impl Event {
-    /// The request it answers, if it answers one.
-    pub fn id(&self) -> Option<RequestId> {
-        match self {
-            Event::LoadProgress(_) | Event::Ready(_) => None,
-            Event::Prefill { id, .. }
-            | Event::Step { id, .. }
-            | Event::Progress { id, .. }
-            | Event::Scored { id, .. }
-            | Event::Sampled { id, .. }
-            | Event::Finished { id, .. } => Some(*id),
-            Event::Failed { id, .. } => *id,
-        }
-    }
+    /// The request failed; nothing further comes of it.
+    Failed(EngineError),
+    /// There is no engine: it could not be started, or it has stopped.
+    Lost(EngineError),
 }
 
 /// How many threads compute.

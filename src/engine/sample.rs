@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backend::Sink;
 use super::generate::seen;
 use super::llama::{Batch, Chain, Context, Model, Scratch, SeqId};
 use super::plan::Need;
@@ -27,10 +28,10 @@ const TRUNK: SeqId = SeqId(0);
 ///
 /// # Errors
 /// [`EngineError`].
-pub(super) fn sample<S: Fn(Event)>(
+pub(super) fn sample(
     pool: &mut Pool,
     request: &Sample,
-    sink: &S,
+    sink: Sink,
 ) -> Result<(FinishReason, Timing), EngineError> {
     let room = pool.room();
     let length = request.prompt.len();
@@ -112,9 +113,9 @@ impl Chooser {
 }
 
 /// A request on its way.
-struct Run<'a, S> {
+struct Run<'a> {
     request: &'a Sample,
-    sink: &'a S,
+    sink: Sink<'a>,
     model: Arc<Model>,
     context: &'a mut Context,
     governor: Governor,
@@ -132,7 +133,7 @@ struct Run<'a, S> {
     timing: Timing,
 }
 
-impl<S: Fn(Event)> Run<'_, S> {
+impl Run<'_> {
     fn all(&mut self, lanes: usize) -> Result<FinishReason, EngineError> {
         let mut free: Vec<SeqId> = match self.shares {
             true => (1..=lanes as u32).rev().map(SeqId).collect(),
@@ -233,7 +234,7 @@ impl<S: Fn(Event)> Run<'_, S> {
             self.finished.insert(lane.index, (lane.steps, reason));
         }
         while let Some((steps, reason)) = self.finished.remove(&self.out) {
-            (self.sink)(Event::Sampled { id: self.request.id, index: self.out, steps, reason });
+            (self.sink)(Event::Sampled { index: self.out, steps, reason });
             self.out += 1;
         }
         live

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::backend::Sink;
 use super::figures::{Reader, Row};
 use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
@@ -32,10 +33,10 @@ const TRUNK: SeqId = SeqId(0);
 ///
 /// # Errors
 /// [`EngineError`]; a sequence that is too long is found before anything is computed.
-pub(super) fn score<S: Fn(Event)>(
+pub(super) fn score(
     pool: &mut Pool,
     request: &ScoreBatch,
-    sink: &S,
+    sink: Sink,
 ) -> Result<(FinishReason, Timing), EngineError> {
     let begun = Instant::now();
     let room = pool.room();
@@ -118,9 +119,9 @@ fn lane_id(lane: usize) -> SeqId {
 }
 
 /// A request on its way: the figures that are known and not yet handed out.
-struct Run<'a, S> {
+struct Run<'a> {
     request: &'a ScoreBatch,
-    sink: &'a S,
+    sink: Sink<'a>,
     trie: Trie,
     /// By node.
     steps: Vec<Option<Box<Step>>>,
@@ -132,8 +133,8 @@ struct Run<'a, S> {
     timing: Timing,
 }
 
-impl<'a, S: Fn(Event)> Run<'a, S> {
-    fn new(request: &'a ScoreBatch, sink: &'a S, trie: Trie) -> Self {
+impl<'a> Run<'a> {
+    fn new(request: &'a ScoreBatch, sink: Sink<'a>, trie: Trie) -> Self {
         let naive = request.sequences.iter().map(|sequence| evaluated(sequence, request.after)).sum();
         let steps = vec![None; trie.len()];
         let timing = Timing { naive_tokens: naive, ..Timing::default() };
@@ -166,7 +167,7 @@ impl<'a, S: Fn(Event)> Run<'a, S> {
         self.timing.prefill_tokens = self.done;
         self.hand_out(false);
         let total = self.trie.order().len();
-        (self.sink)(Event::Progress { id: self.request.id, done: self.done, total });
+        (self.sink)(Event::Progress { done: self.done, total });
         Ok(())
     }
 
@@ -209,6 +210,6 @@ impl<'a, S: Fn(Event)> Run<'a, S> {
             steps.extend(step.map(|step| *step));
         }
         let after = end.and_then(|end| self.after.get(&end)).cloned().map(Box::new);
-        (self.sink)(Event::Scored { id: self.request.id, index, steps, after });
+        (self.sink)(Event::Scored { index, steps, after });
     }
 }

@@ -88,7 +88,7 @@ impl Scripted {
     pub fn answer(&mut self, command: &Command) -> Vec<Event> {
         match command {
             Command::Generate(request) => self.generate(request),
-            Command::Score(_) | Command::Sample(_) => vec![finished(command.id(), FinishReason::Stop, 0)],
+            Command::Score(_) | Command::Sample(_) => vec![finished(FinishReason::Stop, 0)],
         }
     }
 
@@ -99,19 +99,19 @@ impl Scripted {
             .iter()
             .enumerate()
             .map(|(i, &id)| Arc::new(Step { id, seen: (i > 0).then(|| self.seen(id, 0.6, false)) }));
-        let mut events = vec![Event::Prefill { id: request.id, steps: steps.collect(), done: total, total }];
+        let mut events = vec![Event::Prefill { steps: steps.collect(), done: total, total }];
         let reply = self.replies.pop_front().unwrap_or_default();
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, seen: Some(self.seen(id, p, true)) });
             let elapsed = Duration::from_millis(10 * (i as u64 + 1));
-            events.push(Event::Step { id: request.id, step, elapsed });
+            events.push(Event::Step { step, elapsed });
         }
         let reason = match reply.last() {
             Some(("<|im_end|>", _)) => FinishReason::Stop,
             _ => FinishReason::Length,
         };
-        events.push(finished(request.id, reason, reply.len()));
+        events.push(finished(reason, reply.len()));
         events
     }
 
@@ -150,7 +150,7 @@ impl Scripted {
     }
 }
 
-fn finished(id: super::RequestId, reason: FinishReason, tokens: usize) -> Event {
+fn finished(reason: FinishReason, tokens: usize) -> Event {
     let decode = Duration::from_millis(10 * tokens as u64);
-    Event::Finished { id, reason, timing: Timing { decode_tokens: tokens, decode, ..Timing::default() } }
+    Event::Finished { reason, timing: Timing { decode_tokens: tokens, decode, ..Timing::default() } }
 }

@@ -48,7 +48,6 @@ pub fn run(path: &Path, vocabulary_only: bool) -> Result<(), EngineError> {
 fn predict(options: &LoadOptions) -> Result<(), EngineError> {
     let (mut client, info) = Client::load(options.clone(), |_| {})?;
     let request = Generate {
-        id: client.next_id(),
         prompt: prompt(&info),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(2),

@@ -17,8 +17,8 @@ use super::outcome::{Answer, Cost, ItemOutcome, RunOutcome, SuiteOutcome};
 use super::plan::{self, ItemPlan, Job};
 use crate::distribution::Depth;
 use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, RequestId, Sample,
-    ScoreBatch, Sequence, Timing,
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, Sample, ScoreBatch,
+    Sequence, Timing,
 };
 use crate::sampling::Sampling;
 use crate::settings::Bos;
@@ -82,12 +82,7 @@ struct Pending {
 }
 
 /// The request that is running.
-struct Sent {
-    id: RequestId,
-    kind: Kind,
-}
-
-enum Kind {
+enum Sent {
     /// (suite, item, sequence of the item's plan) for each of its sequences.
     Score(Vec<(usize, usize, usize)>),
     Sample(Pending),
@@ -250,7 +245,7 @@ impl Run {
     }
 
     /// The next thing to ask the engine; `None` while a request runs, and at the end.
-    pub fn next_command(&mut self, id: RequestId) -> Option<Command> {
+    pub fn next_command(&mut self) -> Option<Command> {
         if self.sent.is_some() || self.interrupted {
             return None;
         }
@@ -260,20 +255,19 @@ impl Run {
         }
         if let Some(pending) = self.jobs.pop_front() {
             let request = Sample {
-                id,
                 prompt: pending.prompt.clone(),
                 samplings: pending.lanes.iter().map(|(_, sampling)| sampling.clone()).collect(),
                 max_tokens: Some(pending.max_tokens),
                 depth: Depth::Count(1),
                 cancel: self.cancel.clone(),
             };
-            self.sent = Some(Sent { id, kind: Kind::Sample(pending) });
+            self.sent = Some(Sent::Sample(pending));
             return Some(Command::Sample(request));
         }
-        self.next_batch(id)
+        self.next_batch()
     }
 
-    fn next_batch(&mut self, id: RequestId) -> Option<Command> {
+    fn next_batch(&mut self) -> Option<Command> {
         let mut owners = Vec::new();
         let mut sequences = Vec::new();
         let mut looks = false;
@@ -291,41 +285,32 @@ impl Run {
         }
         self.cost.sequences += sequences.len();
         if sequences.is_empty() {
-            return if self.jobs.is_empty() { None } else { self.next_command(id) };
+            return if self.jobs.is_empty() { None } else { self.next_command() };
         }
-        self.sent = Some(Sent { id, kind: Kind::Score(owners) });
+        self.sent = Some(Sent::Score(owners));
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
         let layout = Layout::Together;
-        Some(Command::Score(ScoreBatch {
-            id,
-            sequences,
-            layout,
-            depth,
-            boundaries: false,
-            after: false,
-            cancel,
-        }))
+        Some(Command::Score(ScoreBatch { sequences, layout, depth, boundaries: false, after: false, cancel }))
     }
 
-    /// Takes an event and returns what has come out by it, in file order. Events of other requests are
-    /// ignored.
+    /// Takes what comes of the last command and returns what has come out by it, in file order.
     pub fn on_event(&mut self, event: Event) -> Vec<Emitted> {
         let Some(sent) = &mut self.sent else { return Vec::new() };
-        match (event, &mut sent.kind) {
-            (Event::Scored { id, index, steps, .. }, Kind::Score(owners)) if id == sent.id => {
+        match (event, sent) {
+            (Event::Scored { index, steps, .. }, Sent::Score(owners)) => {
                 if let Some(owner) = owners.get(index).copied() {
                     self.scored(owner, steps);
                 }
             }
-            (Event::Sampled { id, index, steps, .. }, Kind::Sample(pending)) if id == sent.id => {
+            (Event::Sampled { index, steps, .. }, Sent::Sample(pending)) => {
                 if let Some(&(ask, _)) = pending.lanes.get(index) {
                     let place = pending.place;
                     self.sampled(place, ask, &steps);
                 }
             }
-            (Event::Finished { id, reason, timing }, _) if id == sent.id => self.finished(reason, timing),
-            (Event::Failed { id: Some(id), .. }, _) if id == sent.id => {
+            (Event::Finished { reason, timing }, _) => self.finished(reason, timing),
+            (Event::Failed(_), _) => {
                 self.sent = None;
                 self.interrupted = true;
             }
@@ -487,13 +472,12 @@ pub fn drive(
     let ready = run.take_ready();
     each(run, &ready);
     loop {
-        let id = client.next_id();
-        let Some(command) = run.next_command(id) else { return Ok(()) };
+        let Some(command) = run.next_command() else { return Ok(()) };
         let (reason, timing) = client.run(command, |event| {
             let emitted = run.on_event(event);
             each(run, &emitted);
         })?;
-        let emitted = run.on_event(Event::Finished { id, reason, timing });
+        let emitted = run.on_event(Event::Finished { reason, timing });
         each(run, &emitted);
     }
 }

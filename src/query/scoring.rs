@@ -104,7 +104,6 @@ pub fn score(
             request.push(part);
         }
         let batch = ScoreBatch {
-            id: client.next_id(),
             sequences: request.iter().map(|part| sequence(&jobs[part.job], &part.window)).collect(),
             layout,
             depth: wanted.depth,

@@ -256,7 +256,6 @@ impl Asker<'_> {
         let model = Arc::clone(&self.model);
         let prompt = self.encoder(&model, self.settings.bos)?.encode(text.as_bytes())?.ids();
         let request = Generate {
-            id: self.client.next_id(),
             prompt,
             sampling: self.settings.sampling.clone(),
             max_tokens: Some(self.settings.max_tokens.unwrap_or(CONTINUATION)),

@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use super::RequestId;
 use super::ask::Ask;
 use super::store::StoreError;
 use crate::command::CommandError;
@@ -12,8 +13,9 @@ use crate::settings::SettingsError;
 /// What the outside must do.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Hand this to the engine.
-    Send(engine::Command),
+    /// Hand this to the engine; what comes of it is told to [`on_event`](super::Session::on_event) as long
+    /// as the session [`awaits`](super::Session::awaits) it.
+    Send(RequestId, engine::Command),
     /// Answer this with an [`Asker`](super::ask::Asker), then tell [`on_answer`](super::Session::on_answer).
     Ask(Ask, CancelFlag),
     /// Load another model; its engine's events come here like the first one's.

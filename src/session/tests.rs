@@ -33,7 +33,7 @@ impl Talk {
         let mut said = String::new();
         for outcome in outcomes.map_err(|error| error.to_string())? {
             match outcome {
-                Outcome::Send(command) => {
+                Outcome::Send(_, command) => {
                     for event in self.engine.answer(&command) {
                         self.session.on_event(event);
                     }

@@ -12,7 +12,7 @@ use ratatui::crossterm::event::{
 use crate::engine::Event;
 use crate::engine::scripted::{Line, Scripted};
 use crate::sampling::Sampling;
-use crate::session::Session;
+use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
 use super::msg::{Effect, Msg};
@@ -27,7 +27,7 @@ pub(super) struct Harness {
     /// Effects that nobody has carried out: everything but requests.
     pub effects: Vec<Effect>,
     /// Events the engine has not said yet, while it is held.
-    held: Option<Vec<Event>>,
+    held: Option<Vec<(RequestId, Event)>>,
 }
 
 impl Harness {
@@ -53,11 +53,11 @@ impl Harness {
     pub fn send(&mut self, msg: Msg) {
         for effect in update(&mut self.state, msg) {
             match effect {
-                Effect::Send(command) => {
-                    let events = self.engine.answer(&command);
+                Effect::Send(id, command) => {
+                    let events = self.engine.answer(&command).into_iter().map(|event| (id, event));
                     match &mut self.held {
                         Some(held) => held.extend(events),
-                        None => events.into_iter().for_each(|event| self.send(Msg::Engine(event))),
+                        None => events.for_each(|(id, event)| self.send(Msg::Reply(id, event))),
                     }
                 }
                 other => self.effects.push(other),
@@ -73,8 +73,8 @@ impl Harness {
     /// Lets the engine say its next `n` events.
     pub fn say(&mut self, n: usize) {
         let held = self.held.as_mut().unwrap();
-        let now: Vec<Event> = held.drain(..n.min(held.len())).collect();
-        now.into_iter().for_each(|event| self.send(Msg::Engine(event)));
+        let now: Vec<_> = held.drain(..n.min(held.len())).collect();
+        now.into_iter().for_each(|(id, event)| self.send(Msg::Reply(id, event)));
     }
 
     /// Presses keys.

@@ -6,6 +6,7 @@ use crate::command::Completion;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::model::Weights;
+use crate::session::RequestId;
 use crate::session::ask::{Ask, Draft};
 
 /// Something that happened.
@@ -13,8 +14,10 @@ use crate::session::ask::{Ask, Draft};
 pub enum Msg {
     /// A key, a click, a paste, a new size.
     Input(Input),
-    /// The engine says something.
+    /// The engine says something of itself.
     Engine(engine::Event),
+    /// What comes of the request for a reply.
+    Reply(RequestId, engine::Event),
     /// Slow motion may show the next step.
     Next,
     /// A question is answered: the text, and the text in the making; or why there is no more of it.
@@ -53,8 +56,8 @@ pub struct Fetch {
 /// Something the driver must do.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Hand a request to the engine.
-    Send(engine::Command),
+    /// Hand a request to the engine; what comes of it comes as [`Msg::Reply`].
+    Send(RequestId, engine::Command),
     /// Answer a question away from the screen; the answer comes as [`Msg::Answered`].
     Ask(Ask, CancelFlag),
     /// Load another model.

@@ -5,34 +5,35 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::engine::{Event, FinishReason, RequestId};
+use crate::engine::{Event, FinishReason};
+use crate::session::RequestId;
 
 /// Events of the running reply that are not shown yet.
 #[derive(Default)]
 pub struct Held {
-    events: VecDeque<Event>,
+    events: VecDeque<(RequestId, Event)>,
     /// A reply that was stopped while steps waited: its further ones are not wanted.
     stopped: Option<RequestId>,
 }
 
 impl Held {
     /// Takes an event; gives it back where it may be shown at once.
-    pub fn take(&mut self, paced: bool, event: Event) -> Option<Event> {
+    pub fn take(&mut self, paced: bool, id: RequestId, event: Event) -> Option<Event> {
         let is_step = matches!(event, Event::Step { .. });
-        if self.stopped.is_some() && event.id() == self.stopped {
+        if self.stopped == Some(id) {
             return (!is_step).then(|| cut_short(event));
         }
-        if (is_step && paced) || (!self.events.is_empty() && event.id().is_some()) {
-            self.events.push_back(event);
+        if (is_step && paced) || !self.events.is_empty() {
+            self.events.push_back((id, event));
             return None;
         }
         Some(event)
     }
 
     /// The next step, and what follows it without being one.
-    pub fn next(&mut self) -> Vec<Event> {
-        let mut next: Vec<Event> = self.events.pop_front().into_iter().collect();
-        while !matches!(self.events.front(), None | Some(Event::Step { .. })) {
+    pub fn next(&mut self) -> Vec<(RequestId, Event)> {
+        let mut next: Vec<_> = self.events.pop_front().into_iter().collect();
+        while !matches!(self.events.front(), None | Some((_, Event::Step { .. }))) {
             next.extend(self.events.pop_front());
         }
         next
@@ -44,7 +45,8 @@ impl Held {
             return None;
         }
         self.stopped = Some(id);
-        self.events.drain(..).find(|event| !matches!(event, Event::Step { .. })).map(cut_short)
+        let rest = self.events.drain(..).map(|(_, event)| event);
+        rest.into_iter().find(|event| !matches!(event, Event::Step { .. })).map(cut_short)
     }
 
     /// Whether steps wait.
@@ -56,7 +58,7 @@ impl Held {
 /// The end of a reply that was stopped before all of it was shown.
 fn cut_short(event: Event) -> Event {
     match event {
-        Event::Finished { id, timing, .. } => Event::Finished { id, reason: FinishReason::Cancelled, timing },
+        Event::Finished { timing, .. } => Event::Finished { reason: FinishReason::Cancelled, timing },
         other => other,
     }
 }

@@ -12,13 +12,13 @@ use ratatui::layout::Rect;
 
 use crate::command;
 use crate::counter::Far;
-use crate::engine::{self, ASIDE, CancelFlag, Client, Engine, EngineError, Event, LoadOptions, SendError};
+use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
 use crate::report::bars::Paint;
-use crate::session::Session;
 use crate::session::ask::{Ask, Asker};
+use crate::session::{RequestId, Session};
 use crate::settings::Settings;
 
 use super::burst::Burst;
@@ -42,14 +42,8 @@ const OFTEN: Duration = Duration::from_millis(100);
 /// How long a leaving program waits for the engine to end its step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An engine, and the client that asks beside the conversation.
-struct Running {
-    engine: Arc<Engine>,
-    aside: Arc<Mutex<Client>>,
-}
-
 /// The engine, once it was started; shared with the thread that starts it.
-type EngineSlot = Arc<Mutex<Option<Running>>>;
+type EngineSlot = Arc<Mutex<Option<Engine>>>;
 
 struct Driver {
     state: State,
@@ -160,7 +154,7 @@ impl Driver {
             for effect in effects {
                 match effect {
                     Effect::Quit(code) => return Ok(Some(code)),
-                    Effect::Send(command) => next.extend(self.send(command)),
+                    Effect::Send(id, command) => next.extend(self.send(id, command)),
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
                     Effect::Load(model) => self.load(model),
                     Effect::Remember(text) => self.history.append(&text),
@@ -182,26 +176,29 @@ impl Driver {
         Ok(None)
     }
 
-    fn send(&mut self, command: engine::Command) -> Vec<Effect> {
-        let id = command.id();
-        let outcome = match self.engine.lock().ok().as_deref() {
-            Some(Some(running)) => running.engine.try_send(command),
-            _ => Err(SendError::Gone),
+    fn send(&mut self, id: RequestId, command: engine::Command) -> Vec<Effect> {
+        let sender = self.sender.clone();
+        let tell = move |event| {
+            let _ = sender.send(Msg::Reply(id, event));
         };
-        let reason = match outcome {
-            Ok(()) => return Vec::new(),
-            Err(SendError::Busy) => "it is busy with earlier requests",
-            Err(SendError::Gone) => "it takes no more requests",
+        let sent = match self.present_engine() {
+            Some(engine) => engine.submit(command, tell),
+            None => Err(EngineError::Died("there is none".to_string())),
         };
-        let error = EngineError::Died(reason.to_string());
-        update(&mut self.state, Msg::Engine(Event::Failed { id: Some(id), error }))
+        match sent {
+            Ok(()) => Vec::new(),
+            Err(error) => update(&mut self.state, Msg::Reply(id, Event::Failed(error))),
+        }
+    }
+
+    fn present_engine(&self) -> Option<Engine> {
+        self.engine.lock().ok().and_then(|slot| slot.clone())
     }
 
     /// Answers a question on a thread of its own.
     fn ask(&self, asked: Ask, cancel: CancelFlag) {
-        let client = self.engine.lock().ok().and_then(|slot| slot.as_ref().map(|r| Arc::clone(&r.aside)));
         let session = &self.state.session;
-        let (Some(client), Some(model)) = (client, session.model().cloned()) else {
+        let (Some(engine), Some(model)) = (self.present_engine(), session.model().cloned()) else {
             let reason = "the model is still loading".to_string();
             let _ = self.sender.try_send(Msg::Answered(String::new(), Err(reason)));
             return;
@@ -209,7 +206,7 @@ impl Driver {
         let (settings, template) = (session.settings().clone(), session.template().cloned());
         let sender = self.sender.clone();
         std::thread::spawn(move || {
-            let Ok(mut client) = client.lock() else { return };
+            let mut client = Client::from(engine);
             let paint = Paint { on: false };
             let far = far_to(sender.clone());
             let mut asker = Asker { client: &mut client, model, template, settings, paint, cancel, far };
@@ -245,7 +242,10 @@ impl Driver {
                     if let Ok(mut slot) = slot.lock() {
                         // The old one goes first: there may be no memory for two.
                         drop(slot.take());
-                        *slot = Some(Running::start(found.options, sender.clone()));
+                        let says = sender.clone();
+                        *slot = Some(Engine::load(found.options, move |event| {
+                            let _ = says.send(Msg::Engine(event));
+                        }));
                     }
                     if let Some(weights) = found.missing {
                         let copied = copy(&found.file, weights, &paths, Unseen(cancel.clone()));
@@ -293,13 +293,10 @@ impl Driver {
         if code > 128 {
             crate::fatal::say_ended_by(i32::from(code) - 128);
         }
-        let running = self.engine.lock().ok().and_then(|mut slot| slot.take());
+        let engine = self.engine.lock().ok().and_then(|mut slot| slot.take());
         // Nobody listens any more: the engine must not wait for room in the channel.
         drop(self.inbox);
-        let Some(Running { engine, aside }) = running else { return };
-        drop(aside);
-        let ended = Arc::into_inner(engine).is_some_and(|engine| engine.shut_down(PATIENCE));
-        if !ended {
+        if !engine.is_none_or(|engine| engine.shut_down(PATIENCE)) {
             // llama.cpp's destructors must not run under a thread that still computes.
             // SAFETY: ends the process; the terminal is restored and nothing is left to write.
             unsafe { libc::_exit(i32::from(code)) };
@@ -365,22 +362,6 @@ fn watch_signals(sender: SyncSender<Msg>) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-impl Running {
-    /// Starts the engine; answers to the conversation go to the screen, others to the client beside it.
-    fn start(options: LoadOptions, sender: SyncSender<Msg>) -> Running {
-        let (aside, events) = sync_channel(QUEUE);
-        let engine = Arc::new(Engine::spawn(options, move |event| {
-            if event.id().is_some_and(|id| id >= ASIDE) {
-                let _ = aside.send(event);
-            } else {
-                let _ = sender.send(Msg::Engine(event));
-            }
-        }));
-        let client = Client::attach(Arc::clone(&engine), events);
-        Running { engine, aside: Arc::new(Mutex::new(client)) }
-    }
 }
 
 /// Makes a copy of a model that runs already; one line if it can't be had.

@@ -154,7 +154,7 @@ fn ctrl_c_stops_the_reply_then_hints_then_leaves() {
     harness.keys("<C-c>");
     assert!(job.cancel.is_cancelled());
     let timing = crate::engine::Timing::default();
-    harness.send(Msg::Engine(Event::Finished { id: job.id, reason: FinishReason::Cancelled, timing }));
+    harness.send(Msg::Reply(job.id, Event::Finished { reason: FinishReason::Cancelled, timing }));
     assert!(harness.effects.iter().all(|effect| !matches!(effect, Effect::Quit(_))));
     harness.keys("<C-c>");
     assert!(harness.screen().contains("Ctrl-C again to leave"));
@@ -170,7 +170,7 @@ fn answers_to_an_unwanted_request_are_dropped() {
     harness.hold();
     harness.keys("hi<Enter>");
     let id = harness.state.session.job().unwrap().id;
-    harness.send(Msg::Engine(Event::Failed { id: Some(id), error: EngineError::Decode(1) }));
+    harness.send(Msg::Reply(id, Event::Failed(EngineError::Decode(1))));
     assert!(harness.screen().contains("could not evaluate"), "{}", harness.screen());
     harness.say(7);
     assert!(!harness.screen().contains("Paris"), "{}", harness.screen());
@@ -666,7 +666,7 @@ fn every_reply_says_why_it_ended() {
     harness.say(3);
     let id = harness.state.session.job().unwrap().id;
     let timing = crate::engine::Timing::default();
-    harness.send(Msg::Engine(Event::Finished { id, reason: FinishReason::Cancelled, timing }));
+    harness.send(Msg::Reply(id, Event::Finished { reason: FinishReason::Cancelled, timing }));
     assert!(harness.screen().contains("ended: cancelled"), "{}", harness.screen());
     assert!(harness.screen().contains("the reply was stopped here"));
 }
@@ -714,7 +714,7 @@ fn while_a_prompt_is_read_the_panels_say_how_far_it_is() {
     assert_eq!(screen.matches(&words(0)).count(), 2, "{screen}");
     let step = |id, seen| std::sync::Arc::new(crate::step::Step { id, seen });
     let first = harness.state.session.trace().tokens()[0].id;
-    harness.send(Msg::Engine(Event::Prefill { id, steps: vec![step(first, None)], done: 1, total }));
+    harness.send(Msg::Reply(id, Event::Prefill { steps: vec![step(first, None)], done: 1, total }));
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(1)).count(), 2, "{screen}");
     assert!(screen.contains(&format!("1 of {total} prompt tokens")), "{screen}");

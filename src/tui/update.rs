@@ -6,6 +6,7 @@ use ratatui::crossterm::event::{
 
 use crate::command;
 use crate::engine::{Event, FinishReason};
+use crate::session::RequestId;
 use crate::session::ask::Draft;
 use crate::session::{Notice, Outcome, SessionError};
 
@@ -38,13 +39,14 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Input(_) => Vec::new(),
-        Msg::Engine(event) => {
+        Msg::Engine(event) => on_engine(state, event),
+        Msg::Reply(id, event) => {
             let paced = state.session.settings().pace.is_some();
-            state.held.take(paced, event).map_or_else(Vec::new, |event| on_engine(state, event))
+            state.held.take(paced, id, event).map_or_else(Vec::new, |event| on_reply(state, id, event))
         }
         Msg::Next => {
             let next = state.held.next();
-            next.into_iter().flat_map(|event| on_engine(state, event)).collect()
+            next.into_iter().flat_map(|(id, event)| on_reply(state, id, event)).collect()
         }
         Msg::Answered(text, answer) => {
             answered(state, &text, answer);
@@ -114,15 +116,19 @@ fn on_engine(state: &mut State, event: Event) -> Vec<Effect> {
     match &event {
         Event::LoadProgress(share) => state.loading = Loading::Loading(*share),
         Event::Ready(_) => state.loading = Loading::Ready,
-        Event::Failed { id: None, error } => state.loading = Loading::Failed(error.to_string()),
+        Event::Lost(error) => state.loading = Loading::Failed(error.to_string()),
         _ => {}
     }
-    let ended = match &event {
-        Event::Finished { id, reason, .. } if state.session.job().is_some_and(|job| job.id == *id) => {
-            Some(*reason)
-        }
-        _ => None,
-    };
+    let outcomes = state.session.on_event(event);
+    carry_out(state, outcomes)
+}
+
+/// Takes what comes of a request, unless nobody waits for it any more.
+fn on_reply(state: &mut State, id: RequestId, event: Event) -> Vec<Effect> {
+    if !state.session.awaits(id) {
+        return Vec::new();
+    }
+    let ended = if let Event::Finished { reason, .. } = &event { Some(*reason) } else { None };
     let outcomes = state.session.on_event(event);
     let effects = carry_out(state, outcomes);
     // A full context was said by the session; a reply that the model ended shows the token that ended it.
@@ -140,9 +146,9 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
     let mut effects = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Outcome::Send(command) => {
+            Outcome::Send(id, command) => {
                 state.live();
-                effects.push(Effect::Send(command));
+                effects.push(Effect::Send(id, command));
             }
             Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),
             Outcome::Load(name) => {
@@ -322,9 +328,8 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
 
 fn stop(state: &mut State) -> Vec<Effect> {
     if state.session.cancel() {
-        let running = state.session.job().map(|job| job.id);
-        let end = running.and_then(|id| state.held.stop(id));
-        return end.map_or_else(Vec::new, |event| on_engine(state, event));
+        let Some(id) = state.session.job().map(|job| job.id) else { return Vec::new() };
+        return state.held.stop(id).map_or_else(Vec::new, |event| on_reply(state, id, event));
     }
     if state.leaving == Some(CTRL_C) {
         return vec![Effect::Quit(0)];

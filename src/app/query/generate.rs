@@ -72,7 +72,6 @@ fn generate(
     let vocab = Arc::clone(&running.model.vocab);
     let k = desk.settings.k;
     let request = Generate {
-        id: running.client.next_id(),
         prompt,
         sampling: desk.settings.sampling.clone(),
         max_tokens: Some(args.max_tokens as usize),

@@ -36,32 +36,30 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
         Command::Score(request) => {
             for (index, sequence) in request.sequences.iter().enumerate() {
                 let steps = (sequence.from..sequence.tokens.len()).map(|at| step(sequence.tokens[at], at));
-                events.push(Event::Scored { id: request.id, index, steps: steps.collect(), after: None });
+                events.push(Event::Scored { index, steps: steps.collect(), after: None });
             }
         }
         Command::Sample(request) => {
             for (index, sampling) in request.samplings.iter().enumerate() {
                 let id = TokenId(u32::from(b'a') + sampling.seed % 26);
                 let steps = vec![step(id, 1); request.max_tokens.unwrap()];
-                events.push(Event::Sampled { id: request.id, index, steps, reason: FinishReason::Length });
+                events.push(Event::Sampled { index, steps, reason: FinishReason::Length });
             }
         }
         Command::Generate(_) => unreachable!("samples are drawn together"),
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);
-    events.push(Event::Finished { id: command.id(), reason, timing: Timing::default() });
+    events.push(Event::Finished { reason, timing: Timing::default() });
     events
 }
 
 /// Runs to the end with an engine that stops after so many events.
 fn finish(run: &mut Run, mut most: usize) -> Vec<Emitted> {
     let mut emitted = run.take_ready();
-    let mut id = RequestId::default();
     loop {
-        id = id.next();
-        let Some(command) = run.next_command(id) else { return emitted };
-        assert!(run.next_command(id.next()).is_none(), "one request at a time");
+        let Some(command) = run.next_command() else { return emitted };
+        assert!(run.next_command().is_none(), "one request at a time");
         let events = answer(&command, most);
         most = most.saturating_sub(events.len() - 1);
         for event in events {
@@ -202,7 +200,7 @@ fn what_has_changed_since_is_run_again() {
 fn a_cancelled_run_asks_for_nothing_more() {
     let mut run = run_of(vec![suite_of(MIXED)], Vec::new());
     run.cancel();
-    assert!(run.next_command(RequestId(1)).is_none());
+    assert!(run.next_command().is_none());
     assert!(run.into_outcome().interrupted);
 }
 

@@ -54,8 +54,7 @@ fn states() -> Vec<(&'static str, Harness)> {
     )));
     let mut error = talked();
     error.keys("again<Enter>");
-    let id = error.state.session.job().map(|job| job.id);
-    error.send(Msg::Engine(Event::Failed { id, error: EngineError::Decode(1) }));
+    error.send(Msg::Engine(Event::Lost(EngineError::Decode(1))));
     error.keys("/set temp hot<Enter>");
     let mut wide = Harness::new(120, 36, vec![[vec![("北", 0.3); 300], vec![("<|im_end|>", 0.5)]].concat()]);
     wide.send(Msg::Input(Input::Paste(

@@ -224,7 +224,7 @@ fn the_table_fills_its_rows_until_a_number_is_asked_for() {
         seen.outlook.top = vec![best; 200];
         let id = harness.state.session.job().unwrap().id;
         let step = Arc::new(Step { id: best.id, seen: Some(seen) });
-        harness.send(Msg::Engine(Event::Step { id, step, elapsed: Duration::from_millis(10) }));
+        harness.send(Msg::Reply(id, Event::Step { step, elapsed: Duration::from_millis(10) }));
         let rows = usize::from(harness.state.areas().unwrap().table.unwrap().height) - 5;
         assert_eq!(harness.screen().matches('▸').count(), rows, "{}", harness.screen());
         harness.keys("/set k 4<Enter>");
@@ -239,7 +239,7 @@ fn a_step_keeps_as_many_candidates_as_the_window_has_rows() {
         harness.send(Msg::Input(Input::Resize(200, height)));
         let outcomes = harness.state.session.say("hi").unwrap();
         let depth = outcomes.iter().find_map(|outcome| match outcome {
-            Outcome::Send(Command::Generate(generate)) => Some(generate.depth),
+            Outcome::Send(_, Command::Generate(generate)) => Some(generate.depth),
             _ => None,
         });
         assert_eq!(depth, Some(Depth::Count(kept)));

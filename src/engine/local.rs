@@ -1,0 +1,140 @@
+//! The llama.cpp backend: a model with the conversation's context and the pool of many sequences.
+
+use std::sync::Arc;
+
+use super::backend::{Backend, Sink};
+use super::generate::Conversation;
+use super::llama::{Attention, Context, ContextParams, Model, TILE};
+use super::pool::Pool;
+use super::sample::sample;
+use super::scorer::score;
+use super::threads::Governor;
+use super::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Threads, Timing};
+
+/// Longest sequence where nobody asks for another.
+const DEFAULT_CONTEXT: u32 = 4096;
+/// Most tokens of a prompt evaluated at once, between two looks at the cancel flag. More are no faster.
+const LARGEST_CHUNK: usize = 128;
+/// The same without flash attention, where every pair of a token and a cell takes memory.
+const LARGEST_EXACT: usize = 64;
+/// Memory for the logits of one chunk.
+const LOGITS_BYTES: usize = 128 << 20;
+
+/// A model that llama.cpp runs on this machine.
+pub(super) struct Local {
+    info: Arc<ModelInfo>,
+    conversation: Conversation,
+    pool: Pool,
+}
+
+impl Local {
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// Why it can't be had.
+    pub fn load(options: &LoadOptions, sink: Sink) -> Result<Local, EngineError> {
+        sink(Event::LoadProgress(0.0));
+        let model = load_reporting(options, sink)?;
+        let failed = |reason: String| EngineError::Load { path: options.path.display().to_string(), reason };
+        if !model.predicts() {
+            return Err(failed("this model encodes text and predicts no next token".to_string()));
+        }
+        let params = context_params(&model, options);
+        let context = Context::new(&model, params).ok_or_else(|| {
+            failed(format!(
+                "llama.cpp could not make a context of {} tokens; try a smaller --ctx",
+                params.cells
+            ))
+        })?;
+        let info = Arc::new(describe(&model, options, params));
+        let governor = match options.threads {
+            Threads::Auto => Governor::adapting(params.threads),
+            Threads::Fixed(n) => Governor::fixed(n),
+        };
+        let conversation = Conversation::new(Arc::clone(&model), context, governor.clone());
+        Ok(Local { info, conversation, pool: Pool::new(model, params, governor) })
+    }
+}
+
+impl Backend for Local {
+    fn info(&self) -> &Arc<ModelInfo> {
+        &self.info
+    }
+
+    fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
+        match command {
+            Command::Generate(request) => self.conversation.generate(request, sink),
+            Command::Score(request) => score(&mut self.pool, request, sink),
+            Command::Sample(request) => sample(&mut self.pool, request, sink),
+        }
+    }
+
+    fn idle(&mut self) {
+        self.pool.release();
+    }
+}
+
+/// llama.cpp reports progress from inside the load, on this thread; the callback must own what it
+/// uses, so a channel brings the shares out.
+fn load_reporting(options: &LoadOptions, sink: Sink) -> Result<Arc<Model>, EngineError> {
+    std::thread::scope(|scope| {
+        let (sender, shares) = std::sync::mpsc::channel();
+        let path = &options.path;
+        let cancel = &options.cancel;
+        let loading = scope.spawn(move || {
+            let mut last = -1;
+            Model::load(path, cancel, move |share| {
+                let percent = (share * 100.0) as i32;
+                if percent > last {
+                    last = percent;
+                    let _ = sender.send(share);
+                }
+            })
+        });
+        for share in shares {
+            sink(Event::LoadProgress(share));
+        }
+        match loading.join() {
+            Ok(model) => model.map(Arc::new),
+            Err(_) => Err(EngineError::Died("the model's loader failed".to_string())),
+        }
+    })
+}
+
+fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
+    let trained = model.trained_context().max(1);
+    let cells = options.context.unwrap_or_else(|| trained.min(DEFAULT_CONTEXT));
+    let rows = LOGITS_BYTES / (4 * model.vocab().len().max(1));
+    let most = if options.exact { LARGEST_EXACT } else { LARGEST_CHUNK };
+    let chunk = rows.clamp(TILE, most) as u32;
+    let threads = match options.threads {
+        Threads::Fixed(n) => n.max(1),
+        Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+    };
+    ContextParams {
+        cells,
+        batch: chunk,
+        outputs: chunk,
+        sequences: 1,
+        threads,
+        attention: Attention::of_conversation(options.exact),
+    }
+}
+
+fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {
+    ModelInfo {
+        name: options.name.clone(),
+        path: options.path.clone(),
+        architecture: model.architecture(),
+        quantization: options.about.quantization.clone().unwrap_or_else(|| model.quantization()),
+        parameters: model.parameters(),
+        bytes: model.bytes(),
+        trained_context: model.trained_context(),
+        context: params.cells,
+        threads: params.threads,
+        chat_template: model.chat_template(),
+        vocab: Arc::clone(model.vocab()),
+        tokenizer: Arc::clone(model) as Arc<dyn super::Tokenize>,
+        about: Arc::clone(&options.about),
+    }
+}
