@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::item::Ask;
+use super::question::Ask;
 use crate::score::Score;
 use crate::step::{Candidate, Outlook, Step};
 use crate::token::{TokenId, Vocab, text_of};

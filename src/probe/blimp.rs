@@ -4,15 +4,16 @@
 //! compared by sum.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::choose::Reduction;
 use super::dataset::{Dataset, Row};
 use super::error::{InputError, meant};
-use super::item::{Choice, Gold, Item, Join, Prompt, Questions, Rules, Suite};
-use super::metrics::Metric;
+use super::item::{Item, Rules, Suite};
+use super::metric::Metric;
+use super::question::{Choice, Gold, Prompt, Questions};
+use crate::continuation::Join;
+use crate::continuation::reduction::Reduction;
 
 const GOOD: &str = "sentence_good";
 const BAD: &str = "sentence_bad";
@@ -35,16 +36,13 @@ pub fn suite(path: &Path, data: &Dataset) -> Result<Suite, InputError> {
     Ok(Suite {
         name: named.unwrap_or_else(stem),
         title: term.map(|term| format!("BLiMP: {}", term.replace('_', " "))),
-        claim: None,
         lang: Some("en".to_string()),
         file: Some(path.to_path_buf()),
-        model: None,
         rules: Rules { bos: None, join: Join::Harness },
         informational: true,
-        takes_data: false,
         metrics: vec![Metric::Accuracy(Reduction::Acc)],
-        limits: Vec::new(),
         items,
+        ..Suite::default()
     })
 }
 
@@ -68,9 +66,7 @@ fn item(path: &Path, row: &Row) -> Result<Item, InputError> {
         join: Join::Harness,
         ..Questions::default()
     };
-    let asks = questions.asks();
-    let id = format!("row-{}", row.number);
-    Ok(Item { id, probe: "pair".to_string(), questions: Arc::new(questions), expect: Vec::new(), asks })
+    Ok(Item::new(format!("row-{}", row.number), "pair", questions))
 }
 
 #[cfg(test)]

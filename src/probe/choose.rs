@@ -1,9 +1,8 @@
 //! Choosing between an item's continuations, from the answers to what was asked.
 
 use super::answer::Answers;
-use super::item::{Ask, Choice, Questions};
-use crate::continuation::reduction::{self, Measured};
-pub use crate::continuation::reduction::{Best, ChoiceRecord, Reduction};
+use super::question::{Ask, Choice, Questions};
+use crate::continuation::reduction::{self, Best, ChoiceRecord, Measured, Reduction};
 
 /// A choice as it was measured; `None` where it was not, or has no context.
 fn measured(questions: &Questions, choice: &Choice, answers: &Answers) -> Option<Measured> {

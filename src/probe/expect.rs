@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 use indexmap::{IndexMap, IndexSet};
 use minijinja::value::Rest;
 use minijinja::{Error, ErrorKind, State, Value};
-use serde::{Deserialize, Serialize};
 
-use super::answer::Answers;
 use super::error::meant;
-use super::item::{Ask, Questions};
+use super::question::{Ask, Questions};
+use super::verdict::Verdict;
 use crate::jinja::{Expression, Jinja, TemplateError, pattern, python};
+pub use quantity::View;
 use quantity::{FUNCTIONS, Quantity};
 
 /// The function that is no measurement: `matches(text, pattern)`.
@@ -55,38 +55,6 @@ struct Needs {
 #[derive(Clone, Debug)]
 pub struct Limit {
     expression: Expression,
-}
-
-/// How an expectation turned out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The expression.
-    pub text: String,
-    /// Whether it holds.
-    pub passed: bool,
-    /// What was found: every measured value in it.
-    pub found: String,
-    /// Whether it is only reported.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub informational: bool,
-}
-
-impl Verdict {
-    /// Whether a run fails by it.
-    pub fn fails(&self) -> bool {
-        !self.passed && !self.informational
-    }
-}
-
-/// What was found out, for an expectation to look at.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// What the item is about.
-    pub questions: Arc<Questions>,
-    /// What the model said.
-    pub answers: Arc<Answers>,
-    /// What each model of the run said, by name; for differences between models.
-    pub models: Arc<IndexMap<String, Arc<Answers>>>,
 }
 
 /// Whether a name is a function that expectations have.

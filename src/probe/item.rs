@@ -1,9 +1,8 @@
 //! Suites in the form that is run: everything rendered, nothing measured yet.
 //!
 //! A suite file, a task of the evaluation harness, BLiMP's and SyntaxGym's own files all become a
-//! [`Suite`] of [`Item`]s. An item says what it is about ([`Questions`]) and what has to be found out
-//! for it ([`Ask`]); [`super::plan`] turns asks into token sequences, [`super::outcome`] reads the
-//! answers. Nothing here knows a model or a file format.
+//! [`Suite`] of [`Item`]s. An item says what it asks ([`Questions`]), what has to be found out for that
+//! ([`Ask`]) and what must hold. Nothing here knows a model or a file format.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,13 +10,14 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 
 use super::expect::{Expectation, Limit};
-use super::metrics::Metric;
-use crate::chat::Message;
-pub use crate::continuation::Join;
+use super::formula::Formula;
+use super::metric::Metric;
+use super::question::{Ask, Prompt, Questions};
+use crate::continuation::Join;
 use crate::settings::Bos;
 
 /// A suite that is ready to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Suite {
     /// The name results carry.
     pub name: String,
@@ -62,95 +62,32 @@ pub struct Item {
     /// The probe it is a case of: the same for every rung of a ladder and every row of a file.
     pub probe: String,
     /// What it is about.
-    pub questions: std::sync::Arc<Questions>,
+    pub questions: Arc<Questions>,
     /// What must hold.
     pub expect: Vec<Expectation>,
+    /// What a suite of another project predicts of the pieces.
+    pub predictions: Vec<Formula>,
     /// What has to be found out.
     pub asks: IndexSet<Ask>,
 }
 
 impl Item {
+    /// An item of which nothing is expected.
+    pub fn new(id: String, probe: &str, questions: Questions) -> Item {
+        Item {
+            id,
+            probe: probe.to_string(),
+            asks: questions.asks(),
+            questions: Arc::new(questions),
+            expect: Vec::new(),
+            predictions: Vec::new(),
+        }
+    }
+
     /// The first prompt's text; empty where there is none.
     pub fn prompt(&self) -> String {
         self.questions.prompts.first().map_or_else(String::new, Prompt::text)
     }
-}
-
-/// What the model reads before it predicts.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Prompt {
-    /// Raw text.
-    Text(String),
-    /// A conversation; the model's own template makes a prompt of it.
-    Chat(Vec<Message>),
-}
-
-impl Prompt {
-    /// The text a person wrote: of a conversation, its last message.
-    pub fn text(&self) -> String {
-        match self {
-            Prompt::Text(text) => text.clone(),
-            Prompt::Chat(messages) => messages.last().map(Message::text).unwrap_or_default(),
-        }
-    }
-}
-
-/// One of several continuations.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    /// As its author wrote it, without delimiter: what lengths are counted of.
-    pub text: String,
-    /// What is scored.
-    pub continuation: String,
-    /// Which of the prompts it continues.
-    pub prompt: usize,
-}
-
-/// The right choice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Gold {
-    /// There is none.
-    #[default]
-    None,
-    /// Exactly one.
-    One(usize),
-    /// Any of these.
-    Any(Vec<usize>),
-    /// There should be one, but the data names no choice there is: every answer is wrong.
-    Missing,
-}
-
-impl Gold {
-    /// The only or first right choice.
-    pub fn first(&self) -> Option<usize> {
-        match self {
-            Gold::One(index) => Some(*index),
-            Gold::Any(indices) => indices.first().copied(),
-            Gold::None | Gold::Missing => None,
-        }
-    }
-
-    /// Whether a choice is right.
-    pub fn holds(&self, index: usize) -> bool {
-        match self {
-            Gold::One(gold) => *gold == index,
-            Gold::Any(golds) => golds.contains(&index),
-            Gold::None | Gold::Missing => false,
-        }
-    }
-}
-
-/// How samples are drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sampling {
-    /// Samples for each temperature.
-    pub n: usize,
-    /// The sweep.
-    pub temperatures: Vec<f32>,
-    /// Longest sample in tokens.
-    pub max_tokens: usize,
-    /// The rest of the sampler chain; its temperature is replaced by the sweep's.
-    pub chain: crate::sampling::Sampling,
 }
 
 impl Suite {
@@ -161,147 +98,5 @@ impl Suite {
                 sampling.chain.seed = seed;
             }
         }
-    }
-}
-
-/// A text that is scored as a whole, in windows as long as the context.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rolling {
-    /// The text.
-    pub text: String,
-    /// Pieces of a split at runs of white space, empty ends counted.
-    pub words: usize,
-}
-
-/// What an item is about.
-#[derive(Clone, Debug, Default)]
-pub struct Questions {
-    /// One; several where one question is put in several ways; two where two prompts are compared.
-    pub prompts: Vec<Prompt>,
-    /// Whether the second prompt is there to be compared with the first.
-    pub compares: bool,
-    /// Continuations to choose from.
-    pub choices: Vec<Choice>,
-    /// The right one.
-    pub gold: Gold,
-    /// By whose rule choices are measured and compared.
-    pub join: Join,
-    /// The continuation whose probability is looked at.
-    pub target: Option<String>,
-    /// Texts whose probabilities are reported.
-    pub tokens: Vec<String>,
-    /// Pieces of the text that follows the prompt; each has its own surprisal.
-    pub pieces: Vec<Piece>,
-    /// Longest greedy continuation that is asked for, in tokens.
-    pub greedy: Option<usize>,
-    /// What a continuation should match.
-    pub pattern: Option<String>,
-    /// Samples to draw.
-    pub sampling: Option<Sampling>,
-    /// A whole text.
-    pub rolling: Option<Rolling>,
-    /// What a suite of another project predicts of the pieces.
-    pub formulas: Vec<super::syntaxgym::Formula>,
-}
-
-/// One of several pieces of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Its name: its number, or what its author called it.
-    pub name: String,
-    /// Its text, with the white space before it.
-    pub text: String,
-    /// Which of the prompts it follows.
-    pub prompt: usize,
-}
-
-/// Something that only the model can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Ask {
-    /// How probable a text is after a prompt.
-    Text {
-        /// Which prompt.
-        prompt: usize,
-        /// The text.
-        text: String,
-    },
-    /// How probable a text is after nothing but the beginning of a sequence.
-    Alone {
-        /// The text.
-        text: String,
-    },
-    /// How probable the prompt itself is.
-    Prompt {
-        /// Which.
-        prompt: usize,
-    },
-    /// What comes after a prompt.
-    Next {
-        /// Which prompt.
-        prompt: usize,
-    },
-    /// How probable each piece is that follows a prompt.
-    Pieces {
-        /// Which prompt.
-        prompt: usize,
-    },
-    /// The most probable continuation.
-    Greedy {
-        /// Of which prompt.
-        prompt: usize,
-        /// In tokens.
-        tokens: usize,
-    },
-    /// Samples at one temperature of the sweep.
-    Samples {
-        /// Of which prompt.
-        prompt: usize,
-        /// Which temperature.
-        temperature: usize,
-    },
-    /// The whole text.
-    Rolling,
-}
-
-impl Ask {
-    /// Whether tokens must be generated for it.
-    pub fn generates(&self) -> bool {
-        matches!(self, Ask::Greedy { .. } | Ask::Samples { .. })
-    }
-}
-
-impl Questions {
-    /// What has to be found out to report on them, expectations aside.
-    pub fn asks(&self) -> IndexSet<Ask> {
-        let mut asks = IndexSet::new();
-        for choice in &self.choices {
-            asks.insert(Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() });
-        }
-        for prompt in 0..self.prompts.len() {
-            if let Some(text) = &self.target {
-                asks.insert(Ask::Text { prompt, text: text.clone() });
-            }
-            if self.pieces.iter().any(|piece| piece.prompt == prompt) {
-                asks.insert(Ask::Pieces { prompt });
-            }
-        }
-        for text in &self.tokens {
-            asks.insert(Ask::Text { prompt: 0, text: text.clone() });
-        }
-        if let Some(tokens) = self.greedy {
-            asks.insert(Ask::Greedy { prompt: 0, tokens });
-        }
-        for temperature in 0..self.sampling.as_ref().map_or(0, |sampling| sampling.temperatures.len()) {
-            asks.insert(Ask::Samples { prompt: 0, temperature });
-        }
-        if self.rolling.is_some() {
-            asks.insert(Ask::Rolling);
-        }
-        asks
-    }
-
-    /// Prompts under which one question is put; the one compared with is none of them.
-    pub fn phrasings(&self) -> usize {
-        if self.compares { 1 } else { self.prompts.len() }
     }
 }

@@ -5,112 +5,33 @@
 
 mod agreement;
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 
-use super::choose::Reduction;
 use super::interval;
-use super::item::{Gold, Suite};
-use super::outcome::ItemOutcome;
+use super::item::Suite;
+use super::metric::Metric;
+use super::outcome::{ItemOutcome, SuiteOutcome};
 use super::python_random::PythonRandom;
+use super::question::Gold;
 use super::stats::{self, Share, Summary};
+use crate::continuation::reduction::Reduction;
 
 /// Resamplings behind a standard error that has no formula: 100 rounds of 1000, as in the harness.
 const ROUNDS: u32 = 100;
 const DRAWS: usize = 1000;
 
-/// A figure of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Share of items whose best choice is right; of a lone continuation, whether it is greedy.
-    Accuracy(Reduction),
-    /// exp of the mean surprisal of a continuation, as a whole.
-    Perplexity,
-    /// exp of the surprisal per word.
-    WordPerplexity,
-    /// exp of the surprisal per byte.
-    BytePerplexity,
-    /// Surprisal per byte, in bits.
-    BitsPerByte,
-    /// F1 of choice 1 against choice 0.
-    F1,
-    /// Matthews' correlation of answers and right answers.
-    Mcc,
-    /// Share of items whose right choice is greedy.
-    ExactMatch,
-    /// Mean squared distance of the choices' shares of probability from the right answer.
-    BrierScore,
-    /// Share of items of which everything predicted holds, and of each prediction.
-    Predictions,
-}
-
-impl Metric {
-    /// Every one that a task can name.
-    pub const ALL: [Metric; 12] = [
-        Metric::Accuracy(Reduction::Acc),
-        Metric::Accuracy(Reduction::AccNorm),
-        Metric::Accuracy(Reduction::AccBytes),
-        Metric::Accuracy(Reduction::AccMutualInfo),
-        Metric::Perplexity,
-        Metric::WordPerplexity,
-        Metric::BytePerplexity,
-        Metric::BitsPerByte,
-        Metric::F1,
-        Metric::Mcc,
-        Metric::ExactMatch,
-        Metric::BrierScore,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::Accuracy(reduction) => reduction.name(),
-            Metric::Perplexity => "perplexity",
-            Metric::WordPerplexity => "word_perplexity",
-            Metric::BytePerplexity => "byte_perplexity",
-            Metric::BitsPerByte => "bits_per_byte",
-            Metric::F1 => "f1",
-            Metric::Mcc => "mcc",
-            Metric::ExactMatch => "exact_match",
-            Metric::BrierScore => "brier_score",
-            Metric::Predictions => "acc",
-        }
+impl SuiteOutcome {
+    /// Works out the figures from the items there are.
+    pub fn conclude(&mut self, suite: &Suite) {
+        let scored: Cow<[ItemOutcome]> = match self.unscored() {
+            0 => Cow::Borrowed(&self.items),
+            _ => self.items.iter().filter(|item| item.error.is_none()).cloned().collect(),
+        };
+        self.metrics = figures(suite, &scored);
+        self.limits = suite.limits.iter().map(|limit| limit.judge(&self.metrics)).collect();
     }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Metric> {
-        Metric::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-}
-
-/// Names of the figures a suite file's own suites can have, for limits to be checked against.
-pub fn names() -> Vec<String> {
-    let mut names = Vec::new();
-    for reduction in Reduction::ALL {
-        let name = reduction.name();
-        names.push(name.to_string());
-        names.extend(["stderr", "low", "high"].map(|end| format!("{name}_{end}")));
-    }
-    let others = [
-        "brier_score",
-        "ece",
-        "p_mean",
-        "p_lowest",
-        "p_highest",
-        "p_spread",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "greedy_match",
-        "greedy_match_low",
-        "greedy_match_high",
-        "prevalence",
-        "prevalence_low",
-        "prevalence_high",
-        "agreement",
-        "passed",
-    ];
-    names.extend(others.map(str::to_string));
-    names
 }
 
 /// The figures of a suite, in the order they are shown.

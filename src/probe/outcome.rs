@@ -3,17 +3,13 @@
 //! Plain data that reports, comparisons and the screens read; the fields with a name in JSON are the
 //! ones that results files keep. Natural log, nats, raw distributions.
 
-mod read;
-
-use std::borrow::Cow;
-
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::choose::{Best, ChoiceRecord, Reduction};
-use super::expect::Verdict;
-use super::item::{Gold, Suite};
-use super::metrics;
+use super::item::Suite;
+use super::question::Gold;
+use super::verdict::Verdict;
+use crate::continuation::reduction::{Best, ChoiceRecord, Reduction};
 use crate::step::Candidate;
 use crate::token::TokenId;
 
@@ -82,7 +78,7 @@ pub struct ItemOutcome {
     /// The continuations to choose from, or the only one.
     pub choices: Vec<ChoiceRecord>,
     /// The right one.
-    pub answer: Answer,
+    pub answer: Gold,
     /// The best one, by each reduction.
     pub best: Best,
     /// What had to hold.
@@ -120,19 +116,6 @@ pub struct ItemOutcome {
     /// What was expected after the prompt, where an expectation failed.
     #[serde(skip)]
     pub top: Vec<Candidate>,
-}
-
-/// The right choice as results files have it: its index, several, or null.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// There is one.
-    One(usize),
-    /// Any of these.
-    Any(Vec<usize>),
-    /// There is none.
-    #[default]
-    None,
 }
 
 /// A text that was named, after the prompt.
@@ -264,16 +247,6 @@ impl SuiteOutcome {
         }
     }
 
-    /// Works out the figures from the items there are.
-    pub fn conclude(&mut self, suite: &Suite) {
-        let scored: Cow<[ItemOutcome]> = match self.unscored() {
-            0 => Cow::Borrowed(&self.items),
-            _ => self.items.iter().filter(|item| item.error.is_none()).cloned().collect(),
-        };
-        self.metrics = metrics::figures(suite, &scored);
-        self.limits = suite.limits.iter().map(|limit| limit.judge(&self.metrics)).collect();
-    }
-
     /// Items that passed.
     pub fn passed(&self) -> usize {
         self.items.iter().filter(|item| item.passed == Some(true)).count()
@@ -300,9 +273,9 @@ impl ItemOutcome {
     /// The indices of the right choices.
     pub fn answers(&self) -> &[usize] {
         match &self.answer {
-            Answer::One(index) => std::slice::from_ref(index),
-            Answer::Any(indices) => indices,
-            Answer::None => &[],
+            Gold::One(index) => std::slice::from_ref(index),
+            Gold::Any(indices) => indices,
+            Gold::None | Gold::Missing => &[],
         }
     }
 

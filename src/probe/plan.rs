@@ -11,7 +11,8 @@ use std::fmt::Display;
 
 use super::answer::Found;
 use super::error::InputError;
-use super::item::{Ask, Item, Suite};
+use super::item::{Item, Suite};
+use super::question::Ask;
 use crate::engine::{ModelInfo, Sequence};
 use crate::sampling::Sampling;
 use crate::settings::Bos;

@@ -12,9 +12,10 @@ use indexmap::IndexMap;
 
 use super::answer::{Answers, Found, Reply, Scored};
 use super::error::InputError;
-use super::item::{Ask, Item, Suite};
-use super::outcome::{Answer, Cost, ItemOutcome, RunOutcome, SuiteOutcome};
+use super::item::{Item, Suite};
+use super::outcome::{Cost, ItemOutcome, RunOutcome, SuiteOutcome};
 use super::plan::{self, ItemPlan, Job};
+use super::question::Ask;
 use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, Sample, ScoreBatch,
@@ -448,16 +449,11 @@ fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
     let texts = questions.rolling.as_ref().map(|rolling| &rolling.text);
     let texts = questions.choices.iter().map(|choice| &choice.text).chain(texts);
     let expect = now.expect.iter().map(|expectation| expectation.text());
-    let answer = match &earlier.answer {
-        Answer::One(index) => Some(*index),
-        Answer::Any(indices) => indices.first().copied(),
-        Answer::None => None,
-    };
     now.id == earlier.id
         && now.prompt() == earlier.prompt
         && texts.eq(earlier.choices.iter().map(|choice| &choice.text))
         && expect.eq(earlier.expect.iter().map(|verdict| verdict.text.as_str()))
-        && questions.gold.first() == answer
+        && questions.gold.first() == earlier.answer.first()
 }
 
 /// Runs to the end, or until it is cancelled. `each` is told what has come out and how far it is.

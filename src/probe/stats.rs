@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::answer::{Answers, Reply, Scored};
-use super::item::{Ask, Questions};
+use super::question::{Ask, Questions};
 use crate::jinja::pattern;
 
 /// Two-sided 95 % quantile of the normal distribution.
@@ -147,7 +147,7 @@ pub fn peak(questions: &Questions, answers: &Answers) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::probe::answer::Found;
-    use crate::probe::item::Sampling;
+    use crate::probe::question::Sampling;
     use crate::score::Score;
     use proptest::prelude::*;
 

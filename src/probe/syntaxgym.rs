@@ -3,24 +3,19 @@
 //! Verdicts are those of syntaxgym-core. A region is scored with the white space before it, and a token
 //! counts to the region it begins in. Values in formulas are in bits.
 
-mod formula;
-mod metric;
-
 use std::path::Path;
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::answer::Answers;
 use super::dataset::json_error;
 use super::error::{InputError, meant};
-use super::expect::Verdict;
-use super::item::{Item, Join, Piece, Prompt, Questions, Rules, Suite};
-use super::metrics::Metric;
+use super::formula::{Formula, RegionMetric};
+use super::item::{Item, Rules, Suite};
+use super::metric::Metric;
+use super::question::{Piece, Prompt, Questions};
 use crate::bounded::{self, WRITTEN};
-pub use formula::Formula;
-use metric::Metric as RegionMetric;
+use crate::continuation::Join;
 
 #[derive(Deserialize)]
 struct File {
@@ -85,16 +80,13 @@ pub fn read(path: &Path) -> Result<Suite, InputError> {
     Ok(Suite {
         name: file.meta.name.clone(),
         title: Some("SyntaxGym".to_string()),
-        claim: None,
         lang: Some("en".to_string()),
         file: Some(path.to_path_buf()),
-        model: None,
         rules: Rules { bos: None, join: Join::Joint },
         informational: true,
-        takes_data: false,
         metrics: vec![Metric::Predictions],
-        limits: Vec::new(),
         items: items.collect::<Result<_, _>>()?,
+        ..Suite::default()
     })
 }
 
@@ -155,29 +147,10 @@ fn item(file: &File, entry: &Entry) -> Result<Item, String> {
     let questions = Questions {
         prompts: entry.conditions.iter().map(|_| Prompt::Text(String::new())).collect(),
         pieces,
-        formulas: formulas.collect::<Result<_, _>>()?,
         ..Questions::default()
     };
-    let asks = questions.asks();
-    Ok(Item {
-        id: entry.item_number.to_string(),
-        probe: "item".to_string(),
-        questions: Arc::new(questions),
-        expect: Vec::new(),
-        asks,
-    })
-}
-
-/// How the predictions of an item turned out.
-pub fn judge(questions: &Questions, answers: &Answers) -> Vec<Verdict> {
-    let mut seen = vec![0; questions.prompts.len()];
-    let values = questions.pieces.iter().map(|piece| {
-        let place = seen[piece.prompt];
-        seen[piece.prompt] += 1;
-        answers.pieces(piece.prompt).and_then(|pieces| pieces.get(place))
-    });
-    let values: Vec<_> = if questions.formulas.is_empty() { Vec::new() } else { values.collect() };
-    questions.formulas.iter().map(|formula| formula.judge(&values, &questions.pieces)).collect()
+    let predictions = formulas.collect::<Result<_, _>>()?;
+    Ok(Item { predictions, ..Item::new(entry.item_number.to_string(), "item", questions) })
 }
 
 #[cfg(test)]

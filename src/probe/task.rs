@@ -12,12 +12,13 @@ mod literal;
 mod yaml;
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::choose::Reduction;
 use super::error::InputError;
-use super::item::{Ask, Item, Join, Rules, Suite};
-use super::metrics::Metric;
+use super::item::{Item, Rules, Suite};
+use super::metric::Metric;
+use super::question::{Ask, Questions};
+use crate::continuation::Join;
+use crate::continuation::reduction::Reduction;
 use config::Config;
 pub use data::DataFiles;
 use document::Documents;
@@ -43,32 +44,24 @@ fn suite(config: Config, data: &DataFiles, limit: Option<usize>) -> Result<Suite
     Ok(Suite {
         name: config.task.clone(),
         title: config.alias.clone(),
-        claim: None,
-        lang: None,
         file: Some(config.path.clone()),
-        model: None,
         rules: Rules { bos: None, join: Join::Harness },
         informational: true,
         takes_data: true,
         metrics: config.metrics.clone(),
-        limits: Vec::new(),
         items,
+        ..Suite::default()
     })
 }
 
 /// An item of a task; `mutual` asks for the continuations without their context too.
-fn item(config: &Config, index: usize, questions: super::item::Questions) -> Item {
-    let mut asks = questions.asks();
+fn item(config: &Config, index: usize, questions: Questions) -> Item {
+    let mut item = Item::new(index.to_string(), &config.task, questions);
     if config.metrics.contains(&Metric::Accuracy(Reduction::AccMutualInfo)) {
-        asks.extend(questions.choices.iter().map(|choice| Ask::Alone { text: choice.continuation.clone() }));
+        let choices = item.questions.choices.iter();
+        item.asks.extend(choices.map(|choice| Ask::Alone { text: choice.continuation.clone() }));
     }
-    Item {
-        id: index.to_string(),
-        probe: config.task.clone(),
-        questions: Arc::new(questions),
-        expect: Vec::new(),
-        asks,
-    }
+    item
 }
 
 #[cfg(test)]

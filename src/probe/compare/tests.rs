@@ -1,6 +1,6 @@
 use super::*;
-use crate::probe::choose::ChoiceRecord;
-use crate::probe::outcome::Answer;
+use crate::continuation::reduction::ChoiceRecord;
+use crate::probe::question::Gold;
 use proptest::prelude::*;
 
 /// An item whose right choice, the first of two, has this sum.
@@ -17,7 +17,7 @@ fn item(id: usize, sum: f64, is_right: bool) -> ItemOutcome {
     let mut item = ItemOutcome {
         id: format!("i-{id}"),
         choices: vec![choice(" abc", sum), choice(" de", sum - 1.0)],
-        answer: Answer::One(0),
+        answer: Gold::One(0),
         passed: Some(is_right),
         ..ItemOutcome::default()
     };
@@ -75,7 +75,7 @@ fn a_text_that_costs_more_bits_is_a_regression_where_nothing_passes_or_fails() {
     let text = |sum: f64| {
         let mut item = item(0, sum, true);
         item.choices.truncate(1);
-        (item.answer, item.passed, item.best.acc) = (Answer::None, None, None);
+        (item.answer, item.passed, item.best.acc) = (Gold::None, None, None);
         run(vec![item])
     };
     let worse = |now: f64| Comparison::with_baseline(&text(-10.0), &text(now), 0.02).regressions.len();

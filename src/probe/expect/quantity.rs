@@ -1,13 +1,27 @@
 //! The functions of expectations: what each one takes, needs and gives.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
 use minijinja::{Error, ErrorKind, Value};
 
-use super::View;
+use crate::continuation::reduction::Reduction;
 use crate::jinja::arguments::Arguments;
 use crate::probe::answer::Answers;
-use crate::probe::choose::{self, Reduction};
-use crate::probe::item::{Ask, Questions};
+use crate::probe::choose;
+use crate::probe::question::{Ask, Questions};
 use crate::probe::stats;
+
+/// What was found out, for an expectation to look at.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What the item is about.
+    pub questions: Arc<Questions>,
+    /// What the model said.
+    pub answers: Arc<Answers>,
+    /// What each model of the run said, by name; for differences between models.
+    pub models: Arc<IndexMap<String, Arc<Answers>>>,
+}
 
 /// Their names.
 pub const FUNCTIONS: [&str; 20] = [

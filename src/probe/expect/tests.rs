@@ -1,7 +1,7 @@
 use super::*;
 use crate::jinja::Dialect;
-use crate::probe::answer::{Found, Reply, Scored};
-use crate::probe::item::{Choice, Gold, Piece, Prompt};
+use crate::probe::answer::{Answers, Found, Reply, Scored};
+use crate::probe::question::{Choice, Gold, Piece, Prompt};
 use crate::score::Score;
 use crate::step::{Candidate, Outlook};
 use crate::token::TokenId;

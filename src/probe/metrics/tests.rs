@@ -1,8 +1,7 @@
-use std::sync::Arc;
-
 use super::*;
-use crate::probe::choose::{Best, ChoiceRecord};
-use crate::probe::item::{Item, Questions, Rolling};
+use crate::continuation::reduction::{Best, ChoiceRecord};
+use crate::probe::item::Item;
+use crate::probe::question::{Questions, Rolling};
 use crate::probe::suite;
 
 fn choice(sum: f64, is_greedy: bool) -> ChoiceRecord {
@@ -26,13 +25,8 @@ fn suite_of(metrics: &[Metric], questions: Vec<Questions>) -> Suite {
     )
     .unwrap();
     suite.metrics = metrics.to_vec();
-    let items = questions.into_iter().enumerate().map(|(i, questions)| Item {
-        id: i.to_string(),
-        probe: String::new(),
-        questions: Arc::new(questions),
-        expect: Vec::new(),
-        asks: Default::default(),
-    });
+    let items = questions.into_iter().enumerate();
+    let items = items.map(|(i, questions)| Item::new(i.to_string(), "", questions));
     suite.items = items.collect();
     suite
 }
@@ -131,7 +125,7 @@ fn every_name_a_limit_may_use_is_one_of_the_figures() {
     for name in
         ["acc", "acc_tokens_stderr", "p_spread", "acc_low", "difference_low", "prevalence_high", "passed"]
     {
-        assert!(names().contains(&name.to_string()), "{name}");
+        assert!(crate::probe::metric::names().contains(&name.to_string()), "{name}");
     }
     assert!(Metric::ALL.iter().all(|metric| Metric::named(metric.name()) == Some(*metric)));
 }

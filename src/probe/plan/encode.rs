@@ -2,10 +2,12 @@
 
 use super::windows;
 use crate::chat::{ChatTemplate, Message};
+use crate::continuation::Join;
 use crate::continuation::{Encoded, Joined, after_nothing, join::nothing, joined};
 use crate::engine::ModelInfo;
 use crate::jinja::python::is_space;
-use crate::probe::item::{Join, Prompt, Rules};
+use crate::probe::item::Rules;
+use crate::probe::question::Prompt;
 use crate::query::text::{self, TextError};
 use crate::settings::Bos;
 use crate::token::TokenId;

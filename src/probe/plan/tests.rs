@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use indexmap::IndexSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::continuation::Join;
 use crate::engine::Event;
 use crate::engine::scripted::Scripted;
-use crate::probe::item::{Choice, Join, Piece, Prompt, Questions, Rolling, Rules};
+use crate::probe::item::Rules;
+use crate::probe::question::{Choice, Piece, Prompt, Questions, Rolling};
 
 /// Bytes and a few words are tokens; the context holds 512.
 fn model() -> Arc<ModelInfo> {
@@ -17,32 +18,13 @@ fn model() -> Arc<ModelInfo> {
 }
 
 fn item(id: &str, questions: Questions, asks: &[Ask]) -> Item {
-    let mut all: IndexSet<Ask> = questions.asks();
-    all.extend(asks.iter().cloned());
-    Item {
-        id: id.to_string(),
-        probe: id.to_string(),
-        questions: Arc::new(questions),
-        expect: Vec::new(),
-        asks: all,
-    }
+    let mut item = Item::new(id.to_string(), id, questions);
+    item.asks.extend(asks.iter().cloned());
+    item
 }
 
 fn suite_of(join: Join, items: Vec<Item>) -> Suite {
-    Suite {
-        name: "s".to_string(),
-        title: None,
-        claim: None,
-        lang: None,
-        file: None,
-        model: None,
-        rules: Rules { bos: None, join },
-        informational: false,
-        takes_data: false,
-        metrics: Vec::new(),
-        limits: Vec::new(),
-        items,
-    }
+    Suite { name: "s".to_string(), rules: Rules { bos: None, join }, items, ..Suite::default() }
 }
 
 fn plan_of(join: Join, questions: Questions, asks: &[Ask]) -> Result<ItemPlan, String> {

@@ -220,7 +220,7 @@ fn an_item_that_cannot_be_scored_is_told_and_the_rest_is_scored() {
     };
     let mut suite = suite_of(&format!("{}{}", item("a", "It is Par"), item("b", "It is ")));
     // " Paris" is one token, and the harness counts the context's own.
-    suite.rules.join = crate::probe::item::Join::Harness;
+    suite.rules.join = crate::continuation::Join::Harness;
     let mut run = run_of(vec![suite.clone()], Vec::new());
     finish(&mut run, usize::MAX);
     let outcome = &run.into_outcome().suites[0];

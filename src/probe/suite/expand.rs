@@ -17,7 +17,7 @@ use crate::probe::dataset::{Dataset, Row, Typing};
 use crate::probe::error::InputError;
 use crate::probe::expect::Limit;
 use crate::probe::item::{Item, Rules, Suite};
-use crate::probe::metrics;
+use crate::probe::metric;
 use build::Builder;
 use fields::{Fields, Scope};
 
@@ -48,7 +48,7 @@ pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Sui
             document.at(&here, "the suite is empty: give it a [[probe]], or [suite.data] with a file")
         );
     }
-    let names = metrics::names();
+    let names = metric::names();
     let limits = table.expect.iter().enumerate().map(|(i, text)| {
         Limit::new(&expander.jinja, text, &names)
             .map_err(|reason| document.at(&[Step::Key("suite"), Step::Key("expect"), Step::Index(i)], reason))

@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::probe::item::{Ask, Gold, Prompt, Suite};
+use crate::probe::item::Suite;
+use crate::probe::question::{Ask, Gold, Prompt};
 use proptest::prelude::*;
 
 fn parse_in(folder: &Path, text: &str) -> Result<Suite, String> {

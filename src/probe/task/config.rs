@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::yaml::{Node, Yaml};
 use crate::probe::error::{InputError, meant};
-use crate::probe::metrics::Metric;
+use crate::probe::metric::Metric;
 pub use include::load;
 use shot::Shot;
 

@@ -9,11 +9,13 @@ use super::data::Splits;
 use super::fewshot::Shots;
 use super::literal;
 use super::yaml::{Node, Yaml};
+use crate::continuation::Join;
 use crate::jinja::python::is_space;
 use crate::jinja::{Dialect, Jinja, Template, from_json};
 use crate::probe::dataset::Row;
 use crate::probe::error::{InputError, meant};
-use crate::probe::item::{Choice, Gold, Item, Join, Prompt, Questions, Rolling};
+use crate::probe::item::Item;
+use crate::probe::question::{Choice, Gold, Prompt, Questions, Rolling};
 
 /// A row's cells.
 type Cells = Map<String, Json>;

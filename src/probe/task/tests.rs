@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::probe::item::{Gold, Prompt, Questions};
+use crate::probe::question::{Gold, Prompt, Questions};
 
 /// A folder with these files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

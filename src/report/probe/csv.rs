@@ -12,7 +12,7 @@ use std::io;
 use super::digest;
 use super::ending::{Results, Told};
 use super::out::Out;
-use crate::probe::choose::Reduction;
+use crate::continuation::reduction::Reduction;
 use crate::probe::compare::{Figure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
@@ -134,7 +134,7 @@ fn identity(suite: &SuiteOutcome, item: &ItemOutcome) -> [String; 6] {
 }
 
 fn verdict(item: &ItemOutcome) -> [String; 6] {
-    let unmet = |of: fn(&crate::probe::expect::Verdict) -> &String| {
+    let unmet = |of: fn(&crate::probe::verdict::Verdict) -> &String| {
         digest::unmet(item).map(|verdict| of(verdict).as_str()).collect::<Vec<_>>().join("\n")
     };
     [

@@ -3,10 +3,10 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
-use crate::probe::expect::Verdict;
 use crate::probe::interval::NoInterval;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
+use crate::probe::verdict::Verdict;
 use crate::report::record::Origin;
 use crate::token::{Vocab, visible};
 

@@ -17,8 +17,8 @@ use super::digest::{self, plain};
 use super::ending::{Results, Told};
 use super::out::Out;
 use crate::probe::compare::Comparison;
-use crate::probe::expect::Verdict;
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
+use crate::probe::verdict::Verdict;
 use crate::token::{Vocab, printable};
 
 /// Candidates shown of a distribution.

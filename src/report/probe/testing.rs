@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::out::Out;
 use super::{Kind, Report, Subject, Target, open};
+use crate::continuation::reduction::{Best, ChoiceRecord};
 use crate::engine::scripted::Scripted;
 use crate::engine::{Event, ModelInfo};
-use crate::probe::choose::{Best, ChoiceRecord};
 use crate::probe::compare::Comparison;
-use crate::probe::expect::Verdict;
 use crate::probe::outcome::{
-    Answer, ItemOutcome, PhrasingOutcome, RunOutcome, SampleOutcome, SuiteOutcome, TargetOutcome,
+    ItemOutcome, PhrasingOutcome, RunOutcome, SampleOutcome, SuiteOutcome, TargetOutcome,
 };
+use crate::probe::question::Gold;
+use crate::probe::verdict::Verdict;
 use crate::report::record::Origin;
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use crate::step::Candidate;
@@ -56,7 +57,7 @@ pub fn item(suite: &str, id: &str, share: f64) -> ItemOutcome {
         probe: id.to_string(),
         prompt: "What?".to_string(),
         choices: vec![choice("right", share), choice("wrong", 1.0 - share)],
-        answer: Answer::One(0),
+        answer: Gold::One(0),
         best: Best { acc: Some(usize::from(share < 0.5)), ..Best::default() },
         passed: Some(share > 0.5),
         ..ItemOutcome::default()
@@ -84,7 +85,7 @@ fn suite() -> SuiteOutcome {
     broken.top = vec![Candidate { id: TokenId(27), logprob: -0.5, rank: 1, fate: None }];
     let mut asked = item(HOSTILE, "asked", 0.5);
     asked.choices.clear();
-    asked.answer = Answer::None;
+    asked.answer = Gold::None;
     asked.target = Some(TargetOutcome {
         text: HOSTILE.to_string(),
         phrasings: vec![PhrasingOutcome { prompt: HOSTILE.to_string(), logprob: None, p: None }; 2],

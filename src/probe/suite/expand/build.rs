@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::fields::{Field, Fields, Scope};
 use crate::chat::Message;
+use crate::continuation::Join;
 use crate::jinja::{Value, pattern};
 use crate::probe::error::InputError;
 use crate::probe::expect::Expectation;
-use crate::probe::item::{Ask, Choice, Gold, Item, Join, Piece, Prompt, Questions, Sampling};
+use crate::probe::item::Item;
+use crate::probe::question::{Ask, Choice, Gold, Piece, Prompt, Questions, Sampling};
 use crate::probe::suite::place::Step;
 use crate::probe::suite::{Mode, SEED, Sample};
 use crate::sampling;
@@ -54,7 +56,6 @@ impl Builder<'_> {
             pattern: self.pattern()?,
             sampling: self.sampling()?,
             rolling: None,
-            formulas: Vec::new(),
         };
         let questions = Arc::new(questions);
         let mut asks = questions.asks();
@@ -76,7 +77,7 @@ impl Builder<'_> {
             Some(field) => field.text().to_string(),
             None => "row-{{ row }}".to_string(),
         };
-        Ok(Item { id, probe, questions, expect, asks })
+        Ok(Item { id, probe, questions, expect, predictions: Vec::new(), asks })
     }
 
     fn expectations(&self, questions: &Arc<Questions>) -> Result<Vec<Expectation>, InputError> {

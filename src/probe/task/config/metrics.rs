@@ -1,9 +1,9 @@
 //! `metric_list`: which figures a task reports.
 
 use super::{Kind, Raw};
-use crate::probe::choose::Reduction;
+use crate::continuation::reduction::Reduction;
 use crate::probe::error::{InputError, meant};
-use crate::probe::metrics::Metric;
+use crate::probe::metric::Metric;
 use crate::probe::task::yaml::Yaml;
 
 /// The task's figures: those it names, or those of its kind.

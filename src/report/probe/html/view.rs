@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::figures::{self, Figure};
 use super::plot::{self, percent};
-use crate::probe::expect::Verdict;
 use crate::probe::outcome::{Generated, ItemOutcome, SuiteOutcome};
+use crate::probe::verdict::Verdict;
 use crate::report::probe::digest::{self, head, plain, tail};
 use crate::report::probe::ending::Told;
 use crate::token::{Vocab, printable};

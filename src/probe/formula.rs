@@ -1,4 +1,4 @@
-//! Predictions: comparisons of regions' surprisals, joined by and and or.
+//! SyntaxGym's predictions: comparisons of regions' surprisals, joined by and and or.
 //!
 //! Read and evaluated as `prediction.py` of syntaxgym-core does it. `(6;%a%)` is region 6 of condition a,
 //! `(*;%a%)` the sum of all of its regions. From tightest to loosest: `+` `-`; `<` `>` `=`; `&` `|`. Each
@@ -7,11 +7,13 @@
 //! `&` and `|` give one of their operands, as Python's do. Square brackets group as round ones do, and
 //! `*` `/` bind tightest: syntaxgym-core has neither.
 
-use super::metric::Metric;
-use crate::probe::answer::Scored;
-use crate::probe::expect::Verdict;
-use crate::probe::expect::quantity::shown;
-use crate::probe::item::Piece;
+mod metric;
+
+use super::answer::{Answers, Scored};
+use super::expect::quantity::shown;
+use super::question::{Piece, Questions};
+use super::verdict::Verdict;
+pub use metric::RegionMetric;
 
 /// Brackets in brackets that are read.
 const MAX_DEPTH: usize = 100;
@@ -22,7 +24,7 @@ const EQUALITY: (f64, f64) = (1e-5, 1e-3);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formula {
     text: String,
-    metric: Metric,
+    metric: RegionMetric,
     root: Node,
     /// Whether comparisons were left out that do not count.
     drops: bool,
@@ -43,7 +45,7 @@ impl Formula {
     ///
     /// # Errors
     /// What is no formula, compares nothing, or names what is not there.
-    pub fn parse(text: &str, metric: Metric, find: Find) -> Result<Formula, String> {
+    pub fn parse(text: &str, metric: RegionMetric, find: Find) -> Result<Formula, String> {
         let mut parser = Parser { text, rest: text, find, depth: 0, drops: false };
         let root = parser.level(0)?;
         parser.space();
@@ -274,6 +276,21 @@ fn number_length(text: &str) -> usize {
         }
     }
     end
+}
+
+/// How the predictions of an item turned out.
+pub fn judge(formulas: &[Formula], questions: &Questions, answers: &Answers) -> Vec<Verdict> {
+    if formulas.is_empty() {
+        return Vec::new();
+    }
+    let mut seen = vec![0; questions.prompts.len()];
+    let values = questions.pieces.iter().map(|piece| {
+        let place = seen[piece.prompt];
+        seen[piece.prompt] += 1;
+        answers.pieces(piece.prompt).and_then(|pieces| pieces.get(place))
+    });
+    let values: Vec<_> = values.collect();
+    formulas.iter().map(|formula| formula.judge(&values, &questions.pieces)).collect()
 }
 
 #[cfg(test)]

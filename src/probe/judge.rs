@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{
-    Answer, Generated, ItemOutcome, PhrasingOutcome, PieceOutcome, SampleOutcome, TargetOutcome,
-    TokenOutcome, VersusOutcome,
+use super::answer::{Answers, Reply};
+use super::choose;
+use super::expect::View;
+use super::item::{Item, Suite};
+use super::outcome::{
+    Generated, ItemOutcome, PhrasingOutcome, PieceOutcome, SampleOutcome, TargetOutcome, TokenOutcome,
+    VersusOutcome,
 };
+use super::question::{Ask, Gold, Questions};
+use super::stats::{self, Share, Summary};
+use super::verdict::Verdict;
+use super::{formula, interval};
+use crate::continuation::reduction::{Best, ChoiceRecord};
 use crate::jinja::pattern;
-use crate::probe::answer::{Answers, Reply};
-use crate::probe::choose::{self, Best, ChoiceRecord};
-use crate::probe::expect::{Verdict, View};
-use crate::probe::interval;
-use crate::probe::item::{Ask, Gold, Item, Questions, Suite};
-use crate::probe::stats::{self, Share, Summary};
-use crate::probe::syntaxgym;
 use crate::step::Candidate;
 use crate::token::TokenId;
 
@@ -43,7 +45,7 @@ impl ItemOutcome {
             .iter()
             .filter(|expectation| !more || expectation.models().all(|model| view.models.contains_key(model)));
         let expect: Vec<Verdict> = due.map(|expectation| expectation.judge(&view)).collect();
-        let predictions = syntaxgym::judge(questions, answers);
+        let predictions = formula::judge(&item.predictions, questions, answers);
         let failed = expect.iter().any(|verdict| !verdict.passed);
         let mut outcome = ItemOutcome {
             suite: suite.name.clone(),
@@ -52,7 +54,7 @@ impl ItemOutcome {
             index,
             prompt: questions.prompts.first().map_or_else(String::new, |prompt| prompt.text()),
             choices,
-            answer: answer(&questions.gold),
+            answer: questions.gold.clone(),
             best,
             target: target(questions, answers),
             versus: versus(questions, answers),
@@ -106,14 +108,6 @@ impl ItemOutcome {
             (Gold::None, _) => None,
             (gold, _) => Some(self.best.acc.is_some_and(|best| gold.holds(best))),
         }
-    }
-}
-
-fn answer(gold: &Gold) -> Answer {
-    match gold {
-        Gold::One(index) => Answer::One(*index),
-        Gold::Any(indices) => Answer::Any(indices.clone()),
-        Gold::None | Gold::Missing => Answer::None,
     }
 }
 

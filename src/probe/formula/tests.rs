@@ -2,10 +2,10 @@ use super::*;
 use crate::score::Score;
 
 fn parse(text: &str) -> Result<Formula, String> {
-    with_metric(text, Metric::Sum)
+    with_metric(text, RegionMetric::Sum)
 }
 
-fn with_metric(text: &str, metric: Metric) -> Result<Formula, String> {
+fn with_metric(text: &str, metric: RegionMetric) -> Result<Formula, String> {
     // Regions are pieces of the same number.
     let find =
         |region: Option<u64>, _: &str| Ok(region.map_or(vec![0, 1, 2], |region| vec![region as usize]));
@@ -87,13 +87,13 @@ fn square_brackets_and_products_are_read_too() {
 
 #[test]
 fn a_token_without_context_counts_as_zero_and_so_does_a_bos() {
-    let mean = with_metric("(0;%a%) = 1.5 & (1;%a%) = 4", Metric::Mean).unwrap();
+    let mean = with_metric("(0;%a%) = 1.5 & (1;%a%) = 4", RegionMetric::Mean).unwrap();
     let verdict = judge(&mean, &[scored(&[None, Some(3.0)]), scored(&[Some(3.0), Some(5.0)])]);
     assert!(verdict.passed, "{verdict:?}");
     assert_eq!(verdict.found, "0 = 1.500 bit (first token without context: 0), 1 = 4.000 bit");
     // With a BOS before it, the first region has one more token.
     assert!(judge(&mean, &[scored(&[Some(3.0)]), scored(&[Some(4.0)])]).passed);
-    let min = with_metric("(0;%a%) = 0 & (1;%a%) > 0", Metric::Min).unwrap();
+    let min = with_metric("(0;%a%) = 0 & (1;%a%) > 0", RegionMetric::Min).unwrap();
     assert!(judge(&min, &[scored(&[None]), scored(&[Some(4.0)])]).passed);
 }
 
@@ -101,8 +101,10 @@ fn a_token_without_context_counts_as_zero_and_so_does_a_bos() {
 fn a_region_without_text_has_a_sum_and_nothing_else() {
     let regions = [scored(&[None]), scored(&[]), scored(&[Some(4.0)])];
     let found = |text, metric| judge(&with_metric(text, metric).unwrap(), &regions);
-    assert!(found("(1;%a%) = 0", Metric::Sum).passed);
-    for metric in [Metric::Mean, Metric::Median, Metric::Range, Metric::Max, Metric::Min] {
+    assert!(found("(1;%a%) = 0", RegionMetric::Sum).passed);
+    for metric in
+        [RegionMetric::Mean, RegionMetric::Median, RegionMetric::Range, RegionMetric::Max, RegionMetric::Min]
+    {
         let verdict = found("(1;%a%) = (1;%a%) | (1;%a%) < 9 | (1;%a%) > -9", metric);
         assert!(!verdict.passed, "{metric:?}");
         assert_eq!(verdict.found, "1 = nothing bit");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 /// A summary of a region's surprisals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Metric {
+pub enum RegionMetric {
     /// Their sum.
     #[default]
     Sum,
@@ -20,31 +20,31 @@ pub enum Metric {
     Min,
 }
 
-impl Metric {
-    const NAMED: [(&'static str, Metric); 6] = [
-        ("sum", Metric::Sum),
-        ("mean", Metric::Mean),
-        ("median", Metric::Median),
-        ("range", Metric::Range),
-        ("max", Metric::Max),
-        ("min", Metric::Min),
+impl RegionMetric {
+    const NAMED: [(&'static str, RegionMetric); 6] = [
+        ("sum", RegionMetric::Sum),
+        ("mean", RegionMetric::Mean),
+        ("median", RegionMetric::Median),
+        ("range", RegionMetric::Range),
+        ("max", RegionMetric::Max),
+        ("min", RegionMetric::Min),
     ];
 
     /// Of a region's tokens. Of none the sum is 0 and every other one is not a number, so that no
     /// comparison with it holds.
     pub fn of(self, values: &[f64]) -> f64 {
-        if self == Metric::Sum {
+        if self == RegionMetric::Sum {
             return values.iter().fold(0.0, |sum, value| sum + value);
         }
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return f64::NAN };
         match self {
-            Metric::Sum | Metric::Mean => values.iter().sum::<f64>() / values.len() as f64,
-            Metric::Median => f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]),
-            Metric::Range => max - min,
-            Metric::Max => *max,
-            Metric::Min => *min,
+            RegionMetric::Sum | RegionMetric::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            RegionMetric::Median => f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]),
+            RegionMetric::Range => max - min,
+            RegionMetric::Max => *max,
+            RegionMetric::Min => *min,
         }
     }
 }
@@ -56,8 +56,8 @@ enum Written {
     Several(Vec<String>),
 }
 
-impl<'de> Deserialize<'de> for Metric {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Metric, D::Error> {
+impl<'de> Deserialize<'de> for RegionMetric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RegionMetric, D::Error> {
         let known = "sum, mean, median, range, max or min";
         let written = Written::deserialize(deserializer)
             .map_err(|_| D::Error::custom(format!("metric must be one of {known}")))?;
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Metric {
             Written::Several(names) if names.len() == 1 => names[0].as_str(),
             Written::Several(_) => "several",
         };
-        let found = Metric::NAMED.into_iter().find(|(known, _)| *known == name);
+        let found = RegionMetric::NAMED.into_iter().find(|(known, _)| *known == name);
         found
             .map(|(_, metric)| metric)
             .ok_or_else(|| D::Error::custom(format!("metric is {name}: predictions need one, of {known}")))
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_six_of_syntaxgym() {
-        let of = |values: &[f64]| Metric::NAMED.map(|(_, metric)| metric.of(values));
+        let of = |values: &[f64]| RegionMetric::NAMED.map(|(_, metric)| metric.of(values));
         // As numpy and Python compute them.
         assert_eq!(of(&[4.0, 1.0, 3.5, 7.0]), [15.5, 3.875, 3.75, 6.0, 7.0, 1.0]);
         assert_eq!(of(&[0.0, 2.5, 1.0]), [3.5, 3.5 / 3.0, 1.0, 2.5, 2.5, 0.0]);
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_metric_is_one_of_them() {
-        let read = |text: &str| serde_json::from_str::<Metric>(text).map_err(|error| error.to_string());
-        assert_eq!(read("\"median\""), Ok(Metric::Median));
-        assert_eq!(read("[\"max\"]"), Ok(Metric::Max));
+        let read = |text: &str| serde_json::from_str::<RegionMetric>(text).map_err(|error| error.to_string());
+        assert_eq!(read("\"median\""), Ok(RegionMetric::Median));
+        assert_eq!(read("[\"max\"]"), Ok(RegionMetric::Max));
         for text in ["\"all\"", "[\"sum\",\"mean\"]", "3", "\"Sum\""] {
             assert!(read(text).unwrap_err().contains("sum, mean, median, range, max or min"), "{text}");
         }
