@@ -1,6 +1,6 @@
 //! Colouring text by what the model thought of each token.
 
-use crate::step::Seen;
+use crate::step::TokenStats;
 
 /// What decides a token's colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,26 +68,28 @@ impl Colouring {
     }
 
     /// The level of a token.
-    pub fn level(self, seen: &Seen) -> Option<Level> {
+    pub fn level(self, stats: &TokenStats) -> Option<Level> {
         let bits = |nats: f64| nats / std::f64::consts::LN_2;
         let below =
             |value: f64, edges: [f64; LEVELS - 1]| edges.iter().filter(|&&edge| value >= edge).count();
         match self {
             Colouring::Off => None,
             Colouring::Probability => {
-                let p = f64::from(seen.logprob).exp();
+                let p = f64::from(stats.logprob).exp();
                 Some([0.9, 0.6, 0.3, 0.1].iter().filter(|&&edge| p < edge).count())
             }
-            Colouring::Surprisal => Some(below(bits(seen.surprisal()), [0.5, 1.0, 2.0, 4.0])),
-            Colouring::Entropy => Some(below(bits(f64::from(seen.outlook.entropy)), [0.5, 1.0, 2.0, 4.0])),
-            Colouring::Rank => Some(below(f64::from(seen.rank), [2.0, 4.0, 11.0, 101.0])),
+            Colouring::Surprisal => Some(below(bits(stats.surprisal()), [0.5, 1.0, 2.0, 4.0])),
+            Colouring::Entropy => {
+                Some(below(bits(f64::from(stats.prediction.entropy)), [0.5, 1.0, 2.0, 4.0]))
+            }
+            Colouring::Rank => Some(below(f64::from(stats.rank), [2.0, 4.0, 11.0, 101.0])),
         }
     }
 }
 
 /// Whether the model was unsure before this token: no candidate held half of the mass.
-pub fn is_unsure(seen: &Seen) -> bool {
-    seen.outlook.top.first().is_some_and(|best| best.prob() < 0.5)
+pub fn is_unsure(stats: &TokenStats) -> bool {
+    stats.prediction.top_logprobs.first().is_some_and(|best| best.prob() < 0.5)
 }
 
 #[cfg(test)]

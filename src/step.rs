@@ -10,7 +10,7 @@ use crate::token::TokenId;
 
 /// What the sampler chain made of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fate {
+pub struct SamplerOutcome {
     /// Probability after the whole chain; 0 where a stage dropped the token.
     pub prob: f32,
     /// The first stage that removed it or set it to −∞.
@@ -27,7 +27,7 @@ pub struct Candidate {
     /// 1-based rank by raw probability; ties share the better rank.
     pub rank: u32,
     /// Present where a sampler ran.
-    pub fate: Option<Fate>,
+    pub outcome: Option<SamplerOutcome>,
 }
 
 impl Candidate {
@@ -39,14 +39,14 @@ impl Candidate {
 
 /// The distribution at a position, as far as it is kept.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Prediction {
     /// The most probable tokens, by (logprob descending, id ascending).
-    pub top: Vec<Candidate>,
+    pub top_logprobs: Vec<Candidate>,
     /// Entropy in nats, over the whole vocabulary.
     pub entropy: f32,
     /// Varentropy in nats², over the whole vocabulary.
     pub varentropy: f32,
-    /// Summed probability of everything outside `top`.
+    /// Summed probability of everything outside `top_logprobs`.
     pub residual: f64,
     /// Size of the vocabulary.
     pub n_vocab: u32,
@@ -54,36 +54,36 @@ pub struct Outlook {
     pub boundary: Option<BoundaryMass>,
 }
 
-impl Outlook {
+impl Prediction {
     /// The first k candidates and the mass outside them. Asking for more than is kept gives what is
     /// kept.
     pub fn shown(&self, k: usize) -> (&[Candidate], f64) {
-        let k = k.min(self.top.len());
-        let hidden: f64 = self.top[k..].iter().map(Candidate::prob).sum();
-        (&self.top[..k], self.residual + hidden)
+        let k = k.min(self.top_logprobs.len());
+        let hidden: f64 = self.top_logprobs[k..].iter().map(Candidate::prob).sum();
+        (&self.top_logprobs[..k], self.residual + hidden)
     }
 
     /// The fewest candidates that hold `share` of the mass, as far as they are kept.
     fn enough_for(&self, share: f64) -> usize {
         let mut held = 0.0;
-        let last = self.top.iter().position(|candidate| {
+        let last = self.top_logprobs.iter().position(|candidate| {
             held += candidate.prob();
             held >= share
         });
-        last.map_or(self.top.len(), |i| i + 1)
+        last.map_or(self.top_logprobs.len(), |i| i + 1)
     }
 
     /// How many candidates a depth means here.
     pub fn count(&self, depth: Depth) -> usize {
         match depth {
-            Depth::Count(k) => k.min(self.top.len()),
+            Depth::Count(k) => k.min(self.top_logprobs.len()),
             Depth::Mass(share) => self.enough_for(share),
         }
     }
 
     /// The difference between the two best log-probabilities, in nats.
     pub fn margin(&self) -> Option<f32> {
-        match self.top.as_slice() {
+        match self.top_logprobs.as_slice() {
             [best, second, ..] => Some(best.logprob - second.logprob),
             _ => None,
         }
@@ -96,23 +96,23 @@ pub struct Step {
     /// The token that stands here.
     pub id: TokenId,
     /// `None` for a token without context (the first of a sequence).
-    pub seen: Option<Seen>,
+    pub stats: Option<TokenStats>,
 }
 
 /// A chosen token's own figures and the distribution around it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct TokenStats {
     /// Raw ln p of the token in nats; −∞ for an impossible token.
     pub logprob: f32,
     /// 1-based rank by raw probability; ties share the better rank.
     pub rank: u32,
     /// Present where a sampler chose the token.
-    pub fate: Option<Fate>,
+    pub outcome: Option<SamplerOutcome>,
     /// The whole distribution, as far as it is kept.
-    pub outlook: Outlook,
+    pub prediction: Prediction,
 }
 
-impl Seen {
+impl TokenStats {
     /// Surprisal in nats.
     pub fn surprisal(&self) -> f64 {
         -f64::from(self.logprob)
@@ -122,6 +122,6 @@ impl Seen {
 impl Step {
     /// Raw ln p in nats, where the token has context.
     pub fn logprob(&self) -> Option<f32> {
-        self.seen.as_ref().map(|seen| seen.logprob)
+        self.stats.as_ref().map(|stats| stats.logprob)
     }
 }

@@ -148,7 +148,7 @@ fn the_second_prompt_begins_with_the_first_turns_exact_ids() {
     assert!(talk.computed[1] <= talk.prompts[1].len() - first.len() + 2, "{:?}", talk.computed);
     // Every prompt token has its figures all the same.
     let trace = talk.session.trace();
-    assert!((1..trace.len()).all(|i| trace.step(i).is_some_and(|step| step.seen.is_some())));
+    assert!((1..trace.len()).all(|i| trace.step(i).is_some_and(|step| step.stats.is_some())));
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! wait would cost a fifth of the time.
 
 use super::EngineError;
-use super::generate::{outlook, seen};
+use super::generate::{prediction, stats};
 use super::trie::{NodeId, Trie};
 use crate::distribution::{Depth, Distribution};
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 
 /// Fewest rows for which a thread is worth its start.
 const FEWEST_ROWS: usize = 4;
@@ -27,7 +27,7 @@ pub(super) struct Figures {
     /// The steps of the nodes that follow.
     pub steps: Vec<(NodeId, Box<Step>)>,
     /// The distribution itself, where a sequence ends here and wants it.
-    pub after: Option<(NodeId, Outlook)>,
+    pub after: Option<(NodeId, Prediction)>,
 }
 
 /// What is to be read from a row.
@@ -56,10 +56,10 @@ impl Reader<'_> {
         let followers = self.trie.children(node).filter(|&child| self.trie.node(child).users > 0);
         let steps = followers.map(|child| {
             let id = self.trie.node(child).token;
-            (child, Box::new(Step { id, seen: Some(seen(logits, &raw, id, None)) }))
+            (child, Box::new(Step { id, stats: Some(stats(logits, &raw, id, None)) }))
         });
         let steps = steps.collect();
-        let after = self.trie.node(node).after.then(|| (node, outlook(logits, &raw, None)));
+        let after = self.trie.node(node).after.then(|| (node, prediction(logits, &raw, None)));
         Ok(Figures { steps, after })
     }
 }

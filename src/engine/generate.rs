@@ -12,7 +12,7 @@ use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, Seq
 use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
-use crate::step::{Candidate, Outlook, Seen, Step};
+use crate::step::{Candidate, Prediction, Step, TokenStats};
 use crate::token::TokenId;
 
 const SEQUENCE: SeqId = SeqId(0);
@@ -120,7 +120,7 @@ impl Conversation {
         let prompt = &run.request.prompt;
         let start = self.reuse(run.request);
         if self.steps.is_empty() {
-            self.steps.push(Arc::new(Step { id: prompt[0], seen: None }));
+            self.steps.push(Arc::new(Step { id: prompt[0], stats: None }));
         }
         self.report_prefill(run, 0);
         let chunk = self.context.params().batch as usize;
@@ -179,7 +179,7 @@ impl Conversation {
         let threads = self.context.params().threads as usize;
         let steps = in_parts(&rows, threads, |&(row, id)| {
             let raw = Distribution::measure(row, depth, None)?;
-            Ok(Step { id, seen: Some(seen(row, &raw, id, None)) })
+            Ok(Step { id, stats: Some(stats(row, &raw, id, None)) })
         })?;
         self.steps.extend(steps.into_iter().map(Arc::new));
         run.timing.statistics += begun.elapsed();
@@ -236,7 +236,7 @@ impl Conversation {
         let choice = chain.choose(row, &raw.top, &mut self.scratch)?;
         let id = choice.id;
         chain.accept(id)?;
-        let step = Arc::new(Step { id, seen: Some(seen(row, &raw, id, Some(&choice))) });
+        let step = Arc::new(Step { id, stats: Some(stats(row, &raw, id, Some(&choice))) });
         self.steps.push(Arc::clone(&step));
         run.timing.decode_tokens += 1;
         (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
@@ -245,29 +245,29 @@ impl Conversation {
 }
 
 /// The figures of one token in its distribution.
-pub(super) fn seen(row: &[f32], raw: &Distribution, id: TokenId, choice: Option<&Choice>) -> Seen {
+pub(super) fn stats(row: &[f32], raw: &Distribution, id: TokenId, choice: Option<&Choice>) -> TokenStats {
     let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
-    Seen {
+    TokenStats {
         logprob: raw.logprob(logit) as f32,
         rank: raw.rank(row, logit),
-        fate: choice.map(|choice| choice.fate),
-        outlook: outlook(row, raw, choice),
+        outcome: choice.map(|choice| choice.outcome),
+        prediction: prediction(row, raw, choice),
     }
 }
 
 /// The distribution as it is kept.
-pub(super) fn outlook(row: &[f32], raw: &Distribution, choice: Option<&Choice>) -> Outlook {
+pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&Choice>) -> Prediction {
     let mut rank = 0;
     let mut last = f32::INFINITY;
     let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
         if logit < last {
             (rank, last) = (i as u32 + 1, logit);
         }
-        let fate = choice.map(|choice| choice.watched[i]);
-        Candidate { id, logprob: raw.logprob(logit) as f32, rank, fate }
+        let outcome = choice.map(|choice| choice.watched[i]);
+        Candidate { id, logprob: raw.logprob(logit) as f32, rank, outcome }
     });
-    Outlook {
-        top: top.collect(),
+    Prediction {
+        top_logprobs: top.collect(),
         entropy: raw.entropy as f32,
         varentropy: raw.varentropy as f32,
         residual: raw.residual,

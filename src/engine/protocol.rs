@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::distribution::{Depth, RowError};
 use crate::model::About;
 use crate::sampling::Sampling;
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 use crate::token::{TokenId, Vocab};
 
 /// Asks a running request to stop. An atomic beside the channel, so that a full channel can't block it.
@@ -241,7 +241,7 @@ pub enum Event {
         /// Its tokens from `Sequence::from` on.
         steps: Vec<Step>,
         /// The distribution after the last token, where it was asked for.
-        after: Option<Box<Outlook>>,
+        after: Option<Box<Prediction>>,
     },
     /// One continuation of a prompt, in the order of the request.
     Sampled {

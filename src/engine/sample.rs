@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Sink;
-use super::generate::seen;
+use super::generate::stats;
 use super::llama::{Batch, Chain, Context, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
@@ -106,7 +106,7 @@ impl Chooser {
         self.statistics += begun.elapsed();
         let choice = lane.chain.choose(row, &raw.top, &mut self.scratch)?;
         lane.chain.accept(choice.id)?;
-        lane.steps.push(Step { id: choice.id, seen: Some(seen(row, &raw, choice.id, Some(&choice))) });
+        lane.steps.push(Step { id: choice.id, stats: Some(stats(row, &raw, choice.id, Some(&choice))) });
         self.chosen += 1;
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::pool::Pool;
 use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
 use super::{EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.
 const NODES: usize = 256;
@@ -125,7 +125,7 @@ struct Run<'a> {
     trie: Trie,
     /// By node.
     steps: Vec<Option<Box<Step>>>,
-    after: HashMap<NodeId, Outlook>,
+    after: HashMap<NodeId, Prediction>,
     /// Sequences handed out.
     out: usize,
     /// Nodes evaluated.
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         };
         let first = sequence.tokens.first().filter(|_| sequence.from == 0);
         let mut steps: Vec<Step> = Vec::with_capacity(path.len() + 1);
-        steps.extend(first.map(|&id| Step { id, seen: None }));
+        steps.extend(first.map(|&id| Step { id, stats: None }));
         for &node in path.iter().rev() {
             let step = match self.trie.release(node) {
                 true => self.steps[node.index()].clone(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Command, Event, FinishReason, Generate, ModelInfo, Timing, Tokenize};
-use crate::step::{Candidate, Fate, Outlook, Seen, Step};
+use crate::step::{Candidate, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
 const WORDS: [&str; 8] = [" Paris", " the", " London", "The", " capital", " is", "\n", "北"];
@@ -98,12 +98,12 @@ impl Scripted {
             .prompt
             .iter()
             .enumerate()
-            .map(|(i, &id)| Arc::new(Step { id, seen: (i > 0).then(|| self.seen(id, 0.6, false)) }));
+            .map(|(i, &id)| Arc::new(Step { id, stats: (i > 0).then(|| self.stats(id, 0.6, false)) }));
         let mut events = vec![Event::Prefill { steps: steps.collect(), done: total, total }];
         let reply = self.replies.pop_front().unwrap_or_default();
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
-            let step = Arc::new(Step { id, seen: Some(self.seen(id, p, true)) });
+            let step = Arc::new(Step { id, stats: Some(self.stats(id, p, true)) });
             let elapsed = Duration::from_millis(10 * (i as u64 + 1));
             events.push(Event::Step { step, elapsed });
         }
@@ -116,7 +116,7 @@ impl Scripted {
     }
 
     /// A distribution in which the token has probability `p` and two others share most of the rest.
-    fn seen(&self, id: TokenId, p: f32, sampled: bool) -> Seen {
+    fn stats(&self, id: TokenId, p: f32, sampled: bool) -> TokenStats {
         let others = [TokenId(FIRST_WORD + 1), TokenId(FIRST_WORD + 2), TokenId(FIRST_WORD + 3)];
         let rest = (1.0 - p) * 0.8;
         let mut shares: Vec<(TokenId, f32)> = vec![(id, p)];
@@ -130,16 +130,16 @@ impl Scripted {
                 id,
                 logprob: p.ln(),
                 rank: i as u32 + 1,
-                fate: sampled.then_some(Fate { prob: p, dropped_by: None }),
+                outcome: sampled.then_some(SamplerOutcome { prob: p, dropped_by: None }),
             })
             .collect();
         let shown: f64 = shares.iter().map(|&(_, p)| f64::from(p)).sum();
-        Seen {
+        TokenStats {
             logprob: p.ln(),
             rank: top.iter().find(|candidate| candidate.id == id).map_or(1, |candidate| candidate.rank),
-            fate: sampled.then_some(Fate { prob: p, dropped_by: None }),
-            outlook: Outlook {
-                top,
+            outcome: sampled.then_some(SamplerOutcome { prob: p, dropped_by: None }),
+            prediction: Prediction {
+                top_logprobs: top,
                 entropy: 1.0,
                 varentropy: 0.5,
                 residual: (1.0 - shown).max(0.0),

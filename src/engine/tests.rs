@@ -21,7 +21,7 @@ impl Backend for Counting {
         assert!(request.prompt[0].0 != 13, "thirteen");
         let mut said = 0;
         while request.max_tokens.is_none_or(|most| said < most) && !request.cancel.is_cancelled() {
-            let step = Arc::new(crate::step::Step { id: request.prompt[0], seen: None });
+            let step = Arc::new(crate::step::Step { id: request.prompt[0], stats: None });
             sink(Event::Step { step, elapsed: Duration::ZERO });
             said += 1;
         }

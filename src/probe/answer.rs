@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::question::Ask;
 use crate::score::Score;
-use crate::step::{Candidate, Outlook, Step};
+use crate::step::{Candidate, Prediction, Step};
 use crate::token::{TokenId, Vocab, text_of};
 
 /// Everything that was found out for one item.
@@ -22,7 +22,7 @@ pub enum Found {
     /// Several, one after the other.
     Pieces(Vec<Scored>),
     /// What comes next; `None` where nothing is there to predict from.
-    Next(Option<Box<Outlook>>),
+    Next(Option<Box<Prediction>>),
     /// Generated continuations.
     Replies(Vec<Reply>),
 }
@@ -41,7 +41,7 @@ pub struct Scored {
     /// The first token, where it has context.
     pub first: Option<Candidate>,
     /// What was expected in the place of the first token.
-    pub outlook: Option<Box<Outlook>>,
+    pub prediction: Option<Box<Prediction>>,
     /// Whether a token holds the end of the context and the beginning of the text.
     pub spans_join: bool,
 }
@@ -90,9 +90,9 @@ impl Answers {
     }
 
     /// What comes after a prompt.
-    pub fn next(&self, prompt: usize) -> Option<&Outlook> {
+    pub fn next(&self, prompt: usize) -> Option<&Prediction> {
         match self.found.get(&Ask::Next { prompt })? {
-            Found::Next(outlook) => outlook.as_deref(),
+            Found::Next(prediction) => prediction.as_deref(),
             _ => None,
         }
     }
@@ -112,17 +112,17 @@ impl Scored {
         let mut scored = Scored { is_greedy: true, spans_join, ..Scored::default() };
         for (i, step) in steps.into_iter().enumerate() {
             scored.ids.push(step.id);
-            let Some(seen) = step.seen else {
+            let Some(stats) = step.stats else {
                 scored.logprobs.push(None);
                 continue;
             };
-            scored.logprobs.push(Some(seen.logprob));
-            scored.score.add(seen.logprob, vocab.bytes(step.id).len());
-            scored.is_greedy &= seen.rank == 1;
+            scored.logprobs.push(Some(stats.logprob));
+            scored.score.add(stats.logprob, vocab.bytes(step.id).len());
+            scored.is_greedy &= stats.rank == 1;
             if i == 0 {
                 scored.first =
-                    Some(Candidate { id: step.id, logprob: seen.logprob, rank: seen.rank, fate: None });
-                scored.outlook = Some(Box::new(seen.outlook));
+                    Some(Candidate { id: step.id, logprob: stats.logprob, rank: stats.rank, outcome: None });
+                scored.prediction = Some(Box::new(stats.prediction));
             }
         }
         scored.is_greedy &= scored.score.tokens() > 0;

@@ -328,7 +328,7 @@ impl Run {
         let answers = planned.partial.entry(i).or_default();
         let found = match &ask {
             Ask::Next { .. } => Found::Next(
-                steps.into_iter().next().and_then(|step| step.seen).map(|seen| Box::new(seen.outlook)),
+                steps.into_iter().next().and_then(|step| step.stats).map(|stats| Box::new(stats.prediction)),
             ),
             Ask::Pieces { .. } => Found::Pieces(cut(steps, &sequence.cuts, sequence.spans_join, &vocab)),
             _ => Found::Text(Scored::from_steps(steps, sequence.spans_join, &vocab)),

@@ -95,7 +95,7 @@ pub fn compare(
         if let Answer::Token { job, step, .. } = answer {
             let logprob = step.logprob().map(f64::from);
             sums[job] = sums[job].zip(logprob).map(|(sum, logprob)| sum + logprob);
-            greedy[job] &= step.seen.is_some_and(|seen| seen.rank == 1);
+            greedy[job] &= step.stats.is_some_and(|stats| stats.rank == 1);
         }
     })?;
     if ended == FinishReason::Cancelled {

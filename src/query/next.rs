@@ -5,7 +5,7 @@ use super::text::{Encoder, Joined, TextError};
 use super::window::Windowing;
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, Client, EngineError, ModelInfo};
-use crate::step::{Candidate, Outlook, Step};
+use crate::step::{Candidate, Prediction, Step};
 use crate::token::TokenId;
 
 /// A question.
@@ -25,7 +25,7 @@ pub struct Next {
     /// The prompt's ids, BOS included.
     pub prompt: Vec<TokenId>,
     /// The distribution after it.
-    pub outlook: Outlook,
+    pub prediction: Prediction,
     /// The texts, in the order asked.
     pub texts: Vec<Named>,
 }
@@ -88,30 +88,30 @@ pub fn ask(
     }
     let wanted = Wanted { depth: question.depth, boundaries: false, after: true, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
-    let mut outlook = None;
+    let mut prediction = None;
     let ended =
         score(client, &jobs, (Windowing::new(room, None, 1), wanted), cancel, &mut |answer| match answer {
             Answer::Token { job, step, .. } => steps[job].push(step),
-            Answer::End { job: 0, after } => outlook = after,
+            Answer::End { job: 0, after } => prediction = after,
             Answer::End { .. } => {}
         })?;
-    let (Some(outlook), crate::engine::FinishReason::Stop) = (outlook, ended) else {
+    let (Some(prediction), crate::engine::FinishReason::Stop) = (prediction, ended) else {
         return Err(NextError::Interrupted);
     };
     let texts = joined.iter().zip(&steps[1..]).map(|(joined, steps)| named(joined, steps)).collect();
-    Ok(Next { prompt: prompt.ids(), outlook: *outlook, texts })
+    Ok(Next { prompt: prompt.ids(), prediction: *prediction, texts })
 }
 
 fn named(joined: &Joined, steps: &[Step]) -> Named {
-    let first = steps.first().and_then(|step| step.seen.as_ref());
+    let first = steps.first().and_then(|step| step.stats.as_ref());
     Named {
         ids: joined.continuation(),
         logprob: steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum(),
         first: Candidate {
             id: steps.first().map_or(TokenId(0), |step| step.id),
-            logprob: first.map_or(f32::NAN, |seen| seen.logprob),
-            rank: first.map_or(0, |seen| seen.rank),
-            fate: None,
+            logprob: first.map_or(f32::NAN, |stats| stats.logprob),
+            rank: first.map_or(0, |stats| stats.rank),
+            outcome: None,
         },
         note: joined.note(),
     }

@@ -4,7 +4,7 @@ use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, LONG, Layout, ScoreBatch, Sequence,
 };
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 use crate::token::TokenId;
 
 use super::text::Encoded;
@@ -67,7 +67,7 @@ pub enum Answer {
         /// Which.
         job: usize,
         /// The distribution after its last token, where it was asked for.
-        after: Option<Box<Outlook>>,
+        after: Option<Box<Prediction>>,
     },
 }
 
@@ -159,14 +159,14 @@ pub fn sequences(job: &Job, windowing: Windowing) -> Vec<Sequence> {
 fn give(
     part: &Part,
     asked: &Job,
-    (steps, after): (Vec<Step>, Option<Box<Outlook>>),
+    (steps, after): (Vec<Step>, Option<Box<Prediction>>),
     next: &mut usize,
     sink: &mut dyn FnMut(Answer),
 ) {
     let bos = usize::from(asked.has_bos);
     let end = part.window.tokens.end + bos;
     let first = end - steps.len().min(end);
-    let unscored = (*next..first).map(|index| (index, Step { id: asked.ids[index], seen: None }));
+    let unscored = (*next..first).map(|index| (index, Step { id: asked.ids[index], stats: None }));
     for (index, step) in unscored.chain((first..).zip(steps)) {
         sink(Answer::Token { job: part.job, index, step });
     }

@@ -44,7 +44,7 @@ pub struct NamedRecord<'a> {
 impl<'a> NextRecord<'a> {
     /// The record of an answer about `texts`.
     pub fn new(next: &'a Next, texts: &[&[u8]], (k, vocab): (Depth, &Vocab), origin: &'a Origin) -> Self {
-        let (top_logprobs, residual) = top(&next.outlook, k, vocab);
+        let (top_logprobs, residual) = top(&next.prediction, k, vocab);
         let tokens = next.texts.iter().zip(texts).map(|(named, text)| NamedRecord {
             text: text_of(text),
             ids: &named.ids,
@@ -55,8 +55,8 @@ impl<'a> NextRecord<'a> {
         NextRecord {
             origin,
             prompt_tokens: &next.prompt,
-            entropy: next.outlook.entropy,
-            varentropy: next.outlook.varentropy,
+            entropy: next.prediction.entropy,
+            varentropy: next.prediction.varentropy,
             residual,
             top_logprobs,
             tokens: tokens.collect(),
@@ -69,16 +69,17 @@ impl<'a> NextRecord<'a> {
 /// # Errors
 /// Those of the writer.
 pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab: &Vocab) -> io::Result<()> {
-    let (shown, residual) = next.outlook.shown(next.outlook.count(k));
+    let (shown, residual) = next.prediction.shown(next.prediction.count(k));
     writeln!(out, "{:>7}  {} {:>7} {:>9}", "rank", padded("token", TOKEN), "p %", "ln p")?;
     for candidate in shown {
         writeln!(out, "{:>7}  {}", candidate.rank, line(candidate, vocab))?;
     }
-    let hidden = next.outlook.n_vocab as usize - shown.len();
+    let hidden = next.prediction.n_vocab as usize - shown.len();
     let rest = padded(&format!("… {hidden} more"), TOKEN);
     writeln!(out, "{:>7}  {rest} {:>7} {:>9}  {}", "", percent(residual), "", bar(residual, BAR))?;
-    let entropy = next.outlook.entropy;
-    let margin = next.outlook.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
+    let entropy = next.prediction.entropy;
+    let margin =
+        next.prediction.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
     writeln!(out, "entropy {entropy:.3} nat{margin} · after {} tokens", next.prompt.len())?;
     if next.texts.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
 use crate::score::{IMPOSSIBLE, NO_CONTEXT, Score};
 use crate::settings::{Bos, Settings};
-use crate::step::{Candidate, Fate, Outlook, Step};
+use crate::step::{Candidate, Prediction, SamplerOutcome, Step};
 use crate::token::{TokenId, Vocab};
 
 /// Where numbers come from.
@@ -151,8 +151,8 @@ impl CandidateRecord {
             bytes: vocab.bytes(candidate.id).to_vec(),
             logprob,
             rank: candidate.rank,
-            final_prob: candidate.fate.map(|fate| fate.prob),
-            dropped_by: candidate.fate.and_then(dropped_by).map(Cow::Borrowed),
+            final_prob: candidate.outcome.map(|outcome| outcome.prob),
+            dropped_by: candidate.outcome.and_then(dropped_by).map(Cow::Borrowed),
             note: logprob.is_none().then_some(Cow::Borrowed(IMPOSSIBLE)),
         }
     }
@@ -191,26 +191,26 @@ pub struct StepRecord {
 impl StepRecord {
     /// The record of a step that shows candidates to this depth; `sum` is Σ ln p up to and with it.
     pub fn new(step: &Step, k: Depth, sum: f64, vocab: &Vocab) -> StepRecord {
-        let seen = step.seen.as_ref();
-        let logprob = seen.and_then(|seen| finite(seen.logprob));
-        let note = match (seen, logprob) {
+        let stats = step.stats.as_ref();
+        let logprob = stats.and_then(|stats| finite(stats.logprob));
+        let note = match (stats, logprob) {
             (None, _) => Some(NO_CONTEXT),
             (Some(_), None) => Some(IMPOSSIBLE),
             _ => None,
         };
-        let outlook = seen.map(|seen| &seen.outlook);
-        let (top, residual) = outlook.map_or((Vec::new(), None), |outlook| top(outlook, k, vocab));
+        let prediction = stats.map(|stats| &stats.prediction);
+        let (top, residual) = prediction.map_or((Vec::new(), None), |prediction| top(prediction, k, vocab));
         StepRecord {
             token: vocab.text(step.id),
             id: step.id,
             bytes: vocab.bytes(step.id).to_vec(),
             logprob,
-            rank: seen.map(|seen| seen.rank),
-            entropy: outlook.map(|outlook| outlook.entropy),
-            varentropy: outlook.map(|outlook| outlook.varentropy),
+            rank: stats.map(|stats| stats.rank),
+            entropy: prediction.map(|prediction| prediction.entropy),
+            varentropy: prediction.map(|prediction| prediction.varentropy),
             residual,
-            cumulative_logprob: seen.and_then(|_| sum.is_finite().then_some(sum)),
-            final_prob: seen.and_then(|seen| seen.fate).map(|fate| fate.prob),
+            cumulative_logprob: stats.and_then(|_| sum.is_finite().then_some(sum)),
+            final_prob: stats.and_then(|stats| stats.outcome).map(|outcome| outcome.prob),
             top_logprobs: top,
             note,
         }
@@ -218,8 +218,8 @@ impl StepRecord {
 }
 
 /// The best candidates and the mass outside them.
-pub fn top(outlook: &Outlook, k: Depth, vocab: &Vocab) -> (Vec<CandidateRecord>, Option<f64>) {
-    let (shown, residual) = outlook.shown(outlook.count(k));
+pub fn top(prediction: &Prediction, k: Depth, vocab: &Vocab) -> (Vec<CandidateRecord>, Option<f64>) {
+    let (shown, residual) = prediction.shown(prediction.count(k));
     (shown.iter().map(|candidate| CandidateRecord::new(candidate, vocab)).collect(), Some(residual))
 }
 
@@ -276,6 +276,6 @@ fn finite(value: f32) -> Option<f32> {
     value.is_finite().then_some(value)
 }
 
-fn dropped_by(fate: Fate) -> Option<&'static str> {
-    fate.dropped_by.map(|stage| stage.name())
+fn dropped_by(outcome: SamplerOutcome) -> Option<&'static str> {
+    outcome.dropped_by.map(|stage| stage.name())
 }

@@ -83,7 +83,7 @@ impl<W: Write> Csv<W> {
         vocab: &Vocab,
         note: &str,
     ) -> csv::Result<()> {
-        let seen = step.seen.as_ref();
+        let stats = step.stats.as_ref();
         let place = |at: Option<usize>| at.map_or(MISSING.to_string(), |at| at.to_string());
         let own = [
             index.to_string(),
@@ -91,9 +91,9 @@ impl<W: Write> Csv<W> {
             step.id.to_string(),
             place(piece.span.as_ref().map(|span| span.start)),
             place(piece.span.as_ref().map(|span| span.end)),
-            self.value(seen.map(|seen| seen.surprisal())),
-            seen.map_or(MISSING.to_string(), |seen| seen.rank.to_string()),
-            self.value(seen.map(|seen| f64::from(seen.outlook.entropy))),
+            self.value(stats.map(|stats| stats.surprisal())),
+            stats.map_or(MISSING.to_string(), |stats| stats.rank.to_string()),
+            self.value(stats.map(|stats| f64::from(stats.prediction.entropy))),
             note.to_string(),
         ];
         self.write(&[], own)

@@ -31,7 +31,7 @@ pub struct Look {
 
 /// How surprising a token is, for its colour.
 pub fn level(step: &Step) -> Option<Level> {
-    step.seen.as_ref().and_then(|seen| Colouring::Surprisal.level(seen))
+    step.stats.as_ref().and_then(|stats| Colouring::Surprisal.level(stats))
 }
 
 impl Look {
@@ -50,19 +50,19 @@ impl Look {
     /// A row for the token with this number.
     pub fn token(self, out: &mut impl Write, number: usize, step: &Step, vocab: &Vocab) -> io::Result<()> {
         let token = padded(&vocab.visible(step.id), TOKEN);
-        let Some(seen) = &step.seen else {
+        let Some(stats) = &step.stats else {
             return writeln!(out, "{number:>5}  {token} {:>7}", "–");
         };
-        let surprisal = seen.surprisal();
+        let surprisal = stats.surprisal();
         let shown = self.paint.level(level(step).unwrap_or_default(), &self.bar(surprisal));
         let gap = " ".repeat(BAR - width(&self.bar(surprisal)));
-        let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(seen.outlook.entropy)));
-        let p = f64::from(seen.logprob).exp() * 100.0;
-        let others = alternatives(step, seen, vocab);
+        let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(stats.prediction.entropy)));
+        let p = f64::from(stats.logprob).exp() * 100.0;
+        let others = alternatives(step, stats, vocab);
         writeln!(
             out,
             "{number:>5}  {token} {value:>7} {p:>6.2} {:>6} {entropy:>7}  {shown}{gap}  {others}",
-            seen.rank
+            stats.rank
         )
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::columns::padded;
 use crate::engine::FinishReason;
 use crate::score::Score;
-use crate::step::{Seen, Step};
+use crate::step::{Step, TokenStats};
 use crate::token::Vocab;
 
 /// Columns of a token.
@@ -35,26 +35,29 @@ pub fn steps<'a>(
     )?;
     for (i, step) in steps.into_iter().enumerate() {
         let token = padded(&vocab.visible(step.id), TOKEN);
-        match &step.seen {
+        match &step.stats {
             None => writeln!(out, "{:>5}  {token} {:>9}  (no context)", i + 1, "–")?,
-            Some(seen) => writeln!(out, "{:>5}  {token} {}", i + 1, figures(step, seen, vocab))?,
+            Some(stats) => writeln!(out, "{:>5}  {token} {}", i + 1, figures(step, stats, vocab))?,
         }
     }
     Ok(())
 }
 
-fn figures(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
-    let logprob = if seen.logprob.is_finite() { format!("{:.3}", seen.logprob) } else { "-inf".to_string() };
-    let entropy = seen.outlook.entropy;
-    let last = seen.fate.map_or_else(|| "–".to_string(), |fate| format!("{:.2}", fate.prob * 100.0));
-    let others = alternatives(step, seen, vocab);
-    let raw = f64::from(seen.logprob).exp() * 100.0;
-    format!("{logprob:>9} {raw:>7.2} {:>7} {entropy:>8.2}  {last:>7}  {others}", seen.rank)
+fn figures(step: &Step, stats: &TokenStats, vocab: &Vocab) -> String {
+    let logprob =
+        if stats.logprob.is_finite() { format!("{:.3}", stats.logprob) } else { "-inf".to_string() };
+    let entropy = stats.prediction.entropy;
+    let last =
+        stats.outcome.map_or_else(|| "–".to_string(), |outcome| format!("{:.2}", outcome.prob * 100.0));
+    let others = alternatives(step, stats, vocab);
+    let raw = f64::from(stats.logprob).exp() * 100.0;
+    format!("{logprob:>9} {raw:>7.2} {:>7} {entropy:>8.2}  {last:>7}  {others}", stats.rank)
 }
 
 /// The best candidates but the one that stands there.
-pub(super) fn alternatives(step: &Step, seen: &Seen, vocab: &Vocab) -> String {
-    let others = seen.outlook.top.iter().filter(|candidate| candidate.id != step.id).take(ALTERNATIVES);
+pub(super) fn alternatives(step: &Step, stats: &TokenStats, vocab: &Vocab) -> String {
+    let others =
+        stats.prediction.top_logprobs.iter().filter(|candidate| candidate.id != step.id).take(ALTERNATIVES);
     let named = others.map(|other| format!("{} {:.1}%", vocab.visible(other.id), other.prob() * 100.0));
     named.collect::<Vec<_>>().join("  ")
 }

@@ -7,7 +7,7 @@ use super::bars::bar;
 use super::next::percent;
 use crate::columns::padded;
 use crate::distribution::Depth;
-use crate::step::{Candidate, Fate, Seen, Step};
+use crate::step::{Candidate, SamplerOutcome, Step, TokenStats};
 use crate::token::Vocab;
 
 /// Columns of a bar.
@@ -28,15 +28,17 @@ pub fn waterfall<'a>(
     let (token, bars) = (padded("candidate", TOKEN), padded("", BAR));
     writeln!(out, "      {token} {:>6} {bars}  {:>6}", "raw %", "final %")?;
     for (i, step) in steps.into_iter().enumerate() {
-        let Some(seen) = &step.seen else { continue };
-        head(out, i + 1, step, seen, vocab)?;
-        let (shown, residual) = seen.outlook.shown(seen.outlook.count(k));
+        let Some(stats) = &step.stats else { continue };
+        head(out, i + 1, step, stats, vocab)?;
+        let (shown, residual) = stats.prediction.shown(stats.prediction.count(k));
         for candidate in shown {
             row(out, candidate, step, vocab)?;
         }
-        let mut hidden = (seen.outlook.n_vocab as usize - shown.len(), residual);
-        if let (Some(fate), false) = (seen.fate, shown.iter().any(|candidate| candidate.id == step.id)) {
-            let own = Candidate { id: step.id, logprob: seen.logprob, rank: seen.rank, fate: Some(fate) };
+        let mut hidden = (stats.prediction.n_vocab as usize - shown.len(), residual);
+        if let (Some(outcome), false) = (stats.outcome, shown.iter().any(|candidate| candidate.id == step.id))
+        {
+            let own =
+                Candidate { id: step.id, logprob: stats.logprob, rank: stats.rank, outcome: Some(outcome) };
             row(out, &own, step, vocab)?;
             hidden = (hidden.0 - 1, (residual - own.prob()).max(0.0));
         }
@@ -46,24 +48,30 @@ pub fn waterfall<'a>(
     Ok(())
 }
 
-fn head(out: &mut impl Write, number: usize, step: &Step, seen: &Seen, vocab: &Vocab) -> io::Result<()> {
-    let entropy = seen.outlook.entropy;
-    let (token, rank) = (vocab.visible(step.id), seen.rank);
-    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} nat", seen.logprob)
+fn head(
+    out: &mut impl Write,
+    number: usize,
+    step: &Step,
+    stats: &TokenStats,
+    vocab: &Vocab,
+) -> io::Result<()> {
+    let entropy = stats.prediction.entropy;
+    let (token, rank) = (vocab.visible(step.id), stats.rank);
+    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} nat", stats.logprob)
 }
 
 fn row(out: &mut impl Write, candidate: &Candidate, step: &Step, vocab: &Vocab) -> io::Result<()> {
     let mark = if candidate.id == step.id { "▸" } else { " " };
     let token = padded(&vocab.visible(candidate.id), TOKEN);
     let raw = candidate.prob();
-    let end = candidate.fate.map(outcome).unwrap_or_default();
+    let end = candidate.outcome.map(outcome).unwrap_or_default();
     let bars = padded(&bar(raw, BAR), BAR);
     writeln!(out, "    {mark} {token} {:>6} {bars}  {end}", percent(raw))
 }
 
-fn outcome(fate: Fate) -> String {
-    match fate.dropped_by {
+fn outcome(outcome: SamplerOutcome) -> String {
+    match outcome.dropped_by {
         Some(stage) => format!("{:>6} dropped by {stage}", "–"),
-        None => format!("{:>6} {}", percent(f64::from(fate.prob)), bar(f64::from(fate.prob), BAR)),
+        None => format!("{:>6} {}", percent(f64::from(outcome.prob)), bar(f64::from(outcome.prob), BAR)),
     }
 }

@@ -10,7 +10,7 @@ use rand_mt::Mt;
 use super::candidates::{Candidates, Entry};
 use super::repetition::{Dry, Penalties};
 use super::{Mirostat, Sampling, Stage};
-use crate::step::Fate;
+use crate::step::SamplerOutcome;
 use crate::token::{TokenId, Vocab};
 
 /// How many of the best mirostat 1 estimates from.
@@ -35,13 +35,13 @@ pub struct Chain {
 pub struct Choice {
     /// The token.
     pub id: TokenId,
-    /// Its own fate.
-    pub fate: Fate,
-    /// The fate of each watched token, in the order given.
-    pub watched: Vec<Fate>,
+    /// Its own outcome.
+    pub outcome: SamplerOutcome,
+    /// The outcome of each watched token, in the order given.
+    pub watched: Vec<SamplerOutcome>,
 }
 
-/// Tokens whose fate is wanted, and the stage that has dropped each, if one has.
+/// Tokens whose outcome is wanted, and the stage that has dropped each, if one has.
 pub struct Watched {
     ids: Vec<TokenId>,
     dropped: Vec<Option<Stage>>,
@@ -106,15 +106,15 @@ impl Chain {
             (false, None) => candidates.at_share(uniform(&mut self.draws)),
         };
         let prob = candidates.probability(logit) as f32;
-        let mut fates = Vec::with_capacity(watched.ids.len());
+        let mut outcomes = Vec::with_capacity(watched.ids.len());
         for (id, dropped_by) in watched.ids.iter().zip(watched.dropped) {
             let prob = match candidates.logit_of(*id) {
                 Some(logit) => candidates.probability(logit) as f32,
                 None => 0.0,
             };
-            fates.push(Fate { prob, dropped_by });
+            outcomes.push(SamplerOutcome { prob, dropped_by });
         }
-        Choice { id, fate: Fate { prob, dropped_by: None }, watched: fates }
+        Choice { id, outcome: SamplerOutcome { prob, dropped_by: None }, watched: outcomes }
     }
 
     /// New logits of the tokens that penalties and DRY change, by id.
@@ -211,9 +211,9 @@ impl Chain {
 fn take_first(candidates: &Candidates, watched: Watched) -> Choice {
     let id = candidates.best()[0].0;
     let each = watched.ids.iter().zip(watched.dropped);
-    let fates =
-        each.map(|(other, dropped_by)| Fate { prob: if *other == id { 1.0 } else { 0.0 }, dropped_by });
-    Choice { id, fate: Fate { prob: 1.0, dropped_by: None }, watched: fates.collect() }
+    let outcomes = each
+        .map(|(other, dropped_by)| SamplerOutcome { prob: if *other == id { 1.0 } else { 0.0 }, dropped_by });
+    Choice { id, outcome: SamplerOutcome { prob: 1.0, dropped_by: None }, watched: outcomes.collect() }
 }
 
 /// From 0 to below 1, in steps of 2⁻⁵³.

@@ -32,7 +32,7 @@ use crate::report::unit::Unit;
 use crate::report::{next, table};
 use crate::score::Score;
 use crate::settings::{Bos, Settings};
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 use crate::token::{TokenId, Utf8Assembler, printable};
 
 /// Longest continuation where nobody asks for another.
@@ -186,36 +186,36 @@ impl Asker<'_> {
         let question = Question { prompt: text.as_bytes(), texts: &[], depth: k };
         let found = ask(self.client, &model, &encoder, &question, &self.cancel)?;
         next::table(&mut out, &found, &[], k, &model.vocab)?;
-        Ok(Draft { ids: found.prompt, candidates: candidates(&found.outlook, k) })
+        Ok(Draft { ids: found.prompt, candidates: candidates(&found.prediction, k) })
     }
 
     fn step(&mut self, draft: &Draft, mut out: &mut dyn Write) -> Result<Draft, AskError> {
         let k = self.settings.k;
         let vocab = Arc::clone(&self.model.vocab);
-        let outlook = self.after(&draft.ids)?;
+        let prediction = self.after(&draft.ids)?;
         writeln!(out, "{}\n", printable(&String::from_utf8_lossy(&vocab.concat(draft.ids.iter().copied()))))?;
-        let found = Next { prompt: draft.ids.clone(), outlook, texts: Vec::new() };
+        let found = Next { prompt: draft.ids.clone(), prediction, texts: Vec::new() };
         next::table(&mut out, &found, &[], k, &vocab)?;
-        Ok(Draft { ids: found.prompt, candidates: candidates(&found.outlook, k) })
+        Ok(Draft { ids: found.prompt, candidates: candidates(&found.prediction, k) })
     }
 
     /// The distribution after exact ids.
-    fn after(&mut self, ids: &[TokenId]) -> Result<Outlook, AskError> {
+    fn after(&mut self, ids: &[TokenId]) -> Result<Prediction, AskError> {
         let room = self.model.context as usize;
         if ids.len() > room {
             return Err(EngineError::TooLong { needed: ids.len(), context: room }.into());
         }
         let job = Job { ids: ids.to_vec(), has_bos: false, from: ids.len() };
         let wanted = Wanted { depth: self.settings.k, boundaries: false, after: true, fast: false };
-        let mut outlook = None;
+        let mut prediction = None;
         let windowing = Windowing::new(room, None, 1);
         let ended = score(self.client, &[job], (windowing, wanted), &self.cancel, &mut |answer| {
             if let Scored::End { after, .. } = answer {
-                outlook = after;
+                prediction = after;
             }
         })?;
-        match (ended, outlook) {
-            (FinishReason::Stop, Some(outlook)) => Ok(*outlook),
+        match (ended, prediction) {
+            (FinishReason::Stop, Some(prediction)) => Ok(*prediction),
             _ => Err(AskError::Cancelled),
         }
     }
@@ -308,6 +308,6 @@ impl Asker<'_> {
     }
 }
 
-fn candidates(outlook: &Outlook, k: Depth) -> Vec<TokenId> {
-    outlook.top[..outlook.count(k)].iter().map(|candidate| candidate.id).collect()
+fn candidates(prediction: &Prediction, k: Depth) -> Vec<TokenId> {
+    prediction.top_logprobs[..prediction.count(k)].iter().map(|candidate| candidate.id).collect()
 }

@@ -13,7 +13,7 @@ use crate::engine::{FinishReason, ModelInfo};
 use crate::files::{self, Existing, WriteError};
 use crate::score::Score;
 use crate::token::TokenId;
-use figures::StoredSeen;
+use figures::StoredStats;
 
 mod figures;
 
@@ -84,7 +84,7 @@ struct StoredToken {
     id: TokenId,
     typed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    seen: Option<StoredSeen>,
+    seen: Option<StoredStats>,
 }
 
 /// Why a conversation can't be kept or taken.
@@ -114,7 +114,7 @@ impl Stored {
         let token = |token: &TraceToken| StoredToken {
             id: token.id,
             typed: token.typed,
-            seen: token.step.as_ref().and_then(|step| step.seen.as_ref()).map(StoredSeen::new),
+            seen: token.step.as_ref().and_then(|step| step.stats.as_ref()).map(StoredStats::new),
         };
         Stored {
             format: FORMAT.to_string(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::chat::Prompt;
-use crate::step::{Seen, Step};
+use crate::step::{Step, TokenStats};
 use crate::token::TokenId;
 
 /// One token of the sequence.
@@ -19,8 +19,8 @@ pub struct TraceToken {
 
 impl TraceToken {
     /// A token whose figures are known from a file; none where they are not.
-    pub fn restored(id: TokenId, typed: bool, seen: Option<Seen>) -> TraceToken {
-        TraceToken { id, typed, step: Some(Arc::new(Step { id, seen })) }
+    pub fn restored(id: TokenId, typed: bool, stats: Option<TokenStats>) -> TraceToken {
+        TraceToken { id, typed, step: Some(Arc::new(Step { id, stats })) }
     }
 }
 

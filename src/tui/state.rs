@@ -9,7 +9,7 @@ use crate::counter::Far;
 use crate::distribution::Depth;
 use crate::session::{Notice, Session, turn::Turn};
 use crate::settings::key::Key;
-use crate::step::Seen;
+use crate::step::TokenStats;
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
@@ -203,10 +203,10 @@ impl State {
     }
 
     /// The figures the panels show.
-    pub fn shown(&self) -> Option<&Seen> {
+    pub fn shown(&self) -> Option<&TokenStats> {
         self.shown_step()
             .and_then(|index| self.session.trace().step(index))
-            .and_then(|step| step.seen.as_ref())
+            .and_then(|step| step.stats.as_ref())
     }
 
     /// The turn a token of the trace belongs to.
@@ -224,11 +224,11 @@ impl State {
         let settings = self.session.settings();
         let asked = settings.k;
         match (asked, self.shown()) {
-            (Depth::Count(k), Some(seen)) if !settings.sources.of(Key::K).is_person() => {
-                k.max(table.map_or(0, candidate_rows)).min(seen.outlook.top.len().max(k))
+            (Depth::Count(k), Some(stats)) if !settings.sources.of(Key::K).is_person() => {
+                k.max(table.map_or(0, candidate_rows)).min(stats.prediction.top_logprobs.len().max(k))
             }
             (Depth::Count(k), _) => k,
-            (_, Some(seen)) => seen.outlook.count(asked),
+            (_, Some(stats)) => stats.prediction.count(asked),
             (Depth::Mass(_), None) => 10,
         }
     }
@@ -254,7 +254,7 @@ impl State {
     pub fn walk_to_unsure(&mut self, direction: isize) -> bool {
         let trace = self.session.trace();
         let Some(from) = self.shown_step() else { return false };
-        let unsure = |&i: &usize| trace.step(i).and_then(|step| step.seen.as_ref()).is_some_and(is_unsure);
+        let unsure = |&i: &usize| trace.step(i).and_then(|step| step.stats.as_ref()).is_some_and(is_unsure);
         let found =
             if direction > 0 { (from + 1..trace.len()).find(unsure) } else { (0..from).rev().find(unsure) };
         if let Some(token) = found {

@@ -460,11 +460,11 @@ fn half_a_character_is_shown_as_its_byte_only_if_nothing_completes_it() {
     let mut turn = crate::session::turn::Turn::reply(Default::default(), 0, 0);
     let vocab = &harness.state.model().unwrap().vocab;
     for &byte in &bytes[..2] {
-        let step = crate::step::Step { id: crate::token::TokenId(u32::from(byte)), seen: None };
+        let step = crate::step::Step { id: crate::token::TokenId(u32::from(byte)), stats: None };
         turn.grow(&step, Default::default(), vocab);
     }
     assert_eq!(turn.text, "");
-    let step = crate::step::Step { id: crate::token::TokenId(u32::from(bytes[2])), seen: None };
+    let step = crate::step::Step { id: crate::token::TokenId(u32::from(bytes[2])), stats: None };
     turn.grow(&step, Default::default(), vocab);
     assert_eq!(turn.text, "北");
     turn.grow(&step, Default::default(), vocab);
@@ -712,7 +712,7 @@ fn while_a_prompt_is_read_the_panels_say_how_far_it_is() {
     let words = |done: usize| format!("{done} of {total} tokens of your message and its frame");
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(0)).count(), 2, "{screen}");
-    let step = |id, seen| std::sync::Arc::new(crate::step::Step { id, seen });
+    let step = |id, stats| std::sync::Arc::new(crate::step::Step { id, stats });
     let first = harness.state.session.trace().tokens()[0].id;
     harness.send(Msg::Reply(id, Event::Prefill { steps: vec![step(first, None)], done: 1, total }));
     let screen = harness.screen();

@@ -19,7 +19,7 @@ use crate::score::regions::{Region, characters, lines, smallest, sums};
 use crate::score::stats::Stats;
 use crate::score::words::{Word, words};
 use crate::score::{Figures, NO_CONTEXT, Score, TextToken};
-use crate::step::{Outlook, Step};
+use crate::step::{Prediction, Step};
 use crate::token::Vocab;
 
 /// A text being scored.
@@ -68,12 +68,12 @@ struct Extra {
 
 /// The figures of a step, where it has any.
 pub(super) fn figures(step: &Step) -> Option<Figures> {
-    step.seen.as_ref().map(|seen| Figures {
-        logprob: seen.logprob,
-        rank: seen.rank,
-        entropy: seen.outlook.entropy,
-        varentropy: seen.outlook.varentropy,
-        boundary: seen.outlook.boundary,
+    step.stats.as_ref().map(|stats| Figures {
+        logprob: stats.logprob,
+        rank: stats.rank,
+        entropy: stats.prediction.entropy,
+        varentropy: stats.prediction.varentropy,
+        boundary: stats.prediction.boundary,
     })
 }
 
@@ -156,7 +156,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 if by_token { self.look.token(out, index, step, self.vocab) } else { Ok(()) }
             }
             Writing::Csv(csv) if by_token && self.asked.parts.is_empty() => {
-                let note = if step.seen.is_none() { NO_CONTEXT } else { "" };
+                let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
                 csv.token((index, step), piece, self.vocab, note).map_err(io_error)
             }
             Writing::Csv(_) => Ok(()),
@@ -164,7 +164,7 @@ impl<'a, W: Write> Sheet<'a, W> {
     }
 
     /// Takes the distribution after the last token.
-    pub fn end_with(&mut self, after: Option<Box<Outlook>>) {
+    pub fn end_with(&mut self, after: Option<Box<Prediction>>) {
         self.after = after.and_then(|after| after.boundary);
     }
 

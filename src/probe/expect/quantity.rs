@@ -225,7 +225,7 @@ impl Quantity {
                 let rank = scored.and_then(|scored| scored.first).map(|first| i64::from(first.rank));
                 rank.map(Measured::Whole).ok_or_else(|| no_context(self))
             }
-            Quantity::Entropy => number(answers.next(prompt).map(|outlook| f64::from(outlook.entropy))),
+            Quantity::Entropy => number(answers.next(prompt).map(|prediction| f64::from(prediction.entropy))),
             Quantity::Greedy(tokens) => {
                 let replies = answers.replies(&Ask::Greedy { prompt, tokens: *tokens });
                 let text = replies.and_then(|replies| replies.first()).map(|reply| reply.text.clone());

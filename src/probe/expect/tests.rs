@@ -3,7 +3,7 @@ use crate::jinja::Dialect;
 use crate::probe::answer::{Answers, Found, Reply, Scored};
 use crate::probe::question::{Choice, Gold, Piece, Prompt};
 use crate::score::Score;
-use crate::step::{Candidate, Outlook};
+use crate::step::{Candidate, Prediction};
 use crate::token::TokenId;
 
 fn scored(logprobs: &[f32], rank: u32) -> Scored {
@@ -11,7 +11,7 @@ fn scored(logprobs: &[f32], rank: u32) -> Scored {
     for logprob in logprobs {
         score.add(*logprob, 1);
     }
-    let first = Candidate { id: TokenId(7), logprob: logprobs[0], rank, fate: None };
+    let first = Candidate { id: TokenId(7), logprob: logprobs[0], rank, outcome: None };
     Scored {
         logprobs: logprobs.iter().copied().map(Some).collect(),
         score,
@@ -38,9 +38,15 @@ fn answers() -> Answers {
     answers.add(text(" no"), Found::Text(scored(&[0.125f32.ln(), 0.5f32.ln()], 4)));
     answers.add(Ask::Prompt { prompt: 0 }, Found::Text(scored(&[0.5f32.ln(), 0.125f32.ln()], 2)));
     answers.add(Ask::Pieces { prompt: 0 }, Found::Pieces(vec![scored(&[-1.0], 1), scored(&[-3.0, -1.5], 1)]));
-    let outlook =
-        Outlook { top: Vec::new(), entropy: 1.5, varentropy: 0.5, residual: 1.0, n_vocab: 9, boundary: None };
-    answers.add(Ask::Next { prompt: 0 }, Found::Next(Some(Box::new(outlook))));
+    let prediction = Prediction {
+        top_logprobs: Vec::new(),
+        entropy: 1.5,
+        varentropy: 0.5,
+        residual: 1.0,
+        n_vocab: 9,
+        boundary: None,
+    };
+    answers.add(Ask::Next { prompt: 0 }, Found::Next(Some(Box::new(prediction))));
     let reply = Reply { text: " 42, of".to_string(), score: Score::default() };
     answers.add(Ask::Greedy { prompt: 0, tokens: 3 }, Found::Replies(vec![reply]));
     answers

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::scripted::Scripted;
 use crate::probe::suite;
-use crate::step::{Outlook, Seen};
+use crate::step::{Prediction, TokenStats};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -22,10 +22,17 @@ fn run_of(suites: Vec<Suite>, earlier: Vec<ItemOutcome>) -> Run {
 
 /// ln p of a token is minus its id, in thousandths, whatever comes before.
 fn step(id: TokenId, at: usize) -> Step {
-    let outlook =
-        Outlook { top: Vec::new(), entropy: 1.0, varentropy: 0.5, residual: 1.0, n_vocab: 9, boundary: None };
-    let seen = Seen { logprob: -(id.0 as f32) / 1000.0, rank: 1 + id.0 % 3, fate: None, outlook };
-    Step { id, seen: (at > 0).then_some(seen) }
+    let prediction = Prediction {
+        top_logprobs: Vec::new(),
+        entropy: 1.0,
+        varentropy: 0.5,
+        residual: 1.0,
+        n_vocab: 9,
+        boundary: None,
+    };
+    let stats =
+        TokenStats { logprob: -(id.0 as f32) / 1000.0, rank: 1 + id.0 % 3, outcome: None, prediction };
+    Step { id, stats: (at > 0).then_some(stats) }
 }
 
 /// What an engine says to a command: everything, or nothing but the first few events of a request that

@@ -93,7 +93,7 @@ impl<'a> ItemRecord<'a> {
             id: record.id,
             logprob: record.logprob.unwrap_or(f32::NEG_INFINITY),
             rank: record.rank,
-            fate: None,
+            outcome: None,
         };
         let token = |record: TokenRecord| TokenOutcome {
             text: record.text,

@@ -82,7 +82,7 @@ fn suite() -> SuiteOutcome {
     broken.choices[0].text = HOSTILE.to_string();
     broken.expect = vec![failed.clone()];
     broken.notes = vec![HOSTILE.to_string()];
-    broken.top = vec![Candidate { id: TokenId(27), logprob: -0.5, rank: 1, fate: None }];
+    broken.top = vec![Candidate { id: TokenId(27), logprob: -0.5, rank: 1, outcome: None }];
     let mut asked = item(HOSTILE, "asked", 0.5);
     asked.choices.clear();
     asked.answer = Gold::None;

@@ -67,15 +67,15 @@ fn compare_after(
         }
         // Mirostat is where a token is chosen, no stage that drops: what it keeps has a probability.
         let drops = sampling.mirostat.is_none();
-        for (id, (fate, wanted)) in choice.watched.iter().zip(&wanted).enumerate() {
-            let stays = fate.dropped_by.is_none() && row[id] > f32::NEG_INFINITY;
-            let stays = if drops { stays } else { fate.prob > 0.0 };
+        for (id, (outcome, wanted)) in choice.watched.iter().zip(&wanted).enumerate() {
+            let stays = outcome.dropped_by.is_none() && row[id] > f32::NEG_INFINITY;
+            let stays = if drops { stays } else { outcome.prob > 0.0 };
             assert_eq!(
                 stays,
                 wanted.is_some(),
-                "{before:?} case {case} token {id} {fate:?} {wanted:?} {sampling:?} {row:?}"
+                "{before:?} case {case} token {id} {outcome:?} {wanted:?} {sampling:?} {row:?}"
             );
-            largest = largest.max((f64::from(fate.prob) - wanted.unwrap_or(0.0)).abs());
+            largest = largest.max((f64::from(outcome.prob) - wanted.unwrap_or(0.0)).abs());
         }
         assert!(wanted[choice.id.index()].is_some(), "case {case}: an impossible choice");
     }
@@ -262,7 +262,7 @@ fn a_choice_depends_on_no_k() {
             let mut step = || {
                 let choice = choose(&mut chain, &row, k);
                 chain.accept(choice.id);
-                (choice.id, choice.fate.prob)
+                (choice.id, choice.outcome.prob)
             };
             (0..5).map(|_| step()).collect()
         };
@@ -302,7 +302,7 @@ fn tokens_come_as_often_as_they_are_probable() {
             for _ in 0..4_000 {
                 let choice = choose(&mut chain, row, 20);
                 counts[choice.id.index()] += 1.0;
-                probs = choice.watched.iter().map(|fate| f64::from(fate.prob)).collect();
+                probs = choice.watched.iter().map(|outcome| f64::from(outcome.prob)).collect();
             }
             assert!((probs.iter().sum::<f64>() - 1.0).abs() < 1e-5);
             let z = surprise_of_counts(&counts, &probs, 4_000.0);
@@ -367,13 +367,13 @@ fn mirostat_keeps_what_its_bound_allows_and_finds_its_target() {
         for _ in 0..2000 {
             let mu = chain.mu;
             let choice = choose(&mut chain, &row, 10);
-            let kept = choice.watched.iter().filter(|fate| fate.prob > 0.0).count();
+            let kept = choice.watched.iter().filter(|outcome| outcome.prob > 0.0).count();
             if version == 2 {
                 let wanted = probabilities.iter().filter(|p| -p.log2() <= mu).count().max(1);
                 assert_eq!(kept, wanted);
             }
-            assert!(choice.watched.iter().all(|fate| fate.dropped_by.is_none()));
-            surprisal -= f64::from(choice.fate.prob).log2() / 2000.0;
+            assert!(choice.watched.iter().all(|outcome| outcome.dropped_by.is_none()));
+            surprisal -= f64::from(choice.outcome.prob).log2() / 2000.0;
         }
         assert!((surprisal - 4.0).abs() < 0.1, "mirostat {version}: {surprisal}");
     }
@@ -387,7 +387,7 @@ fn greedy_takes_the_first_of_the_best_after_penalties() {
     let mut step = || {
         let choice = choose(&mut chain, &row, 2);
         chain.accept(choice.id);
-        assert_eq!(choice.fate.prob, 1.0);
+        assert_eq!(choice.outcome.prob, 1.0);
         choice.id.0
     };
     assert_eq!([step(), step(), step(), step()], [1, 2, 3, 1]);

@@ -4,51 +4,48 @@ use serde::{Deserialize, Serialize};
 
 use super::ROUNDING;
 use crate::sampling::Stage;
-use crate::step::{Candidate, Fate, Outlook, Seen};
+use crate::step::{Candidate, Prediction, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
 
 /// A token's own figures and the distribution around it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredSeen {
+pub(super) struct StoredStats {
     /// Raw ln p; null for −∞.
     logprob: Option<f32>,
     rank: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    fate: Option<StoredFate>,
+    fate: Option<StoredOutcome>,
     entropy: f32,
     varentropy: f32,
     /// Probability outside `top`.
     residual: f64,
     /// The best candidates: id, raw ln p, rank, and what the sampler made of it.
-    top: Vec<(TokenId, Option<f32>, u32, Option<StoredFate>)>,
+    top: Vec<(TokenId, Option<f32>, u32, Option<StoredOutcome>)>,
 }
 
 /// Probability after the sampler, and the stage that dropped it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct StoredFate(f32, Option<String>);
+struct StoredOutcome(f32, Option<String>);
 
-impl StoredSeen {
-    pub(super) fn new(seen: &Seen) -> StoredSeen {
-        let outlook = &seen.outlook;
-        StoredSeen {
-            logprob: finite(seen.logprob),
-            rank: seen.rank,
-            fate: seen.fate.map(StoredFate::new),
-            entropy: outlook.entropy,
-            varentropy: outlook.varentropy,
-            residual: outlook.residual,
-            top: outlook
-                .top
-                .iter()
-                .map(|c| (c.id, finite(c.logprob), c.rank, c.fate.map(StoredFate::new)))
-                .collect(),
+impl StoredStats {
+    pub(super) fn new(stats: &TokenStats) -> StoredStats {
+        let prediction = &stats.prediction;
+        let top = prediction.top_logprobs.iter();
+        StoredStats {
+            logprob: finite(stats.logprob),
+            rank: stats.rank,
+            fate: stats.outcome.map(StoredOutcome::new),
+            entropy: prediction.entropy,
+            varentropy: prediction.varentropy,
+            residual: prediction.residual,
+            top: top.map(|c| (c.id, finite(c.logprob), c.rank, c.outcome.map(StoredOutcome::new))).collect(),
         }
     }
 
     /// What is wrong with it, if anything.
     pub(super) fn check(&self, n_vocab: usize) -> Result<(), &'static str> {
-        let candidate = |(id, logprob, rank, fate): &(TokenId, Option<f32>, u32, Option<StoredFate>)| {
+        let candidate = |(id, logprob, rank, fate): &(TokenId, Option<f32>, u32, Option<StoredOutcome>)| {
             id.index() < n_vocab && *rank > 0 && is_logprob(*logprob) && is_fate(fate.as_ref())
         };
         let sums = [f64::from(self.entropy), f64::from(self.varentropy), self.residual];
@@ -67,19 +64,19 @@ impl StoredSeen {
         }
     }
 
-    pub(super) fn restored(&self, n_vocab: usize) -> Seen {
+    pub(super) fn restored(&self, n_vocab: usize) -> TokenStats {
         let top = self.top.iter().map(|(id, logprob, rank, fate)| Candidate {
             id: *id,
             logprob: logprob.unwrap_or(f32::NEG_INFINITY),
             rank: *rank,
-            fate: fate.as_ref().map(StoredFate::restored),
+            outcome: fate.as_ref().map(StoredOutcome::restored),
         });
-        Seen {
+        TokenStats {
             logprob: self.logprob.unwrap_or(f32::NEG_INFINITY),
             rank: self.rank,
-            fate: self.fate.as_ref().map(StoredFate::restored),
-            outlook: Outlook {
-                top: top.collect(),
+            outcome: self.fate.as_ref().map(StoredOutcome::restored),
+            prediction: Prediction {
+                top_logprobs: top.collect(),
                 entropy: self.entropy,
                 varentropy: self.varentropy,
                 residual: self.residual,
@@ -90,13 +87,13 @@ impl StoredSeen {
     }
 }
 
-impl StoredFate {
-    fn new(fate: Fate) -> StoredFate {
-        StoredFate(fate.prob, fate.dropped_by.map(|stage| stage.name().to_string()))
+impl StoredOutcome {
+    fn new(outcome: SamplerOutcome) -> StoredOutcome {
+        StoredOutcome(outcome.prob, outcome.dropped_by.map(|stage| stage.name().to_string()))
     }
 
-    fn restored(&self) -> Fate {
-        Fate { prob: self.0, dropped_by: self.1.as_deref().and_then(Stage::named) }
+    fn restored(&self) -> SamplerOutcome {
+        SamplerOutcome { prob: self.0, dropped_by: self.1.as_deref().and_then(Stage::named) }
     }
 }
 
@@ -108,8 +105,8 @@ fn is_logprob(logprob: Option<f32>) -> bool {
     logprob.is_none_or(|logprob| logprob <= ROUNDING)
 }
 
-fn is_fate(fate: Option<&StoredFate>) -> bool {
-    fate.is_none_or(|StoredFate(prob, stage)| {
+fn is_fate(fate: Option<&StoredOutcome>) -> bool {
+    fate.is_none_or(|StoredOutcome(prob, stage)| {
         (0.0..=1.0 + ROUNDING).contains(prob)
             && stage.as_deref().is_none_or(|name| Stage::named(name).is_some())
     })

@@ -154,8 +154,8 @@ impl From<Runs> for Line<'static> {
 }
 
 fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
-    let seen = state.session.trace().step(token).and_then(|step| step.seen.as_ref());
-    let level = seen.and_then(|seen| state.colouring.level(seen));
+    let stats = state.session.trace().step(token).and_then(|step| step.stats.as_ref());
+    let level = stats.and_then(|stats| state.colouring.level(stats));
     let plain = if turn.is_frame() { state.theme.dim() } else { Style::new() };
     let mut style = level.map_or(plain, |level| state.theme.level(level));
     let ends = state.model().zip(state.session.trace().get(token));

@@ -114,13 +114,13 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
         .window(usize::from(area.width))
         .map(|index| {
             let step = state.session.trace().step(index);
-            let seen = step.and_then(|step| step.seen.as_ref());
+            let stats = step.and_then(|step| step.stats.as_ref());
             let height = step.map_or(0.0, |step| surprisal_bits(step) / FULL_BAR * 8.0);
-            let glyph = match seen {
+            let glyph = match stats {
                 None => "·",
                 Some(_) => BARS[(height.ceil() as usize).min(8)],
             };
-            let level = seen.and_then(|seen| Colouring::Surprisal.level(seen));
+            let level = stats.and_then(|stats| Colouring::Surprisal.level(stats));
             let colour = level.map_or_else(Default::default, |level| ratatui::style::Style {
                 fg: state.theme.level(level).fg,
                 ..Default::default()
@@ -136,8 +136,8 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
 fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let trace = state.session.trace();
     let (Some(model), Some(token)) = (state.model(), trace.get(segment.shown)) else { return };
-    let surprisal = match trace.step(segment.shown).and_then(|step| step.seen.as_ref()) {
-        Some(seen) => format!("surprisal {} nat", figure(seen.surprisal(), 3, 8)),
+    let surprisal = match trace.step(segment.shown).and_then(|step| step.stats.as_ref()) {
+        Some(stats) => format!("surprisal {} nat", figure(stats.surprisal(), 3, 8)),
         None => "no context".to_string(),
     };
     let kind = if token.typed { "" } else { " (scaffold)" };
@@ -148,5 +148,5 @@ fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
 }
 
 fn surprisal_bits(step: &Step) -> f64 {
-    step.seen.as_ref().map_or(0.0, |seen| seen.surprisal() / std::f64::consts::LN_2)
+    step.stats.as_ref().map_or(0.0, |stats| stats.surprisal() / std::f64::consts::LN_2)
 }

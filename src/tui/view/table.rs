@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, fitted, width, wrapped};
-use crate::step::{Candidate, Fate, Seen};
+use crate::step::{Candidate, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
 use crate::tui::keymap::Focus;
 use crate::tui::layout::{candidate_rows, inside};
@@ -31,7 +31,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
     if reading(state, frame, inner) {
         return;
     }
-    let Some(seen) = state.shown() else {
+    let Some(stats) = state.shown() else {
         frame.render_widget(
             Paragraph::new(nothing(state)).style(state.theme.dim()).wrap(Wrap { trim: true }),
             inner,
@@ -40,20 +40,20 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
     };
     let columns = Columns::of(usize::from(inner.width));
     let mut lines = vec![columns.header(state)];
-    let (shown, residual) = seen.outlook.shown(state.candidates_on(Some(area)));
+    let (shown, residual) = stats.prediction.shown(state.candidates_on(Some(area)));
     // Header, the rest, the figures of the whole distribution, perhaps the chosen token.
     let in_view = |room: usize| {
         let first = state.table_scroll.min(shown.len().saturating_sub(room));
         first..shown.len().min(first + room)
     };
     let room = candidate_rows(area);
-    let outside = outside_of(state, seen, &shown[in_view(room)]);
+    let outside = outside_of(state, stats, &shown[in_view(room)]);
     let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
     let (first, rows) = (view.start, &shown[view]);
     let chosen = chosen_id(state);
     lines.extend(rows.iter().map(|candidate| columns.row(state, candidate, Some(candidate.id) == chosen)));
     let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
-    let out_of_sight = seen.outlook.n_vocab as usize - rows.len();
+    let out_of_sight = stats.prediction.n_vocab as usize - rows.len();
     lines.push(columns.rest(state, out_of_sight, residual + hidden));
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
@@ -61,7 +61,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
     let columns = usize::from(inner.width);
     lines.push(match segment(state).filter(|_| compact) {
         Some(segment) => sum_line(state, &segment, columns),
-        None => whole(state, seen, columns),
+        None => whole(state, stats, columns),
     });
     for (i, line) in lines.into_iter().take(usize::from(inner.height)).enumerate() {
         frame.render_widget(line, Rect { y: inner.y + i as u16, height: 1, ..inner });
@@ -113,12 +113,12 @@ fn chosen_id(state: &State) -> Option<TokenId> {
 }
 
 /// The chosen token, where it is not among these candidates.
-fn outside_of(state: &State, seen: &Seen, shown: &[Candidate]) -> Option<Candidate> {
+fn outside_of(state: &State, stats: &TokenStats, shown: &[Candidate]) -> Option<Candidate> {
     let id = chosen_id(state)?;
     if shown.iter().any(|candidate| candidate.id == id) {
         return None;
     }
-    Some(Candidate { id, logprob: seen.logprob, rank: seen.rank, fate: seen.fate })
+    Some(Candidate { id, logprob: stats.logprob, rank: stats.rank, outcome: stats.outcome })
 }
 
 /// How wide token and bar are.
@@ -145,14 +145,14 @@ impl Columns {
         let spelling = state.model().map_or_else(String::new, |model| model.vocab.visible(candidate.id));
         let style = if chosen { state.theme.chosen() } else { Style::new() };
         let mark = if chosen { "▸ " } else { "  " };
-        let dropped = candidate.fate.is_some_and(|fate| fate.dropped_by.is_some());
+        let dropped = candidate.outcome.is_some_and(|outcome| outcome.dropped_by.is_some());
         let final_style = if dropped { state.theme.dim() } else { style };
         let logprob = figure(f64::from(candidate.logprob), 3, 8);
         Line::from(vec![
             Span::styled(mark, style),
             Span::styled(fitted(&spelling, self.token), style),
             Span::styled(format!("{:>6}", percent(candidate.prob())), style),
-            Span::styled(format!("{:>7}", final_figure(candidate.fate)), final_style),
+            Span::styled(format!("{:>7}", final_figure(candidate.outcome)), final_style),
             Span::raw(" "),
             Span::styled(self.bar_and_rank(candidate, chosen), state.theme.bar()),
             Span::styled(format!("{logprob:>9}"), style),
@@ -181,25 +181,25 @@ impl Columns {
 }
 
 /// Figures of the whole distribution, in nats like the candidates'.
-fn whole(state: &State, seen: &Seen, columns: usize) -> Line<'static> {
+fn whole(state: &State, stats: &TokenStats, columns: usize) -> Line<'static> {
     let (plain, bold) = (Style::new(), state.theme.figure());
-    let entropy = figure(f64::from(seen.outlook.entropy), 2, 8);
+    let entropy = figure(f64::from(stats.prediction.entropy), 2, 8);
     let mut items = vec![
         Item::new(1, "  ", entropy, bold).with("entropy ", " nat", plain),
-        Item::new(0, "  ", grouped(seen.rank as usize), bold).with("rank ", "", plain),
+        Item::new(0, "  ", grouped(stats.rank as usize), bold).with("rank ", "", plain),
     ];
-    if let Some(margin) = seen.outlook.margin() {
+    if let Some(margin) = stats.prediction.margin() {
         let margin = figure(f64::from(margin), 2, 8);
         items.push(Item::new(2, "  ", margin, bold).with("margin ", " nat", plain));
     }
     line(&items, columns)
 }
 
-fn final_figure(fate: Option<Fate>) -> String {
-    match fate {
+fn final_figure(outcome: Option<SamplerOutcome>) -> String {
+    match outcome {
         None => String::new(),
-        Some(Fate { dropped_by: Some(stage), .. }) => short_stage(stage.name()),
-        Some(Fate { prob, .. }) => percent(f64::from(prob)),
+        Some(SamplerOutcome { dropped_by: Some(stage), .. }) => short_stage(stage.name()),
+        Some(SamplerOutcome { prob, .. }) => percent(f64::from(prob)),
     }
 }
 

@@ -219,11 +219,11 @@ fn the_table_fills_its_rows_until_a_number_is_asked_for() {
         harness.hold();
         harness.keys("hi<Enter>");
         harness.say(1);
-        let mut seen = harness.state.shown().unwrap().clone();
-        let best = seen.outlook.top[0];
-        seen.outlook.top = vec![best; 200];
+        let mut stats = harness.state.shown().unwrap().clone();
+        let best = stats.prediction.top_logprobs[0];
+        stats.prediction.top_logprobs = vec![best; 200];
         let id = harness.state.session.job().unwrap().id;
-        let step = Arc::new(Step { id: best.id, seen: Some(seen) });
+        let step = Arc::new(Step { id: best.id, stats: Some(stats) });
         harness.send(Msg::Reply(id, Event::Step { step, elapsed: Duration::from_millis(10) }));
         let rows = usize::from(harness.state.areas().unwrap().table.unwrap().height) - 5;
         assert_eq!(harness.screen().matches('▸').count(), rows, "{}", harness.screen());

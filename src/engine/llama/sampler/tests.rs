@@ -9,7 +9,7 @@ use rand_mt::Mt;
 use crate::sampling::chain::reference::{Noise, Reference, choose, vocab};
 use crate::sampling::chain::{Chain, Choice};
 use crate::sampling::{Mirostat, Sampling, Stage, Xtc};
-use crate::step::Fate;
+use crate::step::SamplerOutcome;
 use crate::token::TokenId;
 
 fn theirs(stage: Stage, s: &Sampling, n: i32) -> LlamaSampler {
@@ -57,11 +57,11 @@ fn kept_by_theirs(row: &[f32], sampling: &Sampling, before: &[TokenId]) -> Vec<O
 
 /// What we keep, by id. Mirostat is no stage that drops: what it keeps has a probability.
 fn kept_by_ours(choice: &Choice, sampling: &Sampling) -> Vec<Option<f64>> {
-    let stays = |fate: &Fate| match sampling.mirostat {
-        Some(_) => fate.prob > 0.0,
-        None => fate.dropped_by.is_none(),
+    let stays = |outcome: &SamplerOutcome| match sampling.mirostat {
+        Some(_) => outcome.prob > 0.0,
+        None => outcome.dropped_by.is_none(),
     };
-    choice.watched.iter().map(|fate| stays(fate).then_some(f64::from(fate.prob))).collect()
+    choice.watched.iter().map(|outcome| stays(outcome).then_some(f64::from(outcome.prob))).collect()
 }
 
 /// Whether a cut by definition is too near to a token for `f32`.
