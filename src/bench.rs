@@ -5,6 +5,7 @@
 //! them, and more of them than there are cores wait for each other asleep, which takes three times as long.
 
 mod decode;
+mod prompt;
 mod scoring;
 mod start;
 
@@ -15,6 +16,7 @@ use crate::engine::llama::{Batch, SeqId};
 use crate::token::TokenId;
 
 pub use decode::{DecodeBench, DecodeReport};
+pub use prompt::{PromptBench, PromptReport};
 pub use scoring::{ScoringBench, ScoringReport};
 pub use start::{StartBench, StartReport};
 

@@ -86,6 +86,8 @@ pub enum BenchPart {
     Decode,
     /// Distributions a second, against evaluating tokens with all their logits
     Scoring,
+    /// A prompt's tokens with their figures, against evaluating them with all their logits
+    Prompt,
     /// From the program's start to its first figure, against loading and evaluating alone
     Start,
 }
@@ -102,6 +104,9 @@ pub struct BenchArgs {
     /// Tokens generated in each run
     #[arg(short = 'n', long, value_name = "N", default_value_t = 128, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=2048))]
     pub tokens: u32,
+    /// Tokens of the prompt that is read, at most what the context holds
+    #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(2..))]
+    pub prompt: u32,
     /// The message to answer
     #[arg(
         value_name = "TEXT",

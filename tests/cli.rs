@@ -588,13 +588,16 @@ fn a_conversation_is_saved_loaded_and_rescored_in_a_script_and_no_file_is_replac
 }
 
 #[test]
-fn the_benchmark_measures_all_three_beside_the_raw_engine() {
-    let report = json(&["bench", "--pairs", "1", "-n", "4", "--threads", "1"]);
+fn the_benchmark_measures_every_part_beside_the_raw_engine() {
+    let report = json(&["bench", "--pairs", "1", "-n", "4", "--prompt", "70", "--threads", "1"]);
     assert_provenance(&report);
     for (part, ratio) in [
         ("decode", "median_ratio"),
         ("scoring", "median_text_ratio"),
         ("scoring", "median_short_ratio"),
+        ("prompt", "median_prompt_ratio"),
+        ("prompt", "median_scored_ratio"),
+        ("prompt", "median_prompt_to_scored"),
         ("start", "median_ratio"),
     ] {
         let ratio = number(&report[part][ratio]);

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{Failure, INTERRUPTED, OK, Running, one_model};
 use crate::bench::{
-    DecodeBench, DecodeReport, PATIENCE, ScoringBench, ScoringReport, StartBench, StartReport,
+    DecodeBench, DecodeReport, PATIENCE, PromptBench, PromptReport, ScoringBench, ScoringReport, StartBench,
+    StartReport,
 };
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart, Cli};
@@ -41,6 +42,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     scoring: Option<ScoringReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<PromptReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<StartReport>,
 }
 
@@ -69,12 +72,15 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
     // The raised flag would stop the loading of every further engine.
     options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
-    let mut report = Report { origin, decode: None, scoring: None, start: None };
+    let mut report = Report { origin, decode: None, scoring: None, prompt: None, start: None };
     if wanted(BenchPart::Start) {
         report.start = Some(start(args, &info, &progress)?);
     }
     if wanted(BenchPart::Scoring) {
         report.scoring = Some(scoring(args, (&info, &options), &progress)?);
+    }
+    if wanted(BenchPart::Prompt) {
+        report.prompt = Some(prompt(args, (&info, &options), &progress)?);
     }
     if wanted(BenchPart::Decode) {
         report.decode = Some(decode(args, (&info, &options), settings.sampling.clone(), &progress)?);
@@ -92,6 +98,9 @@ impl Report {
         }
         if let Some(scoring) = &self.scoring {
             scoring.write(out)?;
+        }
+        if let Some(prompt) = &self.prompt {
+            prompt.write(out)?;
         }
         self.decode.as_ref().map_or(Ok(()), |decode| decode.write(out))
     }
@@ -117,8 +126,7 @@ fn scoring(
     (info, options): (&Arc<ModelInfo>, &LoadOptions),
     progress: &impl Fn(String),
 ) -> Result<ScoringReport, Failure> {
-    let text: String = shipped::SUITES.iter().map(|(_, text)| *text).collect();
-    let tokens = info.tokenizer.tokenize(text.as_bytes(), false);
+    let tokens = long_text(info);
     let size = WINDOW.min(info.context as usize);
     let windows: Vec<Vec<TokenId>> = tokens.chunks_exact(size).take(WINDOWS).map(<[_]>::to_vec).collect();
     let bench = ScoringBench {
@@ -130,6 +138,26 @@ fn scoring(
     };
     Ok(bench.run(|pair, bare, text, short| {
         progress(format!("pair {pair}: bare {bare:.1} t/s, text {text:.1} rows/s, short {short:.1} rows/s"));
+    })?)
+}
+
+/// The shipped suites, one after the other.
+fn long_text(info: &ModelInfo) -> Vec<TokenId> {
+    let text: String = shipped::SUITES.iter().map(|(_, text)| *text).collect();
+    info.tokenizer.tokenize(text.as_bytes(), false)
+}
+
+fn prompt(
+    args: &BenchArgs,
+    (info, options): (&Arc<ModelInfo>, &LoadOptions),
+    progress: &impl Fn(String),
+) -> Result<PromptReport, Failure> {
+    let wanted = (args.prompt as usize).min(info.context as usize - 1);
+    let tokens = long_text(info).into_iter().cycle().take(wanted).collect();
+    let bench =
+        PromptBench { options: options.clone(), info: info.clone(), tokens, pairs: args.pairs as usize };
+    Ok(bench.run(|pair, [bare, prompt, scored]| {
+        progress(format!("pair {pair}: bare {bare:.1} t/s, prompt {prompt:.1} t/s, scored {scored:.1} t/s"));
     })?)
 }
 
