@@ -6,6 +6,10 @@
 
 use crate::distribution::{BoundaryMass, Depth};
 use crate::sampling::Stage;
+mod figure;
+
+pub use figure::Figure;
+
 use crate::token::TokenId;
 
 /// What the sampler chain made of a token.

@@ -1,13 +1,21 @@
 //! An engine that follows a script: for tests of the interface, which need to know what comes.
 //!
-//! Tokens are single bytes, two specials and a few whole words. Figures are made up but consistent: a
-//! step's candidates sum to one with the residual.
+//! Tokens are single bytes, two specials and a few whole words. A reply's figures are made up but
+//! consistent: a step's candidates sum to one with the residual. What is scored comes from one small model
+//! of pairs of words, so that its figures are those of a distribution.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Command, Event, FinishReason, Generate, ModelInfo, Timing, Tokenize};
+use super::generate::{prediction, stats};
+use super::trie::{evaluated, first_scored};
+use super::{
+    Backend, Client, Command, Engine, EngineError, Event, FinishReason, Generate, ModelInfo, Sample,
+    ScoreBatch, Sink, Timing, Tokenize,
+};
+use crate::distribution::Distribution;
 use crate::step::{Candidate, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
@@ -19,13 +27,17 @@ const FIRST_WORD: u32 = 258;
 /// ChatML, as many models have it.
 const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
+/// What is likeliest after a word where something is scored; after anything else it is ` the`.
+const FOLLOWS: [(&str, &str); 3] = [("The", " capital"), (" capital", " is"), (" is", " Paris")];
+
 /// A token of a scripted reply and its raw probability.
 pub type Line = (&'static str, f32);
 
-/// Answers each request with the next reply of its script.
+/// Answers each request for text with the next reply of its script. Clones follow the same one.
+#[derive(Clone)]
 pub struct Scripted {
-    replies: VecDeque<Vec<Line>>,
-    vocab: Arc<Vocab>,
+    replies: Arc<Mutex<VecDeque<Vec<Line>>>>,
+    info: Arc<ModelInfo>,
 }
 
 /// Whole words where they match, bytes elsewhere.
@@ -62,12 +74,7 @@ impl Scripted {
         let words = WORDS.map(|word| VocabEntry { bytes: word.as_bytes().to_vec(), ..VocabEntry::default() });
         let entries = bytes.chain([special("<|im_start|>", false), special("<|im_end|>", true)]).chain(words);
         let roles = SpecialTokens { bos: None, eos: Some(TokenId(END)), add_bos: false };
-        Scripted { replies: replies.into_iter().collect(), vocab: Arc::new(Vocab::new(entries, roles)) }
-    }
-
-    /// What a loaded model says of itself.
-    pub fn ready(&self) -> Event {
-        Event::Ready(Arc::new(ModelInfo {
+        let info = Arc::new(ModelInfo {
             name: "scripted".to_string(),
             path: "scripted.gguf".into(),
             architecture: "script".to_string(),
@@ -78,41 +85,118 @@ impl Scripted {
             context: 512,
             threads: 1,
             chat_template: Some(TEMPLATE.to_string()),
-            vocab: Arc::clone(&self.vocab),
+            vocab: Arc::new(Vocab::new(entries, roles)),
             tokenizer: Arc::new(Pieces),
             about: Arc::default(),
-        }))
+        });
+        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), info }
+    }
+
+    /// What a loaded model says of itself.
+    pub fn ready(&self) -> Event {
+        Event::Ready(Arc::clone(&self.info))
+    }
+
+    /// The same script behind an engine with a thread of its own.
+    pub fn client(&self) -> Client {
+        let backend = self.clone();
+        Engine::start(Box::new(move |_| Ok(Box::new(backend) as Box<dyn Backend>)), |_| {}).into()
     }
 
     /// The events that answer a request.
     pub fn answer(&mut self, command: &Command) -> Vec<Event> {
-        match command {
-            Command::Generate(request) => self.generate(request),
-            Command::Score(_) | Command::Sample(_) => vec![finished(FinishReason::Stop, 0)],
-        }
+        let events = RefCell::new(Vec::new());
+        let end = self.run(command, &|event| events.borrow_mut().push(event));
+        let end = end.map(|(reason, timing)| Event::Finished { reason, timing });
+        let mut events = events.into_inner();
+        events.push(end.unwrap_or_else(Event::Failed));
+        events
     }
 
-    fn generate(&mut self, request: &Generate) -> Vec<Event> {
+    fn next_reply(&self) -> Vec<Line> {
+        self.replies.lock().unwrap().pop_front().unwrap_or_default()
+    }
+
+    fn generate(&self, request: &Generate, sink: Sink) -> (FinishReason, usize) {
         let total = request.prompt.len();
         let steps = request
             .prompt
             .iter()
             .enumerate()
             .map(|(i, &id)| Arc::new(Step { id, stats: (i > 0).then(|| self.stats(id, 0.6, false)) }));
-        let mut events = vec![Event::Prefill { steps: steps.collect(), done: total, total }];
-        let reply = self.replies.pop_front().unwrap_or_default();
+        sink(Event::Prefill { steps: steps.collect(), done: total, total });
+        let reply = self.next_reply();
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, stats: Some(self.stats(id, p, true)) });
-            let elapsed = Duration::from_millis(10 * (i as u64 + 1));
-            events.push(Event::Step { step, elapsed });
+            sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)) });
         }
-        let reason = match reply.last() {
-            Some(("<|im_end|>", _)) => FinishReason::Stop,
-            _ => FinishReason::Length,
+        (ended(&reply), reply.len())
+    }
+
+    fn score(&self, request: &ScoreBatch, sink: Sink) -> Result<(), EngineError> {
+        let room = self.info.context as usize;
+        let mut needed = request.sequences.iter().map(|sequence| evaluated(sequence, request.after));
+        if let Some(needed) = needed.find(|&needed| needed > room) {
+            return Err(EngineError::TooLong { needed, context: room });
+        }
+        let boundaries = request.boundaries.then(|| self.info.vocab.boundaries());
+        let measured = |before: TokenId| {
+            let row = self.row(before);
+            let raw = Distribution::measure(&row, request.depth, boundaries)?;
+            Ok::<_, EngineError>((row, raw))
         };
-        events.push(finished(reason, reply.len()));
-        events
+        for (index, sequence) in request.sequences.iter().enumerate() {
+            let tokens = &sequence.tokens;
+            let mut steps: Vec<Step> = tokens
+                .first()
+                .filter(|_| sequence.from == 0)
+                .map(|&id| Step { id, stats: None })
+                .into_iter()
+                .collect();
+            for at in first_scored(sequence)..tokens.len() {
+                let (row, raw) = measured(tokens[at - 1])?;
+                steps.push(Step { id: tokens[at], stats: Some(stats(&row, &raw, tokens[at], None)) });
+            }
+            let after = match (request.after, tokens.last()) {
+                (true, Some(&last)) => {
+                    let (row, raw) = measured(last)?;
+                    Some(Box::new(prediction(&row, &raw, None)))
+                }
+                _ => None,
+            };
+            sink(Event::Scored { index, steps, after });
+            sink(Event::Progress { done: index + 1, total: request.sequences.len() });
+        }
+        Ok(())
+    }
+
+    /// Every continuation is the next reply of the script, as far as it may go.
+    fn sample(&self, request: &Sample, sink: Sink) {
+        for index in 0..request.samplings.len() {
+            let mut reply = self.next_reply();
+            reply.truncate(request.max_tokens.unwrap_or(usize::MAX));
+            let steps = reply.iter().map(|&(piece, p)| {
+                let id = Pieces.tokenize(piece.as_bytes(), true)[0];
+                Step { id, stats: Some(self.stats(id, p, true)) }
+            });
+            sink(Event::Sampled { index, steps: steps.collect(), reason: ended(&reply) });
+        }
+    }
+
+    /// The logits after a token: one word is the likeliest, then the others, then plain characters.
+    fn row(&self, before: TokenId) -> Vec<f32> {
+        let words = FIRST_WORD..FIRST_WORD + WORDS.len() as u32;
+        let next = FOLLOWS.iter().find(|(word, _)| Pieces.tokenize(word.as_bytes(), false) == [before]);
+        let next = Pieces.tokenize(next.map_or(" the", |(_, next)| next).as_bytes(), false)[0];
+        let logit = |id: u32| match id {
+            _ if id == next.0 => 4.0,
+            _ if words.contains(&id) => 2.0,
+            END => 1.0,
+            32..127 => 0.0,
+            _ => -6.0,
+        };
+        (0..self.info.vocab.len() as u32).map(logit).collect()
     }
 
     /// A distribution in which the token has probability `p` and two others share most of the rest.
@@ -143,14 +227,39 @@ impl Scripted {
                 entropy: 1.0,
                 varentropy: 0.5,
                 residual: (1.0 - shown).max(0.0),
-                n_vocab: self.vocab.len() as u32,
+                n_vocab: self.info.vocab.len() as u32,
                 boundary: None,
             },
         }
     }
 }
 
-fn finished(reason: FinishReason, tokens: usize) -> Event {
-    let decode = Duration::from_millis(10 * tokens as u64);
-    Event::Finished { reason, timing: Timing { decode_tokens: tokens, decode, ..Timing::default() } }
+impl Backend for Scripted {
+    fn info(&self) -> &Arc<ModelInfo> {
+        &self.info
+    }
+
+    fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
+        let (reason, tokens) = match command {
+            Command::Generate(request) => self.generate(request, sink),
+            Command::Score(request) => self.score(request, sink).map(|()| (FinishReason::Stop, 0))?,
+            Command::Sample(request) => {
+                self.sample(request, sink);
+                (FinishReason::Stop, 0)
+            }
+        };
+        let decode = Duration::from_millis(10 * tokens as u64);
+        Ok((reason, Timing { decode_tokens: tokens, decode, ..Timing::default() }))
+    }
 }
+
+fn ended(reply: &[Line]) -> FinishReason {
+    if reply.last().is_some_and(|(piece, _)| *piece == "<|im_end|>") {
+        FinishReason::Stop
+    } else {
+        FinishReason::Length
+    }
+}
+
+#[cfg(test)]
+mod tests;
