@@ -8,11 +8,12 @@ mod composer;
 #[cfg(test)]
 mod harness;
 mod history;
-mod hit;
-pub mod keymap;
+pub mod keys;
 pub mod layout;
 pub mod msg;
 mod pace;
+mod palette;
+pub mod panels;
 pub mod run;
 mod segment;
 pub mod state;

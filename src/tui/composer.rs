@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::command::{self, Completion};
 
+use super::palette;
+
 /// Messages kept for the up key.
 const REMEMBERED: usize = 1000;
 /// Completions listed at once.
@@ -155,7 +157,7 @@ impl Composer {
     }
 
     fn complete(&mut self) {
-        self.completions = command::complete(&self.text());
+        self.completions = palette::complete(&self.text());
         self.selected = 0;
     }
 
@@ -175,7 +177,9 @@ impl Composer {
 
     /// Whether the line is a command as it stands, whatever else could still follow.
     fn is_whole_command(&self) -> bool {
-        command::parse(&self.text()).is_some_and(|parsed| parsed.is_ok())
+        let line = self.text();
+        let is_pane = palette::pane(&line).is_some_and(|found| found.is_ok());
+        is_pane || command::parse(&line).is_some_and(|parsed| parsed.is_ok())
     }
 
     /// Accepts the selected completion.

@@ -2,13 +2,15 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 
+use super::panels::{Fronts, Pane, Place, Slot, TABLE};
+
 /// Narrower screens show a short table below the chat, where they are high enough, and the whole panels in
 /// the chat's place.
 const SIDE_BY_SIDE: u16 = 90;
 /// Below this nothing useful fits.
 pub const SMALLEST: (u16, u16) = (40, 10);
-/// Rows of the log-likelihood panel, borders included.
-const LIKELIHOOD_ROWS: u16 = 11;
+/// Rows of the lower panel, borders included.
+const LOWER_ROWS: u16 = 11;
 /// Rows of the short table below the conversation: a head, five candidates, the rest, the sum, borders.
 const COMPACT_ROWS: u16 = 10;
 /// Rows that conversation and short table need together.
@@ -30,36 +32,43 @@ pub enum Tab {
     Panels,
 }
 
-/// The panes, borders included. A pane that is not shown has no area.
+/// How the panes stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrangement {
+    /// Conversation and figures beside each other.
+    SideBySide,
+    /// A short table below the conversation.
+    Stacked,
+    /// One side at a time.
+    OneSide,
+    /// One pane over all.
+    Zoomed,
+}
+
+/// The panes that are shown, and the last line.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Areas {
-    /// The conversation.
-    pub chat: Option<Rect>,
-    /// The next-token table.
-    pub table: Option<Rect>,
-    /// The log-likelihood panel.
-    pub likelihood: Option<Rect>,
-    /// The message being written; empty where another pane fills the screen.
-    pub composer: Rect,
+    /// Where each pane stands that is shown.
+    pub panes: Vec<(&'static Pane, Place)>,
     /// The last line.
     pub status: Rect,
-    /// Whether both sides are shown at once.
-    pub side_by_side: bool,
-    /// Whether the table is the short one below the conversation, with the sum in its last row.
-    pub compact: bool,
-    /// Whether one pane fills the screen.
-    pub zoomed: bool,
+    /// How they stand.
+    pub arrangement: Arrangement,
 }
 
 /// What decides where things are, besides the screen's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wish {
     /// Which side a narrow screen shows.
     pub tab: Tab,
-    /// The pane that fills the screen.
-    pub zoom: Option<Pane>,
+    /// The pane that has to be seen.
+    pub focus: &'static Pane,
+    /// Whether it fills the screen.
+    pub zoom: bool,
     /// Whether a narrow screen has room for a short table below the conversation.
     pub stacked: bool,
+    /// What each slot shows.
+    pub fronts: Fronts,
 }
 
 /// Divides a screen; `None` where it is too small. `composer_lines` is what the message needs.
@@ -69,84 +78,46 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option
     }
     let screen = Rect::new(0, 0, width, height);
     let [body, status] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(screen);
-    if let Some(pane) = wish.zoom {
-        return Some(zoomed(pane, body, status));
+    let whole = |pane, area| (pane, Place { area, is_compact: false });
+    if wish.zoom {
+        let panes = vec![whole(wish.focus, body)];
+        return Some(Areas { panes, status, arrangement: Arrangement::Zoomed });
     }
+    let is_wide = width >= SIDE_BY_SIDE;
+    let figures_wide = if is_wide { (width * 9 / 20).clamp(46, 72) } else { 0 };
+    let columns = Layout::horizontal([Constraint::Fill(1), Constraint::Length(figures_wide)]);
+    let [left, right] = columns.areas(body);
     let composer_rows = (composer_lines + 2).clamp(3, COMPOSER_ROWS.min(height / 3).max(3));
-    let split = |area: Rect| -> [Rect; 2] {
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(composer_rows)]).areas(area)
+    let rows = Layout::vertical([Constraint::Fill(1), Constraint::Length(composer_rows)]);
+    let [main, composer] = rows.areas(left);
+    let conversation = wish.fronts.of(Slot::Conversation);
+    let (mut panes, arrangement) = if is_wide {
+        ([vec![whole(conversation, main)], figures(right, &wish)].concat(), Arrangement::SideBySide)
+    } else if wish.tab == Tab::Panels {
+        (figures(main, &wish), Arrangement::OneSide)
+    } else if wish.stacked && main.height >= STACKED_ROWS {
+        let rows = Layout::vertical([Constraint::Fill(1), Constraint::Length(COMPACT_ROWS)]);
+        let [chat, table] = rows.areas(main);
+        let short = (&TABLE, Place { area: table, is_compact: true });
+        (vec![whole(conversation, chat), short], Arrangement::Stacked)
+    } else {
+        (vec![whole(conversation, main)], Arrangement::OneSide)
     };
-    if width >= SIDE_BY_SIDE {
-        let right = (width * 9 / 20).clamp(46, 72);
-        let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(right)]).areas(body);
-        let [chat, composer] = split(left);
-        let (table, likelihood) = panels(right);
-        return Some(Areas {
-            chat: Some(chat),
-            table,
-            likelihood,
-            composer,
-            status,
-            side_by_side: true,
-            compact: false,
-            zoomed: false,
-        });
-    }
-    let [main, composer] = split(body);
-    if wish.tab == Tab::Chat && wish.stacked && main.height >= STACKED_ROWS {
-        let rows = [Constraint::Fill(1), Constraint::Length(COMPACT_ROWS)];
-        let [chat, table] = Layout::vertical(rows).areas(main);
-        let (chat, table) = (Some(chat), Some(table));
-        return Some(Areas {
-            chat,
-            table,
-            likelihood: None,
-            composer,
-            status,
-            side_by_side: false,
-            compact: true,
-            zoomed: false,
-        });
-    }
-    let (chat, (table, likelihood)) = match wish.tab {
-        Tab::Chat => (Some(main), (None, None)),
-        Tab::Panels => (None, panels(main)),
-    };
-    Some(Areas {
-        chat,
-        table,
-        likelihood,
-        composer,
-        status,
-        side_by_side: false,
-        compact: false,
-        zoomed: false,
-    })
+    panes.push(whole(wish.fronts.of(Slot::Message), composer));
+    Some(Areas { panes, status, arrangement })
 }
 
-/// One pane over everything but the status line.
-fn zoomed(pane: Pane, body: Rect, status: Rect) -> Areas {
-    let only = |this: Pane| (pane == this).then_some(body);
-    Areas {
-        chat: only(Pane::Chat),
-        table: only(Pane::Table),
-        likelihood: only(Pane::Likelihood),
-        composer: only(Pane::Composer).unwrap_or_default(),
-        status,
-        side_by_side: false,
-        compact: false,
-        zoomed: true,
-    }
-}
-
-/// The table keeps at least half; the lower panel goes where there is no room for it.
-fn panels(area: Rect) -> (Option<Rect>, Option<Rect>) {
-    let rows = LIKELIHOOD_ROWS.min(area.height / 2);
+/// The upper pane keeps at least half; the lower one goes where there is no room for both, unless it has
+/// the keys.
+fn figures(area: Rect, wish: &Wish) -> Vec<(&'static Pane, Place)> {
+    let whole = |pane, area| (pane, Place { area, is_compact: false });
+    let (upper, lower) = (wish.fronts.of(Slot::Upper), wish.fronts.of(Slot::Lower));
+    let rows = LOWER_ROWS.min(area.height / 2);
     if rows < 5 {
-        return (Some(area), None);
+        return vec![whole(if wish.focus == lower { lower } else { upper }, area)];
     }
-    let [table, likelihood] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(area);
-    (Some(table), Some(likelihood))
+    let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(area);
+    vec![whole(upper, above), whole(lower, below)]
 }
 
 /// A pane without its border.
@@ -170,64 +141,67 @@ pub fn candidate_rows(table: Rect) -> usize {
 }
 
 impl Areas {
-    /// The pane at a place of the screen.
-    pub fn at(&self, column: u16, row: u16) -> Option<Pane> {
-        let position = Position::new(column, row);
-        let holds = |area: Option<Rect>| area.is_some_and(|area| area.contains(position));
-        [
-            (Pane::Chat, holds(self.chat)),
-            (Pane::Table, holds(self.table)),
-            (Pane::Likelihood, holds(self.likelihood)),
-            (Pane::Composer, holds(Some(self.composer))),
-        ]
-        .into_iter()
-        .find_map(|(pane, here)| here.then_some(pane))
+    /// Where a pane stands, if it is shown.
+    pub fn of(&self, pane: &Pane) -> Option<Place> {
+        self.panes.iter().find(|(other, _)| *other == pane).map(|&(_, place)| place)
     }
-}
 
-/// A pane of the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pane {
-    /// The conversation.
-    Chat,
-    /// The next-token table.
-    Table,
-    /// The log-likelihood panel.
-    Likelihood,
-    /// The message being written.
-    Composer,
+    /// The pane at a position of the screen.
+    pub fn at(&self, position: Position) -> Option<(&'static Pane, Place)> {
+        self.panes.iter().find(|(_, place)| place.area.contains(position)).copied()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::panels::{CHAT, LIKELIHOOD, PANES};
     use super::*;
+
+    fn wish(tab: Tab, focus: &'static Pane, zoom: bool) -> Wish {
+        Wish { tab, focus, zoom, stacked: true, fronts: Fronts::default() }
+    }
 
     #[test]
     fn panes_never_overlap_and_never_leave_the_screen() {
         for width in 40..200 {
             for height in 10..60 {
-                let zooms = [None, Some(Pane::Chat), Some(Pane::Table), Some(Pane::Composer)];
-                for (tab, zoom) in
-                    [Tab::Chat, Tab::Panels].into_iter().flat_map(|tab| zooms.map(|zoom| (tab, zoom)))
+                for (tab, focus) in
+                    [Tab::Chat, Tab::Panels].into_iter().flat_map(|tab| PANES.map(|pane| (tab, pane)))
                 {
-                    let areas = areas(width, height, 3, Wish { tab, zoom, stacked: true }).unwrap();
-                    let all: Vec<Rect> = [areas.chat, areas.table, areas.likelihood]
-                        .into_iter()
-                        .flatten()
-                        .chain([areas.composer, areas.status])
-                        .collect();
-                    let total: u32 = all.iter().map(|area| area.area()).sum();
-                    assert_eq!(total, u32::from(width) * u32::from(height), "{width}×{height}");
-                    assert!(all.iter().all(|area| area.right() <= width && area.bottom() <= height));
+                    for zoom in [false, true] {
+                        let areas = areas(width, height, 3, wish(tab, focus, zoom)).unwrap();
+                        let places = areas.panes.iter().map(|(_, place)| place.area);
+                        let all: Vec<Rect> = places.chain([areas.status]).collect();
+                        let total: u32 = all.iter().map(|area| area.area()).sum();
+                        assert_eq!(total, u32::from(width) * u32::from(height), "{width}×{height}");
+                        assert!(all.iter().all(|area| area.right() <= width && area.bottom() <= height));
+                    }
                 }
             }
         }
     }
 
     #[test]
+    fn the_lower_pane_is_seen_where_it_has_the_keys() {
+        let shown = |focus| areas(40, 12, 1, wish(Tab::Panels, focus, false)).unwrap();
+        assert_eq!(shown(&TABLE).of(&LIKELIHOOD), None);
+        assert!(shown(&LIKELIHOOD).of(&LIKELIHOOD).is_some() && shown(&LIKELIHOOD).of(&TABLE).is_none());
+    }
+
+    #[test]
+    fn a_pane_brought_to_the_front_takes_the_place_of_the_other_of_its_slot() {
+        static LENS: Pane = Pane { name: "lens", ..LIKELIHOOD };
+        let mut fronts = Fronts::default();
+        fronts.show(&LENS);
+        let wish = Wish { fronts, ..wish(Tab::Chat, &LENS, false) };
+        let areas = areas(120, 36, 1, wish).unwrap();
+        let before = super::areas(120, 36, 1, Wish { fronts: Fronts::default(), ..wish }).unwrap();
+        assert_eq!((areas.of(&LENS), areas.of(&LIKELIHOOD)), (before.of(&LIKELIHOOD), None));
+    }
+
+    #[test]
     fn a_screen_too_small_has_no_panes() {
-        let wish = Wish { tab: Tab::Chat, zoom: None, stacked: true };
-        assert_eq!(areas(39, 30, 1, wish), None);
-        assert_eq!(areas(80, 9, 1, wish), None);
+        assert_eq!(areas(39, 30, 1, wish(Tab::Chat, &CHAT, false)), None);
+        assert_eq!(areas(80, 9, 1, wish(Tab::Chat, &CHAT, false)), None);
     }
 }

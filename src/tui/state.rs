@@ -13,10 +13,11 @@ use crate::step::TokenStats;
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
-use super::keymap::Focus;
-use super::layout::{Areas, Pane, Tab, Wish, areas, candidate_rows, inside, text_width};
+use super::keys::{Key as Pressed, Keymap};
+use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, text_width};
 use super::msg::Fetch;
 use super::pace::Held;
+use super::panels::{CHAT, Fronts, MESSAGE, Pane, TABLE};
 use super::theme::Theme;
 use super::transcript::Transcript;
 
@@ -46,7 +47,11 @@ pub struct State {
     /// Columns and rows.
     pub size: (u16, u16),
     /// Where the keys go.
-    pub focus: Focus,
+    pub focus: &'static Pane,
+    /// What each place of the screen shows.
+    pub fronts: Fronts,
+    /// Which key asks for what.
+    pub keymap: Keymap,
     /// Which side a narrow screen shows.
     pub tab: Tab,
     /// Whether the focused pane fills the screen.
@@ -70,7 +75,7 @@ pub struct State {
     /// Whether the keys are shown, and from which line.
     pub help: Option<usize>,
     /// The key that leaves when it is pressed again.
-    pub leaving: Option<&'static str>,
+    pub leaving: Option<Pressed>,
     /// The question that Enter asks while nothing was said.
     pub example: usize,
     /// Steps that slow motion shows later.
@@ -86,7 +91,9 @@ impl State {
         let mut state = State {
             session,
             size,
-            focus: Focus::Message,
+            focus: &MESSAGE,
+            fronts: Fronts::default(),
+            keymap: Keymap::default(),
             tab: Tab::Chat,
             zoom: false,
             composer: Composer::new(history),
@@ -115,30 +122,31 @@ impl State {
 
     /// The panes of a screen of this size.
     pub fn areas_of(&self, width: u16, height: u16) -> Option<Areas> {
-        let zoom = self.zoom.then_some(match self.focus {
-            Focus::Message => Pane::Composer,
-            Focus::Chat => Pane::Chat,
-            Focus::Table => Pane::Table,
-        });
-        self.areas_with((width, height), self.tab, zoom)
+        self.areas_with((width, height), self.tab, self.zoom)
     }
 
-    fn areas_with(&self, (width, height): (u16, u16), tab: Tab, zoom: Option<Pane>) -> Option<Areas> {
+    fn areas_with(&self, (width, height): (u16, u16), tab: Tab, zoom: bool) -> Option<Areas> {
         // Questions to begin with, and the keys that matter, need the room of a table that is empty.
-        let wish = Wish { tab, zoom, stacked: !self.is_welcoming() };
+        let stacked = !self.is_welcoming();
+        let wish = Wish { tab, focus: self.focus, zoom, stacked, fronts: self.fronts };
         // The composer's own width depends on whether the panes stand side by side.
         let sketch = areas(width, height, 1, wish)?;
-        let lines = self.composer.lines_at(inside(sketch.composer).width.saturating_sub(2));
+        let composer = sketch.of(self.fronts.of(MESSAGE.slot)).map_or(0, |place| inside(place.area).width);
+        let lines = self.composer.lines_at(composer.saturating_sub(2));
         areas(width, height, lines, wish)
+    }
+
+    /// Whether a pane has the keys.
+    pub fn has_keys(&self, pane: &Pane) -> bool {
+        self.focus == pane && self.help.is_none()
     }
 
     /// Brings what is derived up to date: wrapped rows, the scroll position.
     pub fn sync(&mut self) {
         self.session.keep(usize::from(self.size.1));
         // The place it has, or will have when it is shown again.
-        let zoom = (self.zoom && self.focus == Focus::Chat).then_some(Pane::Chat);
-        let areas = self.areas_with(self.size, Tab::Chat, zoom);
-        let Some(chat) = areas.and_then(|areas| areas.chat) else { return };
+        let areas = self.areas_with(self.size, Tab::Chat, self.zoom && *self.focus == CHAT);
+        let Some(chat) = areas.and_then(|areas| areas.of(&CHAT)).map(|place| place.area) else { return };
         let frames = self.frames();
         self.transcript.sync(&self.session, frames, (text_width(chat), inside(chat).height));
     }
@@ -216,7 +224,7 @@ impl State {
 
     /// How many candidates are shown: as many as were asked for, else as many as the table has rows for.
     pub fn candidates(&self) -> usize {
-        self.candidates_on(self.areas().and_then(|areas| areas.table))
+        self.candidates_on(self.areas().and_then(|areas| areas.of(&TABLE)).map(|place| place.area))
     }
 
     /// The same for a table of this size.

@@ -4,8 +4,9 @@ use ratatui::crossterm::event::Event as Input;
 use ratatui::style::Modifier;
 
 use super::harness::Harness;
-use super::keymap::{CHAT, EVERYWHERE, Focus, MESSAGE, MESSAGE_EMPTY, TABLE};
+use super::keys::Scope;
 use super::msg::{Effect, Fetch, Msg};
+use super::panels::{LIKELIHOOD, MESSAGE, PANES};
 use super::state::EXAMPLES;
 use crate::engine::EngineError;
 use crate::engine::scripted::Line;
@@ -81,7 +82,7 @@ fn walking_shows_each_step_and_escape_returns_to_live() {
     assert!(harness.screen().contains("prompt token 1 of"), "{}", harness.screen());
     assert!(harness.screen().contains("the first token has no context"));
     harness.keys("<Esc>");
-    assert_eq!((harness.state.cursor, harness.state.focus), (None, Focus::Message));
+    assert_eq!((harness.state.cursor, harness.state.focus), (None, &MESSAGE));
 }
 
 #[test]
@@ -254,11 +255,18 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
         let screen = harness.screen();
         let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
         let text = words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ");
-        for table in [EVERYWHERE, MESSAGE, MESSAGE_EMPTY, CHAT, TABLE] {
-            for binding in table.iter().filter(|binding| !binding.help.is_empty()) {
-                let whole = format!("{} {}", binding.key, binding.help);
-                assert!(text.contains(&whole), "{width}: {whole}\n{screen}");
-            }
+        for (scope, binding) in Scope::all().flat_map(|scope| {
+            let table = harness.state.keymap.of(scope).to_vec();
+            table.into_iter().map(move |binding| (scope, binding))
+        }) {
+            let help = binding.action.unwrap().help();
+            let row = text.split(help).any(|before| {
+                before.ends_with(' ') && {
+                    let keys: Vec<&str> = before.split(' ').rev().take(7).collect();
+                    keys.contains(&binding.key.to_string().as_str())
+                }
+            });
+            assert!(row, "{width}: {scope:?} {} {help}\n{screen}", binding.key);
         }
         for spec in crate::command::COMMANDS {
             assert!(text.contains(&format!("{} {} {}", spec.name, spec.usage, spec.help).replace("  ", " ")));
@@ -267,10 +275,48 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
 }
 
 #[test]
+fn the_palette_lists_the_panes_and_goes_to_them() {
+    let mut harness = Harness::new(80, 36, vec![paris()]);
+    harness.keys("hi<Enter><C-p>pan");
+    assert!(harness.screen().contains("/pane"), "{}", harness.screen());
+    harness.keys("<Tab>");
+    for pane in PANES {
+        assert!(harness.screen().contains(pane.about), "{}: {}", pane.name, harness.screen());
+    }
+    harness.keys("log<Enter>");
+    assert_eq!(harness.state.composer.text(), "/pane log-likelihood ");
+    harness.keys("<Enter>");
+    assert!(*harness.state.focus == LIKELIHOOD && harness.screen().contains("nat/byte"));
+    harness.keys("/pane tabel<Enter>");
+    assert!(harness.screen().contains("did you mean table?"), "{}", harness.screen());
+}
+
+#[test]
+fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
+    for (width, height) in [(40, 10), (80, 24), (120, 36)] {
+        let mut harness = Harness::new(width, height, vec![lines(40)]);
+        harness.keys("hi<Enter>");
+        for pane in PANES {
+            assert_eq!(harness.state.focus, pane);
+            let areas = harness.state.areas().unwrap();
+            let place = areas.of(pane).unwrap().area;
+            harness.wheel(true, place.x + 2, place.y + 1);
+            harness.keys("<A-z>");
+            assert_eq!(harness.state.areas().unwrap().panes.len(), 1);
+            harness.keys("<A-z>");
+            harness.click(place.x, place.y);
+            assert_eq!(harness.state.focus, pane, "a click on its border");
+            harness.keys("<Tab>");
+        }
+        assert_eq!(*harness.state.focus, MESSAGE);
+    }
+}
+
+#[test]
 fn walking_from_the_empty_composer_leaves_the_keys_there() {
     let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
     harness.keys("hi<Enter><Left><Left>");
-    assert_eq!(harness.state.focus, Focus::Message);
+    assert_eq!(harness.state.focus, &MESSAGE);
     assert!(harness.screen().contains("step 3 "), "{}", harness.screen());
     harness.keys("quick question<Enter>");
     assert!(!harness.left_with(0));
@@ -302,7 +348,7 @@ fn a_letter_that_is_no_key_of_a_pane_begins_a_message() {
         harness.keys(pane);
         harness.keys("how are you?");
         assert_eq!(harness.state.composer.text(), "how are you?");
-        assert_eq!(harness.state.focus, Focus::Message);
+        assert_eq!(harness.state.focus, &MESSAGE);
     }
 }
 
@@ -627,10 +673,7 @@ fn tab_asks_for_files_where_a_command_takes_one() {
     harness.send(Msg::Files("/load ta".to_string(), found));
     assert_eq!(harness.state.composer.text(), "/load tal");
     harness.keys("<Down><Tab>");
-    assert_eq!(
-        (harness.state.composer.text().as_str(), harness.state.focus),
-        ("/load tales/", Focus::Message)
-    );
+    assert_eq!((harness.state.composer.text().as_str(), harness.state.focus), ("/load tales/", &MESSAGE));
 }
 
 #[test]

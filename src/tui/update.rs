@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
 };
+use ratatui::layout::Position;
 
 use crate::command;
 use crate::engine::{Event, FinishReason};
@@ -11,14 +12,13 @@ use crate::session::ask::Draft;
 use crate::session::{Notice, Outcome, SessionError};
 
 use super::composer::Typed;
-use super::hit;
-use super::keymap::{Action, Focus, action, written};
-use super::layout::{Pane, Tab};
+use super::keys::{Action, Key, written};
+use super::layout::Tab;
 use super::msg::{Effect, Fetch, Msg};
+use super::palette;
+use super::panels::{CHAT, MESSAGE, Pane, Slot, after};
 use super::state::{EXAMPLES, Loading, State};
 
-/// The key that stops, as the status line calls it.
-const CTRL_C: &str = "Ctrl-C";
 /// Rows a turn of the mouse wheel scrolls.
 const WHEEL: isize = 3;
 
@@ -30,7 +30,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Input(Input::Paste(text)) => {
             state.help = None;
             state.leaving = None;
-            focus(state, Focus::Message);
+            focus(state, &MESSAGE);
             state.composer.paste(&text);
             Vec::new()
         }
@@ -171,19 +171,17 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
 }
 
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    if state.help.is_some() && !matches!(action(state.focus, true, key), Some(Action::Stop | Action::Suspend))
-    {
+    let asked = state.keymap.action(state.focus, state.composer.is_empty(), key);
+    if state.help.is_some() && !matches!(asked, Some(Action::Stop | Action::Suspend)) {
         return on_help_key(state, key);
     }
-    let nothing_written = state.composer.is_empty();
-    let asked = action(state.focus, nothing_written, key);
     if !matches!(asked, Some(Action::Stop | Action::Quit)) {
         state.leaving = None;
     }
     let completing = !state.composer.completions().0.is_empty();
     match asked {
         // Tab and Esc belong to the list of completions while it is open.
-        Some(Action::Focus(_) | Action::Live) if state.focus == Focus::Message && completing => {
+        Some(Action::Focus(_) | Action::Live) if *state.focus == MESSAGE && completing => {
             if asked == Some(Action::Live) {
                 state.composer.close_completions();
                 return Vec::new();
@@ -191,15 +189,15 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             write(state, key)
         }
         Some(Action::Focus(1))
-            if state.focus == Focus::Message && command::file_argument(&state.composer.text()).is_some() =>
+            if *state.focus == MESSAGE && command::file_argument(&state.composer.text()).is_some() =>
         {
             vec![Effect::ListFiles(state.composer.text())]
         }
-        Some(asked) => act(state, asked),
-        None if state.focus == Focus::Message => write(state, key),
+        Some(asked) => act(state, asked, Key::from(key)),
+        None if *state.focus == MESSAGE => write(state, key),
         // A letter that is no key of the pane begins a message.
         None if written(key).is_some() => {
-            focus(state, Focus::Message);
+            focus(state, &MESSAGE);
             write(state, key)
         }
         None => Vec::new(),
@@ -208,7 +206,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 fn on_help_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let line = state.help.unwrap_or(0);
-    state.help = match action(Focus::Chat, true, key) {
+    state.help = match state.keymap.action(&CHAT, true, key) {
         Some(Action::Scroll(by)) => Some(line.saturating_add_signed(by)),
         Some(Action::Page(by)) => Some(line.saturating_add_signed(by * 10)),
         _ => None,
@@ -240,6 +238,10 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     // The answer has to be seen.
     state.zoom = false;
     let mut effects = vec![Effect::Remember(text.to_string())];
+    if let Some(pane) = palette::pane(text) {
+        pane.map_or_else(|error| state.tell(Notice::Error(error)), |pane| focus(state, pane));
+        return effects;
+    }
     let parsed = command::parse(text);
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
@@ -275,10 +277,10 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     effects
 }
 
-fn act(state: &mut State, asked: Action) -> Vec<Effect> {
+fn act(state: &mut State, asked: Action, key: Key) -> Vec<Effect> {
     match asked {
-        Action::Stop => return stop(state),
-        Action::Quit => return quit(state),
+        Action::Stop => return stop(state, key),
+        Action::Quit => return quit(state, key),
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Retry => {
@@ -290,13 +292,13 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
         }
         Action::Help => state.help = Some(0),
         Action::Palette => {
-            focus(state, Focus::Message);
+            focus(state, &MESSAGE);
             if state.composer.is_empty() {
                 state.composer.replace("/");
             }
         }
         Action::Focus(by) => {
-            let next = rotate(state.focus, by);
+            let next = after(state.focus, by);
             focus(state, next);
         }
         // From the composer too: the keys stay where they are.
@@ -308,40 +310,37 @@ fn act(state: &mut State, asked: Action) -> Vec<Effect> {
         }
         Action::Live => {
             state.live();
-            focus(state, Focus::Message);
+            focus(state, &MESSAGE);
         }
-        Action::Scroll(by) if state.focus == Focus::Table => {
-            state.table_scroll = state.table_scroll.saturating_add_signed(by);
-        }
-        Action::Scroll(by) => state.transcript.scroll_by(by),
+        Action::Scroll(by) => (state.focus.scroll)(state, by),
         Action::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
         Action::Zoom => state.zoom = !state.zoom,
-        Action::Scaffold => state.toggle_scaffold(),
+        Action::Frame => state.toggle_scaffold(),
         Action::Colour => state.colouring = state.colouring.next(),
         Action::Candidates(by) => {
             let k = state.candidates().saturating_add_signed(by);
             state.session.show_candidates(k);
         }
+        Action::Own(own) => return (own.act)(state),
     }
     Vec::new()
 }
 
-fn stop(state: &mut State) -> Vec<Effect> {
+fn stop(state: &mut State, key: Key) -> Vec<Effect> {
     if state.session.cancel() {
         let Some(id) = state.session.job().map(|job| job.id) else { return Vec::new() };
         return state.held.stop(id).map_or_else(Vec::new, |event| on_reply(state, id, event));
     }
-    if state.leaving == Some(CTRL_C) {
+    if state.leaving == Some(key) {
         return vec![Effect::Quit(0)];
     }
     state.composer.cut();
-    state.leaving = Some(CTRL_C);
+    state.leaving = Some(key);
     Vec::new()
 }
 
 /// Leaves, but asks first where a conversation or a draft would be lost.
-fn quit(state: &mut State) -> Vec<Effect> {
-    let key = if state.focus == Focus::Message { "Ctrl-D" } else { "q" };
+fn quit(state: &mut State, key: Key) -> Vec<Effect> {
     let would_lose = state.session.is_unsaved() || !state.composer.is_empty();
     if !would_lose || state.leaving == Some(key) {
         return vec![Effect::Quit(0)];
@@ -350,61 +349,34 @@ fn quit(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-fn rotate(focus: Focus, by: isize) -> Focus {
-    const ORDER: [Focus; 3] = [Focus::Message, Focus::Chat, Focus::Table];
-    let at = ORDER.iter().position(|&other| other == focus).unwrap_or(0) as isize;
-    ORDER[(at + by).rem_euclid(3) as usize]
-}
-
-fn focus(state: &mut State, to: Focus) {
+fn focus(state: &mut State, to: &'static Pane) {
     // Another pane has to be seen.
     state.zoom &= state.focus == to;
     state.focus = to;
+    state.fronts.show(to);
     state.composer.close_completions();
-    state.tab = match to {
-        Focus::Chat => Tab::Chat,
-        Focus::Table => Tab::Panels,
+    state.tab = match to.slot {
+        Slot::Conversation => Tab::Chat,
+        Slot::Upper | Slot::Lower => Tab::Panels,
         // Writing goes on beside whatever is shown.
-        Focus::Message => state.tab,
+        Slot::Message => state.tab,
     };
 }
 
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
-    let Some(areas) = state.areas() else { return Vec::new() };
-    let pane = areas.at(mouse.column, mouse.row);
-    match (mouse.kind, pane) {
-        (MouseEventKind::ScrollUp, Some(Pane::Table)) => {
-            state.table_scroll = state.table_scroll.saturating_sub(WHEEL as usize);
-        }
-        (MouseEventKind::ScrollDown, Some(Pane::Table)) => state.table_scroll += WHEEL as usize,
-        (MouseEventKind::ScrollUp, Some(_)) => state.transcript.scroll_by(-WHEEL),
-        (MouseEventKind::ScrollDown, Some(_)) => state.transcript.scroll_by(WHEEL),
-        (MouseEventKind::Down(MouseButton::Left), Some(pane)) => {
+    let at = Position::new(mouse.column, mouse.row);
+    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
+    match mouse.kind {
+        MouseEventKind::ScrollUp => (pane.scroll)(state, -WHEEL),
+        MouseEventKind::ScrollDown => (pane.scroll)(state, WHEEL),
+        MouseEventKind::Down(MouseButton::Left) => {
             state.leaving = None;
-            click(state, pane, mouse.column, mouse.row);
+            if state.help.take().is_none() {
+                focus(state, pane);
+                (pane.click)(state, place, at);
+            }
         }
         _ => {}
     }
     Vec::new()
-}
-
-fn click(state: &mut State, pane: Pane, column: u16, row: u16) {
-    if state.help.take().is_some() {
-        return;
-    }
-    match pane {
-        Pane::Composer => focus(state, Focus::Message),
-        Pane::Table => focus(state, Focus::Table),
-        Pane::Chat => {
-            focus(state, Focus::Chat);
-            if let Some(token) = hit::token_at(state, column, row) {
-                state.walk_to(token);
-            }
-        }
-        Pane::Likelihood => {
-            if let Some(token) = hit::bar_at(state, column) {
-                state.walk_to(token);
-            }
-        }
-    }
 }

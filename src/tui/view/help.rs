@@ -8,7 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::command::COMMANDS;
 use crate::glossary::FIGURES;
-use crate::tui::keymap::{Binding, CHAT, EVERYWHERE, MESSAGE, MESSAGE_EMPTY, TABLE};
+use crate::tui::keys::{Binding, Scope};
+use crate::tui::palette;
+use crate::tui::panels::{MESSAGE, PANES};
 use crate::tui::state::State;
 
 /// Columns of the key, the gap after it included.
@@ -19,7 +21,7 @@ const BESIDE: usize = 24;
 const WIDEST: u16 = 90;
 
 /// What editing does; the rest of the composer's keys stands in the tables.
-const EDITING: [(&str, &str); 7] = [
+const EDITING: [(&str, &str); 8] = [
     ("Enter", "send; Alt-Enter or Ctrl-J breaks the line, and so does an Enter inside a paste"),
     ("↑ ↓", "earlier messages"),
     ("Ctrl-A Ctrl-E", "begin, end of the line (Home End)"),
@@ -27,7 +29,10 @@ const EDITING: [(&str, &str); 7] = [
     ("Ctrl-U Ctrl-K", "cut what stands before, after the cursor"),
     ("Ctrl-W Alt-D", "cut a word back, forward"),
     ("Ctrl-Y Ctrl-_", "write again what was cut; undo"),
+    ("Tab", "complete a command or a file's name"),
 ];
+
+const MOUSE: (&str, &str) = ("mouse", "click a token or a bar to see its step; the wheel scrolls");
 
 pub(super) fn draw(state: &State, frame: &mut Frame, from: usize) {
     let width = WIDEST.min(frame.area().width);
@@ -46,33 +51,65 @@ pub(super) fn draw(state: &State, frame: &mut Frame, from: usize) {
 }
 
 fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
-    let bound = |table: &'static [Binding]| {
-        table.iter().filter(|binding| !binding.help.is_empty()).map(|binding| (binding.key, binding.help))
-    };
-    let message = EDITING.into_iter().chain(bound(MESSAGE)).chain(bound(MESSAGE_EMPTY));
-    let mouse = [("mouse", "click a token or a bar to see its step; the wheel scrolls")];
     let mut lines = Vec::new();
-    let mut section = |title: &'static str, rows: &mut dyn Iterator<Item = (&'static str, String)>| {
+    let mut section = |title: &str, rows: Vec<(String, String)>| {
+        if rows.is_empty() {
+            return;
+        }
         if !lines.is_empty() {
             lines.push(Line::raw(""));
         }
         lines.extend(wrapped(title, width).into_iter().map(|text| Line::styled(text, state.theme.dim())));
-        rows.for_each(|(key, help)| row(state, &mut lines, (key, &help), width));
+        rows.iter().for_each(|(key, help)| row(state, &mut lines, (key, help), width));
     };
-    let owned = |(key, help): (&'static str, &str)| (key, help.to_string());
-    section("while a message is written", &mut message.map(owned));
-    section("in the conversation (Tab or a click)", &mut bound(CHAT).map(owned));
-    section("in the table of candidates (Tab or a click)", &mut bound(TABLE).map(owned));
-    section("everywhere", &mut bound(EVERYWHERE).chain(mouse).map(owned));
-    let command = |spec: &crate::command::Spec| (spec.name, format!("{} {}", spec.usage, spec.help));
-    section("commands, in the message", &mut COMMANDS.iter().map(command));
-    let figure = |entry: &crate::glossary::Entry| (entry.names[0], entry.text.to_string());
-    section("figures (/explain NAME)", &mut FIGURES.iter().map(figure));
+    let owned = |(key, help): (&str, &str)| (key.to_string(), help.to_string());
+    for scope in Scope::all() {
+        let mut rows = keys(state.keymap.of(scope), scope);
+        match scope {
+            Scope::Pane(pane) if *pane == MESSAGE => rows.splice(0..0, EDITING.map(owned)).for_each(drop),
+            Scope::Everywhere => rows.push(owned(MOUSE)),
+            _ => {}
+        }
+        section(&title(scope), rows);
+    }
+    let command =
+        |spec: &crate::command::Spec| (spec.name.to_string(), format!("{} {}", spec.usage, spec.help));
+    section("commands, in the message", COMMANDS.iter().map(command).chain([owned(palette::GO)]).collect());
+    let figure = |entry: &crate::glossary::Entry| owned((entry.names[0], entry.text));
+    section("figures (/explain NAME)", FIGURES.iter().map(figure).collect());
     lines
 }
 
+fn title(scope: Scope) -> String {
+    match scope {
+        Scope::Pane(pane) if *pane == MESSAGE => "while a message is written".to_string(),
+        Scope::Pane(pane) => format!("in the pane {}", pane.name),
+        Scope::Reading => {
+            let names: Vec<&str> = PANES.iter().skip(1).map(|pane| pane.name).collect();
+            format!("in the panes {} (Tab or a click)", names.join(", "))
+        }
+        Scope::Everywhere => "everywhere".to_string(),
+    }
+}
+
+/// The keys of a scope and what they do: those that do the same, or belong together, in one row.
+fn keys(table: &[Binding], scope: Scope) -> Vec<(String, String)> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for Binding { key, action } in table {
+        let Some(action) = action else { continue };
+        let is_message = matches!(scope, Scope::Pane(pane) if *pane == MESSAGE);
+        let condition = if is_message && key.edits() { "(nothing written) " } else { "" };
+        let help = format!("{condition}{}", action.help());
+        match rows.iter_mut().find(|(_, other)| *other == help) {
+            Some((keys, _)) => keys.push_str(&format!(" {key}")),
+            None => rows.push((key.to_string(), help)),
+        }
+    }
+    rows
+}
+
 /// A key and what it does, in as many lines as that takes.
-fn row(state: &State, lines: &mut Vec<Line<'static>>, (key, help): (&'static str, &str), width: usize) {
+fn row(state: &State, lines: &mut Vec<Line<'static>>, (key, help): (&str, &str), width: usize) {
     let beside = width.saturating_sub(KEY + 1);
     let (indent, room) = if beside < BESIDE { (3, width.saturating_sub(3)) } else { (KEY + 1, beside) };
     let mut texts = wrapped(help.trim(), room).into_iter();

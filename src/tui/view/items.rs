@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::columns::width;
 
 /// Something that is shown whole or not at all.
-pub(super) struct Item {
+pub struct Item {
     text: Vec<(String, Style)>,
     /// What stands before it, unless it is the first.
     gap: &'static str,
@@ -34,7 +34,7 @@ impl Item {
 }
 
 /// A line of the items that fit into these columns.
-pub(super) fn line(items: &[Item], columns: usize) -> Line<'static> {
+pub fn line(items: &[Item], columns: usize) -> Line<'static> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|&i| items[i].importance);
     let mut shown = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn line(items: &[Item], columns: usize) -> Line<'static> {
 }
 
 /// The first of several wordings that fits; the last one is cut, and marked.
-pub(super) fn first_fitting(wordings: &[String], columns: usize) -> String {
+pub fn first_fitting(wordings: &[String], columns: usize) -> String {
     match wordings.iter().find(|wording| width(wording) <= columns) {
         Some(wording) => wording.clone(),
         None => wordings.last().map_or_else(String::new, |last| crate::columns::clipped(last, columns)),
@@ -65,12 +65,12 @@ pub(super) fn first_fitting(wordings: &[String], columns: usize) -> String {
 }
 
 /// The typographic minus, as wide as a digit.
-pub(super) fn minus(text: &str) -> String {
+pub fn minus(text: &str) -> String {
     text.replace('-', "−")
 }
 
 /// A number in at most this many columns: with fewer decimals where it is long, then as a power of ten.
-pub(super) fn figure(value: f64, decimals: usize, columns: usize) -> String {
+pub fn figure(value: f64, decimals: usize, columns: usize) -> String {
     if value.is_infinite() {
         return if value < 0.0 { "−∞" } else { "∞" }.to_string();
     }

@@ -1,8 +1,6 @@
 //! The last line: model, speed, context, sampling, seed; or what is being waited for. What does not fit
 //! is left out whole.
 
-use std::borrow::Cow;
-
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -12,12 +10,13 @@ use crate::columns::{clipped, width};
 use crate::sampling::Sampling;
 use crate::session::turn::Reply;
 use crate::token::printable;
+use crate::tui::keys::Action;
 use crate::tui::msg::Fetch;
 use crate::tui::state::{Loading, State};
 
 use super::items::{Item, line};
 
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
+pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let hint = clipped(&hint(state, area.width), usize::from(area.width));
     // A blank before it, and one between it and the hint.
     let room = usize::from(area.width).saturating_sub(width(&hint) + 2);
@@ -105,22 +104,20 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     items
 }
 
-fn hint(state: &State, width: u16) -> Cow<'static, str> {
+fn hint(state: &State, width: u16) -> String {
     if let Some(key) = state.leaving {
         let lost = if state.session.is_unsaved() { ", the conversation is not saved" } else { "" };
-        return format!("{key} again to leave{lost} ").into();
+        return format!("{key} again to leave{lost} ");
     }
-    let hint = if state.session.is_busy() {
-        "^C stop "
-    } else if width >= 90 {
-        "? help  ⇥ focus "
-    } else {
-        "? help "
-    };
-    hint.into()
+    let short = |action, what| state.keymap.short(state.focus, action).map(|key| format!("{key} {what} "));
+    if state.session.is_busy() {
+        return short(Action::Stop, "stop").unwrap_or_default();
+    }
+    let focus = short(Action::Focus(1), "focus").filter(|_| width >= 90).map(|hint| format!(" {hint}"));
+    [short(Action::Help, "help"), focus].into_iter().flatten().collect()
 }
 
-pub(super) fn gauge(share: f32) -> String {
+pub fn gauge(share: f32) -> String {
     let full = (share.clamp(0.0, 1.0) * 10.0).round() as usize;
     format!("{}{}", "█".repeat(full), "░".repeat(10 - full))
 }

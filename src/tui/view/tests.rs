@@ -12,6 +12,7 @@ use crate::session::Outcome;
 use crate::step::Step;
 use crate::tui::harness::Harness;
 use crate::tui::msg::Msg;
+use crate::tui::panels::{CHAT, TABLE};
 
 fn reply() -> Vec<Line> {
     vec![
@@ -225,7 +226,7 @@ fn the_table_fills_its_rows_until_a_number_is_asked_for() {
         let id = harness.state.session.job().unwrap().id;
         let step = Arc::new(Step { id: best.id, stats: Some(stats) });
         harness.send(Msg::Reply(id, Event::Step { step, elapsed: Duration::from_millis(10) }));
-        let rows = usize::from(harness.state.areas().unwrap().table.unwrap().height) - 5;
+        let rows = usize::from(harness.state.areas().unwrap().of(&TABLE).unwrap().area.height) - 5;
         assert_eq!(harness.screen().matches('▸').count(), rows, "{}", harness.screen());
         harness.keys("/set k 4<Enter>");
         assert_eq!(harness.screen().matches('▸').count(), 4, "{}", harness.screen());
@@ -288,7 +289,7 @@ fn lines_of_text_stay_readable_on_a_wide_screen() {
     let mut harness = Harness::new(240, 60, vec![words(400)]);
     harness.keys("hi<Enter><Tab>z");
     let areas = harness.state.areas().unwrap();
-    assert_eq!(areas.chat.unwrap().width, 240);
+    assert_eq!(areas.of(&CHAT).unwrap().area.width, 240);
     let widest = harness
         .screen()
         .lines()

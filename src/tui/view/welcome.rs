@@ -5,19 +5,20 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::tui::keys::Action;
+use crate::tui::panels::MESSAGE;
 use crate::tui::state::{EXAMPLES, State};
 
 /// The keys that matter, and what they do.
-const KEYS: [(&str, &str); 6] = [
-    ("Enter", "send the message"),
-    ("← →", "walk token by token"),
-    ("Alt-n", "next step the model was unsure of"),
-    ("Alt-c", "colour the tokens"),
-    ("?", "all keys, commands and figures"),
-    ("Ctrl-C", "stop the reply; twice: leave"),
+const KEYS: [(&[Action], &str); 5] = [
+    (&[Action::Walk(-1), Action::Walk(1)], "walk token by token"),
+    (&[Action::Unsure(1)], "next step the model was unsure of"),
+    (&[Action::Colour], "colour the tokens"),
+    (&[Action::Help], "all keys, commands and figures"),
+    (&[Action::Stop], "stop the reply; twice: leave"),
 ];
 
-pub(super) fn draw(state: &State, frame: &mut Frame, inner: Rect) {
+pub fn draw(state: &State, frame: &mut Frame, inner: Rect) {
     let theme = state.theme;
     let mut lines = vec![Line::styled("Write a message below, or ask one of these:", theme.dim())];
     for (i, example) in EXAMPLES.into_iter().enumerate() {
@@ -27,7 +28,11 @@ pub(super) fn draw(state: &State, frame: &mut Frame, inner: Rect) {
     }
     lines.push(Line::styled("↓ chooses, Enter asks", theme.dim()));
     lines.push(Line::raw(""));
-    for (key, help) in KEYS {
+    let spelled = |action: &Action| state.keymap.spelled(&MESSAGE, *action);
+    let keys =
+        KEYS.map(|(actions, help)| (actions.iter().filter_map(spelled).collect::<Vec<_>>().join(" "), help));
+    let bound = keys.into_iter().filter(|(key, _)| !key.is_empty());
+    for (key, help) in [("Enter".to_string(), "send the message")].into_iter().chain(bound) {
         lines.push(Line::from(vec![Span::styled(format!("{key:<8}"), theme.key()), Span::raw(help)]));
     }
     for (line, place) in lines.into_iter().zip(inner.rows()) {

@@ -9,24 +9,34 @@ use ratatui::widgets::{Paragraph, Wrap};
 use crate::columns::{clipped, fitted, width, wrapped};
 use crate::step::{Candidate, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
-use crate::tui::keymap::Focus;
 use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
 
-use super::items::{Item, figure, first_fitting, line};
+use crate::tui::view::items::{Item, figure, first_fitting, line};
+use crate::tui::view::status::gauge;
+
 use super::likelihood::sum_line;
-use super::status::gauge;
-use super::{is_focused, pane};
+use super::{Pane, Place, Slot};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-/// Draws the pane; its title has so many columns. A compact one ends with the sum of what is written.
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, compact): (usize, bool)) {
-    let title = first_fitting(&titles(state), title_room);
-    let block = pane(state.theme, title, is_focused(state, Focus::Table));
-    frame.render_widget(block, area);
+/// The next-token table.
+pub static TABLE: Pane = Pane {
+    name: "table",
+    about: "the candidates for a token: raw and final probability, ln p",
+    slot: Slot::Upper,
+    keys: &[],
+    title,
+    draw,
+    click: |_, _, _| {},
+    scroll: |state, by| state.table_scroll = state.table_scroll.saturating_add_signed(by),
+};
+
+/// A compact one ends with the sum of what is written.
+fn draw(state: &State, frame: &mut Frame, place: Place) {
+    let area = place.area;
     let inner = inside(area);
     if reading(state, frame, inner) {
         return;
@@ -59,7 +69,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
         lines.push(columns.row(state, &candidate, true));
     }
     let columns = usize::from(inner.width);
-    lines.push(match segment(state).filter(|_| compact) {
+    lines.push(match segment(state).filter(|_| place.is_compact) {
         Some(segment) => sum_line(state, &segment, columns),
         None => whole(state, stats, columns),
     });
@@ -69,7 +79,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect, (title_room, co
 }
 
 /// What the pane shows, the longest wording first.
-fn titles(state: &State) -> Vec<String> {
+fn title(state: &State) -> Vec<String> {
     let trace = state.session.trace();
     if state.reading().is_some() {
         return vec![" next token ─ reading the prompt ".to_string(), " reading ".to_string()];

@@ -8,15 +8,35 @@ use ratatui::widgets::{Block, Clear};
 
 use crate::columns::{padded, width};
 use crate::tui::composer::LISTED;
-use crate::tui::keymap::Focus;
+use crate::tui::keys::Action;
 use crate::tui::layout::inside;
 use crate::tui::state::State;
 
-use super::{is_focused, pane};
+use super::{Pane, Place, Slot};
 
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let focused = is_focused(state, Focus::Message);
-    frame.render_widget(pane(state.theme, " message ", focused), area);
+/// The message being written.
+pub static MESSAGE: Pane = Pane {
+    name: "message",
+    about: "what you are writing",
+    slot: Slot::Message,
+    // Those that edit hold while nothing is written.
+    keys: &[
+        ("?", Action::Help),
+        ("left", Action::Walk(-1)),
+        ("right", Action::Walk(1)),
+        ("home", Action::First),
+        ("end", Action::Last),
+        ("ctrl-d", Action::Quit),
+    ],
+    title: |_| vec![" message ".to_string()],
+    draw,
+    click: |_, _, _| {},
+    scroll: |state, by| state.transcript.scroll_by(by),
+};
+
+fn draw(state: &State, frame: &mut Frame, place: Place) {
+    let area = place.area;
+    let focused = state.has_keys(&MESSAGE);
     let inner = inside(area);
     let prompt = Rect { width: 2.min(inner.width), ..inner };
     frame.render_widget(Line::styled("> ", state.theme.border(focused)), prompt);

@@ -3,31 +3,84 @@
 use std::ops::Range;
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Rect};
+use ratatui::layout::{Alignment, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Scrollbar, ScrollbarOrientation, ScrollbarState};
+use ratatui::widgets::{Block, Scrollbar, ScrollbarOrientation, ScrollbarState};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::Role;
-use crate::columns::{clipped, drawn, drawn_text, width};
+use crate::columns::{clipped, drawn, drawn_text, grapheme_width, width};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
-use crate::tui::hit::marks_of;
-use crate::tui::keymap::Focus;
 use crate::tui::layout::{gutter, inside};
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
+use crate::tui::view::items::{Item, line};
+use crate::tui::view::welcome;
 use crate::tui::wrap::Row;
 
-use super::items::{Item, line};
-use super::{is_focused, pane};
+use super::{Pane, Place, Slot};
 
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    let theme = state.theme;
-    let mut block = pane(theme, " chat ", is_focused(state, Focus::Chat));
+/// The conversation.
+pub static CHAT: Pane = Pane {
+    name: "chat",
+    about: "the conversation, token by token",
+    slot: Slot::Conversation,
+    keys: &[],
+    title: |_| vec![" chat ".to_string()],
+    draw,
+    click,
+    scroll: |state, by| state.transcript.scroll_by(by),
+};
+
+fn click(state: &mut State, place: Place, at: Position) {
+    if let Some(token) = token_at(state, place, at) {
+        state.walk_to(token);
+    }
+}
+
+/// The token of the trace at a place of the screen: the inverse of what is drawn, on the same geometry.
+fn token_at(state: &State, place: Place, at: Position) -> Option<usize> {
+    let inner = inside(place.area);
+    let line = at.y.checked_sub(inner.y)?;
+    let column = usize::from(at.x.checked_sub(inner.x + gutter(place.area))?);
+    let RowKind::Turn { turn, row, .. } = state.transcript.at_line(&state.session, line)? else {
+        return None;
+    };
+    let text = &turn.text[row.start..row.end];
+    let mut columns = 0;
+    let found = text.grapheme_indices(true).find(|(_, grapheme)| {
+        columns += grapheme_width(grapheme);
+        columns > column
+    });
+    let bytes = match found {
+        Some((offset, grapheme)) => row.start + offset..row.start + offset + grapheme.len(),
+        // To the right of a line that ends there is its line break.
+        None if row.broken => row.end..row.end + 1,
+        None => return None,
+    };
+    turn.marks.get(marks_of(turn, bytes).start).map(|mark| mark.token)
+}
+
+/// The marks of the tokens that a stretch of a turn's text is made of. The first is of the token that
+/// begins it, also where that holds only the first bytes of a character.
+fn marks_of(turn: &Turn, bytes: Range<usize>) -> Range<usize> {
+    let marks = &turn.marks;
+    let mut first = marks.partition_point(|mark| mark.end <= bytes.start);
+    let begin = |i: usize| if i == 0 { 0 } else { marks[i - 1].end };
+    while first > 0 && begin(first - 1) == bytes.start {
+        first -= 1;
+    }
+    let end = marks.partition_point(|mark| mark.end < bytes.end);
+    first..(end + 1).clamp(first, marks.len())
+}
+
+fn draw(state: &State, frame: &mut Frame, place: Place) {
+    let (area, theme) = (place.area, state.theme);
     let more = if state.transcript.follows() { "" } else { " ↓ more " };
+    let mut block = Block::bordered().border_style(theme.border(state.has_keys(&CHAT)));
     if state.colouring != Colouring::Off {
         let room = usize::from(area.width).saturating_sub(2 + width(more));
         block = block.title_bottom(legend(state, room));
@@ -68,7 +121,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
     if state.transcript.rows() > usize::from(inner.height) {
         scroll_bar(state, frame, area);
     } else if state.is_welcoming() {
-        super::welcome::draw(state, frame, inner);
+        welcome::draw(state, frame, inner);
     }
 }
 

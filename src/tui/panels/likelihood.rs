@@ -1,7 +1,7 @@
 //! The log-likelihood panel: the running sum, its curve, and each step's surprisal.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
@@ -14,34 +14,59 @@ use crate::tui::layout::inside;
 use crate::tui::segment::{Segment, segment};
 use crate::tui::state::State;
 
-use super::items::{Item, figure, first_fitting, line};
-use super::pane;
+use crate::tui::view::items::{Item, figure, line};
+
 use super::table::{grouped, reading};
+use super::{Pane, Place, Slot};
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
 const FULL_BAR: f64 = 12.0;
 
-pub(super) fn draw(state: &State, frame: &mut Frame, area: Rect) {
-    if state.reading().is_some() {
-        frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
-        reading(state, frame, inside(area));
+/// The log-likelihood panel.
+pub static LIKELIHOOD: Pane = Pane {
+    name: "log-likelihood",
+    about: "the running sum, its curve, each step's surprisal",
+    slot: Slot::Lower,
+    keys: &[],
+    title,
+    draw,
+    click,
+    scroll: |state, by| state.transcript.scroll_by(by),
+};
+
+fn title(state: &State) -> Vec<String> {
+    match segment(state).filter(|_| state.reading().is_none()) {
+        Some(segment) => {
+            vec![format!(" log-likelihood ─ {} ", segment.title), format!(" {} ", segment.title)]
+        }
+        None => vec![" log-likelihood ".to_string()],
+    }
+}
+
+/// A click on a bar shows its step.
+fn click(state: &mut State, place: Place, at: Position) {
+    let inner = inside(place.area);
+    let column = at.x.checked_sub(inner.x).map(usize::from);
+    let bars = segment(state).map(|segment| segment.window(usize::from(inner.width)));
+    if let Some(token) = bars.zip(column).and_then(|(mut bars, column)| bars.nth(column)) {
+        state.walk_to(token);
+    }
+}
+
+fn draw(state: &State, frame: &mut Frame, place: Place) {
+    let inner = inside(place.area);
+    if reading(state, frame, inner) {
         return;
     }
-    let Some(segment) = segment(state) else {
-        frame.render_widget(pane(state.theme, " log-likelihood ", false), area);
-        return;
-    };
-    let titles = [format!(" log-likelihood ─ {} ", segment.title), format!(" {} ", segment.title)];
-    let title = first_fitting(&titles, usize::from(area.width).saturating_sub(2));
-    frame.render_widget(pane(state.theme, title, false), area);
+    let Some(segment) = segment(state) else { return };
     let [figures, curve, bars, legend] = Layout::vertical([
         Constraint::Length(2),
         Constraint::Fill(1),
         Constraint::Length(1),
         Constraint::Length(1),
     ])
-    .areas(inside(area));
+    .areas(inner);
     draw_figures(state, &segment, frame, figures);
     draw_curve(state, &segment, frame, curve);
     draw_bars(state, &segment, frame, bars);
