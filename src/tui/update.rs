@@ -239,13 +239,22 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     state.zoom = false;
     let mut effects = vec![Effect::Remember(text.to_string())];
     if let Some(pane) = palette::pane(text) {
-        pane.map_or_else(|error| state.tell(Notice::Error(error)), |pane| focus(state, pane));
+        match pane {
+            Ok(pane) => focus(state, pane),
+            Err(error) => {
+                state.tab = Tab::Chat;
+                state.tell(Notice::Error(error));
+            }
+        }
         return effects;
     }
     let parsed = command::parse(text);
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
     let changes_all = clears || matches!(parsed, Some(Ok(command::Command::Load(..))));
+    if is_command {
+        state.tab = Tab::Chat;
+    }
     let outcome = match parsed {
         Some(Ok(command)) => state.session.execute(command),
         Some(Err(error)) => Err(SessionError::from(error)),
@@ -271,6 +280,7 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
             if !is_command {
                 state.composer.replace(text);
             }
+            state.tab = Tab::Chat;
             state.tell(Notice::Error(error.to_string()));
         }
     }
