@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokenscope::chat::Role;
 use tokenscope::counter::Far;
 use tokenscope::distribution::Depth;
+use tokenscope::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
 use tokenscope::engine::{
     CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
     Threads,
@@ -387,4 +388,39 @@ fn a_probe_that_is_stopped_keeps_what_it_found_and_says_that_it_is_not_all() {
     assert!(0 < far.done && far.done < far.total, "{far:?}");
     let end = format!("after {} of {} answers\n", far.done, far.total);
     assert!(text.contains("stopped: incomplete, ") && text.ends_with(&end), "{text}");
+}
+
+#[test]
+fn an_evaluation_that_was_stopped_leaves_nothing_behind() {
+    let (client, info) = engine(Weights::AsIs, false, Threads::Fixed(2));
+    drop(client);
+    let model = Arc::new(Model::load(&info.path, &CancelFlag::default(), |_| {}).unwrap());
+    let params = ContextParams {
+        cells: 512,
+        batch: 128,
+        outputs: 128,
+        sequences: 1,
+        threads: 2,
+        attention: Attention::Tiled,
+    };
+    let text = long_text(&info, 130);
+    let batch = |tokens: std::ops::Range<usize>| {
+        let mut batch = Batch::default();
+        tokens.for_each(|i| batch.push(text[i], i, &[SeqId(0)], true));
+        batch
+    };
+    let mut stopped = Context::new(&model, params).unwrap();
+    stopped.decode(&batch(0..2)).unwrap();
+    let raised = CancelFlag::default();
+    raised.cancel();
+    assert_eq!(stopped.decode_until(&batch(2..130), &raised), Ok(false));
+    assert!(stopped.logits(0).is_none());
+    assert_eq!(stopped.decode_until(&batch(2..130), &CancelFlag::default()), Ok(true));
+
+    let mut straight = Context::new(&model, params).unwrap();
+    straight.decode(&batch(0..2)).unwrap();
+    straight.decode(&batch(2..130)).unwrap();
+    for row in [0, 64, 127] {
+        assert_eq!(stopped.logits(row).unwrap(), straight.logits(row).unwrap(), "row {row}");
+    }
 }

@@ -10,7 +10,7 @@ use super::backend::Sink;
 use super::figures::in_parts;
 use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, SeqId};
 use super::threads::Governor;
-use super::{EngineError, Event, FinishReason, Generate, Timing};
+use super::{CancelFlag, EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
 use crate::step::{Candidate, Prediction, Step, TokenStats};
 use crate::token::TokenId;
@@ -132,7 +132,9 @@ impl Conversation {
             }
             // Chunks end at the same positions, however much of the prompt is known already.
             let end = prompt.len().min((first / chunk + 1) * chunk);
-            self.evaluate(first, &prompt[first..end])?;
+            if !self.evaluate(first, &prompt[first..end], &run.request.cancel)? {
+                return Ok(None);
+            }
             self.last_chunk = (first, end);
             last = end - 1 - first;
             let known = self.steps.len();
@@ -146,14 +148,20 @@ impl Conversation {
         Ok(Some(last))
     }
 
-    fn evaluate(&mut self, first: usize, tokens: &[TokenId]) -> Result<(), EngineError> {
+    /// Evaluates tokens from this position on; `false`: the flag stopped it.
+    fn evaluate(&mut self, first: usize, tokens: &[TokenId], stop: &CancelFlag) -> Result<bool, EngineError> {
         self.batch.clear();
         for (i, &token) in tokens.iter().enumerate() {
             self.batch.push(token, first + i, &[SEQUENCE], true);
         }
-        self.governor.evaluate(&mut self.context, &self.batch)?;
-        self.cached = first + tokens.len();
-        Ok(())
+        let evaluated = self.governor.evaluate(&mut self.context, &self.batch, stop)?;
+        if evaluated {
+            self.cached = first + tokens.len();
+        } else if !self.context.rewind(SEQUENCE, first) {
+            // A state that can't be rewound may have been written half.
+            self.forget();
+        }
+        Ok(evaluated)
     }
 
     fn report_prefill(&self, run: &Run, from: usize) {
@@ -209,7 +217,9 @@ impl Conversation {
             }
             if self.cached < self.steps.len() {
                 let last = self.steps[self.cached].id;
-                self.evaluate(self.cached, &[last])?;
+                if !self.evaluate(self.cached, &[last], &run.request.cancel)? {
+                    break FinishReason::Cancelled;
+                }
                 row = 0;
             }
             let id = self.choose(run, chain, row, begun)?;

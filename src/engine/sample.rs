@@ -175,7 +175,9 @@ impl Run<'_> {
             for (position, &token) in prompt.iter().enumerate().take(end).skip(first) {
                 self.batch.push(token, position, &[TRUNK], position + 1 == prompt.len());
             }
-            self.governor.evaluate(self.context, &self.batch)?;
+            if !self.governor.evaluate(self.context, &self.batch, &self.request.cancel)? {
+                return Ok(());
+            }
         }
         let row = self.context.logits(self.batch.len() - 1).ok_or(EngineError::Decode(-1))?;
         self.first_row.clear();
@@ -212,7 +214,9 @@ impl Run<'_> {
                 self.batch.push(last.id, prompt + lane.steps.len() - 1, &[lane.sequence], true);
             }
         }
-        self.governor.evaluate(self.context, &self.batch)?;
+        if !self.governor.evaluate(self.context, &self.batch, &self.request.cancel)? {
+            return Ok(());
+        }
         for (i, lane) in live.iter_mut().enumerate() {
             let row = self.context.logits(i).ok_or(EngineError::Decode(-1))?;
             self.chooser.choose(row, lane)?;

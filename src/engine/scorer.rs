@@ -14,7 +14,7 @@ use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
 use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
-use super::{EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
+use super::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use crate::step::{Prediction, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.
@@ -61,12 +61,11 @@ pub(super) fn score(
         let context = pool.context(need, request.layout)?;
         let mut cache = Cache { context, governor, batch: Batch::default(), trunk: 0 };
         for group in groups {
-            if request.cancel.is_cancelled() {
+            let group = Group::new(&run.trie, group);
+            if request.cancel.is_cancelled() || !cache.evaluate(&run.trie, &group, &request.cancel)? {
                 reason = FinishReason::Cancelled;
                 break;
             }
-            let group = Group::new(&run.trie, group);
-            cache.evaluate(&run.trie, &group)?;
             run.read(&group, cache.context, boundaries)?;
         }
         run.timing.threads = cache.context.params().threads;
@@ -86,8 +85,8 @@ struct Cache<'a> {
 }
 
 impl Cache<'_> {
-    /// Evaluates a group; its rows can be read until the next one.
-    fn evaluate(&mut self, trie: &Trie, group: &Group) -> Result<(), EngineError> {
+    /// Evaluates a group; its rows can be read until the next one. `false`: the flag stopped it.
+    fn evaluate(&mut self, trie: &Trie, group: &Group, stop: &CancelFlag) -> Result<bool, EngineError> {
         if group.depth == 0 {
             self.context.clear();
         } else if self.trunk != group.depth && !self.context.rewind(TRUNK, group.depth) {
@@ -105,12 +104,14 @@ impl Cache<'_> {
             ids.extend(entry.lanes.clone().map(lane_id));
             self.batch.push(node.token, node.position, &ids, node.read);
         }
-        self.governor.evaluate(self.context, &self.batch)?;
+        if !self.governor.evaluate(self.context, &self.batch, stop)? {
+            return Ok(false);
+        }
         if group.lanes > 0 {
             self.context.keep_only(TRUNK);
         }
         self.trunk = group.reached;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use load::Reading;
 
-use super::EngineError;
 use super::llama::{Batch, Context};
+use super::{CancelFlag, EngineError};
 
 /// Shortest time over which the load is judged: the system counts it in hundredths of a second.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -65,13 +65,18 @@ impl Governor {
         self.0.borrow().most
     }
 
-    /// Evaluates a batch with as many threads as there are cores for now.
+    /// Evaluates a batch with as many threads as there are cores for now; `false`: the flag stopped it.
     ///
     /// # Errors
     /// Those of [`Context::decode`].
-    pub fn evaluate(&self, context: &mut Context, batch: &Batch) -> Result<(), EngineError> {
+    pub fn evaluate(
+        &self,
+        context: &mut Context,
+        batch: &Batch,
+        stop: &CancelFlag,
+    ) -> Result<bool, EngineError> {
         context.set_threads(self.threads());
-        let outcome = context.decode(batch);
+        let outcome = context.decode_until(batch, stop);
         self.0.borrow_mut().ended = Some(Instant::now());
         outcome
     }

@@ -1,13 +1,15 @@
 //! One llama.cpp context: a KV cache and the buffers of an evaluation.
 
-use std::ptr::NonNull;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use llama_cpp_sys_2 as sys;
 
 use super::batch::{Batch, SeqId};
 use super::model::Model;
-use crate::engine::EngineError;
+use crate::engine::{CancelFlag, EngineError};
 
 /// Most sequences llama.cpp has ids for.
 pub const MOST_SEQUENCES: u32 = 256;
@@ -59,6 +61,17 @@ impl Attention {
     }
 }
 
+/// What `llama_decode` returns where its abort callback stopped it.
+const ABORTED: i32 = 2;
+
+/// llama.cpp asks before every operation of a graph, on the thread that evaluates.
+unsafe extern "C" fn is_stopped(data: *mut c_void) -> bool {
+    // SAFETY: `data` is the context's `stop`, which outlives it.
+    let flag = unsafe { &*data.cast::<AtomicPtr<CancelFlag>>() }.load(Ordering::Acquire);
+    // SAFETY: not null only during `decode_until`, which borrows the flag for as long.
+    unsafe { flag.as_ref() }.is_some_and(CancelFlag::is_cancelled)
+}
+
 /// Tokens from which [`Attention::Tiled`] is worth it.
 pub const TILE: usize = 64;
 
@@ -69,6 +82,8 @@ pub struct Context {
     /// For every token of the last batch, whether it has logits.
     outputs: Vec<i8>,
     n_vocab: usize,
+    /// The flag that stops the evaluation that is running; null while there is none.
+    stop: Box<AtomicPtr<CancelFlag>>,
     /// Keeps the weights alive for as long as the context.
     _model: Arc<Model>,
 }
@@ -112,7 +127,10 @@ impl Context {
         raw.flash_attn_type = flash;
         raw.type_k = k;
         raw.type_v = v;
-        // SAFETY: the model outlives the context, which holds an `Arc` of it.
+        let stop: Box<AtomicPtr<CancelFlag>> = Box::default();
+        raw.abort_callback = Some(is_stopped);
+        raw.abort_callback_data = ptr::from_ref(stop.as_ref()).cast_mut().cast();
+        // SAFETY: the flag's box and the model outlive the context, which holds the one and an `Arc` of it.
         let ptr = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
         let n_vocab = model.vocab().len();
         NonNull::new(ptr).map(|ptr| Context {
@@ -120,8 +138,23 @@ impl Context {
             params,
             outputs: Vec::new(),
             n_vocab,
+            stop,
             _model: Arc::clone(model),
         })
+    }
+
+    /// Evaluates a batch unless the flag stops it; `false`: it was stopped, and the cache holds nothing of it.
+    ///
+    /// # Errors
+    /// Those of [`Context::decode`].
+    pub fn decode_until(&mut self, batch: &Batch, stop: &CancelFlag) -> Result<bool, EngineError> {
+        self.stop.store(ptr::from_ref(stop).cast_mut(), Ordering::Release);
+        let outcome = self.decode(batch);
+        self.stop.store(ptr::null_mut(), Ordering::Release);
+        match outcome {
+            Err(EngineError::Decode(ABORTED)) => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     /// What the context was made with.
