@@ -23,7 +23,7 @@ use crate::probe::error::InputError;
 use crate::probe::item::Suite;
 use crate::probe::load::{self, Selection};
 use crate::probe::outcome::{Cost, RunOutcome};
-use crate::probe::run::{Emitted, Peers, Run, drive};
+use crate::probe::run::{Completed, Peers, ProbeRun, drive};
 use crate::probe::task::DataFiles;
 use crate::probe::{shipped, suite};
 use crate::report::output::is_closed_pipe;
@@ -294,16 +294,16 @@ impl Session<'_> {
             None => Vec::new(),
         };
         let cancel = CancelFlag::from(Arc::clone(&self.interrupted));
-        let mut run = Run::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
+        let mut run = ProbeRun::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
         run.join(std::mem::take(&mut self.peers));
         let bar = progress_bar(run.progress().total, settings.quiet);
         let subject = Subject { origin: &running.origin, model: &running.model };
         let reports = &mut self.reports;
         let mut written = reports.iter_mut().try_for_each(|report| report.begin(subject));
-        let outcome = drive(&mut running.client, &mut run, |run, emitted| {
+        let outcome = drive(&mut running.client, &mut run, |run, completed| {
             bar.set_position(run.progress().done as u64);
-            if written.is_ok() && !emitted.is_empty() {
-                written = bar.suspend(|| tell(reports, subject, run, emitted));
+            if written.is_ok() && !completed.is_empty() {
+                written = bar.suspend(|| tell(reports, subject, run, completed));
             }
             if written.is_err() {
                 run.cancel();
@@ -371,12 +371,17 @@ fn unwritable(error: &io::Error) -> Failure {
     Failure::usage(format!("a report can't be written: {error}"))
 }
 
-fn tell(reports: &mut [Box<dyn Report>], subject: Subject, run: &Run, emitted: &[Emitted]) -> io::Result<()> {
-    for emitted in emitted {
+fn tell(
+    reports: &mut [Box<dyn Report>],
+    subject: Subject,
+    run: &ProbeRun,
+    completed: &[Completed],
+) -> io::Result<()> {
+    for completed in completed {
         for report in &mut *reports {
-            match *emitted {
-                Emitted::Item(suite, item) => report.item(subject, &run.suite(suite).items[item])?,
-                Emitted::Suite(suite) => report.suite(subject, run.suite(suite))?,
+            match *completed {
+                Completed::Item(suite, item) => report.item(subject, &run.suite(suite).items[item])?,
+                Completed::Suite(suite) => report.suite(subject, run.suite(suite))?,
             }
         }
     }

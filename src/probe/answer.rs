@@ -10,13 +10,13 @@ use crate::token::{TokenId, Vocab, text_of};
 /// Everything that was found out for one item.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
-    found: HashMap<Ask, Found>,
+    found: HashMap<Ask, Finding>,
     parts: usize,
 }
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum Finding {
     /// A scored text.
     Text(Scored),
     /// Several, one after the other.
@@ -24,7 +24,7 @@ pub enum Found {
     /// What comes next; `None` where nothing is there to predict from.
     Next(Option<Box<Prediction>>),
     /// Generated continuations.
-    Replies(Vec<Reply>),
+    Continuations(Vec<Continuation>),
 }
 
 /// The figures of a text's tokens. Natural log, raw distribution.
@@ -48,7 +48,7 @@ pub struct Scored {
 
 /// One generated continuation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct Continuation {
     /// Its text, the token that ended it not included.
     pub text: String,
     /// Its tokens, the one that ended it included.
@@ -57,11 +57,11 @@ pub struct Reply {
 
 impl Answers {
     /// Adds an answer, or another part of one: the next window of a text, the next sample.
-    pub fn add(&mut self, ask: Ask, found: Found) {
+    pub fn add(&mut self, ask: Ask, found: Finding) {
         self.parts += 1;
         match (self.found.get_mut(&ask), found) {
-            (Some(Found::Text(known)), Found::Text(more)) => known.extend(more),
-            (Some(Found::Replies(known)), Found::Replies(more)) => known.extend(more),
+            (Some(Finding::Text(known)), Finding::Text(more)) => known.extend(more),
+            (Some(Finding::Continuations(known)), Finding::Continuations(more)) => known.extend(more),
             (_, found) => {
                 self.found.insert(ask, found);
             }
@@ -76,7 +76,7 @@ impl Answers {
     /// A scored text.
     pub fn scored(&self, ask: &Ask) -> Option<&Scored> {
         match self.found.get(ask)? {
-            Found::Text(scored) => Some(scored),
+            Finding::Text(scored) => Some(scored),
             _ => None,
         }
     }
@@ -84,7 +84,7 @@ impl Answers {
     /// The pieces after a prompt.
     pub fn pieces(&self, prompt: usize) -> Option<&[Scored]> {
         match self.found.get(&Ask::Pieces { prompt })? {
-            Found::Pieces(pieces) => Some(pieces),
+            Finding::Pieces(pieces) => Some(pieces),
             _ => None,
         }
     }
@@ -92,15 +92,15 @@ impl Answers {
     /// What comes after a prompt.
     pub fn next(&self, prompt: usize) -> Option<&Prediction> {
         match self.found.get(&Ask::Next { prompt })? {
-            Found::Next(prediction) => prediction.as_deref(),
+            Finding::Next(prediction) => prediction.as_deref(),
             _ => None,
         }
     }
 
     /// Generated continuations.
-    pub fn replies(&self, ask: &Ask) -> Option<&[Reply]> {
+    pub fn continuations(&self, ask: &Ask) -> Option<&[Continuation]> {
         match self.found.get(ask)? {
-            Found::Replies(replies) => Some(replies),
+            Finding::Continuations(replies) => Some(replies),
             _ => None,
         }
     }
@@ -148,9 +148,9 @@ impl Scored {
     }
 }
 
-impl Reply {
+impl Continuation {
     /// Reads the steps of a continuation.
-    pub fn from_steps<'a>(steps: impl IntoIterator<Item = &'a Step>, vocab: &Vocab) -> Reply {
+    pub fn from_steps<'a>(steps: impl IntoIterator<Item = &'a Step>, vocab: &Vocab) -> Continuation {
         let mut score = Score::default();
         let mut bytes = Vec::new();
         for step in steps {
@@ -161,6 +161,6 @@ impl Reply {
                 bytes.extend_from_slice(vocab.bytes(step.id));
             }
         }
-        Reply { text: text_of(&bytes), score }
+        Continuation { text: text_of(&bytes), score }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::dataset::{Dataset, Row};
+use super::dataset::{DataRow, Dataset};
 use super::error::{InputError, meant};
 use super::item::{Item, Rules, Suite};
 use super::metric::Metric;
@@ -46,7 +46,7 @@ pub fn suite(path: &Path, data: &Dataset) -> Result<Suite, InputError> {
     })
 }
 
-fn item(path: &Path, row: &Row) -> Result<Item, InputError> {
+fn item(path: &Path, row: &DataRow) -> Result<Item, InputError> {
     let sentence = |column: &str| match row.cells.get(column) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
         Some(_) => Err(format!("{column} must be a text that is not empty")),

@@ -56,7 +56,7 @@ pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, 
 mod tests {
     use super::*;
     use crate::continuation::Join;
-    use crate::probe::answer::{Found, Scored};
+    use crate::probe::answer::{Finding, Scored};
     use crate::score::Score;
 
     fn scored(logprobs: &[f32]) -> Scored {
@@ -71,8 +71,8 @@ mod tests {
         let mut answers = Answers::default();
         let choices = texts.iter().map(|(text, logprobs, unconditional)| {
             let continuation = format!(" {text}");
-            answers.add(Ask::Text { prompt: 0, text: continuation.clone() }, Found::Text(scored(logprobs)));
-            answers.add(Ask::Alone { text: continuation.clone() }, Found::Text(scored(&[*unconditional])));
+            answers.add(Ask::Text { prompt: 0, text: continuation.clone() }, Finding::Text(scored(logprobs)));
+            answers.add(Ask::Alone { text: continuation.clone() }, Finding::Text(scored(&[*unconditional])));
             Choice { text: text.to_string(), continuation, prompt: 0 }
         });
         (Questions { choices: choices.collect(), ..Questions::default() }, answers)

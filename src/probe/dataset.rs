@@ -15,7 +15,7 @@ use crate::separated::{UNCLOSED, unclosed_quote};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct DataRow {
     /// 1-based number of the row, a CSV's header not counted.
     pub number: usize,
     /// Its cells by column.
@@ -37,7 +37,7 @@ pub struct Dataset {
     /// Where it came from.
     pub path: PathBuf,
     /// Its rows, in file order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DataRow>,
 }
 
 impl Dataset {
@@ -55,7 +55,7 @@ impl Dataset {
             _ if text.trim_start().starts_with('[') => array(path, &text, typing)?,
             _ => lines(path, &text, typing)?,
         };
-        let rows = rows.into_iter().enumerate().map(|(i, cells)| Row { number: i + 1, cells }).collect();
+        let rows = rows.into_iter().enumerate().map(|(i, cells)| DataRow { number: i + 1, cells }).collect();
         Ok(Dataset { path: path.to_path_buf(), rows })
     }
 

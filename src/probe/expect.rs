@@ -17,7 +17,7 @@ use super::error::meant;
 use super::question::{Ask, Questions};
 use super::verdict::Verdict;
 use crate::jinja::{Expression, Jinja, TemplateError, pattern, python};
-pub use quantity::View;
+pub use quantity::Evidence;
 use quantity::{FUNCTIONS, Quantity};
 
 /// The function that is no measurement: `matches(text, pattern)`.
@@ -134,7 +134,7 @@ impl Expectation {
     }
 
     /// Evaluates it. Where one question is put in several ways it must hold for each of them.
-    pub fn judge(&self, view: &View) -> Verdict {
+    pub fn judge(&self, view: &Evidence) -> Verdict {
         let phrasings = view.questions.phrasings().max(1);
         let mut last = None;
         for prompt in 0..phrasings {
@@ -148,7 +148,7 @@ impl Expectation {
         last.unwrap_or_else(|| self.judge_one(view, 0))
     }
 
-    fn judge_one(&self, view: &View, prompt: usize) -> Verdict {
+    fn judge_one(&self, view: &Evidence, prompt: usize) -> Verdict {
         let log = Arc::new(Mutex::new(IndexSet::new()));
         let scope = with_functions(&self.variables, &calculator(view, prompt, &log));
         let outcome = self.condition.expression.eval(scope);
@@ -268,7 +268,7 @@ fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<Needs>>) -> Phase {
 }
 
 /// Second phase: gives the numbers and remembers them.
-fn calculator(view: &View, prompt: usize, log: &Arc<Mutex<IndexSet<String>>>) -> Phase {
+fn calculator(view: &Evidence, prompt: usize, log: &Arc<Mutex<IndexSet<String>>>) -> Phase {
     let (shared, log) = (view.clone(), Arc::clone(log));
     let function: Function = Arc::new(move |call, quantity| {
         let value = quantity.value(&shared, prompt).map_err(failed)?;

@@ -25,16 +25,16 @@ const EQUALITY: (f64, f64) = (1e-5, 1e-3);
 pub struct Formula {
     text: String,
     metric: RegionMetric,
-    root: Node,
+    root: FormulaNode,
     /// Whether comparisons were left out that do not count.
     drops: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Node {
+enum FormulaNode {
     Pieces(Vec<usize>),
     Number(f64),
-    Binary(char, Box<Node>, Box<Node>),
+    Binary(char, Box<FormulaNode>, Box<FormulaNode>),
 }
 
 /// Finds the pieces that a region (or all) of a condition has, in the order of the text.
@@ -46,7 +46,7 @@ impl Formula {
     /// # Errors
     /// What is no formula, compares nothing, or names what is not there.
     pub fn parse(text: &str, metric: RegionMetric, find: Find) -> Result<Formula, String> {
-        let mut parser = Parser { text, rest: text, find, depth: 0, drops: false };
+        let mut parser = FormulaParser { text, rest: text, find, depth: 0, drops: false };
         let root = parser.level(0)?;
         parser.space();
         if !parser.rest.is_empty() {
@@ -102,21 +102,21 @@ impl Formula {
     }
 }
 
-impl Node {
+impl FormulaNode {
     /// Whether a comparison decides it.
     fn is_truth(&self) -> bool {
         match self {
-            Node::Binary('<' | '>' | '=', ..) => true,
-            Node::Binary('&' | '|', left, right) => left.is_truth() || right.is_truth(),
+            FormulaNode::Binary('<' | '>' | '=', ..) => true,
+            FormulaNode::Binary('&' | '|', left, right) => left.is_truth() || right.is_truth(),
             _ => false,
         }
     }
 
     fn pieces(&self, out: &mut Vec<usize>) {
         match self {
-            Node::Pieces(indices) => out.extend(indices),
-            Node::Number(_) => {}
-            Node::Binary(_, left, right) => {
+            FormulaNode::Pieces(indices) => out.extend(indices),
+            FormulaNode::Number(_) => {}
+            FormulaNode::Binary(_, left, right) => {
                 left.pieces(out);
                 right.pieces(out);
             }
@@ -126,9 +126,9 @@ impl Node {
     /// Its value; true is 1 and false 0.
     fn value(&self, of: &dyn Fn(usize) -> f64) -> f64 {
         let (operator, left, right) = match self {
-            Node::Pieces(indices) => return indices.iter().map(|index| of(*index)).sum(),
-            Node::Number(number) => return *number,
-            Node::Binary(operator, left, right) => (*operator, left.value(of), right.value(of)),
+            FormulaNode::Pieces(indices) => return indices.iter().map(|index| of(*index)).sum(),
+            FormulaNode::Number(number) => return *number,
+            FormulaNode::Binary(operator, left, right) => (*operator, left.value(of), right.value(of)),
         };
         match operator {
             '|' if left != 0.0 => left,
@@ -156,7 +156,7 @@ const LEVELS: [&[char]; 4] = [&['&', '|'], &['<', '>', '='], &['+', '-'], &['*',
 /// The level of comparisons.
 const COMPARISON: usize = 1;
 
-struct Parser<'a> {
+struct FormulaParser<'a> {
     text: &'a str,
     rest: &'a str,
     find: Find<'a>,
@@ -164,12 +164,12 @@ struct Parser<'a> {
     drops: bool,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> FormulaParser<'a> {
     fn space(&mut self) {
         self.rest = self.rest.trim_start();
     }
 
-    fn level(&mut self, level: usize) -> Result<Node, String> {
+    fn level(&mut self, level: usize) -> Result<FormulaNode, String> {
         let Some(operators) = LEVELS.get(level) else { return self.operand() };
         let mut left = self.level(level + 1)?;
         let mut first = true;
@@ -186,13 +186,13 @@ impl<'a> Parser<'a> {
             if level == COMPARISON && !first {
                 self.drops = true;
             } else {
-                left = Node::Binary(operator, Box::new(left), Box::new(right));
+                left = FormulaNode::Binary(operator, Box::new(left), Box::new(right));
             }
             first = false;
         }
     }
 
-    fn operand(&mut self) -> Result<Node, String> {
+    fn operand(&mut self) -> Result<FormulaNode, String> {
         self.space();
         if let Some(node) = self.region()? {
             return Ok(node);
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `(6;%a%)`, if that stands here. A name in percent signs may hold anything but them.
-    fn region(&mut self) -> Result<Option<Node>, String> {
+    fn region(&mut self) -> Result<Option<FormulaNode>, String> {
         let Some((number, rest)) = self.rest.strip_prefix('(').and_then(|rest| rest.split_once(';')) else {
             return Ok(None);
         };
@@ -244,18 +244,18 @@ impl<'a> Parser<'a> {
             other => return Err(format!("{other:?} is no number of a region")),
         };
         self.rest = rest;
-        Ok(Some(Node::Pieces((self.find)(region, condition)?)))
+        Ok(Some(FormulaNode::Pieces((self.find)(region, condition)?)))
     }
 
     /// As Python writes them: `2`, `-1.5`, `.5`, `1e-3`.
-    fn number(&mut self) -> Result<Node, String> {
+    fn number(&mut self) -> Result<FormulaNode, String> {
         let (number, rest) = self.rest.split_at(number_length(self.rest));
         let value = number.parse().map_err(|_| match self.rest {
             "" => "something is missing at the end".to_string(),
             rest => format!("what is `{rest}`?"),
         })?;
         self.rest = rest;
-        Ok(Node::Number(value))
+        Ok(FormulaNode::Number(value))
     }
 }
 

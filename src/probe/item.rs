@@ -84,6 +84,11 @@ impl Item {
         }
     }
 
+    /// Whether it compares what several models say; then their answers are needed, not only what came out.
+    pub fn compares_models(&self) -> bool {
+        self.expect.iter().any(|expectation| expectation.models().next().is_some())
+    }
+
     /// The first prompt's text; empty where there is none.
     pub fn prompt(&self) -> String {
         self.questions.prompts.first().map_or_else(String::new, Prompt::text)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::answer::{Answers, Reply};
+use super::answer::{Answers, Continuation};
 use super::choose;
-use super::expect::View;
+use super::expect::Evidence;
 use super::item::{Item, Suite};
 use super::outcome::{
     Generated, ItemOutcome, PhrasingOutcome, PieceOutcome, SampleOutcome, TargetOutcome, TokenOutcome,
@@ -27,17 +27,20 @@ const SCORED: &str = "it can be scored";
 /// Candidates kept of the distribution after a prompt whose expectation failed.
 const TOP: usize = 10;
 
+/// What the models of a run said so far, by name.
+pub struct ModelAnswers {
+    pub said: Arc<IndexMap<String, Arc<Answers>>>,
+    /// Whether further models come.
+    pub more: bool,
+}
+
 impl ItemOutcome {
     /// Reads what the model said. `models` holds what it and the models before it said, where there are
     /// several; an expectation that names one that is still to come (`more`) is left to that one's run.
-    pub fn new(
-        suite: &Suite,
-        index: usize,
-        answers: Arc<Answers>,
-        (models, more): (Arc<IndexMap<String, Arc<Answers>>>, bool),
-    ) -> ItemOutcome {
+    pub fn new(suite: &Suite, index: usize, answers: Arc<Answers>, models: ModelAnswers) -> ItemOutcome {
         let item = &suite.items[index];
-        let view = View { questions: Arc::clone(&item.questions), answers, models };
+        let ModelAnswers { said: models, more } = models;
+        let view = Evidence { questions: Arc::clone(&item.questions), answers, models };
         let (questions, answers) = (&*view.questions, &*view.answers);
         let (choices, best) = choices(questions, answers);
         let due = item
@@ -93,6 +96,19 @@ impl ItemOutcome {
             error: Some(reason.to_string()),
             ..ItemOutcome::default()
         }
+    }
+
+    /// Whether an item is still what it was when this came out.
+    pub fn is_of(&self, item: &Item) -> bool {
+        let questions = &item.questions;
+        let texts = questions.rolling.as_ref().map(|rolling| &rolling.text);
+        let texts = questions.choices.iter().map(|choice| &choice.text).chain(texts);
+        let expect = item.expect.iter().map(|expectation| expectation.text());
+        item.id == self.id
+            && item.prompt() == self.prompt
+            && texts.eq(self.choices.iter().map(|choice| &choice.text))
+            && expect.eq(self.expect.iter().map(|verdict| verdict.text.as_str()))
+            && questions.gold.first() == self.answer.first()
     }
 
     fn verdict(&self, questions: &Questions) -> Option<bool> {
@@ -194,7 +210,7 @@ fn pieces(questions: &Questions, answers: &Answers) -> Vec<PieceOutcome> {
         .collect()
 }
 
-fn generated(reply: &Reply, wanted: Option<&str>) -> Generated {
+fn generated(reply: &Continuation, wanted: Option<&str>) -> Generated {
     Generated {
         text: reply.text.clone(),
         sum_logprob: finite(Some(reply.score.sum_logprob())),
@@ -204,7 +220,7 @@ fn generated(reply: &Reply, wanted: Option<&str>) -> Generated {
 }
 
 fn greedy(questions: &Questions, answers: &Answers) -> Option<Generated> {
-    let replies = answers.replies(&Ask::Greedy { prompt: 0, tokens: questions.greedy? })?;
+    let replies = answers.continuations(&Ask::Greedy { prompt: 0, tokens: questions.greedy? })?;
     replies.first().map(|reply| generated(reply, questions.pattern.as_deref()))
 }
 
@@ -213,7 +229,7 @@ fn samples(questions: &Questions, answers: &Answers) -> Vec<SampleOutcome> {
     let sweep = sampling.temperatures.iter().enumerate();
     sweep
         .map(|(index, &temperature)| {
-            let replies = stats::replies(questions, answers, Some(index));
+            let replies = stats::continuations(questions, answers, Some(index));
             let share = stats::prevalence(questions, answers, Some(index));
             let interval = share.map(Share::interval);
             let wanted = questions.pattern.as_deref();

@@ -36,7 +36,7 @@ impl SuiteOutcome {
 
 /// The figures of a suite, in the order they are shown.
 pub fn figures(suite: &Suite, items: &[ItemOutcome]) -> IndexMap<String, Option<f64>> {
-    let mut table = Table { suite, items, figures: IndexMap::new() };
+    let mut table = FigureTable { suite, items, figures: IndexMap::new() };
     if suite.metrics.is_empty() {
         table.of_a_suite();
     } else {
@@ -47,13 +47,13 @@ pub fn figures(suite: &Suite, items: &[ItemOutcome]) -> IndexMap<String, Option<
     table.figures
 }
 
-struct Table<'a> {
+struct FigureTable<'a> {
     suite: &'a Suite,
     items: &'a [ItemOutcome],
     figures: IndexMap<String, Option<f64>>,
 }
 
-impl Table<'_> {
+impl FigureTable<'_> {
     fn put(&mut self, name: &str, value: Option<f64>) {
         self.figures.insert(name.to_string(), value.filter(|value| value.is_finite()));
     }

@@ -9,7 +9,7 @@ mod windows;
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use super::answer::Found;
+use super::answer::Finding;
 use super::error::InputError;
 use super::item::{Item, Suite};
 use super::question::Ask;
@@ -27,9 +27,9 @@ const ANY: TokenId = TokenId(0);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemPlan {
     /// What to score.
-    pub sequences: Vec<Planned>,
+    pub sequences: Vec<PlannedSequence>,
     /// What to generate.
-    pub jobs: Vec<Job>,
+    pub generations: Vec<Generation>,
     /// Asks that need no engine: nothing comes after an empty prompt, and no text after nothing without BOS.
     pub empty: Vec<Ask>,
     /// Why the item can't be scored, though the others can; then nothing is to be done for it.
@@ -38,7 +38,7 @@ pub struct ItemPlan {
 
 /// A sequence and what it answers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Planned {
+pub struct PlannedSequence {
     /// For the engine.
     pub sequence: Sequence,
     /// Place of the ask among the item's.
@@ -51,7 +51,7 @@ pub struct Planned {
 
 /// Continuations to generate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+pub struct Generation {
     /// Place of the ask among the item's.
     pub ask: usize,
     /// What to continue.
@@ -147,14 +147,15 @@ impl Planner<'_, '_> {
             }
             Ask::Greedy { prompt, tokens } => {
                 let sampling = Sampling { greedy: true, ..Sampling::default() };
-                self.generate(place, *prompt, Job { max_tokens: *tokens, ..job(1, sampling) })
+                self.generate(place, *prompt, Generation { max_tokens: *tokens, ..generation(1, sampling) })
             }
             Ask::Samples { prompt, temperature } => {
                 let Some(settings) = &questions.sampling else { return Ok(()) };
                 let temperature = settings.temperatures[*temperature];
                 let sampling = Sampling { temperature, ..settings.chain.clone() };
-                let job = Job { max_tokens: settings.max_tokens, ..job(settings.n, sampling) };
-                self.generate(place, *prompt, job)
+                let generation =
+                    Generation { max_tokens: settings.max_tokens, ..generation(settings.n, sampling) };
+                self.generate(place, *prompt, generation)
             }
             Ask::Rolling => {
                 let Some(rolling) = &questions.rolling else { return Ok(()) };
@@ -187,7 +188,7 @@ impl Planner<'_, '_> {
             return Err(too_long(needed, self.encoder.context()));
         }
         let sequence = Sequence { tokens: split.tokens, from: split.from };
-        self.plan.sequences.push(Planned { sequence, ask, spans_join: split.spans_join, cuts });
+        self.plan.sequences.push(PlannedSequence { sequence, ask, spans_join: split.spans_join, cuts });
         Ok(())
     }
 
@@ -199,22 +200,22 @@ impl Planner<'_, '_> {
         format!("nothing is left to score of {text:?}: the prompt's last token swallows it")
     }
 
-    fn generate(&mut self, ask: usize, prompt: usize, job: Job) -> Result<(), String> {
+    fn generate(&mut self, ask: usize, prompt: usize, generation: Generation) -> Result<(), String> {
         let prompt = self.prompt(prompt)?;
         if prompt.is_empty() {
             return Err("there is nothing to continue: give a prompt, or bos = \"always\"".to_string());
         }
-        let needed = prompt.len() + job.max_tokens;
+        let needed = prompt.len() + generation.max_tokens;
         if needed > self.encoder.context() {
             return Err(too_long(needed, self.encoder.context()));
         }
-        self.plan.jobs.push(Job { ask, prompt, ..job });
+        self.plan.generations.push(Generation { ask, prompt, ..generation });
         Ok(())
     }
 }
 
-fn job(n: usize, sampling: Sampling) -> Job {
-    Job { ask: 0, prompt: Vec::new(), n, sampling, max_tokens: 0 }
+fn generation(n: usize, sampling: Sampling) -> Generation {
+    Generation { ask: 0, prompt: Vec::new(), n, sampling, max_tokens: 0 }
 }
 
 fn too_long(needed: impl Display, context: impl Display) -> String {
@@ -237,20 +238,22 @@ impl ItemPlan {
         let choice = choice.map(|choice| (choice.prompt, &choice.continuation));
         let wanted = choice.or(questions.target.as_ref().map(|target| (0, target)));
         let wanted = wanted.map(|(prompt, text)| Ask::Text { prompt, text: text.clone() });
-        let text = |planned: &&Planned| !matches!(item.asks[planned.ask], Ask::Next { .. });
-        let right = |planned: &&Planned| Some(&item.asks[planned.ask]) == wanted.as_ref();
+        let text = |planned: &&PlannedSequence| !matches!(item.asks[planned.ask], Ask::Next { .. });
+        let right = |planned: &&PlannedSequence| Some(&item.asks[planned.ask]) == wanted.as_ref();
         let found = self.sequences.iter().find(right).or_else(|| self.sequences.iter().find(text));
         found.map(|planned| &planned.sequence).filter(|sequence| sequence.tokens.len() > 1)
     }
 
     /// How many parts its answers have.
     pub fn parts(&self) -> usize {
-        self.sequences.len() + self.jobs.iter().map(|job| job.n).sum::<usize>() + self.empty.len()
+        self.sequences.len()
+            + self.generations.iter().map(|generation| generation.n).sum::<usize>()
+            + self.empty.len()
     }
 
     /// Answers to what needs no engine.
-    pub fn known(&self) -> impl Iterator<Item = (Ask, Found)> + '_ {
-        self.empty.iter().map(|ask| (ask.clone(), Found::Next(None)))
+    pub fn known(&self) -> impl Iterator<Item = (Ask, Finding)> + '_ {
+        self.empty.iter().map(|ask| (ask.clone(), Finding::Next(None)))
     }
 }
 

@@ -77,7 +77,7 @@ impl Gold {
 
 /// How samples are drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sampling {
+pub struct SampleSweep {
     /// Samples for each temperature.
     pub n: usize,
     /// The sweep.
@@ -121,7 +121,7 @@ pub struct Questions {
     /// What a continuation should match.
     pub pattern: Option<String>,
     /// Samples to draw.
-    pub sampling: Option<Sampling>,
+    pub sampling: Option<SampleSweep>,
     /// A whole text.
     pub rolling: Option<Rolling>,
 }

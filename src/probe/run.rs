@@ -1,30 +1,30 @@
 //! Running suites: a state machine that hands out commands and takes events.
 //!
-//! [`Run`] does no I/O and waits for nothing, so that a screen can drive it with the events it gets
+//! [`ProbeRun`] does no I/O and waits for nothing, so that a screen can drive it with the events it gets
 //! anyway; [`drive`] does it for a program that has nothing else to do. Items come out in file order,
 //! each as soon as it and all before it are known.
 
+mod parts;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::answer::{Answers, Found, Reply, Scored};
+use super::answer::Answers;
 use super::error::InputError;
-use super::item::{Item, Suite};
+use super::item::Suite;
+use super::judge::ModelAnswers;
 use super::outcome::{Cost, ItemOutcome, RunOutcome, SuiteOutcome};
-use super::plan::{self, ItemPlan, Job};
-use super::question::Ask;
+use super::plan::{self, ItemPlan};
 use crate::distribution::Depth;
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, Sample, ScoreBatch,
-    Sequence, Timing,
+    Sequence,
 };
-use crate::sampling::Sampling;
 use crate::settings::Bos;
 use crate::step::Step;
-use crate::token::TokenId;
+use parts::{ItemPlace, RequestPart, Samples, finding, samples};
 
 /// Sequences in one request: enough to share prefixes, few enough that results come along.
 const BATCH: usize = 4096;
@@ -32,18 +32,19 @@ const BATCH: usize = 4096;
 const DEPTH: usize = 10;
 
 /// A run of some suites on one model.
-pub struct Run {
+pub struct ProbeRun {
     model: Arc<ModelInfo>,
     cancel: CancelFlag,
-    suites: Vec<Planned>,
-    /// Items whose sequences have not been sent, as (suite, item).
-    waiting: VecDeque<(usize, usize)>,
+    suites: Vec<SuiteRun>,
+    /// Items whose sequences have not been sent.
+    waiting: VecDeque<ItemPlace>,
     /// Continuations of the items whose sequences have.
-    jobs: VecDeque<Pending>,
-    sent: Option<Sent>,
-    progress: Progress,
+    samples: VecDeque<Samples>,
+    /// What each part of the running request answers.
+    sent: Option<Vec<RequestPart>>,
+    progress: RunProgress,
     /// The next item to come out.
-    next: (usize, usize),
+    next: ItemPlace,
     interrupted: bool,
     cost: Cost,
     peers: Peers,
@@ -51,8 +52,8 @@ pub struct Run {
     said: Said,
 }
 
-/// Answers by suite and item.
-type Said = HashMap<(usize, usize), Arc<Answers>>;
+/// Answers of items.
+type Said = HashMap<ItemPlace, Arc<Answers>>;
 
 /// What models said that ran before, where several run the same suites.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,7 @@ pub struct Peers {
 }
 
 /// A suite on its way.
-struct Planned {
+struct SuiteRun {
     suite: Suite,
     plans: Vec<ItemPlan>,
     /// What is known of items that are not complete.
@@ -73,25 +74,9 @@ struct Planned {
     outcome: SuiteOutcome,
 }
 
-/// Continuations of one prompt, generated together.
-struct Pending {
-    place: (usize, usize),
-    prompt: Vec<TokenId>,
-    /// What each answers, and how it is chosen.
-    lanes: Vec<(usize, Sampling)>,
-    max_tokens: usize,
-}
-
-/// The request that is running.
-enum Sent {
-    /// (suite, item, sequence of the item's plan) for each of its sequences.
-    Score(Vec<(usize, usize, usize)>),
-    Sample(Pending),
-}
-
 /// How far a run is, in sequences and continuations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct RunProgress {
     /// Done.
     pub done: usize,
     /// In all.
@@ -100,14 +85,14 @@ pub struct Progress {
 
 /// What has come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Emitted {
+pub enum Completed {
     /// An item: its suite's place and its own.
     Item(usize, usize),
     /// A suite is complete.
     Suite(usize),
 }
 
-impl Run {
+impl ProbeRun {
     /// Plans everything. `earlier` holds items that are known from an earlier run; those that are still
     /// the same are not run again. `cancel` stops the run when it is raised.
     ///
@@ -119,21 +104,21 @@ impl Run {
         bos: Bos,
         cancel: CancelFlag,
         earlier: Vec<ItemOutcome>,
-    ) -> Result<Run, InputError> {
-        let planned = suites.into_iter().map(|suite| {
+    ) -> Result<ProbeRun, InputError> {
+        let suites = suites.into_iter().map(|suite| {
             let plans = plan::suite(&suite, &model, bos)?;
             let outcome = SuiteOutcome::new(&suite);
-            Ok(Planned { suite, plans, partial: HashMap::new(), ready: HashMap::new(), outcome })
+            Ok(SuiteRun { suite, plans, partial: HashMap::new(), ready: HashMap::new(), outcome })
         });
-        let mut run = Run {
-            suites: planned.collect::<Result<_, InputError>>()?,
+        let mut run = ProbeRun {
+            suites: suites.collect::<Result<_, InputError>>()?,
             model,
             cancel,
             waiting: VecDeque::new(),
-            jobs: VecDeque::new(),
+            samples: VecDeque::new(),
             sent: None,
-            progress: Progress::default(),
-            next: (0, 0),
+            progress: RunProgress::default(),
+            next: ItemPlace::default(),
             interrupted: false,
             cost: Cost::default(),
             peers: Peers::default(),
@@ -159,7 +144,7 @@ impl Run {
     /// For each item the sequence that says most about how its texts are expected: that of its right
     /// choice, its target, or the first there is. No more than `most` tokens are scored.
     pub fn sequences(&self, most: usize) -> Vec<Sequence> {
-        let items = self.suites.iter().flat_map(|planned| planned.suite.items.iter().zip(&planned.plans));
+        let items = self.suites.iter().flat_map(|known| known.suite.items.iter().zip(&known.plans));
         let mut left = most;
         let chosen = items.filter_map(|(item, plan)| plan.telling(item)).map_while(|sequence| {
             left = left.checked_sub(sequence.tokens.len() - sequence.from.max(1))?;
@@ -170,44 +155,42 @@ impl Run {
 
     fn recall(&mut self, earlier: Vec<ItemOutcome>) {
         for item in earlier {
-            let known = self.suites.iter_mut().find(|planned| planned.suite.name == item.suite);
-            if let Some(planned) = known
-                && planned
-                    .suite
-                    .items
-                    .get(item.index)
-                    .is_some_and(|now| is_same(now, &item) && !compares(now))
+            let known = self.suites.iter_mut().find(|known| known.suite.name == item.suite);
+            if let Some(known) = known
+                && let Some(now) = known.suite.items.get(item.index)
+                && item.is_of(now)
+                && !now.compares_models()
             {
-                planned.ready.insert(item.index, item);
+                known.ready.insert(item.index, item);
             }
         }
     }
 
     fn enqueue(&mut self) {
-        for (s, planned) in self.suites.iter_mut().enumerate() {
-            for (i, plan) in planned.plans.iter().enumerate() {
-                if planned.ready.contains_key(&i) {
+        for (s, known) in self.suites.iter_mut().enumerate() {
+            for (i, plan) in known.plans.iter().enumerate() {
+                if known.ready.contains_key(&i) {
                     continue;
                 }
                 if let Some(reason) = &plan.unscored {
-                    planned.ready.insert(i, ItemOutcome::unscored(&planned.suite, i, reason));
+                    known.ready.insert(i, ItemOutcome::unscored(&known.suite, i, reason));
                     continue;
                 }
-                self.waiting.push_back((s, i));
-                self.progress.total +=
-                    plan.sequences.len() + plan.jobs.iter().map(|job| job.n).sum::<usize>();
+                self.waiting.push_back(ItemPlace { suite: s, item: i });
+                self.progress.total += plan.sequences.len()
+                    + plan.generations.iter().map(|generation| generation.n).sum::<usize>();
                 self.cost.naive += plan.naive_tokens();
                 let mut answers = Answers::default();
-                for (ask, found) in plan.known() {
-                    answers.add(ask, found);
+                for (ask, finding) in plan.known() {
+                    answers.add(ask, finding);
                 }
-                planned.partial.insert(i, answers);
+                known.partial.insert(i, answers);
             }
         }
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> RunProgress {
         self.progress
     }
 
@@ -227,22 +210,22 @@ impl Run {
     }
 
     /// What can come out before the engine has done anything (more).
-    pub fn take_ready(&mut self) -> Vec<Emitted> {
-        let mut emitted = Vec::new();
-        while let Some(planned) = self.suites.get_mut(self.next.0) {
-            let (s, i) = self.next;
-            if i == planned.suite.items.len() {
-                planned.outcome.conclude(&planned.suite);
-                emitted.push(Emitted::Suite(s));
-                self.next = (s + 1, 0);
+    pub fn take_ready(&mut self) -> Vec<Completed> {
+        let mut completed = Vec::new();
+        while let Some(known) = self.suites.get_mut(self.next.suite) {
+            let ItemPlace { suite, item } = self.next;
+            if item == known.suite.items.len() {
+                known.outcome.conclude(&known.suite);
+                completed.push(Completed::Suite(suite));
+                self.next = ItemPlace { suite: suite + 1, item: 0 };
                 continue;
             }
-            let Some(item) = planned.ready.remove(&i) else { break };
-            planned.outcome.items.push(item);
-            emitted.push(Emitted::Item(s, i));
-            self.next = (s, i + 1);
+            let Some(outcome) = known.ready.remove(&item) else { break };
+            known.outcome.items.push(outcome);
+            completed.push(Completed::Item(suite, item));
+            self.next.item += 1;
         }
-        emitted
+        completed
     }
 
     /// The next thing to ask the engine; `None` while a request runs, and at the end.
@@ -251,44 +234,42 @@ impl Run {
             return None;
         }
         if self.cancel.is_cancelled() {
-            self.interrupted = !(self.jobs.is_empty() && self.waiting.is_empty());
+            self.interrupted = !(self.samples.is_empty() && self.waiting.is_empty());
             return None;
         }
-        if let Some(pending) = self.jobs.pop_front() {
-            let request = Sample {
-                prompt: pending.prompt.clone(),
-                samplings: pending.lanes.iter().map(|(_, sampling)| sampling.clone()).collect(),
-                max_tokens: Some(pending.max_tokens),
-                depth: Depth::Count(1),
-                cancel: self.cancel.clone(),
-            };
-            self.sent = Some(Sent::Sample(pending));
-            return Some(Command::Sample(request));
-        }
-        self.next_batch()
+        let Some(samples) = self.samples.pop_front() else { return self.next_batch() };
+        let (parts, samplings) = samples.lanes.into_iter().unzip();
+        self.sent = Some(parts);
+        Some(Command::Sample(Sample {
+            prompt: samples.prompt,
+            samplings,
+            max_tokens: Some(samples.max_tokens),
+            depth: Depth::Count(1),
+            cancel: self.cancel.clone(),
+        }))
     }
 
     fn next_batch(&mut self) -> Option<Command> {
-        let mut owners = Vec::new();
+        let mut parts = Vec::new();
         let mut sequences = Vec::new();
         let mut looks = false;
-        while owners.len() < BATCH
-            && let Some((s, i)) = self.waiting.pop_front()
+        while parts.len() < BATCH
+            && let Some(place) = self.waiting.pop_front()
         {
-            let planned = &self.suites[s];
-            let plan = &planned.plans[i];
-            looks |= !planned.suite.items[i].expect.is_empty();
-            for (q, planned) in plan.sequences.iter().enumerate() {
-                owners.push((s, i, q));
+            let known = &self.suites[place.suite];
+            let plan = &known.plans[place.item];
+            looks |= !known.suite.items[place.item].expect.is_empty();
+            for (i, planned) in plan.sequences.iter().enumerate() {
+                parts.push(RequestPart { place, ask: planned.ask, sequence: Some(i) });
                 sequences.push(planned.sequence.clone());
             }
-            self.jobs.extend(continuations((s, i), &plan.jobs));
+            self.samples.extend(samples(place, &plan.generations));
         }
         self.cost.sequences += sequences.len();
         if sequences.is_empty() {
-            return if self.jobs.is_empty() { None } else { self.next_command() };
+            return if self.samples.is_empty() { None } else { self.next_command() };
         }
-        self.sent = Some(Sent::Score(owners));
+        self.sent = Some(parts);
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
         let layout = Layout::Together;
@@ -296,22 +277,22 @@ impl Run {
     }
 
     /// Takes what comes of the last command and returns what has come out by it, in file order.
-    pub fn on_event(&mut self, event: Event) -> Vec<Emitted> {
-        let Some(sent) = &mut self.sent else { return Vec::new() };
-        match (event, sent) {
-            (Event::Scored { index, steps, .. }, Sent::Score(owners)) => {
-                if let Some(owner) = owners.get(index).copied() {
-                    self.scored(owner, steps);
+    pub fn on_event(&mut self, event: Event) -> Vec<Completed> {
+        let Some(parts) = &self.sent else { return Vec::new() };
+        match event {
+            Event::Scored { index, steps, .. } | Event::Sampled { index, steps, .. } => {
+                if let Some(part) = parts.get(index).copied() {
+                    self.answered(part, steps);
                 }
             }
-            (Event::Sampled { index, steps, .. }, Sent::Sample(pending)) => {
-                if let Some(&(ask, _)) = pending.lanes.get(index) {
-                    let place = pending.place;
-                    self.sampled(place, ask, &steps);
-                }
+            Event::Finished { reason, timing } => {
+                self.cost.computed += timing.prefill_tokens;
+                self.cost.generated += timing.decode_tokens;
+                self.cost.seconds += (timing.prefill + timing.decode).as_secs_f64();
+                self.sent = None;
+                self.interrupted |= reason == FinishReason::Cancelled;
             }
-            (Event::Finished { reason, timing }, _) => self.finished(reason, timing),
-            (Event::Failed(_), _) => {
+            Event::Failed(_) => {
                 self.sent = None;
                 self.interrupted = true;
             }
@@ -320,140 +301,64 @@ impl Run {
         self.take_ready()
     }
 
-    fn scored(&mut self, (s, i, q): (usize, usize, usize), steps: Vec<Step>) {
-        let vocab = Arc::clone(&self.model.vocab);
-        let planned = &mut self.suites[s];
-        let sequence = &planned.plans[i].sequences[q];
-        let ask = planned.suite.items[i].asks[sequence.ask].clone();
-        let answers = planned.partial.entry(i).or_default();
-        let found = match &ask {
-            Ask::Next { .. } => Found::Next(
-                steps.into_iter().next().and_then(|step| step.stats).map(|stats| Box::new(stats.prediction)),
-            ),
-            Ask::Pieces { .. } => Found::Pieces(cut(steps, &sequence.cuts, sequence.spans_join, &vocab)),
-            _ => Found::Text(Scored::from_steps(steps, sequence.spans_join, &vocab)),
-        };
-        answers.add(ask, found);
+    /// Takes one part of an answer, and makes an outcome of an item that lacks nothing any more.
+    fn answered(&mut self, part: RequestPart, steps: Vec<Step>) {
+        let ItemPlace { suite, item } = part.place;
+        let known = &mut self.suites[suite];
+        let plan = &known.plans[item];
+        let ask = known.suite.items[item].asks[part.ask].clone();
+        let finding = finding(&ask, steps, part.sequence.map(|i| &plan.sequences[i]), &self.model.vocab);
+        let answers = known.partial.entry(item).or_default();
+        answers.add(ask, finding);
         self.progress.done += 1;
-        self.settle((s, i));
-    }
-
-    fn sampled(&mut self, (s, i): (usize, usize), ask: usize, steps: &[Step]) {
-        let reply = Reply::from_steps(steps, &self.model.vocab);
-        let planned = &mut self.suites[s];
-        let ask = planned.suite.items[i].asks[ask].clone();
-        planned.partial.entry(i).or_default().add(ask, Found::Replies(vec![reply]));
-        self.progress.done += 1;
-        self.settle((s, i));
-    }
-
-    fn finished(&mut self, reason: FinishReason, timing: Timing) {
-        self.cost.computed += timing.prefill_tokens;
-        self.cost.generated += timing.decode_tokens;
-        self.cost.seconds += (timing.prefill + timing.decode).as_secs_f64();
-        self.sent = None;
-        self.interrupted |= reason == FinishReason::Cancelled;
-    }
-
-    /// Makes an outcome of an item that lacks nothing any more.
-    fn settle(&mut self, (s, i): (usize, usize)) {
-        let planned = &mut self.suites[s];
-        let wanted = planned.plans[i].parts();
-        if planned.partial.get(&i).is_none_or(|answers| answers.parts() < wanted) {
+        if answers.parts() < plan.parts() {
             return;
         }
-        if let Some(answers) = planned.partial.remove(&i) {
-            let answers = Arc::new(answers);
-            let mut models = IndexMap::new();
-            if compares(&planned.suite.items[i]) {
-                let before = self.peers.said.iter();
-                models.extend(
-                    before.filter_map(|(model, said)| Some((model.clone(), Arc::clone(said.get(&(s, i))?)))),
-                );
-                models.insert(self.model.name.clone(), Arc::clone(&answers));
-                self.said.insert((s, i), Arc::clone(&answers));
-            }
-            let models = (Arc::new(models), self.peers.more);
-            planned.ready.insert(i, ItemOutcome::new(&planned.suite, i, answers, models));
+        if let Some(answers) = known.partial.remove(&item) {
+            let outcome = self.judged(part.place, Arc::new(answers));
+            self.suites[suite].ready.insert(item, outcome);
         }
+    }
+
+    fn judged(&mut self, place: ItemPlace, answers: Arc<Answers>) -> ItemOutcome {
+        let suite = &self.suites[place.suite].suite;
+        let mut models = ModelAnswers { said: Arc::default(), more: self.peers.more };
+        if suite.items[place.item].compares_models() {
+            let before = self.peers.said.iter();
+            let mut said: IndexMap<String, Arc<Answers>> = before
+                .filter_map(|(model, said)| Some((model.clone(), Arc::clone(said.get(&place)?))))
+                .collect();
+            said.insert(self.model.name.clone(), Arc::clone(&answers));
+            self.said.insert(place, Arc::clone(&answers));
+            models.said = Arc::new(said);
+        }
+        ItemOutcome::new(suite, place.item, answers, models)
     }
 
     /// The suite that is under way and of which something is known.
     pub fn current(&self) -> Option<usize> {
-        let begun = self.suites.get(self.next.0).is_some_and(|planned| !planned.outcome.items.is_empty());
-        begun.then_some(self.next.0)
+        let begun = self.suites.get(self.next.suite).is_some_and(|known| !known.outcome.items.is_empty());
+        begun.then_some(self.next.suite)
     }
 
     /// Works out the figures of a suite from what is known of it.
     pub fn conclude(&mut self, index: usize) -> &SuiteOutcome {
-        let planned = &mut self.suites[index];
-        planned.outcome.conclude(&planned.suite);
-        &planned.outcome
+        let known = &mut self.suites[index];
+        known.outcome.conclude(&known.suite);
+        &known.outcome
     }
 
     /// What came out, complete or not.
     pub fn into_outcome(mut self) -> RunOutcome {
         self.take_ready();
-        let interrupted = self.next.0 < self.suites.len();
+        let interrupted = self.next.suite < self.suites.len();
         RunOutcome {
             model: self.model.name.clone(),
-            suites: self.suites.into_iter().map(|planned| planned.outcome).collect(),
+            suites: self.suites.into_iter().map(|known| known.outcome).collect(),
             interrupted,
             cost: self.cost,
         }
     }
-}
-
-/// The continuations of an item, those of one prompt together, each with a seed of its own.
-fn continuations(place: (usize, usize), jobs: &[Job]) -> Vec<Pending> {
-    let mut together: Vec<Pending> = Vec::new();
-    for job in jobs {
-        let lanes = (0..job.n as u32).map(|i| {
-            let seed = job.sampling.seed.wrapping_add(i);
-            (job.ask, Sampling { seed, ..job.sampling.clone() })
-        });
-        let same =
-            |pending: &&mut Pending| pending.prompt == job.prompt && pending.max_tokens == job.max_tokens;
-        match together.iter_mut().find(same) {
-            Some(pending) => pending.lanes.extend(lanes),
-            None => together.push(Pending {
-                place,
-                prompt: job.prompt.clone(),
-                lanes: lanes.collect(),
-                max_tokens: job.max_tokens,
-            }),
-        }
-    }
-    together
-}
-
-/// Steps in pieces.
-fn cut(mut steps: Vec<Step>, cuts: &[usize], spans_join: bool, vocab: &crate::token::Vocab) -> Vec<Scored> {
-    let mut pieces: Vec<Scored> = cuts
-        .iter()
-        .rev()
-        .map(|&from| Scored::from_steps(steps.split_off(from.min(steps.len())), spans_join, vocab))
-        .collect();
-    pieces.reverse();
-    pieces
-}
-
-/// Whether an item compares what several models say; then its answers are needed, not only what came out.
-fn compares(item: &Item) -> bool {
-    item.expect.iter().any(|expectation| expectation.models().next().is_some())
-}
-
-/// Whether an item is still what it was when an earlier run saw it.
-fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
-    let questions = &now.questions;
-    let texts = questions.rolling.as_ref().map(|rolling| &rolling.text);
-    let texts = questions.choices.iter().map(|choice| &choice.text).chain(texts);
-    let expect = now.expect.iter().map(|expectation| expectation.text());
-    now.id == earlier.id
-        && now.prompt() == earlier.prompt
-        && texts.eq(earlier.choices.iter().map(|choice| &choice.text))
-        && expect.eq(earlier.expect.iter().map(|verdict| verdict.text.as_str()))
-        && questions.gold.first() == earlier.answer.first()
 }
 
 /// Runs to the end, or until it is cancelled. `each` is told what has come out and how far it is.
@@ -462,26 +367,20 @@ fn is_same(now: &Item, earlier: &ItemOutcome) -> bool {
 /// What the engine says; what came out before has been told.
 pub fn drive(
     client: &mut Client,
-    run: &mut Run,
-    mut each: impl FnMut(&Run, &[Emitted]),
+    run: &mut ProbeRun,
+    mut each: impl FnMut(&ProbeRun, &[Completed]),
 ) -> Result<(), EngineError> {
     let ready = run.take_ready();
     each(run, &ready);
     loop {
         let Some(command) = run.next_command() else { return Ok(()) };
         let (reason, timing) = client.run(command, |event| {
-            let emitted = run.on_event(event);
-            each(run, &emitted);
+            let completed = run.on_event(event);
+            each(run, &completed);
         })?;
-        let emitted = run.on_event(Event::Finished { reason, timing });
-        each(run, &emitted);
+        let completed = run.on_event(Event::Finished { reason, timing });
+        each(run, &completed);
     }
-}
-
-/// Time left at the rate so far; `None` before anything is done.
-pub fn time_left(progress: Progress, elapsed: Duration) -> Option<Duration> {
-    let left = progress.total.checked_sub(progress.done)?;
-    (progress.done > 0).then(|| elapsed.mul_f64(left as f64 / progress.done as f64))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::answer::{Answers, Reply, Scored};
+use super::answer::{Answers, Continuation, Scored};
 use super::question::{Ask, Questions};
 use crate::jinja::pattern;
 
@@ -89,15 +89,15 @@ pub fn target_probabilities(questions: &Questions, answers: &Answers) -> Vec<f64
 }
 
 /// The samples at one temperature of the sweep, or at all.
-pub fn replies<'a>(
+pub fn continuations<'a>(
     questions: &Questions,
     answers: &'a Answers,
     temperature: Option<usize>,
-) -> Vec<&'a Reply> {
+) -> Vec<&'a Continuation> {
     let sweep = questions.sampling.as_ref().map_or(0, |sampling| sampling.temperatures.len());
     let wanted = temperature.map_or(0..sweep, |index| index..index + 1);
     wanted
-        .filter_map(|temperature| answers.replies(&Ask::Samples { prompt: 0, temperature }))
+        .filter_map(|temperature| answers.continuations(&Ask::Samples { prompt: 0, temperature }))
         .flatten()
         .collect()
 }
@@ -105,7 +105,7 @@ pub fn replies<'a>(
 /// How many samples match the pattern; `None` where there is no sample or no pattern.
 pub fn prevalence(questions: &Questions, answers: &Answers, temperature: Option<usize>) -> Option<Share> {
     let wanted = questions.pattern.as_deref()?;
-    let replies = replies(questions, answers, temperature);
+    let replies = continuations(questions, answers, temperature);
     let hits = replies.iter().filter(|reply| pattern::search(&reply.text, wanted).unwrap_or(false)).count();
     (!replies.is_empty()).then_some(Share { hits, n: replies.len() })
 }
@@ -113,7 +113,7 @@ pub fn prevalence(questions: &Questions, answers: &Answers, temperature: Option<
 /// The chance that two different samples say the same; `None` for fewer than two. Where the pattern
 /// has a group, what the group matched is compared, else the whole text.
 pub fn agreement(questions: &Questions, answers: &Answers, temperature: Option<usize>) -> Option<f64> {
-    let said: Vec<String> = replies(questions, answers, temperature)
+    let said: Vec<String> = continuations(questions, answers, temperature)
         .into_iter()
         .map(|reply| essence(&reply.text, questions.pattern.as_deref()))
         .collect();
@@ -146,8 +146,8 @@ pub fn peak(questions: &Questions, answers: &Answers) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::answer::Found;
-    use crate::probe::question::Sampling;
+    use crate::probe::answer::Finding;
+    use crate::probe::question::SampleSweep;
     use crate::score::Score;
     use proptest::prelude::*;
 
@@ -173,15 +173,16 @@ mod tests {
 
     fn sampled(texts: &[&str], pattern: &str) -> (Questions, Answers) {
         let sampling =
-            Sampling { n: texts.len(), temperatures: vec![1.0], max_tokens: 9, chain: Default::default() };
+            SampleSweep { n: texts.len(), temperatures: vec![1.0], max_tokens: 9, chain: Default::default() };
         let questions = Questions {
             sampling: Some(sampling),
             pattern: Some(pattern.to_string()),
             ..Questions::default()
         };
-        let replies = texts.iter().map(|text| Reply { text: text.to_string(), score: Score::default() });
+        let replies =
+            texts.iter().map(|text| Continuation { text: text.to_string(), score: Score::default() });
         let mut answers = Answers::default();
-        answers.add(Ask::Samples { prompt: 0, temperature: 0 }, Found::Replies(replies.collect()));
+        answers.add(Ask::Samples { prompt: 0, temperature: 0 }, Finding::Continuations(replies.collect()));
         (questions, answers)
     }
 

@@ -18,40 +18,40 @@ use crate::bounded::{self, WRITTEN};
 use crate::continuation::Join;
 
 #[derive(Deserialize)]
-struct File {
-    meta: Meta,
-    predictions: Vec<Prediction>,
-    items: Vec<Entry>,
+struct GymFile {
+    meta: GymMeta,
+    predictions: Vec<GymPrediction>,
+    items: Vec<GymItem>,
 }
 
 #[derive(Deserialize)]
-struct Meta {
+struct GymMeta {
     name: String,
     #[serde(default)]
     metric: RegionMetric,
 }
 
 #[derive(Deserialize)]
-struct Prediction {
+struct GymPrediction {
     #[serde(default, rename = "type")]
     kind: Option<String>,
     formula: String,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct GymItem {
     item_number: u64,
-    conditions: Vec<Condition>,
+    conditions: Vec<GymCondition>,
 }
 
 #[derive(Deserialize)]
-struct Condition {
+struct GymCondition {
     condition_name: String,
-    regions: Vec<Region>,
+    regions: Vec<GymRegion>,
 }
 
 #[derive(Deserialize)]
-struct Region {
+struct GymRegion {
     region_number: u64,
     content: String,
 }
@@ -62,7 +62,7 @@ struct Region {
 /// [`InputError`]: no JSON, not of this form, or a formula about what is not there.
 pub fn read(path: &Path) -> Result<Suite, InputError> {
     let text = bounded::text(path, WRITTEN).map_err(|error| InputError::unreadable(path, &error))?;
-    let file: File = serde_json::from_str(&text).map_err(|error| {
+    let file: GymFile = serde_json::from_str(&text).map_err(|error| {
         let error = json_error(path, &error);
         InputError {
             reason: format!("{}; a .json file given by itself must be one of SyntaxGym's", error.reason),
@@ -90,7 +90,7 @@ pub fn read(path: &Path) -> Result<Suite, InputError> {
     })
 }
 
-fn item(file: &File, entry: &Entry) -> Result<Item, String> {
+fn item(file: &GymFile, entry: &GymItem) -> Result<Item, String> {
     let mut pieces = Vec::new();
     // In the order of the text: sums over a condition are the same from run to run.
     let mut places = IndexMap::new();

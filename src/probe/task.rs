@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod document;
 mod fewshot;
+mod file;
 mod group;
 mod literal;
 mod yaml;

@@ -14,7 +14,7 @@ use crate::probe::stats;
 
 /// What was found out, for an expectation to look at.
 #[derive(Clone, Debug)]
-pub struct View {
+pub struct Evidence {
     /// What the item is about.
     pub questions: Arc<Questions>,
     /// What the model said.
@@ -106,7 +106,7 @@ pub enum Statistic {
 
 /// What a function gives.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Measured {
+pub enum Quantified {
     /// A number.
     Number(f64),
     /// An index, rank or count.
@@ -115,22 +115,22 @@ pub enum Measured {
     Text(String),
 }
 
-impl Measured {
+impl Quantified {
     /// As shown to people.
     pub fn shown(&self) -> String {
         match self {
-            Measured::Number(number) => shown(Some(*number)),
-            Measured::Whole(number) => number.to_string(),
-            Measured::Text(text) => format!("{text:?}"),
+            Quantified::Number(number) => shown(Some(*number)),
+            Quantified::Whole(number) => number.to_string(),
+            Quantified::Text(text) => format!("{text:?}"),
         }
     }
 
     /// For the expression.
     pub fn into_value(self) -> Value {
         match self {
-            Measured::Number(number) => Value::from(number),
-            Measured::Whole(number) => Value::from(number),
-            Measured::Text(text) => Value::from(text),
+            Quantified::Number(number) => Value::from(number),
+            Quantified::Whole(number) => Value::from(number),
+            Quantified::Text(text) => Value::from(text),
         }
     }
 }
@@ -156,7 +156,7 @@ fn invalid(reason: String) -> Error {
 impl Quantity {
     /// Reads the arguments of a call and checks them against what the item has.
     pub fn read(name: &'static str, values: Vec<Value>, questions: &Questions) -> Result<Quantity, Error> {
-        let mut reader = Reader { name, args: Arguments::new(name, values), questions };
+        let mut reader = CallReader { name, args: Arguments::new(name, values), questions };
         let quantity = reader.quantity()?;
         reader.args.finish()?;
         Ok(quantity)
@@ -214,32 +214,32 @@ impl Quantity {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn value(&self, view: &View, prompt: usize) -> Result<Measured, String> {
+    pub fn value(&self, view: &Evidence, prompt: usize) -> Result<Quantified, String> {
         let (questions, answers) = (&*view.questions, &*view.answers);
-        let number = |value: Option<f64>| value.map(Measured::Number).ok_or_else(|| no_context(self));
+        let number = |value: Option<f64>| value.map(Quantified::Number).ok_or_else(|| no_context(self));
         match self {
             Quantity::P(text) => number(logprob(answers, prompt, text).map(f64::exp)),
             Quantity::Logprob(text) => number(logprob(answers, prompt, text)),
             Quantity::Rank(text) => {
                 let scored = answers.scored(&Ask::Text { prompt, text: text.clone() });
                 let rank = scored.and_then(|scored| scored.first).map(|first| i64::from(first.rank));
-                rank.map(Measured::Whole).ok_or_else(|| no_context(self))
+                rank.map(Quantified::Whole).ok_or_else(|| no_context(self))
             }
             Quantity::Entropy => number(answers.next(prompt).map(|prediction| f64::from(prediction.entropy))),
             Quantity::Greedy(tokens) => {
-                let replies = answers.replies(&Ask::Greedy { prompt, tokens: *tokens });
+                let replies = answers.continuations(&Ask::Greedy { prompt, tokens: *tokens });
                 let text = replies.and_then(|replies| replies.first()).map(|reply| reply.text.clone());
-                text.map(Measured::Text).ok_or_else(|| "nothing was generated".to_string())
+                text.map(Quantified::Text).ok_or_else(|| "nothing was generated".to_string())
             }
             Quantity::Best(reduction) => {
                 let best = choose::best(questions, answers, *reduction);
-                Ok(Measured::Whole(best.map_or(-1, |index| index as i64)))
+                Ok(Quantified::Whole(best.map_or(-1, |index| index as i64)))
             }
             Quantity::Score(index, reduction) => {
                 number(choose::figure(questions, &questions.choices[*index], answers, *reduction))
             }
             Quantity::Margin(index, other, reduction) => {
-                number(margin(questions, answers, (*index, *other), *reduction))
+                number(margin(questions, answers, *index, *other, *reduction))
             }
             Quantity::Ppl(Some(index)) => {
                 let choice = &questions.choices[*index];
@@ -249,7 +249,9 @@ impl Quantity {
                 ))
             }
             Quantity::Ppl(None) => number(perplexity(answers, &Ask::Prompt { prompt })),
-            Quantity::Delta(a, b, text) => delta(view, prompt, (a, b), text.as_deref()).map(Measured::Number),
+            Quantity::Delta(a, b, text) => {
+                delta(view, prompt, (a, b), text.as_deref()).map(Quantified::Number)
+            }
             Quantity::Over(statistic) => number(over(questions, answers, *statistic)),
             Quantity::Difference => number(difference(questions, answers)),
             Quantity::Prevalence(temperature) => {
@@ -258,9 +260,9 @@ impl Quantity {
             Quantity::Agreement(temperature) => number(stats::agreement(questions, answers, *temperature)),
             Quantity::Surprisal(index) => number(piece(questions, answers, *index)),
             Quantity::Peak => stats::peak(questions, answers)
-                .map(|index| Measured::Whole(index as i64))
+                .map(|index| Quantified::Whole(index as i64))
                 .ok_or_else(|| no_context(self)),
-            Quantity::Pattern => Ok(Measured::Text(questions.pattern.clone().unwrap_or_default())),
+            Quantity::Pattern => Ok(Quantified::Text(questions.pattern.clone().unwrap_or_default())),
         }
     }
 }
@@ -283,7 +285,8 @@ fn perplexity(answers: &Answers, ask: &Ask) -> Option<f64> {
 fn margin(
     questions: &Questions,
     answers: &Answers,
-    (index, other): (usize, Option<usize>),
+    index: usize,
+    other: Option<usize>,
     reduction: Reduction,
 ) -> Option<f64> {
     let figure = |index: usize| choose::figure(questions, &questions.choices[index], answers, reduction);
@@ -297,7 +300,7 @@ fn margin(
     Some(figure(index)? - other)
 }
 
-fn delta(view: &View, prompt: usize, (a, b): (&str, &str), text: Option<&str>) -> Result<f64, String> {
+fn delta(view: &Evidence, prompt: usize, (a, b): (&str, &str), text: Option<&str>) -> Result<f64, String> {
     let of = |model: &str| {
         let answers = view.models.get(model).ok_or_else(|| {
             let known: Vec<&str> = view.models.keys().map(String::as_str).collect();
@@ -336,13 +339,13 @@ fn piece(questions: &Questions, answers: &Answers, index: usize) -> Option<f64> 
 }
 
 /// Arguments of one call, on their way to a quantity.
-struct Reader<'a> {
+struct CallReader<'a> {
     name: &'static str,
     args: Arguments<'a>,
     questions: &'a Questions,
 }
 
-impl Reader<'_> {
+impl CallReader<'_> {
     fn quantity(&mut self) -> Result<Quantity, Error> {
         match self.name {
             "p" => Ok(Quantity::P(self.text()?)),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::jinja::Dialect;
-use crate::probe::answer::{Answers, Found, Reply, Scored};
+use crate::probe::answer::{Answers, Continuation, Finding, Scored};
 use crate::probe::question::{Choice, Gold, Piece, Prompt};
 use crate::score::Score;
 use crate::step::{Candidate, Prediction};
@@ -34,10 +34,11 @@ fn questions() -> Arc<Questions> {
 fn answers() -> Answers {
     let mut answers = Answers::default();
     let text = |text: &str| Ask::Text { prompt: 0, text: text.to_string() };
-    answers.add(text(" yes"), Found::Text(scored(&[0.25f32.ln()], 1)));
-    answers.add(text(" no"), Found::Text(scored(&[0.125f32.ln(), 0.5f32.ln()], 4)));
-    answers.add(Ask::Prompt { prompt: 0 }, Found::Text(scored(&[0.5f32.ln(), 0.125f32.ln()], 2)));
-    answers.add(Ask::Pieces { prompt: 0 }, Found::Pieces(vec![scored(&[-1.0], 1), scored(&[-3.0, -1.5], 1)]));
+    answers.add(text(" yes"), Finding::Text(scored(&[0.25f32.ln()], 1)));
+    answers.add(text(" no"), Finding::Text(scored(&[0.125f32.ln(), 0.5f32.ln()], 4)));
+    answers.add(Ask::Prompt { prompt: 0 }, Finding::Text(scored(&[0.5f32.ln(), 0.125f32.ln()], 2)));
+    answers
+        .add(Ask::Pieces { prompt: 0 }, Finding::Pieces(vec![scored(&[-1.0], 1), scored(&[-3.0, -1.5], 1)]));
     let prediction = Prediction {
         top_logprobs: Vec::new(),
         entropy: 1.5,
@@ -46,9 +47,9 @@ fn answers() -> Answers {
         n_vocab: 9,
         boundary: None,
     };
-    answers.add(Ask::Next { prompt: 0 }, Found::Next(Some(Box::new(prediction))));
-    let reply = Reply { text: " 42, of".to_string(), score: Score::default() };
-    answers.add(Ask::Greedy { prompt: 0, tokens: 3 }, Found::Replies(vec![reply]));
+    answers.add(Ask::Next { prompt: 0 }, Finding::Next(Some(Box::new(prediction))));
+    let reply = Continuation { text: " 42, of".to_string(), score: Score::default() };
+    answers.add(Ask::Greedy { prompt: 0, tokens: 3 }, Finding::Continuations(vec![reply]));
     answers
 }
 
@@ -59,7 +60,7 @@ fn bind(text: &str, variables: &[(&str, Value)]) -> Expectation {
 }
 
 fn judge(text: &str) -> Verdict {
-    let view = View { questions: questions(), answers: Arc::new(answers()), models: Arc::default() };
+    let view = Evidence { questions: questions(), answers: Arc::new(answers()), models: Arc::default() };
     bind(text, &[]).judge(&view)
 }
 
@@ -132,7 +133,7 @@ fn everything_is_asked_for_also_behind_a_short_circuit() {
 
 #[test]
 fn what_was_not_measured_fails_with_a_reason() {
-    let view = View { questions: questions(), answers: Arc::default(), models: Arc::default() };
+    let view = Evidence { questions: questions(), answers: Arc::default(), models: Arc::default() };
     let verdict = bind("p(' a') > 0.1", &[]).judge(&view);
     assert!(!verdict.passed && verdict.found.contains("no context to predict from"), "{}", verdict.found);
     assert!(judge("delta('a', 'b') > 0").found.contains("model a is not part of this run"));
@@ -142,10 +143,10 @@ fn what_was_not_measured_fails_with_a_reason() {
 fn a_difference_between_models_takes_both() {
     let better = Arc::new(answers());
     let mut worse = Answers::default();
-    worse.add(Ask::Text { prompt: 0, text: " yes".to_string() }, Found::Text(scored(&[0.0625f32.ln()], 9)));
+    worse.add(Ask::Text { prompt: 0, text: " yes".to_string() }, Finding::Text(scored(&[0.0625f32.ln()], 9)));
     let models =
         IndexMap::from([("big".to_string(), Arc::clone(&better)), ("small".to_string(), Arc::new(worse))]);
-    let view = View { questions: questions(), answers: better, models: Arc::new(models) };
+    let view = Evidence { questions: questions(), answers: better, models: Arc::new(models) };
     let verdict =
         bind("delta('big', 'small') > 1.38 and delta('small', 'big', ' yes') < 0", &[]).judge(&view);
     assert!(verdict.passed, "{}", verdict.found);

@@ -1,7 +1,9 @@
 use super::*;
+use crate::engine::Timing;
 use crate::engine::scripted::Scripted;
 use crate::probe::suite;
 use crate::step::{Prediction, TokenStats};
+use crate::token::TokenId;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -16,8 +18,8 @@ fn suite_of(body: &str) -> Suite {
     suite::parse("x.toml", &format!("[suite]\nname = \"s\"\n{body}"), Path::new("")).unwrap()
 }
 
-fn run_of(suites: Vec<Suite>, earlier: Vec<ItemOutcome>) -> Run {
-    Run::new(suites, model(), Bos::Auto, CancelFlag::default(), earlier).unwrap()
+fn run_of(suites: Vec<Suite>, earlier: Vec<ItemOutcome>) -> ProbeRun {
+    ProbeRun::new(suites, model(), Bos::Auto, CancelFlag::default(), earlier).unwrap()
 }
 
 /// ln p of a token is minus its id, in thousandths, whatever comes before.
@@ -62,15 +64,15 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
 }
 
 /// Runs to the end with an engine that stops after so many events.
-fn finish(run: &mut Run, mut most: usize) -> Vec<Emitted> {
-    let mut emitted = run.take_ready();
+fn finish(run: &mut ProbeRun, mut most: usize) -> Vec<Completed> {
+    let mut completed = run.take_ready();
     loop {
-        let Some(command) = run.next_command() else { return emitted };
+        let Some(command) = run.next_command() else { return completed };
         assert!(run.next_command().is_none(), "one request at a time");
         let events = answer(&command, most);
         most = most.saturating_sub(events.len() - 1);
         for event in events {
-            emitted.extend(run.on_event(event));
+            completed.extend(run.on_event(event));
         }
     }
 }
@@ -101,9 +103,9 @@ pattern = "zz"
 #[test]
 fn items_come_out_in_file_order_with_their_figures() {
     let mut run = run_of(vec![suite_of(MIXED)], Vec::new());
-    let emitted = finish(&mut run, usize::MAX);
-    let items: Vec<Emitted> = (0..5).map(|i| Emitted::Item(0, i)).chain([Emitted::Suite(0)]).collect();
-    assert_eq!(emitted, items);
+    let completed = finish(&mut run, usize::MAX);
+    let items: Vec<Completed> = (0..5).map(|i| Completed::Item(0, i)).chain([Completed::Suite(0)]).collect();
+    assert_eq!(completed, items);
     assert_eq!(run.progress().done, run.progress().total);
     let outcome = run.into_outcome();
     let suite = &outcome.suites[0];
@@ -178,8 +180,8 @@ proptest! {
         prop_assert_eq!(first.interrupted, known.len() < 10);
 
         let mut second = run_of(suites(), known.clone());
-        let emitted = finish(&mut second, usize::MAX);
-        prop_assert_eq!(emitted.len(), 12);
+        let completed = finish(&mut second, usize::MAX);
+        prop_assert_eq!(completed.len(), 12);
         let second = second.into_outcome();
         for (a, b) in whole.suites.iter().zip(&second.suites) {
             prop_assert_eq!(&a.items, &b.items);
@@ -209,13 +211,6 @@ fn a_cancelled_run_asks_for_nothing_more() {
     run.cancel();
     assert!(run.next_command().is_none());
     assert!(run.into_outcome().interrupted);
-}
-
-#[test]
-fn time_left_follows_the_rate() {
-    let progress = Progress { done: 25, total: 100 };
-    assert_eq!(time_left(progress, Duration::from_secs(10)), Some(Duration::from_secs(30)));
-    assert_eq!(time_left(Progress { done: 0, total: 9 }, Duration::from_secs(1)), None);
 }
 
 #[test]

@@ -9,17 +9,18 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::place::{Document, Step};
-use super::{Probe, SuiteFile, Values};
+use super::file::{Probe, SuiteFile};
+use super::forms::Values;
+use super::place::{Document, PathKey};
 use crate::files;
 use crate::jinja::{Dialect, Jinja, Value, from_json};
-use crate::probe::dataset::{Dataset, Row, Typing};
+use crate::probe::dataset::{DataRow, Dataset, Typing};
 use crate::probe::error::InputError;
 use crate::probe::expect::Limit;
 use crate::probe::item::{Item, Rules, Suite};
 use crate::probe::metric;
-use build::Builder;
-use fields::{Fields, Scope};
+use build::ItemBuilder;
+use fields::{FieldCompiler, ProbeFields, Scope};
 
 /// More items than this are a mistake in `params`.
 const MOST_ITEMS: usize = 1_000_000;
@@ -28,20 +29,21 @@ const MOST_ITEMS: usize = 1_000_000;
 pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Suite, InputError> {
     let table = &file.suite;
     let jinja = Jinja::new(Dialect::Suite);
-    let here = [Step::Key("suite")];
+    let here = [PathKey::Key("suite")];
     if table.name.trim().is_empty() {
-        return Err(document.at(&[Step::Key("suite"), Step::Key("name")], "the suite needs a name"));
+        return Err(document.at(&[PathKey::Key("suite"), PathKey::Key("name")], "the suite needs a name"));
     }
-    let mut expander = Expander { file, document, folder, jinja, items: Vec::new(), ids: HashMap::new() };
+    let mut expander =
+        SuiteExpander { file, document, folder, jinja, items: Vec::new(), ids: HashMap::new() };
     if let Some(data) = &table.data {
-        let way = [Step::Key("suite"), Step::Key("data")];
+        let way = [PathKey::Key("suite"), PathKey::Key("data")];
         if data.file.is_none() {
             return Err(document.at(&way, "[suite.data] needs a `file`"));
         }
         expander.probe(data, &way)?;
     }
     for (i, probe) in file.probe.iter().enumerate() {
-        expander.probe(probe, &[Step::Key("probe"), Step::Index(i)])?;
+        expander.probe(probe, &[PathKey::Key("probe"), PathKey::Index(i)])?;
     }
     if expander.items.is_empty() {
         return Err(
@@ -50,8 +52,9 @@ pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Sui
     }
     let names = metric::names();
     let limits = table.expect.iter().enumerate().map(|(i, text)| {
-        Limit::new(&expander.jinja, text, &names)
-            .map_err(|reason| document.at(&[Step::Key("suite"), Step::Key("expect"), Step::Index(i)], reason))
+        Limit::new(&expander.jinja, text, &names).map_err(|reason| {
+            document.at(&[PathKey::Key("suite"), PathKey::Key("expect"), PathKey::Index(i)], reason)
+        })
     });
     Ok(Suite {
         name: table.name.clone(),
@@ -69,7 +72,7 @@ pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Sui
     })
 }
 
-struct Expander<'a> {
+struct SuiteExpander<'a> {
     file: &'a SuiteFile,
     document: &'a Document<'a>,
     folder: &'a Path,
@@ -80,17 +83,18 @@ struct Expander<'a> {
 }
 
 /// Values of the variables of one case.
-type Variables = IndexMap<String, Value>;
+type CaseVariables = IndexMap<String, Value>;
 
-impl Expander<'_> {
-    fn probe(&mut self, probe: &Probe, way: &[Step]) -> Result<(), InputError> {
-        let fields = Fields::compile(probe, &self.file.suite, &self.jinja, (self.document, way))?;
+impl SuiteExpander<'_> {
+    fn probe(&mut self, probe: &Probe, way: &[PathKey]) -> Result<(), InputError> {
+        let compiler = FieldCompiler { jinja: &self.jinja, document: self.document, way };
+        let fields = ProbeFields::compile(probe, &self.file.suite, &compiler)?;
         let ladder = self.ladder(probe, way)?;
         let data = match &probe.file {
             Some(file) => Some(self.read(file, way)?),
             None => None,
         };
-        let mut rows: Vec<Option<&Row>> = match &data {
+        let mut rows: Vec<Option<&DataRow>> = match &data {
             Some(data) => data.rows.iter().map(Some).collect(),
             None => vec![None],
         };
@@ -99,7 +103,7 @@ impl Expander<'_> {
             return Err(self.document.at(way, format!("the parameters make more than {MOST_ITEMS} items")));
         }
         for row in rows {
-            let scope = |combination: &Variables| {
+            let scope = |combination: &CaseVariables| {
                 Scope::new(row, data.as_ref(), combination.clone(), self.document, way)
             };
             if probe.vary {
@@ -116,8 +120,8 @@ impl Expander<'_> {
     }
 
     /// Adds the item of one case; of one question's phrasings, all at once.
-    fn add(&mut self, fields: &Fields, scopes: Vec<Scope>, way: &[Step]) -> Result<(), InputError> {
-        let item = Builder { fields, scopes: &scopes }.item()?;
+    fn add(&mut self, fields: &ProbeFields, scopes: Vec<Scope>, way: &[PathKey]) -> Result<(), InputError> {
+        let item = ItemBuilder { fields, scopes: &scopes }.item()?;
         let place = scopes.first().map(Scope::place).unwrap_or_default();
         if let Some(before) = self.ids.insert(item.id.clone(), place.clone()) {
             let hint = if fields.probe.params.is_empty() || fields.probe.vary {
@@ -132,14 +136,14 @@ impl Expander<'_> {
                 format!(" ({before} and {place})")
             };
             let mut way = way.to_vec();
-            way.push(Step::Key("id"));
+            way.push(PathKey::Key("id"));
             return Err(self.document.at(&way, format!("the id {:?} is given twice{both}{hint}", item.id)));
         }
         self.items.push(item);
         Ok(())
     }
 
-    fn read(&self, file: &Path, way: &[Step]) -> Result<Dataset, InputError> {
+    fn read(&self, file: &Path, way: &[PathKey]) -> Result<Dataset, InputError> {
         let path = self.folder.join(file);
         let regular = files::regular(&path).map_err(|error| InputError::unreadable(&path, &error));
         let mut data = regular.and_then(|()| Dataset::read(&path, Typing::Written)).map_err(|error| {
@@ -147,7 +151,7 @@ impl Expander<'_> {
                 return error;
             }
             let mut way = way.to_vec();
-            way.push(Step::Key("file"));
+            way.push(PathKey::Key("file"));
             self.document.at(&way, format!("{}: {}", error.file, error.reason))
         })?;
         if data.rows.is_empty() {
@@ -158,12 +162,12 @@ impl Expander<'_> {
     }
 
     /// Every combination of the parameters, the last one running fastest.
-    fn ladder(&self, probe: &Probe, way: &[Step]) -> Result<Vec<Variables>, InputError> {
+    fn ladder(&self, probe: &Probe, way: &[PathKey]) -> Result<Vec<CaseVariables>, InputError> {
         let mut all = Vec::new();
         let mut combinations = 1_usize;
         for (name, values) in &probe.params {
             let mut place = way.to_vec();
-            place.extend([Step::Key("params"), Step::Key(name)]);
+            place.extend([PathKey::Key("params"), PathKey::Key(name)]);
             let values = self.values(values).map_err(|reason| self.document.at(&place, reason))?;
             if values.is_empty() {
                 return Err(self.document.at(&place, format!("the parameter {name} has no value")));
@@ -177,7 +181,7 @@ impl Expander<'_> {
             all.push((name, values));
         }
         // Nothing is multiplied out before it is known to be few enough.
-        let ladder = vec![Variables::new()];
+        let ladder = vec![CaseVariables::new()];
         Ok(all.iter().fold(ladder, |ladder, (name, values)| product(&ladder, name, values)))
     }
 
@@ -195,8 +199,8 @@ impl Expander<'_> {
 }
 
 /// Every combination there is, with every value of one more parameter.
-fn product(ladder: &[Variables], name: &str, values: &[Value]) -> Vec<Variables> {
-    let with = |combination: &Variables, value: &Value| {
+fn product(ladder: &[CaseVariables], name: &str, values: &[Value]) -> Vec<CaseVariables> {
+    let with = |combination: &CaseVariables, value: &Value| {
         let mut longer = combination.clone();
         longer.insert(name.to_string(), value.clone());
         longer

@@ -35,7 +35,7 @@ pub enum Values {
 
 /// The right choice: an index, a text, or a template for either.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum AnswerForm {
     /// From 0.
     Index(i64),
     /// A text or a template.
@@ -62,12 +62,12 @@ impl Flag {
     }
 }
 
-impl Answer {
+impl AnswerForm {
     /// As a template.
     pub fn template(&self) -> String {
         match self {
-            Answer::Index(index) => index.to_string(),
-            Answer::Text(text) => text.clone(),
+            AnswerForm::Index(index) => index.to_string(),
+            AnswerForm::Text(text) => text.clone(),
         }
     }
 }
@@ -139,36 +139,36 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-impl<'de> Deserialize<'de> for Answer {
+impl<'de> Deserialize<'de> for AnswerForm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Form;
-        impl Visitor<'_> for Form {
-            type Value = Answer;
+        struct AnswerVisitor;
+        impl Visitor<'_> for AnswerVisitor {
+            type Value = AnswerForm;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("the index of a choice, its text, or a template")
             }
 
-            fn visit_i64<E: Error>(self, index: i64) -> Result<Answer, E> {
-                Ok(Answer::Index(index))
+            fn visit_i64<E: Error>(self, index: i64) -> Result<AnswerForm, E> {
+                Ok(AnswerForm::Index(index))
             }
 
-            fn visit_u64<E: Error>(self, index: u64) -> Result<Answer, E> {
-                Ok(Answer::Index(i64::try_from(index).unwrap_or(i64::MAX)))
+            fn visit_u64<E: Error>(self, index: u64) -> Result<AnswerForm, E> {
+                Ok(AnswerForm::Index(i64::try_from(index).unwrap_or(i64::MAX)))
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Answer, E> {
-                Ok(Answer::Text(text.to_string()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<AnswerForm, E> {
+                Ok(AnswerForm::Text(text.to_string()))
             }
         }
-        deserializer.deserialize_any(Form)
+        deserializer.deserialize_any(AnswerVisitor)
     }
 }
 
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Form;
-        impl Visitor<'_> for Form {
+        struct FlagVisitor;
+        impl Visitor<'_> for FlagVisitor {
             type Value = Flag;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -183,7 +183,7 @@ impl<'de> Deserialize<'de> for Flag {
                 Ok(Flag::When(text.to_string()))
             }
         }
-        deserializer.deserialize_any(Form)
+        deserializer.deserialize_any(FlagVisitor)
     }
 }
 
@@ -205,7 +205,7 @@ schema!(Prompts, ["string", "array"], { "type": "string" });
 schema!(Choices, ["array", "string"], { "type": "string" });
 schema!(Values, ["array", "string"], true);
 
-impl JsonSchema for Answer {
+impl JsonSchema for AnswerForm {
     fn schema_name() -> Cow<'static, str> {
         "Answer".into()
     }

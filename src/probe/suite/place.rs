@@ -16,7 +16,7 @@ pub struct Document<'a> {
 
 /// One step of the way to a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum PathKey<'a> {
     /// Into a table.
     Key(&'a str),
     /// Into a list.
@@ -33,7 +33,7 @@ impl Document<'_> {
     }
 
     /// An error about the value at the end of a way, or of as much of it as there is.
-    pub fn at(&self, way: &[Step], reason: impl std::fmt::Display) -> InputError {
+    pub fn at(&self, way: &[PathKey], reason: impl std::fmt::Display) -> InputError {
         let error = InputError::new(self.name, reason);
         match self.offset(way) {
             Some(offset) => error.at(self.text, offset),
@@ -41,14 +41,14 @@ impl Document<'_> {
         }
     }
 
-    fn offset(&self, way: &[Step]) -> Option<usize> {
+    fn offset(&self, way: &[PathKey]) -> Option<usize> {
         let table = DeTable::parse(self.text).ok()?;
-        let Some((Step::Key(first), rest)) = way.split_first() else { return Some(table.span().start) };
+        let Some((PathKey::Key(first), rest)) = way.split_first() else { return Some(table.span().start) };
         let mut value = find(table.get_ref(), first)?;
         for step in rest {
             let next = match (step, value.get_ref()) {
-                (Step::Key(key), DeValue::Table(table)) => find(table, key),
-                (Step::Index(index), DeValue::Array(items)) => items.get(*index),
+                (PathKey::Key(key), DeValue::Table(table)) => find(table, key),
+                (PathKey::Index(index), DeValue::Array(items)) => items.get(*index),
                 _ => None,
             };
             let Some(next) = next else { break };

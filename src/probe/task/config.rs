@@ -1,39 +1,18 @@
 //! What a task file says, checked: every key is known, and what we don't have is refused by name.
 
-mod include;
 mod keys;
 mod metrics;
 mod shot;
 
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
-
-use super::yaml::{Node, Yaml};
-use crate::probe::error::{InputError, meant};
+use super::file::Raw;
+use super::yaml::{Yaml, YamlNode};
+use crate::probe::error::InputError;
 use crate::probe::metric::Metric;
-pub use include::load;
+pub use metrics::TaskKind;
 use shot::Shot;
-
-/// A task file with everything it includes.
-#[derive(Clone, Debug)]
-pub struct Raw {
-    /// The file itself.
-    pub path: PathBuf,
-    /// Its keys, and the file each one was written in.
-    pub keys: IndexMap<String, (PathBuf, Node)>,
-}
-
-/// How continuations are scored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Several, of which the best is the answer.
-    MultipleChoice,
-    /// One.
-    Loglikelihood,
-    /// A text as a whole.
-    Rolling,
-}
+pub use shot::TaskFields;
 
 /// A task.
 #[derive(Clone, Debug)]
@@ -45,11 +24,11 @@ pub struct Config {
     /// Its name for people.
     pub alias: Option<String>,
     /// What it scores.
-    pub kind: Kind,
+    pub kind: TaskKind,
     /// Where its rows live: `json`, `csv`, or a hub's name.
     pub dataset_path: Option<String>,
     /// Files of the rows, for `json` and `csv`, and the file that names them.
-    pub data_files: Option<(PathBuf, Node)>,
+    pub data_files: Option<(PathBuf, YamlNode)>,
     /// Rows to learn from.
     pub training_split: Option<String>,
     /// Rows to be asked, where there are no test rows.
@@ -57,11 +36,11 @@ pub struct Config {
     /// Rows to be asked.
     pub test_split: Option<String>,
     /// Templates and the like, by key.
-    pub doc: Fields,
+    pub doc: TaskFields,
     /// The same for worked examples.
-    pub shot: Fields,
+    pub shot: TaskFields,
     /// Put before everything.
-    pub description: Option<Node>,
+    pub description: Option<YamlNode>,
     /// Where worked examples come from.
     pub fewshot_split: Option<String>,
     /// Worked examples written in the file.
@@ -74,46 +53,6 @@ pub struct Config {
     pub num_fewshot: usize,
     /// Its figures.
     pub metrics: Vec<Metric>,
-}
-
-/// What makes a text of a row.
-#[derive(Clone, Debug)]
-pub struct Fields {
-    /// The question.
-    pub text: Option<Node>,
-    /// The answer.
-    pub target: Option<Node>,
-    /// The continuations.
-    pub choice: Option<Node>,
-    /// The beginning of the answer, which is given.
-    pub gen_prefix: Option<Node>,
-    /// Between question and answer.
-    pub target_delimiter: String,
-    /// Between worked examples.
-    pub fewshot_delimiter: String,
-}
-
-impl Raw {
-    /// An error at a key, or about the file as a whole.
-    pub fn at(&self, key: &str, reason: impl std::fmt::Display) -> InputError {
-        match self.keys.get(key) {
-            Some((path, node)) => InputError::new(path.display(), reason).at_line(node.line),
-            None => InputError::new(self.path.display(), reason),
-        }
-    }
-
-    /// A key's value; a null counts as missing.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.keys.get(key).map(|(_, node)| node).filter(|node| node.value != Yaml::Null)
-    }
-
-    fn text(&self, key: &str) -> Result<Option<String>, InputError> {
-        match self.get(key).map(|node| &node.value) {
-            None => Ok(None),
-            Some(Yaml::Text(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(self.at(key, format!("{key} must be a text"))),
-        }
-    }
 }
 
 impl Config {
@@ -129,10 +68,10 @@ impl Config {
                 "the file has no task name: it is a template that others include, or no task at all",
             )
         })?;
-        let kind = kind(raw)?;
+        let kind = TaskKind::of(raw)?;
         let shot = raw.get("fewshot_config").cloned();
         let shot = Shot::new(raw, shot.as_ref())?;
-        let doc = fields(raw)?;
+        let doc = TaskFields::of(raw)?;
         let num_fewshot = match raw.get("num_fewshot").map(|node| &node.value) {
             None => 0,
             Some(Yaml::Int(n)) if *n >= 0 => *n as usize,
@@ -174,31 +113,7 @@ impl Config {
     }
 }
 
-fn kind(raw: &Raw) -> Result<Kind, InputError> {
-    match raw.text("output_type")?.as_deref() {
-        Some("multiple_choice") => Ok(Kind::MultipleChoice),
-        Some("loglikelihood") => Ok(Kind::Loglikelihood),
-        Some("loglikelihood_rolling") => Ok(Kind::Rolling),
-        other => {
-            let other = other.unwrap_or_default();
-            let kinds = ["multiple_choice", "loglikelihood", "loglikelihood_rolling"];
-            Err(raw.at("output_type", format!("there is no output_type {other}; {}", meant(other, kinds))))
-        }
-    }
-}
-
-fn fields(raw: &Raw) -> Result<Fields, InputError> {
-    Ok(Fields {
-        text: raw.get("doc_to_text").cloned(),
-        target: raw.get("doc_to_target").cloned(),
-        choice: raw.get("doc_to_choice").cloned(),
-        gen_prefix: raw.get("gen_prefix").cloned(),
-        target_delimiter: raw.text("target_delimiter")?.unwrap_or_else(|| " ".to_string()),
-        fewshot_delimiter: raw.text("fewshot_delimiter")?.unwrap_or_else(|| "\n\n".to_string()),
-    })
-}
-
-fn data_files(raw: &Raw) -> Result<Option<(PathBuf, Node)>, InputError> {
+fn data_files(raw: &Raw) -> Result<Option<(PathBuf, YamlNode)>, InputError> {
     let local = raw.text("dataset_path")?.is_some_and(|path| path == "json" || path == "csv");
     let Some((path, node)) = raw.keys.get("dataset_kwargs").filter(|(_, node)| node.value != Yaml::Null)
     else {
@@ -214,15 +129,4 @@ fn data_files(raw: &Raw) -> Result<Option<(PathBuf, Node)>, InputError> {
         return Err(InputError::new(path.display(), reason).at_line(map[key].line));
     }
     Ok(map.get("data_files").map(|node| (path.clone(), node.clone())))
-}
-
-/// One name, or a list of them.
-pub fn names(node: &Node) -> Vec<String> {
-    match &node.value {
-        Yaml::Text(text) => vec![text.clone()],
-        Yaml::List(items) => {
-            items.iter().filter_map(|item| item.value.as_text()).map(str::to_string).collect()
-        }
-        _ => Vec::new(),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::config::Config;
-use super::yaml::{Node, Yaml};
+use super::yaml::{Yaml, YamlNode};
 use crate::files;
 use crate::probe::dataset::{Dataset, Typing};
 use crate::probe::error::InputError;
@@ -111,14 +111,14 @@ fn local(config: &Config, split: &str) -> Result<Vec<PathBuf>, InputError> {
     let wrong = |reason: String| InputError::new(written.display(), reason).at_line(node.line);
     let names = match &node.value {
         Yaml::Map(map) => match map.get(split) {
-            Some(files) => super::config::names(files),
+            Some(files) => super::file::names(files),
             None => {
                 let known: Vec<&str> = map.keys().map(String::as_str).collect();
                 return Err(wrong(format!("data_files has no split {split}; there is {}", known.join(", "))));
             }
         },
         // Files without a split are called so by the library behind the harness.
-        _ if split == "train" => super::config::names(node),
+        _ if split == "train" => super::file::names(node),
         _ => {
             return Err(wrong(format!(
                 "data_files without splits is split train, and the task asks for {split}"
@@ -132,7 +132,7 @@ fn local(config: &Config, split: &str) -> Result<Vec<PathBuf>, InputError> {
 }
 
 /// Beside the file that names it, beside the task, or in the current folder.
-fn find(config: &Config, written: &Path, node: &Node, name: &str) -> Result<PathBuf, InputError> {
+fn find(config: &Config, written: &Path, node: &YamlNode, name: &str) -> Result<PathBuf, InputError> {
     let wrong = |reason: String| InputError::new(written.display(), reason).at_line(node.line);
     if name.contains("://") {
         return Err(wrong(format!("{name} is not fetched: give its rows with --data FILE.jsonl")));

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::config::{Config, Fields, Kind};
+use super::config::{Config, TaskFields, TaskKind};
 use super::data::Splits;
 use super::fewshot::Shots;
 use super::literal;
-use super::yaml::{Node, Yaml};
+use super::yaml::{Yaml, YamlNode};
 use crate::continuation::Join;
 use crate::jinja::python::is_space;
 use crate::jinja::{Dialect, Jinja, Template, from_json};
-use crate::probe::dataset::Row;
+use crate::probe::dataset::DataRow;
 use crate::probe::error::{InputError, meant};
 use crate::probe::item::Item;
 use crate::probe::question::{Choice, Gold, Prompt, Questions, Rolling};
@@ -21,7 +21,7 @@ use crate::probe::question::{Choice, Gold, Prompt, Questions, Rolling};
 type Cells = Map<String, Json>;
 
 /// What makes a value of a row.
-enum Source {
+enum FieldSource {
     /// A column.
     Column(String),
     /// A template.
@@ -31,18 +31,18 @@ enum Source {
 }
 
 /// One of a task's fields.
-pub struct Field {
-    source: Source,
+pub struct TaskField {
+    source: FieldSource,
     key: &'static str,
     line: usize,
 }
 
 /// What makes the texts of a row.
-pub struct Compiled {
-    text: Option<Field>,
-    target: Option<Field>,
-    choice: Option<Field>,
-    gen_prefix: Option<Field>,
+pub struct TaskTemplates {
+    text: Option<TaskField>,
+    target: Option<TaskField>,
+    choice: Option<TaskField>,
+    gen_prefix: Option<TaskField>,
     target_delimiter: String,
     fewshot_delimiter: String,
 }
@@ -50,16 +50,16 @@ pub struct Compiled {
 /// A task's rows, ready to become items.
 pub struct Documents<'a> {
     config: &'a Config,
-    doc: Compiled,
-    shot: Compiled,
-    description: Option<Field>,
+    doc: TaskTemplates,
+    shot: TaskTemplates,
+    description: Option<TaskField>,
     splits: Splits,
     /// The choices are contexts, and every one has the same continuation.
     several_contexts: bool,
 }
 
 /// A question: text, or the number of the choice that takes its place.
-enum Question {
+enum TaskQuestion {
     Text(String),
     Number(i64),
 }
@@ -72,24 +72,24 @@ impl<'a> Documents<'a> {
     pub fn new(config: &'a Config, splits: Splits) -> Result<Documents<'a>, InputError> {
         let jinja = Jinja::new(Dialect::Harness);
         let columns: Vec<String> = splits.eval.columns().into_iter().map(str::to_string).collect();
-        let compiler = Compiler { config, jinja: &jinja, columns: &columns };
+        let compiler = TaskCompiler { config, jinja: &jinja, columns: &columns };
         let (doc, shot) = (compiler.fields(&config.doc)?, compiler.fields(&config.shot)?);
         let description = compiler.field(config.description.as_ref(), "description")?;
         let missing = match config.kind {
-            Kind::MultipleChoice if doc.choice.is_none() => Some("doc_to_choice"),
+            TaskKind::MultipleChoice if doc.choice.is_none() => Some("doc_to_choice"),
             _ if doc.target.is_none() => Some("doc_to_target"),
-            Kind::MultipleChoice | Kind::Loglikelihood if doc.text.is_none() => Some("doc_to_text"),
+            TaskKind::MultipleChoice | TaskKind::Loglikelihood if doc.text.is_none() => Some("doc_to_text"),
             _ => None,
         };
         if let Some(key) = missing {
             return Err(InputError::new(config.path.display(), format!("the task needs {key}")));
         }
         let mut documents = Documents { config, doc, shot, description, splits, several_contexts: false };
-        if config.kind == Kind::MultipleChoice
+        if config.kind == TaskKind::MultipleChoice
             && let Some(first) = documents.splits.eval.rows.first()
         {
             documents.several_contexts =
-                matches!(documents.question(&documents.doc, first)?, Question::Number(_));
+                matches!(documents.question(&documents.doc, first)?, TaskQuestion::Number(_));
         }
         Ok(documents)
     }
@@ -99,11 +99,11 @@ impl<'a> Documents<'a> {
     /// # Errors
     /// The first row that the task does not fit.
     pub fn items(&self, limit: Option<usize>) -> Result<Vec<Item>, InputError> {
-        let pool: Vec<Row> = match (&self.config.samples, &self.splits.shots) {
+        let pool: Vec<DataRow> = match (&self.config.samples, &self.splits.shots) {
             (Some(samples), _) => samples
                 .iter()
                 .enumerate()
-                .map(|(i, sample)| Row {
+                .map(|(i, sample)| DataRow {
                     number: i + 1,
                     cells: sample.as_object().cloned().unwrap_or_default(),
                 })
@@ -129,27 +129,27 @@ impl<'a> Documents<'a> {
             .collect()
     }
 
-    fn wrong(&self, row: &Row, key: &str, line: usize, reason: &str) -> InputError {
+    fn wrong(&self, row: &DataRow, key: &str, line: usize, reason: &str) -> InputError {
         let error =
             InputError::new(self.config.path.display(), format!("row {}: {key}: {reason}", row.number));
         if line > 0 { error.at_line(line) } else { error }
     }
 
-    fn opening(&self, row: &Row) -> Result<String, InputError> {
+    fn opening(&self, row: &DataRow) -> Result<String, InputError> {
         let Some(field) = &self.description else { return Ok(String::new()) };
         self.text_of(field, row)
     }
 
     /// A worked example with what follows it.
-    fn shot(&self, row: &Row) -> Result<String, InputError> {
+    fn shot(&self, row: &DataRow) -> Result<String, InputError> {
         let fields = &self.shot;
         let choices = fields.choice.as_ref().map(|field| self.list(field, row)).transpose()?;
         let target = self.value(required(&fields.target), row)?;
         let line = required(&fields.target).line;
         let wrong = |reason: &str| self.wrong(row, "doc_to_target", line, reason);
         let question = match self.question(fields, row)? {
-            Question::Text(text) => text,
-            Question::Number(number) => {
+            TaskQuestion::Text(text) => text,
+            TaskQuestion::Number(number) => {
                 let choice =
                     usize::try_from(number).ok().and_then(|number| choices.as_ref()?.get(number).cloned());
                 choice.ok_or_else(|| wrong("the question's number is none of the choices"))?
@@ -173,18 +173,18 @@ impl<'a> Documents<'a> {
         Ok(turn(fields, &question, &prefix, Some(answer.as_str())))
     }
 
-    fn prefix(&self, fields: &Compiled, row: &Row) -> Result<String, InputError> {
+    fn prefix(&self, fields: &TaskTemplates, row: &DataRow) -> Result<String, InputError> {
         fields.gen_prefix.as_ref().map_or(Ok(String::new()), |field| self.text_of(field, row))
     }
 
-    fn questions(&self, row: &Row, before: &str) -> Result<Questions, InputError> {
+    fn questions(&self, row: &DataRow, before: &str) -> Result<Questions, InputError> {
         match self.config.kind {
-            Kind::Rolling => {
+            TaskKind::Rolling => {
                 let text = self.target_text(row)?;
                 let words = words(&text);
                 Ok(Questions { rolling: Some(Rolling { text, words }), ..Questions::default() })
             }
-            Kind::Loglikelihood => {
+            TaskKind::Loglikelihood => {
                 let context = format!("{before}{}", self.last_turn(row)?);
                 let text = self.target_text(row)?;
                 let choice = Choice { continuation: text.clone(), text, prompt: 0 };
@@ -195,22 +195,22 @@ impl<'a> Documents<'a> {
                     ..Questions::default()
                 })
             }
-            Kind::MultipleChoice => self.multiple_choice(row, before),
+            TaskKind::MultipleChoice => self.multiple_choice(row, before),
         }
     }
 
-    fn last_turn(&self, row: &Row) -> Result<String, InputError> {
+    fn last_turn(&self, row: &DataRow) -> Result<String, InputError> {
         let prefix = self.prefix(&self.doc, row)?;
         match self.question(&self.doc, row)? {
-            Question::Text(text) => Ok(turn(&self.doc, &text, &prefix, None)),
-            Question::Number(number) => {
+            TaskQuestion::Text(text) => Ok(turn(&self.doc, &text, &prefix, None)),
+            TaskQuestion::Number(number) => {
                 let line = self.doc.text.as_ref().map_or(0, |field| field.line);
                 Err(self.wrong(row, "doc_to_text", line, &format!("{number} is no text")))
             }
         }
     }
 
-    fn multiple_choice(&self, row: &Row, before: &str) -> Result<Questions, InputError> {
+    fn multiple_choice(&self, row: &DataRow, before: &str) -> Result<Questions, InputError> {
         let field = required(&self.doc.choice);
         let texts = self.list(field, row)?;
         if texts.is_empty() {
@@ -220,12 +220,12 @@ impl<'a> Documents<'a> {
         let target = self.value(required(&self.doc.target), row)?;
         let (prompts, continuations, gold) = if self.several_contexts {
             let prefix = self.prefix(&self.doc, row)?;
-            let fields = Compiled { target_delimiter: String::new(), ..self.doc.delimiters() };
+            let fields = TaskTemplates { target_delimiter: String::new(), ..self.doc.delimiters() };
             let prompts = texts.iter().map(|text| format!("{before}{}", turn(&fields, text, &prefix, None)));
             let target = crate::jinja::python::str(&from_json(&target)).unwrap_or_default();
             let gold = match self.question(&self.doc, row)? {
-                Question::Number(number) => index_gold(number, texts.len()),
-                Question::Text(text) => text_gold(&text, &texts),
+                TaskQuestion::Number(number) => index_gold(number, texts.len()),
+                TaskQuestion::Text(text) => text_gold(&text, &texts),
             };
             (prompts.collect(), vec![format!("{delimiter}{target}"); texts.len()], gold)
         } else {
@@ -249,30 +249,32 @@ impl<'a> Documents<'a> {
         })
     }
 
-    fn target_text(&self, row: &Row) -> Result<String, InputError> {
+    fn target_text(&self, row: &DataRow) -> Result<String, InputError> {
         self.text_of(required(&self.doc.target), row)
     }
 
     /// The question; digits are the number of a choice, where there are choices.
-    fn question(&self, fields: &Compiled, row: &Row) -> Result<Question, InputError> {
-        let Some(field) = &fields.text else { return Ok(Question::Text(String::new())) };
+    fn question(&self, fields: &TaskTemplates, row: &DataRow) -> Result<TaskQuestion, InputError> {
+        let Some(field) = &fields.text else { return Ok(TaskQuestion::Text(String::new())) };
         let value = self.raw(field, row)?;
         match (&value, &field.source) {
-            (Json::String(text), Source::Template(_)) if fields.choice.is_some() && is_digits(text) => {
-                Ok(Question::Number(text.parse().unwrap_or(i64::MAX)))
+            (Json::String(text), FieldSource::Template(_)) if fields.choice.is_some() && is_digits(text) => {
+                Ok(TaskQuestion::Number(text.parse().unwrap_or(i64::MAX)))
             }
-            (Json::String(text), _) => Ok(Question::Text(text.clone())),
+            (Json::String(text), _) => Ok(TaskQuestion::Text(text.clone())),
             (other, _) => match as_index(other) {
-                Some(number) => Ok(Question::Number(number)),
+                Some(number) => Ok(TaskQuestion::Number(number)),
                 None => Err(self.wrong(row, field.key, field.line, &not_text(other))),
             },
         }
     }
 
     /// The answer: digits are an index where there are choices, `[…]` is a list if it reads as one.
-    fn value(&self, field: &Field, row: &Row) -> Result<Json, InputError> {
+    fn value(&self, field: &TaskField, row: &DataRow) -> Result<Json, InputError> {
         let value = self.raw(field, row)?;
-        let (Json::String(text), Source::Template(_)) = (&value, &field.source) else { return Ok(value) };
+        let (Json::String(text), FieldSource::Template(_)) = (&value, &field.source) else {
+            return Ok(value);
+        };
         if is_digits(text) && self.doc.choice.is_some() {
             return Ok(text.parse::<i64>().map_or(Json::Null, Json::from));
         }
@@ -281,10 +283,10 @@ impl<'a> Documents<'a> {
     }
 
     /// The choices: a list, or what a template prints of one.
-    fn list(&self, field: &Field, row: &Row) -> Result<Vec<String>, InputError> {
+    fn list(&self, field: &TaskField, row: &DataRow) -> Result<Vec<String>, InputError> {
         let wrong = |reason: &str| self.wrong(row, field.key, field.line, reason);
         let value = match (self.raw(field, row)?, &field.source) {
-            (Json::String(text), Source::Template(_)) => literal::parse(&text).ok_or_else(|| {
+            (Json::String(text), FieldSource::Template(_)) => literal::parse(&text).ok_or_else(|| {
                 wrong(&format!("the template gives {}, which is no list", shortened(&text)))
             })?,
             (value, _) => value,
@@ -304,18 +306,18 @@ impl<'a> Documents<'a> {
             .collect()
     }
 
-    fn text_of(&self, field: &Field, row: &Row) -> Result<String, InputError> {
+    fn text_of(&self, field: &TaskField, row: &DataRow) -> Result<String, InputError> {
         match self.raw(field, row)? {
             Json::String(text) => Ok(text),
             other => Err(self.wrong(row, field.key, field.line, &not_text(&other))),
         }
     }
 
-    fn raw(&self, field: &Field, row: &Row) -> Result<Json, InputError> {
+    fn raw(&self, field: &TaskField, row: &DataRow) -> Result<Json, InputError> {
         match &field.source {
-            Source::Fixed(value) => Ok(value.clone()),
-            Source::Column(name) => Ok(row.cells.get(name).cloned().unwrap_or(Json::Null)),
-            Source::Template(template) => {
+            FieldSource::Fixed(value) => Ok(value.clone()),
+            FieldSource::Column(name) => Ok(row.cells.get(name).cloned().unwrap_or(Json::Null)),
+            FieldSource::Template(template) => {
                 let rendered = template.render(from_json(&Json::Object(row.cells.clone())));
                 rendered.map(Json::String).map_err(|error| {
                     let reason =
@@ -327,10 +329,10 @@ impl<'a> Documents<'a> {
     }
 }
 
-impl Compiled {
+impl TaskTemplates {
     /// The delimiters alone.
-    fn delimiters(&self) -> Compiled {
-        Compiled {
+    fn delimiters(&self) -> TaskTemplates {
+        TaskTemplates {
             text: None,
             target: None,
             choice: None,
@@ -342,14 +344,14 @@ impl Compiled {
 }
 
 /// A field that [`Documents::new`] has found to be there.
-fn required(field: &Option<Field>) -> &Field {
-    static NOTHING: Field = Field { source: Source::Fixed(Json::Null), key: "", line: 0 };
+fn required(field: &Option<TaskField>) -> &TaskField {
+    static NOTHING: TaskField = TaskField { source: FieldSource::Fixed(Json::Null), key: "", line: 0 };
     field.as_ref().unwrap_or(&NOTHING)
 }
 
-/// Question and answer as one text. The answer may begin with a given prefix; a delimiter stands between
+/// TaskQuestion and answer as one text. The answer may begin with a given prefix; a delimiter stands between
 /// two that have no white space there.
-fn turn(fields: &Compiled, question: &str, prefix: &str, answer: Option<&str>) -> String {
+fn turn(fields: &TaskTemplates, question: &str, prefix: &str, answer: Option<&str>) -> String {
     let answer = answer.filter(|answer| !answer.is_empty());
     let delimited = match (answer, prefix) {
         (Some(_), "") => true,
@@ -435,15 +437,15 @@ fn missing(wanted: &std::collections::BTreeSet<String>, cells: &Cells) -> Option
     Some(format!("there is no column {name}; {}", meant(name, cells.keys().map(String::as_str))))
 }
 
-struct Compiler<'a> {
+struct TaskCompiler<'a> {
     config: &'a Config,
     jinja: &'a Jinja,
     columns: &'a [String],
 }
 
-impl Compiler<'_> {
-    fn fields(&self, fields: &Fields) -> Result<Compiled, InputError> {
-        Ok(Compiled {
+impl TaskCompiler<'_> {
+    fn fields(&self, fields: &TaskFields) -> Result<TaskTemplates, InputError> {
+        Ok(TaskTemplates {
             text: self.field(fields.text.as_ref(), "doc_to_text")?,
             target: self.field(fields.target.as_ref(), "doc_to_target")?,
             choice: self.field(fields.choice.as_ref(), "doc_to_choice")?,
@@ -454,19 +456,19 @@ impl Compiler<'_> {
     }
 
     /// A column's name, a template, or something fixed.
-    fn field(&self, node: Option<&Node>, key: &'static str) -> Result<Option<Field>, InputError> {
+    fn field(&self, node: Option<&YamlNode>, key: &'static str) -> Result<Option<TaskField>, InputError> {
         let Some(node) = node else { return Ok(None) };
         let source = match &node.value {
-            Yaml::Text(text) if self.columns.contains(text) => Source::Column(text.clone()),
+            Yaml::Text(text) if self.columns.contains(text) => FieldSource::Column(text.clone()),
             Yaml::Text(text) => {
                 let template = self.jinja.template(key, text).map_err(|error| {
                     InputError::new(self.config.path.display(), error.to_string()).at_line(node.line)
                 })?;
-                Source::Template(Box::new(template))
+                FieldSource::Template(Box::new(template))
             }
-            other => Source::Fixed(other.to_json()),
+            other => FieldSource::Fixed(other.to_json()),
         };
-        Ok(Some(Field { source, key, line: node.line }))
+        Ok(Some(TaskField { source, key, line: node.line }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which rows are worked examples: drawn as the harness draws them, with its seed.
 
 use super::config::Config;
-use crate::probe::dataset::Row;
+use crate::probe::dataset::DataRow;
 use crate::probe::python_random::PythonRandom;
 
 /// The harness's seed for worked examples.
@@ -9,7 +9,7 @@ const SEED: u32 = 1234;
 
 /// The rows that can be worked examples, and the state of the draw: it goes on from row to row.
 pub struct Shots {
-    pool: Vec<Row>,
+    pool: Vec<DataRow>,
     random: PythonRandom,
     n: usize,
     first_n: bool,
@@ -20,7 +20,7 @@ pub struct Shots {
 
 impl Shots {
     /// The examples of a task.
-    pub fn new(config: &Config, pool: Vec<Row>) -> Shots {
+    pub fn new(config: &Config, pool: Vec<DataRow>) -> Shots {
         let pool = match &config.fewshot_indices {
             // The sampler that takes the first ones looks at the whole pool.
             Some(indices) if !config.first_n => {
@@ -40,7 +40,7 @@ impl Shots {
     }
 
     /// A row of the pool.
-    pub fn row(&self, place: usize) -> &Row {
+    pub fn row(&self, place: usize) -> &DataRow {
         &self.pool[place]
     }
 
@@ -48,7 +48,7 @@ impl Shots {
     ///
     /// # Errors
     /// Too few rows.
-    pub fn draw(&mut self, asked: &Row) -> Result<Vec<usize>, String> {
+    pub fn draw(&mut self, asked: &DataRow) -> Result<Vec<usize>, String> {
         if self.n == 0 {
             return Ok(Vec::new());
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::config::{Raw, load, names};
-use super::yaml::{Node, Yaml};
+use super::file::{Raw, load, names};
+use super::yaml::{Yaml, YamlNode};
 use crate::probe::error::{InputError, meant};
 
 /// Keys of a group that are not overrides of its tasks.
@@ -24,7 +24,7 @@ pub fn tasks(path: &Path) -> Result<Vec<Raw>, InputError> {
         return Ok(vec![raw]);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut expander = Expander { index: index(folder), out: Vec::new(), depth: 0 };
+    let mut expander = GroupExpander { index: index(folder), out: Vec::new(), depth: 0 };
     expander.group(&raw, &Overrides::new())?;
     if expander.out.is_empty() {
         return Err(raw.at("task", "the group has no task"));
@@ -32,7 +32,7 @@ pub fn tasks(path: &Path) -> Result<Vec<Raw>, InputError> {
     Ok(expander.out)
 }
 
-type Overrides = IndexMap<String, (PathBuf, Node)>;
+type Overrides = IndexMap<String, (PathBuf, YamlNode)>;
 
 fn is_group(raw: &Raw) -> bool {
     matches!(raw.get("task").map(|node| &node.value), Some(Yaml::List(_)))
@@ -62,13 +62,13 @@ fn name_of<'a>(raw: &'a Raw, key: &str) -> Option<&'a str> {
     raw.get(key)?.value.as_text()
 }
 
-struct Expander {
+struct GroupExpander {
     index: Vec<Raw>,
     out: Vec<Raw>,
     depth: usize,
 }
 
-impl Expander {
+impl GroupExpander {
     fn group(&mut self, raw: &Raw, overrides: &Overrides) -> Result<(), InputError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -89,7 +89,7 @@ impl Expander {
         Ok(())
     }
 
-    fn member(&mut self, group: &Raw, member: &Node, inherited: &Overrides) -> Result<(), InputError> {
+    fn member(&mut self, group: &Raw, member: &YamlNode, inherited: &Overrides) -> Result<(), InputError> {
         let wrong = |reason: String| group.at("task", reason).at_line(member.line);
         let (name, own) = match &member.value {
             Yaml::Text(name) => (name.clone(), Overrides::new()),

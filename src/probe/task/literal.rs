@@ -8,18 +8,18 @@ const MAX_DEPTH: usize = 64;
 /// Reads a literal: text, number, `True`, `False`, `None`, list, tuple or dictionary with text keys.
 /// `None` where the text is none.
 pub fn parse(text: &str) -> Option<Value> {
-    let mut reader = Reader { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
+    let mut reader = LiteralReader { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
     let value = reader.value()?;
     reader.space();
     reader.rest.is_empty().then_some(value)
 }
 
-struct Reader<'a> {
+struct LiteralReader<'a> {
     rest: &'a str,
     depth: usize,
 }
 
-impl Reader<'_> {
+impl LiteralReader<'_> {
     fn space(&mut self) {
         self.rest = self.rest.trim_start();
     }

@@ -349,7 +349,8 @@ fn data_is_given_by_task_by_split_or_for_all() {
             .replace("dataset_path: json", "dataset_path: hub")
             .replace("test_split: test", &format!("test_split: {split}"));
         let folder = folder(&[("t.yaml", &task)]);
-        let config = Config::new(&config::load(&folder.path().join("t.yaml")).unwrap()).unwrap();
+        let config =
+            Config::new(&crate::probe::task::file::load(&folder.path().join("t.yaml")).unwrap()).unwrap();
         data::load(&config, &files).err().unwrap().file
     };
     // Files that are for every task, then one that is for a split.

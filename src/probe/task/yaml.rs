@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use libyaml_safer::{Encoding, Event, EventData, Mark, Parser};
 
-use scalar::Kind;
+use scalar::ScalarKind;
 
 /// Nodes nested deeper than this are refused.
 const MAX_DEPTH: usize = 200;
@@ -28,7 +28,7 @@ const FUNCTION: &str = "!function";
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct YamlNode {
     /// 1-based line.
     pub line: usize,
     /// The value.
@@ -51,9 +51,9 @@ pub enum Yaml {
     /// Text.
     Text(String),
     /// A sequence.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A mapping, in file order.
-    Map(IndexMap<String, Node>),
+    Map(IndexMap<String, YamlNode>),
     /// Something with a tag of its own: `!function`.
     Tagged(String, String),
 }
@@ -79,18 +79,18 @@ impl YamlError {
 ///
 /// # Errors
 /// What is no YAML, and where.
-pub fn parse(text: &str) -> Result<Node, YamlError> {
+pub fn parse(text: &str) -> Result<YamlNode, YamlError> {
     let mut bytes = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
     parser.set_input_string(&mut bytes);
-    let mut reader = Reader { parser, text, anchors: HashMap::new(), depth: 0, left: MAX_SIZE };
+    let mut reader = YamlReader { parser, text, anchors: HashMap::new(), depth: 0, left: MAX_SIZE };
     let mut document = None;
     loop {
         let event = reader.next()?;
         match event.data {
             EventData::StreamEnd => {
-                return Ok(document.unwrap_or(Node { line: 1, value: Yaml::Null }));
+                return Ok(document.unwrap_or(YamlNode { line: 1, value: Yaml::Null }));
             }
             EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
             EventData::DocumentStart { .. } if document.is_some() => {
@@ -108,11 +108,11 @@ fn is_allowed(c: char) -> bool {
         && c != '\u{FEFF}'
 }
 
-struct Reader<'a, 'b> {
+struct YamlReader<'a, 'b> {
     parser: Parser<&'a mut &'b [u8]>,
     text: &'b str,
     /// What they name and its size; nothing while it is being read.
-    anchors: HashMap<String, Option<(Node, usize)>>,
+    anchors: HashMap<String, Option<(YamlNode, usize)>>,
     depth: usize,
     /// Values that may still come.
     left: usize,
@@ -120,7 +120,7 @@ struct Reader<'a, 'b> {
 
 /// What a collection is by its tag.
 #[derive(Clone, Copy, PartialEq)]
-enum Form {
+enum Collection {
     List,
     Map,
     /// Mappings of one entry each.
@@ -129,7 +129,7 @@ enum Form {
     Set,
 }
 
-impl Reader<'_, '_> {
+impl YamlReader<'_, '_> {
     fn next(&mut self) -> Result<Event, YamlError> {
         self.parser.parse().map_err(|error| {
             let reason = match error.context() {
@@ -164,7 +164,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn node(&mut self, event: Event) -> Result<Node, YamlError> {
+    fn node(&mut self, event: Event) -> Result<YamlNode, YamlError> {
         let mark = event.start_mark;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -183,7 +183,7 @@ impl Reader<'_, '_> {
         }
         let value = self.value(event.data, &mark)?;
         self.depth -= 1;
-        let node = Node { line: mark.line as usize + 1, value };
+        let node = YamlNode { line: mark.line as usize + 1, value };
         if let Some(name) = anchor {
             let size = node.value.size();
             self.spend(size, &mark)?;
@@ -208,7 +208,7 @@ impl Reader<'_, '_> {
                 self.spend(1 + value.len() / 64, mark)?;
                 let kind = match tag.as_deref().filter(|tag| *tag != "!") {
                     None if plain_implicit => scalar::kind(&value),
-                    None => Kind::Text,
+                    None => ScalarKind::Text,
                     Some(FUNCTION) => return Ok(Yaml::Tagged(FUNCTION.to_string(), value)),
                     Some(tag) => scalar_tag(tag).ok_or_else(|| unknown(tag, mark))?,
                 };
@@ -216,30 +216,34 @@ impl Reader<'_, '_> {
             }
             EventData::SequenceStart { tag, .. } => {
                 self.spend(1, mark)?;
-                match form(tag.as_deref(), mark, Form::List)? {
-                    Form::List => Ok(Yaml::List(self.list()?)),
-                    Form::Pairs => self.pairs(mark),
-                    Form::Map | Form::Set => Err(YamlError::at(mark, "the tag is for a mapping")),
+                match form(tag.as_deref(), mark, Collection::List)? {
+                    Collection::List => Ok(Yaml::List(self.list()?)),
+                    Collection::Pairs => self.pairs(mark),
+                    Collection::Map | Collection::Set => Err(YamlError::at(mark, "the tag is for a mapping")),
                 }
             }
             EventData::MappingStart { tag, .. } => {
                 self.spend(1, mark)?;
-                match form(tag.as_deref(), mark, Form::Map)? {
-                    Form::Map => Ok(Yaml::Map(self.map()?)),
-                    Form::Set => {
+                match form(tag.as_deref(), mark, Collection::Map)? {
+                    Collection::Map => Ok(Yaml::Map(self.map()?)),
+                    Collection::Set => {
                         let keys = self.map()?.into_iter();
-                        let node =
-                            |(key, node): (String, Node)| Node { line: node.line, value: Yaml::Text(key) };
+                        let node = |(key, node): (String, YamlNode)| YamlNode {
+                            line: node.line,
+                            value: Yaml::Text(key),
+                        };
                         Ok(Yaml::List(keys.map(node).collect()))
                     }
-                    Form::List | Form::Pairs => Err(YamlError::at(mark, "the tag is for a sequence")),
+                    Collection::List | Collection::Pairs => {
+                        Err(YamlError::at(mark, "the tag is for a sequence"))
+                    }
                 }
             }
             _ => Err(YamlError::at(mark, "a value is missing")),
         }
     }
 
-    fn list(&mut self) -> Result<Vec<Node>, YamlError> {
+    fn list(&mut self) -> Result<Vec<YamlNode>, YamlError> {
         let mut items = Vec::new();
         loop {
             let event = self.next()?;
@@ -261,13 +265,13 @@ impl Reader<'_, '_> {
             let Some((key, value)) = entry else {
                 return Err(YamlError::at(mark, "the tag is for a sequence of mappings of one entry each"));
             };
-            let key = Node { line: pair.line, value: Yaml::Text(key) };
+            let key = YamlNode { line: pair.line, value: Yaml::Text(key) };
             pair.value = Yaml::List(vec![key, value]);
         }
         Ok(Yaml::List(pairs))
     }
 
-    fn map(&mut self) -> Result<IndexMap<String, Node>, YamlError> {
+    fn map(&mut self) -> Result<IndexMap<String, YamlNode>, YamlError> {
         let mut own = IndexMap::new();
         let mut merged = IndexMap::new();
         loop {
@@ -276,12 +280,12 @@ impl Reader<'_, '_> {
             let plain = match &event.data {
                 EventData::MappingEnd => break,
                 EventData::Scalar { tag: None, value, plain_implicit: true, .. } => scalar::kind(value),
-                _ => Kind::Text,
+                _ => ScalarKind::Text,
             };
             let key = match plain {
-                Kind::Merge => None,
+                ScalarKind::Merge => None,
                 // As a key it is a text like any other.
-                Kind::Value => Some(("=".to_string(), mark.line as usize + 1)),
+                ScalarKind::Value => Some(("=".to_string(), mark.line as usize + 1)),
                 _ => {
                     let key = self.node(event)?;
                     let text = key
@@ -298,7 +302,7 @@ impl Reader<'_, '_> {
                 None => merge(&mut merged, value, &value_mark)?,
                 // The key's line: a value may begin below it.
                 Some((key, line)) => {
-                    own.insert(key, Node { line, ..value });
+                    own.insert(key, YamlNode { line, ..value });
                 }
             }
         }
@@ -308,7 +312,7 @@ impl Reader<'_, '_> {
     }
 }
 
-fn merge(into: &mut IndexMap<String, Node>, value: Node, mark: &Mark) -> Result<(), YamlError> {
+fn merge(into: &mut IndexMap<String, YamlNode>, value: YamlNode, mark: &Mark) -> Result<(), YamlError> {
     match value.value {
         Yaml::Map(map) => into.extend(map),
         Yaml::List(items) => {
@@ -331,25 +335,25 @@ fn unknown(tag: &str, mark: &Mark) -> YamlError {
 }
 
 /// The kind that a tag makes of a scalar.
-fn scalar_tag(tag: &str) -> Option<Kind> {
+fn scalar_tag(tag: &str) -> Option<ScalarKind> {
     match tag.strip_prefix(OWN)? {
-        "null" => Some(Kind::Null),
-        "bool" => Some(Kind::Bool),
-        "int" => Some(Kind::Int),
-        "float" => Some(Kind::Float),
-        "timestamp" => Some(Kind::Timestamp),
-        "str" => Some(Kind::Text),
+        "null" => Some(ScalarKind::Null),
+        "bool" => Some(ScalarKind::Bool),
+        "int" => Some(ScalarKind::Int),
+        "float" => Some(ScalarKind::Float),
+        "timestamp" => Some(ScalarKind::Timestamp),
+        "str" => Some(ScalarKind::Text),
         _ => None,
     }
 }
 
-fn form(tag: Option<&str>, mark: &Mark, plain: Form) -> Result<Form, YamlError> {
+fn form(tag: Option<&str>, mark: &Mark, plain: Collection) -> Result<Collection, YamlError> {
     match tag.map(|tag| (tag, tag.strip_prefix(OWN))) {
         None | Some(("!", _)) => Ok(plain),
-        Some((_, Some("seq"))) => Ok(Form::List),
-        Some((_, Some("map"))) => Ok(Form::Map),
-        Some((_, Some("omap" | "pairs"))) => Ok(Form::Pairs),
-        Some((_, Some("set"))) => Ok(Form::Set),
+        Some((_, Some("seq"))) => Ok(Collection::List),
+        Some((_, Some("map"))) => Ok(Collection::Map),
+        Some((_, Some("omap" | "pairs"))) => Ok(Collection::Pairs),
+        Some((_, Some("set"))) => Ok(Collection::Set),
         Some((FUNCTION, _)) => {
             Err(YamlError::at(mark, "!function names a function, as in !function utils.f"))
         }
@@ -408,7 +412,7 @@ impl Yaml {
     }
 }
 
-impl Node {
+impl YamlNode {
     /// Every tag in it or below, with its line and what it is of.
     pub fn tags(&self, of: &str, out: &mut Vec<(usize, String, String)>) {
         match &self.value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{AskError, Asker};
 use crate::counter::Far;
 use crate::probe::load::{self, Selection};
-use crate::probe::run::{Emitted, Run, drive};
+use crate::probe::run::{Completed, ProbeRun, drive};
 use crate::report::probe::write_suite;
 use crate::token::printable;
 
@@ -26,14 +26,14 @@ impl Asker<'_> {
         }
         let vocab = Arc::clone(&self.model.vocab);
         let model = Arc::clone(&self.model);
-        let mut run = Run::new(suites, model, self.settings.bos, self.cancel.clone(), Vec::new())?;
+        let mut run = ProbeRun::new(suites, model, self.settings.bos, self.cancel.clone(), Vec::new())?;
         let mut written: io::Result<()> = Ok(());
         let far = Arc::clone(&self.far);
-        drive(self.client, &mut run, |run, emitted| {
+        drive(self.client, &mut run, |run, completed| {
             let progress = run.progress();
             far(Far { what: "probing", unit: "answers", done: progress.done, total: progress.total });
-            for emitted in emitted {
-                if let (Emitted::Suite(suite), true) = (*emitted, written.is_ok()) {
+            for completed in completed {
+                if let (Completed::Suite(suite), true) = (*completed, written.is_ok()) {
                     written = write_suite(out, run.suite(suite), &vocab, PROSE).and_then(|()| out.flush());
                 }
             }

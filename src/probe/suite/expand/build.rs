@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fields::{Field, Fields, Scope};
+use super::fields::{ProbeFields, Scope, TemplateField};
 use crate::chat::Message;
 use crate::continuation::Join;
 use crate::jinja::{Value, pattern};
 use crate::probe::error::InputError;
 use crate::probe::expect::Expectation;
 use crate::probe::item::Item;
-use crate::probe::question::{Ask, Choice, Gold, Piece, Prompt, Questions, Sampling};
-use crate::probe::suite::place::Step;
-use crate::probe::suite::{Mode, SEED, Sample};
+use crate::probe::question::{Ask, Choice, Gold, Piece, Prompt, Questions, SampleSweep};
+use crate::probe::suite::file::{Mode, SEED, SampleTable};
+use crate::probe::suite::place::PathKey;
 use crate::sampling;
 
 /// Samples at each temperature.
@@ -23,14 +23,14 @@ const MOST_SAMPLES: usize = 10_000;
 const SAMPLE_TOKENS: usize = 32;
 
 /// Builds the item of one case. There are several scopes only where parameters are phrasings.
-pub struct Builder<'a> {
+pub struct ItemBuilder<'a> {
     /// The probe.
-    pub fields: &'a Fields<'a>,
+    pub fields: &'a ProbeFields<'a>,
     /// The variables; at least one.
     pub scopes: &'a [Scope<'a>],
 }
 
-impl Builder<'_> {
+impl ItemBuilder<'_> {
     fn scope(&self) -> &Scope<'_> {
         &self.scopes[0]
     }
@@ -71,7 +71,7 @@ impl Builder<'_> {
             None => format!("row-{}", scope.row().unwrap_or_default()),
         };
         if id.trim().is_empty() {
-            return Err(scope.error(&[Step::Key("id")], "the id is empty"));
+            return Err(scope.error(&[PathKey::Key("id")], "the id is empty"));
         }
         let probe = match &fields.id {
             Some(field) => field.text().to_string(),
@@ -92,13 +92,13 @@ impl Builder<'_> {
         let bind = |(i, condition)| {
             Expectation::bind(condition, variables.clone(), questions)
                 .map(|expectation| expectation.informational(informational))
-                .map_err(|reason| self.scope().error(&[Step::Key("expect"), Step::Index(i)], reason))
+                .map_err(|reason| self.scope().error(&[PathKey::Key("expect"), PathKey::Index(i)], reason))
         };
         self.fields.expect.iter().enumerate().map(bind).collect()
     }
 
     /// A text that must not be empty.
-    fn text(&self, field: &Field) -> Result<String, InputError> {
+    fn text(&self, field: &TemplateField) -> Result<String, InputError> {
         let text = self.scope().render(field)?;
         if text.is_empty() {
             return Err(self.scope().error(field.way(), "the text is empty"));
@@ -106,11 +106,11 @@ impl Builder<'_> {
         Ok(text)
     }
 
-    fn optional(&self, field: Option<&Field>) -> Result<Option<String>, InputError> {
+    fn optional(&self, field: Option<&TemplateField>) -> Result<Option<String>, InputError> {
         field.map(|field| self.text(field)).transpose()
     }
 
-    fn texts(&self, fields: &[Field]) -> Result<Vec<String>, InputError> {
+    fn texts(&self, fields: &[TemplateField]) -> Result<Vec<String>, InputError> {
         fields.iter().map(|field| self.text(field)).collect()
     }
 
@@ -128,7 +128,7 @@ impl Builder<'_> {
         Ok(prompts)
     }
 
-    fn prompt(&self, scope: &Scope, field: Option<&Field>) -> Result<Prompt, InputError> {
+    fn prompt(&self, scope: &Scope, field: Option<&TemplateField>) -> Result<Prompt, InputError> {
         let fields = self.fields;
         let text = field.map_or(Ok(String::new()), |field| scope.render(field))?;
         if fields.mode == Mode::Completion {
@@ -157,18 +157,17 @@ impl Builder<'_> {
         let asked = self.fields.probe.choices.is_some();
         if asked && choices.len() < 2 {
             let reason = format!("there must be two or more choices, and there are {}", choices.len());
-            return Err(scope.error(&[Step::Key("choices")], reason));
+            return Err(scope.error(&[PathKey::Key("choices")], reason));
         }
         let mut seen = HashMap::new();
         for (i, choice) in choices.iter().enumerate() {
             if choice.is_empty() {
-                return Err(
-                    scope.error(&[Step::Key("choices"), Step::Index(i)], format!("choice {i} is empty"))
-                );
+                return Err(scope
+                    .error(&[PathKey::Key("choices"), PathKey::Index(i)], format!("choice {i} is empty")));
             }
             if let Some(other) = seen.insert(choice, i) {
                 let reason = format!("choices {other} and {i} are the same text: {choice:?}");
-                return Err(scope.error(&[Step::Key("choices"), Step::Index(i)], reason));
+                return Err(scope.error(&[PathKey::Key("choices"), PathKey::Index(i)], reason));
             }
         }
         Ok(choices)
@@ -185,17 +184,15 @@ impl Builder<'_> {
         match index.filter(|index| *index < choices.len()).or_else(by_text) {
             Some(index) => Ok(Gold::One(index)),
             None if by_index.is_ok() => Err(scope.error(
-                &[Step::Key("answer")],
+                &[PathKey::Key("answer")],
                 format!(
                     "the answer is {}, and there are {} choices, counted from 0",
                     answer.trim(),
                     choices.len()
                 ),
             )),
-            None => {
-                Err(scope
-                    .error(&[Step::Key("answer")], format!("the answer {answer:?} is none of the choices")))
-            }
+            None => Err(scope
+                .error(&[PathKey::Key("answer")], format!("the answer {answer:?} is none of the choices"))),
         }
     }
 
@@ -209,14 +206,14 @@ impl Builder<'_> {
         let Some(wanted) = self.optional(self.fields.pattern.as_ref())? else { return Ok(None) };
         match pattern::compile(&wanted) {
             Ok(_) => Ok(Some(wanted)),
-            Err(reason) => Err(self.scope().error(&[Step::Key("pattern")], reason)),
+            Err(reason) => Err(self.scope().error(&[PathKey::Key("pattern")], reason)),
         }
     }
 
-    fn sampling(&self) -> Result<Option<Sampling>, InputError> {
+    fn sampling(&self) -> Result<Option<SampleSweep>, InputError> {
         let Some(own) = &self.fields.probe.sample else { return Ok(None) };
         let suites = self.fields.table.sample.clone().unwrap_or_default();
-        let wrong = |reason: &str| Err(self.scope().error(&[Step::Key("sample")], reason));
+        let wrong = |reason: &str| Err(self.scope().error(&[PathKey::Key("sample")], reason));
         let n = own.n.or(suites.n).unwrap_or(SAMPLES);
         if !(1..=MOST_SAMPLES).contains(&n) {
             return wrong("n must be from 1 to 10000");
@@ -231,13 +228,13 @@ impl Builder<'_> {
             return wrong("max_tokens must be at least 1");
         }
         match chain(own, &suites) {
-            Ok(chain) => Ok(Some(Sampling { n, temperatures, max_tokens, chain })),
+            Ok(chain) => Ok(Some(SampleSweep { n, temperatures, max_tokens, chain })),
             Err(reason) => wrong(reason),
         }
     }
 }
 
-fn chain(own: &Sample, suites: &Sample) -> Result<sampling::Sampling, &'static str> {
+fn chain(own: &SampleTable, suites: &SampleTable) -> Result<sampling::Sampling, &'static str> {
     let raw = sampling::Sampling::default();
     let chain = sampling::Sampling {
         top_k: own.top_k.or(suites.top_k).unwrap_or(raw.top_k),

@@ -5,23 +5,24 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::jinja::{Expression, Jinja, Template, TemplateError, Value, from_json};
-use crate::probe::dataset::{Dataset, Row};
+use crate::probe::dataset::{DataRow, Dataset};
 use crate::probe::error::{InputError, meant};
 use crate::probe::expect::Condition;
-use crate::probe::suite::place::{Document, Step};
-use crate::probe::suite::{Choices, Message, Mode, Probe, Prompts, SuiteTable};
+use crate::probe::suite::file::{MessageTable, Mode, Probe, SuiteTable};
+use crate::probe::suite::forms::{Choices, Prompts};
+use crate::probe::suite::place::{Document, PathKey};
 
 /// The number of a row, as a variable.
 const ROW: &str = "row";
 
 /// A template and the way to it in the file.
-pub struct Field {
+pub struct TemplateField {
     template: Template,
-    way: Vec<Step<'static>>,
+    way: Vec<PathKey<'static>>,
 }
 
 /// The templates of a probe.
-pub struct Fields<'a> {
+pub struct ProbeFields<'a> {
     /// The probe itself.
     pub probe: &'a Probe,
     /// The suite it is part of.
@@ -29,31 +30,31 @@ pub struct Fields<'a> {
     /// Its mode, or the suite's.
     pub mode: Mode,
     /// The prompt, or one question's phrasings.
-    pub prompts: Vec<Field>,
+    pub prompts: Vec<TemplateField>,
     /// A conversation.
-    pub messages: Vec<(&'a Message, Field)>,
+    pub messages: Vec<(&'a MessageTable, TemplateField)>,
     /// Its own or the suite's, where the mode has one.
-    pub system: Option<Field>,
+    pub system: Option<TemplateField>,
     /// Its own or the suite's, where the mode has one.
-    pub preamble: Option<Field>,
+    pub preamble: Option<TemplateField>,
     /// The prompt compared with.
-    pub versus: Option<Field>,
+    pub versus: Option<TemplateField>,
     /// Continuations, one template each.
-    pub choices: Vec<Field>,
+    pub choices: Vec<TemplateField>,
     /// Continuations that one expression gives.
     pub choice_list: Option<Expression>,
     /// The right choice.
-    pub answer: Option<Field>,
+    pub answer: Option<TemplateField>,
     /// The looked-at continuation.
-    pub target: Option<Field>,
+    pub target: Option<TemplateField>,
     /// Named texts.
-    pub tokens: Vec<Field>,
+    pub tokens: Vec<TemplateField>,
     /// Pieces of a text.
-    pub steps: Vec<Field>,
+    pub steps: Vec<TemplateField>,
     /// What a continuation should match.
-    pub pattern: Option<Field>,
+    pub pattern: Option<TemplateField>,
     /// The id.
-    pub id: Option<Field>,
+    pub id: Option<TemplateField>,
     /// What must hold.
     pub expect: Vec<Arc<Condition>>,
     /// Of which cases nothing must.
@@ -61,21 +62,19 @@ pub struct Fields<'a> {
 }
 
 /// Compiles the templates of one probe.
-struct Compiler<'a> {
-    jinja: &'a Jinja,
-    document: &'a Document<'a>,
-    way: &'a [Step<'a>],
+pub struct FieldCompiler<'a> {
+    pub jinja: &'a Jinja,
+    pub document: &'a Document<'a>,
+    pub way: &'a [PathKey<'a>],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ProbeFields<'a> {
     /// Compiles every template; fails on what does not fit together.
     pub fn compile(
         probe: &'a Probe,
         table: &'a SuiteTable,
-        jinja: &Jinja,
-        (document, way): (&Document, &[Step]),
-    ) -> Result<Fields<'a>, InputError> {
-        let compiler = Compiler { jinja, document, way };
+        compiler: &FieldCompiler,
+    ) -> Result<ProbeFields<'a>, InputError> {
         let mode = probe.mode.unwrap_or(table.mode);
         compiler.check(probe, table, mode)?;
         let chat = mode == Mode::Chat;
@@ -98,7 +97,7 @@ impl<'a> Fields<'a> {
         let system = inherited(&probe.system, &table.system).filter(|_| chat);
         let preamble = inherited(&probe.preamble, &table.preamble).filter(|_| !chat);
         let expect = compiler.expectations(probe)?;
-        Ok(Fields {
+        Ok(ProbeFields {
             mode,
             messages: messages.collect::<Result<_, InputError>>()?,
             prompts,
@@ -122,27 +121,36 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Compiler<'_> {
+impl FieldCompiler<'_> {
     fn at(&self, key: &'static str, index: Option<usize>, reason: impl std::fmt::Display) -> InputError {
         let mut way = self.way.to_vec();
-        way.push(Step::Key(key));
-        way.extend(index.map(Step::Index));
+        way.push(PathKey::Key(key));
+        way.extend(index.map(PathKey::Index));
         self.document.at(&way, reason)
     }
 
-    fn field(&self, text: &str, key: &'static str, index: Option<usize>) -> Result<Field, InputError> {
+    fn field(
+        &self,
+        text: &str,
+        key: &'static str,
+        index: Option<usize>,
+    ) -> Result<TemplateField, InputError> {
         let template =
             self.jinja.template(key, text).map_err(|error| self.at(key, index, template_error(&error)))?;
-        let mut way = vec![Step::Key(key)];
-        way.extend(index.map(Step::Index));
-        Ok(Field { template, way })
+        let mut way = vec![PathKey::Key(key)];
+        way.extend(index.map(PathKey::Index));
+        Ok(TemplateField { template, way })
     }
 
-    fn optional(&self, text: Option<&String>, key: &'static str) -> Result<Option<Field>, InputError> {
+    fn optional(
+        &self,
+        text: Option<&String>,
+        key: &'static str,
+    ) -> Result<Option<TemplateField>, InputError> {
         text.map(|text| self.field(text, key, None)).transpose()
     }
 
-    fn list(&self, texts: &[String], key: &'static str) -> Result<Vec<Field>, InputError> {
+    fn list(&self, texts: &[String], key: &'static str) -> Result<Vec<TemplateField>, InputError> {
         texts.iter().enumerate().map(|(i, text)| self.field(text, key, Some(i))).collect()
     }
 
@@ -175,7 +183,7 @@ impl Compiler<'_> {
             .map_err(|error| self.at("informational", None, template_error(&error)))
     }
 
-    /// Fields that need or exclude each other.
+    /// ProbeFields that need or exclude each other.
     fn check(&self, probe: &Probe, table: &SuiteTable, mode: Mode) -> Result<(), InputError> {
         let chat = mode == Mode::Chat;
         let several =
@@ -246,7 +254,7 @@ impl Compiler<'_> {
         }
         if probe.messages.is_empty() && chat && table.preamble.is_some() {
             return Err(self.document.at(
-                &[Step::Key("suite"), Step::Key("preamble")],
+                &[PathKey::Key("suite"), PathKey::Key("preamble")],
                 "a preamble is for mode = \"completion\"; in a chat give messages",
             ));
         }
@@ -275,20 +283,20 @@ fn template_error(error: &TemplateError) -> String {
 pub struct Scope<'a> {
     /// Parameters, the row's cells and its number.
     pub variables: IndexMap<String, Value>,
-    row: Option<&'a Row>,
+    row: Option<&'a DataRow>,
     file: String,
     document: &'a Document<'a>,
-    way: &'a [Step<'a>],
+    way: &'a [PathKey<'a>],
 }
 
 impl<'a> Scope<'a> {
     /// The variables of a row and a combination of parameters, which win.
     pub fn new(
-        row: Option<&'a Row>,
+        row: Option<&'a DataRow>,
         data: Option<&Dataset>,
         combination: IndexMap<String, Value>,
         document: &'a Document<'a>,
-        way: &'a [Step<'a>],
+        way: &'a [PathKey<'a>],
     ) -> Scope<'a> {
         let mut variables = IndexMap::new();
         if let Some(row) = row {
@@ -311,7 +319,7 @@ impl<'a> Scope<'a> {
     }
 
     /// An error at a field, with the row.
-    pub fn error(&self, way: &[Step], reason: impl std::fmt::Display) -> InputError {
+    pub fn error(&self, way: &[PathKey], reason: impl std::fmt::Display) -> InputError {
         let place = self.place();
         let separator = if place.is_empty() { "" } else { ": " };
         let mut whole = self.way.to_vec();
@@ -320,7 +328,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Fills a template.
-    pub fn render(&self, field: &Field) -> Result<String, InputError> {
+    pub fn render(&self, field: &TemplateField) -> Result<String, InputError> {
         let outcome = field.template.render(self.values());
         outcome.map_err(|error| {
             let wanted = field.template.variables();
@@ -332,7 +340,7 @@ impl<'a> Scope<'a> {
 
     /// Evaluates an expression that is true or false.
     pub fn holds(&self, expression: &Expression, key: &'static str) -> Result<bool, InputError> {
-        let failed = |reason: String| self.error(&[Step::Key(key)], reason);
+        let failed = |reason: String| self.error(&[PathKey::Key(key)], reason);
         let value = expression.eval(self.values()).map_err(|error| {
             failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
         })?;
@@ -342,7 +350,7 @@ impl<'a> Scope<'a> {
 
     /// Evaluates an expression that gives a list of texts.
     pub fn texts(&self, expression: &Expression, key: &'static str) -> Result<Vec<String>, InputError> {
-        let failed = |reason: String| self.error(&[Step::Key(key)], reason);
+        let failed = |reason: String| self.error(&[PathKey::Key(key)], reason);
         let value = expression.eval(self.values()).map_err(|error| {
             failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
         })?;
@@ -377,9 +385,9 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Field {
+impl TemplateField {
     /// The way to it from its probe.
-    pub fn way(&self) -> &[Step<'static>] {
+    pub fn way(&self) -> &[PathKey<'static>] {
         &self.way
     }
 

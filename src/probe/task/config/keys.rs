@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Raw;
 use crate::probe::error::InputError;
+use crate::probe::task::file::Raw;
 use crate::probe::task::yaml::Yaml;
 
 /// Keys that change nothing about scoring.

@@ -1,15 +1,43 @@
 //! `metric_list`: which figures a task reports.
 
-use super::{Kind, Raw};
 use crate::continuation::reduction::Reduction;
 use crate::probe::error::{InputError, meant};
 use crate::probe::metric::Metric;
+use crate::probe::task::file::Raw;
 use crate::probe::task::yaml::Yaml;
 
+/// How continuations are scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskKind {
+    /// Several, of which the best is the answer.
+    MultipleChoice,
+    /// One.
+    Loglikelihood,
+    /// A text as a whole.
+    Rolling,
+}
+
+impl TaskKind {
+    /// What a task file says.
+    pub fn of(raw: &Raw) -> Result<TaskKind, InputError> {
+        match raw.text("output_type")?.as_deref() {
+            Some("multiple_choice") => Ok(TaskKind::MultipleChoice),
+            Some("loglikelihood") => Ok(TaskKind::Loglikelihood),
+            Some("loglikelihood_rolling") => Ok(TaskKind::Rolling),
+            other => {
+                let other = other.unwrap_or_default();
+                let kinds = ["multiple_choice", "loglikelihood", "loglikelihood_rolling"];
+                Err(raw
+                    .at("output_type", format!("there is no output_type {other}; {}", meant(other, kinds))))
+            }
+        }
+    }
+}
+
 /// The task's figures: those it names, or those of its kind.
-pub fn of(raw: &Raw, kind: Kind) -> Result<Vec<Metric>, InputError> {
+pub fn of(raw: &Raw, kind: TaskKind) -> Result<Vec<Metric>, InputError> {
     let (own, usual): (&[Metric], &[Metric]) = match kind {
-        Kind::MultipleChoice => (
+        TaskKind::MultipleChoice => (
             &[
                 Metric::Accuracy(Reduction::Acc),
                 Metric::Accuracy(Reduction::AccNorm),
@@ -22,11 +50,11 @@ pub fn of(raw: &Raw, kind: Kind) -> Result<Vec<Metric>, InputError> {
             ],
             &[Metric::Accuracy(Reduction::Acc), Metric::Accuracy(Reduction::AccNorm)],
         ),
-        Kind::Loglikelihood => {
+        TaskKind::Loglikelihood => {
             let both = &[Metric::Perplexity, Metric::Accuracy(Reduction::Acc)];
             (both, both)
         }
-        Kind::Rolling => {
+        TaskKind::Rolling => {
             let all = &[Metric::WordPerplexity, Metric::BytePerplexity, Metric::BitsPerByte];
             (all, all)
         }

@@ -2,9 +2,40 @@
 
 use indexmap::IndexMap;
 
-use super::{Fields, Raw};
 use crate::probe::error::{InputError, meant};
-use crate::probe::task::yaml::{Node, Yaml};
+use crate::probe::task::file::Raw;
+use crate::probe::task::yaml::{Yaml, YamlNode};
+
+/// What makes a text of a row.
+#[derive(Clone, Debug)]
+pub struct TaskFields {
+    /// The question.
+    pub text: Option<YamlNode>,
+    /// The answer.
+    pub target: Option<YamlNode>,
+    /// The continuations.
+    pub choice: Option<YamlNode>,
+    /// The beginning of the answer, which is given.
+    pub gen_prefix: Option<YamlNode>,
+    /// Between question and answer.
+    pub target_delimiter: String,
+    /// Between worked examples.
+    pub fewshot_delimiter: String,
+}
+
+impl TaskFields {
+    /// What a task file says.
+    pub fn of(raw: &Raw) -> Result<TaskFields, InputError> {
+        Ok(TaskFields {
+            text: raw.get("doc_to_text").cloned(),
+            target: raw.get("doc_to_target").cloned(),
+            choice: raw.get("doc_to_choice").cloned(),
+            gen_prefix: raw.get("gen_prefix").cloned(),
+            target_delimiter: raw.text("target_delimiter")?.unwrap_or_else(|| " ".to_string()),
+            fewshot_delimiter: raw.text("fewshot_delimiter")?.unwrap_or_else(|| "\n\n".to_string()),
+        })
+    }
+}
 
 const SHOT_KEYS: [&str; 10] = [
     "sampler",
@@ -22,11 +53,11 @@ const SHOT_KEYS: [&str; 10] = [
 /// `fewshot_config` and what it inherits.
 pub struct Shot<'a> {
     raw: &'a Raw,
-    map: IndexMap<String, Node>,
+    map: IndexMap<String, YamlNode>,
 }
 
 impl<'a> Shot<'a> {
-    pub fn new(raw: &'a Raw, node: Option<&Node>) -> Result<Shot<'a>, InputError> {
+    pub fn new(raw: &'a Raw, node: Option<&YamlNode>) -> Result<Shot<'a>, InputError> {
         let map = match node.map(|node| &node.value) {
             None => IndexMap::new(),
             Some(Yaml::Map(map)) => map.clone(),
@@ -49,7 +80,7 @@ impl<'a> Shot<'a> {
         }
     }
 
-    fn get(&self, key: &str) -> Option<&Node> {
+    fn get(&self, key: &str) -> Option<&YamlNode> {
         self.map.get(key).filter(|node| node.value != Yaml::Null)
     }
 
@@ -61,10 +92,11 @@ impl<'a> Shot<'a> {
         }
     }
 
-    pub fn fields(&self, doc: &Fields) -> Fields {
-        let own = |key: &str, inherited: &Option<Node>| self.get(key).cloned().or_else(|| inherited.clone());
+    pub fn fields(&self, doc: &TaskFields) -> TaskFields {
+        let own =
+            |key: &str, inherited: &Option<YamlNode>| self.get(key).cloned().or_else(|| inherited.clone());
         let text = |key: &str| self.get(key).and_then(|node| node.value.as_text()).map(str::to_string);
-        Fields {
+        TaskFields {
             text: own("doc_to_text", &doc.text),
             target: own("doc_to_target", &doc.target),
             choice: own("doc_to_choice", &doc.choice),
@@ -97,7 +129,7 @@ impl<'a> Shot<'a> {
         match self.get("fewshot_indices").map(|node| &node.value) {
             None => Ok(None),
             Some(Yaml::List(items)) => {
-                let index = |item: &Node| match item.value {
+                let index = |item: &YamlNode| match item.value {
                     Yaml::Int(index) => usize::try_from(index).map_err(|_| wrong()),
                     _ => Err(wrong()),
                 };

@@ -12,7 +12,7 @@ const DIGITS: usize = 4300;
 
 /// What a text without quotes is by its look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScalarKind {
     Null,
     Bool,
     Int,
@@ -70,32 +70,32 @@ fn fits(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
 }
 
 /// What a plain text is.
-pub fn kind(text: &str) -> Kind {
+pub fn kind(text: &str) -> ScalarKind {
     let number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "<<" => Kind::Merge,
-        "=" => Kind::Value,
-        _ if truth(text).is_some() => Kind::Bool,
-        _ if number && fits(&FLOAT, text) => Kind::Float,
-        _ if number && fits(&INT, text) => Kind::Int,
-        _ if number && fits(&TIMESTAMP, text) => Kind::Timestamp,
-        _ => Kind::Text,
+        "" | "~" | "null" | "Null" | "NULL" => ScalarKind::Null,
+        "<<" => ScalarKind::Merge,
+        "=" => ScalarKind::Value,
+        _ if truth(text).is_some() => ScalarKind::Bool,
+        _ if number && fits(&FLOAT, text) => ScalarKind::Float,
+        _ if number && fits(&INT, text) => ScalarKind::Int,
+        _ if number && fits(&TIMESTAMP, text) => ScalarKind::Timestamp,
+        _ => ScalarKind::Text,
     }
 }
 
 /// The value of a text that is of this kind, or is said to be; why it is none where Python fails too.
-pub fn value(text: &str, kind: Kind) -> Result<Yaml, String> {
+pub fn value(text: &str, kind: ScalarKind) -> Result<Yaml, String> {
     let wrong = |what: &str| format!("{what} is no {text:?}");
     match kind {
-        Kind::Null => Ok(Yaml::Null),
-        Kind::Text => Ok(Yaml::Text(text.to_string())),
-        Kind::Merge => Err("<< stands for a key, not for a value; put it in quotes".to_string()),
-        Kind::Value => Err("= without quotes is no value in YAML 1.1; put it in quotes".to_string()),
-        Kind::Bool => truth(&text.to_lowercase()).map(Yaml::Bool).ok_or_else(|| wrong("a truth value")),
-        Kind::Int => integer(text).ok_or_else(|| wrong("a whole number")),
-        Kind::Float => real(text).map(Yaml::Float).ok_or_else(|| wrong("a number")),
-        Kind::Timestamp => timestamp(text).map(Yaml::Text).ok_or_else(|| wrong("a date")),
+        ScalarKind::Null => Ok(Yaml::Null),
+        ScalarKind::Text => Ok(Yaml::Text(text.to_string())),
+        ScalarKind::Merge => Err("<< stands for a key, not for a value; put it in quotes".to_string()),
+        ScalarKind::Value => Err("= without quotes is no value in YAML 1.1; put it in quotes".to_string()),
+        ScalarKind::Bool => truth(&text.to_lowercase()).map(Yaml::Bool).ok_or_else(|| wrong("a truth value")),
+        ScalarKind::Int => integer(text).ok_or_else(|| wrong("a whole number")),
+        ScalarKind::Float => real(text).map(Yaml::Float).ok_or_else(|| wrong("a number")),
+        ScalarKind::Timestamp => timestamp(text).map(Yaml::Text).ok_or_else(|| wrong("a date")),
     }
 }
 

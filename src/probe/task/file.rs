@@ -1,14 +1,49 @@
-//! `include`: a task file with everything it takes from others.
+//! A task file with everything it takes from others by `include`.
 
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::{Raw, names};
+use super::yaml::{self, Yaml, YamlNode};
 use crate::bounded::{self, WRITTEN};
 use crate::files;
 use crate::probe::error::InputError;
-use crate::probe::task::yaml::{self, Yaml};
+
+/// A task file with everything it includes.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The file itself.
+    pub path: PathBuf,
+    /// Its keys, and the file each one was written in.
+    pub keys: IndexMap<String, (PathBuf, YamlNode)>,
+}
+
+impl Raw {
+    /// An error at a key, or about the file as a whole.
+    pub fn at(&self, key: &str, reason: impl std::fmt::Display) -> InputError {
+        match self.keys.get(key) {
+            Some((path, node)) => InputError::new(path.display(), reason).at_line(node.line),
+            None => InputError::new(self.path.display(), reason),
+        }
+    }
+
+    /// A key's value; a null counts as missing.
+    pub fn get(&self, key: &str) -> Option<&YamlNode> {
+        self.keys.get(key).map(|(_, node)| node).filter(|node| node.value != Yaml::Null)
+    }
+
+    /// The text of a key.
+    ///
+    /// # Errors
+    /// Something else than a text.
+    pub fn text(&self, key: &str) -> Result<Option<String>, InputError> {
+        match self.get(key).map(|node| &node.value) {
+            None => Ok(None),
+            Some(Yaml::Text(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(self.at(key, format!("{key} must be a text"))),
+        }
+    }
+}
 
 /// Reads a task file with what it includes; what is nearer to the task wins.
 ///
@@ -61,4 +96,15 @@ fn load_inside(path: &Path, open: &mut Vec<PathBuf>) -> Result<Raw, InputError> 
     );
     open.pop();
     Ok(Raw { path: path.to_path_buf(), keys })
+}
+
+/// One name, or a list of them.
+pub fn names(node: &YamlNode) -> Vec<String> {
+    match &node.value {
+        Yaml::Text(text) => vec![text.clone()],
+        Yaml::List(items) => {
+            items.iter().filter_map(|item| item.value.as_text()).map(str::to_string).collect()
+        }
+        _ => Vec::new(),
+    }
 }
