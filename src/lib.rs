@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod aside;
+pub mod ask;
 pub mod bench;
 pub mod bounded;
 pub mod chat;
@@ -39,3 +40,4 @@ pub mod text;
 pub mod token;
 pub mod tokenizer;
 pub mod tui;
+pub mod wrap;

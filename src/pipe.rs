@@ -9,13 +9,13 @@ use thiserror::Error;
 use crate::bounded::{TEXT, too_large};
 use crate::engine::{self, Client, EngineError, Event, FinishReason};
 use crate::interrupt::waiting;
+use crate::query::generate::Reply;
+use crate::report::bars::Paint;
 use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
 use crate::say;
-use crate::score::Score;
 use crate::session::{Notice, Outcome, Session, SessionError};
-use crate::step::Step;
 use crate::token::Vocab;
 
 /// Why the chat ended early.
@@ -62,14 +62,6 @@ pub struct Pipe<'a, W> {
     pub interrupted: Arc<AtomicBool>,
     /// Where results go.
     pub out: W,
-}
-
-/// What one reply is made of.
-#[derive(Default)]
-struct Reply {
-    steps: Vec<Arc<Step>>,
-    score: Score,
-    prompt: Score,
 }
 
 impl<W: Write> Pipe<'_, W> {
@@ -128,7 +120,7 @@ impl<W: Write> Pipe<'_, W> {
                     say::tell(&text);
                 }
                 // Lines are messages here, never commands.
-                Outcome::Say(Notice::Info(_) | Notice::Table(_))
+                Outcome::Say(Notice::Info(_))
                 | Outcome::Ask(..)
                 | Outcome::Load(_)
                 | Outcome::GiveBack(_)
@@ -154,7 +146,7 @@ impl<W: Write> Pipe<'_, W> {
             if interrupted.load(Ordering::Relaxed) || written.is_err() {
                 session.cancel();
             }
-            reply.take(&event, &vocab);
+            let _ = reply.take(&event, &vocab);
             let step = if let Event::Step { step, .. } = &event { Some(Arc::clone(step)) } else { None };
             let before = session.turns().last().map_or(0, |turn| turn.text.len());
             session.on_event(event);
@@ -195,31 +187,11 @@ impl<W: Write> Pipe<'_, W> {
             json_line(&mut self.out, &Streamed { kind: "summary", message: Some(message), origin, record })?;
         } else {
             writeln!(self.out, "\n")?;
-            table::steps(&mut self.out, reply.steps.iter().map(Arc::as_ref), vocab)?;
+            table::steps(reply.steps.iter().map(Arc::as_ref), vocab)
+                .write(&mut self.out, Paint::default())?;
             writeln!(self.out, "{}\n", table::total(&reply.score, reason))?;
         }
         self.out.flush()
-    }
-}
-
-impl Reply {
-    fn take(&mut self, event: &Event, vocab: &Vocab) {
-        match event {
-            Event::Prefill { steps, .. } => {
-                for step in steps {
-                    if let Some(logprob) = step.logprob() {
-                        self.prompt.add(logprob, vocab.text_length(step.id));
-                    }
-                }
-            }
-            Event::Step { step, .. } => {
-                if let Some(logprob) = step.logprob() {
-                    self.score.add(logprob, vocab.text_length(step.id));
-                }
-                self.steps.push(Arc::clone(step));
-            }
-            _ => {}
-        }
     }
 }
 

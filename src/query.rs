@@ -1,13 +1,20 @@
 //! Questions to a model about raw text: what comes next, how likely a text is, which of several
-//! continuations it prefers.
+//! continuations it prefers, how it goes on.
 //!
 //! [`text`] turns text into ids and remembers where each token stands; [`window`] cuts what is longer
-//! than the context; [`scoring`] asks the engine; the rest assembles answers as plain data. Nothing here
-//! prints, and nothing knows the command line.
+//! than the context; [`scoring`] asks the engine; the rest computes answers as plain data from what an
+//! [`Asker`] has. Nothing here prints, and nothing knows the command line. What unites the questions is
+//! [`crate::ask`].
 
+pub mod asker;
 pub mod choices;
+pub mod generate;
 pub mod input;
 pub mod next;
+pub mod rescore;
+pub mod score;
 pub mod scoring;
 pub mod text;
 pub mod window;
+
+pub use asker::{Asker, QueryError};

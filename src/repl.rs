@@ -16,16 +16,18 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
 
+use crate::ask::{self, Question};
 use crate::command::{self, Command};
 use crate::counter::{Counter, Far};
 use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
 use crate::files;
 use crate::interrupt::{self, waiting};
+use crate::query::Asker;
+use crate::report::answer::{Stream, view};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
-use crate::session::ask::{AskError, Asker};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
@@ -219,31 +221,36 @@ impl<'a> Repl<'a> {
         CancelFlag::from(Arc::clone(&self.interrupted))
     }
 
-    fn ask(&mut self, asked: &crate::session::ask::Ask) -> io::Result<()> {
+    fn ask(&mut self, asked: &Question) -> io::Result<()> {
         let Some(model) = self.session.model().cloned() else { return Ok(()) };
         let cancel = self.cancel();
         self.counter.begin();
         let counter = Arc::clone(&self.counter);
+        let (vocab, k, paint) =
+            (Arc::clone(&model.vocab), self.session.settings().k, Paint { on: self.color });
+        let stop = cancel.clone();
         let mut asker = Asker {
             client: &mut self.client,
             model,
             template: self.session.template().cloned(),
             settings: self.session.settings().clone(),
-            paint: Paint { on: self.color },
             cancel,
             far: Arc::new(move |far| counter.show(far)),
         };
-        let mut out = Above { counter: &self.counter, out: io::stdout().lock() };
-        let answer = asker.answer(asked, &mut out);
-        drop(out);
+        let out = Above { counter: &self.counter, out: io::stdout().lock() };
+        let mut stream = Stream::new(out, &vocab, paint);
+        let answer = ask::answer(&mut asker, asked, &mut |part| {
+            if !stream.part(part) {
+                stop.cancel();
+            }
+        });
+        self.session.on_answer(answer.as_ref().ok().and_then(ask::Answer::draft));
+        stream.finish(answer.as_ref().ok().map(|answer| view(answer, k, &vocab)).as_ref())?;
         self.counter.clear();
-        self.session.on_answer(None);
-        match answer {
-            Ok(draft) => self.session.on_answer(draft),
-            Err(AskError::Output(error)) => return Err(error),
-            Err(error) => complain(&error.to_string()),
+        if let Err(error) = answer {
+            complain(&error.to_string());
         }
-        io::stdout().flush()
+        Ok(())
     }
 
     /// Streams a reply of the conversation and its score.
@@ -331,7 +338,7 @@ impl<W: Write> Write for Above<'_, W> {
 
 fn say(outcome: Outcome) {
     match outcome {
-        Outcome::Say(Notice::Info(text) | Notice::Table(text)) => println!("{}", printable(&text)),
+        Outcome::Say(Notice::Info(text)) => println!("{}", printable(&text)),
         Outcome::Say(Notice::Warning(text) | Notice::Error(text)) => complain(&text),
         _ => {}
     }

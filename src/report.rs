@@ -1,5 +1,6 @@
 //! What leaves the program: JSON records and tables. Names and units are promises to users.
 
+pub mod answer;
 pub mod bars;
 pub mod cell;
 pub mod check;
@@ -8,10 +9,12 @@ pub mod next;
 pub mod output;
 pub mod probe;
 pub mod record;
+pub mod rescore;
 pub mod score;
 pub mod score_csv;
 pub mod score_table;
 pub mod table;
 pub mod tokens;
 pub mod unit;
+pub mod view;
 pub mod waterfall;

@@ -4,7 +4,6 @@
 //! requests, and the engine's events into turns and a trace. It does no I/O and waits for nothing;
 //! what must be done outside comes back as [`Outcome`]s.
 
-pub mod ask;
 mod export;
 mod files;
 mod outcome;
@@ -17,18 +16,19 @@ mod weights;
 
 use std::sync::Arc;
 
+use crate::ask::{Draft, Question};
 use crate::chat::{ChatTemplate, Message, Role, system};
 use crate::command::{COMMANDS, Command};
 use crate::distribution::Depth;
 use crate::engine::{self, CancelFlag, Event, FinishReason, Generate, ModelInfo, Timing};
 use crate::glossary;
 use crate::model::Weights;
+use crate::query::next::Prompted;
 use crate::settings::Settings;
 use crate::settings::advice::Advice;
 use crate::settings::key::Key;
 use crate::settings::source::Source;
 use crate::text::nearest;
-use ask::{Ask, Draft};
 pub use outcome::{Notice, Outcome, SessionError};
 use trace::Trace;
 use turn::{Turn, TurnId};
@@ -242,19 +242,21 @@ impl Session {
             }
             Command::Retry => self.retry(),
             Command::Chat(text) => self.say(&text),
-            Command::Next(text) => self.ask(Ask::Next(text)),
-            Command::Score(text) => self.ask(Ask::Score(text)),
-            Command::Compare(texts) => self.ask(Ask::Compare(texts)),
-            Command::Generate(text) => self.ask(Ask::Generate(text)),
-            Command::Tokens(text) => self.ask(Ask::Tokens(text)),
-            Command::Probe(name) => self.ask(Ask::Probe(crate::files::from_home(name))),
+            Command::Next(text) => {
+                self.ask(Question::Next(Prompted { prompt: text.into_bytes(), texts: Vec::new() }))
+            }
+            Command::Score(text) => self.ask(Question::Score(text)),
+            Command::Compare(texts) => self.ask(Question::Compare(texts)),
+            Command::Generate(text) => self.ask(Question::Generate(text)),
+            Command::Tokens(text) => self.ask(Question::Tokens(text)),
+            Command::Probe(name) => self.ask(Question::Probe(crate::files::from_home(name))),
             Command::Step(n) => {
-                let draft = self.accept(n)?;
-                self.ask(Ask::Step(draft))
+                let ids = self.accept(n)?;
+                self.ask(Question::Step(ids))
             }
             Command::Rescore(premise) => {
                 let asked = self.under(premise)?;
-                self.ask(Ask::Rescore(Box::new(asked)))
+                self.ask(Question::Rescore(Box::new(asked)))
             }
             // The copy that was announced.
             Command::Model(None) if self.has_better_copy() => {

@@ -3,6 +3,7 @@
 //! [`update`] takes a message and returns effects; [`view`] draws the state; [`run`] owns the
 //! terminal, the engine and the one channel everything arrives on.
 
+mod answer;
 mod burst;
 mod composer;
 #[cfg(test)]
@@ -22,9 +23,8 @@ pub mod theme;
 mod transcript;
 pub mod update;
 pub mod view;
-pub mod wrap;
 
-pub use crate::colouring;
+pub use crate::{colouring, wrap};
 
 #[cfg(test)]
 mod tests;

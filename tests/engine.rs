@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokenscope::ask::{Answer, Question, answer};
 use tokenscope::chat::Role;
 use tokenscope::counter::Far;
 use tokenscope::distribution::Depth;
@@ -14,9 +15,10 @@ use tokenscope::loading::{self, FlagIsConsent, Found};
 use tokenscope::model::Silent;
 use tokenscope::model::copies::Weights;
 use tokenscope::paths::Paths;
+use tokenscope::query::Asker;
+use tokenscope::report::answer::view;
 use tokenscope::report::bars::Paint;
 use tokenscope::sampling::Sampling;
-use tokenscope::session::ask::{Ask, Asker};
 use tokenscope::session::{Outcome, Session};
 use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use tokenscope::token::TokenId;
@@ -372,7 +374,6 @@ fn a_probe_that_is_stopped_keeps_what_it_found_and_says_that_it_is_not_all() {
         model: Arc::clone(&talk.info),
         template: None,
         settings: greedy(),
-        paint: Paint { on: false },
         cancel,
         far: Arc::new(move |far: Far| {
             *told.lock().unwrap() = Some(far);
@@ -381,8 +382,12 @@ fn a_probe_that_is_stopped_keeps_what_it_found_and_says_that_it_is_not_all() {
             }
         }),
     };
+    let asked = Question::Probe("facts.en".to_string());
+    let answer = answer(&mut asker, &asked, &mut |_| {}).unwrap();
+    let Answer::Probe(probed) = &answer else { panic!("{answer:?}") };
+    assert!(probed.stopped.is_some() && probed.suites.len() == 1);
     let mut text = Vec::new();
-    asker.answer(&Ask::Probe("facts.en".to_string()), &mut text).unwrap();
+    view(&answer, greedy().k, &talk.info.vocab).write(&mut text, Paint::default()).unwrap();
     let text = String::from_utf8(text).unwrap();
     let far = last.lock().unwrap().unwrap();
     assert!(0 < far.done && far.done < far.total, "{far:?}");

@@ -22,10 +22,9 @@ use crate::cli::{Cli, Command};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::interrupt;
 use crate::paths::Paths;
-use crate::query::choices::ChoiceError;
 use crate::query::input::{self, InputError};
-use crate::query::next::NextError;
 use crate::query::text::{Encoder, TextError};
+use crate::query::{Asker, QueryError};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::record::Origin;
@@ -80,21 +79,12 @@ impl From<InputError> for Failure {
     }
 }
 
-impl From<NextError> for Failure {
-    fn from(error: NextError) -> Failure {
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Failure {
         match error {
-            NextError::Engine(error) => error.into(),
-            NextError::Interrupted => Failure { message: error.to_string(), code: INTERRUPTED },
-            other => Failure::usage(other),
-        }
-    }
-}
-
-impl From<ChoiceError> for Failure {
-    fn from(error: ChoiceError) -> Failure {
-        match error {
-            ChoiceError::Engine(error) => error.into(),
-            ChoiceError::Interrupted => Failure { message: error.to_string(), code: INTERRUPTED },
+            QueryError::Engine(error) => error.into(),
+            QueryError::Text(error) => error.into(),
+            QueryError::Stopped => Failure { message: "interrupted".to_string(), code: INTERRUPTED },
             other => Failure::usage(other),
         }
     }
@@ -248,6 +238,18 @@ impl Desk<'_> {
             ask(desk, loaded)
         })?;
         self.out.write_all(if several { b"]}\n" } else { b"\n" }).map_err(Stop::Output)
+    }
+
+    /// What asks a loaded model.
+    fn asker<'r>(&self, running: &'r mut Running) -> Asker<'r> {
+        Asker {
+            client: &mut running.client,
+            model: Arc::clone(&running.model),
+            template: None,
+            settings: self.settings.clone(),
+            cancel: self.cancel(),
+            far: Arc::new(|_| {}),
+        }
     }
 
     /// The encoder of raw text for a model.

@@ -1,30 +1,50 @@
 //! Which of several continuations a model prefers, by every reduction in use.
 
-use super::scoring::{Answer, Job, Wanted, score};
+use std::sync::Arc;
+
+use super::scoring::{Job, Scoring, Wanted, score};
 use super::text::{Encoder, Joined, TextError};
 use super::window::Windowing;
+use super::{Asker, QueryError};
 use crate::continuation::reduction::{Best, Measured};
 use crate::continuation::{Join, after_nothing};
 use crate::distribution::Depth;
-use crate::engine::{CancelFlag, Client, EngineError, FinishReason, ModelInfo};
+use crate::engine::{FinishReason, ModelInfo};
 use crate::settings::Bos;
 
 /// A context and what could follow it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison<'a> {
+pub struct Comparison {
     /// May be empty where a BOS stands before it.
-    pub context: &'a [u8],
+    pub context: Vec<u8>,
     /// None is empty.
-    pub choices: &'a [&'a [u8]],
+    pub choices: Vec<Vec<u8>>,
     /// How a context longer than the model's is cut.
     pub windowing: Windowing,
     /// The policy; `never` leaves no way to score a choice alone.
     pub bos: Bos,
 }
 
+impl Comparison {
+    /// Texts after the beginning they share. Texts that share none follow BOS, so that each of their
+    /// tokens has context.
+    pub fn of_texts(asker: &Asker, texts: &[String]) -> Comparison {
+        let shared = shared_beginning(texts);
+        let context = texts.first().map_or(&[][..], |text| &text.as_bytes()[..shared]);
+        Comparison {
+            context: context.to_vec(),
+            choices: texts.iter().map(|text| text.as_bytes()[shared..].to_vec()).collect(),
+            windowing: asker.windowing(),
+            bos: if shared == 0 { Bos::Always } else { asker.settings.bos },
+        }
+    }
+}
+
 /// A choice and its score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
+    /// As it was asked for.
+    pub text: Vec<u8>,
     /// Its figures.
     pub measured: Measured,
     /// What a person should know.
@@ -34,97 +54,104 @@ pub struct Choice {
 /// The answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
+    /// What stands before each. Without a context, the mutual information with it is 0.
+    pub context: Vec<u8>,
     /// In the order given.
     pub choices: Vec<Choice>,
     /// The best by each reduction.
     pub best: Best,
-    /// Whether anything but a BOS stands before them. Without, the mutual information with it is 0.
-    pub has_context: bool,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ChoiceError {
-    /// A text can't be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// A choice without a byte.
-    #[error("choice {0} is empty: it has no token to score")]
-    EmptyChoice(usize),
-    /// Nothing precedes a choice.
-    #[error("choice {0} has no context: give one, or --bos always")]
-    NoContext(usize),
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 /// Asks the model. Each choice is tokenized together with the context; alone, it follows BOS (EOS where
 /// there is none), as lm-evaluation-harness has it.
 ///
 /// # Errors
-/// [`ChoiceError`].
-pub fn compare(
-    client: &mut Client,
-    model: &ModelInfo,
-    encoder: &Encoder,
-    asked: &Comparison,
-    cancel: &CancelFlag,
-) -> Result<Compared, ChoiceError> {
-    if let Some(empty) = asked.choices.iter().position(|choice| choice.is_empty()) {
-        return Err(ChoiceError::EmptyChoice(empty + 1));
+/// [`QueryError`].
+pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryError> {
+    if let Some(empty) = asked.choices.iter().position(Vec::is_empty) {
+        return Err(QueryError::Refused(format!("choice {} is empty: it has no token to score", empty + 1)));
     }
+    let model = Arc::clone(&asker.model);
+    let encoder = asker.encoder(&model, asked.bos)?;
     let joined: Vec<Joined> =
-        asked.choices.iter().map(|choice| encoder.join(asked.context, choice)).collect::<Result<_, _>>()?;
+        asked.choices.iter().map(|choice| encoder.join(&asked.context, choice)).collect::<Result<_, _>>()?;
     if let Some(bare) = joined.iter().position(|joined| joined.from == 0) {
-        return Err(ChoiceError::NoContext(bare + 1));
+        let what = "has no context: give one, or --bos always";
+        return Err(QueryError::Refused(format!("choice {} {what}", bare + 1)));
     }
     let mut jobs: Vec<Job> = joined.iter().map(|joined| Job::from(&joined.encoded, joined.from)).collect();
     if asked.bos != Bos::Never {
-        for choice in asked.choices {
-            jobs.extend(alone(model, encoder, choice)?);
+        for choice in &asked.choices {
+            jobs.extend(alone(&model, &encoder, choice)?);
         }
     }
     let wanted = Wanted { depth: Depth::Count(1), boundaries: false, after: false, fast: false };
     let mut sums = vec![Some(0.0); jobs.len()];
     let mut greedy = vec![true; jobs.len()];
-    let ended = score(client, &jobs, (asked.windowing, wanted), cancel, &mut |answer| {
-        if let Answer::Token { job, step, .. } = answer {
+    let ended = score(asker.client, &jobs, (asked.windowing, wanted), &asker.cancel, &mut |event| {
+        if let Scoring::Token { job, step, .. } = event {
             let logprob = step.logprob().map(f64::from);
             sums[job] = sums[job].zip(logprob).map(|(sum, logprob)| sum + logprob);
             greedy[job] &= step.stats.is_some_and(|stats| stats.rank == 1);
         }
     })?;
     if ended == FinishReason::Cancelled {
-        return Err(ChoiceError::Interrupted);
+        return Err(QueryError::Stopped);
     }
-    let choices: Vec<Choice> = joined
-        .iter()
-        .enumerate()
-        .map(|(i, joined)| Choice {
+    let asked_for = asked.choices.iter().zip(&joined).enumerate();
+    let choices: Vec<Choice> = asked_for
+        .map(|(i, (text, joined))| Choice {
+            text: text.clone(),
             measured: Measured {
                 sum_logprob: sums[i].unwrap_or(f64::NAN),
                 tokens: joined.encoded.pieces.len() - joined.from,
-                alone: sums.get(joined_count(asked) + i).copied().flatten(),
+                alone: sums.get(asked.choices.len() + i).copied().flatten(),
                 is_greedy: greedy[i],
-                ..Measured::of_text(asked.choices[i], Join::Joint)
+                ..Measured::of_text(text, Join::Joint)
             },
             notes: joined.note().into_iter().collect(),
         })
         .collect();
     let best = Best::of(choices.iter().map(|choice| &choice.measured), Join::Joint);
-    Ok(Compared { choices, best, has_context: !asked.context.is_empty() })
-}
-
-fn joined_count(asked: &Comparison) -> usize {
-    asked.choices.len()
+    Ok(Compared { context: asked.context.clone(), choices, best })
 }
 
 /// A choice after BOS; `None` where the model has neither BOS nor EOS.
 fn alone(model: &ModelInfo, encoder: &Encoder, choice: &[u8]) -> Result<Option<Job>, TextError> {
     let joined = after_nothing(encoder.encode(choice)?, &model.vocab);
     Ok(joined.map(|joined| Job::from(&joined.encoded, joined.from)))
+}
+
+/// Bytes that all texts begin with, up to a word's end, leaving every text something.
+fn shared_beginning(texts: &[String]) -> usize {
+    let Some((first, others)) = texts.split_first() else { return 0 };
+    let mut shared = first.len();
+    for other in others {
+        let same = first.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        shared = shared.min(same);
+    }
+    let ends_word = |at: usize| {
+        texts.iter().all(|text| {
+            at < text.len() && text.is_char_boundary(at) && text[at..].starts_with(char::is_whitespace)
+        })
+    };
+    (1..=shared).rev().find(|&at| ends_word(at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shared_beginning;
+
+    fn shared(a: &str, b: &str) -> usize {
+        shared_beginning(&[a.to_string(), b.to_string()])
+    }
+
+    #[test]
+    fn texts_share_whole_words_and_keep_the_space_before_the_rest() {
+        assert_eq!(shared("The cat sits", "The cat sit"), 7);
+        assert_eq!(shared("The cats sit", "The cat sits"), 3);
+        assert_eq!(shared("abc", "abd"), 0);
+        assert_eq!(shared("the cat", "the cat sat"), 3);
+        assert_eq!(shared("北京 是", "北京 在"), 6);
+    }
 }

@@ -1,25 +1,24 @@
 //! What comes next: the distribution after a prompt, and the probability of any text there.
 
-use super::scoring::{Answer, Job, Wanted, score};
-use super::text::{Encoder, Joined, TextError};
-use super::window::Windowing;
-use crate::distribution::Depth;
-use crate::engine::{CancelFlag, Client, EngineError, ModelInfo};
+use std::sync::Arc;
+
+use super::scoring::{Job, Scoring, Wanted, score};
+use super::text::Joined;
+use super::{Asker, QueryError};
+use crate::engine::{EngineError, FinishReason};
 use crate::step::{Candidate, Prediction, Step};
 use crate::token::TokenId;
 
-/// A question.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question<'a> {
-    /// The prompt; may be empty where a BOS stands before it.
-    pub prompt: &'a [u8],
-    /// Texts whose probability is wanted; none is empty.
-    pub texts: &'a [&'a [u8]],
-    /// Candidates kept.
-    pub depth: Depth,
+/// A prompt, and texts whose probability after it is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompted {
+    /// May be empty where a BOS stands before it.
+    pub prompt: Vec<u8>,
+    /// None is empty.
+    pub texts: Vec<Vec<u8>>,
 }
 
-/// The answer.
+/// What comes next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Next {
     /// The prompt's ids, BOS included.
@@ -33,6 +32,8 @@ pub struct Next {
 /// A text and its probability after a prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named {
+    /// As it was asked for.
+    pub text: Vec<u8>,
     /// Its ids, as they follow the prompt.
     pub ids: Vec<TokenId>,
     /// Σ ln p of them, in nats, by the chain rule.
@@ -43,68 +44,63 @@ pub struct Named {
     pub note: Option<&'static str>,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum NextError {
-    /// The prompt or a text can't be read.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// A text without a byte.
-    #[error("text {0} is empty: every text is certain to go on with nothing")]
-    EmptyText(usize),
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-/// Asks the model.
+/// What comes after a text.
 ///
 /// # Errors
-/// [`NextError`]; a prompt and text that do not fit into the context are the engine's.
-pub fn ask(
-    client: &mut Client,
-    model: &ModelInfo,
-    encoder: &Encoder,
-    question: &Question,
-    cancel: &CancelFlag,
-) -> Result<Next, NextError> {
-    if let Some(empty) = question.texts.iter().position(|text| text.is_empty()) {
-        return Err(NextError::EmptyText(empty + 1));
+/// [`QueryError`]; a prompt and text that do not fit into the context are the engine's.
+pub fn next(asker: &mut Asker, asked: &Prompted) -> Result<Next, QueryError> {
+    if let Some(empty) = asked.texts.iter().position(Vec::is_empty) {
+        let what = "is empty: every text is certain to go on with nothing";
+        return Err(QueryError::Refused(format!("text {} {what}", empty + 1)));
     }
-    let prompt = encoder.encode(question.prompt)?;
+    let model = Arc::clone(&asker.model);
+    let encoder = asker.encoder(&model, asker.settings.bos)?;
+    let prompt = encoder.encode(&asked.prompt)?;
     if prompt.pieces.is_empty() {
         return Err(EngineError::Empty.into());
     }
     let joined: Vec<Joined> =
-        question.texts.iter().map(|text| encoder.join(question.prompt, text)).collect::<Result<_, _>>()?;
+        asked.texts.iter().map(|text| encoder.join(&asked.prompt, text)).collect::<Result<_, _>>()?;
     let mut jobs = vec![Job::from(&prompt, prompt.pieces.len())];
     jobs.extend(joined.iter().map(|joined| Job::from(&joined.encoded, joined.from)));
-    let room = model.context as usize;
-    if let Some(long) = jobs.iter().map(|job| job.ids.len()).find(|&length| length > room) {
-        return Err(EngineError::TooLong { needed: long, context: room }.into());
-    }
-    let wanted = Wanted { depth: question.depth, boundaries: false, after: true, fast: false };
-    let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
-    let mut prediction = None;
-    let ended =
-        score(client, &jobs, (Windowing::new(room, None, 1), wanted), cancel, &mut |answer| match answer {
-            Answer::Token { job, step, .. } => steps[job].push(step),
-            Answer::End { job: 0, after } => prediction = after,
-            Answer::End { .. } => {}
-        })?;
-    let (Some(prediction), crate::engine::FinishReason::Stop) = (prediction, ended) else {
-        return Err(NextError::Interrupted);
-    };
-    let texts = joined.iter().zip(&steps[1..]).map(|(joined, steps)| named(joined, steps)).collect();
-    Ok(Next { prompt: prompt.ids(), prediction: *prediction, texts })
+    let (prediction, steps) = after(asker, &jobs)?;
+    let asked = asked.texts.iter().zip(&joined);
+    let texts = asked.zip(&steps[1..]).map(|((text, joined), steps)| named(text, joined, steps)).collect();
+    Ok(Next { prompt: prompt.ids(), prediction, texts })
 }
 
-fn named(joined: &Joined, steps: &[Step]) -> Named {
+/// What comes after exact ids.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn after_ids(asker: &mut Asker, ids: &[TokenId]) -> Result<Next, QueryError> {
+    let job = Job { ids: ids.to_vec(), has_bos: false, from: ids.len() };
+    let (prediction, _) = after(asker, &[job])?;
+    Ok(Next { prompt: ids.to_vec(), prediction, texts: Vec::new() })
+}
+
+/// The distribution after the first sequence, and the tokens of all that are asked for.
+fn after(asker: &mut Asker, jobs: &[Job]) -> Result<(Prediction, Vec<Vec<Step>>), QueryError> {
+    asker.must_fit(jobs.iter().map(|job| job.ids.len()).max().unwrap_or(0))?;
+    let wanted = Wanted { depth: asker.settings.k, boundaries: false, after: true, fast: false };
+    let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
+    let mut prediction = None;
+    let how = (asker.windowing(), wanted);
+    let ended = score(asker.client, jobs, how, &asker.cancel, &mut |event| match event {
+        Scoring::Token { job, step, .. } => steps[job].push(step),
+        Scoring::End { job: 0, after } => prediction = after,
+        Scoring::End { .. } => {}
+    })?;
+    match (prediction, ended) {
+        (Some(prediction), FinishReason::Stop) => Ok((*prediction, steps)),
+        _ => Err(QueryError::Stopped),
+    }
+}
+
+fn named(text: &[u8], joined: &Joined, steps: &[Step]) -> Named {
     let first = steps.first().and_then(|step| step.stats.as_ref());
     Named {
+        text: text.to_vec(),
         ids: joined.continuation(),
         logprob: steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum(),
         first: Candidate {

@@ -52,7 +52,7 @@ pub struct Wanted {
 
 /// What comes back, sequence by sequence.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Scoring {
     /// One token, in order. Its figures are missing where it has too little context.
     Token {
         /// Which sequence.
@@ -87,7 +87,7 @@ pub fn score(
     jobs: &[Job],
     (windowing, wanted): (Windowing, Wanted),
     cancel: &CancelFlag,
-    sink: &mut dyn FnMut(Answer),
+    sink: &mut dyn FnMut(Scoring),
 ) -> Result<FinishReason, EngineError> {
     let mut next = vec![None; jobs.len()];
     let mut parts =
@@ -161,17 +161,17 @@ fn give(
     asked: &Job,
     (steps, after): (Vec<Step>, Option<Box<Prediction>>),
     next: &mut usize,
-    sink: &mut dyn FnMut(Answer),
+    sink: &mut dyn FnMut(Scoring),
 ) {
     let bos = usize::from(asked.has_bos);
     let end = part.window.tokens.end + bos;
     let first = end - steps.len().min(end);
     let unscored = (*next..first).map(|index| (index, Step { id: asked.ids[index], stats: None }));
     for (index, step) in unscored.chain((first..).zip(steps)) {
-        sink(Answer::Token { job: part.job, index, step });
+        sink(Scoring::Token { job: part.job, index, step });
     }
     *next = end;
     if part.last {
-        sink(Answer::End { job: part.job, after });
+        sink(Scoring::End { job: part.job, after });
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Encoder<'a> {
         self.bos
     }
 
-    /// Whether the BOS token is what a chat's messages begin with: such a model has hardly seen it before
+    /// Whether the BOS token is what a chat's messages begin with: such a model has hardly stats it before
     /// plain text. A BOS stands once in a template, a marker before every message.
     pub fn bos_is_marker(&self) -> bool {
         let template = self.model.chat_template.as_deref().unwrap_or_default();

@@ -1,12 +1,9 @@
 //! Compared continuations, as records and as a table.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
 use super::record::Origin;
-
-use crate::columns::{clipped, padded, width};
+use super::view::{Column, Row, Table, View};
 use crate::continuation::reduction::{Best, ChoiceRecord, Measured};
 use crate::query::choices::Compared;
 use crate::score::IMPOSSIBLE;
@@ -52,31 +49,36 @@ pub struct ChoicesRecord<'a> {
 
 impl<'a> ChoicesRecord<'a> {
     /// The record of compared texts.
-    pub fn new(context: &[u8], texts: &[&[u8]], compared: &Compared, origin: &'a Origin) -> Self {
-        let choices = compared.choices.iter().zip(texts).map(|(choice, text)| {
-            let mut record = Noted::new(text, &choice.measured);
+    pub fn new(compared: &Compared, origin: &'a Origin) -> Self {
+        let choices = compared.choices.iter().map(|choice| {
+            let mut record = Noted::new(&choice.text, &choice.measured);
             record.notes.extend(&choice.notes);
             record
         });
-        ChoicesRecord { origin, context: text_of(context), choices: choices.collect(), best: compared.best }
+        let (context, choices) = (text_of(&compared.context), choices.collect());
+        ChoicesRecord { origin, context, choices, best: compared.best }
     }
 }
 
 /// Columns of a choice.
 const CHOICE: usize = 24;
 
-/// A column's name, its value, and which choice is best by it.
-type Column = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
+/// A reduction's name, its value, and which choice is best by it.
+type Reduced = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
+
+fn has_context(compared: &Compared) -> bool {
+    !compared.context.is_empty()
+}
 
 /// Without a context, the mutual information with it decides nothing.
 fn decided(compared: &Compared) -> Best {
-    let acc_mutual_info = compared.best.acc_mutual_info.filter(|_| compared.has_context);
+    let acc_mutual_info = compared.best.acc_mutual_info.filter(|_| has_context(compared));
     Best { acc_mutual_info, ..compared.best }
 }
 
-fn columns(compared: &Compared) -> [Column; 5] {
+fn columns(compared: &Compared) -> [Reduced; 5] {
     let best = decided(compared);
-    let pmi: fn(&Measured) -> Option<f64> = if compared.has_context { Measured::pmi } else { |_| None };
+    let pmi: fn(&Measured) -> Option<f64> = if has_context(compared) { Measured::pmi } else { |_| None };
     [
         ("sum", Measured::sum, best.acc),
         ("per char", Measured::per_char, best.acc_norm),
@@ -89,62 +91,60 @@ fn columns(compared: &Compared) -> [Column; 5] {
 /// A figure, marked if it is the best of its kind.
 fn marked(figure: Option<f64>, is_best: bool) -> String {
     let value = figure.map_or("–".to_string(), |value| format!("{value:.3}"));
-    format!("{value:>10}{}", if is_best { "◂" } else { " " })
+    format!("{value}{}", if is_best { "◂" } else { " " })
 }
 
 fn verdict(compared: &Compared) -> &'static str {
     if decided(compared).agree() { "every reduction picks the same" } else { "the reductions disagree" }
 }
 
-/// A column a choice, for a few of them on a narrow screen.
-///
-/// # Errors
-/// Those of the writer.
-pub fn side_by_side(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
-    const NAME: usize = 10;
-    const FIGURE: usize = 16;
-    write!(out, "{}", padded("ln p, nat", NAME))?;
-    for text in texts {
-        let text = clipped(&visible(text), FIGURE - 1);
-        write!(out, " {}{text}", " ".repeat(FIGURE - 1 - width(&text)))?;
+fn greedy(measured: &Measured) -> &'static str {
+    if measured.is_greedy { "yes" } else { "no" }
+}
+
+/// A column a choice: there are few of them, and a screen is narrow.
+pub fn side_by_side(compared: &Compared) -> View {
+    let mut view = View::default();
+    if has_context(compared) {
+        view.text(format!("after {:?}", text_of(&compared.context)));
     }
-    writeln!(out)?;
+    let names =
+        compared.choices.iter().map(|choice| Column::figures(visible(&choice.text) + " ", 16).after(0));
+    let first = Column::text("ln p, nat", 10).after(0);
+    let mut table = Table::new(std::iter::once(first).chain(names).collect::<Vec<_>>());
+    let mut row = |name: &str, value: &dyn Fn(usize, &Measured) -> String| {
+        let values = compared.choices.iter().enumerate().map(|(i, choice)| value(i, &choice.measured));
+        let cells = std::iter::once(name.to_string()).chain(values).map(Into::into);
+        table.rows.push(Row { cells: cells.collect(), item: None });
+    };
     for (name, of, best) in columns(compared) {
-        write!(out, "{}", padded(name, NAME))?;
-        for (i, choice) in compared.choices.iter().enumerate() {
-            write!(out, "{:>FIGURE$}", marked(of(&choice.measured), best == Some(i)))?;
-        }
-        writeln!(out)?;
+        row(name, &|i, measured| marked(of(measured), best == Some(i)));
     }
-    write!(out, "{}", padded("greedy", NAME))?;
+    row("greedy", &|_, measured| greedy(measured).to_string() + " ");
+    view.table(table);
     for choice in &compared.choices {
-        write!(out, "{:>1$} ", if choice.measured.is_greedy { "yes" } else { "no" }, FIGURE - 1)?;
+        choice.notes.iter().for_each(|note| view.text(format!("{}: {note}", visible(&choice.text))));
     }
-    writeln!(out)?;
-    for (choice, text) in compared.choices.iter().zip(texts) {
-        choice.notes.iter().try_for_each(|note| writeln!(out, "{}: {note}", visible(text)))?;
-    }
-    writeln!(out, "◂ best of its row: {}", verdict(compared))
+    view.text(format!("◂ best of its row: {}", verdict(compared)));
+    view
 }
 
 /// A row a choice, the winner of each column marked.
-///
-/// # Errors
-/// Those of the writer.
-pub fn table(out: &mut impl Write, texts: &[&[u8]], compared: &Compared) -> io::Result<()> {
+pub fn view(compared: &Compared) -> View {
     let columns = columns(compared);
-    write!(out, "{}", padded("choice (ln p, nat)", CHOICE))?;
-    for (name, _, _) in columns {
-        write!(out, " {name:>11}")?;
-    }
-    writeln!(out, "  greedy")?;
-    for (i, (choice, text)) in compared.choices.iter().zip(texts).enumerate() {
-        write!(out, "{}", padded(&visible(text), CHOICE))?;
-        for (_, of, best) in columns {
-            write!(out, " {}", marked(of(&choice.measured), best == Some(i)))?;
-        }
+    let figures = columns.iter().map(|(name, _, _)| Column::figures(*name, 11));
+    let ends = [Column::text("greedy", 0).after(2)];
+    let choice = Column::text("choice (ln p, nat)", CHOICE).after(0);
+    let mut table = Table::new(std::iter::once(choice).chain(figures).chain(ends).collect::<Vec<_>>());
+    for (i, choice) in compared.choices.iter().enumerate() {
+        let values = columns.iter().map(|(_, of, best)| marked(of(&choice.measured), *best == Some(i)));
         let notes: String = choice.notes.iter().map(|note| format!("  ({note})")).collect();
-        writeln!(out, "  {}{notes}", if choice.measured.is_greedy { "yes" } else { "no" })?;
+        let last = format!("{}{notes}", greedy(&choice.measured));
+        let cells = std::iter::once(visible(&choice.text)).chain(values).chain([last]).map(Into::into);
+        table.rows.push(Row { cells: cells.collect(), item: Some(i) });
     }
-    writeln!(out, "◂ best of its column: {}", verdict(compared))
+    let mut view = View::default();
+    view.table(table);
+    view.text(format!("◂ best of its column: {}", verdict(compared)));
+    view
 }

@@ -1,15 +1,12 @@
 //! What comes next, as a record and as a table.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
 use super::bars::bar;
 use super::record::{CandidateRecord, Origin, top};
-use crate::columns::padded;
+use super::view::{Column, Row, Table, View};
 use crate::distribution::Depth;
 use crate::query::next::Next;
-use crate::step::Candidate;
 use crate::token::{TokenId, Vocab, text_of, visible};
 
 /// Columns of a bar.
@@ -42,11 +39,11 @@ pub struct NamedRecord<'a> {
 }
 
 impl<'a> NextRecord<'a> {
-    /// The record of an answer about `texts`.
-    pub fn new(next: &'a Next, texts: &[&[u8]], (k, vocab): (Depth, &Vocab), origin: &'a Origin) -> Self {
+    /// The record of an answer.
+    pub fn new(next: &'a Next, k: Depth, vocab: &Vocab, origin: &'a Origin) -> Self {
         let (top_logprobs, residual) = top(&next.prediction, k, vocab);
-        let tokens = next.texts.iter().zip(texts).map(|(named, text)| NamedRecord {
-            text: text_of(text),
+        let tokens = next.texts.iter().map(|named| NamedRecord {
+            text: text_of(&named.text),
             ids: &named.ids,
             logprob: named.logprob.is_finite().then_some(named.logprob),
             first: CandidateRecord::new(&named.first, vocab),
@@ -64,45 +61,64 @@ impl<'a> NextRecord<'a> {
     }
 }
 
-/// A table of the candidates and the named texts.
-///
-/// # Errors
-/// Those of the writer.
-pub fn table(out: &mut impl Write, next: &Next, texts: &[&[u8]], k: Depth, vocab: &Vocab) -> io::Result<()> {
+/// The candidates and the named texts.
+pub fn view(next: &Next, k: Depth, vocab: &Vocab) -> View {
     let (shown, residual) = next.prediction.shown(next.prediction.count(k));
-    writeln!(out, "{:>7}  {} {:>7} {:>9}", "rank", padded("token", TOKEN), "p %", "ln p")?;
-    for candidate in shown {
-        writeln!(out, "{:>7}  {}", candidate.rank, line(candidate, vocab))?;
+    let mut table = Table::new([
+        Column::figures("rank", 7).after(0),
+        Column::text("token", TOKEN).after(2),
+        Column::figures("p %", 7),
+        Column::figures("ln p", 9),
+        Column::bars("", BAR).after(2),
+    ]);
+    for (i, candidate) in shown.iter().enumerate() {
+        let p = candidate.prob();
+        let (rank, logprob) = (candidate.rank.to_string(), format!("{:.3}", candidate.logprob));
+        let token = vocab.visible(candidate.id);
+        let cells = [rank.into(), token.into(), percent(p).into(), logprob.into(), bar(p, BAR).into()];
+        table.rows.push(Row::new(cells).of(i));
     }
     let hidden = next.prediction.n_vocab as usize - shown.len();
-    let rest = padded(&format!("… {hidden} more"), TOKEN);
-    writeln!(out, "{:>7}  {rest} {:>7} {:>9}  {}", "", percent(residual), "", bar(residual, BAR))?;
+    let rest = [format!("… {hidden} more"), percent(residual), String::new(), bar(residual, BAR)];
+    table
+        .rows
+        .push(Row { cells: [String::new()].into_iter().chain(rest).map(Into::into).collect(), item: None });
+    let mut view = View::default();
+    view.table(table);
     let entropy = next.prediction.entropy;
     let margin =
         next.prediction.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
-    writeln!(out, "entropy {entropy:.3} nat{margin} · after {} tokens", next.prompt.len())?;
-    if next.texts.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{:>7}  {} {:>11} {:>9}  tokens", "rank", padded("text", TOKEN), "p %", "ln p")?;
-    for (named, text) in next.texts.iter().zip(texts) {
-        let shown = padded(&visible(text), TOKEN);
-        let p = percent_wide(named.logprob.exp());
-        let pieces: Vec<String> = named.ids.iter().map(|&id| vocab.visible(id)).collect();
-        let note = named.note.map_or(String::new(), |note| format!("  ({note})"));
-        let rank = named.first.rank;
-        writeln!(out, "{rank:>7}  {shown} {p:>11} {:>9.3}  {}{note}", named.logprob, pieces.join("·"))?;
+    view.text(format!("entropy {entropy:.3} nat{margin} · after {} tokens", next.prompt.len()));
+    if !next.texts.is_empty() {
+        view.text("");
+        view.table(named(next, vocab));
     }
     if next.texts.iter().any(|named| named.ids.len() > 1) {
-        writeln!(out, "a text of several tokens: p and ln p of the whole, rank of its first token")?;
+        view.text("a text of several tokens: p and ln p of the whole, rank of its first token");
     }
-    Ok(())
+    view
 }
 
-fn line(candidate: &Candidate, vocab: &Vocab) -> String {
-    let p = candidate.prob();
-    let token = padded(&vocab.visible(candidate.id), TOKEN);
-    format!("{token} {:>7} {:>9.3}  {}", percent(p), candidate.logprob, bar(p, BAR))
+fn named(next: &Next, vocab: &Vocab) -> Table {
+    let mut table = Table::new([
+        Column::figures("rank", 7).after(0),
+        Column::text("text", TOKEN).after(2),
+        Column::figures("p %", 11),
+        Column::figures("ln p", 9),
+        Column::text("tokens", 0).after(2),
+    ]);
+    for named in &next.texts {
+        let pieces: Vec<String> = named.ids.iter().map(|&id| vocab.visible(id)).collect();
+        let note = named.note.map_or(String::new(), |note| format!("  ({note})"));
+        table.rows.push(Row::new([
+            named.first.rank.to_string().into(),
+            visible(&named.text).into(),
+            percent_wide(named.logprob.exp()).into(),
+            format!("{:.3}", named.logprob).into(),
+            format!("{}{note}", pieces.join("·")).into(),
+        ]));
+    }
+    table
 }
 
 /// A probability in percent.

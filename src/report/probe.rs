@@ -29,7 +29,7 @@ use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use ending::AtEnd;
 pub use jsonl::{ItemRecord, SuiteRecord};
 use out::Out;
-pub use table::write_suite;
+pub use table::suite;
 
 /// A model's run, as reports are told of it.
 #[derive(Clone, Copy)]

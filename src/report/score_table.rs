@@ -6,11 +6,14 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::bars::{Paint, bar};
+use super::next::percent;
 use super::score::{RegionRecord, Totals, WordRecord};
 use super::table::alternatives;
 use super::unit::Unit;
+use super::view::{Cell, Column, Row, Table, View};
 use crate::colouring::{Colouring, Level};
-use crate::columns::{padded, width};
+use crate::columns::padded;
+use crate::query::score::Scored;
 use crate::score::stats::{SHARES, Stats};
 use crate::step::Step;
 use crate::token::{Vocab, printable, text_of, visible};
@@ -34,36 +37,50 @@ pub fn level(step: &Step) -> Option<Level> {
     step.stats.as_ref().and_then(|stats| Colouring::Surprisal.level(stats))
 }
 
+/// A text's tokens and its totals.
+pub fn view(scored: &Scored, vocab: &Vocab) -> View {
+    let look = Look { unit: Unit::Nats, paint: Paint::default() };
+    let mut table = look.tokens();
+    let rows = scored.steps.iter().enumerate();
+    table.rows = rows.map(|(i, step)| look.token(i + 1, step, vocab).of(i)).collect();
+    let mut view = View::default();
+    view.table(table);
+    view.text(totals(&Totals::new(&scored.total), scored.steps.len()));
+    view
+}
+
 impl Look {
-    /// The head of a table of tokens.
-    ///
-    /// # Errors
-    /// Those of the writer, as everywhere here.
-    pub fn token_head(self, out: &mut impl Write) -> io::Result<()> {
+    /// A table of tokens.
+    pub fn tokens(self) -> Table {
         let unit = self.unit.short();
-        let entropy = format!("H {unit}");
-        let (token, bars) = (padded("token", TOKEN), padded("surprisal", BAR));
-        let (number, p) = ("step", "raw %");
-        writeln!(out, "{number:>5}  {token} {unit:>7} {p:>6} {:>6} {entropy:>7}  {bars}  instead", "rank")
+        Table::new([
+            Column::figures("step", 5).after(0),
+            Column::text("token", TOKEN).after(2),
+            Column::figures(unit, 7),
+            Column::figures("raw %", 6),
+            Column::figures("rank", 6),
+            Column::figures(format!("H {unit}"), 7),
+            Column::bars("surprisal", BAR).after(2),
+            Column::text("instead", 0).after(2),
+        ])
     }
 
     /// A row for the token with this number.
-    pub fn token(self, out: &mut impl Write, number: usize, step: &Step, vocab: &Vocab) -> io::Result<()> {
-        let token = padded(&vocab.visible(step.id), TOKEN);
+    pub fn token(self, number: usize, step: &Step, vocab: &Vocab) -> Row {
+        let first = [Cell::from(number.to_string()), vocab.visible(step.id).into()];
         let Some(stats) = &step.stats else {
-            return writeln!(out, "{number:>5}  {token} {:>7}", "–");
+            return Row { cells: first.into_iter().chain(["–".into()]).collect(), item: None };
         };
         let surprisal = stats.surprisal();
-        let shown = self.paint.level(level(step).unwrap_or_default(), &self.bar(surprisal));
-        let gap = " ".repeat(BAR - width(&self.bar(surprisal)));
-        let (value, entropy) = (self.figure(surprisal), self.figure(f64::from(stats.prediction.entropy)));
-        let p = f64::from(stats.logprob).exp() * 100.0;
-        let others = alternatives(step, stats, vocab);
-        writeln!(
-            out,
-            "{number:>5}  {token} {value:>7} {p:>6.2} {:>6} {entropy:>7}  {shown}{gap}  {others}",
-            stats.rank
-        )
+        let figures = [
+            self.figure(surprisal),
+            percent(f64::from(stats.logprob).exp()),
+            stats.rank.to_string(),
+            self.figure(f64::from(stats.prediction.entropy)),
+        ];
+        let bar = Cell { text: self.bar(surprisal), level: level(step) };
+        let cells = first.into_iter().chain(figures.map(Cell::from));
+        Row { cells: cells.chain([bar, alternatives(step, stats, vocab).into()]).collect(), item: None }
     }
 
     /// The text in the colours of its tokens' surprisal, and what the colours mean.
@@ -171,22 +188,6 @@ impl Look {
         Ok(())
     }
 
-    /// The line under a table.
-    pub fn totals(self, out: &mut impl Write, totals: &Totals, tokens: usize) -> io::Result<()> {
-        let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
-        writeln!(
-            out,
-            "Σ ln p {} nat · {} nat/token · ppl {}\n{} bit/token · {} bit/byte · {} of {tokens} tokens scored, {} bytes",
-            figure(totals.sum_logprob),
-            figure(totals.mean_logprob),
-            figure(totals.ppl),
-            figure(totals.bits_per_token),
-            figure(totals.bits_per_byte),
-            totals.scored_tokens,
-            totals.bytes
-        )
-    }
-
     /// Detection statistics.
     pub fn stats(self, out: &mut impl Write, stats: &Stats) -> io::Result<()> {
         let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.4}"));
@@ -207,6 +208,21 @@ impl Look {
             None => Ok(()),
         }
     }
+}
+
+/// The lines under a table.
+pub fn totals(totals: &Totals, tokens: usize) -> String {
+    let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
+    format!(
+        "Σ ln p {} nat · {} nat/token · ppl {}\n{} bit/token · {} bit/byte · {} of {tokens} tokens scored, {} bytes",
+        figure(totals.sum_logprob),
+        figure(totals.mean_logprob),
+        figure(totals.ppl),
+        figure(totals.bits_per_token),
+        figure(totals.bits_per_byte),
+        totals.scored_tokens,
+        totals.bytes
+    )
 }
 
 /// Where a text can be cut: between graphemes, and around each byte that is no character.

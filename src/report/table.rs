@@ -1,8 +1,7 @@
 //! Tables for people, as plain text.
 
-use std::io::{self, Write};
-
-use crate::columns::padded;
+use super::next::percent;
+use super::view::{Column, Row, Table};
 use crate::engine::FinishReason;
 use crate::score::Score;
 use crate::step::{Step, TokenStats};
@@ -13,45 +12,38 @@ const TOKEN: usize = 16;
 /// Alternatives named beside a step.
 const ALTERNATIVES: usize = 3;
 
-/// Writes a row a token: the token, its raw figures, its final probability, the best alternatives.
-///
-/// # Errors
-/// Those of the writer.
-pub fn steps<'a>(
-    out: &mut impl Write,
-    steps: impl IntoIterator<Item = &'a Step>,
-    vocab: &Vocab,
-) -> io::Result<()> {
-    writeln!(
-        out,
-        "{:>5}  {} {:>9} {:>7} {:>7} {:>8}  {:>7}  instead",
-        "step",
-        padded("token", TOKEN),
-        "ln p",
-        "raw %",
-        "rank",
-        "H nat",
-        "final %"
-    )?;
+/// A row a token: the token, its raw figures, its final probability, the best alternatives.
+pub fn steps<'a>(steps: impl IntoIterator<Item = &'a Step>, vocab: &Vocab) -> Table {
+    let mut table = Table::new([
+        Column::figures("step", 5).after(0),
+        Column::text("token", TOKEN).after(2),
+        Column::figures("ln p", 9),
+        Column::figures("raw %", 7),
+        Column::figures("rank", 7),
+        Column::figures("H nat", 8),
+        Column::figures("final %", 7).after(2),
+        Column::text("instead", 0).after(2),
+    ]);
     for (i, step) in steps.into_iter().enumerate() {
-        let token = padded(&vocab.visible(step.id), TOKEN);
+        let mut cells = vec![(i + 1).to_string(), vocab.visible(step.id)];
         match &step.stats {
-            None => writeln!(out, "{:>5}  {token} {:>9}  (no context)", i + 1, "–")?,
-            Some(stats) => writeln!(out, "{:>5}  {token} {}", i + 1, figures(step, stats, vocab))?,
+            None => cells.extend(["–", "", "", "", "", "(no context)"].map(str::to_string)),
+            Some(stats) => cells.extend(figures(step, stats, vocab)),
         }
+        table.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), item: Some(i) });
     }
-    Ok(())
+    table
 }
 
-fn figures(step: &Step, stats: &TokenStats, vocab: &Vocab) -> String {
-    let logprob =
-        if stats.logprob.is_finite() { format!("{:.3}", stats.logprob) } else { "-inf".to_string() };
-    let entropy = stats.prediction.entropy;
-    let last =
-        stats.outcome.map_or_else(|| "–".to_string(), |outcome| format!("{:.2}", outcome.prob * 100.0));
-    let others = alternatives(step, stats, vocab);
-    let raw = f64::from(stats.logprob).exp() * 100.0;
-    format!("{logprob:>9} {raw:>7.2} {:>7} {entropy:>8.2}  {last:>7}  {others}", stats.rank)
+fn figures(step: &Step, stats: &TokenStats, vocab: &Vocab) -> [String; 6] {
+    [
+        if stats.logprob.is_finite() { format!("{:.3}", stats.logprob) } else { "-inf".to_string() },
+        percent(f64::from(stats.logprob).exp()),
+        stats.rank.to_string(),
+        format!("{:.2}", stats.prediction.entropy),
+        stats.outcome.map_or_else(|| "–".to_string(), |outcome| percent(f64::from(outcome.prob))),
+        alternatives(step, stats, vocab),
+    ]
 }
 
 /// The best candidates but the one that stands there.

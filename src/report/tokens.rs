@@ -9,8 +9,8 @@ use super::bars::Paint;
 use super::check::Record as CheckRecord;
 use super::output::ObjectWriter;
 use super::record::Origin;
+use super::view::{Block, Column, Row, Table, View};
 use crate::chat::Prompt;
-use crate::columns::padded;
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable};
 
@@ -117,7 +117,50 @@ pub fn json(
     object.end()
 }
 
-/// Writes a row a token: number, id, text, its place in the text in bytes, what it is, its bytes.
+/// The columns of a table of tokens: number, id, text, its place in the text in bytes, what it is, its
+/// bytes.
+fn columns() -> Table {
+    Table::new([
+        Column::figures("token", 7).after(0),
+        Column::figures("id", 7),
+        Column::text("text", TEXT).after(2),
+        Column::figures("start", 9),
+        Column::figures("end", 9),
+        Column::text("kind", KIND).after(2),
+        Column::text("bytes", 0),
+    ])
+}
+
+fn row(number: usize, place: &Place, vocab: &Vocab, is_chat: bool) -> Row {
+    let edge = |edge: Option<usize>| edge.map_or("–".to_string(), |at| at.to_string());
+    let (start, end) = place.span.as_ref().map(|span| (span.start, span.end)).unzip();
+    Row::new([
+        number.to_string().into(),
+        place.id.to_string().into(),
+        vocab.visible(place.id).into(),
+        edge(start).into(),
+        edge(end).into(),
+        kind(place, vocab, is_chat).into(),
+        hex(vocab.bytes(place.id)).into(),
+    ])
+    .of(number - 1)
+}
+
+fn counted(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "token" } else { "tokens" })
+}
+
+/// The tokens of a raw text.
+pub fn view(encoded: &Encoded, vocab: &Vocab) -> View {
+    let mut table = columns();
+    table.rows = of_text(encoded).enumerate().map(|(i, place)| row(i + 1, &place, vocab, false)).collect();
+    let mut view = View::default();
+    view.text(counted(table.rows.len()));
+    view.blocks.insert(0, Block::Table(table));
+    view
+}
+
+/// Writes the table of a list of any length.
 ///
 /// # Errors
 /// Those of the writer.
@@ -127,21 +170,14 @@ pub fn table(
     vocab: &Vocab,
     is_chat: bool,
 ) -> io::Result<()> {
-    let head = (padded("text", TEXT), padded("kind", KIND));
-    writeln!(out, "{:>7} {:>7}  {} {:>9} {:>9}  {} bytes", "token", "id", head.0, "start", "end", head.1)?;
+    let table = columns();
+    table.write_head(out)?;
     let mut count = 0;
     for place in tokens {
         count += 1;
-        let text = padded(&vocab.visible(place.id), TEXT);
-        let (start, end) = match &place.span {
-            Some(span) => (span.start.to_string(), span.end.to_string()),
-            None => ("–".to_string(), "–".to_string()),
-        };
-        let kind = padded(kind(&place, vocab, is_chat), KIND);
-        let bytes = hex(vocab.bytes(place.id));
-        writeln!(out, "{count:>7} {:>7}  {text} {start:>9} {end:>9}  {kind} {bytes}", place.id)?;
+        table.write_row(out, &row(count, &place, vocab, is_chat), Paint::default())?;
     }
-    writeln!(out, "{count} {}", if count == 1 { "token" } else { "tokens" })
+    writeln!(out, "{}", counted(count))
 }
 
 /// Columns of a kind.

@@ -4,8 +4,8 @@
 use thiserror::Error;
 
 use super::RequestId;
-use super::ask::Ask;
 use super::store::StoreError;
+use crate::ask::Question;
 use crate::command::CommandError;
 use crate::engine::{self, CancelFlag};
 use crate::settings::SettingsError;
@@ -16,8 +16,8 @@ pub enum Outcome {
     /// Hand this to the engine; what comes of it is told to [`on_event`](super::Session::on_event) as long
     /// as the session [`awaits`](super::Session::awaits) it.
     Send(RequestId, engine::Command),
-    /// Answer this with an [`Asker`](super::ask::Asker), then tell [`on_answer`](super::Session::on_answer).
-    Ask(Ask, CancelFlag),
+    /// Answer this with [`crate::ask::answer`], then tell [`on_answer`](super::Session::on_answer).
+    Ask(Question, CancelFlag),
     /// Load another model; its engine's events come here like the first one's.
     Load(String),
     /// A message that waited and can't be answered: it is the person's again.
@@ -35,8 +35,6 @@ pub enum Outcome {
 pub enum Notice {
     /// An answer to a command; may have several lines.
     Info(String),
-    /// Rows of columns, which are cut and not wrapped where there is too little room.
-    Table(String),
     /// Something that may surprise.
     Warning(String),
     /// Something that did not work.
@@ -48,7 +46,6 @@ impl Notice {
     pub fn map(&self, change: impl FnOnce(&str) -> String) -> Notice {
         match self {
             Notice::Info(text) => Notice::Info(change(text)),
-            Notice::Table(text) => Notice::Table(change(text)),
             Notice::Warning(text) => Notice::Warning(change(text)),
             Notice::Error(text) => Notice::Error(change(text)),
         }
@@ -57,7 +54,7 @@ impl Notice {
     /// The text, whatever its kind.
     pub fn text(&self) -> &str {
         match self {
-            Notice::Info(text) | Notice::Table(text) | Notice::Warning(text) | Notice::Error(text) => text,
+            Notice::Info(text) | Notice::Warning(text) | Notice::Error(text) => text,
         }
     }
 }

@@ -1,14 +1,16 @@
-//! Questions beside the conversation: begun here, answered by an [`super::ask::Asker`].
+//! Questions beside the conversation: begun here, answered by [`crate::ask::answer`].
 
-use super::ask::{Ask, Draft, Rescore};
 use super::{Outcome, Session, SessionError, resolve_system};
+use crate::ask::{Draft, Question};
 use crate::chat::{Message, Role};
 use crate::command::Premise;
 use crate::engine::CancelFlag;
+use crate::query::rescore::Premised;
+use crate::token::TokenId;
 
 impl Session {
     /// Begins a question.
-    pub(super) fn ask(&mut self, asked: Ask) -> Result<Vec<Outcome>, SessionError> {
+    pub(super) fn ask(&mut self, asked: Question) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
         if self.model.is_none() {
             return Err(self.not_ready());
@@ -26,15 +28,14 @@ impl Session {
     }
 
     /// The draft with a candidate of its last table at its end.
-    pub(super) fn accept(&self, n: usize) -> Result<Draft, SessionError> {
+    pub(super) fn accept(&self, n: usize) -> Result<Vec<TokenId>, SessionError> {
         let draft = self.draft.as_ref().ok_or(SessionError::NoCandidate(n))?;
         let &chosen = draft.candidates.get(n - 1).ok_or(SessionError::NoCandidate(n))?;
-        let ids = draft.ids.iter().copied().chain([chosen]).collect();
-        Ok(Draft { ids, candidates: Vec::new() })
+        Ok(draft.ids.iter().copied().chain([chosen]).collect())
     }
 
     /// The last reply under another premise.
-    pub(super) fn under(&self, premise: Premise) -> Result<Rescore, SessionError> {
+    pub(super) fn under(&self, premise: Premise) -> Result<Premised, SessionError> {
         let (Some(last), Some(question)) =
             (self.turns.last(), self.turns.len().checked_sub(2).map(|at| &self.turns[at]))
         else {
@@ -65,6 +66,6 @@ impl Session {
                 }
             }
         }
-        Ok(Rescore { messages, reply, before })
+        Ok(Premised { messages, reply, before })
     }
 }

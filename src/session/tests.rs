@@ -6,7 +6,7 @@ use crate::settings::{ConfigFile, Flags, SamplingFlags};
 struct Talk {
     session: Session,
     engine: Scripted,
-    asked: Vec<Ask>,
+    asked: Vec<Question>,
 }
 
 impl Talk {
@@ -141,7 +141,8 @@ fn a_loaded_conversation_has_every_figure_it_was_saved_with() {
     // The reply can be scored again at once, from the figures of the file.
     other.line("/rescore Where is Rome?").unwrap();
     talk.line("/rescore Where is Rome?").unwrap();
-    let (Some(Ask::Rescore(a)), Some(Ask::Rescore(b))) = (other.asked.last(), talk.asked.last()) else {
+    let (Some(Question::Rescore(a)), Some(Question::Rescore(b))) = (other.asked.last(), talk.asked.last())
+    else {
         panic!("{:?}", other.asked)
     };
     assert_eq!((&a.reply, &a.before, a.reply.len()), (&b.reply, &b.before, 4));
@@ -214,8 +215,8 @@ fn a_step_accepts_a_candidate_of_the_last_table_by_its_exact_id() {
     let candidates = vec![crate::token::TokenId(7), crate::token::TokenId(9)];
     talk.session.on_answer(Some(Draft { ids, candidates }));
     talk.line("/step 2").unwrap();
-    let Some(Ask::Step(draft)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
-    assert_eq!(draft.ids, [1, 2, 9].map(crate::token::TokenId));
+    let Some(Question::Step(ids)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
+    assert_eq!(*ids, [1, 2, 9].map(crate::token::TokenId));
     assert!(talk.line("/step 3").unwrap_err().contains("no candidate 3"));
 }
 
@@ -224,7 +225,7 @@ fn a_suite_is_asked_for_by_its_name_and_only_by_one() {
     let mut talk = Talk::new(vec![]);
     talk.line("/probe induction.en").unwrap();
     assert!(
-        matches!(talk.asked.last(), Some(Ask::Probe(name)) if name == "induction.en"),
+        matches!(talk.asked.last(), Some(Question::Probe(name)) if name == "induction.en"),
         "{:?}",
         talk.asked
     );
@@ -237,10 +238,10 @@ fn a_reply_is_rescored_with_the_token_that_ended_it() {
     assert!(talk.line("/rescore x").unwrap_err().contains("there is no reply"));
     talk.line("hi").unwrap();
     talk.line("/rescore Where is Rome?").unwrap();
-    let Some(Ask::Rescore(asked)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
+    let Some(Question::Rescore(asked)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
     assert_eq!((asked.reply.len(), asked.before.len(), asked.messages.len()), (4, 4, 1));
     talk.line("/rescore system be rude").unwrap();
-    let Some(Ask::Rescore(asked)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
+    let Some(Question::Rescore(asked)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
     assert_eq!((asked.messages.len(), &asked.messages[0].role), (2, &Role::System));
 }
 

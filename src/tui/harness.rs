@@ -9,8 +9,11 @@ use ratatui::crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 
+use crate::ask::Answer;
+use crate::continuation::Encoded;
 use crate::engine::Event;
 use crate::engine::scripted::{Line, Scripted};
+use crate::report::view::{Block, View};
 use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
@@ -20,6 +23,11 @@ use super::state::State;
 use super::theme::Theme;
 use super::update::update;
 use super::view::draw;
+
+/// An answer that looks like this.
+pub(super) fn answered(blocks: Vec<Block>) -> Msg {
+    Msg::Answered(Ok(Box::new((Answer::Tokens(Encoded::default()), View { blocks, told: 0 }))))
+}
 
 pub(super) struct Harness {
     pub state: State,

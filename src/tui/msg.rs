@@ -2,12 +2,13 @@
 
 use ratatui::crossterm::event::Event as Input;
 
+use crate::ask::{Answer, Question};
 use crate::command::Completion;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::model::Weights;
+use crate::report::view::View;
 use crate::session::RequestId;
-use crate::session::ask::{Ask, Draft};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub enum Msg {
     Reply(RequestId, engine::Event),
     /// Slow motion may show the next step.
     Next,
-    /// A question is answered: the text, and the text in the making; or why there is no more of it.
-    Answered(String, Result<Option<Draft>, String>),
+    /// A question is answered, and how that looks; or it is not.
+    Answered(Result<Box<(Answer, View)>, NoAnswer>),
     /// So far the answer to a question is.
     Far(Far),
     /// The lines that complete a file's name in this one.
@@ -42,6 +43,15 @@ pub enum Msg {
     Continue,
 }
 
+/// Why a question has no answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// What was known of it before.
+    pub told: String,
+    /// One line.
+    pub reason: String,
+}
+
 /// How far a download is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
@@ -59,7 +69,7 @@ pub enum Effect {
     /// Hand a request to the engine; what comes of it comes as [`Msg::Reply`].
     Send(RequestId, engine::Command),
     /// Answer a question away from the screen; the answer comes as [`Msg::Answered`].
-    Ask(Ask, CancelFlag),
+    Ask(Question, CancelFlag),
     /// Load another model.
     Load(String),
     /// Look which files complete a line; they come as [`Msg::Files`].

@@ -10,20 +10,22 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
+use crate::ask::{self, Question};
 use crate::command;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
+use crate::query::{Asker, QueryError};
+use crate::report::answer::{Stream, view as view_of};
 use crate::report::bars::Paint;
-use crate::session::ask::{Ask, Asker};
 use crate::session::{RequestId, Session};
 use crate::settings::Settings;
 
 use super::burst::Burst;
 use super::history::History;
-use super::msg::{Effect, Fetch, Msg};
+use super::msg::{Effect, Fetch, Msg, NoAnswer};
 use super::pace::interval;
 use super::state::State;
 use super::terminal::Guard;
@@ -196,24 +198,32 @@ impl Driver {
     }
 
     /// Answers a question on a thread of its own.
-    fn ask(&self, asked: Ask, cancel: CancelFlag) {
+    fn ask(&self, asked: Question, cancel: CancelFlag) {
         let session = &self.state.session;
         let (Some(engine), Some(model)) = (self.present_engine(), session.model().cloned()) else {
             let reason = "the model is still loading".to_string();
-            let _ = self.sender.try_send(Msg::Answered(String::new(), Err(reason)));
+            let _ = self.sender.try_send(Msg::Answered(Err(NoAnswer { told: String::new(), reason })));
             return;
         };
         let (settings, template) = (session.settings().clone(), session.template().cloned());
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             let mut client = Client::from(engine);
-            let paint = Paint { on: false };
-            let far = far_to(sender.clone());
-            let mut asker = Asker { client: &mut client, model, template, settings, paint, cancel, far };
-            let mut text = Vec::new();
-            let answer = asker.answer(&asked, &mut text).map_err(|error| error.to_string());
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let _ = sender.send(Msg::Answered(text, answer));
+            let (far, k, vocab) = (far_to(sender.clone()), settings.k, Arc::clone(&model.vocab));
+            let mut asker = Asker { client: &mut client, model, template, settings, cancel, far };
+            let mut told = Vec::new();
+            let mut stream = Stream::new(&mut told, &vocab, Paint::default());
+            let answer = ask::answer(&mut asker, &asked, &mut |part| {
+                stream.part(part);
+            });
+            drop(stream);
+            let shown = answer.map(|answer| {
+                let view = view_of(&answer, k, &vocab);
+                Box::new((answer, view))
+            });
+            let told = String::from_utf8_lossy(&told).into_owned();
+            let none = |error: QueryError| NoAnswer { told, reason: error.to_string() };
+            let _ = sender.send(Msg::Answered(shown.map_err(none)));
         });
     }
 

@@ -3,14 +3,16 @@
 use ratatui::crossterm::event::Event as Input;
 use ratatui::style::Modifier;
 
-use super::harness::Harness;
+use super::harness::{Harness, answered};
 use super::keys::Scope;
-use super::msg::{Effect, Fetch, Msg};
+use super::msg::{Effect, Fetch, Msg, NoAnswer};
 use super::panels::{LIKELIHOOD, MESSAGE, PANES};
 use super::state::EXAMPLES;
+use crate::ask::Question;
 use crate::engine::EngineError;
 use crate::engine::scripted::Line;
 use crate::engine::{Event, FinishReason};
+use crate::report::view::Block;
 
 const PARIS: [Line; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];
@@ -475,7 +477,7 @@ fn marks_without_a_letter_get_a_column_of_their_own() {
 fn nothing_on_any_screen_acts_on_the_terminal() {
     let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{2066}c\u{7}";
     let mut harness = Harness::new(120, 36, vec![pieces(hostile)]);
-    harness.state.tell(crate::session::Notice::Table(format!("1 {hostile}")));
+    harness.send(answered(vec![Block::Text(format!("1 {hostile}"))]));
     harness.send(Msg::NoModel(format!("no {hostile}.gguf")));
     harness.send(Msg::Input(Input::Paste(hostile.to_string())));
     let check = |harness: &Harness| {
@@ -565,14 +567,15 @@ fn the_first_frame_needs_no_model() {
 fn a_question_is_asked_aside_and_its_answer_shown_in_place() {
     let mut harness = Harness::new(120, 36, vec![]);
     harness.keys("/next The cat<Enter>");
-    let asked = harness.effects.iter().any(
-        |effect| matches!(effect, Effect::Ask(crate::session::ask::Ask::Next(text), _) if text == "The cat"),
-    );
+    let asked = harness
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Ask(Question::Next(asked), _) if asked.prompt == b"The cat"));
     assert!(asked);
     assert!(harness.screen().contains("^C stop"));
     harness.keys("hello<Enter>");
     assert!(harness.screen().contains("still answering"), "{}", harness.screen());
-    harness.send(Msg::Answered("1  ␣sat  50.0".to_string(), Ok(None)));
+    harness.send(answered(vec![Block::Text("1  ␣sat  50.0".to_string())]));
     assert!(harness.screen().contains("␣sat  50.0"), "{}", harness.screen());
     assert!(!harness.screen().contains("^C stop"));
 }
@@ -778,7 +781,8 @@ fn a_probe_says_how_far_it_is_and_what_it_found_stays() {
     let far = crate::counter::Far { what: "probing", unit: "answers", done: 12, total: 60 };
     harness.send(Msg::Far(far));
     assert!(harness.screen().contains("probing 12 of 60 answers"), "{}", harness.screen());
-    harness.send(Msg::Answered("capitals 3/4".to_string(), Err("the engine died".to_string())));
+    let (told, reason) = ("capitals 3/4\n".to_string(), "the engine died".to_string());
+    harness.send(Msg::Answered(Err(NoAnswer { told, reason })));
     let screen = harness.screen();
     assert!(screen.contains("capitals 3/4") && screen.contains("the engine died"), "{screen}");
     assert!(!screen.contains("probing 12"), "{screen}");

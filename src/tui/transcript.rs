@@ -2,9 +2,11 @@
 //!
 //! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
 
+use crate::report::view::Line;
 use crate::session::{Notice, Session, turn::Turn, turn::TurnId};
 use crate::token::printable;
 
+use super::answer::Shown;
 use super::wrap::{Row, Wrapped};
 
 /// Something in the chat pane.
@@ -14,12 +16,27 @@ enum Source {
     /// Scaffold of the template.
     Frame(Box<Turn>),
     Note(Notice),
+    Answer(Box<Shown>),
 }
 
 #[derive(Debug)]
 struct Item {
     source: Source,
     wrapped: Wrapped,
+}
+
+impl Item {
+    fn new(source: Source) -> Item {
+        Item { source, wrapped: Wrapped::default() }
+    }
+
+    /// Its rows.
+    fn height(&self) -> usize {
+        match &self.source {
+            Source::Answer(shown) => shown.lines().len(),
+            _ => self.wrapped.rows().len(),
+        }
+    }
 }
 
 /// Where the pane looks.
@@ -52,6 +69,13 @@ pub enum RowKind<'a> {
         /// Whether it is the note's first.
         first: bool,
     },
+    /// Part of an answer.
+    Answer {
+        /// The line.
+        line: &'a Line,
+        /// Whether it is the answer's first.
+        first: bool,
+    },
     /// Between two items.
     Gap,
 }
@@ -70,12 +94,17 @@ impl Transcript {
     pub fn note(&mut self, notice: Notice) {
         // Templates, file names and libraries speak in notices too.
         let notice = notice.map(printable);
-        self.items.push(Item { source: Source::Note(notice), wrapped: Wrapped::default() });
+        self.items.push(Item::new(Source::Note(notice)));
+    }
+
+    /// Adds an answer after what is there.
+    pub fn answer(&mut self, shown: Shown) {
+        self.items.push(Item::new(Source::Answer(Box::new(shown))));
     }
 
     /// Whether nothing was said beside the conversation.
     pub fn has_no_notes(&self) -> bool {
-        !self.items.iter().any(|item| matches!(item.source, Source::Note(_)))
+        !self.items.iter().any(|item| matches!(item.source, Source::Note(_) | Source::Answer(_)))
     }
 
     /// Forgets everything, notes included.
@@ -91,29 +120,28 @@ impl Transcript {
         self.items.retain(|item| match &item.source {
             Source::Turn(id) => turns.iter().any(|turn| turn.id == *id),
             Source::Frame(..) => false,
-            Source::Note(_) => true,
+            Source::Note(_) | Source::Answer(_) => true,
         });
         let shown = self.items.iter().filter(|item| matches!(item.source, Source::Turn(_))).count();
         for turn in &turns[shown..] {
-            self.items.push(Item { source: Source::Turn(turn.id), wrapped: Wrapped::default() });
+            self.items.push(Item::new(Source::Turn(turn.id)));
         }
         for (frame, before) in frames {
             let mut places =
                 self.items.iter().enumerate().filter(|(_, item)| matches!(item.source, Source::Turn(_)));
             let at = places.nth(before).map_or(self.items.len(), |(at, _)| at);
-            let source = Source::Frame(Box::new(frame));
-            self.items.insert(at, Item { source, wrapped: Wrapped::default() });
+            self.items.insert(at, Item::new(Source::Frame(Box::new(frame))));
         }
         (self.width, self.height) = (width, usize::from(height));
         let mut turns = turns.iter();
         for item in &mut self.items {
-            match &item.source {
+            match &mut item.source {
                 Source::Turn(_) => {
                     let text = turns.next().map_or("", |turn| turn.text.as_str());
                     item.wrapped.update(text, width);
                 }
                 Source::Frame(frame) => item.wrapped.update(&frame.text, width),
-                Source::Note(Notice::Table(text)) => item.wrapped.update(text, u16::MAX),
+                Source::Answer(shown) => shown.update(width),
                 Source::Note(notice) => item.wrapped.update(notice.text(), width),
             }
         }
@@ -122,7 +150,7 @@ impl Transcript {
 
     /// Rows in all, the gaps between items included.
     pub fn rows(&self) -> usize {
-        let rows: usize = self.items.iter().map(|item| item.wrapped.rows().len() + 1).sum();
+        let rows: usize = self.items.iter().map(|item| item.height() + 1).sum();
         rows.saturating_sub(1)
     }
 
@@ -202,7 +230,7 @@ impl Transcript {
                 let within = rows.iter().rposition(|row| row.start <= byte).unwrap_or(0);
                 return Some(above + within);
             }
-            above += item.wrapped.rows().len() + 1;
+            above += item.height() + 1;
         }
         None
     }
@@ -223,10 +251,10 @@ impl Transcript {
         let with_turns = self.items.iter().map(move |item| {
             let turn = if matches!(item.source, Source::Turn(_)) { turns.next() } else { None };
             let start = above;
-            above += item.wrapped.rows().len() + 1;
+            above += item.height() + 1;
             (item, turn, start)
         });
-        with_turns.filter(move |(item, _, start)| start + item.wrapped.rows().len() >= from).flat_map(
+        with_turns.filter(move |(item, _, start)| start + item.height() >= from).flat_map(
             move |(item, turn, start)| {
                 let skip = from.saturating_sub(start);
                 let rows = item.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
@@ -235,10 +263,16 @@ impl Transcript {
                         (Source::Note(note), _) => Some(RowKind::Note { note, row, first }),
                         (Source::Frame(turn), _) => Some(RowKind::Turn { turn, row, first }),
                         (Source::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
-                        (Source::Turn(_), None) => None,
+                        (Source::Turn(_), None) | (Source::Answer(_), _) => None,
                     }
                 });
-                rows.chain([RowKind::Gap]).skip(skip)
+                let lines = match &item.source {
+                    Source::Answer(shown) => shown.lines(),
+                    _ => &[],
+                };
+                let lines = lines.iter().enumerate();
+                let lines = lines.map(|(i, line)| RowKind::Answer { line, first: i == 0 });
+                rows.chain(lines).chain([RowKind::Gap]).skip(skip)
             },
         )
     }

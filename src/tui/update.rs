@@ -5,16 +5,18 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::Position;
 
+use crate::ask::Answer;
 use crate::command;
 use crate::engine::{Event, FinishReason};
+use crate::report::view::View;
 use crate::session::RequestId;
-use crate::session::ask::Draft;
 use crate::session::{Notice, Outcome, SessionError};
 
+use super::answer::Shown;
 use super::composer::Typed;
 use super::keys::{Action, Key, written};
 use super::layout::Tab;
-use super::msg::{Effect, Fetch, Msg};
+use super::msg::{Effect, Fetch, Msg, NoAnswer};
 use super::palette;
 use super::panels::{CHAT, MESSAGE, Pane, Slot, after};
 use super::state::{EXAMPLES, Loading, State};
@@ -48,8 +50,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             let next = state.held.next();
             next.into_iter().flat_map(|(id, event)| on_reply(state, id, event)).collect()
         }
-        Msg::Answered(text, answer) => {
-            answered(state, &text, answer);
+        Msg::Answered(answer) => {
+            answered(state, answer.map(|answer| *answer));
             Vec::new()
         }
         Msg::Far(far) => {
@@ -81,21 +83,20 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-fn answered(state: &mut State, text: &str, answer: Result<Option<Draft>, String>) {
+fn answered(state: &mut State, answer: Result<(Answer, View), NoAnswer>) {
     state.far = None;
-    // What stands before a blank line is prose.
-    let text = text.trim_end();
-    let (prose, table) = text.rsplit_once("\n\n").unwrap_or(("", text));
-    if !prose.is_empty() {
-        state.tell(Notice::Info(prose.to_string()));
-    }
-    if !table.is_empty() {
-        state.tell(Notice::Table(table.to_string()));
-    }
-    let (draft, failure) = answer.map_or_else(|reason| (None, Some(reason)), |draft| (draft, None));
-    state.session.on_answer(draft);
-    if let Some(reason) = failure {
-        state.tell(Notice::Error(reason));
+    state.session.on_answer(answer.as_ref().ok().and_then(|(answer, _)| answer.draft()));
+    match answer {
+        Ok((answer, view)) => {
+            state.transcript.answer(Shown::new(answer, view));
+            state.transcript.follow();
+        }
+        Err(NoAnswer { told, reason }) => {
+            if !told.trim().is_empty() {
+                state.tell(Notice::Info(told.trim_end().to_string()));
+            }
+            state.tell(Notice::Error(reason));
+        }
     }
 }
 

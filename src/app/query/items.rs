@@ -15,7 +15,7 @@ use crate::bounded::{self, DATA, MARK_BYTES};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::{BoundaryMass, Depth};
 use crate::engine::FinishReason;
-use crate::query::scoring::{Answer, Job, Wanted, score};
+use crate::query::scoring::{Job, Scoring, Wanted, score};
 use crate::query::text::{Encoder, Piece};
 use crate::report::score::{RegionRecord, WordRecord};
 use crate::report::score_table::Look;
@@ -169,11 +169,11 @@ impl Run<'_> {
         let how = (windowing(self.args, &model), wanted);
         let (mut tokens, mut next, mut written) = (Vec::new(), 0, Ok(()));
         let ended = score(&mut running.client, &asked, how, &cancel, &mut |answer| match answer {
-            Answer::Token { job, index, step } => {
+            Scoring::Token { job, index, step } => {
                 bar.advance();
                 tokens.push(text_token(&pieces[full[job]][index], &step, &model.vocab));
             }
-            Answer::End { job, after } if written.is_ok() => {
+            Scoring::End { job, after } if written.is_ok() => {
                 let after = after.and_then(|after| after.boundary);
                 let found = self.found(&self.items.texts[full[job]], &std::mem::take(&mut tokens), after);
                 written = bar.aside(|| {
@@ -185,7 +185,7 @@ impl Run<'_> {
                     cancel.cancel();
                 }
             }
-            Answer::End { .. } => {}
+            Scoring::End { .. } => {}
         });
         drop(bar);
         written.map_err(Stop::Output)?;

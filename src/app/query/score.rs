@@ -14,10 +14,11 @@ use crate::engine::{FinishReason, ModelInfo};
 use crate::loading::{self, AskOnTerminal};
 use crate::model::bar::TerminalProgress;
 use crate::query::choices::{Comparison, compare};
-use crate::query::scoring::{Answer, Job, Wanted, score, sequences};
-use crate::query::text::{Encoder, Piece};
+use crate::query::score::Subject;
+use crate::query::scoring::{Job, Scoring, Wanted, score, sequences};
+use crate::query::text::Encoder;
 use crate::query::window::Windowing;
-use crate::report::choices::{ChoicesRecord, table};
+use crate::report::choices::{ChoicesRecord, view};
 use crate::report::output::json;
 use crate::report::score_table::Look;
 use crate::score::regions::split_marked;
@@ -63,15 +64,6 @@ pub(super) struct Asked<'a> {
     pub parts: Vec<Range<usize>>,
 }
 
-/// The tokens of a text to score.
-struct Subject {
-    /// From the first token that is scored on; spans are bytes of the text.
-    pieces: Vec<Piece>,
-    job: Job,
-    rewritten: bool,
-    note: Option<&'static str>,
-}
-
 impl Asked<'_> {
     pub fn format(&self) -> Format {
         match (self.args.json, self.args.format) {
@@ -102,31 +94,11 @@ impl Asked<'_> {
         Wanted { depth, boundaries: self.wants_words(), after: self.wants_words(), fast: true }
     }
 
-    fn subject(&self, encoder: &Encoder) -> Result<Subject, Stop> {
-        let Some(prefix) = &self.args.prefix else {
-            let encoded = encoder.encode(&self.text)?;
-            let job = Job::whole(&encoded);
-            let rewritten = encoded.rewritten_from.is_some();
-            return Ok(Subject { job, rewritten, pieces: encoded.pieces, note: None });
-        };
-        let joined = encoder.join(prefix.as_bytes(), &self.text)?;
-        let within = |span: Range<usize>| {
-            span.start.saturating_sub(prefix.len())..span.end.saturating_sub(prefix.len())
-        };
-        let own = joined.encoded.pieces[joined.from..].iter();
-        let pieces = own.map(|piece| Piece { id: piece.id, span: piece.span.clone().map(within) }).collect();
-        Ok(Subject {
-            pieces,
-            job: Job::from(&joined.encoded, joined.from),
-            rewritten: joined.encoded.rewritten_from.is_some(),
-            note: joined.note(),
-        })
-    }
-
     fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
         let model = Arc::clone(&running.model);
         let encoder = desk.encoder_of(&model)?;
-        let subject = self.subject(&encoder)?;
+        let prefix = self.args.prefix.as_ref().map(|prefix| prefix.as_bytes());
+        let subject = Subject::new(&encoder, &self.text, prefix)?;
         self.explain(desk, &encoder, &subject, &model)?;
         let windowing = windowing(self.args, &model);
         let cross = match &self.args.reference {
@@ -143,7 +115,7 @@ impl Asked<'_> {
         let mut written = Ok(());
         let ended =
             score(&mut running.client, jobs, (windowing, wanted), &cancel, &mut |answer| match answer {
-                Answer::Token { index, step, .. } if written.is_ok() => {
+                Scoring::Token { index, step, .. } if written.is_ok() => {
                     bar.advance();
                     let piece = &subject.pieces[index - subject.job.from];
                     written = bar.aside(|| sheet.token(piece, &step, index == 0));
@@ -151,8 +123,8 @@ impl Asked<'_> {
                         cancel.cancel();
                     }
                 }
-                Answer::End { after, .. } => sheet.end_with(after),
-                Answer::Token { .. } => {}
+                Scoring::End { after, .. } => sheet.end_with(after),
+                Scoring::Token { .. } => {}
             });
         drop(bar);
         written.map_err(Stop::Output)?;
@@ -236,30 +208,28 @@ fn against(
 
 fn choices(desk: &mut Desk, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
     let context = [args.prefix.as_deref().unwrap_or_default().as_bytes(), text].concat();
-    let texts: Vec<&[u8]> = args.choices.iter().map(|choice| choice.as_bytes()).collect();
+    let texts: Vec<Vec<u8>> = args.choices.iter().map(|choice| choice.clone().into_bytes()).collect();
     let as_json = args.json || args.format == Some(Format::Json);
     if args.format == Some(Format::Csv) {
         return Err(Failure::usage("choices are written as a table or as JSON").into());
     }
     let compare_with = |desk: &mut Desk, running: &mut Running| -> Result<(), Stop> {
-        let model = Arc::clone(&running.model);
-        let encoder = desk.encoder_of(&model)?;
         let asked = Comparison {
-            context: &context,
-            choices: &texts,
-            windowing: windowing(args, &model),
+            context: context.clone(),
+            choices: texts.clone(),
+            windowing: windowing(args, &running.model),
             bos: desk.settings.bos,
         };
-        let compared = compare(&mut running.client, &model, &encoder, &asked, &desk.cancel())?;
-        for (choice, text) in compared.choices.iter().zip(&texts) {
+        let compared = compare(&mut desk.asker(running), &asked)?;
+        for choice in &compared.choices {
             for note in &choice.notes {
-                desk.say(&format!("{}: {note}", visible(text)));
+                desk.say(&format!("{}: {note}", visible(&choice.text)));
             }
         }
-        let out = &mut desk.out;
+        let (paint, out) = (desk.paint(), &mut desk.out);
         match as_json {
-            true => json(out, &ChoicesRecord::new(&context, &texts, &compared, &running.origin)),
-            false => table(out, &texts, &compared),
+            true => json(out, &ChoicesRecord::new(&compared, &running.origin)),
+            false => view(&compared).write(out, paint),
         }
         .map_err(Stop::Output)
     };

@@ -14,7 +14,7 @@ use crate::report::output::ObjectWriter;
 use crate::report::record::Origin;
 use crate::report::score::{Head, RegionRecord, TokenRecord, Totals, WindowRecord, WordRecord};
 use crate::report::score_csv::Csv;
-use crate::report::score_table::{Look, level};
+use crate::report::score_table::{self, Look, level};
 use crate::score::regions::{Region, characters, lines, smallest, sums};
 use crate::score::stats::Stats;
 use crate::score::words::{Word, words};
@@ -126,7 +126,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 object.fields(&Head::new(origin, &self.asked.text, prefix))?;
                 object.begin_list("tokens")
             }
-            Writing::Table(out) if self.asked.by() == By::Token => self.look.token_head(out),
+            Writing::Table(out) if self.asked.by() == By::Token => self.look.tokens().write_head(*out),
             Writing::Csv(csv) if by_token => csv.token_head().map_err(io_error),
             Writing::Table(_) | Writing::Csv(_) => Ok(()),
         }
@@ -153,7 +153,12 @@ impl<'a, W: Write> Sheet<'a, W> {
                 if let (true, Some(span)) = (self.look.paint.on, piece.span.clone()) {
                     self.levels.push((span, level(step)));
                 }
-                if by_token { self.look.token(out, index, step, self.vocab) } else { Ok(()) }
+                if by_token {
+                    let row = self.look.token(index, step, self.vocab);
+                    self.look.tokens().write_row(*out, &row, self.look.paint)
+                } else {
+                    Ok(())
+                }
             }
             Writing::Csv(csv) if by_token && self.asked.parts.is_empty() => {
                 let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
@@ -186,7 +191,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                     self.look.coloured(out, &self.asked.text, &self.levels)?;
                 }
                 write_tables(out, self.look, &extra)?;
-                self.look.totals(out, &totals, self.count)
+                writeln!(out, "{}", score_table::totals(&totals, self.count))
             }
             Writing::Json(_) => self.finish_json(&totals, &extra),
         }

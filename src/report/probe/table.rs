@@ -8,15 +8,14 @@ use super::digest::{self, plain, tail};
 use super::out::Out;
 use super::side_by_side;
 use super::{Report, Subject};
-use crate::columns::{clipped, padded, wrapped};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::report::bars::{Paint, bar};
+use crate::report::view::{self, Block, Cell, Column, Row, View};
 use crate::token::{Vocab, printable, visible};
 
 /// Cells of a bar.
 const BAR: usize = 10;
-/// Columns of a claim.
-const PROSE: usize = 98;
 /// Columns of a probe's name.
 const NAME: usize = 28;
 /// Failed items that are shown in full for each suite.
@@ -47,80 +46,80 @@ impl Table {
     }
 }
 
-/// Writes the block of a suite, its claim in lines of at most so many columns.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_suite(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab, prose: usize) -> io::Result<()> {
-    heading(out, suite, prose)?;
-    probes(out, suite)?;
-    failures(out, suite, vocab)?;
-    totals(out, suite)
-}
-
-fn heading(out: &mut dyn Write, suite: &SuiteOutcome, prose: usize) -> io::Result<()> {
+/// The block of a suite: its claim, a row a probe, what failed, its figures.
+pub fn suite(suite: &SuiteOutcome, vocab: &Vocab) -> View {
+    let mut view = View::default();
     let title = suite.title.as_ref().map(|title| format!(" · {}", plain(title))).unwrap_or_default();
-    writeln!(out, "{}{title}", plain(&suite.name))?;
+    view.text(format!("{}{title}", plain(&suite.name)));
     let claim = suite.claim.as_deref().map(plain).unwrap_or_default();
-    wrapped(&claim, prose).iter().try_for_each(|line| writeln!(out, "  {line}"))
+    view.blocks.extend((!claim.is_empty()).then_some(Block::Prose(claim)));
+    view.table(probes(suite));
+    failures(&mut view, suite, vocab);
+    totals(&mut view, suite);
+    view
 }
 
-fn probes(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+fn probes(suite: &SuiteOutcome) -> view::Table {
     let mut groups: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
     for item in &suite.items {
         groups.entry(&item.probe).or_default().push(item);
     }
+    let mut table = view::Table::new([
+        Column::text("", NAME).after(2).cut(),
+        Column::figures("", 9),
+        Column::bars("", BAR),
+        Column::text("", 0).after(2),
+    ]);
     for (name, items) in groups {
         let judged = items.iter().filter(|item| item.passed.is_some()).count();
         let passed = items.iter().filter(|item| item.passed == Some(true)).count();
         let name = if let [only] = items.as_slice() { &only.id } else { name };
-        let share = if judged == 0 {
-            " ".repeat(BAR + 10)
-        } else {
-            format!("{:>9} {}", format!("{passed}/{judged}"), bar(passed as f64 / judged as f64))
+        let share = match judged {
+            0 => [String::new(), String::new()],
+            _ => [format!("{passed}/{judged}"), bar(passed as f64 / judged as f64, BAR)],
         };
         let notes = [figures(&items), unfailing(suite, &items)];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-        let name = padded(&clipped(&plain(name), NAME), NAME);
-        let line = format!("  {name} {share}  {}", notes.join(" · "));
-        writeln!(out, "{}", line.trim_end())?;
+        let [share, bar] = share.map(Cell::from);
+        table.rows.push(Row::new([plain(name).into(), share, bar, notes.join(" · ").into()]));
     }
-    Ok(())
+    table
 }
 
-fn failures(out: &mut dyn Write, suite: &SuiteOutcome, vocab: &Vocab) -> io::Result<()> {
+fn failures(view: &mut View, suite: &SuiteOutcome, vocab: &Vocab) {
     let failed: Vec<&ItemOutcome> = suite.items.iter().filter(|item| fails(item, suite)).collect();
     for item in failed.iter().take(SHOWN) {
-        writeln!(out, "\n  ✗ {}", plain(&item.id))?;
+        view.text("");
+        view.text(format!("  ✗ {}", plain(&item.id)));
         for verdict in item.expect.iter().filter(|verdict| !verdict.passed) {
-            writeln!(out, "    expected {}", plain(&verdict.text))?;
-            writeln!(out, "    found    {}", plain(&verdict.found))?;
+            view.text(format!("    expected {}", plain(&verdict.text)));
+            view.text(format!("    found    {}", plain(&verdict.found)));
         }
-        top(out, item, vocab)?;
+        if !item.top.is_empty() {
+            view.text(format!("    after    {}", plain(&tail(&item.prompt, 60))));
+            view.table(top(item, vocab));
+        }
     }
     if failed.len() > SHOWN {
-        writeln!(out, "\n  … and {} more", failed.len() - SHOWN)?;
+        view.text("");
+        view.text(format!("  … and {} more", failed.len() - SHOWN));
     }
-    Ok(())
 }
 
-fn top(out: &mut dyn Write, item: &ItemOutcome, vocab: &Vocab) -> io::Result<()> {
-    if item.top.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "    after    {}", plain(&tail(&item.prompt, 60)))?;
+fn top(item: &ItemOutcome, vocab: &Vocab) -> view::Table {
+    let columns = [Column::text("", 16).after(13), Column::figures("", 7), Column::bars("", BAR)];
+    let mut table = view::Table::new(columns);
     for candidate in item.top.iter().take(TOP) {
-        let token = padded(&vocab.visible(candidate.id), 16);
-        let p = candidate.prob();
-        writeln!(out, "             {token} {:>5.1} % {}", p * 100.0, bar(p).trim_end())?;
+        let (p, token) = (candidate.prob(), vocab.visible(candidate.id));
+        table.rows.push(Row::new([token.into(), format!("{:.1} %", p * 100.0).into(), bar(p, BAR).into()]));
     }
-    Ok(())
+    table
 }
 
-fn totals(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
+fn totals(view: &mut View, suite: &SuiteOutcome) {
     for verdict in &suite.limits {
         let mark = if verdict.passed { '✓' } else { '✗' };
-        writeln!(out, "  {mark} {}  (found {})", plain(&verdict.text), plain(&verdict.found))?;
+        view.text(format!("  {mark} {}  (found {})", plain(&verdict.text), plain(&verdict.found)));
     }
     let mut parts = vec![format!("{} items", suite.items.len())];
     let (passed, missed) = (suite.passed(), suite.missed());
@@ -132,7 +131,8 @@ fn totals(out: &mut dyn Write, suite: &SuiteOutcome) -> io::Result<()> {
     }
     parts.extend(digest::figures(suite).map(|(name, value, sure)| digest::joined([name, &value, &sure])));
     let note = if suite.informational { " · informational" } else { "" };
-    writeln!(out, "  {}{note}\n", parts.join(" · "))
+    view.text(format!("  {}{note}", parts.join(" · ")));
+    view.text("");
 }
 
 impl Report for Table {
@@ -142,7 +142,7 @@ impl Report for Table {
 
     fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
         self.model(subject)?;
-        write_suite(&mut self.out, suite, &subject.model.vocab, PROSE)?;
+        self::suite(suite, &subject.model.vocab).write(&mut self.out, Paint::default())?;
         self.out.flush()
     }
 
@@ -166,13 +166,6 @@ impl Report for Table {
         }
         self.out.keep()
     }
-}
-
-/// A share as a bar of a fixed width, to an eighth of a cell.
-pub fn bar(share: f64) -> String {
-    const PARTS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-    let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f64).round() as usize;
-    (0..BAR).map(|cell| PARTS[eighths.saturating_sub(cell * 8).min(8)]).collect()
 }
 
 /// Whether an item's failure is told in full: where it fails the run, or would if its suite did.
@@ -237,18 +230,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_has_one_width_and_grows() {
-        use unicode_width::UnicodeWidthStr;
-        for percent in 0..=100 {
-            assert_eq!(bar(f64::from(percent) / 100.0).width(), BAR);
-        }
-        assert_eq!(bar(0.0), " ".repeat(BAR));
-        assert_eq!(bar(0.5), "█████     ");
-        assert_eq!(bar(f64::NAN), " ".repeat(BAR));
-    }
-
-    #[test]
     fn what_a_file_says_reaches_no_terminal_raw() {
+        use crate::columns::clipped;
         assert_eq!(plain("a\u{1b}[2J b\nc"), "a<0x1B>[2J b⏎c");
         assert_eq!(clipped("北京北京", 5), "北京…");
     }

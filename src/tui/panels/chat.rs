@@ -10,7 +10,8 @@ use ratatui::widgets::{Block, Scrollbar, ScrollbarOrientation, ScrollbarState};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::Role;
-use crate::columns::{clipped, drawn, drawn_text, grapheme_width, width};
+use crate::columns::{drawn, drawn_text, grapheme_width, width};
+use crate::report::view::{self, Tone};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
@@ -102,13 +103,14 @@ fn draw(state: &State, frame: &mut Frame, place: Place) {
                 if first {
                     frame.render_widget(note_name(state, note, names), place);
                 }
-                let content = &note.text()[row.start..row.end];
-                let content = match note {
-                    // A row that is cut says so: the cut may lie inside of a number.
-                    Notice::Table(_) => clipped(content, usize::from(text.width)),
-                    _ => drawn_text(content).into_owned(),
-                };
+                let content = drawn_text(&note.text()[row.start..row.end]).into_owned();
                 frame.render_widget(Line::styled(content, note_style(state, note)), text);
+            }
+            RowKind::Answer { line, first } => {
+                if first {
+                    frame.render_widget(Span::styled("·", state.theme.dim()), place);
+                }
+                frame.render_widget(answer_line(state, line), text);
             }
             RowKind::Turn { turn, row, first } => {
                 if first {
@@ -144,7 +146,7 @@ fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
 
 fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
     let (long, short) = match note {
-        Notice::Info(_) | Notice::Table(_) => ("·", "·"),
+        Notice::Info(_) => ("·", "·"),
         Notice::Warning(_) => ("note", "!"),
         Notice::Error(_) => ("error", "✗"),
     };
@@ -153,10 +155,20 @@ fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
 
 fn note_style(state: &State, note: &Notice) -> Style {
     match note {
-        Notice::Info(_) | Notice::Table(_) => state.theme.dim(),
+        Notice::Info(_) => state.theme.dim(),
         Notice::Warning(_) => state.theme.warning(),
         Notice::Error(_) => state.theme.error(),
     }
+}
+
+/// One line of an answer.
+fn answer_line(state: &State, line: &view::Line) -> Line<'static> {
+    let style = |tone| match tone {
+        Tone::Plain => Style::new(),
+        Tone::Head => state.theme.dim(),
+        Tone::Level(level) => state.theme.level(level),
+    };
+    Line::from_iter(line.spans.iter().map(|span| Span::styled(span.text.clone(), style(span.tone))))
 }
 
 /// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.

@@ -1,5 +1,7 @@
 //! Every state on every window, also where the state remembers another size than the frame has.
 
+use crate::report::view::{Block, Column, Row, Table};
+use crate::tui::harness::answered;
 use ratatui::crossterm::event::Event as Input;
 
 use crate::engine::scripted::Line;
@@ -64,7 +66,17 @@ fn states() -> Vec<(&'static str, Harness)> {
     let mut draft = talked();
     draft.send(Msg::Input(Input::Paste("a long draft 北京 ".repeat(200))));
     let mut asked = talked();
-    asked.send(Msg::Answered(format!("prose\n\n{}", "1  ␣sat  50.012345 ████████ ".repeat(12)), Ok(None)));
+    let mut table = Table::new([
+        Column::figures("rank", 7),
+        Column::text("token", 18).after(2),
+        Column::figures("p %", 7),
+        Column::bars("", 10).after(2),
+    ]);
+    for i in 0..12 {
+        let cells = [i.to_string().into(), "␣sat 北京".into(), "50.012345".into(), "████████".into()];
+        table.rows.push(Row::new(cells).of(i));
+    }
+    asked.send(answered(vec![Block::Text("prose 北京\n".repeat(9)), Block::Table(table)]));
     asked.state.tell(Notice::Warning("careful ".repeat(40)));
     let mut leaving = talked();
     leaving.keys("<C-c>");

@@ -1,5 +1,7 @@
 //! Whole screens, as people see them.
 
+use crate::report::view::{Block, Column, Row, Table};
+use crate::tui::harness::answered;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,10 +193,14 @@ fn no_number_is_cut_in_a_narrow_pane() {
     harness.state.walk_to(first);
     let screen = harness.screen();
     assert!(screen.contains("−69.078"), "{screen}");
-    // Cut rows of an answer say so.
+    // Nor in an answer: what has no room goes on below.
     let mut harness = Harness::new(40, 16, vec![]);
-    harness.send(Msg::Answered("1  ␣sat             50.0123456   -0.123456789".to_string(), Ok(None)));
-    assert!(harness.screen().contains("…│"), "{}", harness.screen());
+    let columns = [Column::text("token", 18), Column::figures("p %", 20), Column::figures("ln p", 20)];
+    let mut table = Table::new(columns);
+    table.rows.push(Row::new(["␣sat".into(), "50.0123456789012".into(), "-0.12345678901234567".into()]));
+    harness.send(answered(vec![Block::Table(table)]));
+    let screen = harness.screen();
+    assert!(screen.contains("␣sat  50.0123456789012") && screen.contains("-0.12345678901234567"), "{screen}");
 }
 
 #[test]

@@ -1,0 +1,166 @@
+//! Everything that can be asked of a model, and what comes back: one pair of types for the command line,
+//! the REPL and the chat.
+//!
+//! A question is plain data; [`answer`] computes its answer in one place, from the folder that knows how
+//! (`query`, `probe`). An answer is data until the last moment: `report::answer` makes a table or a record
+//! of it, a screen something that can be walked. A new view is a variant of each, a file that computes it
+//! and a file that shows it.
+
+mod probe;
+
+use std::sync::Arc;
+
+use crate::continuation::Encoded;
+use crate::counter::Far;
+use crate::probe::outcome::SuiteOutcome;
+use crate::query::choices::{Compared, Comparison, compare};
+use crate::query::generate::{Beginning, Generated, generate};
+use crate::query::next::{Next, Prompted, after_ids, next};
+use crate::query::rescore::{Premised, Rescored, rescore};
+use crate::query::score::{self, Scored};
+use crate::query::{Asker, QueryError};
+use crate::token::TokenId;
+pub use probe::Probed;
+
+/// Longest continuation where nobody asks for another.
+const CONTINUATION: usize = 128;
+
+/// A question.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// What comes after a text, and how probable texts are there.
+    Next(Prompted),
+    /// What comes after a text in the making, by exact ids.
+    Step(Vec<TokenId>),
+    /// How likely a text is.
+    Score(String),
+    /// Which of several texts the model prefers.
+    Compare(Vec<String>),
+    /// A continuation of a text.
+    Generate(String),
+    /// The tokens of a text.
+    Tokens(String),
+    /// A suite of probes, by its name or file.
+    Probe(String),
+    /// The last reply under another premise.
+    Rescore(Box<Premised>),
+}
+
+/// An answer, by the same names.
+#[derive(Debug)]
+pub enum Answer {
+    /// The distribution.
+    Next(Next),
+    /// The distribution after a text in the making.
+    Step(Next),
+    /// The text's tokens with their figures.
+    Score(Scored),
+    /// The texts with their figures.
+    Compare(Compared),
+    /// The continuation.
+    Generate(Generated),
+    /// The tokens.
+    Tokens(Encoded),
+    /// The suites' outcomes.
+    Probe(Probed),
+    /// The reply's tokens with both figures.
+    Rescore(Rescored),
+}
+
+/// A piece of an answer in the making, for whoever does not want to wait for the whole.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// The text that is gone on with.
+    Prompt(&'a [TokenId]),
+    /// What its continuation grew by.
+    Grown(&'a str),
+    /// Something to know before a suite's outcome.
+    Note(&'a str),
+    /// A suite is complete.
+    Suite(&'a SuiteOutcome),
+}
+
+/// A text in the making, by exact ids.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Its ids, BOS included.
+    pub ids: Vec<TokenId>,
+    /// The candidates of the last table, in its order.
+    pub candidates: Vec<TokenId>,
+}
+
+impl Answer {
+    /// The text in the making, if the answer is a table of candidates.
+    pub fn draft(&self) -> Option<Draft> {
+        let (Answer::Next(next) | Answer::Step(next)) = self else { return None };
+        let candidates = next.prediction.top_logprobs.iter().map(|candidate| candidate.id).collect();
+        Some(Draft { ids: next.prompt.clone(), candidates })
+    }
+}
+
+/// Answers a question; `parts` is told pieces of the answer as they come.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn answer(
+    asker: &mut Asker,
+    question: &Question,
+    parts: &mut dyn FnMut(Part),
+) -> Result<Answer, QueryError> {
+    if let Question::Probe(name) = question {
+        return probe::probe(asker, name, parts).map(Answer::Probe);
+    }
+    let far = Arc::clone(&asker.far);
+    let told = move |done, total| far(Far { what: "reading", unit: "tokens", done, total });
+    asker.client.watch(Some(Box::new(told)));
+    let answer = computed(asker, question, parts);
+    asker.client.watch(None);
+    answer
+}
+
+fn computed(
+    asker: &mut Asker,
+    question: &Question,
+    parts: &mut dyn FnMut(Part),
+) -> Result<Answer, QueryError> {
+    match question {
+        Question::Next(asked) => next(asker, asked).map(Answer::Next),
+        Question::Step(ids) => after_ids(asker, ids).map(Answer::Step),
+        Question::Score(text) => score::text(asker, text.as_bytes()).map(Answer::Score),
+        Question::Compare(texts) => {
+            let asked = Comparison::of_texts(asker, texts);
+            compare(asker, &asked).map(Answer::Compare)
+        }
+        Question::Generate(text) => {
+            let longest = asker.settings.max_tokens.unwrap_or(CONTINUATION);
+            let beginning = Beginning::new(asker, text.as_bytes(), longest)?;
+            continued(asker, beginning, parts).map(Answer::Generate)
+        }
+        Question::Tokens(text) => {
+            let encoder = asker.encoder(&asker.model, asker.settings.bos)?;
+            Ok(Answer::Tokens(encoder.encode(text.as_bytes())?))
+        }
+        Question::Probe(name) => probe::probe(asker, name, parts).map(Answer::Probe),
+        Question::Rescore(asked) => rescore(asker, asked).map(Answer::Rescore),
+    }
+}
+
+fn continued(
+    asker: &mut Asker,
+    beginning: Beginning,
+    parts: &mut dyn FnMut(Part),
+) -> Result<Generated, QueryError> {
+    // Once it is read: until then a line below the last one says how far that is.
+    let mut prompt = Some(beginning.ids.clone());
+    let mut generated = generate(asker, beginning, &mut |_, grown| {
+        if let Some(prompt) = prompt.take() {
+            parts(Part::Prompt(&prompt));
+        }
+        parts(Part::Grown(grown));
+    })?;
+    if let Some(prompt) = prompt {
+        parts(Part::Prompt(&prompt));
+    }
+    parts(Part::Grown(&generated.reply.finish()));
+    Ok(generated)
+}
