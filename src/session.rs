@@ -464,7 +464,9 @@ impl Session {
                 outcomes.extend(self.give_back());
                 outcomes
             }
-            Event::Progress { .. } | Event::Scored { .. } | Event::Sampled { .. } => Vec::new(),
+            Event::Progress { .. } | Event::Scored { .. } | Event::Sampled { .. } | Event::Found { .. } => {
+                Vec::new()
+            }
         }
     }
 

@@ -7,12 +7,13 @@ mod backend;
 mod batch;
 mod context;
 mod convert;
+pub mod eval;
 mod model;
 mod sampler;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
-pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, TILE};
+pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, Slots, TILE};
 pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice, Scratch};

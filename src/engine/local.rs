@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Sink};
 use super::generate::Conversation;
+use super::inspect::Inspector;
 use super::llama::{Attention, Context, ContextParams, Model, TILE};
 use super::pool::Pool;
 use super::sample::sample;
@@ -25,6 +26,7 @@ pub(super) struct Local {
     info: Arc<ModelInfo>,
     conversation: Conversation,
     pool: Pool,
+    inspector: Inspector,
 }
 
 impl Local {
@@ -52,7 +54,8 @@ impl Local {
             Threads::Fixed(n) => Governor::fixed(n),
         };
         let conversation = Conversation::new(Arc::clone(&model), context, governor.clone());
-        Ok(Local { info, conversation, pool: Pool::new(model, params, governor) })
+        let inspector = Inspector::new(Arc::clone(&model), params.cells as usize, governor.clone());
+        Ok(Local { info, conversation, pool: Pool::new(model, params, governor), inspector })
     }
 }
 
@@ -66,11 +69,13 @@ impl Backend for Local {
             Command::Generate(request) => self.conversation.generate(request, sink),
             Command::Score(request) => score(&mut self.pool, request, sink),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
+            Command::Inspect(request) => self.inspector.inspect(request, sink),
         }
     }
 
     fn idle(&mut self) {
         self.pool.release();
+        self.inspector.release();
     }
 }
 
@@ -129,6 +134,8 @@ fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) ->
         quantization: options.about.quantization.clone().unwrap_or_else(|| model.quantization()),
         parameters: model.parameters(),
         bytes: model.bytes(),
+        layers: model.layers(),
+        heads: model.heads(),
         trained_context: model.trained_context(),
         context: params.cells,
         threads: params.threads,

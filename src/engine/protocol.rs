@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::look::{Found, Inspect};
 use crate::distribution::{Depth, RowError};
 use crate::model::About;
 use crate::sampling::Sampling;
@@ -131,6 +132,8 @@ pub enum Command {
     Score(ScoreBatch),
     /// Continue a prompt several times.
     Sample(Sample),
+    /// Look between the layers.
+    Inspect(Inspect),
 }
 
 impl Command {
@@ -140,6 +143,7 @@ impl Command {
             Command::Generate(request) => &mut request.cancel,
             Command::Score(request) => &mut request.cancel,
             Command::Sample(request) => &mut request.cancel,
+            Command::Inspect(request) => &mut request.cancel,
         }
     }
 }
@@ -252,6 +256,13 @@ pub enum Event {
         /// Why it ended.
         reason: FinishReason,
     },
+    /// Something found between the layers.
+    Found {
+        /// Which layer, variant or wish.
+        index: usize,
+        /// What.
+        found: Box<Found>,
+    },
     /// The request ended; nothing further comes of it.
     Finished {
         /// Why.
@@ -315,6 +326,10 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// Bytes of all tensors.
     pub bytes: u64,
+    /// Number of layers.
+    pub layers: usize,
+    /// Number of heads of attention in the first layer, and nearly always in every one.
+    pub heads: usize,
     /// Context the model was trained with.
     pub trained_context: u32,
     /// Longest sequence here.
@@ -378,6 +393,21 @@ pub enum EngineError {
     /// llama.cpp refused to evaluate.
     #[error("llama.cpp could not evaluate a batch (code {0}); its log says more")]
     Decode(i32),
+    /// What was to be done between the layers could not be.
+    #[error("the model could not be looked into: {0}")]
+    Graph(String),
+    /// A part that this model's graph has not, or has otherwise.
+    #[error(
+        "{architecture} has no {part} in layer {layer} that could be told apart: this view is not to be had of it"
+    )]
+    NoPart {
+        /// The architecture, as GGUF names it.
+        architecture: String,
+        /// The layer.
+        layer: usize,
+        /// What is missing.
+        part: &'static str,
+    },
     /// Logits that are no distribution.
     #[error(transparent)]
     Row(#[from] RowError),

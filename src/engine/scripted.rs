@@ -81,6 +81,8 @@ impl Scripted {
             quantization: "F32".to_string(),
             parameters: 0,
             bytes: 0,
+            layers: 0,
+            heads: 0,
             trained_context: 512,
             context: 512,
             threads: 1,
@@ -246,6 +248,9 @@ impl Backend for Scripted {
             Command::Sample(request) => {
                 self.sample(request, sink);
                 (FinishReason::Stop, 0)
+            }
+            Command::Inspect(_) => {
+                return Err(EngineError::Graph("a script has no layers".to_string()));
             }
         };
         let decode = Duration::from_millis(10 * tokens as u64);

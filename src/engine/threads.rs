@@ -75,8 +75,20 @@ impl Governor {
         batch: &Batch,
         stop: &CancelFlag,
     ) -> Result<bool, EngineError> {
+        self.evaluate_by(context, |context| context.decode_until(batch, stop))
+    }
+
+    /// The same for another way to evaluate.
+    ///
+    /// # Errors
+    /// Those of `decode`.
+    pub fn evaluate_by<T>(
+        &self,
+        context: &mut Context,
+        decode: impl FnOnce(&mut Context) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         context.set_threads(self.threads());
-        let outcome = context.decode_until(batch, stop);
+        let outcome = decode(context);
         self.0.borrow_mut().ended = Some(Instant::now());
         outcome
     }

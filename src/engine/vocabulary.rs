@@ -21,6 +21,8 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         quantization: model.quantization(),
         parameters: 0,
         bytes: 0,
+        layers: 0,
+        heads: 0,
         trained_context: 0,
         context: 0,
         threads: 0,

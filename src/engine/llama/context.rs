@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use llama_cpp_sys_2 as sys;
 
 use super::batch::{Batch, SeqId};
+use super::eval::anatomy::{Layer, layers};
+use super::eval::{Eval, Script};
 use super::model::Model;
 use crate::engine::{CancelFlag, EngineError};
+use crate::token::TokenId;
 
 /// Most sequences llama.cpp has ids for.
 pub const MOST_SEQUENCES: u32 = 256;
@@ -84,9 +87,14 @@ pub struct Context {
     n_vocab: usize,
     /// The flag that stops the evaluation that is running; null while there is none.
     stop: Box<AtomicPtr<CancelFlag>>,
+    /// Freed after the context, whose callback writes into it.
+    eval: Option<Eval>,
     /// Keeps the weights alive for as long as the context.
     _model: Arc<Model>,
 }
+
+/// What one evaluation read, slot by slot; `None` where a row does not exist.
+pub type Slots = Vec<Option<Vec<f32>>>;
 
 // SAFETY: a context may be used from any one thread at a time; it is not `Sync`.
 unsafe impl Send for Context {}
@@ -95,6 +103,15 @@ impl Context {
     /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why), or
     /// for sizes it would end the process over.
     pub fn new(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        Context::make(model, params, None)
+    }
+
+    /// The same, with the callback that [`Context::decode_by`] needs.
+    pub fn watched(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        Context::make(model, params, Some(Eval::new()))
+    }
+
+    fn make(model: &Arc<Model>, params: ContextParams, eval: Option<Eval>) -> Option<Context> {
         // It makes a batch no larger than the cache.
         let params = ContextParams { batch: params.batch.min(params.cells), ..params };
         let sizes = [params.cells, params.batch, params.outputs, params.sequences, params.threads];
@@ -130,6 +147,9 @@ impl Context {
         let stop: Box<AtomicPtr<CancelFlag>> = Box::default();
         raw.abort_callback = Some(is_stopped);
         raw.abort_callback_data = ptr::from_ref(stop.as_ref()).cast_mut().cast();
+        if let Some(eval) = &eval {
+            (raw.cb_eval, raw.cb_eval_user_data) = eval.parts();
+        }
         // SAFETY: the flag's box and the model outlive the context, which holds the one and an `Arc` of it.
         let ptr = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
         let n_vocab = model.vocab().len();
@@ -139,6 +159,7 @@ impl Context {
             outputs: Vec::new(),
             n_vocab,
             stop,
+            eval,
             _model: Arc::clone(model),
         })
     }
@@ -198,6 +219,37 @@ impl Context {
             1 => Err(EngineError::TooLong { needed: batch.len(), context: self.params.cells as usize }),
             code => Err(EngineError::Decode(code)),
         }
+    }
+
+    /// Evaluates a batch and does what the script says on the way.
+    ///
+    /// # Errors
+    /// Those of [`Context::decode`], and [`EngineError::Graph`] where the script can't be followed.
+    pub fn decode_by(&mut self, batch: &Batch, script: Script, slots: usize) -> Result<Slots, EngineError> {
+        let Some(eval) = &mut self.eval else { return Err(EngineError::Decode(-1)) };
+        eval.follow(script, &batch.outputs, slots);
+        let outcome = self.decode(batch);
+        let (_, slots, error) = self.eval.as_mut().map(Eval::finish).unwrap_or_default();
+        outcome?;
+        error.map_or(Ok(slots), |what| Err(EngineError::Graph(what)))
+    }
+
+    /// What each layer of the model's graph has, found by evaluating one token; the cache is empty then.
+    ///
+    /// # Errors
+    /// Those of [`Context::decode`].
+    pub fn anatomy(&mut self, layer_count: usize) -> Result<Vec<Layer>, EngineError> {
+        let mut batch = Batch::default();
+        batch.push(TokenId(0), 0, &[SeqId(0)], true);
+        self.clear();
+        if let Some(eval) = &mut self.eval {
+            eval.survey();
+        }
+        let outcome = self.decode(&batch);
+        let (nodes, ..) = self.eval.as_mut().map(Eval::finish).unwrap_or_default();
+        outcome?;
+        self.clear();
+        Ok(layers(&nodes, layer_count))
     }
 
     /// What llama.cpp asserts, and what it would read out of bounds.

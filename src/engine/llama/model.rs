@@ -97,6 +97,18 @@ impl Model {
         self.inner.n_ctx_train()
     }
 
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        // SAFETY: the model is valid.
+        usize::try_from(unsafe { sys::llama_model_n_layer(self.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Number of heads of attention in the first layer.
+    pub fn heads(&self) -> usize {
+        // SAFETY: the model is valid.
+        usize::try_from(unsafe { sys::llama_model_n_head(self.as_ptr()) }).unwrap_or(0)
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> u64 {
         self.inner.n_params()

@@ -55,7 +55,7 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Sampled { index, steps, reason: FinishReason::Length });
             }
         }
-        Command::Generate(_) => unreachable!("samples are drawn together"),
+        Command::Generate(_) | Command::Inspect(_) => unreachable!("nothing else is asked"),
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);

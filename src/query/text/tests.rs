@@ -34,6 +34,8 @@ fn fixed(pieces: &[&[u8]], ids: &[u32], add_bos: bool) -> ModelInfo {
         quantization: known.quantization.clone(),
         parameters: 0,
         bytes: 0,
+        layers: 0,
+        heads: 0,
         trained_context: 64,
         context: 64,
         threads: 1,

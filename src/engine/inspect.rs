@@ -1,0 +1,280 @@
+//! Looks between the layers: carries [`Inspect`] out in a context of its own, without flash attention.
+//!
+//! Variants are copies of one sequence in one unified cache, many in a batch; what lies before a variant's
+//! first change is computed once. A cell computed under a change is never used again without it: every
+//! variant has its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::backend::Sink;
+use super::figures::in_parts;
+use super::generate::outlook;
+use super::llama::eval::anatomy::Layer;
+use super::llama::eval::{Action, Region, Script, Source};
+use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};
+use super::look::{Found, Inspect, Look, Reading, WeightsOf};
+use super::threads::Governor;
+use super::{EngineError, Event, FinishReason, Timing};
+use crate::distribution::{Distribution, cross_entropy};
+use crate::step::Candidate;
+use crate::token::TokenId;
+
+mod parts;
+mod variants;
+
+/// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes
+/// memory.
+const CHUNK: usize = 256;
+/// Rows of logits of a batch, and its sequences.
+const ROWS: usize = 64;
+/// The sequence that the request is about.
+const TRUNK: SeqId = SeqId(0);
+
+/// The context for looking, when there is one.
+pub(super) struct Inspector {
+    model: Arc<Model>,
+    governor: Governor,
+    /// Longest sequence.
+    room: usize,
+    context: Option<Context>,
+    layers: Vec<Layer>,
+}
+
+impl Inspector {
+    /// Without a context.
+    pub fn new(model: Arc<Model>, room: usize, governor: Governor) -> Inspector {
+        Inspector { model, governor, room, context: None, layers: Vec::new() }
+    }
+
+    /// Gives the memory back.
+    pub fn release(&mut self) {
+        self.context = None;
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a part that the model has not is found before anything is computed.
+    pub fn inspect(&mut self, request: &Inspect, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
+        let begun = Instant::now();
+        let length = request.tokens.len();
+        if length == 0 {
+            return Err(EngineError::Empty);
+        }
+        if length > self.room {
+            return Err(EngineError::TooLong { needed: length, context: self.room });
+        }
+        if !self.model.has_plain_cache() {
+            return Err(self.no_part(0, "attention over a cache of positions"));
+        }
+        let mut run = self.begin(request, sink, length)?;
+        let reason = match &request.look {
+            Look::Layers => run.layers()?,
+            Look::Weights(wanted) => run.weights(wanted)?,
+            Look::Variants { variants, other } => run.variants(variants, other)?,
+        };
+        run.timing.threads = run.context.params().threads;
+        run.timing.prefill = begun.elapsed();
+        Ok((reason, run.timing))
+    }
+
+    fn no_part(&self, layer: usize, part: &'static str) -> EngineError {
+        EngineError::NoPart { architecture: self.model.architecture(), layer, part }
+    }
+
+    /// An empty context with room for the request.
+    fn begin<'a>(
+        &'a mut self,
+        request: &'a Inspect,
+        sink: Sink<'a>,
+        length: usize,
+    ) -> Result<Run<'a>, EngineError> {
+        let layers = self.model.layers();
+        let params = ContextParams {
+            cells: (length + CHUNK + layers).next_multiple_of(256) as u32,
+            batch: (CHUNK + layers).next_multiple_of(64) as u32,
+            outputs: ROWS.max(layers + 1) as u32,
+            sequences: ROWS as u32,
+            threads: self.governor.most(),
+            attention: Attention::Exact,
+        };
+        let large_enough = self.context.as_ref().is_some_and(|has| has.params().cells >= params.cells);
+        if !large_enough {
+            self.context = None;
+            let failed = EngineError::NoContext { cells: params.cells as usize };
+            let mut context = Context::watched(&self.model, params).ok_or(failed)?;
+            self.layers = context.anatomy(layers)?;
+            self.context = Some(context);
+        }
+        let failed = EngineError::NoContext { cells: params.cells as usize };
+        let context = self.context.as_mut().ok_or(failed)?;
+        context.clear();
+        Ok(Run {
+            request,
+            sink,
+            context,
+            governor: &self.governor,
+            parts: &self.layers,
+            architecture: self.model.architecture(),
+            total: 0,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// A request on its way.
+struct Run<'a> {
+    request: &'a Inspect,
+    sink: Sink<'a>,
+    context: &'a mut Context,
+    governor: &'a Governor,
+    parts: &'a [Layer],
+    architecture: String,
+    /// Tokens that will be computed.
+    total: usize,
+    timing: Timing,
+}
+
+impl Run<'_> {
+    fn cancelled(&self) -> bool {
+        self.request.cancel.is_cancelled()
+    }
+
+    fn found(&self, index: usize, found: Found) {
+        (self.sink)(Event::Found { index, found: Box::new(found) });
+    }
+
+    /// Evaluates a batch by a script.
+    fn evaluate(&mut self, batch: &Batch, script: Script, slots: usize) -> Result<Slots, EngineError> {
+        let decode = |context: &mut Context| context.decode_by(batch, script, slots);
+        let read = self.governor.evaluate_by(self.context, decode)?;
+        self.timing.prefill_tokens += batch.len();
+        let (done, total) = (self.timing.prefill_tokens, self.total);
+        (self.sink)(Event::Progress { done: done.min(total), total });
+        Ok(read)
+    }
+
+    /// Reads the distributions after these tokens of the last batch; `last`: the one that the others'
+    /// divergence is told from.
+    fn readings(&self, rows: &[usize], last: Option<usize>) -> Result<Vec<Reading>, EngineError> {
+        let missing = EngineError::Decode(-1);
+        let rows: Option<Vec<&[f32]>> = rows.iter().map(|&row| self.context.logits(row)).collect();
+        let rows = rows.ok_or_else(|| missing.clone())?;
+        let last = match last {
+            Some(last) => {
+                let row = self.context.logits(last).ok_or(missing)?;
+                Some((row, cross_entropy(row, row)?))
+            }
+            None => None,
+        };
+        in_parts(&rows, self.context.params().threads as usize, |row| {
+            let raw = Distribution::measure(row, self.request.depth, None)?;
+            let named = self.request.named.iter().map(|&id| candidate(row, &raw, id)).collect();
+            let divergence = match last {
+                Some((last, entropy)) => Some((cross_entropy(last, row)? - entropy).max(0.0)),
+                None => None,
+            };
+            Ok(Reading { outlook: outlook(row, &raw, None), named, divergence })
+        })
+    }
+
+    /// The logit lens: what is in the stream after each layer is carried into the last one's rows of
+    /// other tokens, so that the model's own norm, head and capping are applied to it.
+    fn layers(&mut self) -> Result<FinishReason, EngineError> {
+        let tokens = &self.request.tokens;
+        let count = self.parts.len();
+        let streams = (0..count).map(|layer| self.residual(layer)).collect::<Result<Vec<_>, _>>()?;
+        let Some(&out) = streams.last() else { return Err(self.no_part(0, "residual stream")) };
+        self.total = tokens.len() + count;
+        let last = (tokens.len() - 1) / CHUNK * CHUNK;
+        for start in (0..last).step_by(CHUNK) {
+            if self.cancelled() {
+                return Ok(FinishReason::Cancelled);
+            }
+            let mut batch = Batch::default();
+            for position in start..start + CHUNK {
+                batch.push(tokens[position], position, &[TRUNK], false);
+            }
+            self.evaluate(&batch, Script::default(), 0)?;
+        }
+        if self.cancelled() {
+            return Ok(FinishReason::Cancelled);
+        }
+        let mut batch = Batch::default();
+        for (position, &token) in tokens.iter().enumerate().skip(last) {
+            batch.push(token, position, &[TRUNK], position + 1 == tokens.len());
+        }
+        let real = batch.len() - 1;
+        let mut script = Script::default();
+        for (layer, stream) in streams.iter().enumerate() {
+            batch.push(tokens[tokens.len() - 1], layer, &[SeqId(1)], true);
+            let region = Region::Row { token: real, columns: 0..stream.width };
+            script.add(stream, Action::Read { region, slot: layer });
+        }
+        for layer in 0..count {
+            let region = Region::Row { token: real + 1 + layer, columns: 0..out.width };
+            script.add(out, Action::Write { region, source: Source::Slot(layer) });
+        }
+        self.evaluate(&batch, script, count)?;
+        let rows: Vec<usize> = (real + 1..=real + count).chain([real]).collect();
+        for (index, reading) in self.readings(&rows, Some(real))?.into_iter().enumerate() {
+            self.found(index, Found::Reading(reading));
+        }
+        Ok(FinishReason::Stop)
+    }
+
+    /// Weights of attention. In a fresh cache a position's cell has its number.
+    fn weights(&mut self, wanted: &[WeightsOf]) -> Result<FinishReason, EngineError> {
+        let tokens = &self.request.tokens;
+        self.total = tokens.len();
+        for start in (0..tokens.len()).step_by(CHUNK) {
+            if self.cancelled() {
+                return Ok(FinishReason::Cancelled);
+            }
+            let chunk = start..tokens.len().min(start + CHUNK);
+            let mut batch = Batch::default();
+            for position in chunk.clone() {
+                batch.push(tokens[position], position, &[TRUNK], position + 1 == tokens.len());
+            }
+            let mut script = Script::default();
+            let mut slots = Vec::new();
+            for (index, wanted) in wanted.iter().enumerate() {
+                let layers = wanted.layer.map_or(0..self.parts.len(), |layer| layer..layer + 1);
+                for layer in layers {
+                    let (place, heads) = self.weights_place(layer)?;
+                    let positions = wanted.positions.clone();
+                    for position in positions.start.max(chunk.start)..positions.end.min(chunk.end) {
+                        let token = position - chunk.start;
+                        let region = Region::Cells { token, cells: 0..position + 1, heads: 0..heads };
+                        script.add(place, Action::Read { region, slot: slots.len() });
+                        slots.push((index, layer, position, heads));
+                    }
+                }
+            }
+            // Without an output a model computes nothing of its last layer's attention that anyone reads.
+            let read = self.evaluate(&batch, script, slots.len())?;
+            for ((index, layer, position, heads), values) in slots.into_iter().zip(read) {
+                let values = values.ok_or_else(|| self.no_part(layer, "weights of attention"))?;
+                let (heads, weights) = match wanted[index].mean {
+                    true => (1, mean(&values, heads)),
+                    false => (heads, values),
+                };
+                self.found(index, Found::Weights { layer, position, heads, weights });
+            }
+        }
+        Ok(FinishReason::Stop)
+    }
+}
+
+/// The mean of so many rows that lie one after the other.
+fn mean(values: &[f32], rows: usize) -> Vec<f32> {
+    let width = values.len() / rows.max(1);
+    let column = |i: usize| (0..rows).map(|row| f64::from(values[row * width + i])).sum::<f64>();
+    (0..width).map(|i| (column(i) / rows as f64) as f32).collect()
+}
+
+fn candidate(row: &[f32], raw: &Distribution, id: TokenId) -> Candidate {
+    let logit = row.get(id.0 as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    Candidate { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit), fate: None }
+}

@@ -1,0 +1,69 @@
+//! From the name of a part to its tensor, or to the word that this model has none.
+
+use super::Run;
+use crate::engine::EngineError;
+use crate::engine::llama::eval::anatomy::Place;
+use crate::engine::look::Part;
+
+/// Where a part lies in a layer.
+pub(super) struct Spot<'a> {
+    pub place: &'a Place,
+    /// Which of its columns.
+    pub columns: std::ops::Range<usize>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn no_part(&self, layer: usize, part: &'static str) -> EngineError {
+        EngineError::NoPart { architecture: self.architecture.clone(), layer, part }
+    }
+
+    pub(super) fn residual(&self, layer: usize) -> Result<&'a Place, EngineError> {
+        let place = self.parts.get(layer).and_then(|parts| parts.residual.as_ref());
+        place.ok_or_else(|| self.no_part(layer, "residual stream"))
+    }
+
+    /// The weights of attention and the number of heads.
+    pub(super) fn weights_place(&self, layer: usize) -> Result<(&'a Place, usize), EngineError> {
+        let parts = self.parts.get(layer);
+        let found = parts.and_then(|parts| Some((parts.weights.as_ref()?, parts.n_heads)));
+        found.ok_or_else(|| self.no_part(layer, "weights of attention"))
+    }
+
+    /// The scores of attention and the number of heads.
+    pub(super) fn scores_place(&self, layer: usize) -> Result<(&'a Place, usize), EngineError> {
+        let parts = self.parts.get(layer);
+        let found = parts.and_then(|parts| Some((parts.scores.as_ref()?, parts.n_heads)));
+        found.ok_or_else(|| self.no_part(layer, "scores of attention"))
+    }
+
+    pub(super) fn spot(&self, layer: usize, part: Part) -> Result<Spot<'a>, EngineError> {
+        let missing = || {
+            let name = match part {
+                Part::Residual => "residual stream",
+                Part::Attention => "sum that adds attention alone",
+                Part::FeedForward => "sum that adds the feed-forward network alone",
+                Part::Head(_) => "head of this number",
+            };
+            self.no_part(layer, name)
+        };
+        let parts = self.parts.get(layer).ok_or_else(missing)?;
+        let place = match part {
+            Part::Residual => &parts.residual,
+            Part::Attention => &parts.attention,
+            Part::FeedForward => &parts.feed_forward,
+            Part::Head(_) => &parts.heads,
+        };
+        let place = place.as_ref().ok_or_else(missing)?;
+        let columns = match part {
+            Part::Head(head) => {
+                let width = place.width.checked_div(parts.n_heads).unwrap_or(0);
+                if head >= parts.n_heads || width * parts.n_heads != place.width {
+                    return Err(missing());
+                }
+                head * width..(head + 1) * width
+            }
+            _ => 0..place.width,
+        };
+        Ok(Spot { place, columns })
+    }
+}

@@ -1,0 +1,323 @@
+//! The evaluation callback: reads and changes values between the layers while a batch is computed.
+//!
+//! llama.cpp asks before it computes a tensor, and calls again when its value is there and nothing has
+//! used it yet. What is to be done where is decided from the graph that it shows ([`anatomy`]). The state
+//! lies in a box that never moves; it is written to between evaluations, and by the callback during one,
+//! never at once. Errors are kept and told afterwards: nothing unwinds into C.
+
+pub mod anatomy;
+
+use std::cell::UnsafeCell;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_void};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use llama_cpp_sys_2 as sys;
+
+use anatomy::{Node, Place};
+
+/// Which values of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Region {
+    /// These columns of one token's row.
+    Row {
+        /// Index in the batch.
+        token: usize,
+        /// Elements of the row.
+        columns: Range<usize>,
+    },
+    /// Of the scores and weights of attention: what one token has for these cells, in these heads, one head
+    /// after the other.
+    Cells {
+        /// Index in the batch.
+        token: usize,
+        /// Cells of the KV cache.
+        cells: Range<usize>,
+        /// Heads.
+        heads: Range<usize>,
+    },
+}
+
+/// Where written values come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// One value everywhere.
+    Constant(f32),
+    /// These values.
+    Values(Arc<[f32]>, Range<usize>),
+    /// What was read into this slot before, in the same evaluation.
+    Slot(usize),
+    /// What stands there.
+    Itself,
+}
+
+/// One thing to do at a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Copy a region into a slot.
+    Read {
+        /// Which values.
+        region: Region,
+        /// Where they go.
+        slot: usize,
+    },
+    /// Overwrite a region.
+    Write {
+        /// Which values.
+        region: Region,
+        /// With what.
+        source: Source,
+    },
+}
+
+/// What is done in the next evaluation.
+#[derive(Debug, Default)]
+pub struct Script {
+    actions: BTreeMap<u32, (Place, Vec<Action>)>,
+}
+
+impl Script {
+    /// Adds an action at a tensor; actions at one tensor happen in the order in which they are added.
+    pub fn add(&mut self, place: &Place, action: Action) {
+        let entry = self.actions.entry(place.ordinal);
+        entry.or_insert_with(|| (place.clone(), Vec::new())).1.push(action);
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+}
+
+/// What the callback works with.
+#[derive(Debug, Default)]
+struct State {
+    mode: Mode,
+    /// Tensors asked about in this evaluation.
+    asked: u32,
+    /// For each token of the batch, its row among those whose logits are wanted.
+    rows: Vec<Option<usize>>,
+    outputs: usize,
+    slots: Vec<Option<Vec<f32>>>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Default)]
+enum Mode {
+    #[default]
+    Off,
+    /// Note every tensor.
+    Survey(Vec<Node>),
+    Follow(Script),
+}
+
+/// A callback and its state. Belongs to one context and outlives it.
+pub(super) struct Eval(Box<UnsafeCell<State>>);
+
+impl Eval {
+    pub fn new() -> Eval {
+        Eval(Box::default())
+    }
+
+    /// The function and its state, for llama.cpp.
+    pub fn parts(&self) -> (sys::ggml_backend_sched_eval_callback, *mut c_void) {
+        (Some(callback), self.0.get().cast())
+    }
+
+    /// Notes every tensor of the next evaluation.
+    pub fn survey(&mut self) {
+        *self.0.get_mut() = State { mode: Mode::Survey(Vec::new()), ..State::default() };
+    }
+
+    /// Follows a script in the next evaluation, which has these tokens with logits wanted or not, and
+    /// `slots` places to read into.
+    pub fn follow(&mut self, script: Script, outputs: &[i8], slots: usize) {
+        let mut count = 0;
+        let rows = outputs.iter().map(|&wanted| {
+            let row = (wanted != 0).then_some(count);
+            count += usize::from(wanted != 0);
+            row
+        });
+        let rows = rows.collect();
+        let slots = vec![None; slots];
+        let mode = if script.is_empty() { Mode::Off } else { Mode::Follow(script) };
+        *self.0.get_mut() = State { mode, rows, outputs: count, slots, asked: 0, error: None };
+    }
+
+    /// Ends what was begun: the tensors that were noted, the slots (`None`: nothing was read), and what went
+    /// wrong.
+    pub fn finish(&mut self) -> (Vec<Node>, Vec<Option<Vec<f32>>>, Option<String>) {
+        let state = std::mem::take(self.0.get_mut());
+        match state.mode {
+            Mode::Survey(nodes) => (nodes, state.slots, state.error),
+            _ => (Vec::new(), state.slots, state.error),
+        }
+    }
+}
+
+/// Called by llama.cpp on the thread that called it, for one tensor at a time.
+unsafe extern "C" fn callback(tensor: *mut sys::ggml_tensor, ask: bool, state: *mut c_void) -> bool {
+    // SAFETY: `state` is the box of the `Eval` that outlives this context; during an evaluation nobody else
+    // has a reference to what is in it, as `Context::decode` borrows the context mutably.
+    let Some(state) = (unsafe { state.cast::<State>().as_mut() }) else { return !ask };
+    // SAFETY: llama.cpp passes a tensor of the graph that it is computing.
+    let Some(tensor) = (unsafe { tensor.as_mut() }) else { return !ask };
+    let outcome = catch_unwind(AssertUnwindSafe(|| match ask {
+        true => Ok(state.asks(tensor)),
+        // Anything but true would end the evaluation with half its values.
+        false => state.act(tensor).map(|()| true),
+    }));
+    match outcome {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(what)) => {
+            state.error.get_or_insert(what);
+            true
+        }
+        Err(_) => {
+            state.error.get_or_insert_with(|| "looking at a tensor failed".to_string());
+            !ask
+        }
+    }
+}
+
+impl State {
+    /// Whether the tensor is wanted.
+    fn asks(&mut self, tensor: &mut sys::ggml_tensor) -> bool {
+        let ordinal = self.asked;
+        self.asked += 1;
+        match &mut self.mode {
+            Mode::Off => false,
+            Mode::Survey(nodes) => {
+                nodes.push(node(tensor));
+                false
+            }
+            Mode::Follow(script) => script.actions.contains_key(&ordinal),
+        }
+    }
+
+    /// Does what the script says at a tensor whose value is there.
+    fn act(&mut self, tensor: &mut sys::ggml_tensor) -> Result<(), String> {
+        let ordinal = self.asked.wrapping_sub(1);
+        let Mode::Follow(script) = &mut self.mode else { return Ok(()) };
+        let Some((place, actions)) = script.actions.remove(&ordinal) else { return Ok(()) };
+        let name = name(tensor);
+        if place.name != name {
+            return Err(format!("the graph has {name} where it had {} before", place.name));
+        }
+        if tensor.type_ != sys::GGML_TYPE_F32 || tensor.nb[0] != size_of::<f32>() {
+            return Err(format!("{name} holds no plain F32 values"));
+        }
+        actions.into_iter().try_for_each(|action| self.perform(tensor, &name, action))
+    }
+
+    fn perform(&mut self, tensor: &mut sys::ggml_tensor, name: &str, action: Action) -> Result<(), String> {
+        let (Action::Read { ref region, .. } | Action::Write { ref region, .. }) = action;
+        let Some(pieces) = self.pieces(tensor, region) else {
+            return Err(format!("{name} has no such row or column"));
+        };
+        match action {
+            Action::Read { slot, .. } => {
+                let values = pieces.iter().flat_map(|&(offset, length)| get(tensor, offset, length));
+                let values = values.collect();
+                match self.slots.get_mut(slot) {
+                    Some(place) if !pieces.is_empty() => *place = Some(values),
+                    _ => {}
+                }
+            }
+            Action::Write { source, .. } => {
+                let mut taken = 0;
+                for (offset, length) in pieces {
+                    match &source {
+                        Source::Constant(value) => set(tensor, offset, &vec![*value; length]),
+                        Source::Itself => {
+                            let values = get(tensor, offset, length);
+                            set(tensor, offset, &values);
+                        }
+                        Source::Values(values, range) => {
+                            set(tensor, offset, part(&values[range.clone()], taken, length)?)
+                        }
+                        Source::Slot(slot) => {
+                            let values = self.slots.get(*slot).and_then(Option::as_ref);
+                            let values = values.ok_or_else(|| format!("{name}: nothing was read before"))?;
+                            set(tensor, offset, part(values, taken, length)?);
+                        }
+                    }
+                    taken += length;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A region as (offset in bytes, number of values); empty where the tensor has only rows whose logits
+    /// are wanted and this one's are not; `None` where it lies outside.
+    fn pieces(&self, tensor: &sys::ggml_tensor, region: &Region) -> Option<Vec<(usize, usize)>> {
+        let size = |i: usize| usize::try_from(tensor.ne[i]).unwrap_or(0);
+        match region {
+            Region::Row { token, columns } => {
+                let row = match size(1) {
+                    rows if rows == self.rows.len() => Some(*token),
+                    rows if rows == self.outputs => *self.rows.get(*token)?,
+                    _ => return None,
+                };
+                let Some(row) = row else { return Some(Vec::new()) };
+                let inside = row < size(1) && columns.end <= size(0) && size(2) == 1 && size(3) == 1;
+                inside.then(|| vec![(row * tensor.nb[1] + columns.start * size_of::<f32>(), columns.len())])
+            }
+            Region::Cells { token, cells, heads } => {
+                let inside = size(1) == self.rows.len()
+                    && *token < size(1)
+                    && cells.end <= size(0)
+                    && heads.end <= size(2)
+                    && size(3) == 1;
+                let at = token * tensor.nb[1] + cells.start * size_of::<f32>();
+                inside.then(|| heads.clone().map(|head| (at + head * tensor.nb[2], cells.len())).collect())
+            }
+        }
+    }
+}
+
+fn part(values: &[f32], from: usize, length: usize) -> Result<&[f32], String> {
+    values.get(from..from + length).ok_or_else(|| "fewer values than there are places".to_string())
+}
+
+/// The bounds must have been checked.
+fn get(tensor: &sys::ggml_tensor, offset: usize, length: usize) -> Vec<f32> {
+    let mut values = vec![0.0f32; length];
+    let bytes = length * size_of::<f32>();
+    // SAFETY: `offset + bytes` lies inside the tensor, which `pieces` checked; the vector has that size.
+    unsafe { sys::ggml_backend_tensor_get(tensor, values.as_mut_ptr().cast(), offset, bytes) };
+    values
+}
+
+/// The bounds must have been checked.
+fn set(tensor: &mut sys::ggml_tensor, offset: usize, values: &[f32]) {
+    // SAFETY: `offset` and the bytes of `values` lie inside the tensor, which `pieces` checked; the tensor
+    // is computed and nothing that uses it has begun.
+    unsafe {
+        sys::ggml_backend_tensor_set(tensor, values.as_ptr().cast(), offset, std::mem::size_of_val(values));
+    }
+}
+
+fn name(tensor: &sys::ggml_tensor) -> String {
+    // SAFETY: a tensor's name is a zero-terminated array inside it.
+    unsafe { CStr::from_ptr(tensor.name.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+fn node(tensor: &sys::ggml_tensor) -> Node {
+    Node {
+        name: name(tensor),
+        adds: tensor.op == sys::GGML_OP_ADD,
+        takes_rows: tensor.op == sys::GGML_OP_GET_ROWS,
+        sizes: tensor.ne.map(|size| usize::try_from(size).unwrap_or(0)),
+        key: std::ptr::from_ref(tensor) as usize,
+        sources: tensor
+            .src
+            .iter()
+            .filter(|source| !source.is_null())
+            .map(|source| *source as usize)
+            .collect(),
+    }
+}

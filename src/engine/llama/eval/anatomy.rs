@@ -1,0 +1,151 @@
+//! Which tensor of a graph is which part of which layer, read from the graph itself.
+//!
+//! Shared code of llama.cpp names the scores and weights of attention, what the heads give and the residual
+//! stream; what attention and feed-forward network add to the stream has other names in every architecture,
+//! and is found as what the two sums of a layer add. Where a graph has it otherwise, the part is missing and
+//! nothing is guessed. Pure.
+
+use std::collections::HashMap;
+
+/// One computed tensor of a graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a sum.
+    pub adds: bool,
+    /// Whether it takes some rows of another.
+    pub takes_rows: bool,
+    /// Elements along each dimension.
+    pub sizes: [usize; 4],
+    /// Tells it from the others.
+    pub key: usize,
+    /// The keys of what it is computed from, weights among them.
+    pub sources: Vec<usize>,
+}
+
+/// A tensor, found again in every evaluation of the same graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// How many are computed before it.
+    pub ordinal: u32,
+    /// Its name, to be sure.
+    pub name: String,
+    /// Elements of a row.
+    pub width: usize,
+}
+
+/// What a layer has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// The residual stream after it.
+    pub residual: Option<Place>,
+    /// What attention adds to the stream.
+    pub attention: Option<Place>,
+    /// What the feed-forward network adds to it.
+    pub feed_forward: Option<Place>,
+    /// What the heads give, side by side, before they are mixed.
+    pub heads: Option<Place>,
+    /// The scores of attention, before the mask and the softmax.
+    pub scores: Option<Place>,
+    /// The weights of attention.
+    pub weights: Option<Place>,
+    /// Number of heads.
+    pub n_heads: usize,
+}
+
+/// The layers of a graph, from the tensors that it computes in their order.
+pub fn layers(nodes: &[Node], count: usize) -> Vec<Layer> {
+    let graph = Graph {
+        nodes,
+        by_key: nodes.iter().enumerate().map(|(i, node)| (node.key, i)).collect(),
+        by_name: nodes.iter().enumerate().map(|(i, node)| (node.name.as_str(), i)).collect(),
+    };
+    (0..count).map(|layer| graph.layer(layer)).collect()
+}
+
+struct Graph<'a> {
+    nodes: &'a [Node],
+    by_key: HashMap<usize, usize>,
+    /// Of several with one name, the last.
+    by_name: HashMap<&'a str, usize>,
+}
+
+impl Graph<'_> {
+    fn layer(&self, layer: usize) -> Layer {
+        let named = |name: &str| self.by_name.get(format!("{name}-{layer}").as_str()).copied();
+        let (residual, heads, weights) = (named("l_out"), named("kqv_out"), named("kq_soft_max"));
+        let scores = weights.and_then(|weights| self.sources(weights).next());
+        let below =
+            layer.checked_sub(1).map(|below| self.by_name.get(format!("l_out-{below}").as_str()).copied());
+        let added = residual.zip(heads).and_then(|(out, heads)| self.added(out, heads, below));
+        let place = |node: usize| Place {
+            ordinal: node as u32,
+            name: self.nodes[node].name.clone(),
+            width: self.nodes[node].sizes[0],
+        };
+        Layer {
+            residual: residual.map(place),
+            attention: added.map(|(attention, _)| place(attention)),
+            feed_forward: added.map(|(_, feed_forward)| place(feed_forward)),
+            heads: heads.map(place),
+            scores: scores.map(place),
+            weights: weights.map(place),
+            n_heads: weights.map_or(0, |weights| self.nodes[weights].sizes[2]),
+        }
+    }
+
+    /// The computed tensors that a tensor is computed from.
+    fn sources(&self, node: usize) -> impl Iterator<Item = usize> {
+        self.nodes[node].sources.iter().filter_map(|key| self.by_key.get(key).copied())
+    }
+
+    /// What attention and feed-forward network add, where a layer is
+    /// `out = (input + attention) + feed_forward` and the network reads the sum in the brackets.
+    fn added(&self, out: usize, heads: usize, below: Option<Option<usize>>) -> Option<(usize, usize)> {
+        let (middle, feed_forward) = self
+            .terms(out)?
+            .into_iter()
+            .find(|&(middle, other)| self.nodes[middle].adds && self.descends(other, middle))?;
+        let (attention, input) = self
+            .terms(middle)?
+            .into_iter()
+            .find(|&(attention, input)| self.descends(attention, heads) && !self.descends(input, heads))?;
+        let is_input = match below {
+            // Before the first layer there are only embeddings.
+            None => true,
+            Some(below) => below.is_some_and(|below| self.is_or_takes_rows_of(input, below)),
+        };
+        is_input.then_some((attention, feed_forward))
+    }
+
+    /// The two terms of a sum, either one first.
+    fn terms(&self, sum: usize) -> Option<[(usize, usize); 2]> {
+        let terms: Vec<usize> = self.sources(sum).collect();
+        match (self.nodes[sum].adds, terms.as_slice()) {
+            (true, &[a, b]) => Some([(a, b), (b, a)]),
+            _ => None,
+        }
+    }
+
+    /// Whether `node` is computed from `from`, at any distance.
+    fn descends(&self, node: usize, from: usize) -> bool {
+        let mut open = vec![node];
+        let mut known = std::collections::HashSet::new();
+        while let Some(node) = open.pop() {
+            if node == from {
+                return true;
+            }
+            // What is computed earlier is not computed from it.
+            open.extend(self.sources(node).filter(|&source| source >= from && known.insert(source)));
+        }
+        false
+    }
+
+    fn is_or_takes_rows_of(&self, node: usize, of: usize) -> bool {
+        node == of || self.nodes[node].takes_rows && self.sources(node).next() == Some(of)
+    }
+}
+
+#[cfg(test)]
+mod tests;

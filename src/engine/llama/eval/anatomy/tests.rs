@@ -1,0 +1,80 @@
+use super::{Node, layers};
+
+/// Nodes by name, with the names of what each is computed from; a leading `+` is a sum, `[` takes rows.
+fn graph(lines: &[(&str, &[&str])]) -> Vec<Node> {
+    let key = |name: &str| lines.iter().position(|(other, _)| other.trim_start_matches(['+', '[']) == name);
+    let node = |(i, (name, sources)): (usize, &(&str, &[&str]))| Node {
+        name: name.trim_start_matches(['+', '[']).to_string(),
+        adds: name.starts_with('+'),
+        takes_rows: name.starts_with('['),
+        sizes: [8, 2, 4, 1],
+        key: i + 1,
+        sources: sources.iter().map(|name| key(name).map_or(1000, |i| i + 1)).collect(),
+    };
+    lines.iter().enumerate().map(node).collect()
+}
+
+#[test]
+fn what_a_layer_adds_is_found_by_structure_not_by_name() {
+    let nodes = graph(&[
+        ("kq-0", &["k", "q"]),
+        ("kq_soft_max-0", &["kq-0", "mask"]),
+        ("kqv_out-0", &["kq_soft_max-0"]),
+        ("node_3", &["wo", "kqv_out-0"]),
+        ("post-0", &["node_3"]),
+        ("+sum-0", &["post-0", "embd"]),
+        ("embd", &["tokens"]),
+        ("mlp", &["w", "sum-0"]),
+        ("+l_out-0", &["mlp", "sum-0"]),
+    ]);
+    // The embedding is computed before everything.
+    let mut nodes = nodes;
+    nodes.rotate_right(3);
+    nodes.sort_by_key(|node| if node.name == "embd" { 0 } else { node.key });
+    let found = layers(&nodes, 1);
+    let name = |place: &Option<super::Place>| place.as_ref().map(|place| place.name.clone());
+    assert_eq!(name(&found[0].attention).as_deref(), Some("post-0"));
+    assert_eq!(name(&found[0].feed_forward).as_deref(), Some("mlp"));
+    assert_eq!(name(&found[0].residual).as_deref(), Some("l_out-0"));
+    assert_eq!(name(&found[0].scores).as_deref(), Some("kq-0"));
+    assert_eq!(found[0].n_heads, 4);
+}
+
+#[test]
+fn a_layer_that_adds_both_at_once_has_neither() {
+    let nodes = graph(&[
+        ("embd", &["tokens"]),
+        ("kq_soft_max-0", &["kq-0"]),
+        ("kqv_out-0", &["kq_soft_max-0"]),
+        ("attn", &["kqv_out-0"]),
+        ("mlp", &["embd"]),
+        ("+both", &["attn", "mlp"]),
+        ("+l_out-0", &["both", "embd"]),
+    ]);
+    let found = layers(&nodes, 2);
+    assert!(found[0].attention.is_none() && found[0].feed_forward.is_none());
+    assert!(found[0].residual.is_some() && found[0].heads.is_some());
+    assert!(found[1].residual.is_none(), "a layer that the graph has not has nothing");
+}
+
+#[test]
+fn the_last_layer_takes_rows_of_its_input() {
+    let nodes = graph(&[
+        ("embd", &["tokens"]),
+        ("kqv_out-0", &["x"]),
+        ("a-0", &["kqv_out-0"]),
+        ("+mid-0", &["a-0", "embd"]),
+        ("f-0", &["mid-0"]),
+        ("+l_out-0", &["f-0", "mid-0"]),
+        ("kqv_out-1", &["l_out-0"]),
+        ("a-1", &["kqv_out-1"]),
+        ("[cut", &["a-1"]),
+        ("[input", &["l_out-0"]),
+        ("+mid-1", &["cut", "input"]),
+        ("f-1", &["mid-1"]),
+        ("+l_out-1", &["f-1", "mid-1"]),
+    ]);
+    let found = layers(&nodes, 2);
+    assert_eq!(found[1].attention.as_ref().map(|place| place.name.as_str()), Some("cut"));
+    assert_eq!(found[1].feed_forward.as_ref().map(|place| place.name.as_str()), Some("f-1"));
+}

@@ -1,0 +1,141 @@
+//! What may be looked at and changed between the layers of a model: plain data, without a tensor's name.
+
+use super::CancelFlag;
+use crate::distribution::Depth;
+use crate::step::{Candidate, Outlook};
+use crate::token::TokenId;
+
+/// Look between the layers while a sequence, or variants of it, are computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspect {
+    /// The sequence; at least one token.
+    pub tokens: Vec<TokenId>,
+    /// What is wanted.
+    pub look: Look,
+    /// Tokens whose log-probability is wanted in every reading.
+    pub named: Vec<TokenId>,
+    /// How many candidates each reading keeps.
+    pub depth: Depth,
+    /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
+/// What is wanted of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// What the model's own head says of the residual stream after each layer, at the last token: one
+    /// [`Reading`] a layer, and one more of the row that nothing was done to.
+    Layers,
+    /// Weights of attention.
+    Weights(Vec<WeightsOf>),
+    /// The distribution after the last token of each variant.
+    Variants {
+        /// The variants.
+        variants: Vec<Variant>,
+        /// The sequence that [`Value::Other`] is taken from, as long as this one; may be empty where
+        /// nothing is.
+        other: Vec<TokenId>,
+    },
+}
+
+/// Which weights of attention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightsOf {
+    /// The layer; `None` is every one.
+    pub layer: Option<usize>,
+    /// The positions that attend.
+    pub positions: std::ops::Range<usize>,
+    /// Whether the mean over the heads is enough.
+    pub mean: bool,
+}
+
+/// The sequence with changes on the way through the layers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variant {
+    /// The first position that is computed anew; nothing before it is changed.
+    pub from: usize,
+    /// The changes; none is a copy for control.
+    pub edits: Vec<Edit>,
+}
+
+/// A change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Another value for a part.
+    Write {
+        /// The layer.
+        layer: usize,
+        /// The part.
+        part: Part,
+        /// Where; `None` is every position from [`Variant::from`] on.
+        position: Option<usize>,
+        /// The value.
+        value: Value,
+    },
+    /// Attention that may not look.
+    Cut {
+        /// The layer.
+        layer: usize,
+        /// The head; `None` is every one.
+        head: Option<usize>,
+        /// The position that is not seen.
+        from: usize,
+        /// The position that does not see it.
+        to: usize,
+    },
+}
+
+/// A part of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The residual stream after the layer.
+    Residual,
+    /// What attention adds to the stream.
+    Attention,
+    /// What the feed-forward network adds to it.
+    FeedForward,
+    /// What one head gives before the heads are mixed.
+    Head(usize),
+}
+
+/// Where a part's other value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing is added.
+    Zero,
+    /// The mean over the sequence's own positions, the first left out.
+    Mean,
+    /// What the part has at the same position of the other sequence.
+    Other,
+    /// What it has anyway.
+    Itself,
+}
+
+/// A distribution between or after the layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// The distribution.
+    pub outlook: Outlook,
+    /// The tokens that were named, in their order.
+    pub named: Vec<Candidate>,
+    /// With [`Look::Layers`]: Σ p (ln p − ln q) in nats, p after the last layer and q here.
+    pub divergence: Option<f64>,
+}
+
+/// What a request for [`Inspect`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The distribution of a layer or variant.
+    Reading(Reading),
+    /// Weights of attention.
+    Weights {
+        /// The layer.
+        layer: usize,
+        /// The position that attends.
+        position: usize,
+        /// Number of heads; 1 for their mean.
+        heads: usize,
+        /// For each head, the weights of positions 0 to `position`.
+        weights: Vec<f32>,
+    },
+}
