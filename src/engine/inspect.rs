@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::backend::Sink;
 use super::figures::in_parts;
-use super::generate::outlook;
+use super::generate::prediction;
 use super::llama::eval::anatomy::Layer;
 use super::llama::eval::{Action, Region, Script, Source};
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};
@@ -175,7 +175,7 @@ impl Run<'_> {
                 Some((last, entropy)) => Some((cross_entropy(last, row)? - entropy).max(0.0)),
                 None => None,
             };
-            Ok(Reading { outlook: outlook(row, &raw, None), named, divergence })
+            Ok(Reading { prediction: prediction(row, &raw, None), named, divergence })
         })
     }
 
@@ -276,5 +276,5 @@ fn mean(values: &[f32], rows: usize) -> Vec<f32> {
 
 fn candidate(row: &[f32], raw: &Distribution, id: TokenId) -> Candidate {
     let logit = row.get(id.0 as usize).copied().unwrap_or(f32::NEG_INFINITY);
-    Candidate { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit), fate: None }
+    Candidate { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit), outcome: None }
 }

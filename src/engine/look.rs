@@ -2,7 +2,7 @@
 
 use super::CancelFlag;
 use crate::distribution::Depth;
-use crate::step::{Candidate, Outlook};
+use crate::step::{Candidate, Prediction};
 use crate::token::TokenId;
 
 /// Look between the layers while a sequence, or variants of it, are computed.
@@ -115,7 +115,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// The distribution.
-    pub outlook: Outlook,
+    pub prediction: Prediction,
     /// The tokens that were named, in their order.
     pub named: Vec<Candidate>,
     /// With [`Look::Layers`]: Σ p (ln p − ln q) in nats, p after the last layer and q here.
