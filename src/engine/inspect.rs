@@ -155,6 +155,23 @@ impl Run<'_> {
         Ok(read)
     }
 
+    /// Evaluates so many of the sequence's tokens; `false`: it was cancelled.
+    fn begin_with(&mut self, count: usize) -> Result<bool, EngineError> {
+        let mut position = 0;
+        for chunk in self.request.tokens[..count].chunks(CHUNK) {
+            if self.cancelled() {
+                return Ok(false);
+            }
+            let mut batch = Batch::default();
+            for &token in chunk {
+                batch.push(token, position, &[TRUNK], false);
+                position += 1;
+            }
+            self.evaluate(&batch, Script::default(), 0)?;
+        }
+        Ok(!self.cancelled())
+    }
+
     /// Reads the distributions after these tokens of the last batch; `last`: the one that the others'
     /// divergence is told from.
     fn readings(&self, rows: &[usize], last: Option<usize>) -> Result<Vec<Reading>, EngineError> {
@@ -188,17 +205,7 @@ impl Run<'_> {
         let Some(&out) = streams.last() else { return Err(self.no_part(0, "residual stream")) };
         self.total = tokens.len() + count;
         let last = (tokens.len() - 1) / CHUNK * CHUNK;
-        for start in (0..last).step_by(CHUNK) {
-            if self.cancelled() {
-                return Ok(FinishReason::Cancelled);
-            }
-            let mut batch = Batch::default();
-            for position in start..start + CHUNK {
-                batch.push(tokens[position], position, &[TRUNK], false);
-            }
-            self.evaluate(&batch, Script::default(), 0)?;
-        }
-        if self.cancelled() {
+        if !self.begin_with(last)? {
             return Ok(FinishReason::Cancelled);
         }
         let mut batch = Batch::default();

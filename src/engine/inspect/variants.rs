@@ -58,15 +58,8 @@ impl Run<'_> {
             known.mean = read.into_iter().map(|(key, rows)| (key, mean(&rows))).collect();
         }
         self.context.clear();
-        for start in (0..trunk).step_by(CHUNK) {
-            if self.cancelled() {
-                return Ok(FinishReason::Cancelled);
-            }
-            let mut batch = Batch::default();
-            for position in start..trunk.min(start + CHUNK) {
-                batch.push(tokens[position], position, &[TRUNK], false);
-            }
-            self.evaluate(&batch, Script::default(), 0)?;
+        if !self.begin_with(trunk)? {
+            return Ok(FinishReason::Cancelled);
         }
         let mut start = 0;
         while start < variants.len() {
