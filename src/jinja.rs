@@ -7,6 +7,7 @@
 //! time and memory and never panics.
 
 pub(crate) mod arguments;
+mod bounds;
 mod checks;
 mod clock;
 mod depth;
@@ -20,24 +21,22 @@ mod numbers;
 mod operators;
 pub(crate) mod pattern;
 pub mod python;
-mod rewrite;
 mod source;
 mod strings;
 mod text_filters;
-mod tokens;
 
+use minijinja::machinery::{self, CodeGenerator, Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 pub use clock::Clock;
 pub use dict::from_json;
 pub use error::{ErrorKind, TemplateError};
 pub use minijinja::Value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use source::Source;
-use tokens::{Kind, Tag};
 
 /// Work a template may do, in the engine's unit: one instruction, or 64 bytes made or looked at. A
 /// conversation that fills a context of a million tokens needs a tenth of it.
@@ -63,7 +62,6 @@ pub enum Dialect {
 #[derive(Clone, Debug)]
 pub struct Jinja {
     environment: Environment<'static>,
-    dialect: Dialect,
 }
 
 impl Jinja {
@@ -89,7 +87,9 @@ impl Jinja {
         } else {
             UndefinedBehavior::Strict
         });
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // No template reaches another, or itself.
+        environment.set_path_join_callback(|name, _| format!("{name} from a template").into());
         environment.set_debug(true);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(RECURSION);
@@ -109,7 +109,7 @@ impl Jinja {
             clock::install(&mut environment, clock);
             error::install(&mut environment);
         }
-        Jinja { environment, dialect }
+        Jinja { environment }
     }
 
     /// Makes a value or function known to every template compiled from here on.
@@ -119,8 +119,8 @@ impl Jinja {
 
     /// Compiles a template. The name is the one its errors carry.
     pub fn template(&self, name: &str, text: &str) -> Result<Template, TemplateError> {
-        let source = Source::template(text, self.dialect);
-        self.bound(name, &source, false)?;
+        let source = Source::new(text, self.environment.syntax(), false);
+        TemplateError::bound(name, &source)?;
         let mut environment = self.environment.clone();
         environment
             .add_template_owned(name.to_string(), source.compiled.clone())
@@ -130,20 +130,12 @@ impl Jinja {
 
     /// Compiles a lone expression, for its value instead of its text.
     pub fn expression(&self, name: &str, text: &str) -> Result<Expression, TemplateError> {
-        let source = Source::expression(text);
-        self.bound(name, &source, true)?;
+        let source = Source::new(text, &SyntaxConfig::default(), true);
+        TemplateError::bound(name, &source)?;
         self.environment
             .compile_expression_owned(source.compiled.clone())
             .map_err(|error| TemplateError::new(name, &source, &error))?;
         Ok(Expression { name: name.to_string(), source, environment: self.environment.clone() })
-    }
-
-    /// Refuses what the engine can't parse without running out of stack.
-    fn bound(&self, name: &str, source: &Source, is_expression: bool) -> Result<(), TemplateError> {
-        match depth::too_deep(&self.environment, &source.compiled, is_expression) {
-            Some(place) => Err(TemplateError::too_deep(name, source, place)),
-            None => Ok(()),
-        }
     }
 }
 
@@ -171,17 +163,28 @@ impl Template {
     /// The string literals of its expressions, as they are written between their quotes.
     pub fn literals(&self) -> Vec<&str> {
         let text = self.text();
-        let all = tokens::tags(text).into_iter().flat_map(|tag| tag.tokens);
-        let strings = all.filter(|token| token.kind == tokens::Kind::Text && token.range.len() > 2);
-        strings.map(|token| &text[token.range.start + 1..token.range.end - 1]).collect()
+        let tokens = tokenize(text, false, self.environment.syntax().clone()).map_while(Result::ok);
+        let strings = tokens.filter(|(token, _)| matches!(token, Token::Str(_) | Token::String(_)));
+        let between = |span: Span| text.get(span.start_offset as usize + 1..span.end_offset as usize - 1);
+        strings.filter_map(|(_, span)| between(span)).filter(|literal| !literal.is_empty()).collect()
     }
 
     /// Renders with these variables: a map from [`from_json`], `minijinja::context!` or the like.
     pub fn render(&self, variables: Value) -> Result<String, TemplateError> {
-        self.environment
-            .get_template(&self.name)
-            .and_then(|template| template.render(dict::variables(variables)))
-            .map_err(|error| TemplateError::new(&self.name, &self.source, &error))
+        self.run(variables).map_err(|error| TemplateError::new(&self.name, &self.source, &error))
+    }
+
+    fn run(&self, variables: Value) -> Result<String, minijinja::Error> {
+        let template = self.environment.get_template(&self.name)?;
+        let compiled = machinery::get_compiled_template(&template);
+        let program = operators::of_python(&compiled.instructions);
+        let blocks =
+            compiled.blocks.iter().map(|(name, block)| (*name, operators::of_python(block))).collect();
+        let mut text = String::with_capacity(compiled.buffer_size_hint);
+        let mut out = machinery::make_string_output(&mut text);
+        let variables = dict::variables(variables);
+        machinery::eval(&self.environment, &program, variables, &blocks, &mut out, AutoEscape::None)?;
+        Ok(text)
     }
 }
 
@@ -229,19 +232,16 @@ impl Expression {
     /// tests are none.
     pub fn calls(&self) -> Vec<Call> {
         let text = &self.source.written;
-        let tokens = Tag::expression(text).tokens;
+        let tokens = tokenize(text, true, SyntaxConfig::default()).map_while(Result::ok);
+        let tokens: Vec<(Token, Span)> = tokens.collect();
         let mut calls = Vec::new();
-        for (i, pair) in tokens.windows(2).enumerate() {
-            let [name, open] = pair else { continue };
-            let free = i == 0 || ![".", "|", "is"].iter().any(|before| tokens[i - 1].is(text, before));
-            let close = open.partner.and_then(|close| tokens.get(close));
-            if let (Kind::Name, true, true, Some(close)) = (name.kind, free, open.is(text, "("), close)
-                && !KEYWORDS.contains(&&text[name.range.clone()])
-            {
-                calls.push(Call {
-                    name: text[name.range.clone()].to_string(),
-                    text: text[name.range.start..close.range.end].to_string(),
-                });
+        for (at, pair) in tokens.windows(2).enumerate() {
+            let [(Token::Ident(name), span), (Token::ParenOpen, _)] = pair else { continue };
+            let before = at.checked_sub(1).map(|at| &tokens[at].0);
+            let free = !matches!(before, Some(Token::Dot | Token::Pipe | Token::Ident("is")));
+            if let (true, false, Some(end)) = (free, KEYWORDS.contains(name), closing(&tokens[at + 1..])) {
+                let text = text[span.start_offset as usize..end].to_string();
+                calls.push(Call { name: name.to_string(), text });
             }
         }
         calls
@@ -249,11 +249,37 @@ impl Expression {
 
     /// Its value with these variables.
     pub fn eval(&self, variables: Value) -> Result<Value, TemplateError> {
-        self.environment
-            .compile_expression(&self.source.compiled)
-            .and_then(|expression| expression.eval(dict::variables(variables)))
-            .map_err(|error| TemplateError::new(&self.name, &self.source, &error))
+        self.run(variables).map_err(|error| TemplateError::new(&self.name, &self.source, &error))
     }
+
+    fn run(&self, variables: Value) -> Result<Value, minijinja::Error> {
+        let text = &self.source.compiled;
+        let mut generator = CodeGenerator::new("<expression>", text);
+        generator.compile_expr(&machinery::parse_expr(text)?);
+        let program = operators::of_python(&generator.finish().0);
+        let (variables, mut nothing) = (dict::variables(variables), String::new());
+        let mut out = machinery::make_string_output(&mut nothing);
+        let blocks = BTreeMap::new();
+        let end =
+            machinery::eval(&self.environment, &program, variables, &blocks, &mut out, AutoEscape::None)?;
+        Ok(end.0.unwrap_or_default())
+    }
+}
+
+/// Where the bracket closes that is the first token.
+fn closing(tokens: &[(Token, Span)]) -> Option<usize> {
+    let mut open = 0;
+    for (token, span) in tokens {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => open += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(span.end_offset as usize);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

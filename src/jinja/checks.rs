@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, State, Value};
 
-use super::filters::defined;
+use super::bounds::defined;
 use super::generator::is_generator;
 use super::operators::{compare, contains};
 use super::{numbers, python};

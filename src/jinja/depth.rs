@@ -5,30 +5,15 @@
 //! that, and a long chain of the rest would end the process. Counted on the engine's own tokens, so that
 //! both see the same.
 
-use minijinja::Environment;
-use minijinja::machinery::{Token, tokenize};
+use minijinja::machinery::Token;
 
 /// Steps inside one another. Python's parser gives up at 200 brackets, which is what Jinja makes of each
 /// operator there.
-pub const MOST: usize = 200;
-
-/// Where a text goes too deep, as a byte of it. What can't be read as tokens is left to the compiler, which
-/// says what is wrong with it.
-pub fn too_deep(environment: &Environment, text: &str, is_expression: bool) -> Option<usize> {
-    let mut depth = Depth::default();
-    for token in tokenize(text, is_expression, environment.syntax().clone()) {
-        let Ok((token, span)) = token else { return None };
-        depth.take(&token);
-        if depth.total() > MOST {
-            return Some(span.start_offset as usize);
-        }
-    }
-    None
-}
+pub(super) const MOST: usize = 200;
 
 /// What was seen so far.
 #[derive(Default)]
-struct Depth {
+pub(super) struct Depth {
     /// For each open block, the block itself and its `elif`s.
     blocks: Vec<usize>,
     /// Their sum.
@@ -68,7 +53,7 @@ impl Level {
 }
 
 impl Depth {
-    fn take(&mut self, token: &Token) {
+    pub(super) fn take(&mut self, token: &Token) {
         match token {
             Token::TemplateData(_) => {}
             Token::VariableStart | Token::BlockStart => {
@@ -147,7 +132,7 @@ impl Depth {
     }
 
     /// The depth at the token that was last taken.
-    fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         let inside = self
             .levels
             .iter()

@@ -53,13 +53,14 @@ impl TemplateError {
         }
     }
 
-    /// A template that is deeper than the engine can go, at a byte of the compiled text.
-    pub(super) fn too_deep(name: &str, source: &Source, compiled: usize) -> TemplateError {
+    /// Refuses a template that is deeper than the engine can go without running out of stack.
+    pub(super) fn bound(name: &str, source: &Source) -> Result<(), TemplateError> {
+        let Some(place) = source.too_deep else { return Ok(()) };
         let reason = format!(
             "more than {} operators, brackets or blocks inside one another; take it apart with set",
             super::depth::MOST
         );
-        TemplateError::at(name, source, source.written_offset(compiled), (ErrorKind::Limit, reason))
+        Err(TemplateError::at(name, source, place, (ErrorKind::Limit, reason)))
     }
 
     fn at(name: &str, source: &Source, place: usize, (kind, reason): (ErrorKind, String)) -> TemplateError {

@@ -1,10 +1,11 @@
 //! Jinja's filters where Python's differ from the engine's.
 
 use minijinja::value::{Tuple, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::{Dialect, generator, json, numbers, pattern, python, strings, text_filters};
+use super::bounds::{charge, defined};
+use super::{Dialect, generator, json, numbers, pattern, python, text_filters};
 
 /// Adds the filters of a dialect.
 pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) {
@@ -41,14 +42,6 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) 
     }
 }
 
-/// Fails on an undefined value where those are errors.
-pub(super) fn defined(state: &State, value: &Value) -> Result<(), Error> {
-    if value.is_undefined() && state.undefined_behavior() == UndefinedBehavior::Strict {
-        return Err(Error::from(ErrorKind::UndefinedError));
-    }
-    Ok(())
-}
-
 /// The items of a filter's input, which must not be `None`.
 pub(super) fn items(state: &State, value: &Value) -> Result<Vec<Value>, Error> {
     defined(state, value)?;
@@ -67,7 +60,7 @@ fn join(state: &State, value: &Value, args: Tail) -> Result<String, Error> {
     let mut out = String::new();
     for (index, item) in items(state, value)?.iter().enumerate() {
         if index > 0 {
-            strings::charge(state, separator.len())?;
+            charge(state, separator.len())?;
             out.push_str(&separator);
         }
         match &attribute {

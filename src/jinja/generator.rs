@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters};
 
-use super::filters::defined;
-use super::operators::kept;
+use super::bounds::{defined, kept};
 
 type Tail = Rest<ValueOrKwargs>;
 type Name = Option<String>;

@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::filters::defined;
+use super::bounds::defined;
 use super::{python, strings};
 
 /// `left % right`: formats a string, or takes the remainder that has the divisor's sign.

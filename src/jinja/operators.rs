@@ -1,44 +1,114 @@
-//! What operators do in Python: the functions that [`super::rewrite`] puts in their place.
+//! Python's operators on the engine's machine.
 //!
-//! They also keep values small enough to be looked at: everything a template builds or stores has a
-//! bounded size, counting what is referred to twice twice, and a bounded depth. The engine's own
-//! printing and comparing know no bounds.
+//! The engine has no hook for operators: in Python `%` formats strings, `~` prints floats its own way, `<`
+//! refuses what has no order, and a `for` refuses `None`. In a compiled program the instruction of each
+//! becomes a filter under the operator's own spelling, which no template can write. Whatever is stored
+//! passes through one too, which bounds what a hostile template can build.
 
 use std::cmp::Ordering;
 
-use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs};
+use minijinja::machinery::{Instruction, Instructions};
+use minijinja::value::{Kwargs, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::filters::defined;
+use super::bounds::{MAX_SIZE, charge, defined, kept, too_large};
 use super::generator::is_generator;
-use super::rewrite::{EACH, KEPT, KEPT_INSIDE};
 use super::{numbers, python, strings};
 
-/// Items and 64-byte pieces of text a value may hold.
-const MAX_SIZE: usize = 1_000_000;
+/// Checks the size of a value that is stored.
+const KEPT: &str = "=";
+/// As [`KEPT`], for what a namespace is given.
+const KEPT_INSIDE: &str = ".=";
+/// Checks what a `for` runs over.
+const EACH: &str = "for:";
 
-/// Containers inside containers.
-const MAX_DEPTH: usize = 100;
+/// Behind a constant, it keeps the engine from computing by its own rules while it compiles. A filter that
+/// changes nothing.
+pub(super) const LATER: &str = "|__";
 
 /// Adds the functions.
 pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_function("__add", add);
-    environment.add_function("__times", times);
-    environment.add_function("__percent", numbers::percent);
-    environment.add_function("__cat", cat);
-    environment.add_function("__in", contains);
-    environment.add_function("__lt", |left: &Value, right: &Value| compare(left, right).map(Ordering::is_lt));
-    environment.add_function("__le", |left: &Value, right: &Value| compare(left, right).map(Ordering::is_le));
-    environment.add_function("__gt", |left: &Value, right: &Value| compare(left, right).map(Ordering::is_gt));
-    environment.add_function("__ge", |left: &Value, right: &Value| compare(left, right).map(Ordering::is_ge));
-    environment.add_function(EACH, |state: &State, items: Rest<Value>| each(state, &items));
-    environment.add_function(KEPT, |state: &State, values: Rest<Value>| kept(state, one(&values), false));
-    environment
-        .add_function(KEPT_INSIDE, |state: &State, values: Rest<Value>| kept(state, one(&values), true));
+    environment.add_filter("__", |value: &Value| value.clone());
+    environment.add_filter("+", add);
+    environment.add_filter("*", times);
+    environment.add_filter("%", numbers::percent);
+    environment.add_filter("~", cat);
+    environment.add_filter(EACH, each);
+    environment.add_filter(KEPT, |state: &State, value: Value| kept(state, value, false));
+    environment.add_filter(KEPT_INSIDE, |state: &State, value: Value| kept(state, value, true));
     environment.add_function("dict", |state: &State, value: Option<Value>, named: Kwargs| {
         kept(state, minijinja::functions::dict(value, named)?, false)
     });
     environment.add_function("namespace", namespace);
+}
+
+/// A compiled program with Python's operators in it.
+pub(super) fn of_python<'a>(program: &Instructions<'a>) -> Instructions<'a> {
+    let all = || (0..).map_while(|at| program.get(at));
+    let mut next = 0;
+    let mut places = Vec::new();
+    for instruction in all() {
+        places.push(next);
+        next += 1 + checks(instruction).len() as u32;
+    }
+    places.push(next);
+    let mut changed = Instructions::new(program.name(), program.source());
+    for (at, instruction) in all().enumerate() {
+        let (span, line) = (program.get_span(at as u32), program.get_line(at as u32));
+        for new in checks(instruction).iter().cloned().chain([replaced(instruction, &places)]) {
+            match (span, line.and_then(|line| u16::try_from(line).ok())) {
+                (Some(span), _) => changed.add_with_span(new, span),
+                (None, Some(line)) => changed.add_with_line(new, line),
+                (None, None) => changed.add(new),
+            };
+        }
+    }
+    changed
+}
+
+const fn filter(name: &'static str, operands: u16) -> Instruction<'static> {
+    Instruction::ApplyFilter(name, Some(operands), !0)
+}
+
+const fn test(name: &'static str) -> Instruction<'static> {
+    Instruction::PerformTest(name, Some(2), !0)
+}
+
+/// What comes before an instruction.
+fn checks(instruction: &Instruction) -> &'static [Instruction<'static>] {
+    const STORE: &[Instruction] = &[filter(KEPT, 1)];
+    const STORE_INSIDE: &[Instruction] = &[Instruction::Swap, filter(KEPT_INSIDE, 1), Instruction::Swap];
+    const LOOP: &[Instruction] = &[filter(EACH, 1)];
+    match instruction {
+        Instruction::StoreLocal(_) => STORE,
+        Instruction::SetAttr(_) => STORE_INSIDE,
+        Instruction::PushLoop(_) => LOOP,
+        _ => &[],
+    }
+}
+
+/// What takes the place of an instruction; jumps go to the new places. A chain (`a < b < c`) stays with the
+/// engine.
+fn replaced<'a>(instruction: &Instruction<'a>, places: &[u32]) -> Instruction<'a> {
+    let place = |at: u32| places.get(at as usize).copied().unwrap_or(at);
+    match instruction {
+        Instruction::Add => filter("+", 2),
+        Instruction::Mul => filter("*", 2),
+        Instruction::Rem => filter("%", 2),
+        Instruction::StringConcat => filter("~", 2),
+        Instruction::Lt => test("lt"),
+        Instruction::Lte => test("le"),
+        Instruction::Gt => test("gt"),
+        Instruction::Gte => test("ge"),
+        Instruction::In => test("in"),
+        Instruction::Iterate(at) => Instruction::Iterate(place(*at)),
+        Instruction::Jump(at) => Instruction::Jump(place(*at)),
+        Instruction::JumpIfFalse(at) => Instruction::JumpIfFalse(place(*at)),
+        Instruction::JumpIfFalseOrPop(at) => Instruction::JumpIfFalseOrPop(place(*at)),
+        Instruction::JumpIfTrueOrPop(at) => Instruction::JumpIfTrueOrPop(place(*at)),
+        Instruction::BuildMacro(name, at, flags) => Instruction::BuildMacro(name, place(*at), *flags),
+        other => other.clone(),
+    }
 }
 
 /// A namespace may hold no other: the two could hold each other.
@@ -58,17 +128,9 @@ fn unfit(operator: &str, left: &Value, right: &Value) -> Error {
     invalid(format!("{operator} of a {} and a {}", left.kind(), right.kind()))
 }
 
-/// Several values are a tuple without brackets.
-fn one(values: &[Value]) -> Value {
-    match values {
-        [only] => only.clone(),
-        several => Value::from(Tuple::from(several.to_vec())),
-    }
-}
-
 /// What a `for` runs over: anything but `None`.
-fn each(state: &State, items: &[Value]) -> Result<Value, Error> {
-    match one(items) {
+fn each(state: &State, items: Value) -> Result<Value, Error> {
+    match items {
         none if none.is_none() => Err(invalid("a loop over None; test the value first".to_string())),
         // As a list, so that the loop knows its length.
         text if text.kind() == ValueKind::String => Ok(text.try_iter()?.collect()),
@@ -77,54 +139,9 @@ fn each(state: &State, items: &[Value]) -> Result<Value, Error> {
     }
 }
 
-/// A value that may be stored, lists that are made on the fly written out. Inside a namespace there
-/// must be no other: the two could hold each other.
-pub(super) fn kept(state: &State, value: Value, inside: bool) -> Result<Value, Error> {
-    let mut left = MAX_SIZE;
-    measure(&value, 0, inside, &mut left)?;
-    state.consume_fuel((MAX_SIZE - left) as u64 / 16)?;
-    if value.kind() == ValueKind::Iterable && value.len().is_some() {
-        return value.try_iter()?.checked().collect::<Result<Vec<_>, _>>().map(Value::from);
-    }
-    Ok(value)
-}
-
-fn measure(value: &Value, depth: usize, inside: bool, left: &mut usize) -> Result<(), Error> {
-    let mut spend = |size: usize| match left.checked_sub(size) {
-        Some(rest) => {
-            *left = rest;
-            Ok(())
-        }
-        None => Err(invalid(format!("a value has more than {MAX_SIZE} items"))),
-    };
-    spend(1)?;
-    match value.kind() {
-        ValueKind::String => spend(value.as_str().unwrap_or_default().len() / 64),
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
-            if depth >= MAX_DEPTH {
-                return Err(python::too_deep(MAX_DEPTH));
-            }
-            if inside && value.as_object().is_some_and(|object| object.type_name().contains("amespace")) {
-                return Err(invalid("a namespace inside a namespace".to_string()));
-            }
-            // Asked first: a list made on the fly may claim any length.
-            spend(value.len().unwrap_or(0) / 2)?;
-            for item in value.try_iter()?.checked() {
-                let item = item?;
-                if value.kind() == ValueKind::Map {
-                    measure(&value.get_item(&item)?, depth + 1, inside, left)?;
-                }
-                measure(&item, depth + 1, inside, left)?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
 fn add(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     if let (Some(one), Some(other)) = (left.as_str(), right.as_str()) {
-        strings::charge(state, one.len() + other.len())?;
+        charge(state, one.len() + other.len())?;
         if !left.is_safe() && !right.is_safe() {
             return Ok(Value::from([one, other].concat()));
         }
@@ -138,7 +155,7 @@ fn add(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     if list(left) && list(right) && left.is_tuple() == right.is_tuple() {
         let sizes = left.len().unwrap_or(0).saturating_add(right.len().unwrap_or(0));
         if sizes > MAX_SIZE {
-            return Err(invalid(format!("a value has more than {MAX_SIZE} items")));
+            return Err(too_large());
         }
         let items = left.try_iter()?.chain(right.try_iter()?).collect::<Vec<_>>();
         let sum = if left.is_tuple() { Value::from(Tuple::from(items)) } else { Value::from(items) };
@@ -157,13 +174,13 @@ fn times(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     if let Some(text) = repeated.as_str() {
         let bytes = text.len().saturating_mul(count);
-        strings::charge(state, bytes)?;
+        charge(state, bytes)?;
         let text = text.repeat(if text.is_empty() { 0 } else { count });
         return Ok(if repeated.is_safe() { Value::from_safe_string(text) } else { Value::from(text) });
     }
     let items = repeated.try_iter()?.collect::<Vec<_>>();
     if items.len().saturating_mul(count) > MAX_SIZE {
-        return Err(invalid(format!("a value has more than {MAX_SIZE} items")));
+        return Err(too_large());
     }
     let count = if items.is_empty() { 0 } else { count };
     let items = (0..count).flat_map(|_| items.iter().cloned()).collect::<Vec<_>>();
@@ -175,7 +192,7 @@ fn cat(state: &State, left: &Value, right: &Value) -> Result<Value, Error> {
     let mut out = String::new();
     for value in [left, right] {
         defined(state, value)?;
-        strings::charge(state, value.as_str().map_or(0, str::len))?;
+        charge(state, value.as_str().map_or(0, str::len))?;
         python::write_str(&mut out, value)?;
     }
     Ok(Value::from(out))
@@ -200,7 +217,7 @@ pub(super) fn contains(state: &State, item: &Value, container: &Value) -> Result
         ValueKind::Undefined => Ok(false),
         ValueKind::String => {
             let text = container.as_str().unwrap_or_default();
-            strings::charge(state, text.len())?;
+            charge(state, text.len())?;
             item.as_str().map(|item| text.contains(item)).ok_or_else(|| unfit("in", item, container))
         }
         ValueKind::Map => {

@@ -4,7 +4,7 @@ use fancy_regex::{Captures, Regex};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::strings;
+use super::bounds::charge;
 
 /// Steps a pattern may take before it is given up.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -65,7 +65,7 @@ fn substitute(
         for piece in pieces {
             piece.write(&mut out, &captures)?;
         }
-        strings::charge(state, out.len() - before)?;
+        charge(state, out.len() - before)?;
     }
     out.push_str(&text[copied..]);
     Ok(out)

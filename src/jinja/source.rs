@@ -1,15 +1,20 @@
 //! Makes a template written for Python's Jinja ready for minijinja, before it is compiled.
 //!
-//! Newlines are unified as Jinja does, `{% generation %}` becomes a scope without effect, string
-//! literals are unescaped by Python's rules, and operators become calls (see [`super::rewrite`]).
-//! Every change is remembered, so that an error points into the text that the author wrote.
+//! Goes once over the engine's own tokens. Newlines are unified as Jinja does, `{% generation %}` becomes a
+//! scope without effect, string literals keep Python's escapes, and a plus sign before a number is left
+//! out. What the engine would compute while it compiles, by its own rules, is put off until it runs (see
+//! [`super::operators`]). Every change is remembered, so that an error points into the text that the
+//! author wrote.
 
-use std::cmp::Reverse;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::Dialect;
-use super::rewrite;
-use super::tokens::{Kind, Tag, Token, tags};
+use fancy_regex::Regex;
+use minijinja::machinery::{Span, Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::depth::{Depth, MOST};
+use super::operators::LATER;
 
 /// A template as written and as compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,94 +25,85 @@ pub struct Source {
     pub compiled: String,
     /// Places where the two run on in step again: (offset compiled, offset written), ascending.
     anchors: Vec<(usize, usize)>,
+    /// Where the text goes deeper than the engine can.
+    pub too_deep: Option<usize>,
 }
 
-/// Changes to one text, in the order they were thought of.
-#[derive(Debug, Default)]
-pub struct Edits(Vec<Edit>);
-
-#[derive(Debug)]
-struct Edit {
-    range: Range<usize>,
-    text: String,
-    place: Place,
+/// What a token means for the one behind it.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Before {
+    /// An operand begins: behind an operator, a keyword or an opening bracket.
+    #[default]
+    Operator,
+    /// `{{`, or the `in` of a `for`.
+    Items,
+    /// `{%`.
+    Block,
+    /// The names of a `for`.
+    For,
+    /// `is` or `is not`.
+    Is,
+    /// The name of a test.
+    Test,
+    /// An operand ends here.
+    Operand,
+    /// As [`Before::Operand`], and it may be known without running.
+    Constant,
+    /// A string literal.
+    Text,
 }
 
-/// What comes first of several changes at one place: what closes something before it, what opens
-/// something after it, outermost first, and what replaces the text there.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Close(usize),
-    Open(Reverse<usize>),
-    Replace,
-}
+/// Words that end no operand.
+const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
-impl Edits {
-    /// Puts text in front of a place. What is put there later comes before it.
-    pub fn open(&mut self, at: usize, text: &str) {
-        let place = Place::Open(Reverse(self.0.len()));
-        self.0.push(Edit { range: at..at, text: text.to_string(), place });
-    }
+/// A comment, or the beginning of a raw block with what the engine calls its white space control.
+static RAW: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?s)\{#.*?#\}|\{%[-+]?\s*raw\s*(?=%\})").ok());
 
-    /// Puts text behind a place. What is put there later comes after it.
-    pub fn close(&mut self, at: usize, text: &str) {
-        let place = Place::Close(self.0.len());
-        self.0.push(Edit { range: at..at, text: text.to_string(), place });
-    }
-
-    /// Puts text in place of a range.
-    pub fn replace(&mut self, range: Range<usize>, text: &str) {
-        self.0.push(Edit { range, text: text.to_string(), place: Place::Replace });
-    }
-
-    /// How many there are, to go back to with [`Edits::truncate`].
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Forgets all but the first so many.
-    pub fn truncate(&mut self, len: usize) {
-        self.0.truncate(len);
+impl Before {
+    fn of(self, token: &Token) -> Before {
+        match token {
+            Token::BlockStart => Before::Block,
+            Token::VariableStart => Before::Items,
+            Token::Ident("for") if self == Before::Block => Before::For,
+            Token::Ident("in") if self == Before::For => Before::Items,
+            Token::Ident(_) if self == Before::Block => Before::Operator,
+            _ if self == Before::For => Before::For,
+            Token::Ident("is") => Before::Is,
+            Token::Ident("not") if self == Before::Is => Before::Is,
+            Token::Ident(_) if self == Before::Is => Before::Test,
+            Token::Ident(word) if KEYWORDS.contains(word) => Before::Operator,
+            Token::Ident("true" | "True" | "false" | "False" | "none" | "None") => Before::Constant,
+            Token::Ident(_) => Before::Operand,
+            Token::Int(_) | Token::Int128(_) | Token::Float(_) => Before::Constant,
+            Token::Str(_) | Token::String(_) => Before::Text,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => Before::Constant,
+            _ => Before::Operator,
+        }
     }
 }
 
 impl Source {
-    /// Prepares a whole template.
-    pub fn template(text: &str, dialect: Dialect) -> Source {
-        let written = unify_newlines(text);
-        let mut edits = Edits::default();
-        for tag in tags(&written) {
-            match tag.tokens.as_slice() {
-                [only] if tag.is_block => edit_word(&written, only, dialect, &mut edits),
-                _ => edit_tag(&written, &tag, &mut edits),
+    /// Prepares a whole template, or a lone expression. Of a text that is no Jinja, what stands behind the
+    /// mistake stays as it is, and the compiler says what is wrong.
+    pub fn new(text: &str, syntax: &SyntaxConfig, is_expression: bool) -> Source {
+        let written = text.replace("\r\n", "\n").replace('\r', "\n");
+        let (tokens, too_deep) = read(&written, syntax, is_expression);
+        let mut edits = Edits { written: &written, chat: syntax.trim_blocks(), ..Edits::default() };
+        let mut bracket = None;
+        for (at, (token, span)) in tokens.iter().enumerate() {
+            let range = span.start_offset as usize..span.end_offset as usize;
+            if bracket == Some(at) {
+                edits.insert(")");
+            }
+            edits.token(token, range);
+            if let Some(tuple) = bare_tuple(&tokens[at..], edits.before) {
+                bracket = Some(at + tuple);
+                edits.insert("(");
             }
         }
-        Source::edited(written, edits)
-    }
-
-    /// Prepares a lone expression.
-    pub fn expression(text: &str) -> Source {
-        let written = unify_newlines(text);
-        let mut edits = Edits::default();
-        edit_tag(&written, &Tag::expression(&written), &mut edits);
-        Source::edited(written, edits)
-    }
-
-    fn edited(written: String, edits: Edits) -> Source {
-        let mut edits = edits.0;
-        edits.sort_by(|one, other| (one.range.start, &one.place).cmp(&(other.range.start, &other.place)));
-        let mut compiled = String::with_capacity(written.len());
-        let mut anchors = Vec::with_capacity(edits.len());
-        let mut copied = 0;
-        for edit in edits {
-            compiled.push_str(&written[copied..edit.range.start]);
-            anchors.push((compiled.len(), edit.range.start));
-            compiled.push_str(&edit.text);
-            copied = edit.range.end;
-            anchors.push((compiled.len(), copied));
-        }
-        compiled.push_str(&written[copied..]);
-        Source { written, compiled, anchors }
+        edits.compiled.push_str(&written[edits.copied..]);
+        Source { compiled: edits.compiled, anchors: edits.anchors, too_deep, written }
     }
 
     /// Where a place of the compiled text lies in the written one.
@@ -120,74 +116,147 @@ impl Source {
     }
 }
 
-fn unify_newlines(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n")
+/// The tokens up to a mistake or a place where they go too deep, and that place.
+fn read<'a>(
+    text: &'a str,
+    syntax: &SyntaxConfig,
+    is_expression: bool,
+) -> (Vec<(Token<'a>, Span)>, Option<usize>) {
+    let mut depth = Depth::default();
+    let mut tokens = Vec::new();
+    // A lone expression is what `{{ }}` holds.
+    tokens.extend(is_expression.then_some((Token::VariableStart, Span::default())));
+    for (token, span) in tokenize(text, is_expression, syntax.clone()).map_while(Result::ok) {
+        depth.take(&token);
+        if depth.total() > MOST {
+            return (tokens, Some(span.start_offset as usize));
+        }
+        tokens.push((token, span));
+    }
+    let end = text.len() as u32;
+    let span = Span { start_offset: end, end_offset: end, ..Span::default() };
+    tokens.extend(is_expression.then_some((Token::VariableEnd, span)));
+    (tokens, None)
 }
 
-/// A block tag of one word. What replaces `generation` is as long, and a scope, because Jinja runs the
-/// body as a function: variables set inside are not seen outside.
-fn edit_word(text: &str, word: &Token, dialect: Dialect, edits: &mut Edits) {
-    let chat = dialect == Dialect::Chat;
-    match &text[word.range.clone()] {
-        "generation" if chat => edits.replace(word.range.clone(), "with      "),
-        "endgeneration" if chat => edits.replace(word.range.clone(), "endwith      "),
-        // The engine would drop a newline behind `{% raw %}`, which Jinja does not.
-        "raw" => {
-            let after = &text[word.range.end..];
-            let space = after.len() - after.trim_start().len();
-            if after[space..].starts_with("%}") {
-                edits.close(word.range.end + space, "+");
+/// Where a tuple without brackets ends that begins behind the first of these tokens, which the engine takes
+/// in `set` alone: `{{ 1, 2 }}` and `{% for x in 1, 2 %}`.
+fn bare_tuple(tokens: &[(Token, Span)], before: Before) -> Option<usize> {
+    let (mut open, mut commas) = (0, 0);
+    if before != Before::Items {
+        return None;
+    }
+    let printed = matches!(tokens[0].0, Token::VariableStart);
+    for (at, (token, _)) in tokens.iter().enumerate().skip(1) {
+        match token {
+            Token::VariableEnd | Token::BlockEnd => return (commas > 0).then_some(at),
+            Token::Ident("if" | "recursive") if open == 0 && !printed => return (commas > 0).then_some(at),
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => open += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose if open == 0 => return None,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => open -= 1,
+            Token::Comma if open == 0 => commas += 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where a raw block's tag ends, in what stands between two tokens.
+fn raw_tag(between: &str) -> Option<usize> {
+    let tags = RAW.as_ref()?.find_iter(between).flatten();
+    tags.filter(|tag| tag.as_str().starts_with("{%")).map(|tag| tag.end()).next()
+}
+
+/// Changes made so far, from the beginning on.
+#[derive(Default)]
+struct Edits<'a> {
+    written: &'a str,
+    /// As transformers has it, with its block tag and its way with newlines.
+    chat: bool,
+    compiled: String,
+    anchors: Vec<(usize, usize)>,
+    copied: usize,
+    /// The token before, and where it ends.
+    before: Before,
+    end: usize,
+}
+
+impl Edits<'_> {
+    fn replace(&mut self, range: Range<usize>, text: &str) {
+        self.compiled.push_str(&self.written[self.copied..range.start]);
+        self.anchors.push((self.compiled.len(), range.start));
+        self.compiled.push_str(text);
+        self.copied = range.end;
+        self.anchors.push((self.compiled.len(), range.end));
+    }
+
+    /// Puts text behind the token before.
+    fn insert(&mut self, text: &str) {
+        self.replace(self.end..self.end, text);
+    }
+
+    fn token(&mut self, token: &Token, range: Range<usize>) {
+        let end = range.end;
+        match (token, self.before) {
+            // The engine would drop a newline behind `{% raw %}`, which Jinja does not.
+            (Token::TemplateData(_), _) if self.chat => {
+                if let Some(raw) = raw_tag(&self.written[self.end..range.start]) {
+                    self.end += raw;
+                    self.insert("+");
+                }
             }
+            // As long as what it replaces, and a scope, because Jinja runs the body as a function:
+            // variables set inside are not seen outside.
+            (Token::Ident("generation"), Before::Block) if self.chat => self.replace(range, "with      "),
+            (Token::Ident("endgeneration"), Before::Block) if self.chat => {
+                self.replace(range, "endwith      ");
+            }
+            (Token::Plus, Before::Operator | Before::Items) => self.replace(range, " "),
+            (
+                Token::Tilde | Token::Mul | Token::Lt | Token::Lte | Token::Gt | Token::Gte,
+                Before::Constant | Before::Text,
+            )
+            | (Token::Ident("in" | "not"), Before::Constant) => self.insert(LATER),
+            // The engine would take the sign for the beginning of the test's argument.
+            (Token::Plus | Token::Minus, Before::Test) => self.insert(LATER),
+            (Token::String(_), _) => {
+                if let Some(literal) = python_literal(&self.written[range.clone()]) {
+                    self.replace(range, &literal);
+                }
+            }
+            _ => {}
         }
-        _ => {}
+        self.before = self.before.of(token);
+        self.end = end;
     }
-}
-
-fn edit_tag(text: &str, tag: &Tag, edits: &mut Edits) {
-    for token in tag.tokens.iter().filter(|token| token.kind == Kind::Text) {
-        if let Some(literal) = python_literal(&text[token.range.clone()]) {
-            edits.replace(token.range.clone(), &literal);
-        }
-    }
-    rewrite::tag(text, tag, edits);
 }
 
 /// Rewrites a string literal whose escapes mean something else in Python; `None` if it may stay.
 fn python_literal(literal: &str) -> Option<String> {
-    let quote = literal.chars().next()?;
-    let body = literal.strip_prefix(quote)?.strip_suffix(quote)?;
     let mut out = String::with_capacity(literal.len());
-    let mut changed = false;
-    let mut rest = body;
+    let mut rest = literal;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
         let escape = &rest[at..];
         let escaped = escape[1..].chars().next()?;
         let mut used = 1 + escaped.len_utf8();
         match escaped {
-            '\n' => changed = true,
-            'a' | 'v' => {
-                changed = true;
-                out.push_str(if escaped == 'a' { "\\x07" } else { "\\x0b" });
-            }
+            '\n' => {}
+            'a' => out.push_str("\\x07"),
+            'v' => out.push_str("\\x0b"),
             'U' => {
                 let code = escape.get(2..10).and_then(|digits| u32::from_str_radix(digits, 16).ok());
                 out.push(code.and_then(char::from_u32)?);
                 used = 10;
-                changed = true;
             }
             // Not an escape in Python: the backslash stays.
-            '/' | 'b'..='z' | 'A'..='Z' if !"bfnrtux".contains(escaped) => {
-                changed = true;
-                out.push_str("\\\\");
-                out.push(escaped);
-            }
+            '/' => out.push_str("\\\\/"),
             _ => out.push_str(&escape[..used]),
         }
         rest = &escape[used..];
     }
     out.push_str(rest);
-    changed.then(|| format!("{quote}{out}{quote}"))
+    (out != literal).then_some(out)
 }
 
 #[cfg(test)]

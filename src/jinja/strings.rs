@@ -10,7 +10,7 @@ use minijinja::value::Tuple;
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::Arguments;
-use super::operators;
+use super::bounds::{charge, kept};
 use super::python::{self, is_space};
 
 /// Widths beyond this are an attack or a mistake.
@@ -201,11 +201,6 @@ fn partition(text: &str, separator: &str, from_right: bool) -> Result<Value, Err
     Ok(Value::from(Tuple::from(parts.map(Value::from))))
 }
 
-/// Asks for the fuel that `bytes` of new text cost, before they are made.
-pub fn charge(state: &State, bytes: usize) -> Result<(), Error> {
-    state.consume_fuel(bytes as u64 / 64)
-}
-
 fn replace(state: &State, text: &str, args: &mut Arguments) -> Result<Value, Error> {
     let (old, new) = (args.text("old")?, args.text("new")?);
     let limit = args.optional_int("count")?.filter(|limit| *limit >= 0);
@@ -337,7 +332,7 @@ fn zfill(state: &State, text: &str, args: &mut Arguments) -> Result<Value, Error
 fn str_format(state: &State, text: &str, args: &Arguments) -> Result<Value, Error> {
     refuse_wide(text)?;
     for value in args.all() {
-        operators::kept(state, value.clone(), false)?;
+        kept(state, value.clone(), false)?;
     }
     format(FormatStyle::StrFormat, text, args.all()).map(Value::from)
 }
@@ -356,7 +351,7 @@ pub fn printf(state: &State, text: &str, args: &[Value]) -> Result<String, Error
         return Err(invalid(format!("a format width is more than {MAX_WIDTH}")));
     }
     for value in args {
-        operators::kept(state, value.clone(), false)?;
+        kept(state, value.clone(), false)?;
     }
     format(FormatStyle::Printf, text, args)
 }

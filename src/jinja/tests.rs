@@ -1,4 +1,5 @@
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::*;
 
@@ -257,6 +258,8 @@ fn errors_say_where() {
 
 #[test]
 fn expressions_have_values() {
+    let pair = chat().expression("pair", "-7 % 3, 'a' ~ 1e16").unwrap().eval(values()).unwrap();
+    assert_eq!(python::repr(&pair).unwrap(), "(2, 'a1e+16')");
     let expression =
         Jinja::new(Dialect::Suite).expression("expect", "p(' 2') > 0.01 and list[0] % 2 == 1").unwrap();
     let p = Value::from_function(|text: String| if text == " 2" { 0.5 } else { 0.0 });
@@ -330,4 +333,42 @@ fn generators_are_pythons() {
     for refused in ["length", "last", "tojson"] {
         refusal(&format!("{{{{ [1] | map('string') | {refused} }}}}"));
     }
+}
+
+/// What Python's jinja2 renders, set up as transformers does, for published templates. Their origin and
+/// licences are in `published/README.md`.
+#[test]
+fn published_templates_render_as_in_python() {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/jinja/tests/published"));
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let frozen: serde_json::Value = serde_json::from_str(&read("frozen.json")).unwrap();
+    let templates = frozen["sha256"].as_object().unwrap();
+    assert_eq!(templates.len(), 9);
+    for (name, sums) in templates {
+        let template = chat().template(name, &read(name)).unwrap();
+        for (variables, sum) in
+            frozen["conversations"].as_array().unwrap().iter().zip(sums.as_array().unwrap())
+        {
+            let text = template.render(from_json(variables)).unwrap();
+            let found: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(found.starts_with(sum.as_str().unwrap()), "{name}: {text}");
+        }
+    }
+}
+
+/// Each line of `python.jsonl` is a template and what Python makes of it: its rendering, or `null` where it
+/// refuses. The templates are random; the variables are in the first line.
+#[test]
+fn random_expressions_mean_what_they_mean_in_python() {
+    let mut lines =
+        include_str!("tests/python.jsonl").lines().map(|line| serde_json::from_str(line).unwrap());
+    let variables: serde_json::Value = lines.next().unwrap();
+    let mut count = 0;
+    for line in lines {
+        let (text, wanted): (String, Option<String>) = serde_json::from_value(line).unwrap();
+        let found = chat().template("t", &text).and_then(|template| template.render(from_json(&variables)));
+        assert_eq!(found.ok(), wanted, "{text}");
+        count += 1;
+    }
+    assert_eq!(count, 400);
 }

@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::arguments::{Arguments, Tail};
-use super::filters::defined;
+use super::bounds::{charge, defined};
 use super::{pattern, python, strings};
 
 /// Adds the filters.
@@ -83,7 +83,7 @@ fn indent(state: &State, value: &Value, args: Tail) -> Result<String, Error> {
     }
     let text = format!("{}\n", value.as_str().unwrap_or_default());
     let lines = python::lines(&text, false);
-    strings::charge(state, lines.len() * indentation.len())?;
+    charge(state, lines.len() * indentation.len())?;
     let mut out = String::new();
     for (index, line) in lines.iter().enumerate() {
         if index > 0 {
