@@ -95,138 +95,95 @@ pub enum Argument {
     File,
 }
 
+/// How the text after a command's name becomes the command.
+#[derive(Clone, Copy)]
+enum Parser {
+    /// Nothing may follow.
+    Nothing(fn() -> Command),
+    /// It may be left out.
+    Optional(fn(Option<String>) -> Command),
+    /// Something must follow; the white space around it is none of it.
+    Needed(fn(String) -> Command),
+    /// Text as it is. A prompt may be white space alone.
+    Text(fn(String) -> Command),
+    /// A file; an exclamation mark after the command's name replaces what is there.
+    File(fn(String, Existing) -> Command),
+    /// Whatever the function makes of it.
+    Checked(fn(&Spec, &str) -> Result<Command, CommandError>),
+}
+
+use Parser::{Checked, File, Needed, Nothing, Optional, Text};
+
 /// One row of the table of commands.
-#[derive(Debug)]
 pub struct Spec {
     /// With its slash.
     pub name: &'static str,
     /// What follows it.
     pub usage: &'static str,
-    /// One line.
-    pub help: &'static str,
     /// What kind of thing follows it.
     pub argument: Argument,
+    parser: Parser,
+    /// One line.
+    pub help: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    usage: &'static str,
+    argument: Argument,
+    parser: Parser,
+    help: &'static str,
+) -> Spec {
+    Spec { name, usage, argument, parser, help }
 }
 
 /// Every command, in the order of help texts.
+#[rustfmt::skip]
 pub const COMMANDS: &[Spec] = &[
-    Spec {
-        name: "/help",
-        usage: "[COMMAND]",
-        help: "list the commands, or explain one",
-        argument: Argument::Command,
-    },
-    Spec {
-        name: "/explain",
-        usage: "[FIGURE]",
-        help: "say what the figures mean, or one of them: /explain margin",
-        argument: Argument::Figure,
-    },
-    Spec {
-        name: "/next",
-        usage: "TEXT",
-        help: "what comes after a text: the candidates and their probabilities",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/step",
-        usage: "N",
-        help: "accept candidate N of the last table, as on a phone keyboard, and look again",
-        argument: Argument::Number,
-    },
-    Spec {
-        name: "/score",
-        usage: "TEXT",
-        help: "how likely a text is, token by token",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/compare",
-        usage: "A ||| B",
-        help: "which text the model prefers: by sum, per token, per byte, mutual information",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/generate",
-        usage: "TEXT",
-        help: "continue a text with the present settings",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/tokens",
-        usage: "TEXT",
-        help: "the tokens of a text: ids and bytes",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/probe",
-        usage: "SUITE|FILE",
-        help: "run a suite of probes on this model: what it expects, and what was found",
-        argument: Argument::Suite,
-    },
-    Spec {
-        name: "/chat",
-        usage: "TEXT",
-        help: "say something in the conversation",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/retry",
-        usage: "",
-        help: "answer the last message again, with another seed",
-        argument: Argument::None,
-    },
-    Spec {
-        name: "/rescore",
-        usage: "[system] TEXT",
-        help: "score the last reply as the answer to another question (or under another system prompt)",
-        argument: Argument::Text,
-    },
-    Spec {
-        name: "/system",
-        usage: "[NAME|TEXT|none]",
-        help: "show or set the system prompt; it holds from the next message on",
-        argument: Argument::System,
-    },
-    Spec {
-        name: "/prompt",
-        usage: "",
-        help: "show all that the model reads: your messages in its chat template, special tokens and all",
-        argument: Argument::None,
-    },
-    Spec {
-        name: "/set",
-        usage: "[SETTING [VALUE]]",
-        help: "show or change a setting: /set temp 0.7",
-        argument: Argument::Setting,
-    },
-    Spec { name: "/model", usage: "[MODEL]", help: "show or change the model", argument: Argument::Model },
-    Spec {
-        name: "/clear",
-        usage: "",
-        help: "forget the conversation; keep the system prompt",
-        argument: Argument::None,
-    },
-    Spec {
-        name: "/save",
-        usage: "FILE",
-        help: "keep the conversation in a file: texts, ids and figures; /save! replaces a file",
-        argument: Argument::File,
-    },
-    Spec {
-        name: "/load",
-        usage: "FILE",
-        help: "take a conversation from a file, figures and all; /load! gives an unsaved one up for it",
-        argument: Argument::File,
-    },
-    Spec {
-        name: "/export",
-        usage: "FILE",
-        help: "write every token's figures: .jsonl, .csv, or .md for a transcript; /export! replaces a file",
-        argument: Argument::File,
-    },
-    Spec { name: "/history", usage: "", help: "show what was written before", argument: Argument::None },
-    Spec { name: "/quit", usage: "", help: "leave", argument: Argument::None },
+    row("/help", "[COMMAND]", Argument::Command, Optional(Command::Help),
+        "list the commands, or explain one"),
+    row("/explain", "[FIGURE]", Argument::Figure, Optional(Command::Explain),
+        "say what the figures mean, or one of them: /explain margin"),
+    row("/next", "TEXT", Argument::Text, Text(Command::Next),
+        "what comes after a text: the candidates and their probabilities"),
+    row("/step", "N", Argument::Number, Checked(step),
+        "accept candidate N of the last table, as on a phone keyboard, and look again"),
+    row("/score", "TEXT", Argument::Text, Text(Command::Score),
+        "how likely a text is, token by token"),
+    row("/compare", "A ||| B", Argument::Text, Checked(compare),
+        "which text the model prefers: by sum, per token, per byte, mutual information"),
+    row("/generate", "TEXT", Argument::Text, Text(Command::Generate),
+        "continue a text with the present settings"),
+    row("/tokens", "TEXT", Argument::Text, Text(Command::Tokens),
+        "the tokens of a text: ids and bytes"),
+    row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
+        "run a suite of probes on this model: what it expects, and what was found"),
+    row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
+        "say something in the conversation"),
+    row("/retry", "", Argument::None, Nothing(|| Command::Retry),
+        "answer the last message again, with another seed"),
+    row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
+        "score the last reply as the answer to another question (or under another system prompt)"),
+    row("/system", "[NAME|TEXT|none]", Argument::System, Optional(Command::System),
+        "show or set the system prompt; it holds from the next message on"),
+    row("/prompt", "", Argument::None, Nothing(|| Command::Prompt),
+        "show all that the model reads: your messages in its chat template, special tokens and all"),
+    row("/set", "[SETTING [VALUE]]", Argument::Setting, Checked(set),
+        "show or change a setting: /set temp 0.7"),
+    row("/model", "[MODEL]", Argument::Model, Optional(Command::Model),
+        "show or change the model"),
+    row("/clear", "", Argument::None, Nothing(|| Command::Clear),
+        "forget the conversation; keep the system prompt"),
+    row("/save", "FILE", Argument::File, File(Command::Save),
+        "keep the conversation in a file: texts, ids and figures; /save! replaces a file"),
+    row("/load", "FILE", Argument::File, File(Command::Load),
+        "take a conversation from a file, figures and all; /load! gives an unsaved one up for it"),
+    row("/export", "FILE", Argument::File, File(Command::Export),
+        "write every token's figures: .jsonl, .csv, or .md for a transcript; /export! replaces a file"),
+    row("/history", "", Argument::None, Nothing(|| Command::History),
+        "show what was written before"),
+    row("/quit", "", Argument::None, Nothing(|| Command::Quit),
+        "leave"),
 ];
 
 /// A line that begins with a slash and is no command.
@@ -295,48 +252,28 @@ pub fn parse(line: &str) -> Option<Result<Command, CommandError>> {
 /// The command of a name. One that writes or takes a file may have an exclamation mark: what is there
 /// makes room.
 pub fn spec(name: &str) -> Option<&'static Spec> {
-    let with_mark =
-        |spec: &&Spec| spec.argument == Argument::File && name.strip_suffix('!') == Some(spec.name);
+    let with_mark = |spec: &&Spec| matches!(spec.parser, File(_)) && name.strip_suffix('!') == Some(spec.name);
     COMMANDS.iter().find(|spec| spec.name == name || with_mark(spec))
 }
 
 fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     let spec = spec(name).ok_or_else(|| unknown(name))?;
-    let existing = if name == spec.name { Existing::Keep } else { Existing::Replace };
-    let rest = text.trim();
-    if spec.argument == Argument::None && !rest.is_empty() {
-        return Err(CommandError::Unexpected { name: spec.name });
-    }
-    let argument = (!rest.is_empty()).then(|| rest.to_string());
-    let needed = || argument.clone().ok_or(CommandError::Missing { name: spec.name, usage: spec.usage });
-    // A prompt may be white space alone.
-    let needed_text = || match text.is_empty() {
+    let trimmed = text.trim();
+    let missing = |text: &str| match text.is_empty() {
         true => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
         false => Ok(text.to_string()),
     };
-    Ok(match spec.name {
-        "/help" => Command::Help(argument),
-        "/next" => Command::Next(needed_text()?),
-        "/explain" => Command::Explain(argument),
-        "/step" => Command::Step(number(spec, &needed()?)?),
-        "/score" => Command::Score(needed_text()?),
-        "/compare" => Command::Compare(texts(spec, &needed_text()?)?),
-        "/generate" => Command::Generate(needed_text()?),
-        "/tokens" => Command::Tokens(needed_text()?),
-        "/probe" => Command::Probe(needed()?),
-        "/chat" => Command::Chat(needed()?),
-        "/rescore" => Command::Rescore(premise(needed()?)),
-        "/system" => Command::System(argument),
-        "/prompt" => Command::Prompt,
-        "/set" => Command::Set(parse_setting(rest)?),
-        "/model" => Command::Model(argument),
-        "/clear" => Command::Clear,
-        "/retry" => Command::Retry,
-        "/save" => Command::Save(needed()?, existing),
-        "/load" => Command::Load(needed()?, existing),
-        "/export" => Command::Export(needed()?, existing),
-        "/history" => Command::History,
-        _ => Command::Quit,
+    Ok(match spec.parser {
+        Nothing(_) if !trimmed.is_empty() => return Err(CommandError::Unexpected { name: spec.name }),
+        Nothing(command) => command(),
+        Optional(command) => command(Some(trimmed.to_string()).filter(|text| !text.is_empty())),
+        Needed(command) => command(missing(trimmed)?),
+        Text(command) => command(missing(text)?),
+        File(command) => {
+            let existing = if name == spec.name { Existing::Keep } else { Existing::Replace };
+            command(missing(trimmed)?, existing)
+        }
+        Checked(command) => command(spec, text)?,
     })
 }
 
@@ -344,14 +281,20 @@ fn malformed(spec: &Spec, reason: &'static str) -> CommandError {
     CommandError::Malformed { name: spec.name, usage: spec.usage, reason }
 }
 
-fn number(spec: &Spec, text: &str) -> Result<usize, CommandError> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err(malformed(spec, "write the number of a candidate, from 1 on")),
+fn step(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+    match text.trim() {
+        "" => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
+        text => match text.parse() {
+            Ok(n) if n > 0 => Ok(Command::Step(n)),
+            _ => Err(malformed(spec, "write the number of a candidate, from 1 on")),
+        },
     }
 }
 
-fn texts(spec: &Spec, text: &str) -> Result<Vec<String>, CommandError> {
+fn compare(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+    if text.is_empty() {
+        return Err(CommandError::Missing { name: spec.name, usage: spec.usage });
+    }
     let texts: Vec<String> = text
         .split("|||")
         .enumerate()
@@ -362,14 +305,26 @@ fn texts(spec: &Spec, text: &str) -> Result<Vec<String>, CommandError> {
     if texts.len() < 2 || texts.iter().any(String::is_empty) {
         return Err(malformed(spec, "write two or more texts with ||| between them"));
     }
-    Ok(texts)
+    Ok(Command::Compare(texts))
 }
 
-fn premise(text: String) -> Premise {
-    match text.strip_prefix("system ") {
+fn rescore(text: String) -> Command {
+    Command::Rescore(match text.strip_prefix("system ") {
         Some(system) => Premise::System(system.trim().to_string()),
         None => Premise::Question(text),
+    })
+}
+
+/// `KEY VALUE` or `KEY=VALUE`.
+fn set(_: &Spec, text: &str) -> Result<Command, CommandError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Command::Set(None));
     }
+    let (name, value) = text.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((text, ""));
+    let key = Key::named(name).map_err(|error| CommandError::Setting(error.to_string()))?;
+    let value = value.trim();
+    Ok(Command::Set(Some((key, (!value.is_empty()).then(|| value.to_string())))))
 }
 
 fn unknown(name: &str) -> CommandError {
@@ -378,17 +333,6 @@ fn unknown(name: &str) -> CommandError {
         None => "/help lists them".to_string(),
     };
     CommandError::Unknown { name: name.to_string(), hint }
-}
-
-/// `KEY VALUE` or `KEY=VALUE`.
-fn parse_setting(rest: &str) -> Result<Option<(Key, Option<String>)>, CommandError> {
-    if rest.is_empty() {
-        return Ok(None);
-    }
-    let (name, value) = rest.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((rest, ""));
-    let key = Key::named(name).map_err(|error| CommandError::Setting(error.to_string()))?;
-    let value = value.trim();
-    Ok(Some((key, (!value.is_empty()).then(|| value.to_string()))))
 }
 
 /// Proposals for a line that may become a command, best first.
@@ -471,75 +415,4 @@ fn completion(before: String, label: &str, help: &str) -> Completion {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_no_command() {
-        assert_eq!(parse("hello"), None);
-        assert_eq!(parse("//usr/bin is a path"), None);
-        assert_eq!(parse(""), None);
-    }
-
-    #[test]
-    fn every_command_of_the_table_parses() {
-        for spec in COMMANDS {
-            let argument = match spec.argument {
-                Argument::None | Argument::Setting => "",
-                Argument::Number => " 1",
-                Argument::Figure => " rank",
-                _ => " a ||| b",
-            };
-            assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);
-        }
-    }
-
-    #[test]
-    fn settings_are_written_either_way() {
-        let expected = Command::Set(Some((Key::Temp, Some("0.5".to_string()))));
-        assert_eq!(parse("/set temp 0.5"), Some(Ok(expected.clone())));
-        assert_eq!(parse(" /set temp=0.5 "), Some(Ok(expected)));
-        assert_eq!(parse("/set temp"), Some(Ok(Command::Set(Some((Key::Temp, None))))));
-    }
-
-    #[test]
-    fn a_prompt_is_taken_as_it_is() {
-        assert_eq!(parse("/next  The cat "), Some(Ok(Command::Next(" The cat ".to_string()))));
-        assert_eq!(parse("/next   "), Some(Ok(Command::Next("  ".to_string()))));
-        let texts = ["The cat sits".to_string(), " The cats sit".to_string()];
-        assert_eq!(
-            parse("/compare The cat sits |||  The cats sit"),
-            Some(Ok(Command::Compare(texts.to_vec())))
-        );
-    }
-
-    #[test]
-    fn a_reply_is_rescored_under_a_question_or_a_system_prompt() {
-        let question = Premise::Question("Where is Rome?".to_string());
-        assert_eq!(parse("/rescore Where is Rome?"), Some(Ok(Command::Rescore(question))));
-        let system = Premise::System("tutor".to_string());
-        assert_eq!(parse("/rescore system tutor"), Some(Ok(Command::Rescore(system))));
-    }
-
-    #[test]
-    fn mistakes_say_what_would_be_right() {
-        let message = |line: &str| parse(line).unwrap().unwrap_err().to_string();
-        assert_eq!(message("/hlep"), "/hlep is no command; did you mean /help?");
-        assert_eq!(message("/xylophone"), "/xylophone is no command; /help lists them");
-        assert_eq!(message("/next"), "/next needs TEXT");
-        assert_eq!(message("/step x"), "/step N: write the number of a candidate, from 1 on");
-        assert_eq!(message("/compare a"), "/compare A ||| B: write two or more texts with ||| between them");
-        assert_eq!(message("/clear all"), "/clear takes no argument");
-        assert_eq!(message("/set tmp 1"), "no setting is called tmp; did you mean temp?");
-    }
-
-    #[test]
-    fn completion_follows_what_is_written() {
-        let labels = |line: &str| complete(line).into_iter().map(|c| c.line).collect::<Vec<_>>();
-        assert_eq!(labels("/se"), ["/set"]);
-        assert_eq!(labels("/model smol"), ["/model smollm2-135m"]);
-        assert_eq!(labels("/set top-"), ["/set top-k", "/set top-p", "/set top-n-sigma"]);
-        assert_eq!(labels("/help qu"), ["/help quit"]);
-        assert!(labels("hello").is_empty() && labels("/clear ").is_empty());
-    }
-}
+mod tests;

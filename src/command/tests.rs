@@ -1,0 +1,70 @@
+use super::*;
+
+#[test]
+fn text_is_no_command() {
+    assert_eq!(parse("hello"), None);
+    assert_eq!(parse("//usr/bin is a path"), None);
+    assert_eq!(parse(""), None);
+}
+
+#[test]
+fn every_command_of_the_table_parses() {
+    for spec in COMMANDS {
+        let argument = match spec.argument {
+            Argument::None | Argument::Setting => "",
+            Argument::Number => " 1",
+            Argument::Figure => " rank",
+            _ => " a ||| b",
+        };
+        assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);
+    }
+}
+
+#[test]
+fn settings_are_written_either_way() {
+    let expected = Command::Set(Some((Key::Temp, Some("0.5".to_string()))));
+    assert_eq!(parse("/set temp 0.5"), Some(Ok(expected.clone())));
+    assert_eq!(parse(" /set temp=0.5 "), Some(Ok(expected)));
+    assert_eq!(parse("/set temp"), Some(Ok(Command::Set(Some((Key::Temp, None))))));
+}
+
+#[test]
+fn a_prompt_is_taken_as_it_is() {
+    assert_eq!(parse("/next  The cat "), Some(Ok(Command::Next(" The cat ".to_string()))));
+    assert_eq!(parse("/next   "), Some(Ok(Command::Next("  ".to_string()))));
+    let texts = ["The cat sits".to_string(), " The cats sit".to_string()];
+    assert_eq!(
+        parse("/compare The cat sits |||  The cats sit"),
+        Some(Ok(Command::Compare(texts.to_vec())))
+    );
+}
+
+#[test]
+fn a_reply_is_rescored_under_a_question_or_a_system_prompt() {
+    let question = Premise::Question("Where is Rome?".to_string());
+    assert_eq!(parse("/rescore Where is Rome?"), Some(Ok(Command::Rescore(question))));
+    let system = Premise::System("tutor".to_string());
+    assert_eq!(parse("/rescore system tutor"), Some(Ok(Command::Rescore(system))));
+}
+
+#[test]
+fn mistakes_say_what_would_be_right() {
+    let message = |line: &str| parse(line).unwrap().unwrap_err().to_string();
+    assert_eq!(message("/hlep"), "/hlep is no command; did you mean /help?");
+    assert_eq!(message("/xylophone"), "/xylophone is no command; /help lists them");
+    assert_eq!(message("/next"), "/next needs TEXT");
+    assert_eq!(message("/step x"), "/step N: write the number of a candidate, from 1 on");
+    assert_eq!(message("/compare a"), "/compare A ||| B: write two or more texts with ||| between them");
+    assert_eq!(message("/clear all"), "/clear takes no argument");
+    assert_eq!(message("/set tmp 1"), "no setting is called tmp; did you mean temp?");
+}
+
+#[test]
+fn completion_follows_what_is_written() {
+    let labels = |line: &str| complete(line).into_iter().map(|c| c.line).collect::<Vec<_>>();
+    assert_eq!(labels("/se"), ["/set"]);
+    assert_eq!(labels("/model smol"), ["/model smollm2-135m"]);
+    assert_eq!(labels("/set top-"), ["/set top-k", "/set top-p", "/set top-n-sigma"]);
+    assert_eq!(labels("/help qu"), ["/help quit"]);
+    assert!(labels("hello").is_empty() && labels("/clear ").is_empty());
+}
