@@ -123,6 +123,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 
 fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    interrupt::waiting(|| settings.read_constraint())?;
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a REPL")?;
@@ -166,8 +167,8 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
-    let layers = || Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling);
-    let mut settings = interrupt::waiting(layers)?;
+    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+    interrupt::waiting(|| settings.read_constraint())?;
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a chat")?;

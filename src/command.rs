@@ -2,13 +2,13 @@
 //!
 //! Plain data; [`crate::session`] carries them out.
 
+mod complete;
+
 use thiserror::Error;
 
-use crate::chat::system;
-use crate::files::{self, Existing};
-use crate::glossary::FIGURES;
-use crate::model::ALIASES;
-use crate::probe::shipped::SUITES;
+pub use complete::{Completion, complete, complete_file, file_argument};
+
+use crate::files::Existing;
 use crate::settings::key::Key;
 use crate::text::nearest;
 
@@ -226,17 +226,6 @@ pub enum CommandError {
     Setting(String),
 }
 
-/// A proposal for what stands at the end of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// The whole line with the proposal in place.
-    pub line: String,
-    /// What is shown in a list.
-    pub label: String,
-    /// What it does or holds.
-    pub help: String,
-}
-
 /// Reads a line as a command; `None` where it does not begin with a slash. A line that begins with
 /// two slashes is text that begins with one. Text after a command is taken as it is, but for the one
 /// space before it: white space at its end is part of a prompt.
@@ -252,7 +241,8 @@ pub fn parse(line: &str) -> Option<Result<Command, CommandError>> {
 /// The command of a name. One that writes or takes a file may have an exclamation mark: what is there
 /// makes room.
 pub fn spec(name: &str) -> Option<&'static Spec> {
-    let with_mark = |spec: &&Spec| matches!(spec.parser, File(_)) && name.strip_suffix('!') == Some(spec.name);
+    let with_mark =
+        |spec: &&Spec| matches!(spec.parser, File(_)) && name.strip_suffix('!') == Some(spec.name);
     COMMANDS.iter().find(|spec| spec.name == name || with_mark(spec))
 }
 
@@ -327,91 +317,25 @@ fn set(_: &Spec, text: &str) -> Result<Command, CommandError> {
     Ok(Command::Set(Some((key, (!value.is_empty()).then(|| value.to_string())))))
 }
 
+/// What the commands are for, or one of them.
+///
+/// # Errors
+/// [`CommandError::Unknown`].
+pub fn help(topic: Option<&str>) -> Result<String, CommandError> {
+    let row = |spec: &Spec| format!("{:<26} {}", format!("{} {}", spec.name, spec.usage), spec.help);
+    let Some(topic) = topic else {
+        return Ok(COMMANDS.iter().map(row).collect::<Vec<_>>().join("\n"));
+    };
+    let name = format!("/{}", topic.trim_start_matches('/'));
+    COMMANDS.iter().find(|spec| spec.name == name).map(row).ok_or_else(|| unknown(&name))
+}
+
 fn unknown(name: &str) -> CommandError {
     let hint = match nearest(name, COMMANDS.iter().map(|spec| spec.name)) {
         Some(near) => format!("did you mean {near}?"),
         None => "/help lists them".to_string(),
     };
     CommandError::Unknown { name: name.to_string(), hint }
-}
-
-/// Proposals for a line that may become a command, best first.
-pub fn complete(line: &str) -> Vec<Completion> {
-    if !line.starts_with('/') || line.starts_with("//") || line.contains('\n') {
-        return Vec::new();
-    }
-    match line.split_once(' ') {
-        None => COMMANDS
-            .iter()
-            .filter(|spec| spec.name.starts_with(line))
-            .map(|spec| completion(String::new(), spec.name, &format!("{} {}", spec.usage, spec.help)))
-            .collect(),
-        Some((name, rest)) => {
-            let argument = spec(name).map(|spec| spec.argument);
-            argument.map_or_else(Vec::new, |argument| complete_argument(argument, name, rest))
-        }
-    }
-}
-
-/// Where a line's command takes a file: what stands before its name, and the name as far as it is written.
-pub fn file_argument(line: &str) -> Option<(&str, &str)> {
-    let (name, file) = line.split_once(' ').filter(|_| !line.contains('\n'))?;
-    let takes = matches!(spec(name)?.argument, Argument::File | Argument::Model | Argument::Suite);
-    takes.then(|| (&line[..=name.len()], file.trim_start()))
-}
-
-/// The lines that complete a file's name.
-pub fn complete_file(line: &str) -> Vec<Completion> {
-    let Some((before, file)) = file_argument(line) else { return Vec::new() };
-    let found = files::complete(file).into_iter();
-    found
-        .map(|file| {
-            let label = file.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
-            completion(before.to_string() + &file[..label], &file[label..], "")
-        })
-        .collect()
-}
-
-fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completion> {
-    let before = format!("{name} ");
-    let matching = |label: &&str| label.starts_with(rest);
-    match argument {
-        Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
-        Argument::Model => ALIASES
-            .iter()
-            .filter(|alias| alias.name.starts_with(rest))
-            .map(|alias| completion(before.clone(), alias.name, alias.title))
-            .collect(),
-        Argument::Suite => SUITES
-            .iter()
-            .filter(|(suite, _)| suite.starts_with(rest))
-            .map(|(suite, _)| completion(before.clone(), suite, ""))
-            .collect(),
-        Argument::Command => COMMANDS
-            .iter()
-            .filter(|spec| spec.name[1..].starts_with(rest.trim_start_matches('/')))
-            .map(|spec| completion(before.clone(), &spec.name[1..], spec.help))
-            .collect(),
-        Argument::Figure => FIGURES
-            .iter()
-            .filter(|entry| entry.names[0].starts_with(rest))
-            .map(|entry| completion(before.clone(), entry.names[0], entry.text))
-            .collect(),
-        Argument::System => system::names()
-            .chain(["none"])
-            .filter(matching)
-            .map(|label| completion(before.clone(), label, ""))
-            .collect(),
-        Argument::Setting => Key::ALL
-            .into_iter()
-            .filter(|key| key.name().starts_with(rest))
-            .map(|key| completion(before.clone(), key.name(), key.range()))
-            .collect(),
-    }
-}
-
-fn completion(before: String, label: &str, help: &str) -> Completion {
-    Completion { line: before + label, label: label.to_string(), help: help.trim().to_string() }
 }
 
 #[cfg(test)]

@@ -23,6 +23,31 @@ use crate::sampling::Constraint;
 /// A grammar file larger than this is not one.
 const LARGEST: Bound = Bound(1 << 20);
 
+/// Where the constraint of a reply is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConstraintSource {
+    /// A GBNF file.
+    Grammar(PathBuf),
+    /// A file that holds a JSON schema.
+    JsonSchema(PathBuf),
+    /// A regular expression that a whole reply must match.
+    Regex(String),
+}
+
+impl ConstraintSource {
+    /// Reads and checks it; a schema is tried in a child process, which may take seconds.
+    ///
+    /// # Errors
+    /// [`GrammarError`], one line.
+    pub fn read(&self) -> Result<Constraint, GrammarError> {
+        match self {
+            ConstraintSource::Grammar(path) => read(path),
+            ConstraintSource::JsonSchema(path) => schema::read(path),
+            ConstraintSource::Regex(source) => regex(source),
+        }
+    }
+}
+
 /// Why a grammar can't be used.
 #[derive(Debug, Error)]
 pub enum GrammarError {

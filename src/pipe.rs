@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 use crate::bounded::{TEXT, too_large};
-use crate::engine::{self, Client, EngineError, Event, FinishReason};
+use crate::engine::{Client, EngineError, Event, FinishReason};
 use crate::interrupt::waiting;
 use crate::query::generate::Reply;
 use crate::report::bars::Paint;
@@ -15,8 +15,9 @@ use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
 use crate::say;
-use crate::session::{Notice, Outcome, Session, SessionError};
-use crate::token::Vocab;
+use crate::session::drive::{Front, drive};
+use crate::session::{Notice, Outcome, Session};
+use crate::step::Step;
 
 /// Why the chat ended early.
 #[derive(Debug, Error)]
@@ -69,20 +70,31 @@ impl<W: Write> Pipe<'_, W> {
     ///
     /// # Errors
     /// [`PipeError`]; what was answered before has been written. A closed pipe is no error.
-    pub fn run(mut self, input: impl BufRead) -> Result<Ended, PipeError> {
+    pub fn run(self, input: impl BufRead) -> Result<Ended, PipeError> {
         match self.answer_all(input) {
             Err(PipeError::Output(error)) if is_closed_pipe(&error) => Ok(Ended::Fine),
             other => other,
         }
     }
 
-    fn answer_all(&mut self, mut input: impl BufRead) -> Result<Ended, PipeError> {
-        let mut ended = Ended::Fine;
-        let mut message = 0;
+    fn answer_all(self, mut input: impl BufRead) -> Result<Ended, PipeError> {
+        let Pipe { client, mut session, origin, json, interrupted, out } = self;
+        let mut writer = Writer {
+            origin,
+            json,
+            interrupted,
+            out,
+            line: 0,
+            message: 0,
+            reply: Reply::default(),
+            newest: None,
+            refused: false,
+            ended: None,
+        };
         for line in 1.. {
             let mut bytes = Vec::new();
             let read = waiting(|| input.by_ref().take(TEXT.0 + 1).read_until(b'\n', &mut bytes));
-            if self.interrupted.load(Ordering::Relaxed) {
+            if writer.interrupted.load(Ordering::Relaxed) {
                 return Ok(Ended::Interrupted);
             }
             let refused = |reason: String| PipeError::Input { line, reason };
@@ -97,119 +109,109 @@ impl<W: Write> Pipe<'_, W> {
             if text.trim().is_empty() {
                 continue;
             }
-            message += 1;
-            match self.session.say(text) {
-                Ok(outcomes) => match self.answer(outcomes, message)? {
-                    FinishReason::Cancelled => return Ok(Ended::Interrupted),
-                    _ => continue,
-                },
-                Err(error) => {
-                    complain(line, &error);
-                    ended = Ended::SomeRefused;
-                }
+            (writer.line, writer.message) = (line, writer.message + 1);
+            (writer.reply, writer.ended) = (Reply::default(), None);
+            let outcomes = session.say(text).unwrap_or_else(|error| vec![error.into()]);
+            drive(&mut session, client, outcomes, &mut writer)?;
+            match writer.ended.take() {
+                Some(Err(error)) => return Err(error.into()),
+                Some(Ok(FinishReason::Cancelled)) => return Ok(Ended::Interrupted),
+                None if writer.interrupted.load(Ordering::Relaxed) => return Ok(Ended::Interrupted),
+                _ => {}
             }
         }
-        Ok(ended)
-    }
-
-    fn answer(&mut self, outcomes: Vec<Outcome>, message: usize) -> Result<FinishReason, PipeError> {
-        let mut reason = FinishReason::Stop;
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Say(Notice::Error(text) | Notice::Warning(text)) => {
-                    say::tell(&text);
-                }
-                // Lines are messages here, never commands.
-                Outcome::Say(Notice::Info(_))
-                | Outcome::Ask(..)
-                | Outcome::Load(_)
-                | Outcome::GiveBack(_)
-                | Outcome::ShowHistory
-                | Outcome::Quit => {}
-                Outcome::Send(_, command) => reason = self.generate(command, message)?,
-            }
-        }
-        Ok(reason)
-    }
-
-    fn generate(&mut self, command: engine::Command, message: usize) -> Result<FinishReason, PipeError> {
-        let Some(model) = self.session.model().cloned() else { return Ok(FinishReason::Stop) };
-        let vocab = Arc::clone(&model.vocab);
-        let mut reply = Reply::default();
-        let mut written = Ok(());
-        // The client keeps the engine's last word; the session needs it too.
-        let client = &mut *self.client;
-        let (session, out, origin) = (&mut self.session, &mut self.out, &self.origin);
-        let (json, interrupted) = (self.json, &self.interrupted);
-        let k = session.settings().k;
-        let outcome = client.run(command, |event| {
-            if interrupted.load(Ordering::Relaxed) || written.is_err() {
-                session.cancel();
-            }
-            let _ = reply.take(&event, &vocab);
-            let step = if let Event::Step { step, .. } = &event { Some(Arc::clone(step)) } else { None };
-            let before = session.turns().last().map_or(0, |turn| turn.text.len());
-            session.on_event(event);
-            let (Some(step), Ok(())) = (step, &written) else { return };
-            written = if json {
-                let origin = (message == 1 && reply.steps.len() == 1).then_some(origin);
-                let record = StepRecord::new(&step, k, reply.score.sum_logprob(), &vocab);
-                json_line(out, &Streamed { kind: "step", message: Some(message), origin, record })
-            } else {
-                write_grown(out, session, before, vocab.ends_generation(step.id))
-            };
-        });
-        let (reason, timing) = match outcome {
-            Ok(done) => done,
-            Err(error) => {
-                self.session.on_event(Event::Failed(error.clone()));
-                return Err(error.into());
-            }
-        };
-        self.session.on_event(Event::Finished { reason, timing });
-        written?;
-        self.conclude(&reply, reason, message, &vocab)?;
-        Ok(reason)
-    }
-
-    fn conclude(
-        &mut self,
-        reply: &Reply,
-        reason: FinishReason,
-        message: usize,
-        vocab: &Vocab,
-    ) -> io::Result<()> {
-        let turn = self.session.turns().last();
-        if self.json {
-            let text = turn.map_or_else(String::new, |turn| turn.content.clone());
-            let record = SummaryRecord::new(text, reason, reply.score, reply.prompt);
-            let origin = (message == 1 && reply.steps.is_empty()).then_some(&self.origin);
-            json_line(&mut self.out, &Streamed { kind: "summary", message: Some(message), origin, record })?;
-        } else {
-            writeln!(self.out, "\n")?;
-            table::steps(reply.steps.iter().map(Arc::as_ref), vocab)
-                .write(&mut self.out, Paint::default())?;
-            writeln!(self.out, "{}\n", table::total(&reply.score, reason))?;
-        }
-        self.out.flush()
+        Ok(if writer.refused { Ended::SomeRefused } else { Ended::Fine })
     }
 }
 
-/// Streams what the reply's text grew by; the token that ends it is in the table.
-fn write_grown(out: &mut impl Write, session: &Session, before: usize, ends: bool) -> io::Result<()> {
-    let grown = session.turns().last().and_then(|turn| turn.text.get(before..)).unwrap_or_default();
-    if !ends {
-        out.write_all(grown.as_bytes())?;
+/// Writes what is answered.
+struct Writer<W> {
+    origin: Origin,
+    json: bool,
+    interrupted: Arc<AtomicBool>,
+    out: W,
+    /// The line of input that is answered, and which message that is.
+    line: usize,
+    message: usize,
+    reply: Reply,
+    /// The step that is not written yet.
+    newest: Option<Arc<Step>>,
+    /// Whether any message could not be answered.
+    refused: bool,
+    /// How the reply ended.
+    ended: Option<Result<FinishReason, EngineError>>,
+}
+
+impl<W: Write> Front for Writer<W> {
+    fn interrupted(&self) -> &Arc<AtomicBool> {
+        &self.interrupted
     }
-    out.flush()
+
+    fn say(&mut self, notice: Notice) -> io::Result<()> {
+        match notice {
+            // What the engine failed of ends the program, and a full context is in the summary.
+            _ if self.ended.is_some() || self.interrupted.load(Ordering::Relaxed) => {}
+            Notice::Error(text) => {
+                self.refused = true;
+                say::tell(&format!("standard input, line {}: {text}", self.line));
+            }
+            Notice::Warning(text) => say::tell(&text),
+            // Lines are messages here, never commands.
+            Notice::Info(_) => {}
+        }
+        Ok(())
+    }
+
+    fn before(&mut self, session: &Session, event: &Event) {
+        let Some(model) = session.model() else { return };
+        let _ = self.reply.take(event, &model.vocab);
+        if let Event::Step { step, .. } = event {
+            self.newest = Some(Arc::clone(step));
+        }
+    }
+
+    fn grown(&mut self, session: &Session, by: &str) -> io::Result<()> {
+        let (Some(step), Some(model)) = (self.newest.take(), session.model()) else { return Ok(()) };
+        if self.json {
+            let origin = (self.message == 1 && self.reply.steps.len() == 1).then_some(&self.origin);
+            let sum = self.reply.score.sum_logprob();
+            let record = StepRecord::new(&step, session.settings().k, sum, &model.vocab);
+            let message = Some(self.message);
+            return json_line(&mut self.out, &Streamed { kind: "step", message, origin, record });
+        }
+        // The token that ends it is in the table.
+        if !model.vocab.ends_generation(step.id) {
+            self.out.write_all(by.as_bytes())?;
+        }
+        self.out.flush()
+    }
+
+    fn ended(&mut self, session: &Session, how: &Result<FinishReason, EngineError>) -> io::Result<()> {
+        self.ended = Some(how.clone());
+        let (Ok(reason), Some(model)) = (how, session.model()) else { return Ok(()) };
+        let reply = std::mem::take(&mut self.reply);
+        if self.json {
+            let text = session.turns().last().map_or_else(String::new, |turn| turn.content.clone());
+            let record = SummaryRecord::new(text, *reason, reply.score, reply.prompt);
+            let origin = (self.message == 1 && reply.steps.is_empty()).then_some(&self.origin);
+            let message = Some(self.message);
+            json_line(&mut self.out, &Streamed { kind: "summary", message, origin, record })?;
+        } else {
+            writeln!(self.out, "\n")?;
+            table::steps(reply.steps.iter().map(Arc::as_ref), &model.vocab)
+                .write(&mut self.out, Paint::default())?;
+            writeln!(self.out, "{}\n", table::total(&reply.score, *reason))?;
+        }
+        self.out.flush()
+    }
+
+    fn other(&mut self, _: &mut Session, _: &mut Client, _: Outcome) -> io::Result<Vec<Outcome>> {
+        Ok(Vec::new())
+    }
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> String {
     let at = error.utf8_error().valid_up_to();
     let byte = error.as_bytes().get(at).copied().unwrap_or_default();
     format!("byte {} is 0x{byte:02X} and no UTF-8; convert the text to UTF-8 first", at + 1)
-}
-
-fn complain(line: usize, error: &SessionError) {
-    say::tell(&format!("standard input, line {line}: {error}"));
 }

@@ -19,7 +19,7 @@ use rustyline::{CompletionType, Config, Editor};
 use crate::ask::{self, Question};
 use crate::command::{self, Command};
 use crate::counter::{Counter, Far};
-use crate::engine::{self, CancelFlag, Client, Event, ModelInfo};
+use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
 use crate::files;
 use crate::interrupt::{self, waiting};
 use crate::query::Asker;
@@ -28,6 +28,7 @@ use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
+use crate::session::drive::{Front, drive};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
@@ -48,18 +49,26 @@ pub type Loader<'a> = dyn Fn(&Settings) -> Result<(Client, Arc<ModelInfo>), Stri
 pub struct Repl<'a> {
     client: Client,
     session: Session,
+    history: PathBuf,
+    /// Whether a line is a message of a conversation.
+    chats: bool,
+    screen: Screen<'a>,
+}
+
+/// What the person sees, and where that can go on.
+struct Screen<'a> {
     load: &'a Loader<'a>,
     /// Raised by Ctrl-C while something runs.
     interrupted: Arc<AtomicBool>,
-    history: PathBuf,
     color: bool,
     counter: Arc<Counter>,
-    /// Whether a line is a message of a conversation.
-    chats: bool,
+    /// The lines so far.
+    written: Vec<String>,
+    next: Next,
 }
 
 /// Whether to read another line.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Next {
     Read,
     Leave,
@@ -83,7 +92,8 @@ impl<'a> Repl<'a> {
             say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
         let counter = Arc::new(Counter::new(session.settings().quiet));
-        Repl { client, session, load, interrupted, history, color, counter, chats: false }
+        let screen = Screen { load, interrupted, color, counter, written: Vec::new(), next: Next::Read };
+        Repl { client, session, history, chats: false, screen }
     }
 
     /// The same where a line is a message to the model and no prompt.
@@ -119,7 +129,7 @@ impl<'a> Repl<'a> {
             .build();
         let mut editor: Editor<Assist, DefaultHistory> =
             Editor::with_config(config).map_err(io::Error::other)?;
-        editor.set_helper(Some(Assist::new(self.color)));
+        editor.set_helper(Some(Assist::new(self.screen.color)));
         // A history that can't be read or written is no reason to fail; a pipe would be waited for, and
         // a device get the mode of a private file.
         let _ = self.history.parent().map(std::fs::create_dir_all);
@@ -137,8 +147,8 @@ impl<'a> Repl<'a> {
                             let _ = editor.append_history(&self.history);
                         }
                     }
-                    let written = || editor.history().iter().cloned().collect();
-                    if self.line(&assist::joined(&line), &written)? == Next::Leave {
+                    self.screen.written = editor.history().iter().cloned().collect();
+                    if self.line(&assist::joined(&line))? == Next::Leave {
                         return Ok(());
                     }
                 }
@@ -151,7 +161,6 @@ impl<'a> Repl<'a> {
 
     /// Reads lines as they come; `asks` shows a person that one is waited for.
     fn script(&mut self, asks: bool) -> io::Result<()> {
-        let mut written: Vec<String> = Vec::new();
         interrupt::end_by_sigterm()?;
         let mut lines = io::stdin().lock().split(b'\n');
         let ask = || {
@@ -170,8 +179,8 @@ impl<'a> Repl<'a> {
                     continue;
                 }
             };
-            written.push(line.clone());
-            if self.line(&line, &|| written.clone())? == Next::Leave {
+            self.screen.written.push(line.clone());
+            if self.line(&line)? == Next::Leave {
                 break;
             }
         }
@@ -179,11 +188,11 @@ impl<'a> Repl<'a> {
     }
 
     /// Carries out one line.
-    fn line(&mut self, line: &str, written: &dyn Fn() -> Vec<String>) -> io::Result<Next> {
+    fn line(&mut self, line: &str) -> io::Result<Next> {
         if line.trim().is_empty() {
             return Ok(Next::Read);
         }
-        self.interrupted.store(false, Ordering::Relaxed);
+        self.screen.interrupted.store(false, Ordering::Relaxed);
         let command = match command::parse(line) {
             Some(Ok(command)) => command,
             Some(Err(error)) => {
@@ -196,45 +205,85 @@ impl<'a> Repl<'a> {
                 if self.chats { Command::Chat(text) } else { Command::Next(text) }
             }
         };
-        let outcomes = match self.session.execute(command) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                complain(&error.to_string());
-                return Ok(Next::Read);
+        let outcomes = self.session.execute(command).unwrap_or_else(|error| vec![error.into()]);
+        self.screen.counter.begin();
+        drive(&mut self.session, &mut self.client, outcomes, &mut self.screen)?;
+        Ok(self.screen.next)
+    }
+}
+
+impl Front for Screen<'_> {
+    fn interrupted(&self) -> &Arc<AtomicBool> {
+        &self.interrupted
+    }
+
+    fn say(&mut self, notice: Notice) -> io::Result<()> {
+        say(Outcome::Say(notice));
+        Ok(())
+    }
+
+    fn before(&mut self, session: &Session, event: &Event) {
+        match event {
+            Event::Prefill { done, total, .. } => {
+                self.counter.show(Far { what: "reading", unit: "tokens", done: *done, total: *total });
             }
-        };
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Quit => return Ok(Next::Leave),
-                Outcome::Ask(asked, _) => self.ask(&asked)?,
-                Outcome::Send(_, command) => self.reply(command)?,
-                Outcome::Load(_) => self.reload(),
-                Outcome::ShowHistory => show_history(&written()),
-                Outcome::Say(_) | Outcome::GiveBack(_) => say(outcome),
+            Event::Step { .. } => {
+                self.counter.clear();
+                if let (Some(pace), false) =
+                    (session.settings().pace, self.interrupted.load(Ordering::Relaxed))
+                {
+                    std::thread::sleep(Duration::from_secs_f32(1.0 / pace));
+                }
             }
+            _ => self.counter.clear(),
         }
-        Ok(Next::Read)
     }
 
-    /// The flag that Ctrl-C raises.
-    fn cancel(&self) -> CancelFlag {
-        CancelFlag::from(Arc::clone(&self.interrupted))
+    fn grown(&mut self, _: &Session, by: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(by.as_bytes()).and_then(|()| out.flush())
     }
 
-    fn ask(&mut self, asked: &Question) -> io::Result<()> {
-        let Some(model) = self.session.model().cloned() else { return Ok(()) };
-        let cancel = self.cancel();
-        self.counter.begin();
+    fn ended(&mut self, session: &Session, _: &Result<FinishReason, EngineError>) -> io::Result<()> {
+        self.counter.clear();
+        println!();
+        if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
+            && let Some(reason) = reply.finish
+        {
+            println!("{}", Paint { on: self.color }.dim(&table::total(&reply.score, reason)));
+        }
+        Ok(())
+    }
+
+    fn other(
+        &mut self,
+        session: &mut Session,
+        client: &mut Client,
+        outcome: Outcome,
+    ) -> io::Result<Vec<Outcome>> {
+        match outcome {
+            Outcome::Quit => self.next = Next::Leave,
+            Outcome::Ask(asked, _) => self.ask(session, client, &asked)?,
+            Outcome::Load(_) => return Ok(self.reload(session, client)),
+            Outcome::ShowHistory => show_history(&self.written),
+            _ => {}
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl Screen<'_> {
+    fn ask(&mut self, session: &mut Session, client: &mut Client, asked: &Question) -> io::Result<()> {
+        let Some(model) = session.model().cloned() else { return Ok(()) };
+        let stop = CancelFlag::from(Arc::clone(&self.interrupted)).narrower();
         let counter = Arc::clone(&self.counter);
-        let (vocab, k, paint) =
-            (Arc::clone(&model.vocab), self.session.settings().k, Paint { on: self.color });
-        let stop = cancel.clone();
+        let (vocab, k, paint) = (Arc::clone(&model.vocab), session.settings().k, Paint { on: self.color });
         let mut asker = Asker {
-            client: &mut self.client,
+            client,
             model,
-            template: self.session.template().cloned(),
-            settings: self.session.settings().clone(),
-            cancel,
+            template: session.template().cloned(),
+            settings: session.settings().clone(),
+            cancel: stop.clone(),
             far: Arc::new(move |far| counter.show(far)),
         };
         let out = Above { counter: &self.counter, out: io::stdout().lock() };
@@ -244,7 +293,7 @@ impl<'a> Repl<'a> {
                 stop.cancel();
             }
         });
-        self.session.on_answer(answer.as_ref().ok().and_then(ask::Answer::draft));
+        session.on_answer(answer.as_ref().ok().and_then(ask::Answer::draft));
         stream.finish(answer.as_ref().ok().map(|answer| view(answer, k, &vocab)).as_ref())?;
         self.counter.clear();
         if let Err(error) = answer {
@@ -253,68 +302,16 @@ impl<'a> Repl<'a> {
         Ok(())
     }
 
-    /// Streams a reply of the conversation and its score.
-    fn reply(&mut self, mut command: engine::Command) -> io::Result<()> {
-        *command.cancel() = self.cancel();
-        let session = &mut self.session;
-        let mut written = Ok(());
-        let pause = session.settings().pace.map(|pace| Duration::from_secs_f32(1.0 / pace));
-        let interrupted = &self.interrupted;
-        let counter = &self.counter;
-        counter.begin();
-        let outcome = self.client.run(command, |event| {
-            if let (Event::Step { .. }, Some(pause), false) =
-                (&event, pause, interrupted.load(Ordering::Relaxed))
-            {
-                std::thread::sleep(pause);
-            }
-            match event {
-                Event::Prefill { done, total, .. } => {
-                    counter.show(Far { what: "reading", unit: "tokens", done, total });
-                }
-                _ => counter.clear(),
-            }
-            let before = session.turns().last().map_or(0, |turn| turn.text.len());
-            session.on_event(event);
-            let grown = session.turns().last().and_then(|turn| turn.text.get(before..)).unwrap_or_default();
-            if written.is_ok() {
-                let mut out = io::stdout().lock();
-                written = out.write_all(grown.as_bytes()).and_then(|()| out.flush());
-            }
-        });
-        counter.clear();
-        let last = match outcome {
-            Ok((reason, timing)) => Event::Finished { reason, timing },
-            Err(error) => Event::Failed(error),
-        };
-        println!();
-        for outcome in session.on_event(last) {
-            say(outcome);
-        }
-        written?;
-        if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
-            && let Some(reason) = reply.finish
-        {
-            println!("{}", Paint { on: self.color }.dim(&table::total(&reply.score, reason)));
-        }
-        Ok(())
-    }
-
-    fn reload(&mut self) {
-        match (self.load)(self.session.settings()) {
-            Ok((client, model)) => {
-                self.client = client;
+    fn reload(&self, session: &mut Session, client: &mut Client) -> Vec<Outcome> {
+        let mut settings = session.settings().clone();
+        settings.model = files::from_home(settings.model);
+        match (self.load)(&settings) {
+            Ok((loaded, model)) => {
+                *client = loaded;
                 println!("{} ({}, weights {})", model.name, model.quantization, model.about.weights.shown());
-                for outcome in self.session.on_event(Event::Ready(model)) {
-                    say(outcome);
-                }
+                session.on_event(Event::Ready(model))
             }
-            Err(reason) => {
-                complain(&reason);
-                for outcome in self.session.keep_model() {
-                    say(outcome);
-                }
-            }
+            Err(reason) => session.on_no_model(reason),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::bounded::{self, WRITTEN};
 use crate::distribution::Depth;
 use crate::engine::Threads;
 use crate::files;
-use crate::grammar::{self, GrammarError};
+use crate::grammar::{ConstraintSource, GrammarError};
 use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
 use crate::token::{TokenId, Vocab};
@@ -232,8 +232,11 @@ pub struct Settings {
     pub color: ColorChoice,
     /// Say less on standard error.
     pub quiet: bool,
-    /// How to choose tokens; its seed is always a number that can be shown.
+    /// How to choose tokens; its seed is always a number that can be shown. Its grammar is what
+    /// [`Settings::constraint`] holds, once somebody has read it.
     pub sampling: Sampling,
+    /// Where the constraint of replies is written, if there is one.
+    pub constraint: Option<ConstraintSource>,
     /// Who chose each of them.
     pub sources: Sources,
     /// System prompt: a name or a text.
@@ -316,6 +319,15 @@ impl ConfigFile {
 }
 
 impl Settings {
+    /// Reads the constraint that the settings name; who samples does this first.
+    ///
+    /// # Errors
+    /// [`SettingsError::Grammar`].
+    pub fn read_constraint(&mut self) -> Result<(), SettingsError> {
+        self.sampling.grammar = self.constraint.as_ref().map(ConstraintSource::read).transpose()?;
+        Ok(())
+    }
+
     /// Puts the layers together; later ones win. `base` is where sampling starts from.
     ///
     /// # Errors
@@ -332,7 +344,6 @@ impl Settings {
         chosen.seed = random_seed();
         for layer in [&file.sampling, sampling] {
             layer.apply(&mut chosen);
-            layer.constrain(&mut chosen)?;
         }
         chosen.seed = flags.seed.unwrap_or(chosen.seed);
         let mut models = general
@@ -353,6 +364,7 @@ impl Settings {
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,
+            constraint: sampling.constraint().or_else(|| file.sampling.constraint()),
             sources: Sources::of_layers(file, flags, sampling),
             system: file.chat.system.clone(),
             max_tokens: None,
@@ -393,18 +405,10 @@ impl SamplingFlags {
 }
 
 impl SamplingFlags {
-    /// Reads the grammar, schema or regular expression this layer names.
-    fn constrain(&self, sampling: &mut Sampling) -> Result<(), GrammarError> {
-        if let Some(path) = &self.grammar {
-            sampling.grammar = Some(grammar::read(path)?);
-        }
-        if let Some(path) = &self.json_schema {
-            sampling.grammar = Some(grammar::schema::read(path)?);
-        }
-        if let Some(regex) = &self.regex {
-            sampling.grammar = Some(grammar::regex(regex)?);
-        }
-        Ok(())
+    fn constraint(&self) -> Option<ConstraintSource> {
+        let regex = self.regex.clone().map(ConstraintSource::Regex);
+        let schema = || self.json_schema.clone().map(ConstraintSource::JsonSchema);
+        regex.or_else(schema).or_else(|| self.grammar.clone().map(ConstraintSource::Grammar))
     }
 }
 

@@ -55,9 +55,16 @@ impl Talk {
     }
 
     fn say(&mut self, text: &str) {
-        let outcomes = self.session.say(text).unwrap();
-        for outcome in outcomes {
-            let Outcome::Send(_, command) = outcome else { continue };
+        let mut outcomes = std::collections::VecDeque::from(self.session.say(text).unwrap());
+        while let Some(outcome) = outcomes.pop_front() {
+            let command = match outcome {
+                Outcome::Run(ticket, task) => {
+                    outcomes.extend(self.session.on_done(ticket.id, task.run()));
+                    continue;
+                }
+                Outcome::Send(_, command) => command,
+                _ => continue,
+            };
             if let Command::Generate(request) = &command {
                 self.prompts.push(request.prompt.clone());
             }

@@ -115,8 +115,14 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
     };
     // Raw text is continued as the model has it; a chat's defaults are not wanted here.
     let interrupted = interrupt::watch().unwrap_or_default();
-    let layers = || Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling);
-    let settings = match interrupt::waiting(layers) {
+    let layers = Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling);
+    let settings = layers.and_then(|mut settings| {
+        if matches!(cli.command, Some(Command::Generate(_))) {
+            interrupt::waiting(|| settings.read_constraint())?;
+        }
+        Ok(settings)
+    });
+    let settings = match settings {
         Ok(settings) => settings,
         Err(error) => return Some(Err(error.into())),
     };

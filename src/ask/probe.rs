@@ -29,8 +29,11 @@ pub(super) fn probe(
     parts: &mut dyn FnMut(Part),
 ) -> Result<Probed, QueryError> {
     let wrong = |error: crate::probe::error::InputError| QueryError::Refused(error.to_string());
-    let suites =
-        load::load(&Selection { names: vec![name.to_string()], ..Selection::default() }).map_err(wrong)?;
+    let suites = load::load(&Selection {
+        names: vec![crate::files::from_home(name.to_string())],
+        ..Selection::default()
+    })
+    .map_err(wrong)?;
     let here = &asker.model.name;
     let meant = suites.iter().filter_map(|suite| suite.model.as_ref()).filter(|&model| model != here);
     let said = |wanted: &String| {

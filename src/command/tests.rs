@@ -33,10 +33,7 @@ fn a_prompt_is_taken_as_it_is() {
     assert_eq!(parse("/next  The cat "), Some(Ok(Command::Next(" The cat ".to_string()))));
     assert_eq!(parse("/next   "), Some(Ok(Command::Next("  ".to_string()))));
     let texts = ["The cat sits".to_string(), " The cats sit".to_string()];
-    assert_eq!(
-        parse("/compare The cat sits |||  The cats sit"),
-        Some(Ok(Command::Compare(texts.to_vec())))
-    );
+    assert_eq!(parse("/compare The cat sits |||  The cats sit"), Some(Ok(Command::Compare(texts.to_vec()))));
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl CancelFlag {
 
     /// A flag that is up when this one is, and can be raised without it.
     #[must_use]
-    pub(super) fn narrower(&self) -> CancelFlag {
+    pub fn narrower(&self) -> CancelFlag {
         CancelFlag { own: Arc::default(), wider: Some(Arc::new(self.clone())) }
     }
 }

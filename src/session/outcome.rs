@@ -5,9 +5,10 @@ use thiserror::Error;
 
 use super::RequestId;
 use super::store::StoreError;
+use super::task::Task;
 use crate::ask::Question;
 use crate::command::CommandError;
-use crate::engine::{self, CancelFlag};
+use crate::engine::{self, CancelFlag, EngineError};
 use crate::settings::SettingsError;
 
 /// What the outside must do.
@@ -18,6 +19,8 @@ pub enum Outcome {
     Send(RequestId, engine::Command),
     /// Answer this with [`crate::ask::answer`], then tell [`on_answer`](super::Session::on_answer).
     Ask(Question, CancelFlag),
+    /// Do this away from the person, then tell [`on_done`](super::Session::on_done) what came of it.
+    Run(Ticket, Task),
     /// Load another model; its engine's events come here like the first one's.
     Load(String),
     /// A message that waited and can't be answered: it is the person's again.
@@ -28,6 +31,15 @@ pub enum Outcome {
     Say(Notice),
     /// Leave.
     Quit,
+}
+
+/// Goes with a [`Task`] and comes back with what came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Ticket {
+    /// The work it belongs to; `None` is beside all work.
+    pub id: Option<RequestId>,
+    /// Raised by who does not want to wait.
+    pub cancel: CancelFlag,
 }
 
 /// Something to tell the person.
@@ -87,6 +99,25 @@ pub enum SessionError {
         /// Tokens there is room for.
         context: usize,
     },
+    /// It does not fit by far: its tokens were not even counted.
+    #[error(
+        "the conversation would need at least {at_least} tokens and the context holds {context}: shorten the message, /clear, or start with a larger --ctx"
+    )]
+    FarTooLong {
+        /// Tokens of the last message, if each were as long as the longest there is.
+        at_least: usize,
+        /// Tokens there is room for.
+        context: usize,
+    },
+    /// The person did not want to wait.
+    #[error("stopped")]
+    Stopped,
+    /// The thread that was to do it is gone.
+    #[error("this is a bug, please report it: {0}")]
+    Died(String),
+    /// The engine is gone.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The template refused the conversation.
     #[error("the model's chat template refused the conversation: {0}")]
     Template(String),
@@ -128,4 +159,10 @@ pub enum SessionError {
     /// No such command to explain.
     #[error("{0}")]
     Help(String),
+}
+
+impl From<SessionError> for Outcome {
+    fn from(error: SessionError) -> Outcome {
+        Outcome::Say(Notice::Error(error.to_string()))
+    }
 }

@@ -1,5 +1,6 @@
 //! Questions beside the conversation: begun here, answered by [`crate::ask::answer`].
 
+use super::state::Work;
 use super::{Outcome, Session, SessionError, resolve_system};
 use crate::ask::{Draft, Question};
 use crate::chat::{Message, Role};
@@ -12,18 +13,16 @@ impl Session {
     /// Begins a question.
     pub(super) fn ask(&mut self, asked: Question) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
-        if self.model.is_none() {
-            return Err(self.not_ready());
-        }
+        self.loaded()?;
         self.asked = true;
-        let cancel = CancelFlag::default();
-        self.asking = Some(cancel.clone());
+        let (id, cancel) = (self.new_request(), CancelFlag::default());
+        self.work = Work::Asking(id, cancel.clone());
         Ok(vec![Outcome::Ask(asked, cancel)])
     }
 
     /// The question that was begun is answered, with the text in the making if there is one.
     pub fn on_answer(&mut self, draft: Option<Draft>) {
-        self.asking = None;
+        self.work = Work::Idle;
         self.draft = draft.or(self.draft.take());
     }
 

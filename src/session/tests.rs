@@ -1,4 +1,6 @@
 use super::*;
+use crate::chat::Role;
+use crate::command::COMMANDS;
 use crate::engine::scripted::{Line, Scripted};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
@@ -30,18 +32,27 @@ impl Talk {
             Some(command) => self.session.execute(command.map_err(|error| error.to_string())?),
             None => self.session.say(line),
         };
+        self.carry_out(outcomes.map_err(|error| error.to_string())?)
+    }
+
+    fn carry_out(&mut self, outcomes: Vec<Outcome>) -> Result<String, String> {
         let mut said = String::new();
-        for outcome in outcomes.map_err(|error| error.to_string())? {
+        for outcome in outcomes {
             match outcome {
                 Outcome::Send(_, command) => {
                     for event in self.engine.answer(&command) {
                         self.session.on_event(event);
                     }
                 }
+                Outcome::Run(ticket, task) => {
+                    let next = self.session.on_done(ticket.id, task.run());
+                    said.push_str(&self.carry_out(next)?);
+                }
                 Outcome::Ask(asked, _) => {
                     self.asked.push(asked);
                     self.session.on_answer(None);
                 }
+                Outcome::Say(Notice::Error(text)) => return Err(text),
                 Outcome::Say(notice) => said.push_str(notice.text()),
                 _ => {}
             }
@@ -156,7 +167,7 @@ fn a_conversation_loaded_before_the_model_waits_for_it() {
     talk.line("hi").unwrap();
     talk.line(&format!("/save {file}")).unwrap();
     let mut other = Talk::new(vec![]);
-    other.session.model = None;
+    other.session.model = ModelState::Loading(0.5);
     other.line(&format!("/load {file}")).unwrap();
     other.session.on_event(other.engine.ready());
     assert_eq!(seen(&other.session), seen(&talk.session));
@@ -306,4 +317,67 @@ fn an_export_says_whose_each_token_is_and_sums_each_reply_by_itself() {
     assert!(cells.iter().any(|row| &row[3] == "+") && cells.iter().any(|row| &row[3] == "="));
     assert!(cells.iter().all(|row| row[3].len() == 1 || !row[3].starts_with(['=', '+', '-', '@'])));
     assert!(cells.iter().all(|row| row[5].parse::<f64>().is_ok() || &row[5] == "NA"));
+}
+
+#[test]
+fn a_constraint_is_set_from_a_file_and_a_faulty_one_is_one_line_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (good, bad) = (at("a.gbnf", "root ::= \"yes\""), at("b.gbnf", "root ::= root \"a\""));
+    let mut talk = Talk::new(vec![paris()]);
+    assert_eq!(talk.line(&format!("/set grammar {good}")).unwrap(), format!("grammar {good}"));
+    assert!(talk.session.settings().sampling.grammar.is_some());
+    let error = talk.line(&format!("/set grammar {bad}")).unwrap_err();
+    assert!(error.contains("b.gbnf:1:1: the rule root") && !error.contains('\n'), "{error}");
+    assert!(talk.line("/set json-schema /no/such/file").unwrap_err().starts_with("/no/such/file: "));
+    assert_eq!(talk.line("/set grammar").unwrap().lines().next().unwrap().split(' ').nth(1), Some(&*good));
+    assert_eq!(talk.line("/set regex [ab").unwrap_err().lines().count(), 1);
+    assert_eq!(talk.line("/set regex (yes|no)").unwrap(), "regex (yes|no)");
+    assert_eq!(talk.line("/set regex off").unwrap(), "regex off");
+    assert_eq!(talk.session.settings().sampling.grammar, None);
+}
+
+#[test]
+fn what_is_read_for_long_can_be_left_and_comes_too_late_then() {
+    let mut talk = Talk::new(vec![paris()]);
+    let first = talk.session.execute(crate::command::parse("/load /no/such/file").unwrap().unwrap()).unwrap();
+    let Some(Outcome::Run(ticket, task)) = first.into_iter().next() else { panic!("nothing to do") };
+    assert!(talk.line("hi").unwrap_err().contains("still answering"));
+    assert!(talk.session.cancel() && ticket.cancel.is_cancelled());
+    let done = talk.session.on_done(ticket.id, Err(SessionError::Stopped));
+    assert!(matches!(&done[..], [Outcome::Say(Notice::Error(text))] if text == "stopped"));
+    talk.line("hi").unwrap();
+    assert!(talk.session.on_done(ticket.id, task.run()).is_empty());
+}
+
+#[test]
+fn a_prompt_that_is_stopped_gives_the_message_back() {
+    let mut talk = Talk::new(vec![paris(), paris()]);
+    talk.line("one").unwrap();
+    let before = seen(&talk.session);
+    for line in ["two", "/retry"] {
+        let outcomes = match crate::command::parse(line) {
+            Some(command) => talk.session.execute(command.unwrap()),
+            None => talk.session.say(line),
+        };
+        let Some(Outcome::Run(ticket, _)) = outcomes.unwrap().pop() else { panic!("{line}") };
+        assert!(talk.session.cancel());
+        let done = talk.session.on_done(ticket.id, Err(SessionError::Stopped));
+        let back = done.iter().any(|outcome| matches!(outcome, Outcome::GiveBack(text) if text == "two"));
+        assert_eq!(back, line == "two", "{done:?}");
+        assert_eq!(seen(&talk.session), before);
+    }
+    assert_eq!(talk.session.next_seed(), 11);
+}
+
+#[test]
+fn a_text_of_many_times_the_context_is_refused_before_it_is_tokenized() {
+    let mut talk = Talk::new(vec![]);
+    let error = talk.line(&"a b ".repeat(5 << 20)).unwrap_err();
+    assert!(error.contains("at least") && error.contains("the context holds 512"), "{error}");
+    assert!(talk.session.turns().is_empty() && !talk.session.is_unsaved());
 }

@@ -3,6 +3,7 @@
 use super::source::Source;
 use super::{Settings, SettingsError, parse};
 use crate::distribution::Depth;
+use crate::grammar::ConstraintSource;
 use crate::sampling::{Sampling, Stage};
 use crate::text::nearest;
 
@@ -37,6 +38,12 @@ pub enum Key {
     Mirostat,
     /// Greedy.
     Greedy,
+    /// GBNF grammar.
+    Grammar,
+    /// JSON schema.
+    JsonSchema,
+    /// Regular expression.
+    Regex,
     /// Seed.
     Seed,
     /// Longest reply.
@@ -49,7 +56,7 @@ use Key::*;
 
 impl Key {
     /// Every key, in the order of help texts.
-    pub const ALL: [Key; 17] = [
+    pub const ALL: [Key; 20] = [
         K,
         Temp,
         TopK,
@@ -64,6 +71,9 @@ impl Key {
         FrequencyPenalty,
         Mirostat,
         Greedy,
+        Grammar,
+        JsonSchema,
+        Regex,
         Seed,
         MaxTokens,
         Pace,
@@ -86,6 +96,9 @@ impl Key {
             FrequencyPenalty => "frequency-penalty",
             Mirostat => "mirostat",
             Greedy => "greedy",
+            Grammar => "grammar",
+            JsonSchema => "json-schema",
+            Regex => "regex",
             Seed => "seed",
             MaxTokens => "max-tokens",
             Pace => "pace",
@@ -123,6 +136,13 @@ impl Key {
                 "in place of the stages that cut: keeps the surprisal near a target (bits), learning at a rate"
             }
             Greedy => "always the most probable token, whatever the other stages say",
+            Grammar => "only what the GBNF grammar in this file allows; takes the place of a schema or regex",
+            JsonSchema => {
+                "only JSON that follows the schema in this file; takes the place of a grammar or regex"
+            }
+            Regex => {
+                "only replies that match this regular expression (ECMAScript) from beginning to end; takes the place of a grammar or schema"
+            }
             Seed => {
                 "where chance begins: the same seed, settings and prompt give the same reply; each further reply takes the next one"
             }
@@ -148,6 +168,8 @@ impl Key {
             PresencePenalty | FrequencyPenalty => "any number; 0 is off",
             Mirostat => "off, 1 or 2, or with target and rate: 2,5.0,0.1",
             Greedy => "on or off",
+            Grammar | JsonSchema => "off, or a file",
+            Regex => "off, or a pattern",
             Seed => "from 0 to 4294967294",
             MaxTokens => "off, or a number from 1 on",
             Pace => "off, or tokens a second: from 0.1 to 1000",
@@ -191,6 +213,12 @@ impl Key {
             FrequencyPenalty => s.frequency_penalty.to_string(),
             Mirostat => s.mirostat.map_or_else(off, |m| format!("{},{},{}", m.version, m.tau, m.eta)),
             Greedy => if s.is_greedy() { "on" } else { "off" }.to_string(),
+            Grammar | JsonSchema | Regex => match (self, &settings.constraint) {
+                (Grammar, Some(ConstraintSource::Grammar(path)))
+                | (JsonSchema, Some(ConstraintSource::JsonSchema(path))) => path.display().to_string(),
+                (Regex, Some(ConstraintSource::Regex(pattern))) => pattern.clone(),
+                _ => off(),
+            },
             Seed => s.seed.to_string(),
             MaxTokens => settings.max_tokens.map_or_else(off, |n| n.to_string()),
             Pace => settings.pace.map_or_else(off, |pace| pace.to_string()),
@@ -230,7 +258,7 @@ impl Key {
             Mirostat => to.mirostat = from.mirostat,
             Greedy => to.greedy = from.greedy,
             Seed => to.seed = from.seed,
-            K | MaxTokens | Pace => {}
+            Grammar | JsonSchema | Regex | K | MaxTokens | Pace => {}
         }
     }
 
@@ -247,6 +275,7 @@ impl Key {
             Dry => Stage::Dry,
             RepeatPenalty | PresencePenalty | FrequencyPenalty => Stage::Penalties,
             Mirostat => Stage::Mirostat,
+            Grammar | JsonSchema | Regex => Stage::Grammar,
             K | Greedy | Seed | MaxTokens | Pace => return None,
         })
     }
@@ -281,11 +310,28 @@ impl Key {
                 }
                 _ => return Err(self.out_of_range(text)),
             },
+            Grammar | JsonSchema | Regex => {
+                if !is_off || self.show(settings) != "off" {
+                    settings.constraint = self.constraint(text);
+                    settings.sampling.grammar = None;
+                }
+            }
             Seed => s.seed = self.number(text)?,
             Pace => settings.pace = if is_off || text == "0" { None } else { Some(self.number(text)?) },
             MaxTokens => settings.max_tokens = if is_off { None } else { Some(self.number(text)?) },
         }
         Ok(())
+    }
+
+    /// The constraint that a value of this setting names; `None` where it is another setting, or off.
+    pub fn constraint(self, text: &str) -> Option<ConstraintSource> {
+        match self {
+            _ if matches!(text, "off" | "none") => None,
+            Grammar => Some(ConstraintSource::Grammar(text.into())),
+            JsonSchema => Some(ConstraintSource::JsonSchema(text.into())),
+            Regex => Some(ConstraintSource::Regex(text.to_string())),
+            _ => None,
+        }
     }
 
     fn number<T: std::str::FromStr>(self, text: &str) -> Result<T, SettingsError> {

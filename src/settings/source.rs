@@ -102,6 +102,9 @@ impl SamplingFlags {
             Key::FrequencyPenalty => self.frequency_penalty.is_some(),
             Key::Mirostat => self.mirostat.is_some(),
             Key::Greedy => self.greedy,
+            Key::Grammar => self.grammar.is_some(),
+            Key::JsonSchema => self.json_schema.is_some(),
+            Key::Regex => self.regex.is_some(),
             Key::Seed => self.seed.is_some(),
             Key::K | Key::MaxTokens | Key::Pace => false,
         }

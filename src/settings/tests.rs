@@ -40,16 +40,33 @@ fn every_key_reads_back_what_it_was_set_to() {
     let mut settings = settings("", Flags::default(), SamplingFlags::default()).unwrap();
     let values = [
         "95%", "0.5", "40", "0.9", "0.1", "0.7", "1.5", "0.5,0.1", "0.8", "1.1", "0.2", "-0.1", "2,5,0.1",
-        "on", "42", "100",
+        "on", "a.gbnf", "b.json", "[ab]+", "42", "100", "2.5",
     ];
+    assert_eq!(values.len(), Key::ALL.len());
     for (key, value) in Key::ALL.into_iter().zip(values) {
         key.set(&mut settings, value).unwrap();
         assert_eq!(key.show(&settings), value, "{}", key.name());
     }
-    for key in [Key::Xtc, Key::Mirostat, Key::Greedy, Key::MaxTokens] {
+    for key in [Key::Xtc, Key::Mirostat, Key::Greedy, Key::Regex, Key::MaxTokens, Key::Pace] {
         key.set(&mut settings, "off").unwrap();
         assert_eq!(key.show(&settings), "off");
     }
+}
+
+#[test]
+fn one_constraint_takes_the_place_of_another_and_is_read_by_who_uses_it() {
+    let file = "[sampling]\ngrammar = \"/no/such/file\"";
+    let mut settings = settings(file, Flags::default(), SamplingFlags::default()).unwrap();
+    assert_eq!(Key::Grammar.show(&settings), "/no/such/file");
+    assert!(settings.read_constraint().unwrap_err().to_string().starts_with("/no/such/file: "));
+    Key::Regex.set(&mut settings, "yes|no").unwrap();
+    assert_eq!([Key::Grammar.show(&settings), Key::Regex.show(&settings)], ["off", "yes|no"]);
+    Key::Grammar.set(&mut settings, "off").unwrap();
+    assert_eq!(Key::Regex.show(&settings), "yes|no");
+    settings.read_constraint().unwrap();
+    assert!(settings.sampling.grammar.is_some());
+    Key::Regex.set(&mut settings, "off").unwrap();
+    assert_eq!((settings.constraint, settings.sampling.grammar), (None, None));
 }
 
 #[test]

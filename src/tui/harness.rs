@@ -68,6 +68,7 @@ impl Harness {
                         None => events.for_each(|(id, event)| self.send(Msg::Reply(id, event))),
                     }
                 }
+                Effect::Run(ticket, task) => self.send(Msg::Done(ticket.id, task.run())),
                 other => self.effects.push(other),
             }
         }

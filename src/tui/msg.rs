@@ -8,7 +8,9 @@ use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::model::Weights;
 use crate::report::view::View;
-use crate::session::RequestId;
+use crate::session::state::Fetch;
+use crate::session::task::{Done, Task};
+use crate::session::{RequestId, SessionError, Ticket};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub enum Msg {
     Next,
     /// A question is answered, and how that looks; or it is not.
     Answered(Result<Box<(Answer, View)>, NoAnswer>),
+    /// What came of a [`Task`].
+    Done(Option<RequestId>, Result<Done, SessionError>),
     /// So far the answer to a question is.
     Far(Far),
     /// The lines that complete a file's name in this one.
@@ -31,6 +35,8 @@ pub enum Msg {
     Fetching(Fetch),
     /// A line about the model that is being found.
     Note(String),
+    /// So far a copy of the weights is that is made beside the conversation.
+    Copying(Fetch),
     /// The copy of the weights that was to be made is ready, or can't be had: one line.
     Copied(Result<Weights, String>),
     /// The model can't be had; one line.
@@ -52,17 +58,6 @@ pub struct NoAnswer {
     pub reason: String,
 }
 
-/// How far a download is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetch {
-    /// What is being done, in a word or two.
-    pub what: String,
-    /// Bytes done.
-    pub done: u64,
-    /// Bytes in all, if that is known.
-    pub total: Option<u64>,
-}
-
 /// Something the driver must do.
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -70,6 +65,8 @@ pub enum Effect {
     Send(RequestId, engine::Command),
     /// Answer a question away from the screen; the answer comes as [`Msg::Answered`].
     Ask(Question, CancelFlag),
+    /// Do this away from the screen; what comes of it comes as [`Msg::Done`].
+    Run(Ticket, Task),
     /// Load another model.
     Load(String),
     /// Look which files complete a line; they come as [`Msg::Files`].

@@ -3,6 +3,7 @@
 use std::io::{self, Stdout};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
@@ -14,18 +15,21 @@ use crate::ask::{self, Question};
 use crate::command;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
+use crate::files;
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
 use crate::query::{Asker, QueryError};
 use crate::report::answer::{Stream, view as view_of};
 use crate::report::bars::Paint;
-use crate::session::{RequestId, Session};
+use crate::session::state::Fetch;
+use crate::session::task::Task;
+use crate::session::{RequestId, Session, Ticket};
 use crate::settings::Settings;
 
 use super::burst::Burst;
 use super::history::History;
-use super::msg::{Effect, Fetch, Msg, NoAnswer};
+use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
 use super::state::State;
 use super::terminal::Guard;
@@ -60,6 +64,8 @@ struct Driver {
     guard: Option<Guard>,
     /// The download that `/model` asked about last.
     asked: Asked,
+    /// Threads that write files.
+    writing: Vec<JoinHandle<()>>,
 }
 
 /// What a person was asked, and answers by the same command.
@@ -89,6 +95,7 @@ pub fn run(settings: Settings, paths: &Paths, color: bool) -> io::Result<u8> {
         screen,
         guard: Some(guard),
         asked: Asked::default(),
+        writing: Vec::new(),
     };
     driver.draw()?;
     watch_signals(sender.clone())?;
@@ -158,6 +165,7 @@ impl Driver {
                     Effect::Quit(code) => return Ok(Some(code)),
                     Effect::Send(id, command) => next.extend(self.send(id, command)),
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
+                    Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
                     Effect::Remember(text) => self.history.append(&text),
                     Effect::ListFiles(line) => {
@@ -191,6 +199,17 @@ impl Driver {
             Ok(()) => Vec::new(),
             Err(error) => update(&mut self.state, Msg::Reply(id, Event::Failed(error))),
         }
+    }
+
+    /// Does something away from the screen. What is written must be whole before the program ends.
+    fn run_task(&mut self, ticket: Ticket, task: Task) {
+        self.writing.retain(|thread| !thread.is_finished());
+        let (sender, writes) = (self.sender.clone(), task.writes());
+        let thread = std::thread::spawn(move || {
+            let done = task.run_aside(&ticket.cancel);
+            let _ = sender.send(Msg::Done(ticket.id, done));
+        });
+        self.writing.extend(writes.then_some(thread));
     }
 
     fn present_engine(&self) -> Option<Engine> {
@@ -232,7 +251,7 @@ impl Driver {
         self.cancel.cancel();
         self.cancel = CancelFlag::default();
         let mut settings = self.state.session.settings().clone();
-        settings.model = model;
+        settings.model = files::from_home(model);
         self.start_engine(settings, Some(Arc::clone(&self.asked)));
     }
 
@@ -243,7 +262,8 @@ impl Driver {
         let (cancel, slot) = (self.cancel.clone(), Arc::clone(&self.engine));
         std::thread::spawn(move || {
             let last = Mutex::default();
-            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last, asked };
+            let tell = Msg::Fetching;
+            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last, asked, tell };
             let found = loading::find(&settings, &paths, cancel.clone(), &report, &Meanwhile);
             match found {
                 // Another one is wanted by now.
@@ -258,7 +278,7 @@ impl Driver {
                         }));
                     }
                     if let Some(weights) = found.missing {
-                        let copied = copy(&found.file, weights, &paths, Unseen(cancel.clone()));
+                        let copied = copy(&found.file, weights, &paths, &report.of_copy());
                         if !cancel.is_cancelled() {
                             let _ = sender.send(Msg::Copied(copied));
                         }
@@ -304,6 +324,11 @@ impl Driver {
             crate::fatal::say_ended_by(i32::from(code) - 128);
         }
         let engine = self.engine.lock().ok().and_then(|mut slot| slot.take());
+        let deadline = Instant::now() + PATIENCE;
+        while self.writing.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            while self.inbox.try_recv().is_ok() {}
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // Nobody listens any more: the engine must not wait for room in the channel.
         drop(self.inbox);
         if !engine.is_none_or(|engine| engine.shut_down(PATIENCE)) {
@@ -375,21 +400,10 @@ fn watch_signals(sender: SyncSender<Msg>) -> io::Result<()> {
 }
 
 /// Makes a copy of a model that runs already; one line if it can't be had.
-fn copy(file: &ModelFile, weights: Weights, paths: &Paths, report: Unseen) -> Result<Weights, String> {
-    match loading::make_copy(file, weights, paths, &report) {
+fn copy(file: &ModelFile, weights: Weights, paths: &Paths, report: &dyn Progress) -> Result<Weights, String> {
+    match loading::make_copy(file, weights, paths, report) {
         Ok(()) => Ok(weights),
         Err(error) => Err(Copies::without(&file.name, weights, &error)),
-    }
-}
-
-/// Work nobody watches, which ends when the program does.
-struct Unseen(CancelFlag);
-
-impl Progress for Unseen {
-    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
-
-    fn cancelled(&self) -> bool {
-        self.0.is_cancelled()
     }
 }
 
@@ -411,6 +425,15 @@ struct Reporter {
     cancel: CancelFlag,
     last: Mutex<Option<Instant>>,
     asked: Option<Asked>,
+    /// What the screen is told: that a model comes, or that a copy of one is made.
+    tell: fn(Fetch) -> Msg,
+}
+
+impl Reporter {
+    /// The same for a copy that is made while the model runs.
+    fn of_copy(self) -> Reporter {
+        Reporter { tell: Msg::Copying, ..self }
+    }
 }
 
 impl Progress for Reporter {
@@ -422,7 +445,7 @@ impl Progress for Reporter {
             *last = Some(Instant::now());
         }
         let fetch = Fetch { what: stage.verb().to_string(), done, total };
-        let _ = self.sender.try_send(Msg::Fetching(fetch));
+        let _ = self.sender.try_send((self.tell)(fetch));
     }
 
     fn cancelled(&self) -> bool {

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::counter::Far;
 use crate::distribution::Depth;
+use crate::session::state::Fetch;
 use crate::session::{Notice, Session, turn::Turn};
 use crate::settings::key::Key;
 use crate::step::TokenStats;
@@ -15,24 +16,10 @@ use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
 use super::keys::{Key as Pressed, Keymap};
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, text_width};
-use super::msg::Fetch;
 use super::pace::Held;
 use super::panels::{CHAT, Fronts, MESSAGE, Pane, TABLE};
 use super::theme::Theme;
 use super::transcript::Transcript;
-
-/// How the model comes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Loading {
-    /// Being found or downloaded.
-    Fetching(Fetch),
-    /// Share loaded, 0..=1.
-    Loading(f32),
-    /// There.
-    Ready,
-    /// Not to be had; why.
-    Failed(String),
-}
 
 /// Questions to begin with: chosen because the default model, as the catalogue has it computed and sampled,
 /// answers them well greedily and with each of five seeds. (The capital of France it knows greedily, and
@@ -68,8 +55,8 @@ pub struct State {
     pub colouring: Colouring,
     /// Whether the template's scaffold is shown.
     pub scaffold: bool,
-    /// How the model comes.
-    pub loading: Loading,
+    /// How far a copy of the weights is that is made meanwhile.
+    pub copying: Option<Fetch>,
     /// How far the answer to a question is.
     pub far: Option<Far>,
     /// Whether the keys are shown, and from which line.
@@ -87,7 +74,6 @@ pub struct State {
 impl State {
     /// The state before anything happened.
     pub fn new(session: Session, size: (u16, u16), history: Vec<String>, theme: Theme) -> State {
-        let name = session.settings().model.clone();
         let mut state = State {
             session,
             size,
@@ -102,7 +88,7 @@ impl State {
             table_scroll: 0,
             colouring: Colouring::Off,
             scaffold: false,
-            loading: Loading::Fetching(Fetch { what: format!("finding {name}"), done: 0, total: None }),
+            copying: None,
             far: None,
             help: None,
             leaving: None,

@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 
 use super::harness::{Harness, answered};
 use super::keys::Scope;
-use super::msg::{Effect, Fetch, Msg, NoAnswer};
+use super::msg::{Effect, Msg, NoAnswer};
 use super::panels::{LIKELIHOOD, MESSAGE, PANES};
 use super::state::EXAMPLES;
 use crate::ask::Question;
@@ -13,6 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::scripted::Line;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::Block;
+use crate::session::state::Fetch;
 
 const PARIS: [Line; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];

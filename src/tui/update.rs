@@ -10,16 +10,17 @@ use crate::command;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
 use crate::session::RequestId;
+use crate::session::task::Done;
 use crate::session::{Notice, Outcome, SessionError};
 
 use super::answer::Shown;
 use super::composer::Typed;
 use super::keys::{Action, Key, written};
 use super::layout::Tab;
-use super::msg::{Effect, Fetch, Msg, NoAnswer};
+use super::msg::{Effect, Msg, NoAnswer};
 use super::palette;
 use super::panels::{CHAT, MESSAGE, Pane, Slot, after};
-use super::state::{EXAMPLES, Loading, State};
+use super::state::{EXAMPLES, State};
 
 /// Rows a turn of the mouse wheel scrolls.
 const WHEEL: isize = 3;
@@ -41,7 +42,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Input(_) => Vec::new(),
-        Msg::Engine(event) => on_engine(state, event),
+        Msg::Engine(event) => {
+            let outcomes = state.session.on_event(event);
+            carry_out(state, outcomes)
+        }
         Msg::Reply(id, event) => {
             let paced = state.session.settings().pace.is_some();
             state.held.take(paced, id, event).map_or_else(Vec::new, |event| on_reply(state, id, event))
@@ -63,15 +67,36 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Fetching(fetch) => {
-            state.loading = Loading::Fetching(fetch);
+            state.session.on_fetch(fetch);
             Vec::new()
         }
-        Msg::NoModel(reason) => no_model(state, reason),
-        Msg::Note(line) | Msg::Copied(Err(line)) => {
+        Msg::NoModel(reason) => {
+            let outcomes = state.session.on_no_model(reason);
+            carry_out(state, outcomes)
+        }
+        Msg::Done(id, done) => {
+            let is_other = matches!(done, Ok(Done::Loaded(..)));
+            let outcomes = state.session.on_done(id, done);
+            if is_other {
+                state.live();
+            }
+            carry_out(state, outcomes)
+        }
+        Msg::Note(line) => {
+            state.tell(Notice::Warning(line));
+            Vec::new()
+        }
+        Msg::Copying(fetch) => {
+            state.copying = Some(fetch);
+            Vec::new()
+        }
+        Msg::Copied(Err(line)) => {
+            state.copying = None;
             state.tell(Notice::Warning(line));
             Vec::new()
         }
         Msg::Copied(Ok(weights)) => {
+            state.copying = None;
             let outcomes = state.session.on_copy(weights);
             carry_out(state, outcomes)
         }
@@ -98,30 +123,6 @@ fn answered(state: &mut State, answer: Result<(Answer, View), NoAnswer>) {
             state.tell(Notice::Error(reason));
         }
     }
-}
-
-fn no_model(state: &mut State, reason: String) -> Vec<Effect> {
-    let outcomes = state.session.keep_model();
-    state.loading = match state.session.model() {
-        Some(_) => Loading::Ready,
-        None => Loading::Failed(reason.clone()),
-    };
-    state.tell(Notice::Error(reason));
-    if state.session.model().is_none() {
-        state.tell(Notice::Info(SessionError::NoModel.to_string()));
-    }
-    carry_out(state, outcomes)
-}
-
-fn on_engine(state: &mut State, event: Event) -> Vec<Effect> {
-    match &event {
-        Event::LoadProgress(share) => state.loading = Loading::Loading(*share),
-        Event::Ready(_) => state.loading = Loading::Ready,
-        Event::Lost(error) => state.loading = Loading::Failed(error.to_string()),
-        _ => {}
-    }
-    let outcomes = state.session.on_event(event);
-    carry_out(state, outcomes)
 }
 
 /// Takes what comes of a request, unless nobody waits for it any more.
@@ -152,11 +153,8 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
                 effects.push(Effect::Send(id, command));
             }
             Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),
-            Outcome::Load(name) => {
-                let what = format!("finding {name}");
-                state.loading = Loading::Fetching(Fetch { what, done: 0, total: None });
-                effects.push(Effect::Load(name));
-            }
+            Outcome::Run(ticket, task) => effects.push(Effect::Run(ticket, task)),
+            Outcome::Load(name) => effects.push(Effect::Load(name)),
             Outcome::ShowHistory => {
                 let written = state.composer.history_text();
                 state.tell(Notice::Info(written));
@@ -252,7 +250,6 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     let parsed = command::parse(text);
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
-    let changes_all = clears || matches!(parsed, Some(Ok(command::Command::Load(..))));
     if is_command {
         state.tab = Tab::Chat;
     }
@@ -266,8 +263,6 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         Ok(outcomes) => {
             if clears {
                 state.transcript.clear();
-            }
-            if changes_all {
                 state.live();
             }
             state.transcript.follow();

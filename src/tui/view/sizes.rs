@@ -7,8 +7,9 @@ use ratatui::crossterm::event::Event as Input;
 use crate::engine::scripted::Line;
 use crate::engine::{EngineError, Event};
 use crate::session::Notice;
+use crate::session::state::Fetch;
 use crate::tui::harness::Harness;
-use crate::tui::msg::{Fetch, Msg};
+use crate::tui::msg::Msg;
 
 const WIDTHS: std::ops::RangeInclusive<u16> = 1..=200;
 const HEIGHTS: std::ops::RangeInclusive<u16> = 1..=60;

@@ -8,11 +8,11 @@ use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
 use crate::sampling::Sampling;
+use crate::session::state::{Fetch, ModelState};
 use crate::session::turn::Reply;
 use crate::token::printable;
 use crate::tui::keys::Action;
-use crate::tui::msg::Fetch;
-use crate::tui::state::{Loading, State};
+use crate::tui::state::State;
 
 use super::items::{Item, line};
 
@@ -20,15 +20,15 @@ pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let hint = clipped(&hint(state, area.width), usize::from(area.width));
     // A blank before it, and one between it and the hint.
     let room = usize::from(area.width).saturating_sub(width(&hint) + 2);
-    let (text, style) = match &state.loading {
-        Loading::Ready => (line(&ready(state, room), room), state.theme.dim()),
-        Loading::Failed(reason) => (Line::raw(clipped(&one_line(reason), room)), state.theme.error()),
-        Loading::Loading(share) => {
+    let (text, style) = match state.session.state() {
+        ModelState::Ready(_) => (line(&ready(state, room), room), state.theme.dim()),
+        ModelState::None(reason) => (Line::raw(clipped(&one_line(reason), room)), state.theme.error()),
+        ModelState::Loading(share) => {
             let name = format!("loading {}", one_line(&state.model_name()));
             let share = (gauge(*share), format!("{:.0} %", share * 100.0));
             (line(&progress(name, Some(share.0), Some(share.1), room), room), state.theme.warning())
         }
-        Loading::Fetching(fetch) => (line(&fetching(fetch, room), room), state.theme.warning()),
+        ModelState::Finding { fetch, .. } => (line(&fetching(fetch, room), room), state.theme.warning()),
     };
     let place = Rect { x: area.x + 1.min(area.width), width: room as u16, ..area };
     frame.render_widget(text.style(style), place.intersection(area));
@@ -80,6 +80,13 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
     }
     if let Some(job) = session.job().filter(|job| job.prefill.0 < job.prefill.1) {
         items.push(item(1, " · ", format!("{} of {} prompt tokens", job.prefill.0, job.prefill.1)));
+    }
+    if let Some(Fetch { what, done, total }) = &state.copying {
+        let share = total.filter(|&total| total > 0).map(|total| format!(" {} %", done * 100 / total));
+        items.push(item(1, " · ", format!("{what} a copy{}", share.unwrap_or_default())));
+    }
+    if session.job().is_some_and(|job| job.undo.is_some()) {
+        items.push(item(1, " · ", "tokenizing".to_string()));
     }
     let reply = reply(state);
     if let Some(speed) = reply.and_then(|reply| reply.timing.tokens_per_second()) {

@@ -244,7 +244,10 @@ fn a_step_keeps_as_many_candidates_as_the_window_has_rows() {
     for (height, kept) in [(24, 40), (90, 90), (1000, 200)] {
         let mut harness = Harness::new(200, 36, vec![words(2)]);
         harness.send(Msg::Input(Input::Resize(200, height)));
-        let outcomes = harness.state.session.say("hi").unwrap();
+        let Some(Outcome::Run(ticket, task)) = harness.state.session.say("hi").unwrap().pop() else {
+            panic!("the message has no prompt")
+        };
+        let outcomes = harness.state.session.on_done(ticket.id, task.run());
         let depth = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Send(_, Command::Generate(generate)) => Some(generate.depth),
             _ => None,

@@ -39,7 +39,7 @@ fn a_conversation_keeps_its_weights_until_model_takes_the_copy() {
     session.on_event(ready(MAKING));
     session.say("Hi").unwrap();
     session.cancel();
-    session.job = None;
+    session.end_reply();
     let outcomes = session.on_copy(Weights::F16);
     assert!(!loads(&outcomes));
     assert_eq!(said(&outcomes), "the f16 copy of scripted is ready: /model takes it");

@@ -1,0 +1,106 @@
+//! What a line that may become a command could go on with.
+
+use super::{Argument, COMMANDS, spec};
+use crate::chat::system;
+use crate::files;
+use crate::glossary::FIGURES;
+use crate::model::ALIASES;
+use crate::probe::shipped::SUITES;
+use crate::settings::key::Key;
+
+/// A proposal for what stands at the end of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// The whole line with the proposal in place.
+    pub line: String,
+    /// What is shown in a list.
+    pub label: String,
+    /// What it does or holds.
+    pub help: String,
+}
+
+/// Proposals for a line that may become a command, best first.
+pub fn complete(line: &str) -> Vec<Completion> {
+    if !line.starts_with('/') || line.starts_with("//") || line.contains('\n') {
+        return Vec::new();
+    }
+    match line.split_once(' ') {
+        None => COMMANDS
+            .iter()
+            .filter(|spec| spec.name.starts_with(line))
+            .map(|spec| completion(String::new(), spec.name, &format!("{} {}", spec.usage, spec.help)))
+            .collect(),
+        Some((name, rest)) => {
+            let argument = spec(name).map(|spec| spec.argument);
+            argument.map_or_else(Vec::new, |argument| complete_argument(argument, name, rest))
+        }
+    }
+}
+
+/// Where a line's command takes a file: what stands before its name, and the name as far as it is written.
+pub fn file_argument(line: &str) -> Option<(&str, &str)> {
+    let (name, file) = line.split_once(' ').filter(|_| !line.contains('\n'))?;
+    match spec(name)?.argument {
+        Argument::File | Argument::Model | Argument::Suite => Some((&line[..=name.len()], file.trim_start())),
+        Argument::Setting => {
+            let (key, file) = file.split_once(' ')?;
+            let takes = [Key::Grammar, Key::JsonSchema].iter().any(|taking| taking.name() == key);
+            takes.then(|| (&line[..=name.len() + 1 + key.len()], file.trim_start()))
+        }
+        _ => None,
+    }
+}
+
+/// The lines that complete a file's name.
+pub fn complete_file(line: &str) -> Vec<Completion> {
+    let Some((before, file)) = file_argument(line) else { return Vec::new() };
+    let found = files::complete(file).into_iter();
+    found
+        .map(|file| {
+            let label = file.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+            completion(before.to_string() + &file[..label], &file[label..], "")
+        })
+        .collect()
+}
+
+fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completion> {
+    let before = format!("{name} ");
+    let matching = |label: &&str| label.starts_with(rest);
+    match argument {
+        Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
+        Argument::Model => ALIASES
+            .iter()
+            .filter(|alias| alias.name.starts_with(rest))
+            .map(|alias| completion(before.clone(), alias.name, alias.title))
+            .collect(),
+        Argument::Suite => SUITES
+            .iter()
+            .filter(|(suite, _)| suite.starts_with(rest))
+            .map(|(suite, _)| completion(before.clone(), suite, ""))
+            .collect(),
+        Argument::Command => COMMANDS
+            .iter()
+            .filter(|spec| spec.name[1..].starts_with(rest.trim_start_matches('/')))
+            .map(|spec| completion(before.clone(), &spec.name[1..], spec.help))
+            .collect(),
+        Argument::Figure => FIGURES
+            .iter()
+            .filter(|entry| entry.names[0].starts_with(rest))
+            .map(|entry| completion(before.clone(), entry.names[0], entry.text))
+            .collect(),
+        Argument::System => system::names()
+            .chain(["none"])
+            .filter(matching)
+            .map(|label| completion(before.clone(), label, ""))
+            .collect(),
+        Argument::Setting => Key::ALL
+            .into_iter()
+            .filter(|key| key.name().starts_with(rest))
+            .map(|key| completion(before.clone(), key.name(), key.range()))
+            .collect(),
+    }
+}
+
+fn completion(before: String, label: &str, help: &str) -> Completion {
+    Completion { line: before + label, label: label.to_string(), help: help.trim().to_string() }
+}

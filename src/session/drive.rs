@@ -1,0 +1,102 @@
+//! A session beside an engine that is waited for: whatever has no screen to keep alive does this.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::{Notice, Outcome, Session};
+use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason};
+
+/// What the person sees of it.
+pub trait Front {
+    /// Raised by who does not want to wait.
+    fn interrupted(&self) -> &Arc<AtomicBool>;
+
+    /// Tells the person something.
+    ///
+    /// # Errors
+    /// Those of where it is written, as of all functions here: the reply is stopped then.
+    fn say(&mut self, notice: Notice) -> io::Result<()>;
+
+    /// What comes of the request for a reply, before the session takes it.
+    fn before(&mut self, _session: &Session, _event: &Event) {}
+
+    /// The session took it, and the reply's text has grown by this.
+    ///
+    /// # Errors
+    /// See [`Front::say`].
+    fn grown(&mut self, _session: &Session, _by: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The reply has ended, or failed.
+    ///
+    /// # Errors
+    /// See [`Front::say`].
+    fn ended(&mut self, _session: &Session, _how: &Result<FinishReason, EngineError>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Everything that each front does its own way: questions, another model, the history, leaving.
+    ///
+    /// # Errors
+    /// See [`Front::say`].
+    fn other(
+        &mut self,
+        session: &mut Session,
+        client: &mut Client,
+        outcome: Outcome,
+    ) -> io::Result<Vec<Outcome>>;
+}
+
+/// Carries out what a session wants, and what it wants after that, in order.
+///
+/// # Errors
+/// Those of the front.
+pub fn drive(
+    session: &mut Session,
+    client: &mut Client,
+    outcomes: Vec<Outcome>,
+    front: &mut impl Front,
+) -> io::Result<()> {
+    for outcome in outcomes {
+        let next = match outcome {
+            Outcome::Say(notice) => {
+                front.say(notice)?;
+                continue;
+            }
+            Outcome::Run(ticket, task) => {
+                let cancel = CancelFlag::from(Arc::clone(front.interrupted()));
+                session.on_done(ticket.id, task.run_aside(&cancel))
+            }
+            Outcome::Send(_, mut command) => {
+                let cancel = CancelFlag::from(Arc::clone(front.interrupted())).narrower();
+                *command.cancel() = cancel.clone();
+                let mut written = Ok(());
+                let ended = client.run(command, |event| {
+                    front.before(session, &event);
+                    let before = session.turns().last().map_or(0, |turn| turn.text.len());
+                    session.on_event(event);
+                    let text = session.turns().last().and_then(|turn| turn.text.get(before..));
+                    if written.is_ok() {
+                        written = front.grown(session, text.unwrap_or_default());
+                        if written.is_err() {
+                            cancel.cancel();
+                        }
+                    }
+                });
+                let (how, last) = match ended {
+                    Ok((reason, timing)) => (Ok(reason), Event::Finished { reason, timing }),
+                    Err(error) => (Err(error.clone()), Event::Failed(error)),
+                };
+                let next = session.on_event(last);
+                written?;
+                front.ended(session, &how)?;
+                next
+            }
+            other => front.other(session, client, other)?,
+        };
+        drive(session, client, next, front)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The model of a conversation: how it comes and goes, its template, the weights it is computed with and
+//! a better copy of them that is made meanwhile.
+
+use std::sync::Arc;
+
+use super::state::{Fetch, Loaded, ModelState, Work};
+use super::trace::Trace;
+use super::turn::Turn;
+use super::{Notice, Outcome, Session, SessionError};
+use crate::chat::ChatTemplate;
+use crate::command::Command;
+use crate::engine::{EngineError, ModelInfo};
+use crate::model::{Reason, Weights};
+use crate::settings::advice::Advice;
+
+impl Session {
+    /// The model, which must be there.
+    pub(super) fn loaded(&self) -> Result<&Loaded, SessionError> {
+        match &self.model {
+            ModelState::Ready(loaded) => Ok(loaded),
+            ModelState::Finding { .. } | ModelState::Loading(_) => Err(SessionError::Loading),
+            ModelState::None(_) => Err(SessionError::NoModel),
+        }
+    }
+
+    /// `/model`: tells, changes, or takes the copy that was announced.
+    pub(super) fn change_model(&mut self, name: Option<String>) -> Result<Vec<Outcome>, SessionError> {
+        let name = match (name, &self.model) {
+            (Some(name), _) => name,
+            (None, _) if self.has_better_copy() => self.settings.model.clone(),
+            (None, model) => {
+                let said = match model {
+                    ModelState::Ready(loaded) => describe(&loaded.info),
+                    ModelState::Finding { .. } | ModelState::Loading(_) => {
+                        format!("{} is loading", self.settings.model)
+                    }
+                    ModelState::None(_) => SessionError::NoModel.to_string(),
+                };
+                return Ok(vec![Outcome::Say(Notice::Info(said))]);
+            }
+        };
+        self.must_be_free()?;
+        self.copy = None;
+        let finding = ModelState::Finding { fetch: Fetch::finding(&name), before: None };
+        let before = match std::mem::replace(&mut self.model, finding) {
+            ModelState::Ready(loaded) => Some(Box::new(loaded)),
+            ModelState::Finding { before, .. } => before,
+            ModelState::Loading(_) | ModelState::None(_) => None,
+        };
+        self.model = ModelState::Finding { fetch: Fetch::finding(&name), before };
+        self.settings.model.clone_from(&name);
+        Ok(vec![Outcome::Load(name)])
+    }
+
+    /// So far finding the model is.
+    pub fn on_fetch(&mut self, now: Fetch) {
+        if let ModelState::Finding { fetch, .. } = &mut self.model {
+            *fetch = now;
+        }
+    }
+
+    /// The model can't be had. The one there was before `/model` answers again; where there was none, or
+    /// where it went when its successor began to load, a message that waited comes back.
+    pub fn on_no_model(&mut self, reason: String) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Say(Notice::Error(reason.clone()))];
+        match std::mem::replace(&mut self.model, ModelState::None(reason)) {
+            ModelState::Finding { before: Some(before), .. } => {
+                self.settings.model.clone_from(&before.asked);
+                self.model = ModelState::Ready(*before);
+                outcomes.extend(self.answer_waiting());
+            }
+            _ => {
+                outcomes.push(Outcome::Say(Notice::Info(SessionError::NoModel.to_string())));
+                outcomes.extend(self.give_back());
+            }
+        }
+        outcomes
+    }
+
+    /// The engine is gone.
+    pub(super) fn on_lost(&mut self, error: EngineError) -> Vec<Outcome> {
+        self.model = ModelState::None(error.to_string());
+        match &self.work {
+            Work::Replying(job) if job.undo.is_some() => self.take_back(error.into()),
+            Work::Replying(_) => {
+                self.end_reply();
+                vec![Outcome::Say(Notice::Error(error.to_string()))]
+            }
+            _ => {
+                let mut outcomes = vec![Outcome::Say(Notice::Error(error.to_string()))];
+                outcomes.extend(self.give_back());
+                outcomes
+            }
+        }
+    }
+
+    pub(super) fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
+        let template = ChatTemplate::of_model(&info, None).map(Arc::new).map_err(|error| error.to_string());
+        let advice = Advice::of(&info.about, &self.settings);
+        self.settings.advise(&advice);
+        let mut outcomes: Vec<_> =
+            advice.note.into_iter().map(|note| Outcome::Say(Notice::Warning(note))).collect();
+        // Ids of another vocabulary mean nothing.
+        if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
+            if !self.trace.is_empty() {
+                outcomes.push(Outcome::Say(Notice::Warning(format!(
+                    "{} has another vocabulary: what was said is tokenized anew, its figures are gone from the screen",
+                    info.name
+                ))));
+            }
+            self.turns.iter_mut().for_each(Turn::forget_ids);
+            self.trace = Trace::default();
+            self.draft = None;
+        }
+        self.turns.iter_mut().for_each(Turn::forget_speed);
+        self.ids_of = Some(info.vocab.len());
+        let broken = template.as_ref().err().cloned();
+        self.model = ModelState::Ready(Loaded { asked: self.settings.model.clone(), info, template });
+        match broken {
+            Some(error) => {
+                outcomes.push(Outcome::Say(Notice::Error(format!("the model's chat template: {error}"))));
+                outcomes.extend(self.give_back());
+            }
+            None => {
+                outcomes.extend(self.answer_waiting());
+                outcomes.extend(self.offer_copy());
+            }
+        }
+        outcomes
+    }
+
+    /// A copy of the running model's weights is ready. A conversation keeps the weights it has; where
+    /// nothing was asked yet, the copy is taken.
+    pub fn on_copy(&mut self, weights: Weights) -> Vec<Outcome> {
+        self.copy = Some(weights);
+        self.offer_copy()
+    }
+
+    /// Whether a copy waits to be taken.
+    fn has_better_copy(&self) -> bool {
+        let reason = self.model().map(|model| model.about.weights.reason);
+        self.copy.is_some_and(|copy| reason == Some(Reason::Making(copy)))
+    }
+
+    /// Says that a copy is ready, or takes it.
+    fn offer_copy(&mut self) -> Vec<Outcome> {
+        let (Some(copy), Some(model)) = (self.copy, self.model()) else { return Vec::new() };
+        if !self.has_better_copy() {
+            return Vec::new();
+        }
+        let ready = format!("the {} copy of {} is ready: /model takes it", copy.name(), model.name);
+        if self.asked || self.is_busy() {
+            return vec![Outcome::Say(Notice::Info(ready))];
+        }
+        self.execute(Command::Model(None)).unwrap_or_default()
+    }
+}
+
+/// The model in one line.
+fn describe(model: &ModelInfo) -> String {
+    let weights = model.about.weights.shown();
+    format!("{} ({}, weights {weights}, {})", model.name, model.quantization, model.path.display())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! What a session has done outside: files are read and written, prompts are rendered and tokenized.
+//!
+//! A [`Task`] is data and its own instruction; what comes of it goes back to
+//! [`Session::on_done`](super::Session::on_done). Must not touch a session.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::export::{Export, Format};
+use super::outcome::SessionError;
+use super::store::Stored;
+use super::trace::Trace;
+use super::turn::Turn;
+use crate::aside::{self, Left};
+use crate::chat::{ChatTemplate, Conversation, Message, Prompt, system};
+use crate::distribution::Depth;
+use crate::engine::{CancelFlag, ModelInfo};
+use crate::files::{self, Existing, WriteError};
+use crate::grammar::ConstraintSource;
+use crate::sampling::Constraint;
+use crate::settings::SettingsError;
+use crate::settings::key::Key;
+
+/// Something to do outside.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Make the prompt of a conversation.
+    Prompt {
+        /// What was said.
+        messages: Vec<Message>,
+        /// Who reads it.
+        model: Arc<ModelInfo>,
+        /// Its template.
+        template: Arc<ChatTemplate>,
+    },
+    /// Render what the model would read of a first message.
+    Example(Vec<Message>, Arc<ChatTemplate>),
+    /// Find the template's own system prompt; the text that goes before it.
+    TemplateSystem(String, Arc<ChatTemplate>),
+    /// Read a grammar, a schema or an expression that is to constrain replies.
+    Constrain(Key, String),
+    /// Keep the conversation in a file.
+    Save(Box<Snapshot>, String, Existing),
+    /// Write its figures to a file.
+    Export(Box<Snapshot>, String, Existing),
+    /// Read a conversation from a file.
+    Load(String),
+}
+
+/// A conversation as it is at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The model, if there is one.
+    pub model: Option<Arc<ModelInfo>>,
+    /// The system prompt.
+    pub system: Option<String>,
+    /// What was said.
+    pub turns: Vec<Turn>,
+    /// The sequence with its figures.
+    pub trace: Trace,
+    /// Candidates of each token that are exported.
+    pub k: Depth,
+    /// Which of its states this is.
+    pub version: u32,
+}
+
+/// What came of a [`Task`].
+#[derive(Debug)]
+pub enum Done {
+    /// The prompt.
+    Prompt(Box<Prompt>),
+    /// What to tell the person.
+    Told(String),
+    /// The constraint, and the setting that names it.
+    Constraint(Key, String, Constraint),
+    /// This state of the conversation is in that file.
+    Saved(u32, String),
+    /// The conversation of this file.
+    Loaded(Box<Stored>, String),
+}
+
+impl Task {
+    /// Whether it writes a file, which must not be left half done.
+    pub fn writes(&self) -> bool {
+        matches!(self, Task::Save(..) | Task::Export(..))
+    }
+
+    /// Does it on a thread of its own and waits for that; whoever raises the flag does not.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn run_aside(self, cancel: &CancelFlag) -> Result<Done, SessionError> {
+        match aside::run("task", &|| cancel.is_cancelled(), move || self.run()) {
+            Ok(done) => done,
+            Err(Left::Interrupted) => Err(SessionError::Stopped),
+            Err(Left::Died(reason)) => Err(SessionError::Died(reason)),
+        }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn run(self) -> Result<Done, SessionError> {
+        match self {
+            Task::Prompt { messages, model, template } => prompt(&messages, &model, &template),
+            Task::Example(messages, template) => {
+                Ok(Done::Told(match template.render(&Conversation::from(messages), true) {
+                    Ok(rendered) => {
+                        format!("what the model will read of your first message:\n{}", rendered.text)
+                    }
+                    Err(error) => format!("the model's chat template refuses a first message: {error}"),
+                }))
+            }
+            Task::TemplateSystem(before, template) => {
+                let of_template = match system::of_template(&template) {
+                    Some(text) => format!(
+                        "the model's chat template writes its own: {text}\n/system NAME or TEXT replaces it, /prompt shows all that the model reads"
+                    ),
+                    None => {
+                        "the model's chat template writes none of its own either; /system NAME or TEXT sets one"
+                            .to_string()
+                    }
+                };
+                Ok(Done::Told(before + &of_template))
+            }
+            Task::Constrain(key, text) => {
+                let source = match key {
+                    Key::Regex => ConstraintSource::Regex(text.clone()),
+                    Key::JsonSchema => ConstraintSource::JsonSchema(files::named(&text)),
+                    _ => ConstraintSource::Grammar(files::named(&text)),
+                };
+                Ok(Done::Constraint(key, text, source.read().map_err(SettingsError::from)?))
+            }
+            Task::Save(now, file, existing) => {
+                let stored = Stored::new(now.model.as_deref(), now.system.as_deref(), &now.turns, &now.trace);
+                let written = stored.write(&files::named(&file), existing);
+                written.map_err(|error| not_written("/save", &file, error))?;
+                Ok(Done::Saved(now.version, file))
+            }
+            Task::Export(now, file, existing) => export(&now, file, existing),
+            Task::Load(file) => Ok(Done::Loaded(Box::new(Stored::read(&files::named(&file))?), file)),
+        }
+    }
+}
+
+fn prompt(messages: &[Message], model: &ModelInfo, template: &ChatTemplate) -> Result<Done, SessionError> {
+    let context = model.context as usize;
+    // No tokenizer is needed to see that a text of many times the context does not fit.
+    let longest = model.vocab.ids().map(|id| model.vocab.bytes(id).len()).max().unwrap_or(1).max(1);
+    let at_least = messages.last().map_or(0, |message| message.text().len() / longest);
+    if at_least >= context {
+        return Err(SessionError::FarTooLong { at_least, context });
+    }
+    let prompt = template
+        .encode(messages, model.tokenizer.as_ref(), &model.vocab)
+        .map_err(|error| SessionError::Template(error.to_string()))?;
+    match prompt.tokens.len() {
+        needed if needed >= context => Err(SessionError::TooLong { needed: needed + 1, context }),
+        _ => Ok(Done::Prompt(Box::new(prompt))),
+    }
+}
+
+fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, SessionError> {
+    let format = Format::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
+    let model = now.model.as_ref().ok_or(SessionError::NothingToWrite)?;
+    let export = Export { trace: &now.trace, turns: &now.turns, vocab: &model.vocab, k: now.k };
+    files::write(&files::named(&file), existing, &mut |out| export.write(out, format))
+        .map_err(|error| not_written("/export", &file, error))?;
+    Ok(Done::Told(format!("written to {file}")))
+}
+
+/// Names the file as the person did.
+fn not_written(command: &'static str, file: &str, error: WriteError) -> SessionError {
+    let file = file.to_string();
+    match error {
+        WriteError::Exists => SessionError::Exists { command, file },
+        WriteError::Io(error) => SessionError::NotWritten(file, error),
+    }
+}
