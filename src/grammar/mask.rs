@@ -14,6 +14,9 @@ use crate::token::{TokenId, Vocab};
 /// Branches of a constraint at one place: every optional property of an object is one.
 const MOST_BRANCHES: usize = 20_000;
 
+/// Why a constraint can't be compiled that contradicts itself.
+pub const UNSATISFIABLE: &str = "nothing satisfies it";
+
 /// A vocabulary as the engine of constraints needs it.
 pub struct Table {
     factory: ParserFactory,
@@ -145,8 +148,9 @@ impl Matcher {
 
 fn one_line(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
-    if text.contains("NoExtension") {
-        return "nothing satisfies it".to_string();
+    // The engine's error has no kind that could be asked for.
+    if text.contains("NoExtension") || text.contains("Unsatisfiable schema") {
+        return UNSATISFIABLE.to_string();
     }
     let text = text.replace("<non-verbose/>", "");
     // What the engine calls its option is no choice here.

@@ -4,6 +4,7 @@
 //! dialect that the engine holds exactly; the engine itself is tried in a child process, since a hostile
 //! schema could take its stack or its patience.
 
+mod contradictions;
 mod normal;
 mod numbers;
 mod objects;
@@ -21,12 +22,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::GrammarError;
-use super::mask::Table;
+use super::mask::{Table, UNSATISFIABLE};
 use crate::child;
 use crate::sampling::Constraint;
 use crate::token::printable;
 
-/// The hidden subcommand; the normalised schema is on standard input.
+/// The hidden subcommand; the schema is on standard input.
 pub const SUBCOMMAND: &str = "__try-schema";
 /// A schema that takes longer is refused.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,7 +73,7 @@ pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
     let document: Value =
         serde_json::from_str(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
     let normal = normalise(&document).map_err(|refusal| wrong(refusal.to_string()))?;
-    try_aside(normal.clone()).map_err(|what| wrong(with_place(what, &document)))?;
+    try_aside(&document).map_err(wrong)?;
     Ok(Constraint::Schema(normal.into()))
 }
 
@@ -81,7 +82,12 @@ pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
 /// # Errors
 /// [`Refusal`], what of it can't be enforced.
 pub fn normalise(document: &Value) -> Result<String, Refusal> {
-    let mut normal = normal::normalise(document)?;
+    normalise_part(document, "")
+}
+
+/// The part of a document at a pointer, as a schema of its own.
+fn normalise_part(document: &Value, pointer: &str) -> Result<String, Refusal> {
+    let mut normal = normal::normalise(document, pointer)?;
     normal["x-guidance"] = json!({
         "whitespace_flexible": true,
         "whitespace_pattern": WHITE_SPACE,
@@ -93,8 +99,12 @@ pub fn normalise(document: &Value) -> Result<String, Refusal> {
     Ok(normal.to_string())
 }
 
-/// The engine's reason with the place of the keyword that it is about, where it names one.
+/// The engine's reason with its place: that of the smallest part that nothing satisfies, or of the keyword
+/// that it names.
 fn with_place(what: String, document: &Value) -> String {
+    if what == UNSATISFIABLE {
+        return contradictions::explain(document).to_string();
+    }
     let keyword = ["oneOf", "patternProperty"].into_iter().find(|name| what.contains(name));
     let keyword = keyword.map(|name| if name == "patternProperty" { "patternProperties" } else { name });
     let place = keyword.and_then(|keyword| place_of(keyword, document, String::new()));
@@ -141,19 +151,19 @@ fn transposed(a: &str, b: &str) -> bool {
     same_start > 0 && (swapped || same_start + same_end >= shorter.min(longer - 1))
 }
 
-fn try_aside(normal: String) -> Result<(), String> {
+fn try_aside(document: &Value) -> Result<(), String> {
     let executable =
         std::env::current_exe().map_err(|error| format!("this program can't find itself: {error}"))?;
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND);
-    let report = match child::run(&mut command, normal.clone().into_bytes(), PATIENCE, &|| false) {
+    let report = match child::run(&mut command, document.to_string().into_bytes(), PATIENCE, &|| false) {
         Ok(report) => report,
         Err(child::Trouble::Start(error)) => return Err(format!("trying it did not start: {error}")),
         Err(child::Trouble::Interrupted) => return Err("interrupted".to_string()),
     };
     let Some(answer) = report.answer() else {
         // Another program than ours uses this library.
-        return try_schema(&normal);
+        return check(document);
     };
     match report.status.map(|status| status.code()) {
         Some(Some(0)) => Ok(()),
@@ -163,11 +173,20 @@ fn try_aside(normal: String) -> Result<(), String> {
     }
 }
 
+/// Whether a schema can be enforced.
+///
+/// # Errors
+/// Why not and where, in one line.
+pub fn check(document: &Value) -> Result<(), String> {
+    let normal = normalise(document).map_err(|refusal| refusal.to_string())?;
+    try_schema(&normal).map_err(|what| with_place(what, document))
+}
+
 /// Whether a normalised schema can be compiled.
 ///
 /// # Errors
 /// The engine's reason, in one line.
-pub fn try_schema(normal: &str) -> Result<(), String> {
+fn try_schema(normal: &str) -> Result<(), String> {
     Table::of_bytes()?.matcher(&Constraint::Schema(Arc::from(normal))).map(|_| ())
 }
 
@@ -178,7 +197,8 @@ pub fn run_child() -> ExitCode {
     if std::io::stdin().lock().read_to_string(&mut source).is_err() {
         return ExitCode::FAILURE;
     }
-    let (text, code) = match try_schema(&source) {
+    let document = serde_json::from_str(&source).map_err(|error| error.to_string());
+    let (text, code) = match document.and_then(|document| check(&document)) {
         Ok(()) => (String::new(), ExitCode::SUCCESS),
         Err(what) => (what, ExitCode::from(2)),
     };

@@ -100,11 +100,11 @@ pub(super) type Keys = Map<String, Value>;
 /// What every check answers.
 pub(super) type Checked<T> = Result<T, Refusal>;
 
-/// The whole schema, normalised.
+/// The schema at a pointer of a document (the whole one at the empty pointer), normalised.
 ///
 /// # Errors
 /// The first thing that can't be enforced.
-pub(super) fn normalise(document: &Value) -> Checked<Value> {
+pub(super) fn normalise(document: &Value, pointer: &str) -> Checked<Value> {
     let places = Places::of(document)?;
     let mut walk = Walk {
         places,
@@ -113,7 +113,8 @@ pub(super) fn normalise(document: &Value) -> Checked<Value> {
         queue: Vec::new(),
         schemas: 0,
     };
-    let root = walk.schema(document, "")?;
+    let start = document.pointer(pointer).unwrap_or(document);
+    let root = walk.schema(start, pointer)?;
     let mut definitions = Keys::new();
     let mut next = 0;
     while let Some(pointer) = walk.queue.get(next).cloned() {

@@ -109,7 +109,7 @@ impl GroupExpander {
         };
         let mut overrides = inherited.clone();
         overrides.extend(own.clone().into_iter().filter(|(key, _)| key != "group" && key != "task"));
-        let known = self.find(&name);
+        let known = self.find(&name).map_err(&wrong)?;
         if known.is_empty() && overrides.contains_key("output_type") {
             overrides.extend(own.into_iter().filter(|(key, _)| key == "task"));
             self.out.push(Raw { path: group.path.clone(), keys: overrides });
@@ -132,13 +132,22 @@ impl GroupExpander {
     }
 
     /// The task or group of a name, or the tasks that carry it as a tag, by name.
-    fn find(&self, name: &str) -> Vec<Raw> {
-        let named = self.index.iter().find(|raw| {
-            let of = if is_group(raw) { name_of(raw, "group") } else { name_of(raw, "task") };
-            of == Some(name)
-        });
-        if let Some(raw) = named {
-            return vec![raw.clone()];
+    ///
+    /// # Errors
+    /// Two files that both describe it.
+    fn find(&self, name: &str) -> Result<Vec<Raw>, String> {
+        let named: Vec<&Raw> = self
+            .index
+            .iter()
+            .filter(|raw| name_of(raw, if is_group(raw) { "group" } else { "task" }) == Some(name))
+            .collect();
+        match named.as_slice() {
+            [] => {}
+            [one] => return Ok(vec![(*one).clone()]),
+            [one, other, ..] => {
+                let (one, other) = (one.path.display(), other.path.display());
+                return Err(format!("two files describe {name}, {one} and {other}: rename one"));
+            }
         }
         let mut tagged: Vec<Raw> = self
             .index
@@ -148,6 +157,6 @@ impl GroupExpander {
             .cloned()
             .collect();
         tagged.sort_by(|a, b| name_of(a, "task").cmp(&name_of(b, "task")));
-        tagged
+        Ok(tagged)
     }
 }

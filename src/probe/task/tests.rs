@@ -340,6 +340,16 @@ fn a_group_is_its_tasks_with_its_overrides() {
 }
 
 #[test]
+fn a_member_that_two_files_describe_is_refused() {
+    let twice = TASK.replace("task: t\n", "task: a\n");
+    let files =
+        [("g.yaml", "group: g\ntask: [a]\n"), ("x/a.yaml", twice.as_str()), ("y/b.yaml", twice.as_str())];
+    let error = load(&files, "g.yaml", &[]).unwrap_err();
+    assert!(error.contains("g.yaml:2: two files describe a, "), "{error}");
+    assert!(error.contains("x/a.yaml and ") && error.contains("y/b.yaml: rename one"), "{error}");
+}
+
+#[test]
 fn data_is_given_by_task_by_split_or_for_all() {
     let files =
         DataFiles::new(&["a.jsonl".to_string(), "train=b.jsonl".to_string(), "dir/x=y.jsonl".to_string()]);
