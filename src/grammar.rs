@@ -65,7 +65,7 @@ pub enum GrammarError {
         /// The file.
         path: PathBuf,
         /// Where and what.
-        fault: Fault,
+        fault: GrammarFault,
     },
     /// The schema can't be enforced.
     #[error("{path}: {what}")]
@@ -88,7 +88,7 @@ pub enum GrammarError {
 /// A fault of a grammar.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{line}:{column}: {what}")]
-pub struct Fault {
+pub struct GrammarFault {
     /// 1-based.
     pub line: usize,
     /// 1-based, in characters.
@@ -97,12 +97,12 @@ pub struct Fault {
     pub what: String,
 }
 
-impl Fault {
-    fn at(source: &str, position: usize, what: impl Into<String>) -> Fault {
+impl GrammarFault {
+    fn at(source: &str, position: usize, what: impl Into<String>) -> GrammarFault {
         let before = &source[..position.min(source.len())];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Fault { line, column, what: what.into() }
+        GrammarFault { line, column, what: what.into() }
     }
 }
 
@@ -127,7 +127,7 @@ pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
     let regex = pattern::translate(source, pattern::Extent::Whole)
         .map_err(|fault| wrong(fault.column, fault.what))?;
     let constraint = Constraint::Regex(regex.into());
-    let tried = mask::Table::of_bytes().and_then(|table| table.matcher(&constraint));
+    let tried = mask::TokenTable::of_bytes().and_then(|table| table.matcher(&constraint));
     tried.map(|_| constraint).map_err(|what| wrong(1, what))
 }
 
@@ -135,7 +135,7 @@ pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
 ///
 /// # Errors
 /// The first fault.
-pub fn check(source: &str) -> Result<(), Fault> {
+pub fn check(source: &str) -> Result<(), GrammarFault> {
     let grammar = parse::parse(source)?;
     analysis::check(source, &grammar)
 }

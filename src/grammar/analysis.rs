@@ -1,7 +1,7 @@
 //! What must hold of a grammar as a whole.
 
-use super::Fault;
-use super::parse::{Alternatives, Grammar, Item};
+use super::GrammarFault;
+use super::parse::{Alternatives, Grammar, GrammarItem};
 
 /// Elements after all repetitions are multiplied out.
 const LARGEST: u64 = 1_000_000;
@@ -10,11 +10,11 @@ const LONGEST_CHAIN: usize = 1000;
 
 /// Every rule exists, `root` among them, none begins with itself, and the whole is no larger than
 /// llama.cpp can hold.
-pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), Fault> {
+pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), GrammarFault> {
     if grammar.rules.is_empty() {
-        return Err(Fault::at(source, 0, "there is no rule; a grammar begins with root ::="));
+        return Err(GrammarFault::at(source, 0, "there is no rule; a grammar begins with root ::="));
     }
-    let fault = |rule: usize, what: String| Fault::at(source, grammar.rules[rule].position, what);
+    let fault = |rule: usize, what: String| GrammarFault::at(source, grammar.rules[rule].position, what);
     if let Some(missing) = grammar.rules.iter().position(|rule| rule.body.is_none()) {
         return Err(fault(missing, format!("no rule is named {}", grammar.rules[missing].name)));
     }
@@ -31,7 +31,7 @@ pub(super) fn check(source: &str, grammar: &Grammar) -> Result<(), Fault> {
     let empty = may_be_empty(grammar);
     if let Some(position) = bodies().find_map(|body| endless_nothing(body, &empty)) {
         let what = "this repeats what may be empty, which has no end; take the empty case out of it";
-        return Err(Fault::at(source, position, what));
+        return Err(GrammarFault::at(source, position, what));
     }
     match beginnings(grammar, &empty) {
         Ok(()) => Ok(()),
@@ -49,15 +49,15 @@ fn size_of_all(all: &Alternatives) -> u64 {
     all.iter().flatten().map(size).fold(all.len() as u64, u64::saturating_add)
 }
 
-fn size(item: &Item) -> u64 {
+fn size(item: &GrammarItem) -> u64 {
     match item {
-        Item::Terminal(length) => *length as u64,
-        Item::Rule(_) => 1,
+        GrammarItem::Terminal(length) => *length as u64,
+        GrammarItem::Rule(_) => 1,
         // A group is a rule of its own.
-        Item::Group(all) => size_of_all(all).saturating_add(1),
-        Item::Repeat { item, min, optional, .. } => {
+        GrammarItem::Group(all) => size_of_all(all).saturating_add(1),
+        GrammarItem::Repeat { item, min, optional, .. } => {
             let (apart, each) = match item.as_ref() {
-                Item::Group(all) => (size_of_all(all), 1),
+                GrammarItem::Group(all) => (size_of_all(all), 1),
                 other => (0, size(other)),
             };
             let times = min.saturating_add(*optional);
@@ -75,12 +75,12 @@ struct Cycle {
 /// The first repetition without a bound whose item may be empty: llama.cpp makes it a rule that begins
 /// with itself.
 fn endless_nothing(all: &Alternatives, empty: &[bool]) -> Option<usize> {
-    let within = |item: &Item| match item {
-        Item::Terminal(_) | Item::Rule(_) => None,
-        Item::Group(all) => endless_nothing(all, empty),
-        Item::Repeat { item, endless, .. } => {
+    let within = |item: &GrammarItem| match item {
+        GrammarItem::Terminal(_) | GrammarItem::Rule(_) => None,
+        GrammarItem::Group(all) => endless_nothing(all, empty),
+        GrammarItem::Repeat { item, endless, .. } => {
             let inner = match item.as_ref() {
-                Item::Group(all) => endless_nothing(all, empty),
+                GrammarItem::Group(all) => endless_nothing(all, empty),
                 _ => None,
             };
             inner.or(endless.filter(|_| is_empty(item, empty)))
@@ -152,12 +152,12 @@ fn all_empty(all: &Alternatives, empty: &[bool]) -> bool {
     all.iter().any(|sequence| sequence.iter().all(|item| is_empty(item, empty)))
 }
 
-fn is_empty(item: &Item, empty: &[bool]) -> bool {
+fn is_empty(item: &GrammarItem, empty: &[bool]) -> bool {
     match item {
-        Item::Terminal(length) => *length == 0,
-        Item::Rule(rule) => empty[*rule],
-        Item::Group(all) => all_empty(all, empty),
-        Item::Repeat { item, min, .. } => *min == 0 || is_empty(item, empty),
+        GrammarItem::Terminal(length) => *length == 0,
+        GrammarItem::Rule(rule) => empty[*rule],
+        GrammarItem::Group(all) => all_empty(all, empty),
+        GrammarItem::Repeat { item, min, .. } => *min == 0 || is_empty(item, empty),
     }
 }
 
@@ -172,11 +172,11 @@ fn collect_beginnings(all: &Alternatives, empty: &[bool], begins: &mut Vec<usize
     }
 }
 
-fn begin(item: &Item, empty: &[bool], begins: &mut Vec<usize>) {
+fn begin(item: &GrammarItem, empty: &[bool], begins: &mut Vec<usize>) {
     match item {
-        Item::Terminal(_) => {}
-        Item::Rule(rule) => begins.push(*rule),
-        Item::Group(all) => collect_beginnings(all, empty, begins),
-        Item::Repeat { item, .. } => begin(item, empty, begins),
+        GrammarItem::Terminal(_) => {}
+        GrammarItem::Rule(rule) => begins.push(*rule),
+        GrammarItem::Group(all) => collect_beginnings(all, empty, begins),
+        GrammarItem::Repeat { item, .. } => begin(item, empty, begins),
     }
 }

@@ -18,7 +18,7 @@ const MOST_BRANCHES: usize = 20_000;
 pub const UNSATISFIABLE: &str = "nothing satisfies it";
 
 /// A vocabulary as the engine of constraints needs it.
-pub struct Table {
+pub struct TokenTable {
     factory: ParserFactory,
 }
 
@@ -42,13 +42,13 @@ impl Allowed {
     }
 }
 
-impl Table {
+impl TokenTable {
     /// The table of a model's vocabulary. Control tokens stand for no text; all tokens that end a reply
     /// may stand where it is complete.
     ///
     /// # Errors
     /// In one line, why there is none.
-    pub fn new(vocab: &Vocab) -> Result<Table, String> {
+    pub fn new(vocab: &Vocab) -> Result<TokenTable, String> {
         const MARK: u8 = TokTrie::SPECIAL_TOKEN_MARKER;
         let word = |id: TokenId| match vocab.bytes(id) {
             bytes if vocab.is_control(id) || vocab.ends_generation(id) => [&[MARK], bytes].concat(),
@@ -58,20 +58,20 @@ impl Table {
         };
         let words = vocab.ids().map(word).collect();
         let ends = vocab.ids().filter(|id| vocab.ends_generation(*id)).map(|id| id.0).collect();
-        Table::of(words, ends)
+        TokenTable::of(words, ends)
     }
 
     /// A table whose tokens are the 256 bytes and one that ends a reply: what a constraint is tried on
     /// before there is a model.
     ///
     /// # Errors
-    /// As [`Table::new`].
-    pub fn of_bytes() -> Result<Table, String> {
+    /// As [`TokenTable::new`].
+    pub fn of_bytes() -> Result<TokenTable, String> {
         let bytes = (0..=254u8).map(|byte| vec![byte]);
-        Table::of(bytes.chain([Vec::new(), b"\xFF<end>".to_vec()]).collect(), vec![256])
+        TokenTable::of(bytes.chain([Vec::new(), b"\xFF<end>".to_vec()]).collect(), vec![256])
     }
 
-    fn of(words: Vec<Vec<u8>>, ends: Vec<u32>) -> Result<Table, String> {
+    fn of(words: Vec<Vec<u8>>, ends: Vec<u32>) -> Result<TokenTable, String> {
         let Some(&end) = ends.first() else {
             return Err("this model has no token that ends a reply".to_string());
         };
@@ -84,7 +84,7 @@ impl Table {
         factory.limits_mut().max_items_in_row = MOST_BRANCHES;
         factory.limits_mut().step_max_items = 10 * MOST_BRANCHES;
         factory.limits_mut().verbose_errors = false;
-        Ok(Table { factory })
+        Ok(TokenTable { factory })
     }
 
     /// A matcher at the beginning of a reply.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Fault;
+use super::GrammarFault;
 
 /// Groups inside groups; llama.cpp recurses for each.
 const DEEPEST: usize = 100;
@@ -27,11 +27,11 @@ pub(super) struct Rule {
 }
 
 /// Sequences of which one is taken.
-pub(super) type Alternatives = Vec<Vec<Item>>;
+pub(super) type Alternatives = Vec<Vec<GrammarItem>>;
 
 /// A part of a sequence.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(super) enum GrammarItem {
     /// Characters or tokens: so many elements, one after the other.
     Terminal(usize),
     /// Another rule.
@@ -40,7 +40,7 @@ pub(super) enum Item {
     Group(Alternatives),
     /// An item `min` times, and up to `optional` times more.
     Repeat {
-        item: Box<Item>,
+        item: Box<GrammarItem>,
         min: u64,
         optional: u64,
         /// Where the repetition of any number of times is written; `None` where the number has a bound.
@@ -49,11 +49,17 @@ pub(super) enum Item {
 }
 
 /// Reads a whole grammar.
-pub(super) fn parse(source: &str) -> Result<Grammar, Fault> {
-    let mut parser =
-        Parser { source, at: 0, depth: 0, symbols: 0, names: HashMap::new(), grammar: Grammar::default() };
+pub(super) fn parse(source: &str) -> Result<Grammar, GrammarFault> {
+    let mut parser = GrammarParser {
+        source,
+        at: 0,
+        depth: 0,
+        symbols: 0,
+        names: HashMap::new(),
+        grammar: Grammar::default(),
+    };
     if let Some(nul) = source.find('\0') {
-        return Err(Fault::at(source, nul, "a grammar holds no NUL character"));
+        return Err(GrammarFault::at(source, nul, "a grammar holds no NUL character"));
     }
     parser.space(true);
     while parser.peek().is_some() {
@@ -62,7 +68,7 @@ pub(super) fn parse(source: &str) -> Result<Grammar, Fault> {
     Ok(parser.grammar)
 }
 
-struct Parser<'a> {
+struct GrammarParser<'a> {
     source: &'a str,
     at: usize,
     depth: usize,
@@ -76,7 +82,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-'
 }
 
-impl<'a> Parser<'a> {
+impl<'a> GrammarParser<'a> {
     fn rest(&self) -> &'a str {
         &self.source[self.at..]
     }
@@ -85,8 +91,8 @@ impl<'a> Parser<'a> {
         self.rest().chars().next()
     }
 
-    fn fault(&self, what: impl Into<String>) -> Fault {
-        Fault::at(self.source, self.at, what)
+    fn fault(&self, what: impl Into<String>) -> GrammarFault {
+        GrammarFault::at(self.source, self.at, what)
     }
 
     fn takes(&mut self, text: &str) -> bool {
@@ -126,7 +132,7 @@ impl<'a> Parser<'a> {
         id
     }
 
-    fn rule(&mut self) -> Result<(), Fault> {
+    fn rule(&mut self) -> Result<(), GrammarFault> {
         let position = self.at;
         let name = self.take_while(is_word);
         if name.is_empty() {
@@ -138,7 +144,7 @@ impl<'a> Parser<'a> {
         let id = self.named(name, position);
         if self.grammar.rules[id].body.is_some() {
             let what = format!("the rule {name} is defined twice; put its alternatives into one, with |");
-            return Err(Fault::at(self.source, position, what));
+            return Err(GrammarFault::at(self.source, position, what));
         }
         if !self.takes("::=") {
             return Err(self.fault(format!("::= must follow the rule's name {name}")));
@@ -154,7 +160,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn alternatives(&mut self, nested: bool) -> Result<Alternatives, Fault> {
+    fn alternatives(&mut self, nested: bool) -> Result<Alternatives, GrammarFault> {
         let mut all = vec![self.sequence(nested)?];
         while self.takes("|") {
             self.space(true);
@@ -163,7 +169,7 @@ impl<'a> Parser<'a> {
         Ok(all)
     }
 
-    fn sequence(&mut self, nested: bool) -> Result<Vec<Item>, Fault> {
+    fn sequence(&mut self, nested: bool) -> Result<Vec<GrammarItem>, GrammarFault> {
         let mut items = Vec::new();
         // What llama.cpp would generate for the item before a repetition.
         let mut weight = 1;
@@ -192,28 +198,28 @@ impl<'a> Parser<'a> {
     }
 
     /// Anything but a group or a repetition; `None` where none begins.
-    fn item(&mut self, first: char) -> Result<Option<Item>, Fault> {
+    fn item(&mut self, first: char) -> Result<Option<GrammarItem>, GrammarFault> {
         Ok(Some(match first {
-            '"' => Item::Terminal(self.literal()?),
-            '[' => Item::Terminal(self.class()?),
+            '"' => GrammarItem::Terminal(self.literal()?),
+            '[' => GrammarItem::Terminal(self.class()?),
             '<' | '!' => {
                 self.token()?;
-                Item::Terminal(1)
+                GrammarItem::Terminal(1)
             }
             '.' => {
                 self.at += 1;
-                Item::Terminal(1)
+                GrammarItem::Terminal(1)
             }
             c if is_word(c) => {
                 let position = self.at;
                 let name = self.take_while(is_word);
-                Item::Rule(self.named(name, position))
+                GrammarItem::Rule(self.named(name, position))
             }
             _ => return Ok(None),
         }))
     }
 
-    fn group(&mut self) -> Result<Item, Fault> {
+    fn group(&mut self) -> Result<GrammarItem, GrammarFault> {
         let open = self.at;
         self.at += 1;
         self.symbols += 1;
@@ -226,14 +232,14 @@ impl<'a> Parser<'a> {
         self.depth -= 1;
         if !self.takes(")") {
             return Err(match self.peek() {
-                None => Fault::at(self.source, open, "this ( is never closed"),
+                None => GrammarFault::at(self.source, open, "this ( is never closed"),
                 Some(_) => self.fault("this can't stand in a group"),
             });
         }
-        Ok(Item::Group(inner))
+        Ok(GrammarItem::Group(inner))
     }
 
-    fn literal(&mut self) -> Result<usize, Fault> {
+    fn literal(&mut self) -> Result<usize, GrammarFault> {
         let open = self.at;
         self.at += 1;
         let mut length = 0;
@@ -244,7 +250,7 @@ impl<'a> Parser<'a> {
         Ok(length)
     }
 
-    fn class(&mut self) -> Result<usize, Fault> {
+    fn class(&mut self) -> Result<usize, GrammarFault> {
         let open = self.at;
         self.at += 1;
         self.takes("^");
@@ -257,21 +263,21 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 if self.character(open)? < first {
                     let what = "this range ends before it begins; write its lower end first";
-                    return Err(Fault::at(self.source, begin, what));
+                    return Err(GrammarFault::at(self.source, begin, what));
                 }
                 length += 1;
             }
         }
         if length == 0 {
-            return Err(Fault::at(self.source, open, "there is no character in these brackets"));
+            return Err(GrammarFault::at(self.source, open, "there is no character in these brackets"));
         }
         Ok(length)
     }
 
     /// One character of a literal or class that was opened at `open`.
-    fn character(&mut self, open: usize) -> Result<char, Fault> {
+    fn character(&mut self, open: usize) -> Result<char, GrammarFault> {
         let Some(c) = self.peek() else {
-            return Err(Fault::at(self.source, open, "this is never closed"));
+            return Err(GrammarFault::at(self.source, open, "this is never closed"));
         };
         if c != '\\' {
             self.at += c.len_utf8();
@@ -310,7 +316,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `<[12]>`, `<text>`, or either with `!` before it.
-    fn token(&mut self) -> Result<(), Fault> {
+    fn token(&mut self) -> Result<(), GrammarFault> {
         self.takes("!");
         let open = self.at;
         if !self.takes("<") {
@@ -319,48 +325,53 @@ impl<'a> Parser<'a> {
         if self.takes("[") {
             let id = self.take_while(|c| c.is_ascii_digit());
             if id.parse::<u32>().is_err() || !self.takes("]>") {
-                return Err(Fault::at(self.source, open, "a token's number is written <[2]>"));
+                return Err(GrammarFault::at(self.source, open, "a token's number is written <[2]>"));
             }
             return Ok(());
         }
         self.take_while(|c| c != '>');
         if !self.takes(">") {
-            return Err(Fault::at(self.source, open, "this < is never closed"));
+            return Err(GrammarFault::at(self.source, open, "this < is never closed"));
         }
         self.grammar.named_tokens.push(self.source[open..self.at].to_string());
         Ok(())
     }
 
-    fn repetition(&mut self, nested: bool, items: &mut Vec<Item>, weight: &mut u64) -> Result<(), Fault> {
+    fn repetition(
+        &mut self,
+        nested: bool,
+        items: &mut Vec<GrammarItem>,
+        weight: &mut u64,
+    ) -> Result<(), GrammarFault> {
         let begin = self.at;
         let (min, max) = self.bounds()?;
         self.space(nested);
         let Some(item) = items.pop() else {
-            return Err(Fault::at(self.source, begin, "there is nothing before this to repeat"));
+            return Err(GrammarFault::at(self.source, begin, "there is nothing before this to repeat"));
         };
         let rules = max.filter(|&max| max > 0).unwrap_or(min).max(1);
         *weight = weight.saturating_mul(rules);
         if *weight > MOST_REPETITIONS || min > MOST_REPETITIONS {
             let what =
                 format!("this repeats too much: llama.cpp generates at most {MOST_REPETITIONS} rules for it");
-            return Err(Fault::at(self.source, begin, what));
+            return Err(GrammarFault::at(self.source, begin, what));
         }
         let optional = max.map_or(1, |max| max - min);
         self.symbols += optional;
         let endless = max.is_none().then_some(begin);
-        items.push(Item::Repeat { item: Box::new(item), min, optional, endless });
+        items.push(GrammarItem::Repeat { item: Box::new(item), min, optional, endless });
         Ok(())
     }
 
     /// How often at least, and at most.
-    fn bounds(&mut self) -> Result<(u64, Option<u64>), Fault> {
+    fn bounds(&mut self) -> Result<(u64, Option<u64>), GrammarFault> {
         let begin = self.at;
         for (sign, bounds) in [("*", (0, None)), ("+", (1, None)), ("?", (0, Some(1)))] {
             if self.takes(sign) {
                 return Ok(bounds);
             }
         }
-        let wrong = || Fault::at(self.source, begin, "a repetition is written {3}, {3,} or {3,5}");
+        let wrong = || GrammarFault::at(self.source, begin, "a repetition is written {3}, {3,} or {3,5}");
         self.at += 1;
         self.space(true);
         let min = self.take_while(|c| c.is_ascii_digit()).parse::<u64>().map_err(|_| wrong())?;
@@ -379,7 +390,7 @@ impl<'a> Parser<'a> {
             return Err(wrong());
         }
         if max.is_some_and(|max| max < min) {
-            return Err(Fault::at(self.source, begin, "the most must not be less than the least"));
+            return Err(GrammarFault::at(self.source, begin, "the most must not be less than the least"));
         }
         // llama.cpp takes so many for any number.
         Ok((min, max.filter(|&max| max <= MOST_REPETITIONS)))

@@ -30,7 +30,7 @@ pub enum Extent {
 
 /// A fault: its 1-based column, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct PatternFault {
     /// 1-based, in characters.
     pub column: usize,
     /// What is wrong and what would be right.
@@ -40,24 +40,24 @@ pub struct Fault {
 /// The expression that matches the same texts as a whole, in the syntax of the `regex` crate.
 ///
 /// # Errors
-/// [`Fault`], where it is faulty or has no automaton.
-pub fn translate(pattern: &str, extent: Extent) -> Result<String, Fault> {
-    let mut parser = Parser { chars: pattern.chars().collect(), at: 0, depth: 0, extent };
+/// [`PatternFault`], where it is faulty or has no automaton.
+pub fn translate(pattern: &str, extent: Extent) -> Result<String, PatternFault> {
+    let mut parser = PatternParser { chars: pattern.chars().collect(), at: 0, depth: 0, extent };
     let alternatives = parser.alternatives()?;
     if parser.at < parser.chars.len() {
         return Err(parser.fault(parser.at, "this ) closes nothing"));
     }
     let open = extent == Extent::Part;
-    emit(&alternatives, Edge { first: true, last: true, open })
+    emit(&alternatives, PatternEdge { first: true, last: true, open })
 }
 
 /// A part of an expression.
-enum Node {
+enum PatternNode {
     /// One character or class, as the engine writes it.
     Atom(String),
-    Group(Vec<Vec<Node>>),
+    Group(Vec<Vec<PatternNode>>),
     /// A part with its repetition.
-    Repeated(Box<Node>, String),
+    Repeated(Box<PatternNode>, String),
     /// `^`, at this column.
     Start(usize),
     /// `$`, at this column.
@@ -67,63 +67,65 @@ enum Node {
 /// Where alternatives stand: whether the text begins and ends with them, and whether anything may stand
 /// before and after.
 #[derive(Clone, Copy)]
-struct Edge {
+struct PatternEdge {
     first: bool,
     last: bool,
     open: bool,
 }
 
-fn emit(alternatives: &[Vec<Node>], edge: Edge) -> Result<String, Fault> {
+fn emit(alternatives: &[Vec<PatternNode>], edge: PatternEdge) -> Result<String, PatternFault> {
     let each = alternatives.iter().map(|sequence| emit_sequence(sequence, edge));
     Ok(format!("(?:{})", each.collect::<Result<Vec<_>, _>>()?.join("|")))
 }
 
-fn emit_sequence(sequence: &[Node], edge: Edge) -> Result<String, Fault> {
+fn emit_sequence(sequence: &[PatternNode], edge: PatternEdge) -> Result<String, PatternFault> {
     let mut nodes = sequence;
     let (mut before, mut after) = (edge.first && edge.open, edge.last && edge.open);
     if edge.first {
-        while let [Node::Start(_), rest @ ..] = nodes {
+        while let [PatternNode::Start(_), rest @ ..] = nodes {
             (nodes, before) = (rest, false);
         }
     }
     if edge.last {
-        while let [rest @ .., Node::End(_)] = nodes {
+        while let [rest @ .., PatternNode::End(_)] = nodes {
             (nodes, after) = (rest, false);
         }
     }
     let mut out = String::new();
-    if before && !matches!(nodes.first(), Some(Node::Group(_))) {
+    if before && !matches!(nodes.first(), Some(PatternNode::Group(_))) {
         out.push_str(ANY_TEXT);
     }
     for (i, node) in nodes.iter().enumerate() {
         // A group at an edge looks after the edge itself, since its alternatives may be anchored.
-        let inner = Edge { first: before && i == 0, last: after && i + 1 == nodes.len(), open: true };
+        let inner = PatternEdge { first: before && i == 0, last: after && i + 1 == nodes.len(), open: true };
         out.push_str(&emit_node(node, inner)?);
     }
     if after
-        && (nodes.is_empty() && !before || !nodes.is_empty() && !matches!(nodes.last(), Some(Node::Group(_))))
+        && (nodes.is_empty() && !before
+            || !nodes.is_empty() && !matches!(nodes.last(), Some(PatternNode::Group(_))))
     {
         out.push_str(ANY_TEXT);
     }
     Ok(out)
 }
 
-fn emit_node(node: &Node, edge: Edge) -> Result<String, Fault> {
-    let anchor = |column: usize| Fault {
+fn emit_node(node: &PatternNode, edge: PatternEdge) -> Result<String, PatternFault> {
+    let anchor = |column: usize| PatternFault {
         column,
         what: "an anchor is understood only at the beginning or end of an alternative".to_string(),
     };
     match node {
-        Node::Atom(text) => Ok(text.clone()),
-        Node::Group(alternatives) => emit(alternatives, edge),
-        Node::Repeated(node, times) => {
-            Ok(format!("(?:{}){times}", emit_node(node, Edge { first: false, last: false, open: true })?))
-        }
-        Node::Start(column) | Node::End(column) => Err(anchor(*column)),
+        PatternNode::Atom(text) => Ok(text.clone()),
+        PatternNode::Group(alternatives) => emit(alternatives, edge),
+        PatternNode::Repeated(node, times) => Ok(format!(
+            "(?:{}){times}",
+            emit_node(node, PatternEdge { first: false, last: false, open: true })?
+        )),
+        PatternNode::Start(column) | PatternNode::End(column) => Err(anchor(*column)),
     }
 }
 
-struct Parser {
+struct PatternParser {
     chars: Vec<char>,
     at: usize,
     depth: usize,
@@ -137,9 +139,9 @@ enum Member {
     Class(String),
 }
 
-impl Parser {
-    fn fault(&self, at: usize, what: impl Into<String>) -> Fault {
-        Fault { column: at + 1, what: what.into() }
+impl PatternParser {
+    fn fault(&self, at: usize, what: impl Into<String>) -> PatternFault {
+        PatternFault { column: at + 1, what: what.into() }
     }
 
     fn peek(&self) -> Option<char> {
@@ -154,7 +156,7 @@ impl Parser {
         found
     }
 
-    fn alternatives(&mut self) -> Result<Vec<Vec<Node>>, Fault> {
+    fn alternatives(&mut self) -> Result<Vec<Vec<PatternNode>>, PatternFault> {
         let mut all = vec![self.sequence()?];
         while self.takes("|") {
             all.push(self.sequence()?);
@@ -162,7 +164,7 @@ impl Parser {
         Ok(all)
     }
 
-    fn sequence(&mut self) -> Result<Vec<Node>, Fault> {
+    fn sequence(&mut self) -> Result<Vec<PatternNode>, PatternFault> {
         let mut nodes = Vec::new();
         while let Some(c) = self.peek() {
             if matches!(c, '|' | ')') {
@@ -173,23 +175,23 @@ impl Parser {
             let times = self.repetition()?;
             nodes.push(match (node, times) {
                 (node, None) => node,
-                (Node::Start(_) | Node::End(_), Some(_)) => {
+                (PatternNode::Start(_) | PatternNode::End(_), Some(_)) => {
                     return Err(self.fault(begin, "an anchor can't be repeated"));
                 }
-                (node, Some(times)) => Node::Repeated(Box::new(node), times),
+                (node, Some(times)) => PatternNode::Repeated(Box::new(node), times),
             });
         }
         Ok(nodes)
     }
 
-    fn node(&mut self, c: char) -> Result<Node, Fault> {
+    fn node(&mut self, c: char) -> Result<PatternNode, PatternFault> {
         let begin = self.at;
         match c {
             '(' => return self.group(),
             '[' => return self.class(),
             '*' | '+' | '?' => return Err(self.fault(begin, "there is nothing before this to repeat")),
             '\\' => {
-                return Ok(Node::Atom(match self.escape(false)? {
+                return Ok(PatternNode::Atom(match self.escape(false)? {
                     Member::One(c) => self.writable(c, begin)?,
                     Member::Class(class) => format!("[{class}]"),
                 }));
@@ -198,16 +200,16 @@ impl Parser {
         }
         self.at += 1;
         Ok(match c {
-            '^' => Node::Start(begin + 1),
-            '$' => Node::End(begin + 1),
-            '.' => Node::Atom(ANY_CHARACTER.to_string()),
-            c => Node::Atom(self.writable(c, begin)?),
+            '^' => PatternNode::Start(begin + 1),
+            '$' => PatternNode::End(begin + 1),
+            '.' => PatternNode::Atom(ANY_CHARACTER.to_string()),
+            c => PatternNode::Atom(self.writable(c, begin)?),
         })
     }
 
     /// A character as the engine writes it. In a JSON string it drops the control characters that have
     /// no short escape, where it should match nothing.
-    fn writable(&self, c: char, at: usize) -> Result<String, Fault> {
+    fn writable(&self, c: char, at: usize) -> Result<String, PatternFault> {
         let short = matches!(c, '\u{8}' | '\t' | '\n' | '\u{C}' | '\r');
         if self.extent == Extent::Part && c.is_ascii_control() && !short {
             return Err(self.fault(at, "a control character can't be asked for"));
@@ -215,7 +217,7 @@ impl Parser {
         Ok(literal(c))
     }
 
-    fn group(&mut self) -> Result<Node, Fault> {
+    fn group(&mut self) -> Result<PatternNode, PatternFault> {
         let open = self.at;
         self.at += 1;
         self.depth += 1;
@@ -239,12 +241,12 @@ impl Parser {
         let inner = self.alternatives()?;
         self.depth -= 1;
         match self.takes(")") {
-            true => Ok(Node::Group(inner)),
+            true => Ok(PatternNode::Group(inner)),
             false => Err(self.fault(open, "this ( is never closed")),
         }
     }
 
-    fn repetition(&mut self) -> Result<Option<String>, Fault> {
+    fn repetition(&mut self) -> Result<Option<String>, PatternFault> {
         let begin = self.at;
         let times = match self.peek() {
             Some(sign @ ('*' | '+' | '?')) => {
@@ -266,7 +268,7 @@ impl Parser {
     }
 
     /// `{3}`, `{3,}` or `{3,5}`; anything else in braces is what it is.
-    fn counted(&mut self) -> Result<Option<String>, Fault> {
+    fn counted(&mut self) -> Result<Option<String>, PatternFault> {
         let begin = self.at;
         let rest: String = self.chars[begin + 1..].iter().take_while(|c| **c != '}').collect();
         if !self.chars[begin..].contains(&'}') || !rest.chars().all(|c| c.is_ascii_digit() || c == ',') {
@@ -291,7 +293,7 @@ impl Parser {
         }))
     }
 
-    fn class(&mut self) -> Result<Node, Fault> {
+    fn class(&mut self) -> Result<PatternNode, PatternFault> {
         let open = self.at;
         self.at += 1;
         let negated = self.takes("^");
@@ -325,10 +327,10 @@ impl Parser {
             return Err(self.fault(open, "this class is empty"));
         }
         out.push(']');
-        Ok(Node::Atom(out))
+        Ok(PatternNode::Atom(out))
     }
 
-    fn member(&mut self, open: usize, negated: bool) -> Result<Member, Fault> {
+    fn member(&mut self, open: usize, negated: bool) -> Result<Member, PatternFault> {
         match self.peek() {
             None => Err(self.fault(open, "this [ is never closed")),
             Some('\\') if self.chars.get(self.at + 1) == Some(&'b') => {
@@ -344,7 +346,7 @@ impl Parser {
     }
 
     /// An escape. In a negated class what stands for a class must be wide, elsewhere narrow.
-    fn escape(&mut self, negated: bool) -> Result<Member, Fault> {
+    fn escape(&mut self, negated: bool) -> Result<Member, PatternFault> {
         let begin = self.at;
         let Some(&c) = self.chars.get(begin + 1) else {
             return Err(self.fault(begin, "nothing follows this \\"));
@@ -391,7 +393,7 @@ impl Parser {
         }
     }
 
-    fn property(&mut self, begin: usize) -> Result<Member, Fault> {
+    fn property(&mut self, begin: usize) -> Result<Member, PatternFault> {
         let name: String = self.chars[self.at..].iter().take_while(|c| **c != '}').collect();
         let fine = name.starts_with('{') && self.chars.get(self.at + name.chars().count()) == Some(&'}');
         self.at += name.chars().count() + 1;
@@ -404,8 +406,9 @@ impl Parser {
         }
     }
 
-    fn hexadecimal(&mut self, begin: usize, digits: usize) -> Result<char, Fault> {
-        let wrong = |parser: &Parser| parser.fault(begin, format!("{digits} hexadecimal digits must follow"));
+    fn hexadecimal(&mut self, begin: usize, digits: usize) -> Result<char, PatternFault> {
+        let wrong =
+            |parser: &PatternParser| parser.fault(begin, format!("{digits} hexadecimal digits must follow"));
         let first = self.digits(digits).ok_or_else(|| wrong(self))?;
         if (0xD800..0xDC00).contains(&first) && self.takes("\\u") {
             let second =

@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::GrammarError;
-use super::mask::{Table, UNSATISFIABLE};
+use super::mask::{TokenTable, UNSATISFIABLE};
 use crate::child;
 use crate::sampling::Constraint;
 use crate::token::printable;
@@ -126,14 +126,14 @@ fn place_of(keyword: &str, part: &Value, pointer: String) -> Option<String> {
 }
 
 /// The keyword of these that a misspelt one means.
-fn meant<'a>(written: &str, keywords: &[&'a str]) -> Option<&'a str> {
-    let near = |keyword: &&&str| {
+fn meant<'a>(written: &str, keywords: &'a str) -> Option<&'a str> {
+    let near = |keyword: &&str| {
         written.len() >= 4
             && (keyword.eq_ignore_ascii_case(written)
                 || keyword.trim_start_matches('$') == written
                 || transposed(written, keyword))
     };
-    keywords.iter().find(near).copied()
+    keywords.split(' ').find(near)
 }
 
 /// Whether two letters of one have changed places in the other, or one is missing, doubled or wrong.
@@ -187,7 +187,7 @@ pub fn check(document: &Value) -> Result<(), String> {
 /// # Errors
 /// The engine's reason, in one line.
 fn try_schema(normal: &str) -> Result<(), String> {
-    Table::of_bytes()?.matcher(&Constraint::Schema(Arc::from(normal))).map(|_| ())
+    TokenTable::of_bytes()?.matcher(&Constraint::Schema(Arc::from(normal))).map(|_| ())
 }
 
 /// The child's side. Exit code 2: the schema can't be enforced, and standard output says why.

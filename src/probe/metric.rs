@@ -74,25 +74,9 @@ pub fn names() -> Vec<String> {
         names.push(name.to_string());
         names.extend(["stderr", "low", "high"].map(|end| format!("{name}_{end}")));
     }
-    let others = [
-        "brier_score",
-        "ece",
-        "p_mean",
-        "p_lowest",
-        "p_highest",
-        "p_spread",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "greedy_match",
-        "greedy_match_low",
-        "greedy_match_high",
-        "prevalence",
-        "prevalence_low",
-        "prevalence_high",
-        "agreement",
-        "passed",
-    ];
-    names.extend(others.map(str::to_string));
+    let others = "brier_score ece p_mean p_lowest p_highest p_spread difference difference_low \
+        difference_high greedy_match greedy_match_low greedy_match_high prevalence \
+        prevalence_low prevalence_high agreement passed";
+    names.extend(others.split(' ').map(str::to_string));
     names
 }

@@ -10,7 +10,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::backend::backend;
 use crate::engine::{CancelFlag, EngineError, Tokenize};
-use crate::grammar::mask::Table;
+use crate::grammar::mask::TokenTable;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
 /// Weights and vocabulary. Shared by every context made from it.
@@ -18,7 +18,7 @@ pub struct Model {
     inner: LlamaModel,
     vocab: Arc<Vocab>,
     /// The vocabulary as constraints need it, made when the first one does.
-    table: OnceLock<Result<Table, String>>,
+    table: OnceLock<Result<TokenTable, String>>,
 }
 
 impl Model {
@@ -87,8 +87,8 @@ impl Model {
     }
 
     /// The vocabulary as constraints need it.
-    pub(super) fn table(&self) -> Result<&Table, EngineError> {
-        let table = self.table.get_or_init(|| Table::new(&self.vocab));
+    pub(super) fn table(&self) -> Result<&TokenTable, EngineError> {
+        let table = self.table.get_or_init(|| TokenTable::new(&self.vocab));
         table.as_ref().map_err(|what| EngineError::Grammar(what.clone()))
     }
 

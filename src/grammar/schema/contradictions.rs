@@ -107,11 +107,9 @@ fn reason(keys: &Keys, pointer: &str) -> Option<Refusal> {
             return refusal("enum", format!("none of these values is of type {types}"));
         }
     }
-    for key in ["anyOf", "oneOf", "allOf"].into_iter().filter(|key| keys.contains_key(*key)) {
-        let beside = if keys.len() > 1 { " together with what stands beside it" } else { "" };
-        return refusal(key, format!("nothing satisfies this{beside}"));
-    }
-    None
+    let key = ["anyOf", "oneOf", "allOf"].into_iter().find(|key| keys.contains_key(*key))?;
+    let beside = if keys.len() > 1 { " together with what stands beside it" } else { "" };
+    refusal(key, format!("nothing satisfies this{beside}"))
 }
 
 fn is_of_type(value: &Value, name: &str) -> bool {

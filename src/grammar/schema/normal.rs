@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::objects;
-use super::places::{Draft, Places};
+use super::places::{Places, SchemaDraft};
 use super::{Refusal, numbers, strings};
 
 /// Subschemas of a schema, counting those that references lead to once.
@@ -20,95 +20,38 @@ const LONGEST_CHAIN: usize = 200;
 const MOST_COUNTED: u64 = 100_000;
 
 /// Keywords that say something about a schema and nothing about an instance.
-const REMARKS: [&str; 21] = [
-    "$anchor",
-    "$comment",
-    "$defs",
-    "$dynamicAnchor",
-    "$id",
-    "$recursiveAnchor",
-    "$schema",
-    "$vocabulary",
-    "contentSchema",
-    "default",
-    "definitions",
-    "deprecated",
-    "description",
-    "example",
-    "examples",
-    "id",
-    "readOnly",
-    "title",
-    "writeOnly",
-    "maxContains",
-    "minContains",
-];
+const REMARKS: &str = "$anchor $comment $defs $dynamicAnchor $id $recursiveAnchor $schema $vocabulary contentSchema \
+    default definitions deprecated description example examples id readOnly title writeOnly \
+    maxContains minContains";
 
 /// Keywords that no mask over the next token can enforce, or that the engine lacks.
-const REFUSED: [&str; 14] = [
-    "$dynamicRef",
-    "$recursiveRef",
-    "contains",
-    "contentEncoding",
-    "contentMediaType",
-    "dependencies",
-    "dependentRequired",
-    "dependentSchemas",
-    "else",
-    "if",
-    "not",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-];
+const REFUSED: &str = "$dynamicRef $recursiveRef contains contentEncoding contentMediaType dependencies \
+    dependentRequired dependentSchemas else if not propertyNames then unevaluatedItems";
 
-const ENFORCED: [&str; 29] = [
-    "$ref",
-    "additionalItems",
-    "additionalProperties",
-    "allOf",
-    "anyOf",
-    "const",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "items",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "multipleOf",
-    "oneOf",
-    "pattern",
-    "patternProperties",
-    "prefixItems",
-    "properties",
-    "required",
-    "type",
-    "unevaluatedProperties",
-    "uniqueItems",
-];
+const ENFORCED: &str = "$ref additionalItems additionalProperties allOf anyOf const enum exclusiveMaximum \
+    exclusiveMinimum format items maxItems maxLength maxProperties maximum minItems minLength \
+    minProperties minimum multipleOf oneOf pattern patternProperties prefixItems properties required \
+    type unevaluatedProperties uniqueItems";
+
+fn is_listed(words: &str, name: &str) -> bool {
+    words.split(' ').any(|word| word == name)
+}
 
 /// The keys of one schema.
 pub(super) type Keys = Map<String, Value>;
 
 /// What every check answers.
-pub(super) type Checked<T> = Result<T, Refusal>;
+pub(super) type Enforced<T> = Result<T, Refusal>;
 
 /// The schema at a pointer of a document (the whole one at the empty pointer), normalised.
 ///
 /// # Errors
 /// The first thing that can't be enforced.
-pub(super) fn normalise(document: &Value, pointer: &str) -> Checked<Value> {
+pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<Value> {
     let places = Places::of(document)?;
     let mut walk = Walk {
         places,
-        numbers: numbers::Seen::default(),
+        numbers: numbers::AllNumbers::default(),
         targets: HashMap::new(),
         queue: Vec::new(),
         schemas: 0,
@@ -138,7 +81,7 @@ pub(super) fn normalise(document: &Value, pointer: &str) -> Checked<Value> {
 /// The walk over a document.
 pub(super) struct Walk<'a> {
     places: Places<'a>,
-    numbers: numbers::Seen,
+    numbers: numbers::AllNumbers,
     /// Pointers of schemas that references lead to, and their numbers.
     targets: HashMap<String, usize>,
     /// The same, in the order of their numbers.
@@ -152,7 +95,7 @@ pub(super) fn below(pointer: &str, key: &str) -> String {
 }
 
 impl Walk<'_> {
-    pub(super) fn schema(&mut self, schema: &Value, pointer: &str) -> Checked<Value> {
+    pub(super) fn schema(&mut self, schema: &Value, pointer: &str) -> Enforced<Value> {
         self.schemas += 1;
         if self.schemas > MOST_SCHEMAS {
             return Err(Refusal::at(pointer, format!("the schema has more than {MOST_SCHEMAS} subschemas")));
@@ -164,8 +107,8 @@ impl Walk<'_> {
         }
     }
 
-    fn keys(&mut self, keys: &Keys, pointer: &str) -> Checked<Value> {
-        if self.places.draft <= Draft::Seven
+    fn keys(&mut self, keys: &Keys, pointer: &str) -> Enforced<Value> {
+        if self.places.draft <= SchemaDraft::Seven
             && let Some(reference) = keys.get("$ref")
         {
             // Up to draft 7 a reference stands for the whole schema.
@@ -187,7 +130,7 @@ impl Walk<'_> {
         Ok(Value::Object(out))
     }
 
-    fn check_names(&self, keys: &Keys, pointer: &str) -> Checked<()> {
+    fn check_names(&self, keys: &Keys, pointer: &str) -> Enforced<()> {
         for (name, value) in keys {
             let name = name.as_str();
             let place = || below(pointer, name);
@@ -202,15 +145,15 @@ impl Walk<'_> {
             if idle {
                 continue;
             }
-            if REFUSED.contains(&name) || name == "unevaluatedProperties" {
+            if is_listed(REFUSED, name) || name == "unevaluatedProperties" {
                 return Err(Refusal::keyword(&place(), name));
             }
             if name == "$schema" && !pointer.is_empty() && !self.places.is_own_draft(value) {
                 return Err(Refusal::at(&place(), "another draft than the whole schema's"));
             }
-            if !REMARKS.contains(&name)
-                && !ENFORCED.contains(&name)
-                && let Some(meant) = super::meant(name, &ENFORCED)
+            if !is_listed(REMARKS, name)
+                && !is_listed(ENFORCED, name)
+                && let Some(meant) = super::meant(name, ENFORCED)
             {
                 let what = format!("there is no keyword {name}; did you mean {meant}?");
                 return Err(Refusal::at(&place(), what));
@@ -219,7 +162,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn reference(&mut self, reference: &Value, pointer: &str) -> Checked<String> {
+    fn reference(&mut self, reference: &Value, pointer: &str) -> Enforced<String> {
         let place = below(pointer, "$ref");
         let target = self.places.target(reference, &place)?;
         let next = self.queue.len();
@@ -230,7 +173,7 @@ impl Walk<'_> {
         Ok(format!("#/$defs/{number}"))
     }
 
-    fn list(&mut self, list: &Value, pointer: &str) -> Checked<Vec<Value>> {
+    fn list(&mut self, list: &Value, pointer: &str) -> Enforced<Vec<Value>> {
         let wrong = || Refusal::at(pointer, "a list of schemas is wanted");
         let list = list.as_array().ok_or_else(wrong)?;
         let each = list.iter().enumerate();
@@ -244,7 +187,7 @@ impl Walk<'_> {
         pointer: &str,
         out: &mut Keys,
         mut all_of: Vec<Value>,
-    ) -> Checked<()> {
+    ) -> Enforced<()> {
         if let Some(value) = keys.get("const") {
             numbers::exact_value(value, &below(pointer, "const"))?;
             out.insert("const".to_string(), value.clone());
@@ -280,7 +223,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn array(&mut self, keys: &Keys, pointer: &str, out: &mut Keys) -> Checked<()> {
+    fn array(&mut self, keys: &Keys, pointer: &str, out: &mut Keys) -> Enforced<()> {
         for name in ["minItems", "maxItems"] {
             if let Some(n) = count(keys, name, pointer)? {
                 out.insert(name.to_string(), n.into());
@@ -293,9 +236,9 @@ impl Walk<'_> {
             Some(Value::Bool(true)) if few => {}
             Some(_) => return Err(Refusal::keyword(&place("uniqueItems"), "uniqueItems")),
         }
-        let old = self.places.draft <= Draft::Old2019;
+        let old = self.places.draft <= SchemaDraft::Old2019;
         let tuple = keys.get("items").is_some_and(Value::is_array);
-        if tuple && self.places.draft == Draft::Stated2020 {
+        if tuple && self.places.draft == SchemaDraft::Stated2020 {
             return Err(Refusal::at(
                 &place("items"),
                 "a list of schemas is called prefixItems in this draft",
@@ -324,7 +267,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn object(&mut self, keys: &Keys, pointer: &str, out: &mut Keys, all_of: &mut Vec<Value>) -> Checked<()> {
+    fn object(
+        &mut self,
+        keys: &Keys,
+        pointer: &str,
+        out: &mut Keys,
+        all_of: &mut Vec<Value>,
+    ) -> Enforced<()> {
         let place = |name: &str| below(pointer, name);
         if let Some(properties) = keys.get("properties") {
             let properties = self.named(properties, &place("properties"))?;
@@ -348,26 +297,24 @@ impl Walk<'_> {
         if let Some(required) = keys.get("required") {
             let at = place("required");
             let wrong = || Refusal::at(&at, "a list of property names is wanted");
-            // Draft 3 has `"required": true` in the property itself.
+            // SchemaDraft 3 has `"required": true` in the property itself.
             let list = required.as_array().ok_or_else(wrong)?;
             if !list.iter().all(Value::is_string) {
                 return Err(wrong());
             }
             out.insert("required".to_string(), required.clone());
         }
-        let least = count(keys, "minProperties", pointer)?.unwrap_or(0);
-        let most = count(keys, "maxProperties", pointer)?;
-        objects::count_properties(out, all_of, (least, most), pointer)
+        objects::count_properties(out, all_of, keys, pointer)
     }
 
-    fn named(&mut self, map: &Value, pointer: &str) -> Checked<Keys> {
+    fn named(&mut self, map: &Value, pointer: &str) -> Enforced<Keys> {
         let map = map.as_object().ok_or_else(|| Refusal::at(pointer, "an object of schemas is wanted"))?;
         let each = map.iter();
         each.map(|(name, schema)| Ok((name.clone(), self.schema(schema, &below(pointer, name))?))).collect()
     }
 }
 
-fn types(types: &Value, pointer: &str) -> Checked<Value> {
+fn types(types: &Value, pointer: &str) -> Enforced<Value> {
     const KNOWN: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
     let known = |value: &Value| value.as_str().is_some_and(|name| KNOWN.contains(&name));
     let fine = match types {
@@ -383,7 +330,7 @@ fn types(types: &Value, pointer: &str) -> Checked<Value> {
 }
 
 /// A number of things: not negative, whole, and no more than can be counted.
-pub(super) fn count(keys: &Keys, name: &str, pointer: &str) -> Checked<Option<u64>> {
+pub(super) fn count(keys: &Keys, name: &str, pointer: &str) -> Enforced<Option<u64>> {
     let Some(value) = keys.get(name) else { return Ok(None) };
     let place = below(pointer, name);
     let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
@@ -403,15 +350,15 @@ struct Chains<'a> {
 
 /// A definition's state in the search for circles.
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum SearchState {
     New,
     Open,
     Done,
 }
 
 impl Chains<'_> {
-    fn check(&self, root: &Keys) -> Checked<()> {
-        let mut state = vec![State::New; self.definitions.len()];
+    fn check(&self, root: &Keys) -> Enforced<()> {
+        let mut state = vec![SearchState::New; self.definitions.len()];
         let root = Value::Object(root.clone());
         self.circle(&root, &mut state)?;
         for number in 0..self.pointers.len() {
@@ -426,7 +373,7 @@ impl Chains<'_> {
     }
 
     /// A schema that is itself, before anything of the text is read, allows everything and nothing.
-    fn circle(&self, schema: &Value, state: &mut [State]) -> Checked<()> {
+    fn circle(&self, schema: &Value, state: &mut [SearchState]) -> Enforced<()> {
         for name in ["allOf", "anyOf", "oneOf"] {
             let list = schema.get(name).and_then(Value::as_array);
             list.into_iter().flatten().try_for_each(|inner| self.circle(inner, state))?;
@@ -434,25 +381,25 @@ impl Chains<'_> {
         Self::number(schema).map_or(Ok(()), |number| self.circle_from(number, state))
     }
 
-    fn circle_from(&self, number: usize, state: &mut [State]) -> Checked<()> {
+    fn circle_from(&self, number: usize, state: &mut [SearchState]) -> Enforced<()> {
         match state[number] {
-            State::Done => Ok(()),
-            State::Open => {
+            SearchState::Done => Ok(()),
+            SearchState::Open => {
                 Err(Refusal::at(&self.pointers[number], "this schema refers to itself alone, in a circle"))
             }
-            State::New => {
-                if state.iter().filter(|state| **state == State::Open).count() > LONGEST_CHAIN {
+            SearchState::New => {
+                if state.iter().filter(|state| **state == SearchState::Open).count() > LONGEST_CHAIN {
                     return Err(self.too_long(number));
                 }
-                state[number] = State::Open;
+                state[number] = SearchState::Open;
                 self.circle(&self.definitions[&number.to_string()], state)?;
-                state[number] = State::Done;
+                state[number] = SearchState::Done;
                 Ok(())
             }
         }
     }
 
-    fn depth(&self, schema: &Value, seen: &mut [bool], links: usize) -> Checked<()> {
+    fn depth(&self, schema: &Value, seen: &mut [bool], links: usize) -> Enforced<()> {
         if let Some(number) = Self::number(schema).filter(|number| !seen[*number]) {
             if links >= LONGEST_CHAIN {
                 return Err(self.too_long(number));

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Checked, Keys, below};
-use super::places::Draft;
+use super::normal::{Enforced, Keys, below};
+use super::places::SchemaDraft;
 
 /// Whole numbers up to this are exact in an `f64`.
 const LARGEST: f64 = 9_007_199_254_740_991.0;
@@ -14,12 +14,12 @@ const MOST_DECIMALS: usize = 9;
 const BOUNDS: [&str; 4] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
 
 /// Bounds and multiples of one schema, checked.
-pub(super) fn bounds(keys: &Keys, pointer: &str, draft: Draft, out: &mut Keys) -> Checked<()> {
+pub(super) fn bounds(keys: &Keys, pointer: &str, draft: SchemaDraft, out: &mut Keys) -> Enforced<()> {
     for name in BOUNDS {
         let Some(value) = keys.get(name) else { continue };
         let place = below(pointer, name);
         match value {
-            Value::Bool(flag) if name.starts_with("exclusive") && draft == Draft::Four => {
+            Value::Bool(flag) if name.starts_with("exclusive") && draft == SchemaDraft::Four => {
                 let plain = if name == "exclusiveMinimum" { "minimum" } else { "maximum" };
                 if let Some(bound) = keys.get(plain).filter(|_| *flag) {
                     out.insert(name.to_string(), bound.clone());
@@ -44,7 +44,7 @@ pub(super) fn bounds(keys: &Keys, pointer: &str, draft: Draft, out: &mut Keys) -
 }
 
 /// A constant or a list of them: every number in it is what it says.
-pub(super) fn exact_value(value: &Value, pointer: &str) -> Checked<()> {
+pub(super) fn exact_value(value: &Value, pointer: &str) -> Enforced<()> {
     match value {
         Value::Number(_) => exact_number(value, pointer),
         Value::String(text) => match text.chars().any(unwritable) {
@@ -69,7 +69,7 @@ fn unwritable(c: char) -> bool {
     c.is_ascii_control() && !matches!(c, '\u{8}' | '\t' | '\n' | '\u{C}' | '\r')
 }
 
-fn exact_number(value: &Value, pointer: &str) -> Checked<()> {
+fn exact_number(value: &Value, pointer: &str) -> Enforced<()> {
     let number = value.as_f64().unwrap_or(f64::INFINITY);
     if number.abs() > LARGEST {
         return Err(Refusal::at(pointer, "numbers beyond ±9007199254740991 can't be enforced exactly"));
@@ -85,7 +85,7 @@ fn exact_number(value: &Value, pointer: &str) -> Checked<()> {
 }
 
 /// A positive number as digits and a power of ten, where the engine comes to the same.
-fn decimal(value: &Value, pointer: &str) -> Checked<(u64, u32)> {
+fn decimal(value: &Value, pointer: &str) -> Enforced<(u64, u32)> {
     exact_number(value, pointer)?;
     let number = value.as_f64().unwrap_or(0.0);
     let text = format!("{number}");
@@ -108,14 +108,14 @@ fn decimal(value: &Value, pointer: &str) -> Checked<(u64, u32)> {
 
 /// Numbers of the whole document that may meet at one place, by allOf or a reference.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct AllNumbers {
     multiples: Vec<(u64, u32, String)>,
     exclusive: Vec<(f64, String)>,
     bounds: Vec<f64>,
 }
 
-impl Seen {
-    pub fn note(&mut self, keys: &Keys, out: &Keys, pointer: &str) -> Checked<()> {
+impl AllNumbers {
+    pub fn note(&mut self, keys: &Keys, out: &Keys, pointer: &str) -> Enforced<()> {
         for name in BOUNDS {
             let Some(bound) = out.get(name).and_then(Value::as_f64) else { continue };
             self.bounds.push(bound);
@@ -135,7 +135,7 @@ impl Seen {
 
     /// The engine multiplies in 32 bits, and lets a whole exclusive bound itself through where the
     /// other bound lies within the same unit.
-    pub fn check(&self) -> Checked<()> {
+    pub fn check(&self) -> Enforced<()> {
         let finest = self.multiples.iter().map(|(_, exponent, _)| *exponent).max().unwrap_or(0);
         let mut product = 1u128;
         for (digits, exponent, place) in &self.multiples {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Checked, Keys, below};
+use super::normal::{Enforced, Keys, below, count};
 
 /// Objects into which a count may be spelled out.
 const MOST_CHOICES: usize = 200;
@@ -13,10 +13,11 @@ const MOST_CHOICES: usize = 200;
 pub(super) fn count_properties(
     out: &mut Keys,
     all_of: &mut Vec<Value>,
-    (least, most): (u64, Option<u64>),
+    keys: &Keys,
     pointer: &str,
-) -> Checked<()> {
-    let (least, most) = (least as usize, most.map(|most| most as usize));
+) -> Enforced<()> {
+    let count = |name: &str| Ok(count(keys, name, pointer)?.map(|n| n as usize));
+    let (least, most) = (count("minProperties")?.unwrap_or(0), count("maxProperties")?);
     if least == 0 && most.is_none() {
         return Ok(());
     }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Checked, below};
+use super::normal::{Enforced, below};
 
 /// Which specification a schema follows, as far as the difference matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Draft {
-    /// Draft 4: bounds are exclusive by a flag.
+pub(super) enum SchemaDraft {
+    /// SchemaDraft 4: bounds are exclusive by a flag.
     Four,
     /// Drafts 6 and 7: a reference stands alone.
     Seven,
@@ -22,13 +22,13 @@ pub(super) enum Draft {
     Stated2020,
 }
 
-fn draft_of(uri: &str) -> Option<Draft> {
+fn draft_of(uri: &str) -> Option<SchemaDraft> {
     let uri = uri.trim_end_matches('#').trim_start_matches("https://").trim_start_matches("http://");
     match uri {
-        "json-schema.org/draft/2020-12/schema" => Some(Draft::Stated2020),
-        "json-schema.org/draft/2019-09/schema" => Some(Draft::Old2019),
-        "json-schema.org/draft-07/schema" | "json-schema.org/draft-06/schema" => Some(Draft::Seven),
-        "json-schema.org/draft-04/schema" => Some(Draft::Four),
+        "json-schema.org/draft/2020-12/schema" => Some(SchemaDraft::Stated2020),
+        "json-schema.org/draft/2019-09/schema" => Some(SchemaDraft::Old2019),
+        "json-schema.org/draft-07/schema" | "json-schema.org/draft-06/schema" => Some(SchemaDraft::Seven),
+        "json-schema.org/draft-04/schema" => Some(SchemaDraft::Four),
         _ => None,
     }
 }
@@ -37,7 +37,7 @@ fn draft_of(uri: &str) -> Option<Draft> {
 pub(super) struct Places<'a> {
     document: &'a Value,
     /// The document's draft.
-    pub draft: Draft,
+    pub draft: SchemaDraft,
     id: Option<&'a str>,
     /// Anchors and the pointers of what they name.
     anchors: HashMap<String, String>,
@@ -46,14 +46,14 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub fn of(document: &'a Value) -> Checked<Places<'a>> {
+    pub fn of(document: &'a Value) -> Enforced<Places<'a>> {
         let draft = match document.get("$schema") {
-            None => Draft::Assumed2020,
+            None => SchemaDraft::Assumed2020,
             Some(uri) => uri.as_str().and_then(draft_of).ok_or_else(|| {
                 Refusal::at("/$schema", "a draft from 4 to 2020-12 is wanted; no other is known")
             })?,
         };
-        let id_key = if draft == Draft::Four { "id" } else { "$id" };
+        let id_key = if draft == SchemaDraft::Four { "id" } else { "$id" };
         let id = document.get(id_key).and_then(Value::as_str).map(|id| id.trim_end_matches('#'));
         let mut places = Places { document, draft, id, anchors: HashMap::new(), embedded: Vec::new() };
         places.collect(document, "", id_key);
@@ -98,11 +98,12 @@ impl<'a> Places<'a> {
     /// Whether this is what the document itself says, or would mean.
     pub fn is_own_draft(&self, uri: &Value) -> bool {
         let draft = uri.as_str().and_then(draft_of);
-        draft == Some(self.draft) || (draft == Some(Draft::Stated2020) && self.draft == Draft::Assumed2020)
+        draft == Some(self.draft)
+            || (draft == Some(SchemaDraft::Stated2020) && self.draft == SchemaDraft::Assumed2020)
     }
 
     /// The pointer that a reference at `place` leads to.
-    pub fn target(&self, reference: &Value, place: &str) -> Checked<String> {
+    pub fn target(&self, reference: &Value, place: &str) -> Enforced<String> {
         let refused = |what: String| Err(Refusal::at(place, what));
         let Some(reference) = reference.as_str() else { return refused("a text is wanted".to_string()) };
         let inside = |at: &str| place.strip_prefix(at).is_some_and(|rest| rest.starts_with('/'));

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Refusal;
-use super::normal::{Checked, Keys, below, count};
+use super::normal::{Enforced, Keys, below, count};
 use crate::grammar::pattern::{Extent, translate};
 
 /// Lengths and a pattern of one schema.
-pub(super) fn lengths_and_patterns(keys: &Keys, pointer: &str, out: &mut Keys) -> Checked<()> {
+pub(super) fn lengths_and_patterns(keys: &Keys, pointer: &str, out: &mut Keys) -> Enforced<()> {
     for name in ["minLength", "maxLength"] {
         if let Some(n) = count(keys, name, pointer)? {
             out.insert(name.to_string(), n.into());
@@ -22,7 +22,7 @@ pub(super) fn lengths_and_patterns(keys: &Keys, pointer: &str, out: &mut Keys) -
 }
 
 /// A pattern as the engine takes it: anchored at both ends.
-pub(super) fn pattern(text: &str, place: &str) -> Checked<String> {
+pub(super) fn pattern(text: &str, place: &str) -> Enforced<String> {
     match translate(text, Extent::Part) {
         Ok(whole) => Ok(format!("^{whole}$")),
         Err(fault) => Err(Refusal::at(place, format!("character {}: {}", fault.column, fault.what))),
@@ -41,7 +41,7 @@ fn date() -> String {
 }
 
 /// A format. Dates are spelled out, since the engine's own February is too long.
-pub(super) fn format(keys: &Keys, pointer: &str, out: &mut Keys, all_of: &mut Vec<Value>) -> Checked<()> {
+pub(super) fn format(keys: &Keys, pointer: &str, out: &mut Keys, all_of: &mut Vec<Value>) -> Enforced<()> {
     let Some(value) = keys.get("format") else { return Ok(()) };
     let place = below(pointer, "format");
     let name = value.as_str().unwrap_or_default();

@@ -15,7 +15,7 @@ const CASES: &str = include_str!("cases.json");
 
 #[test]
 fn what_a_schema_accepts_and_what_it_stops() {
-    let table = Table::of_bytes().unwrap();
+    let table = TokenTable::of_bytes().unwrap();
     let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
     for case in cases {
         let constraint = normal(&case["schema"].to_string()).unwrap_or_else(|e| panic!("{case}: {e}"));

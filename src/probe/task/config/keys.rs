@@ -7,41 +7,12 @@ use crate::probe::task::file::Raw;
 use crate::probe::task::yaml::Yaml;
 
 /// Keys that change nothing about scoring.
-const IGNORED: [&str; 12] = [
-    "task",
-    "task_alias",
-    "tag",
-    "group",
-    "dataset_name",
-    "metadata",
-    "should_decontaminate",
-    "doc_to_decontamination_query",
-    "repeats",
-    "generation_kwargs",
-    "task_list",
-    "include",
-];
+const IGNORED: &str = "task task_alias tag group dataset_name metadata should_decontaminate \
+    doc_to_decontamination_query repeats generation_kwargs task_list include";
 /// Keys that are read.
-const READ: [&str; 18] = [
-    "dataset_path",
-    "dataset_kwargs",
-    "training_split",
-    "validation_split",
-    "test_split",
-    "fewshot_split",
-    "output_type",
-    "doc_to_text",
-    "doc_to_target",
-    "doc_to_choice",
-    "description",
-    "target_delimiter",
-    "fewshot_delimiter",
-    "num_fewshot",
-    "fewshot_config",
-    "gen_prefix",
-    "metric_list",
-    "unsafe_code",
-];
+const READ: &str = "dataset_path dataset_kwargs training_split validation_split test_split fewshot_split output_type \
+    doc_to_text doc_to_target doc_to_choice description target_delimiter fewshot_delimiter \
+    num_fewshot fewshot_config gen_prefix metric_list unsafe_code";
 /// Keys of the harness that need what is not here.
 const REFUSED: [(&str, &str); 9] = [
     ("filter_list", "filters of generated text"),
@@ -105,7 +76,7 @@ pub fn refuse(raw: &Raw) -> Result<(), InputError> {
 }
 
 fn unknown(raw: &Raw) -> Result<(), InputError> {
-    let known = READ.into_iter().chain(IGNORED).chain(REFUSED.map(|(key, _)| key));
+    let known = READ.split(' ').chain(IGNORED.split(' ')).chain(REFUSED.map(|(key, _)| key));
     match raw.keys.keys().find(|key| !known.clone().any(|name| name == key.as_str())) {
         Some(key) => {
             let hint = crate::text::nearest(key, known)

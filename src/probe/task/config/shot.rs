@@ -37,18 +37,8 @@ impl TaskFields {
     }
 }
 
-const SHOT_KEYS: [&str; 10] = [
-    "sampler",
-    "split",
-    "process_docs",
-    "fewshot_indices",
-    "samples",
-    "doc_to_text",
-    "doc_to_choice",
-    "doc_to_target",
-    "fewshot_delimiter",
-    "target_delimiter",
-];
+const SHOT_KEYS: &str = "sampler split process_docs fewshot_indices samples doc_to_text doc_to_choice doc_to_target \
+    fewshot_delimiter target_delimiter";
 
 /// `fewshot_config` and what it inherits.
 pub struct Shot<'a> {
@@ -64,10 +54,15 @@ impl<'a> Shot<'a> {
             Some(_) => return Err(raw.at("fewshot_config", "fewshot_config must be a mapping")),
         };
         let shot = Shot { raw, map };
-        match shot.map.keys().find(|key| !SHOT_KEYS.contains(&key.as_str()) && *key != "gen_prefix") {
-            Some(key) => {
-                Err(shot.at(key, format!("there is no {key} in fewshot_config; {}", meant(key, SHOT_KEYS))))
-            }
+        match shot
+            .map
+            .keys()
+            .find(|key| !SHOT_KEYS.split(' ').any(|known| known == *key) && *key != "gen_prefix")
+        {
+            Some(key) => Err(shot.at(
+                key,
+                format!("there is no {key} in fewshot_config; {}", meant(key, SHOT_KEYS.split(' '))),
+            )),
             None => Ok(shot),
         }
     }
