@@ -1,6 +1,6 @@
 //! Colouring text by what the model thought of each token.
 
-use crate::step::TokenStats;
+use crate::step::{Figure, TokenStats};
 
 /// What decides a token's colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,10 +80,19 @@ impl Colouring {
             }
             Colouring::Surprisal => Some(below(bits(stats.surprisal()), [0.5, 1.0, 2.0, 4.0])),
             Colouring::Entropy => {
-                Some(below(bits(f64::from(stats.prediction.entropy)), [0.5, 1.0, 2.0, 4.0]))
+                one(stats.prediction.entropy.map(|nats| below(bits(f64::from(nats)), [0.5, 1.0, 2.0, 4.0])))
             }
-            Colouring::Rank => Some(below(f64::from(stats.rank), [2.0, 4.0, 11.0, 101.0])),
+            Colouring::Rank => one(stats.rank.map(|rank| below(f64::from(rank), [2.0, 4.0, 11.0, 101.0]))),
         }
+    }
+}
+
+/// The level that a figure has whatever it is within its bounds.
+fn one(level: Figure<Level>) -> Option<Level> {
+    match level {
+        Figure::Exact(level) => Some(level),
+        Figure::Bounded([low, high]) => (low == high).then_some(low),
+        Figure::NotGiven => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod answer;
 pub mod bars;
+#[cfg(test)]
+mod bounded;
 pub mod cell;
 pub mod check;
 pub mod choices;

@@ -12,6 +12,7 @@ pub mod words;
 use std::ops::Range;
 
 use crate::distribution::BoundaryMass;
+use crate::step::Figure;
 use crate::token::Boundary;
 
 /// Why a token that has no context has no log-probability.
@@ -29,11 +30,11 @@ pub struct Figures {
     /// Raw ln p, in nats.
     pub logprob: f32,
     /// 1-based.
-    pub rank: u32,
+    pub rank: Figure<u32>,
     /// Of the distribution the token was taken from, in nats.
-    pub entropy: f32,
+    pub entropy: Figure<f32>,
     /// Of that distribution, in nats².
-    pub varentropy: f32,
+    pub varentropy: Figure<f32>,
     /// Mass of the tokens that may end a word there, where it was asked for.
     pub boundary: Option<BoundaryMass>,
 }

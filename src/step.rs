@@ -2,14 +2,15 @@
 //!
 //! The one record that the engine produces and every view, report and export reads. It holds ids and
 //! numbers only; bytes come from the [`crate::token::Vocab`]. Raw figures (before any sampler) and
-//! final ones (after) have separate fields and are never mixed.
+//! final ones (after) have separate fields and are never mixed. What a backend may not know is a
+//! [`Figure`]; candidates are what it gave.
 
-use crate::distribution::{BoundaryMass, Depth};
-use crate::sampling::Stage;
 mod figure;
 
 pub use figure::Figure;
 
+use crate::distribution::{BoundaryMass, Depth};
+use crate::sampling::Stage;
 use crate::token::TokenId;
 
 /// What the sampler chain made of a token.
@@ -21,20 +22,31 @@ pub struct SamplerOutcome {
     pub dropped_by: Option<Stage>,
 }
 
-/// One token that could stand at a position.
+/// One token that could stand at a position. `Rank` is a [`Figure`] for a token of which it may not be
+/// known, because it is none of the most probable.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate {
+pub struct Candidate<Rank = u32> {
     /// The token.
     pub id: TokenId,
     /// Raw ln p in nats; −∞ for an impossible token.
     pub logprob: f32,
     /// 1-based rank by raw probability; ties share the better rank.
-    pub rank: u32,
+    pub rank: Rank,
     /// Present where a sampler ran.
     pub outcome: Option<SamplerOutcome>,
 }
 
-impl Candidate {
+/// A token of which no more may be known than its log-probability.
+pub type AnyToken = Candidate<Figure<u32>>;
+
+impl From<Candidate> for AnyToken {
+    fn from(candidate: Candidate) -> AnyToken {
+        let Candidate { id, logprob, rank, outcome } = candidate;
+        AnyToken { id, logprob, rank: rank.into(), outcome }
+    }
+}
+
+impl<Rank> Candidate<Rank> {
     /// Raw probability.
     pub fn prob(&self) -> f64 {
         f64::from(self.logprob).exp()
@@ -47,11 +59,11 @@ pub struct Prediction {
     /// The most probable tokens, by (logprob descending, id ascending).
     pub top_logprobs: Vec<Candidate>,
     /// Entropy in nats, over the whole vocabulary.
-    pub entropy: f32,
+    pub entropy: Figure<f32>,
     /// Varentropy in nats², over the whole vocabulary.
-    pub varentropy: f32,
+    pub varentropy: Figure<f32>,
     /// Summed probability of everything outside `top_logprobs`.
-    pub residual: f64,
+    pub residual: Figure<f64>,
     /// Size of the vocabulary.
     pub n_vocab: u32,
     /// Mass of the tokens that may end a word, where it was asked for.
@@ -61,10 +73,43 @@ pub struct Prediction {
 impl Prediction {
     /// The first k candidates and the mass outside them. Asking for more than is kept gives what is
     /// kept.
-    pub fn shown(&self, k: usize) -> (&[Candidate], f64) {
+    pub fn shown(&self, k: usize) -> (&[Candidate], Figure<f64>) {
         let k = k.min(self.top_logprobs.len());
         let hidden: f64 = self.top_logprobs[k..].iter().map(Candidate::prob).sum();
-        (&self.top_logprobs[..k], self.residual + hidden)
+        (&self.top_logprobs[..k], self.residual.map(|residual| residual + hidden))
+    }
+
+    /// What the most probable tokens alone say of a whole distribution over `n_vocab` tokens. Its entropy
+    /// is at least that of what is known, and at most what it would be if all the rest were equally
+    /// probable.
+    pub fn of_top(top_logprobs: Vec<Candidate>, n_vocab: u32) -> Prediction {
+        let known =
+            |of: fn(f64) -> f64| top_logprobs.iter().map(|candidate| of(candidate.prob())).sum::<f64>();
+        let rest = (1.0 - known(|p| p)).max(0.0);
+        let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+        let low = known(|p| if p > 0.0 { -p * p.ln() } else { 0.0 });
+        let others = f64::from(n_vocab) - top_logprobs.len() as f64;
+        let entropy = if others <= 0.0 || rest == 0.0 {
+            Figure::Exact(low as f32)
+        } else {
+            Figure::Bounded([low as f32, (low + part(rest) + rest * others.ln()) as f32])
+        };
+        Prediction {
+            top_logprobs,
+            entropy,
+            varentropy: Figure::NotGiven,
+            residual: rest.into(),
+            n_vocab,
+            boundary: None,
+        }
+    }
+
+    /// The rank of a token among the most probable; outside them it is only known to come later.
+    pub fn rank_of(&self, id: TokenId) -> Figure<u32> {
+        match self.top_logprobs.iter().find(|candidate| candidate.id == id) {
+            Some(candidate) => candidate.rank.into(),
+            None => Figure::Bounded([self.top_logprobs.len() as u32 + 1, self.n_vocab]),
+        }
     }
 
     /// The fewest candidates that hold `share` of the mass, as far as they are kept.
@@ -109,7 +154,7 @@ pub struct TokenStats {
     /// Raw ln p of the token in nats; −∞ for an impossible token.
     pub logprob: f32,
     /// 1-based rank by raw probability; ties share the better rank.
-    pub rank: u32,
+    pub rank: Figure<u32>,
     /// Present where a sampler chose the token.
     pub outcome: Option<SamplerOutcome>,
     /// The whole distribution, as far as it is kept.
@@ -121,6 +166,11 @@ impl TokenStats {
     pub fn surprisal(&self) -> f64 {
         -f64::from(self.logprob)
     }
+
+    /// These figures as those of a token like the candidates.
+    pub fn of_token(&self, id: TokenId) -> AnyToken {
+        AnyToken { id, logprob: self.logprob, rank: self.rank, outcome: self.outcome }
+    }
 }
 
 impl Step {
@@ -129,3 +179,6 @@ impl Step {
         self.stats.as_ref().map(|stats| stats.logprob)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,7 +259,7 @@ pub(super) fn stats(row: &[f32], raw: &Distribution, id: TokenId, choice: Option
     let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
     TokenStats {
         logprob: raw.logprob(logit) as f32,
-        rank: raw.rank(row, logit),
+        rank: raw.rank(row, logit).into(),
         outcome: choice.map(|choice| choice.outcome),
         prediction: prediction(row, raw, choice),
     }
@@ -278,9 +278,9 @@ pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&Choice
     });
     Prediction {
         top_logprobs: top.collect(),
-        entropy: raw.entropy as f32,
-        varentropy: raw.varentropy as f32,
-        residual: raw.residual,
+        entropy: (raw.entropy as f32).into(),
+        varentropy: (raw.varentropy as f32).into(),
+        residual: raw.residual.into(),
         n_vocab: row.len() as u32,
         boundary: raw.boundary,
     }

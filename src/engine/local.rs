@@ -24,7 +24,11 @@ const LOGITS_BYTES: usize = 128 << 20;
 /// A model that llama.cpp runs on this machine.
 pub(super) struct Local {
     info: Arc<ModelInfo>,
-    conversation: Conversation,
+    model: Arc<Model>,
+    params: ContextParams,
+    governor: Governor,
+    /// Made when the first reply is asked for: a question that is scored needs no room for one.
+    conversation: Option<Conversation>,
     pool: Pool,
     inspector: Inspector,
 }
@@ -42,20 +46,31 @@ impl Local {
             return Err(failed("this model encodes text and predicts no next token".to_string()));
         }
         let params = context_params(&model, options);
-        let context = Context::new(&model, params).ok_or_else(|| {
-            failed(format!(
-                "llama.cpp could not make a context of {} tokens; try a smaller --ctx",
-                params.cells
-            ))
-        })?;
         let info = Arc::new(describe(&model, options, params));
         let governor = match options.threads {
             Threads::Auto => Governor::adapting(params.threads),
             Threads::Fixed(n) => Governor::fixed(n),
         };
-        let conversation = Conversation::new(Arc::clone(&model), context, governor.clone());
         let inspector = Inspector::new(Arc::clone(&model), params.cells as usize, governor.clone());
-        Ok(Local { info, conversation, pool: Pool::new(model, params, governor), inspector })
+        let pool = Pool::new(Arc::clone(&model), params, governor.clone());
+        Ok(Local { info, model, params, governor, conversation: None, pool, inspector })
+    }
+
+    fn conversation(&mut self) -> Result<&mut Conversation, EngineError> {
+        let conversation = match self.conversation.take() {
+            Some(conversation) => conversation,
+            None => {
+                let context = Context::new(&self.model, self.params).ok_or_else(|| EngineError::Load {
+                    path: self.info.path.display().to_string(),
+                    reason: format!(
+                        "llama.cpp could not make a context of {} tokens; try a smaller --ctx",
+                        self.params.cells
+                    ),
+                })?;
+                Conversation::new(Arc::clone(&self.model), context, self.governor.clone())
+            }
+        };
+        Ok(self.conversation.insert(conversation))
     }
 }
 
@@ -66,7 +81,7 @@ impl Backend for Local {
 
     fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
         match command {
-            Command::Generate(request) => self.conversation.generate(request, sink),
+            Command::Generate(request) => self.conversation()?.generate(request, sink),
             Command::Score(request) => score(&mut self.pool, request, sink),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),

@@ -37,6 +37,8 @@ pub type Line = (&'static str, f32);
 #[derive(Clone)]
 pub struct Scripted {
     replies: Arc<Mutex<VecDeque<Vec<Line>>>>,
+    /// Whether figures are those of a server that gives so many candidates and no more.
+    gives: Option<usize>,
     info: Arc<ModelInfo>,
 }
 
@@ -91,7 +93,26 @@ impl Scripted {
             tokenizer: Arc::new(Pieces),
             about: Arc::default(),
         });
-        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), info }
+        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), gives: None, info }
+    }
+
+    /// The same as a server that gives `k` candidates at most: other figures have bounds or are not given.
+    pub fn giving(self, k: usize) -> Scripted {
+        Scripted { gives: Some(k), ..self }
+    }
+
+    fn prediction_given(&self, mut prediction: Prediction) -> Prediction {
+        let Some(k) = self.gives else { return prediction };
+        prediction.top_logprobs.truncate(k);
+        Prediction::of_top(prediction.top_logprobs, prediction.n_vocab)
+    }
+
+    fn stats_given(&self, id: TokenId, stats: TokenStats) -> TokenStats {
+        if self.gives.is_none() {
+            return stats;
+        }
+        let prediction = self.prediction_given(stats.prediction);
+        TokenStats { rank: prediction.rank_of(id), prediction, ..stats }
     }
 
     /// What a loaded model says of itself.
@@ -158,12 +179,15 @@ impl Scripted {
                 .collect();
             for at in first_scored(sequence)..tokens.len() {
                 let (row, raw) = measured(tokens[at - 1])?;
-                steps.push(Step { id: tokens[at], stats: Some(stats(&row, &raw, tokens[at], None)) });
+                steps.push(Step {
+                    id: tokens[at],
+                    stats: Some(self.stats_given(tokens[at], stats(&row, &raw, tokens[at], None))),
+                });
             }
             let after = match (request.after, tokens.last()) {
                 (true, Some(&last)) => {
                     let (row, raw) = measured(last)?;
-                    Some(Box::new(prediction(&row, &raw, None)))
+                    Some(Box::new(self.prediction_given(prediction(&row, &raw, None))))
                 }
                 _ => None,
             };
@@ -220,19 +244,24 @@ impl Scripted {
             })
             .collect();
         let shown: f64 = shares.iter().map(|&(_, p)| f64::from(p)).sum();
-        TokenStats {
+        let stats = TokenStats {
             logprob: p.ln(),
-            rank: top.iter().find(|candidate| candidate.id == id).map_or(1, |candidate| candidate.rank),
+            rank: top
+                .iter()
+                .find(|candidate| candidate.id == id)
+                .map_or(1, |candidate| candidate.rank)
+                .into(),
             outcome: sampled.then_some(SamplerOutcome { prob: p, dropped_by: None }),
             prediction: Prediction {
                 top_logprobs: top,
-                entropy: 1.0,
-                varentropy: 0.5,
-                residual: (1.0 - shown).max(0.0),
+                entropy: 1.0.into(),
+                varentropy: 0.5.into(),
+                residual: (1.0 - shown).max(0.0).into(),
                 n_vocab: self.info.vocab.len() as u32,
                 boundary: None,
             },
-        }
+        };
+        self.stats_given(id, stats)
     }
 }
 

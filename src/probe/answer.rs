@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::question::Ask;
 use crate::score::Score;
-use crate::step::{Candidate, Prediction, Step};
+use crate::step::{AnyToken, Prediction, Step};
 use crate::token::{TokenId, Vocab, text_of};
 
 /// Everything that was found out for one item.
@@ -39,7 +39,7 @@ pub struct Scored {
     /// Whether every token that has context was the most probable.
     pub is_greedy: bool,
     /// The first token, where it has context.
-    pub first: Option<Candidate>,
+    pub first: Option<AnyToken>,
     /// What was expected in the place of the first token.
     pub prediction: Option<Box<Prediction>>,
     /// Whether a token holds the end of the context and the beginning of the text.
@@ -118,10 +118,9 @@ impl Scored {
             };
             scored.logprobs.push(Some(stats.logprob));
             scored.score.add(stats.logprob, vocab.bytes(step.id).len());
-            scored.is_greedy &= stats.rank == 1;
+            scored.is_greedy &= stats.rank.exact() == Some(1);
             if i == 0 {
-                scored.first =
-                    Some(Candidate { id: step.id, logprob: stats.logprob, rank: stats.rank, outcome: None });
+                scored.first = Some(AnyToken { outcome: None, ..stats.of_token(step.id) });
                 scored.prediction = Some(Box::new(stats.prediction));
             }
         }

@@ -10,7 +10,7 @@ use super::item::Suite;
 use super::question::Gold;
 use super::verdict::Verdict;
 use crate::continuation::reduction::{Best, ChoiceRecord, Reduction};
-use crate::step::Candidate;
+use crate::step::{AnyToken, Candidate};
 use crate::token::TokenId;
 
 /// A run of some suites on one model.
@@ -128,7 +128,7 @@ pub struct TokenOutcome {
     /// Σ ln p.
     pub logprob: Option<f64>,
     /// Its first token alone.
-    pub first: Option<Candidate>,
+    pub first: Option<AnyToken>,
 }
 
 /// The target's probability under each phrasing of a question.

@@ -92,7 +92,7 @@ pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryE
         if let Scoring::Token { job, step, .. } = event {
             let logprob = step.logprob().map(f64::from);
             sums[job] = sums[job].zip(logprob).map(|(sum, logprob)| sum + logprob);
-            greedy[job] &= step.stats.is_some_and(|stats| stats.rank == 1);
+            greedy[job] &= step.stats.is_some_and(|stats| stats.rank.exact() == Some(1));
         }
     })?;
     if ended == FinishReason::Cancelled {

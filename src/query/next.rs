@@ -6,7 +6,7 @@ use super::scoring::{Job, Scoring, Wanted, score};
 use super::text::Joined;
 use super::{Asker, QueryError};
 use crate::engine::{EngineError, FinishReason};
-use crate::step::{Candidate, Prediction, Step};
+use crate::step::{AnyToken, Figure, Prediction, Step};
 use crate::token::TokenId;
 
 /// A prompt, and texts whose probability after it is wanted.
@@ -39,7 +39,7 @@ pub struct Named {
     /// Σ ln p of them, in nats, by the chain rule.
     pub logprob: f64,
     /// The first of them alone.
-    pub first: Candidate,
+    pub first: AnyToken,
     /// What a person should know.
     pub note: Option<&'static str>,
 }
@@ -103,10 +103,10 @@ fn named(text: &[u8], joined: &Joined, steps: &[Step]) -> Named {
         text: text.to_vec(),
         ids: joined.continuation(),
         logprob: steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum(),
-        first: Candidate {
+        first: AnyToken {
             id: steps.first().map_or(TokenId(0), |step| step.id),
             logprob: first.map_or(f32::NAN, |stats| stats.logprob),
-            rank: first.map_or(0, |stats| stats.rank),
+            rank: first.map_or(Figure::NotGiven, |stats| stats.rank),
             outcome: None,
         },
         note: joined.note(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bars::bar;
-use super::record::{CandidateRecord, Origin, top};
+use super::record::{Bounds, CandidateRecord, Origin, top};
 use super::view::{Column, Row, Table, View};
 use crate::distribution::Depth;
 use crate::query::next::Next;
@@ -20,9 +20,11 @@ pub struct NextRecord<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     prompt_tokens: &'a [TokenId],
-    entropy: f32,
-    varentropy: f32,
+    entropy: Option<f32>,
+    varentropy: Option<f32>,
     residual: Option<f64>,
+    #[serde(skip_serializing_if = "Bounds::is_empty")]
+    bounds: Bounds,
     top_logprobs: Vec<CandidateRecord>,
     tokens: Vec<NamedRecord<'a>>,
 }
@@ -52,9 +54,10 @@ impl<'a> NextRecord<'a> {
         NextRecord {
             origin,
             prompt_tokens: &next.prompt,
-            entropy: next.prediction.entropy,
-            varentropy: next.prediction.varentropy,
-            residual,
+            entropy: next.prediction.entropy.exact(),
+            varentropy: next.prediction.varentropy.exact(),
+            residual: residual.exact(),
+            bounds: Bounds::of_prediction(&next.prediction, residual),
             top_logprobs,
             tokens: tokens.collect(),
         }
@@ -79,16 +82,17 @@ pub fn view(next: &Next, k: Depth, vocab: &Vocab) -> View {
         table.rows.push(Row::new(cells).of(i));
     }
     let hidden = next.prediction.n_vocab as usize - shown.len();
-    let rest = [format!("… {hidden} more"), percent(residual), String::new(), bar(residual, BAR)];
+    let bar = residual.exact().map_or(String::new(), |residual| bar(residual, BAR));
+    let rest = [format!("… {hidden} more"), residual.shown(percent), String::new(), bar];
     table
         .rows
         .push(Row { cells: [String::new()].into_iter().chain(rest).map(Into::into).collect(), item: None });
     let mut view = View::default();
     view.table(table);
-    let entropy = next.prediction.entropy;
+    let entropy = next.prediction.entropy.shown(|entropy| format!("{entropy:.3}"));
     let margin =
         next.prediction.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
-    view.text(format!("entropy {entropy:.3} nat{margin} · after {} tokens", next.prompt.len()));
+    view.text(format!("entropy {entropy} nat{margin} · after {} tokens", next.prompt.len()));
     if !next.texts.is_empty() {
         view.text("");
         view.table(named(next, vocab));
@@ -111,7 +115,7 @@ fn named(next: &Next, vocab: &Vocab) -> Table {
         let pieces: Vec<String> = named.ids.iter().map(|&id| vocab.visible(id)).collect();
         let note = named.note.map_or(String::new(), |note| format!("  ({note})"));
         table.rows.push(Row::new([
-            named.first.rank.to_string().into(),
+            named.first.rank.shown(|rank| rank.to_string()).into(),
             visible(&named.text).into(),
             percent_wide(named.logprob.exp()).into(),
             format!("{:.3}", named.logprob).into(),

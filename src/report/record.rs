@@ -4,6 +4,7 @@
 //! does not exist is `null`, and `note` says why.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
 use crate::score::{IMPOSSIBLE, NO_CONTEXT, Score};
 use crate::settings::{Bos, Settings};
-use crate::step::{Candidate, Prediction, SamplerOutcome, Step};
+use crate::step::{AnyToken, Candidate, Figure, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{TokenId, Vocab};
 
 /// Where numbers come from.
@@ -131,7 +132,10 @@ pub struct CandidateRecord {
     /// Raw ln p.
     pub logprob: Option<f32>,
     /// 1-based.
-    pub rank: u32,
+    pub rank: Option<u32>,
+    /// Of a rank that is null because it is not known better.
+    #[serde(default, skip_serializing_if = "Bounds::is_empty")]
+    pub bounds: Bounds,
     /// After the sampler chain.
     pub final_prob: Option<f32>,
     /// The stage that removed it.
@@ -143,18 +147,39 @@ pub struct CandidateRecord {
 
 impl CandidateRecord {
     /// The record of a candidate.
-    pub fn new(candidate: &Candidate, vocab: &Vocab) -> CandidateRecord {
+    pub fn new(candidate: &AnyToken, vocab: &Vocab) -> CandidateRecord {
         let logprob = finite(candidate.logprob);
         CandidateRecord {
             token: vocab.text(candidate.id),
             id: candidate.id,
             bytes: vocab.bytes(candidate.id).to_vec(),
             logprob,
-            rank: candidate.rank,
+            rank: candidate.rank.exact(),
+            bounds: Bounds::of([("rank", candidate.rank.map(f64::from))]),
             final_prob: candidate.outcome.map(|outcome| outcome.prob),
             dropped_by: candidate.outcome.and_then(dropped_by).map(Cow::Borrowed),
             note: logprob.is_none().then_some(Cow::Borrowed(IMPOSSIBLE)),
         }
+    }
+}
+
+impl CandidateRecord {
+    /// The token of a record, as far as it is known.
+    pub fn into_token(self) -> AnyToken {
+        let bounds = self.bounds.0.get("rank").map(|bounds| Figure::Bounded(bounds.map(|rank| rank as u32)));
+        AnyToken {
+            id: self.id,
+            logprob: self.logprob.unwrap_or(f32::NEG_INFINITY),
+            rank: self.rank.map(Figure::Exact).or(bounds).unwrap_or(Figure::NotGiven),
+            outcome: None,
+        }
+    }
+
+    /// The candidate of a record, which has a rank.
+    pub fn into_candidate(self) -> Option<Candidate> {
+        let rank = self.rank?;
+        let AnyToken { id, logprob, outcome, .. } = self.into_token();
+        Some(Candidate { id, logprob, rank, outcome })
     }
 }
 
@@ -177,6 +202,9 @@ pub struct StepRecord {
     pub varentropy: Option<f32>,
     /// Probability outside `top_logprobs`.
     pub residual: Option<f64>,
+    /// Of figures that are null because they are not known better.
+    #[serde(skip_serializing_if = "Bounds::is_empty")]
+    pub bounds: Bounds,
     /// Σ ln p so far.
     pub cumulative_logprob: Option<f64>,
     /// After the sampler chain.
@@ -199,16 +227,18 @@ impl StepRecord {
             _ => None,
         };
         let prediction = stats.map(|stats| &stats.prediction);
-        let (top, residual) = prediction.map_or((Vec::new(), None), |prediction| top(prediction, k, vocab));
+        let (top, residual) =
+            prediction.map_or((Vec::new(), Figure::NotGiven), |prediction| top(prediction, k, vocab));
         StepRecord {
             token: vocab.text(step.id),
             id: step.id,
             bytes: vocab.bytes(step.id).to_vec(),
             logprob,
-            rank: stats.map(|stats| stats.rank),
-            entropy: prediction.map(|prediction| prediction.entropy),
-            varentropy: prediction.map(|prediction| prediction.varentropy),
-            residual,
+            rank: stats.and_then(|stats| stats.rank.exact()),
+            entropy: prediction.and_then(|prediction| prediction.entropy.exact()),
+            varentropy: prediction.and_then(|prediction| prediction.varentropy.exact()),
+            residual: residual.exact(),
+            bounds: stats.map_or_else(Bounds::default, |stats| Bounds::of_token(stats, residual)),
             cumulative_logprob: stats.and_then(|_| sum.is_finite().then_some(sum)),
             final_prob: stats.and_then(|stats| stats.outcome).map(|outcome| outcome.prob),
             top_logprobs: top,
@@ -218,9 +248,9 @@ impl StepRecord {
 }
 
 /// The best candidates and the mass outside them.
-pub fn top(prediction: &Prediction, k: Depth, vocab: &Vocab) -> (Vec<CandidateRecord>, Option<f64>) {
+pub fn top(prediction: &Prediction, k: Depth, vocab: &Vocab) -> (Vec<CandidateRecord>, Figure<f64>) {
     let (shown, residual) = prediction.shown(prediction.count(k));
-    (shown.iter().map(|candidate| CandidateRecord::new(candidate, vocab)).collect(), Some(residual))
+    (shown.iter().map(|candidate| CandidateRecord::new(&(*candidate).into(), vocab)).collect(), residual)
 }
 
 /// The end of a generated sequence.
@@ -270,6 +300,55 @@ pub struct Streamed<'a, T> {
     /// The record.
     #[serde(flatten)]
     pub record: T,
+}
+
+/// The least and the most that figures can be, by name, where that is all that is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bounds(BTreeMap<Cow<'static, str>, [f64; 2]>);
+
+impl Bounds {
+    /// Of the figures that have bounds.
+    pub fn of(figures: impl IntoIterator<Item = (&'static str, Figure<f64>)>) -> Bounds {
+        let bounded = figures.into_iter().filter_map(|(name, figure)| Some((name.into(), figure.bounds()?)));
+        Bounds(bounded.collect())
+    }
+
+    /// Of a prediction, with the mass outside of what is shown of it.
+    pub fn of_prediction(prediction: &Prediction, residual: Figure<f64>) -> Bounds {
+        let Prediction { entropy, varentropy, .. } = prediction;
+        Bounds::of([
+            ("entropy", entropy.map(f64::from)),
+            ("varentropy", varentropy.map(f64::from)),
+            ("residual", residual),
+        ])
+    }
+
+    /// Of a token in its distribution.
+    pub fn of_token(stats: &TokenStats, residual: Figure<f64>) -> Bounds {
+        let mut bounds = Bounds::of_prediction(&stats.prediction, residual);
+        bounds.0.extend(Bounds::of([("rank", stats.rank.map(f64::from))]).0);
+        bounds
+    }
+
+    /// Of an entropy, which may be missing altogether.
+    pub fn of_entropy(entropy: Option<Figure<f32>>) -> Bounds {
+        Bounds::of(entropy.map(|entropy| ("entropy", entropy.map(f64::from))))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One of them as people read it.
+    pub fn shown(&self, name: &str, write: impl Fn(f64) -> String) -> Option<String> {
+        self.0.get(name).map(|[low, high]| format!("{}–{}", write(*low), write(*high)))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, [f64; 2])> {
+        self.0.iter().map(|(name, bounds)| (name.as_ref(), *bounds))
+    }
 }
 
 fn finite(value: f32) -> Option<f32> {

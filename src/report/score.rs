@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::record::Bounds;
 use super::record::{Origin, StepRecord};
 use crate::distribution::Depth;
 use crate::query::text::Piece;
@@ -9,6 +10,7 @@ use crate::query::window::Windowing;
 use crate::score::regions::Region;
 use crate::score::words::Word;
 use crate::score::{NO_CONTEXT, Score};
+use crate::step::Figure;
 use crate::step::Step;
 use crate::token::{Vocab, text_of};
 
@@ -131,6 +133,9 @@ pub struct WordRecord {
     pub surprisal_corrected: Option<f64>,
     /// Before its first token.
     pub entropy: Option<f32>,
+    /// Of figures that are null because they are not known better.
+    #[serde(skip_serializing_if = "Bounds::is_empty")]
+    pub bounds: Bounds,
     /// Why a value is null, or what does not come out even.
     pub note: Option<String>,
 }
@@ -146,7 +151,8 @@ impl WordRecord {
             tokens: [word.tokens.start, word.tokens.end],
             surprisal_sum: word.surprisal_sum.filter(|sum| sum.is_finite()),
             surprisal_corrected: word.surprisal_corrected,
-            entropy: word.entropy,
+            entropy: word.entropy.and_then(Figure::exact),
+            bounds: Bounds::of_entropy(word.entropy),
             note: word.note(),
         }
     }
@@ -172,6 +178,9 @@ pub struct RegionRecord {
     pub surprisal_corrected: Option<Option<f64>>,
     /// Before its first token.
     pub entropy: Option<f32>,
+    /// Of figures that are null because they are not known better.
+    #[serde(skip_serializing_if = "Bounds::is_empty")]
+    pub bounds: Bounds,
     /// Why a value is null, or what does not come out even.
     pub note: Option<&'static str>,
 }
@@ -187,7 +196,8 @@ impl RegionRecord {
             tokens: [region.tokens.start, region.tokens.end],
             surprisal_sum: region.surprisal_sum,
             surprisal_corrected: corrected.then_some(region.surprisal_corrected),
-            entropy: region.entropy,
+            entropy: region.entropy.and_then(Figure::exact),
+            bounds: Bounds::of_entropy(region.entropy),
             note: region.note,
         }
     }

@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use super::cell::cell;
+use super::record::Bounds;
 use super::score::{RegionRecord, WordRecord};
 use super::unit::Unit;
 use crate::query::text::Piece;
@@ -84,6 +85,9 @@ impl<W: Write> Csv<W> {
         note: &str,
     ) -> csv::Result<()> {
         let stats = step.stats.as_ref();
+        let bounds = Bounds::of(stats.into_iter().flat_map(|stats| {
+            [("rank", stats.rank.map(f64::from)), ("entropy", stats.prediction.entropy.map(f64::from))]
+        }));
         let place = |at: Option<usize>| at.map_or(MISSING.to_string(), |at| at.to_string());
         let own = [
             index.to_string(),
@@ -92,9 +96,9 @@ impl<W: Write> Csv<W> {
             place(piece.span.as_ref().map(|span| span.start)),
             place(piece.span.as_ref().map(|span| span.end)),
             self.value(stats.map(|stats| stats.surprisal())),
-            stats.map_or(MISSING.to_string(), |stats| stats.rank.to_string()),
-            self.value(stats.map(|stats| f64::from(stats.prediction.entropy))),
-            note.to_string(),
+            stats.and_then(|stats| stats.rank.exact()).map_or(MISSING.to_string(), |rank| rank.to_string()),
+            self.value(stats.and_then(|stats| stats.prediction.entropy.exact()).map(f64::from)),
+            self.note(note, &bounds),
         ];
         self.write(&[], own)
     }
@@ -115,7 +119,7 @@ impl<W: Write> Csv<W> {
             self.value(word.surprisal_sum),
             self.value(word.surprisal_corrected),
             self.value(word.entropy.map(f64::from)),
-            word.note.clone().unwrap_or_default(),
+            self.note(word.note.as_deref().unwrap_or_default(), &word.bounds),
         ];
         self.write(input, own)
     }
@@ -130,7 +134,7 @@ impl<W: Write> Csv<W> {
             self.value(region.surprisal_sum),
             self.value(region.surprisal_corrected.flatten()),
             self.value(region.entropy.map(f64::from)),
-            region.note.unwrap_or_default().to_string(),
+            self.note(region.note.unwrap_or_default(), &region.bounds),
         ];
         self.write(input, own)
     }
@@ -138,6 +142,16 @@ impl<W: Write> Csv<W> {
     /// Writes out what is buffered.
     pub fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
+    }
+
+    /// A note, and what is known of figures that are missing because they are not known better.
+    fn note(&self, note: &str, bounds: &Bounds) -> String {
+        let bounds = bounds.iter().map(|(name, [low, high])| match name {
+            "entropy" => format!("entropy_{} {}–{}", self.unit.name(), self.unit.of(low), self.unit.of(high)),
+            _ => format!("{name} {low}–{high}"),
+        });
+        let parts = std::iter::once(note.to_string()).filter(|note| !note.is_empty());
+        parts.chain(bounds).collect::<Vec<_>>().join("; ")
     }
 
     fn value(&self, nats: Option<f64>) -> String {

@@ -75,8 +75,8 @@ impl Look {
         let figures = [
             self.figure(surprisal),
             percent(f64::from(stats.logprob).exp()),
-            stats.rank.to_string(),
-            self.figure(f64::from(stats.prediction.entropy)),
+            stats.rank.shown(|rank| rank.to_string()),
+            stats.prediction.entropy.shown(|entropy| self.figure(f64::from(entropy))),
         ];
         let bar = Cell { text: self.bar(surprisal), level: level(step) };
         let cells = first.into_iter().chain(figures.map(Cell::from));
@@ -158,7 +158,8 @@ impl Look {
             let bars = padded(&self.bar(word.surprisal_corrected.unwrap_or(0.0)), BAR);
             let (corrected, sum) =
                 (self.optional(word.surprisal_corrected), self.optional(word.surprisal_sum));
-            let entropy = self.optional(word.entropy.map(f64::from));
+            let entropy = word.bounds.shown("entropy", |nats| self.figure(nats));
+            let entropy = entropy.unwrap_or_else(|| self.optional(word.entropy.map(f64::from)));
             let note = word.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
             writeln!(out, "{:>6}  {shown} {bars} {corrected:>13} {sum:>9} {entropy:>8}{note}", word.index)?;
         }
@@ -198,7 +199,12 @@ impl Look {
         writeln!(out, "ppl              {}", figure(stats.ppl))?;
         writeln!(out, "mean_logprob     {} nat", figure(stats.mean_logprob))?;
         writeln!(out, "lrr              {}", figure(stats.lrr))?;
-        let [a, b, c, d] = stats.gltr_buckets;
+        let buckets = stats
+            .gltr_buckets
+            .map_or(["–".to_string(), "–".to_string(), "–".to_string(), "–".to_string()], |buckets| {
+                buckets.map(|count| count.to_string())
+            });
+        let [a, b, c, d] = buckets;
         writeln!(out, "gltr_buckets     1–10: {a}  11–100: {b}  101–1000: {c}  above: {d}")?;
         writeln!(out, "min_k            {}", by_share(stats.min_k.0))?;
         writeln!(out, "min_k_pp         {}", by_share(stats.min_k_pp.0))?;

@@ -39,8 +39,8 @@ fn figures(step: &Step, stats: &TokenStats, vocab: &Vocab) -> [String; 6] {
     [
         if stats.logprob.is_finite() { format!("{:.3}", stats.logprob) } else { "-inf".to_string() },
         percent(f64::from(stats.logprob).exp()),
-        stats.rank.to_string(),
-        format!("{:.2}", stats.prediction.entropy),
+        stats.rank.shown(|rank| rank.to_string()),
+        stats.prediction.entropy.shown(|entropy| format!("{entropy:.2}")),
         stats.outcome.map_or_else(|| "–".to_string(), |outcome| percent(f64::from(outcome.prob))),
         alternatives(step, stats, vocab),
     ]

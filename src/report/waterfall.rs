@@ -35,15 +35,13 @@ pub fn waterfall<'a>(
             row(out, candidate, step, vocab)?;
         }
         let mut hidden = (stats.prediction.n_vocab as usize - shown.len(), residual);
-        if let (Some(outcome), false) = (stats.outcome, shown.iter().any(|candidate| candidate.id == step.id))
-        {
-            let own =
-                Candidate { id: step.id, logprob: stats.logprob, rank: stats.rank, outcome: Some(outcome) };
+        if stats.outcome.is_some() && !shown.iter().any(|candidate| candidate.id == step.id) {
+            let own = stats.of_token(step.id);
             row(out, &own, step, vocab)?;
-            hidden = (hidden.0 - 1, (residual - own.prob()).max(0.0));
+            hidden = (hidden.0 - 1, residual.map(|residual| (residual - own.prob()).max(0.0)));
         }
         let rest = padded(&format!("… {} more", hidden.0), TOKEN + 2);
-        writeln!(out, "    {rest} {:>6}", percent(hidden.1))?;
+        writeln!(out, "    {rest} {:>6}", hidden.1.shown(percent))?;
     }
     Ok(())
 }
@@ -55,12 +53,12 @@ fn head(
     stats: &TokenStats,
     vocab: &Vocab,
 ) -> io::Result<()> {
-    let entropy = stats.prediction.entropy;
-    let (token, rank) = (vocab.visible(step.id), stats.rank);
-    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy:.2} nat", stats.logprob)
+    let entropy = stats.prediction.entropy.shown(|entropy| format!("{entropy:.2}"));
+    let (token, rank) = (vocab.visible(step.id), stats.rank.shown(|rank| rank.to_string()));
+    writeln!(out, "step {number}  {token}  ln p {:.3} · rank {rank} · H {entropy} nat", stats.logprob)
 }
 
-fn row(out: &mut impl Write, candidate: &Candidate, step: &Step, vocab: &Vocab) -> io::Result<()> {
+fn row<R>(out: &mut impl Write, candidate: &Candidate<R>, step: &Step, vocab: &Vocab) -> io::Result<()> {
     let mark = if candidate.id == step.id { "▸" } else { " " };
     let token = padded(&vocab.visible(candidate.id), TOKEN);
     let raw = candidate.prob();

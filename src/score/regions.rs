@@ -7,6 +7,7 @@ use super::edges::{Edges, corrected};
 use super::words::Convention;
 use super::{TextToken, runs, touched};
 use crate::distribution::BoundaryMass;
+use crate::step::Figure;
 
 /// A part of a text and the tokens counted to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub struct Region {
     /// The same tokens' sum, corrected at both edges; `None` where an edge is not known.
     pub surprisal_corrected: Option<f64>,
     /// Entropy before its first token, in nats.
-    pub entropy: Option<f32>,
+    pub entropy: Option<Figure<f32>>,
     /// What does not come out even.
     pub note: Option<&'static str>,
 }

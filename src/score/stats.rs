@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::Figures;
+use crate::step::Figure;
 
 /// Shares of the lowest tokens for Min-K%.
 pub const SHARES: [&str; 5] = ["0.1", "0.2", "0.3", "0.5", "1.0"];
@@ -20,8 +21,8 @@ pub struct Stats {
     pub mean_logprob: Option<f64>,
     /// −mean ln p ÷ mean ln rank; none where every rank is 1.
     pub lrr: Option<f64>,
-    /// How many tokens have a rank in 1–10, 11–100, 101–1000, above.
-    pub gltr_buckets: [usize; 4],
+    /// How many tokens have a rank in 1–10, 11–100, 101–1000, above; none where a rank may lie in two.
+    pub gltr_buckets: Option<[usize; 4]>,
     /// Mean of the ⌊n·r⌋ lowest ln p.
     pub min_k: ByShare,
     /// Mean of the ⌊n·r⌋ lowest (ln p + H)/√V.
@@ -48,36 +49,48 @@ impl Stats {
     pub fn of(tokens: &[Figures], cross: Option<&[f32]>) -> Stats {
         let n = tokens.len() as f64;
         let finite = |value: f64| value.is_finite().then_some(value);
-        let total = |of: fn(&Figures) -> f64| tokens.iter().map(of).sum::<f64>();
-        let sum = total(|token| f64::from(token.logprob));
+        let sum = tokens.iter().map(|token| f64::from(token.logprob)).sum::<f64>();
         let mean = sum / n;
-        let mut buckets = [0; 4];
-        for token in tokens {
-            let above = [10, 100, 1000].iter().filter(|&&edge| token.rank > edge).count();
-            buckets[above] += 1;
-        }
+        // As long as every token's figures are known.
+        let known = |of: fn(&Figures) -> Option<f64>| tokens.iter().map(of).sum::<Option<f64>>();
+        let entropy = known(|token| token.entropy.exact().map(f64::from));
+        let varentropy = known(|token| token.varentropy.exact().map(f64::from));
         let crossed = cross.map(|cross| cross.iter().copied().map(f64::from).sum::<f64>());
         Stats {
             ppl: finite((-mean).exp()),
             mean_logprob: finite(mean),
-            lrr: finite(-sum / total(|token| f64::from(token.rank).ln())),
-            gltr_buckets: buckets,
+            lrr: known(|token| Some(f64::from(token.rank.exact()?).ln()))
+                .and_then(|ranks| finite(-sum / ranks)),
+            gltr_buckets: buckets(tokens),
             min_k: lowest(tokens.iter().map(|token| f64::from(token.logprob)).collect()),
-            min_k_pp: lowest(tokens.iter().map(standardised).collect()),
-            fast_detect_gpt: finite(
-                (sum + total(|token| f64::from(token.entropy)))
-                    / total(|token| f64::from(token.varentropy)).sqrt(),
-            ),
+            min_k_pp: tokens.iter().map(standardised).collect::<Option<_>>().map(lowest).unwrap_or_default(),
+            fast_detect_gpt: entropy
+                .zip(varentropy)
+                .and_then(|(entropy, varentropy)| finite((sum + entropy) / varentropy.sqrt())),
             binoculars: crossed.and_then(|crossed| finite(-sum / crossed)),
         }
     }
 }
 
+fn buckets(tokens: &[Figures]) -> Option<[usize; 4]> {
+    let mut buckets = [0; 4];
+    for token in tokens {
+        let above = |rank| [10, 100, 1000].iter().filter(|&&edge| rank > edge).count();
+        match token.rank.map(above) {
+            Figure::Exact(bucket) => buckets[bucket] += 1,
+            Figure::Bounded([low, high]) if low == high => buckets[low] += 1,
+            _ => return None,
+        }
+    }
+    Some(buckets)
+}
+
 /// How many standard deviations a token's ln p is from its mean under the model. A distribution without
 /// spread is certain of its token, which is exactly as expected.
-fn standardised(token: &Figures) -> f64 {
-    let above_mean = f64::from(token.logprob) + f64::from(token.entropy);
-    if token.varentropy > 0.0 { above_mean / f64::from(token.varentropy).sqrt() } else { 0.0 }
+fn standardised(token: &Figures) -> Option<f64> {
+    let (entropy, varentropy) = (token.entropy.exact()?, token.varentropy.exact()?);
+    let above_mean = f64::from(token.logprob) + f64::from(entropy);
+    Some(if varentropy > 0.0 { above_mean / f64::from(varentropy).sqrt() } else { 0.0 })
 }
 
 fn lowest(mut values: Vec<f64>) -> ByShare {

@@ -18,6 +18,7 @@ use clap::ValueEnum;
 use super::edges::{Edges, corrected};
 use super::{TextToken, runs, surprisal_sum, touched};
 use crate::distribution::BoundaryMass;
+use crate::step::Figure;
 
 /// Which tokens may follow a finished word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -74,7 +75,7 @@ pub struct Word {
     /// In nats; `None` where it can't be computed.
     pub surprisal_corrected: Option<f64>,
     /// Entropy before its first token, in nats.
-    pub entropy: Option<f32>,
+    pub entropy: Option<Figure<f32>>,
     /// Words that share its tokens; 1 unless a token holds parts of several.
     pub merged: usize,
     /// Whether white space beside it stands in tokens of single bytes, at which nothing is corrected.

@@ -158,8 +158,18 @@ impl Export<'_> {
                 cell(&record.token).into_owned(),
                 record.id.to_string(),
                 text(record.logprob.map(|value| value.to_string())),
-                text(record.rank.map(|value| value.to_string())),
-                text(record.entropy.map(|value| value.to_string())),
+                text(
+                    record
+                        .rank
+                        .map(|value| value.to_string())
+                        .or_else(|| record.bounds.shown("rank", |rank| rank.to_string())),
+                ),
+                text(
+                    record
+                        .entropy
+                        .map(|value| value.to_string())
+                        .or_else(|| record.bounds.shown("entropy", |nats| nats.to_string())),
+                ),
                 text(record.final_prob.map(|value| value.to_string())),
                 text(record.cumulative_logprob.map(|value| value.to_string())),
             ])?;

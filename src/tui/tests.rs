@@ -818,3 +818,16 @@ fn the_frame_is_shown_by_a_key_and_where_somebody_walks() {
     let token = harness.state.cursor.unwrap();
     assert!(token > 0 && harness.state.turn_of(token).is_none());
 }
+
+#[test]
+fn figures_that_are_known_within_bounds_are_shown_as_such() {
+    let mut harness = Harness::loading(140, 36, vec![vec![(" Paris", 0.3), ("<|im_end|>", 0.7)]]);
+    harness.engine = harness.engine.clone().giving(1);
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    harness.keys("hi<Enter><Esc><Left>");
+    let screen = harness.screen();
+    assert!(screen.contains("rank 2–266"), "{screen}");
+    let entropy = screen.split("entropy ").last().unwrap();
+    assert!(entropy.starts_with("0.36–"), "{screen}");
+}

@@ -11,6 +11,7 @@ use crate::probe::answer::Answers;
 use crate::probe::choose;
 use crate::probe::question::{Ask, Questions};
 use crate::probe::stats;
+use crate::step::Figure;
 
 /// What was found out, for an expectation to look at.
 #[derive(Clone, Debug)]
@@ -222,10 +223,13 @@ impl Quantity {
             Quantity::Logprob(text) => number(logprob(answers, prompt, text)),
             Quantity::Rank(text) => {
                 let scored = answers.scored(&Ask::Text { prompt, text: text.clone() });
-                let rank = scored.and_then(|scored| scored.first).map(|first| i64::from(first.rank));
-                rank.map(Quantified::Whole).ok_or_else(|| no_context(self))
+                let first = scored.and_then(|scored| scored.first).ok_or_else(|| no_context(self))?;
+                exact(first.rank).map(|rank| Quantified::Whole(i64::from(rank)))
             }
-            Quantity::Entropy => number(answers.next(prompt).map(|prediction| f64::from(prediction.entropy))),
+            Quantity::Entropy => {
+                let prediction = answers.next(prompt).ok_or_else(|| no_context(self))?;
+                exact(prediction.entropy).map(|entropy| Quantified::Number(f64::from(entropy)))
+            }
             Quantity::Greedy(tokens) => {
                 let replies = answers.continuations(&Ask::Greedy { prompt, tokens: *tokens });
                 let text = replies.and_then(|replies| replies.first()).map(|reply| reply.text.clone());
@@ -265,6 +269,14 @@ impl Quantity {
             Quantity::Pattern => Ok(Quantified::Text(questions.pattern.clone().unwrap_or_default())),
         }
     }
+}
+
+/// A figure that can be held against a value.
+fn exact<T: Copy + std::fmt::Display>(figure: Figure<T>) -> Result<T, String> {
+    figure.exact().ok_or_else(|| match figure.bounds() {
+        Some([low, high]) => format!("the engine knows it only within {low} and {high}"),
+        None => "the engine does not give it".to_string(),
+    })
 }
 
 fn no_context(quantity: &Quantity) -> String {

@@ -15,7 +15,7 @@ fn scored(logprobs: &[f32], rank: u32) -> Scored {
     Scored {
         logprobs: logprobs.iter().copied().map(Some).collect(),
         score,
-        first: Some(first),
+        first: Some(first.into()),
         ..Scored::default()
     }
 }
@@ -41,9 +41,9 @@ fn answers() -> Answers {
         .add(Ask::Pieces { prompt: 0 }, Finding::Pieces(vec![scored(&[-1.0], 1), scored(&[-3.0, -1.5], 1)]));
     let prediction = Prediction {
         top_logprobs: Vec::new(),
-        entropy: 1.5,
-        varentropy: 0.5,
-        residual: 1.0,
+        entropy: 1.5.into(),
+        varentropy: 0.5.into(),
+        residual: 1.0.into(),
         n_vocab: 9,
         boundary: None,
     };

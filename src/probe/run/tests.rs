@@ -26,14 +26,18 @@ fn run_of(suites: Vec<Suite>, earlier: Vec<ItemOutcome>) -> ProbeRun {
 fn step(id: TokenId, at: usize) -> Step {
     let prediction = Prediction {
         top_logprobs: Vec::new(),
-        entropy: 1.0,
-        varentropy: 0.5,
-        residual: 1.0,
+        entropy: 1.0.into(),
+        varentropy: 0.5.into(),
+        residual: 1.0.into(),
         n_vocab: 9,
         boundary: None,
     };
-    let stats =
-        TokenStats { logprob: -(id.0 as f32) / 1000.0, rank: 1 + id.0 % 3, outcome: None, prediction };
+    let stats = TokenStats {
+        logprob: -(id.0 as f32) / 1000.0,
+        rank: (1 + id.0 % 3).into(),
+        outcome: None,
+        prediction,
+    };
     Step { id, stats: (at > 0).then_some(stats) }
 }
 

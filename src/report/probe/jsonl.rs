@@ -13,7 +13,6 @@ use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome}
 use crate::probe::verdict::Verdict;
 use crate::report::output::json_line;
 use crate::report::record::{CandidateRecord, Streamed};
-use crate::step::Candidate;
 use crate::token::{TokenId, Vocab};
 
 /// One item.
@@ -73,37 +72,34 @@ fn is_none(count: &usize) -> bool {
 impl<'a> ItemRecord<'a> {
     /// The record of an item.
     pub fn new(item: &'a ItemOutcome, vocab: &Vocab) -> ItemRecord<'a> {
-        let candidate = |candidate: &Candidate| CandidateRecord::new(candidate, vocab);
         let token = |token: &TokenOutcome| TokenRecord {
             text: token.text.clone(),
             ids: token.ids.clone(),
             logprob: token.logprob,
-            first: token.first.as_ref().map(candidate),
+            first: token.first.as_ref().map(|first| CandidateRecord::new(first, vocab)),
         };
         ItemRecord {
             item: Cow::Borrowed(item),
             tokens: item.tokens.iter().map(token).collect(),
-            top_logprobs: item.top.iter().map(candidate).collect(),
+            top_logprobs: item
+                .top
+                .iter()
+                .map(|candidate| CandidateRecord::new(&(*candidate).into(), vocab))
+                .collect(),
         }
     }
 
     /// The item of a record.
     pub fn into_item(self) -> ItemOutcome {
-        let candidate = |record: CandidateRecord| Candidate {
-            id: record.id,
-            logprob: record.logprob.unwrap_or(f32::NEG_INFINITY),
-            rank: record.rank,
-            outcome: None,
-        };
         let token = |record: TokenRecord| TokenOutcome {
             text: record.text,
             ids: record.ids,
             logprob: record.logprob,
-            first: record.first.map(candidate),
+            first: record.first.map(CandidateRecord::into_token),
         };
         ItemOutcome {
             tokens: self.tokens.into_iter().map(token).collect(),
-            top: self.top_logprobs.into_iter().map(candidate).collect(),
+            top: self.top_logprobs.into_iter().filter_map(CandidateRecord::into_candidate).collect(),
             ..self.item.into_owned()
         }
     }

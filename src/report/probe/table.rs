@@ -208,7 +208,10 @@ fn figures(items: &[&ItemOutcome]) -> String {
         }));
         parts.extend(item.tokens.iter().map(|token| {
             let p = token.logprob.map_or("–".to_string(), |logprob| format!("{:.4}", logprob.exp()));
-            let rank = token.first.map(|first| format!(" rank {}", first.rank)).unwrap_or_default();
+            let rank = token
+                .first
+                .map(|first| format!(" rank {}", first.rank.shown(|rank| rank.to_string())))
+                .unwrap_or_default();
             format!("p({}) {p}{rank}", visible(token.text.as_bytes()))
         }));
         parts.extend(item.greedy.as_ref().map(|greedy| format!("greedy {:?}", plain(&greedy.text))));

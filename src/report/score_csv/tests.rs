@@ -2,6 +2,7 @@ use super::*;
 
 fn word(value: Option<f64>) -> WordRecord {
     WordRecord {
+        bounds: Bounds::default(),
         index: 0,
         word: "a,\u{1b}[2J".to_string(),
         start: 0,

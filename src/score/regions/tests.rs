@@ -17,7 +17,13 @@ fn tokens(ends: &[usize]) -> Vec<TextToken> {
     let mut start = 0;
     ends.iter()
         .map(|&end| {
-            let figures = Figures { logprob: -1.0, rank: 1, entropy: 0.5, varentropy: 1.0, boundary: None };
+            let figures = Figures {
+                logprob: -1.0,
+                rank: 1.into(),
+                entropy: 0.5.into(),
+                varentropy: 1.0.into(),
+                boundary: None,
+            };
             let token = TextToken { span: Some(start..end), begins: Boundary::None, figures: Some(figures) };
             start = end;
             token

@@ -1,7 +1,13 @@
 use super::*;
 
 fn token(logprob: f32, rank: u32, entropy: f32, varentropy: f32) -> Figures {
-    Figures { logprob, rank, entropy, varentropy, boundary: None }
+    Figures {
+        logprob,
+        rank: rank.into(),
+        entropy: entropy.into(),
+        varentropy: varentropy.into(),
+        boundary: None,
+    }
 }
 
 #[test]
@@ -17,7 +23,7 @@ fn every_statistic_follows_its_definition() {
     assert_eq!(stats.ppl, Some(4f64.exp()));
     let ranks = (11f64.ln() + 1001f64.ln() + 100f64.ln()) / 4.0;
     assert!((stats.lrr.unwrap() - 4.0 / ranks).abs() < 1e-12);
-    assert_eq!(stats.gltr_buckets, [1, 2, 0, 1]);
+    assert_eq!(stats.gltr_buckets, Some([1, 2, 0, 1]));
     // ⌊4·0.1⌋ and ⌊4·0.2⌋ are none, ⌊4·0.3⌋ is one, ⌊4·0.5⌋ two.
     assert_eq!(stats.min_k.0, [None, None, Some(-7.0), Some(-6.0), Some(-4.0)]);
     // z: 0.5, −2, −1, −0.75

@@ -50,8 +50,13 @@ fn case() -> impl Strategy<Value = Case> {
             let begins = class(&bytes[start..end]);
             let (_, part, mass, entropy) = cuts[start];
             let p = part * share(begins, mass);
-            let figures =
-                Figures { logprob: p.ln() as f32, rank: 1, entropy, varentropy: 1.0, boundary: Some(mass) };
+            let figures = Figures {
+                logprob: p.ln() as f32,
+                rank: 1.into(),
+                entropy: entropy.into(),
+                varentropy: 1.0.into(),
+                boundary: Some(mass),
+            };
             let token = TextToken { span: Some(start..end), begins, figures: Some(figures) };
             start = end;
             token
@@ -116,9 +121,9 @@ fn token(span: Range<usize>, begins: Boundary, p: f64, mass: (f64, f64, f64)) ->
         begins,
         figures: Some(Figures {
             logprob: p.ln() as f32,
-            rank: 1,
-            entropy: 1.0,
-            varentropy: 1.0,
+            rank: 1.into(),
+            entropy: 1.0.into(),
+            varentropy: 1.0.into(),
             boundary: Some(BoundaryMass { space, other_space, end }),
         }),
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ROUNDING;
 use crate::sampling::Stage;
-use crate::step::{Candidate, Prediction, SamplerOutcome, TokenStats};
+use crate::step::{Candidate, Figure, Prediction, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
 
 /// A token's own figures and the distribution around it.
@@ -13,13 +13,13 @@ use crate::token::TokenId;
 pub(super) struct StoredStats {
     /// Raw ln p; null for −∞.
     logprob: Option<f32>,
-    rank: u32,
+    rank: Figure<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fate: Option<StoredOutcome>,
-    entropy: f32,
-    varentropy: f32,
+    entropy: Figure<f32>,
+    varentropy: Figure<f32>,
     /// Probability outside `top`.
-    residual: f64,
+    residual: Figure<f64>,
     /// The best candidates: id, raw ln p, rank, and what the sampler made of it.
     top: Vec<(TokenId, Option<f32>, u32, Option<StoredOutcome>)>,
 }
@@ -48,14 +48,19 @@ impl StoredStats {
         let candidate = |(id, logprob, rank, fate): &(TokenId, Option<f32>, u32, Option<StoredOutcome>)| {
             id.index() < n_vocab && *rank > 0 && is_logprob(*logprob) && is_fate(fate.as_ref())
         };
-        let sums = [f64::from(self.entropy), f64::from(self.varentropy), self.residual];
+        let sums = [self.entropy.map(f64::from), self.varentropy.map(f64::from), self.residual];
         match () {
             () if !is_logprob(self.logprob) => Err("its ln p is above 0"),
-            () if self.rank == 0 => Err("its rank is 0; the first rank is 1"),
+            () if self.rank != Figure::NotGiven && !self.rank.all(|rank| rank > 0) => {
+                Err("its rank is 0; the first rank is 1")
+            }
             () if !is_fate(self.fate.as_ref()) => {
                 Err("what the sampler made of it is no probability and stage")
             }
-            () if sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) => {
+            () if sums
+                .iter()
+                .any(|sum| *sum != Figure::NotGiven && !sum.all(|sum| sum.is_finite() && sum >= 0.0)) =>
+            {
                 Err("entropy, varentropy or residual is below 0")
             }
             () if self.top.len() > n_vocab => Err("it has more candidates than there are tokens"),

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, fitted, width, wrapped};
-use crate::step::{Candidate, SamplerOutcome, TokenStats};
+use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
 use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::segment::{reply_at, segment};
@@ -61,10 +61,12 @@ fn draw(state: &State, frame: &mut Frame, place: Place) {
     let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
     let (first, rows) = (view.start, &shown[view]);
     let chosen = chosen_id(state);
-    lines.extend(rows.iter().map(|candidate| columns.row(state, candidate, Some(candidate.id) == chosen)));
+    lines.extend(
+        rows.iter().map(|candidate| columns.row(state, &(*candidate).into(), Some(candidate.id) == chosen)),
+    );
     let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
     let out_of_sight = stats.prediction.n_vocab as usize - rows.len();
-    lines.push(columns.rest(state, out_of_sight, residual + hidden));
+    lines.push(columns.rest(state, out_of_sight, residual.map(|residual| residual + hidden)));
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
     }
@@ -123,12 +125,12 @@ fn chosen_id(state: &State) -> Option<TokenId> {
 }
 
 /// The chosen token, where it is not among these candidates.
-fn outside_of(state: &State, stats: &TokenStats, shown: &[Candidate]) -> Option<Candidate> {
+fn outside_of(state: &State, stats: &TokenStats, shown: &[Candidate]) -> Option<AnyToken> {
     let id = chosen_id(state)?;
     if shown.iter().any(|candidate| candidate.id == id) {
         return None;
     }
-    Some(Candidate { id, logprob: stats.logprob, rank: stats.rank, outcome: stats.outcome })
+    Some(stats.of_token(id))
 }
 
 /// How wide token and bar are.
@@ -151,7 +153,7 @@ impl Columns {
         Line::styled(text, state.theme.dim())
     }
 
-    fn row(&self, state: &State, candidate: &Candidate, chosen: bool) -> Line<'static> {
+    fn row(&self, state: &State, candidate: &AnyToken, chosen: bool) -> Line<'static> {
         let spelling = state.model().map_or_else(String::new, |model| model.vocab.visible(candidate.id));
         let style = if chosen { state.theme.chosen() } else { Style::new() };
         let mark = if chosen { "▸ " } else { "  " };
@@ -170,22 +172,22 @@ impl Columns {
     }
 
     /// The bar, and after the chosen token's the rank, where it has one to speak of and there is room.
-    fn bar_and_rank(&self, candidate: &Candidate, chosen: bool) -> String {
+    fn bar_and_rank(&self, candidate: &AnyToken, chosen: bool) -> String {
         let bar = bar(candidate.prob(), self.bar);
-        let ranked = format!("{bar} #{}", candidate.rank);
-        if chosen && candidate.rank > 1 && width(&ranked) <= self.bar {
+        let ranked = format!("{bar} #{}", candidate.rank.shown(|rank| rank.to_string()));
+        if chosen && candidate.rank.all(|rank| rank > 1) && width(&ranked) <= self.bar {
             fitted(&ranked, self.bar)
         } else {
             fitted(&bar, self.bar)
         }
     }
 
-    fn rest(&self, state: &State, n: usize, mass: f64) -> Line<'static> {
+    fn rest(&self, state: &State, n: usize, mass: Figure<f64>) -> Line<'static> {
         let n = grouped(n);
         let wordings = [format!("… {n} more"), format!("… {n}"), "… more".to_string(), "…".to_string()];
         let label = first_fitting(&wordings, self.token);
-        let figures = format!("{:>6}{:>7} ", percent(mass), "");
-        let bar = fitted(&bar(mass, self.bar), self.bar);
+        let figures = format!("{:>6}{:>7} ", mass.shown(percent), "");
+        let bar = fitted(&mass.exact().map_or(String::new(), |mass| bar(mass, self.bar)), self.bar);
         Line::styled(format!("  {}{figures}{bar}", fitted(&label, self.token)), state.theme.dim())
     }
 }
@@ -193,10 +195,10 @@ impl Columns {
 /// Figures of the whole distribution, in nats like the candidates'.
 fn whole(state: &State, stats: &TokenStats, columns: usize) -> Line<'static> {
     let (plain, bold) = (Style::new(), state.theme.figure());
-    let entropy = figure(f64::from(stats.prediction.entropy), 2, 8);
+    let entropy = stats.prediction.entropy.shown(|entropy| figure(f64::from(entropy), 2, 8));
     let mut items = vec![
         Item::new(1, "  ", entropy, bold).with("entropy ", " nat", plain),
-        Item::new(0, "  ", grouped(stats.rank as usize), bold).with("rank ", "", plain),
+        Item::new(0, "  ", stats.rank.shown(|rank| grouped(rank as usize)), bold).with("rank ", "", plain),
     ];
     if let Some(margin) = stats.prediction.margin() {
         let margin = figure(f64::from(margin), 2, 8);

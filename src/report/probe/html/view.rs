@@ -266,7 +266,11 @@ fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
         let p = token.logprob.map_or("–".to_string(), |logprob| format!("{:.4}", logprob.exp()));
         let first = token.first.as_ref();
         let first = first.map_or(String::new(), |first| {
-            format!(", first token {} at rank {}", vocab.visible(first.id), first.rank)
+            format!(
+                ", first token {} at rank {}",
+                vocab.visible(first.id),
+                first.rank.shown(|rank| rank.to_string())
+            )
         });
         tell("p of a named text", format!("{p}: {}{first}", plain(&token.text)));
     }
