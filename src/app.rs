@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::cli::{ChatArgs, Cli, Command, ReplArgs};
+use crate::colouring::Colors;
 use crate::counter::{Counter, Far};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
@@ -29,6 +30,7 @@ use crate::settings::key::Key;
 use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
+use crate::tui::look::Look;
 
 /// Everything was answered.
 const OK: u8 = 0;
@@ -108,6 +110,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         return models(command, &cli, &paths);
     }
     let file = ConfigFile::read(&paths.config_file())?;
+    // A mistake is told whatever was asked for.
+    let look = Look::of(&file)?;
     keep_log(&paths);
     if let Some(outcome) = query::run(&cli, &paths, &file) {
         return outcome;
@@ -115,9 +119,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     match &cli.command {
         Some(Command::Repl(args)) => repl(&cli, args, &paths, &file),
         Some(Command::Bench(args)) => bench::bench(&cli, args, &paths, &file),
-        Some(Command::Chat(args)) => chat(&cli, args, &paths, &file),
+        Some(Command::Chat(args)) => chat(&cli, args, &paths, &file, look),
         Some(Command::Probe(args)) => probe::probe(&cli, args, &paths, &file),
-        _ => chat(&cli, &cli.chat, &paths, &file),
+        _ => chat(&cli, &cli.chat, &paths, &file, look),
     }
 }
 
@@ -163,7 +167,7 @@ fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8
     }
 }
 
-fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile, look: Look) -> Result<u8, Failure> {
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
@@ -184,8 +188,12 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile) -> Result<
         if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
             return Ok(INTERRUPTED);
         }
-        let color = settings.color.applies(true);
-        return tui::run::run(settings, paths, color)
+        let colors = if settings.color.applies(true) {
+            Colors::of_terminal().max(Colors::Sixteen)
+        } else {
+            Colors::None
+        };
+        return tui::run::run(settings, paths, look.on(colors))
             .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")));
     }
     let mut running = Running::load(&settings, paths, &interrupted)?;

@@ -96,6 +96,40 @@ fn one(level: Figure<Level>) -> Option<Level> {
     }
 }
 
+/// How many colours a terminal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Colors {
+    /// None.
+    None,
+    /// Its own 16, whatever people make of them.
+    Sixteen,
+    /// 256 or more.
+    #[default]
+    Many,
+}
+
+impl Colors {
+    /// Of the terminal that the environment names.
+    pub fn of_terminal() -> Colors {
+        let named = |name| std::env::var(name).unwrap_or_default();
+        Colors::of(&named("TERM"), &named("COLORTERM"))
+    }
+
+    fn of(term: &str, colorterm: &str) -> Colors {
+        const MANY: [&str; 9] =
+            ["256", "direct", "truecolor", "kitty", "alacritty", "ghostty", "wezterm", "foot", "contour"];
+        let is_glass =
+            term.strip_prefix("vt").is_some_and(|model| model.starts_with(|c: char| c.is_ascii_digit()));
+        if matches!(term, "" | "dumb") || is_glass || term.ends_with("-m") || term.ends_with("-mono") {
+            Colors::None
+        } else if term == "linux" || (colorterm.is_empty() && !MANY.iter().any(|name| term.contains(name))) {
+            Colors::Sixteen
+        } else {
+            Colors::Many
+        }
+    }
+}
+
 /// Whether the model was unsure before this token: no candidate held half of the mass.
 pub fn is_unsure(stats: &TokenStats) -> bool {
     stats.prediction.top_logprobs.first().is_some_and(|best| best.prob() < 0.5)
@@ -105,57 +139,25 @@ pub fn is_unsure(stats: &TokenStats) -> bool {
 mod tests {
     use super::*;
 
-    type Colour = [f64; 3];
-
-    /// A colour of the 6×6×6 cube, as light.
-    fn light(index: u8) -> Colour {
-        const STEPS: [f64; 6] = [0.0, 95.0, 135.0, 175.0, 215.0, 255.0];
-        let at = usize::from(index - 16);
-        [at / 36, at / 6 % 6, at % 6].map(|step| {
-            let share = STEPS[step] / 255.0;
-            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
-        })
-    }
-
-    /// What is shown, 0..=255 a channel, to someone whose cones mix light like this.
-    fn seen(light: Colour, mix: [Colour; 3]) -> Colour {
-        mix.map(|row| {
-            let share: f64 = row.iter().zip(light).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0);
-            255.0 * if share <= 0.003_130_8 { 12.92 * share } else { 1.055 * share.powf(1.0 / 2.4) - 0.055 }
-        })
-    }
-
     #[test]
-    fn every_level_is_readable_on_black_and_on_white() {
-        for index in SCALE {
-            let [r, g, b] = light(index);
-            let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            assert!((luminance + 0.05) / 0.05 >= 3.0 && 1.05 / (luminance + 0.05) >= 3.0, "{index}");
-        }
-    }
-
-    #[test]
-    fn levels_are_told_apart_without_red_or_green_cones() {
-        // Machado, Oliveira and Fernandes 2009, severity 1.
-        let deuteranopia = [
-            [0.367_322, 0.860_646, -0.227_968],
-            [0.280_085, 0.672_501, 0.047_413],
-            [-0.011_820, 0.042_940, 0.968_881],
-        ];
-        let protanopia = [
-            [0.152_286, 1.052_583, -0.204_868],
-            [0.114_503, 0.786_281, 0.099_216],
-            [-0.003_882, -0.048_116, 1.051_998],
-        ];
-        for mix in [deuteranopia, protanopia] {
-            for (i, &a) in SCALE.iter().enumerate() {
-                for &b in &SCALE[..i] {
-                    let (a_seen, b_seen) = (seen(light(a), mix), seen(light(b), mix));
-                    let distance =
-                        a_seen.iter().zip(b_seen).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();
-                    assert!(distance >= 30.0, "{a} and {b}: {distance}");
-                }
-            }
+    fn a_terminal_has_the_colours_that_its_name_says() {
+        use Colors::{Many, None, Sixteen};
+        for (term, colorterm, colors) in [
+            ("xterm-256color", "", Many),
+            ("xterm", "truecolor", Many),
+            ("xterm-kitty", "", Many),
+            ("alacritty", "", Many),
+            ("xterm", "", Sixteen),
+            ("screen", "", Sixteen),
+            ("linux", "", Sixteen),
+            ("linux", "truecolor", Sixteen),
+            ("vt100", "", None),
+            ("vt220", "truecolor", None),
+            ("xterm-mono", "", None),
+            ("dumb", "truecolor", None),
+            ("", "truecolor", None),
+        ] {
+            assert_eq!(Colors::of(term, colorterm), colors, "{term} {colorterm}");
         }
     }
 }

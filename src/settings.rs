@@ -49,7 +49,7 @@ impl ColorChoice {
             ColorChoice::Never => false,
             ColorChoice::Auto => {
                 to_terminal
-                    && !crate::say::is_plain_terminal()
+                    && crate::colouring::Colors::of_terminal() != crate::colouring::Colors::None
                     && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         }
@@ -195,6 +195,13 @@ pub struct ConfigFile {
     pub sampling: SamplingFlags,
     /// `[chat]`
     pub chat: ChatSection,
+    /// `[keys]`, read by the screen, which knows its panes.
+    keys: toml::Table,
+    /// `[theme]`, read by the screen too.
+    theme: toml::Table,
+    /// Where it was read from, and what it holds.
+    #[serde(skip)]
+    source: (PathBuf, String),
 }
 
 /// How a chat begins.
@@ -308,13 +315,29 @@ impl ConfigFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
             Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),
         };
-        toml::from_str(&text).map_err(|error| {
-            let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            let message = format!("{line}:{column}: {}", error.message().replace('\n', " "));
-            SettingsError::Malformed { path: path.to_path_buf(), message }
-        })
+        let source = (path.to_path_buf(), text);
+        match toml::from_str::<ConfigFile>(&source.1) {
+            Ok(file) => Ok(ConfigFile { source, ..file }),
+            Err(error) => {
+                let at = error.span().map_or(0, |span| span.start);
+                Err(ConfigFile { source, ..ConfigFile::default() }.wrong(at, error.message()))
+            }
+        }
+    }
+
+    /// What the file holds, for sections that are read elsewhere.
+    pub fn text(&self) -> &str {
+        &self.source.1
+    }
+
+    /// What is wrong with it, and in which line.
+    pub fn wrong(&self, at: usize, message: &str) -> SettingsError {
+        let (path, text) = &self.source;
+        let before = &text[..at.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let message = format!("{line}:{column}: {}", message.replace('\n', " "));
+        SettingsError::Malformed { path: path.clone(), message }
     }
 }
 

@@ -4,6 +4,7 @@
 //! terminal, the engine and the one channel everything arrives on.
 
 mod answer;
+mod backend;
 mod burst;
 mod composer;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod harness;
 mod history;
 pub mod keys;
 pub mod layout;
+pub mod look;
 pub mod msg;
 mod pace;
 mod palette;

@@ -178,8 +178,8 @@ impl Composer {
     /// Whether the line is a command as it stands, whatever else could still follow.
     fn is_whole_command(&self) -> bool {
         let line = self.text();
-        let is_pane = palette::pane(&line).is_some_and(|found| found.is_ok());
-        is_pane || command::parse(&line).is_some_and(|parsed| parsed.is_ok())
+        let is_own = palette::asked(&line).is_some_and(|asked| asked.is_ok());
+        is_own || command::parse(&line).is_some_and(|parsed| parsed.is_ok())
     }
 
     /// Accepts the selected completion.

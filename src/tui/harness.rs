@@ -18,9 +18,9 @@ use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
+use super::look::Look;
 use super::msg::{Effect, Msg};
 use super::state::State;
-use super::theme::Theme;
 use super::update::update;
 use super::view::draw;
 
@@ -45,7 +45,7 @@ impl Harness {
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
                 .unwrap();
-        let state = State::new(Session::new(settings), (width, height), Vec::new(), Theme { color: true });
+        let state = State::new(Session::new(settings), (width, height), Vec::new(), Look::default());
         Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
     }
 

@@ -117,6 +117,23 @@ impl Default for Keymap {
 }
 
 impl Keymap {
+    /// Has a key ask for something in a scope, or for nothing: also where a pane's own key did before.
+    pub fn bind(&mut self, scope: Scope, key: Key, action: Option<Action>) {
+        for (other, table) in &mut self.tables {
+            let covers = match (scope, *other) {
+                (Scope::Everywhere, _) => true,
+                (Scope::Reading, Scope::Pane(pane)) => *pane != MESSAGE,
+                (scope, other) => scope == other,
+            };
+            if covers {
+                table.retain(|binding| binding.key != key);
+            }
+            if *other == scope {
+                table.insert(0, Binding { key, action });
+            }
+        }
+    }
+
     /// The keys of a scope.
     pub fn of(&self, scope: Scope) -> &[Binding] {
         self.tables.iter().find(|(other, _)| *other == scope).map_or(&[], |(_, table)| table)

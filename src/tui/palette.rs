@@ -1,38 +1,69 @@
-//! What can be asked for by name in the message: the commands of every front, and the panes of this one.
+//! What can be asked for by name in the message: the commands of every front, and the panes and themes of
+//! this one.
 
+use crate::colouring::Colors;
 use crate::command::{self, Completion};
 use crate::text::nearest;
 
-use super::panels::{PANES, Pane, named};
+use super::panels::{PANES, Pane};
+use super::theme::{self, THEMES};
 
-/// How to go to a pane by name, as the help says it.
-pub const GO: (&str, &str) = ("/pane", "NAME go to a pane: /pane table");
+/// What the screen alone can do, as the help says it.
+pub const OWN: [(&str, &str); 2] =
+    [("/pane", "NAME go to a pane: /pane table"), ("/theme", "NAME colour the screen anew: /theme light")];
+
+/// Something that the screen does by itself.
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    /// Go to a pane.
+    Pane(&'static Pane),
+    /// Take a theme's colours.
+    Theme(String),
+}
 
 /// Proposals for the line being written.
 pub fn complete(line: &str) -> Vec<Completion> {
     let mut found = command::complete(line);
-    let (go, help) = GO;
-    if line.starts_with('/') && go.starts_with(line) {
-        found.push(Completion { line: go.to_string(), label: go.to_string(), help: help.to_string() });
+    let completion = |line: String, label: &str, help: &str| Completion {
+        line,
+        label: label.to_string(),
+        help: help.to_string(),
+    };
+    if line.starts_with('/') {
+        let own = OWN.into_iter().filter(|(name, _)| name.starts_with(line));
+        found.extend(own.map(|(name, help)| completion(name.to_string(), name, help)));
     }
-    let written = line.strip_prefix(go).and_then(|rest| rest.strip_prefix(' '));
-    let panes = PANES.into_iter().filter(|pane| written.is_some_and(|name| pane.name.starts_with(name)));
-    found.extend(panes.map(|pane| Completion {
-        line: format!("{go} {}", pane.name),
-        label: pane.name.to_string(),
-        help: pane.about.to_string(),
-    }));
+    if let Some((name, written)) = line.split_once(' ') {
+        let fitting = names(name).into_iter().filter(|(label, _)| label.starts_with(written));
+        found.extend(fitting.map(|(label, about)| completion(format!("{name} {label}"), label, about)));
+    }
     found
 }
 
-/// The pane that a line asks for; `None` where it asks for none.
-pub fn pane(line: &str) -> Option<Result<&'static Pane, String>> {
-    let rest = line.trim().strip_prefix(GO.0)?;
-    let name = rest.strip_prefix(' ').or(rest.is_empty().then_some(""))?.trim();
-    Some(named(name).ok_or_else(|| {
-        let names = || PANES.into_iter().map(|pane| pane.name);
-        let hint = nearest(name, names()).map(|name| format!("did you mean {name}? "));
-        let all = names().collect::<Vec<_>>().join(", ");
-        format!("no pane is called {name:?}: {}there are {all}", hint.unwrap_or_default())
-    }))
+/// What may follow a command of the screen, and what each is.
+fn names(command: &str) -> Vec<(&'static str, &'static str)> {
+    match command {
+        "/pane" => PANES.iter().map(|pane| (pane.name, pane.about)).collect(),
+        "/theme" => THEMES.iter().map(|&(name, about, _)| (name, about)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a line asks of the screen alone; `None` where it asks for nothing of the kind.
+pub fn asked(line: &str) -> Option<Result<Asked, String>> {
+    let (command, name) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let name = name.trim();
+    match command {
+        "/pane" => Some(pane(name).map(Asked::Pane)),
+        "/theme" => Some(theme::named(name, Colors::Many).map(|_| Asked::Theme(name.to_string()))),
+        _ => None,
+    }
+}
+
+fn pane(name: &str) -> Result<&'static Pane, String> {
+    PANES.into_iter().find(|pane| pane.name == name).ok_or_else(|| {
+        let names = PANES.map(|pane| pane.name);
+        let hint = nearest(name, names).map(|name| format!("did you mean {name}? "));
+        format!("no pane is called {name:?}: {}there are {}", hint.unwrap_or_default(), names.join(", "))
+    })
 }

@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
@@ -27,13 +26,14 @@ use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
 use crate::settings::Settings;
 
+use super::backend::Screen;
 use super::burst::Burst;
 use super::history::History;
+use super::look::Look;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
 use super::state::State;
 use super::terminal::Guard;
-use super::theme::Theme;
 use super::update::update;
 use super::view::draw;
 
@@ -60,7 +60,7 @@ struct Driver {
     /// Stops the model that is being found or loaded.
     cancel: CancelFlag,
     history: History,
-    screen: Terminal<CrosstermBackend<Stdout>>,
+    screen: Terminal<Screen<Stdout>>,
     guard: Option<Guard>,
     /// The download that `/model` asked about last.
     asked: Asked,
@@ -75,14 +75,14 @@ type Asked = Arc<Mutex<Option<String>>>;
 ///
 /// # Errors
 /// Where the terminal can't be used.
-pub fn run(settings: Settings, paths: &Paths, color: bool) -> io::Result<u8> {
+pub fn run(settings: Settings, paths: &Paths, look: Look) -> io::Result<u8> {
     let (sender, inbox) = sync_channel(QUEUE);
     let guard = Guard::take()?;
-    let screen = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+    let screen = Terminal::new(Screen::new(io::stdout()))?;
     let size = screen.size()?;
     let history = History::open(paths.state.join("messages"));
     let session = Session::new(settings.clone());
-    let state = State::new(session, (size.width, size.height), history.messages(), Theme { color });
+    let state = State::new(session, (size.width, size.height), history.messages(), look);
 
     let mut driver = Driver {
         state,

@@ -14,11 +14,12 @@ use crate::step::TokenStats;
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
-use super::keys::{Key as Pressed, Keymap};
+use super::keys::Key as Pressed;
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, text_width};
+use super::look::Look;
 use super::pace::Held;
 use super::panels::{CHAT, Fronts, MESSAGE, Pane, TABLE};
-use super::theme::Theme;
+use super::theme::{THEMES, Theme};
 use super::transcript::Transcript;
 
 /// Questions to begin with: chosen because the default model, as the catalogue has it computed and sampled,
@@ -37,8 +38,8 @@ pub struct State {
     pub focus: &'static Pane,
     /// What each place of the screen shows.
     pub fronts: Fronts,
-    /// Which key asks for what.
-    pub keymap: Keymap,
+    /// Keys and themes, as the config file has them.
+    pub look: Look,
     /// Which side a narrow screen shows.
     pub tab: Tab,
     /// Whether the focused pane fills the screen.
@@ -73,13 +74,13 @@ pub struct State {
 
 impl State {
     /// The state before anything happened.
-    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, theme: Theme) -> State {
+    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, look: Look) -> State {
+        let theme = look.theme(&look.theme).unwrap_or(THEMES[0].2);
         let mut state = State {
             session,
             size,
             focus: &MESSAGE,
             fronts: Fronts::default(),
-            keymap: Keymap::default(),
             tab: Tab::Chat,
             zoom: false,
             composer: Composer::new(history),
@@ -95,6 +96,7 @@ impl State {
             example: 0,
             held: Held::default(),
             theme,
+            look,
         };
         state.sync();
         state

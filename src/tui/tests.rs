@@ -4,11 +4,13 @@ use ratatui::crossterm::event::Event as Input;
 use ratatui::style::Modifier;
 
 use super::harness::{Harness, answered};
-use super::keys::Scope;
+use super::keys::{Action, Key, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::panels::{LIKELIHOOD, MESSAGE, PANES};
+use super::panels::{CHAT, LIKELIHOOD, MESSAGE, PANES};
 use super::state::EXAMPLES;
+use super::theme::{THEMES, named};
 use crate::ask::Question;
+use crate::colouring::Colors;
 use crate::engine::EngineError;
 use crate::engine::scripted::Line;
 use crate::engine::{Event, FinishReason};
@@ -242,7 +244,7 @@ fn colours_cycle_with_a_legend_and_a_cue_without_colour() {
         assert!(harness.screen().contains(name), "{name}: {}", harness.screen());
     }
     harness.keys("cc");
-    harness.state.theme.color = false;
+    harness.state.theme = named("dark", Colors::None).unwrap();
     let (x, y) = harness.find("capital is");
     let buffer = harness.buffer();
     assert!(buffer[(x, y)].modifier.contains(Modifier::UNDERLINED));
@@ -259,7 +261,7 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
         let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
         let text = words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" ");
         for (scope, binding) in Scope::all().flat_map(|scope| {
-            let table = harness.state.keymap.of(scope).to_vec();
+            let table = harness.state.look.keymap.of(scope).to_vec();
             table.into_iter().map(move |binding| (scope, binding))
         }) {
             let help = binding.action.unwrap().help();
@@ -275,6 +277,43 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
             assert!(text.contains(&format!("{} {} {}", spec.name, spec.usage, spec.help).replace("  ", " ")));
         }
     }
+}
+
+#[test]
+fn the_help_and_the_hints_show_the_keys_that_are_in_force() {
+    let mut harness = Harness::new(120, 200, vec![paris()]);
+    let key = |text| Key::parse(text).unwrap();
+    let keymap = &mut harness.state.look.keymap;
+    keymap.bind(Scope::Everywhere, key("f3"), Some(Action::Zoom));
+    keymap.bind(Scope::Reading, key("x"), Some(Action::Unsure(1)));
+    keymap.bind(Scope::Pane(&LIKELIHOOD), key("j"), Some(Action::Retry));
+    keymap.bind(Scope::Pane(&MESSAGE), key("?"), None);
+    keymap.bind(Scope::Everywhere, key("ctrl-c"), None);
+    keymap.bind(Scope::Everywhere, key("f9"), Some(Action::Stop));
+    let last = harness.screen().lines().last().unwrap().to_string();
+    assert!(!last.contains("help") && harness.screen().contains("F9"), "{}", harness.screen());
+    harness.keys("hi<Enter><Tab>?");
+    let screen = harness.screen();
+    for row in ["F3 Alt-z ", "x n N ", "in the pane log-likelihood", " j ", "F9 "] {
+        assert!(screen.contains(row), "{row}: {screen}");
+    }
+    assert!(!screen.contains("Ctrl-C"), "{screen}");
+    for (name, about, _) in THEMES {
+        assert!(screen.contains(name) && screen.contains(about), "{screen}");
+    }
+    harness.keys("<Esc>x");
+    assert_eq!(harness.state.cursor, None, "nothing unsure after the last token");
+    assert_eq!(*harness.state.focus, CHAT);
+}
+
+#[test]
+fn a_theme_is_tried_by_name() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    harness.keys("/theme light<Enter>");
+    assert_eq!(harness.state.theme, named("light", Colors::Many).unwrap());
+    harness.keys("/theme lihgt<Enter>");
+    assert!(harness.screen().contains("did you mean light?"), "{}", harness.screen());
+    assert_eq!(harness.state.theme, named("light", Colors::Many).unwrap());
 }
 
 #[test]

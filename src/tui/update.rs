@@ -18,7 +18,7 @@ use super::composer::Typed;
 use super::keys::{Action, Key, written};
 use super::layout::Tab;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::palette;
+use super::palette::{self, Asked};
 use super::panels::{CHAT, MESSAGE, Pane, Slot, after};
 use super::state::{EXAMPLES, State};
 
@@ -170,7 +170,7 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
 }
 
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let asked = state.keymap.action(state.focus, state.composer.is_empty(), key);
+    let asked = state.look.keymap.action(state.focus, state.composer.is_empty(), key);
     if state.help.is_some() && !matches!(asked, Some(Action::Stop | Action::Suspend)) {
         return on_help_key(state, key);
     }
@@ -205,7 +205,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 fn on_help_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let line = state.help.unwrap_or(0);
-    state.help = match state.keymap.action(&CHAT, true, key) {
+    state.help = match state.look.keymap.action(&CHAT, true, key) {
         Some(Action::Scroll(by)) => Some(line.saturating_add_signed(by)),
         Some(Action::Page(by)) => Some(line.saturating_add_signed(by * 10)),
         _ => None,
@@ -237,13 +237,10 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     // The answer has to be seen.
     state.zoom = false;
     let mut effects = vec![Effect::Remember(text.to_string())];
-    if let Some(pane) = palette::pane(text) {
-        match pane {
-            Ok(pane) => focus(state, pane),
-            Err(error) => {
-                state.tab = Tab::Chat;
-                state.tell(Notice::Error(error));
-            }
+    if let Some(asked) = palette::asked(text) {
+        if let Err(error) = asked.and_then(|asked| do_here(state, asked)) {
+            state.tab = Tab::Chat;
+            state.tell(Notice::Error(error));
         }
         return effects;
     }
@@ -281,6 +278,15 @@ fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// Does what the screen does by itself.
+fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
+    match asked {
+        Asked::Pane(pane) => focus(state, pane),
+        Asked::Theme(name) => state.theme = state.look.theme(&name)?,
+    }
+    Ok(())
 }
 
 fn act(state: &mut State, asked: Action, key: Key) -> Vec<Effect> {

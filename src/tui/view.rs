@@ -69,7 +69,7 @@ fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, Place), hi
 
 /// Which key shows what is out of sight.
 fn corner_hint(state: &State, areas: &Areas) -> Option<String> {
-    let key = |action| state.keymap.spelled(state.focus, action);
+    let key = |action| state.look.keymap.spelled(state.focus, action);
     match (areas.arrangement, state.tab) {
         (Arrangement::Zoomed, _) => Some(format!(" {}: all panes ", key(Action::Zoom)?)),
         (Arrangement::SideBySide, _) => None,

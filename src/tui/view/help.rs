@@ -12,6 +12,7 @@ use crate::tui::keys::{Binding, Scope};
 use crate::tui::palette;
 use crate::tui::panels::{MESSAGE, PANES};
 use crate::tui::state::State;
+use crate::tui::theme::THEMES;
 
 /// Columns of the key, the gap after it included.
 const KEY: usize = 14;
@@ -64,7 +65,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     };
     let owned = |(key, help): (&str, &str)| (key.to_string(), help.to_string());
     for scope in Scope::all() {
-        let mut rows = keys(state.keymap.of(scope), scope);
+        let mut rows = keys(state.look.keymap.of(scope), scope);
         match scope {
             Scope::Pane(pane) if *pane == MESSAGE => rows.splice(0..0, EDITING.map(owned)).for_each(drop),
             Scope::Everywhere => rows.push(owned(MOUSE)),
@@ -74,7 +75,11 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
     }
     let command =
         |spec: &crate::command::Spec| (spec.name.to_string(), format!("{} {}", spec.usage, spec.help));
-    section("commands, in the message", COMMANDS.iter().map(command).chain([owned(palette::GO)]).collect());
+    section(
+        "commands, in the message",
+        COMMANDS.iter().map(command).chain(palette::OWN.map(owned)).collect(),
+    );
+    section("themes (/theme NAME)", THEMES.iter().map(|&(name, about, _)| owned((name, about))).collect());
     let figure = |entry: &crate::glossary::Entry| owned((entry.names[0], entry.text));
     section("figures (/explain NAME)", FIGURES.iter().map(figure).collect());
     lines

@@ -116,7 +116,8 @@ fn hint(state: &State, width: u16) -> String {
         let lost = if state.session.is_unsaved() { ", the conversation is not saved" } else { "" };
         return format!("{key} again to leave{lost} ");
     }
-    let short = |action, what| state.keymap.short(state.focus, action).map(|key| format!("{key} {what} "));
+    let short =
+        |action, what| state.look.keymap.short(state.focus, action).map(|key| format!("{key} {what} "));
     if state.session.is_busy() {
         return short(Action::Stop, "stop").unwrap_or_default();
     }

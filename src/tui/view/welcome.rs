@@ -28,7 +28,7 @@ pub fn draw(state: &State, frame: &mut Frame, inner: Rect) {
     }
     lines.push(Line::styled("↓ chooses, Enter asks", theme.dim()));
     lines.push(Line::raw(""));
-    let spelled = |action: &Action| state.keymap.spelled(&MESSAGE, *action);
+    let spelled = |action: &Action| state.look.keymap.spelled(&MESSAGE, *action);
     let keys =
         KEYS.map(|(actions, help)| (actions.iter().filter_map(spelled).collect::<Vec<_>>().join(" "), help));
     let bound = keys.into_iter().filter(|(key, _)| !key.is_empty());
