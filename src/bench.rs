@@ -11,6 +11,7 @@ mod start;
 
 use std::time::Duration;
 
+use crate::aside;
 use crate::engine::EngineError;
 use crate::engine::llama::{Batch, SeqId};
 use crate::token::TokenId;
@@ -25,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs one side on a thread of its own.
 fn apart<T: Send>(side: impl FnOnce() -> Result<T, EngineError> + Send) -> Result<T, EngineError> {
-    std::thread::scope(|scope| scope.spawn(side).join().unwrap_or(Err(EngineError::Decode(-1))))
+    std::thread::scope(|scope| aside::joined(aside::part(scope, side)))
 }
 
 /// A batch of one sequence from its beginning, with the logits of every token or of the last.

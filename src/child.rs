@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::aside;
 use crate::fatal::NAME;
 use crate::token::printable;
 
@@ -56,7 +57,7 @@ pub fn run(
     let mut child = Watched(child.map_err(Trouble::Start)?);
     if let Some(mut pipe) = child.0.stdin.take() {
         // A child that reads nothing is judged by what it says.
-        std::thread::spawn(move || pipe.write_all(&input));
+        std::thread::spawn(move || aside::guarded(|| pipe.write_all(&input)));
     }
     let said = read_aside(child.0.stdout.take());
     let log = read_aside(child.0.stderr.take());
@@ -156,12 +157,13 @@ impl Drop for Watched {
 
 /// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
 pub fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
+    let read = move || {
         let mut kept = Vec::new();
         if let Some(mut pipe) = pipe {
             let _ = pipe.by_ref().take(KEPT).read_to_end(&mut kept);
             let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }
         String::from_utf8_lossy(&kept).into_owned()
-    })
+    };
+    std::thread::spawn(|| aside::guarded(read).unwrap_or_else(|reason| aside::bug(&reason)))
 }

@@ -12,7 +12,6 @@ use libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, c_int, c_void, sig
 
 use crate::engine::ENGINE_THREAD;
 use crate::engine::llama::on_native_abort;
-use crate::tokenizer::TOKENIZERS_THREAD;
 use crate::tui::terminal::{is_taken, restore_now};
 
 /// Exit code of a model or engine failure.
@@ -58,10 +57,8 @@ pub fn prepare() {
     });
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // A panic of the engine is reported as an event and the screen lives on; one of the `tokenizers`
-        // crate is reported as what is wrong with the file it was given.
-        let here = std::thread::current();
-        if matches!(here.name(), Some(ENGINE_THREAD | TOKENIZERS_THREAD)) {
+        // A panic of the engine is reported as an event, others by whoever waits; the screen lives on.
+        if std::thread::current().name() == Some(ENGINE_THREAD) || crate::aside::is_guarded() {
             return;
         }
         alone();

@@ -46,7 +46,8 @@ pub fn watch() -> io::Result<Arc<AtomicBool>> {
 }
 
 /// A flag that Ctrl-C raises as often as it is pressed, for a REPL that takes it back; while input is
-/// awaited, it ends the process.
+/// awaited, it ends the process. SIGTERM raises it too: what is being loaded is given up, until
+/// [`end_by_sigterm`].
 ///
 /// # Errors
 /// If the handlers can't be installed.
@@ -54,7 +55,9 @@ pub fn watch_again_and_again() -> io::Result<Arc<AtomicBool>> {
     let raised = Arc::new(AtomicBool::new(false));
     let waiting = WAITING.get_or_init(Arc::default);
     flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(waiting))?;
-    flag::register(SIGINT, Arc::clone(&raised))?;
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&raised))?;
+    }
     Ok(raised)
 }
 

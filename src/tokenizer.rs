@@ -26,7 +26,7 @@ pub use compare::{Agreement, Compared, Difference, Other, Strange};
 pub use compose::Unbuildable;
 
 /// Name of the thread that runs the crate.
-pub const TOKENIZERS_THREAD: &str = "tokenizers";
+const TOKENIZERS_THREAD: &str = "tokenizers";
 
 /// Longest text, in bytes.
 const MOST: usize = 16 << 20;

@@ -163,13 +163,13 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
-    /// The name in JSON and on the screen.
-    pub fn name(self) -> &'static str {
+    /// What a person reads of it; JSON has the names of the field.
+    pub fn words(self) -> &'static str {
         match self {
-            FinishReason::Stop => "stop",
-            FinishReason::Length => "length",
-            FinishReason::Cancelled => "cancelled",
-            FinishReason::Context => "context",
+            FinishReason::Stop => "the model ended it",
+            FinishReason::Length => "as many as asked for",
+            FinishReason::Cancelled => "stopped",
+            FinishReason::Context => "the context is full",
         }
     }
 }

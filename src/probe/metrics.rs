@@ -16,6 +16,7 @@ use super::outcome::{ItemOutcome, SuiteOutcome};
 use super::python_random::PythonRandom;
 use super::question::Gold;
 use super::stats::{self, Share, Summary};
+use crate::aside;
 use crate::continuation::reduction::Reduction;
 
 /// Resamplings behind a standard error that has no formula: 100 rounds of 1000, as in the harness.
@@ -299,10 +300,12 @@ fn resampled(n: usize, figure: impl Fn(&[usize]) -> Option<f64> + Sync) -> Optio
         let handles: Vec<_> = (0..ROUNDS)
             .step_by(each as usize)
             .map(|first| {
-                scope.spawn(move || (first..ROUNDS.min(first + each)).flat_map(round).collect::<Vec<f64>>())
+                aside::part(scope, move || {
+                    (first..ROUNDS.min(first + each)).flat_map(round).collect::<Vec<f64>>()
+                })
             })
             .collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_else(|_| Vec::new())).collect()
+        handles.into_iter().flat_map(aside::joined).collect()
     });
     stats::standard_deviation(&values)
 }

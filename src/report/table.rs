@@ -56,12 +56,7 @@ pub(super) fn alternatives(step: &Step, stats: &TokenStats, vocab: &Vocab) -> St
 
 /// The line under a table of generated steps.
 pub fn total(score: &Score, reason: FinishReason) -> String {
-    let why = match reason {
-        FinishReason::Stop => "the model ended it",
-        FinishReason::Length => "as many as asked for",
-        FinishReason::Cancelled => "stopped",
-        FinishReason::Context => "the context is full",
-    };
+    let why = reason.words();
     let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
     let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
     format!(

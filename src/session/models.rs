@@ -69,7 +69,9 @@ impl Session {
                 self.model = ModelState::Ready(*before);
                 outcomes.extend(self.answer_waiting());
             }
-            _ => {
+            // It was there by then.
+            ready @ ModelState::Ready(_) => self.model = ready,
+            ModelState::Finding { before: None, .. } | ModelState::Loading(_) | ModelState::None(_) => {
                 outcomes.push(Outcome::Say(Notice::Info(SessionError::NoModel.to_string())));
                 outcomes.extend(self.give_back());
             }

@@ -113,7 +113,7 @@ pub enum SessionError {
     #[error("stopped")]
     Stopped,
     /// The thread that was to do it is gone.
-    #[error("this is a bug, please report it: {0}")]
+    #[error("{}", crate::aside::bug(.0))]
     Died(String),
     /// The engine is gone.
     #[error(transparent)]

@@ -10,6 +10,7 @@ use ratatui::Terminal;
 use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
+use crate::aside;
 use crate::ask::{self, Question};
 use crate::command;
 use crate::counter::Far;
@@ -98,8 +99,8 @@ pub fn run(settings: Settings, paths: &Paths, look: Look) -> io::Result<u8> {
         writing: Vec::new(),
     };
     driver.draw()?;
-    watch_signals(sender.clone())?;
-    read_input(sender);
+    watch_signals(&sender)?;
+    read_input(&sender);
     driver.start_engine(settings, None);
     let code = driver.live();
     driver.leave(code.as_ref().copied().unwrap_or(1));
@@ -225,8 +226,8 @@ impl Driver {
             return;
         };
         let (settings, template) = (session.settings().clone(), session.template().cloned());
-        let sender = self.sender.clone();
-        std::thread::spawn(move || {
+        let failed = |reason| Msg::Answered(Err(NoAnswer { told: String::new(), reason }));
+        helper(&self.sender, failed, move |sender| {
             let mut client = Client::from(engine);
             let (far, k, vocab) = (far_to(sender.clone()), settings.k, Arc::clone(&model.vocab));
             let mut asker = Asker { client: &mut client, model, template, settings, cancel, far };
@@ -258,9 +259,8 @@ impl Driver {
     /// Finds the model (which may take a download) and starts the engine, away from the screen. `asked` is
     /// missing where a download has been agreed to.
     fn start_engine(&self, settings: Settings, asked: Option<Asked>) {
-        let (sender, paths) = (self.sender.clone(), self.paths.clone());
-        let (cancel, slot) = (self.cancel.clone(), Arc::clone(&self.engine));
-        std::thread::spawn(move || {
+        let (paths, cancel, slot) = (self.paths.clone(), self.cancel.clone(), Arc::clone(&self.engine));
+        helper(&self.sender, Msg::NoModel, move |sender| {
             let last = Mutex::default();
             let tell = Msg::Fetching;
             let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last, asked, tell };
@@ -351,33 +351,53 @@ impl Driver {
     }
 }
 
-fn read_input(sender: SyncSender<Msg>) {
+/// Works on a thread of its own; what it panics with is told as `failed` has it.
+fn helper(
+    sender: &SyncSender<Msg>,
+    failed: fn(String) -> Msg,
+    work: impl FnOnce(&SyncSender<Msg>) + Send + 'static,
+) {
+    let sender = sender.clone();
     std::thread::spawn(move || {
-        let begun = Instant::now();
-        let mut burst = Burst::default();
-        loop {
-            let more = burst.patience().map_or(Ok(true), event::poll);
-            let meant = match more {
-                Ok(true) => event::read().map(|input| burst.take(begun.elapsed(), input)),
-                Ok(false) => Ok(burst.settle()),
-                Err(error) => Err(error),
-            };
-            let Ok(meant) = meant else { break };
-            for input in meant {
-                if sender.send(Msg::Input(input)).is_err() {
-                    return;
-                }
-            }
+        if let Err(reason) = aside::guarded(|| work(&sender)) {
+            let _ = sender.send(failed(aside::bug(&reason)));
+        }
+    });
+}
+
+fn read_input(sender: &SyncSender<Msg>) {
+    helper(sender, Msg::Note, |sender| {
+        // What panics at one key may take the next.
+        while let Err(reason) = aside::guarded(|| read_keys(sender)) {
+            let _ = sender.send(Msg::Note(aside::bug(&reason)));
         }
         // The terminal is gone: leave as for a hang-up.
         let _ = sender.send(Msg::Terminate(libc::SIGHUP));
     });
 }
 
-fn watch_signals(sender: SyncSender<Msg>) -> io::Result<()> {
+/// Passes on what comes from the terminal, until there is none any more.
+fn read_keys(sender: &SyncSender<Msg>) {
+    let begun = Instant::now();
+    let mut burst = Burst::default();
+    loop {
+        let more = burst.patience().map_or(Ok(true), event::poll);
+        let meant = match more {
+            Ok(true) => event::read().map(|input| burst.take(begun.elapsed(), input)),
+            Ok(false) => Ok(burst.settle()),
+            Err(error) => Err(error),
+        };
+        let Ok(meant) = meant else { return };
+        if meant.into_iter().any(|input| sender.send(Msg::Input(input)).is_err()) {
+            return;
+        }
+    }
+}
+
+fn watch_signals(sender: &SyncSender<Msg>) -> io::Result<()> {
     use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGHUP, SIGINT, SIGTSTP, SIGCONT])?;
-    std::thread::spawn(move || {
+    helper(sender, Msg::Note, move |sender| {
         for signal in signals.forever() {
             let msg = match signal {
                 SIGTSTP => Msg::Suspend,

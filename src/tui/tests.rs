@@ -738,7 +738,7 @@ fn slow_motion_shows_a_step_at_a_time_and_stops_where_it_is() {
     }
     assert!(harness.screen().contains("The capital is Paris<|im_end|>"), "{}", harness.screen());
     assert!(harness.state.held.is_empty() && harness.state.session.job().is_none());
-    assert!(harness.screen().contains("ended: stop"), "{}", harness.screen());
+    assert!(harness.screen().contains(" · the model ended it · "), "{}", harness.screen());
 }
 
 #[test]
@@ -746,14 +746,14 @@ fn every_reply_says_why_it_ended() {
     let mut harness = Harness::new(120, 36, vec![vec![("The", 0.9)], paris()]);
     harness.keys("hi<Enter>");
     assert!(harness.screen().contains("the reply ends here: it has as many"), "{}", harness.screen());
-    assert!(harness.screen().contains("ended: length"), "{}", harness.screen());
+    assert!(harness.screen().contains(" · as many as asked for · "), "{}", harness.screen());
     harness.hold();
     harness.keys("more<Enter>");
     harness.say(3);
     let id = harness.state.session.job().unwrap().id;
     let timing = crate::engine::Timing::default();
     harness.send(Msg::Reply(id, Event::Finished { reason: FinishReason::Cancelled, timing }));
-    assert!(harness.screen().contains("ended: cancelled"), "{}", harness.screen());
+    assert!(harness.screen().contains(" · stopped · "), "{}", harness.screen());
     assert!(harness.screen().contains("the reply was stopped here"));
 }
 

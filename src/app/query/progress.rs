@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::aside;
 use crate::say;
 
 /// Work shorter than this is not worth a bar.
@@ -27,9 +28,14 @@ impl TokenBar {
         let later = bar.downgrade();
         std::thread::spawn(move || {
             std::thread::sleep(SHORT);
-            if let Some(bar) = later.upgrade() {
-                bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-                bar.enable_steady_tick(Duration::from_millis(200));
+            let shown = aside::guarded(|| {
+                if let Some(bar) = later.upgrade() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+                    bar.enable_steady_tick(Duration::from_millis(200));
+                }
+            });
+            if let Err(reason) = shown {
+                say::tell(&aside::bug(&reason));
             }
         });
         TokenBar(Some(bar))

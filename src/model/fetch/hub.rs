@@ -13,6 +13,7 @@ use ureq::http::HeaderMap;
 
 use super::http::{Answer, Client, Trouble, Unanswered, broke};
 use super::{FetchError, Fetched, Fetcher};
+use crate::aside;
 use crate::bounded::{self, WRITTEN};
 use crate::model::copies::free_disk;
 use crate::model::describe::bytes;
@@ -283,7 +284,7 @@ impl Transfer {
         let shared = Arc::new(Shared::default());
         shared.done.store(before, Ordering::Relaxed);
         let (transfer, theirs) = (self.clone(), Arc::clone(&shared));
-        let reading = std::thread::spawn(move || transfer.read(before, &theirs));
+        let reading = std::thread::spawn(move || aside::guarded(|| transfer.read(before, &theirs)));
         let (mut seen, mut since) = (before, Instant::now());
         while !reading.is_finished() {
             let done = shared.done.load(Ordering::Relaxed);
@@ -303,7 +304,8 @@ impl Transfer {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(reading.join().unwrap_or_else(|_| Err(Trouble::Lasting("the transfer failed".to_owned()))))
+        let read = reading.join().unwrap_or_else(|_| Err(String::new()));
+        Ok(read.unwrap_or_else(|reason| Err(Trouble::Lasting(aside::bug(&reason)))))
     }
 
     fn read(&self, before: u64, shared: &Shared) -> Result<(), Trouble> {

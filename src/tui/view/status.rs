@@ -93,7 +93,7 @@ fn ready(state: &State, room: usize) -> Vec<Item> {
         items.push(item(4, " · ", format!("{speed:.1} t/s")));
     }
     if let Some(reason) = reply.and_then(|reply| reply.finish) {
-        items.push(item(1, " · ", format!("ended: {}", reason.name())));
+        items.push(item(1, " · ", reason.words().to_string()));
     }
     if let Some(model) = session.model() {
         items.push(item(5, " · ", format!("ctx {}/{}", session.trace().len(), model.context)));
