@@ -5,7 +5,7 @@
 
 mod backend;
 mod client;
-pub mod cross;
+mod cross;
 mod figures;
 mod generate;
 mod inspect;

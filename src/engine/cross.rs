@@ -1,68 +1,84 @@
 //! Two models of one vocabulary, token by token: how surprising the one finds what the other expects.
 //!
-//! Loads both models itself and runs on the caller's thread; the weights of a model that is loaded
-//! already are mapped, not copied. Rows of logits are used in place and never leave this module.
+//! The reference is loaded when it is first asked for and kept until nobody asks any more. Rows of logits
+//! are used in place and never leave this module.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::backend::Sink;
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
-use super::{CancelFlag, EngineError, FinishReason, LoadOptions, Sequence, Threads};
-use crate::distribution::{RowError, cross_entropy};
+use super::{CrossEntropy, EngineError, Event, FinishReason, ModelInfo, Sequence, Timing};
+use crate::distribution::cross_entropy;
 
 /// Rows of logits held at once, of either model.
 const CHUNK: usize = 64;
 const SEQUENCE: SeqId = SeqId(0);
 
-/// For every token of each sequence from `Sequence::from` on (1 or more), −Σ p_reference ln p in nats over
-/// the vocabulary at its position. `each` is given a sequence's values as soon as they are known.
-///
-/// # Errors
-/// [`EngineError::Vocabulary`] where the models' tokens differ, and those of loading and evaluating.
-pub fn cross_entropies(
-    model: &LoadOptions,
-    reference: &LoadOptions,
-    sequences: &[Sequence],
-    cancel: &CancelFlag,
-    each: impl FnMut(Vec<f32>),
-) -> Result<FinishReason, EngineError> {
-    compared((model, reference), sequences, cancel, cross_entropy, each)
-}
+/// The other model, when there is one.
+#[derive(Default)]
+pub(super) struct Reference(Option<(PathBuf, Arc<Model>)>);
 
-/// As [`cross_entropies`], but Σ p_reference ln(p_reference ÷ p), the Kullback–Leibler divergence of the
-/// model from the reference.
-///
-/// # Errors
-/// As [`cross_entropies`].
-pub fn divergences(
-    model: &LoadOptions,
-    reference: &LoadOptions,
-    sequences: &[Sequence],
-    cancel: &CancelFlag,
-    each: impl FnMut(Vec<f32>),
-) -> Result<FinishReason, EngineError> {
-    let divergence = |reference: &[f32], own: &[f32]| {
-        // Two sums of one size: what is below zero is rounding.
-        Ok((cross_entropy(reference, own)? - cross_entropy(reference, reference)?).max(0.0))
-    };
-    compared((model, reference), sequences, cancel, divergence, each)
-}
-
-fn compared(
-    (model, reference): (&LoadOptions, &LoadOptions),
-    sequences: &[Sequence],
-    cancel: &CancelFlag,
-    measure: impl Fn(&[f32], &[f32]) -> Result<f64, RowError>,
-    mut each: impl FnMut(Vec<f32>),
-) -> Result<FinishReason, EngineError> {
-    let cells = sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(1);
-    let mut pair = Pair::load(model, reference, cells, cancel)?;
-    for sequence in sequences {
-        match pair.compare(sequence, cancel, &measure)? {
-            Some(values) => each(values),
-            None => return Ok(FinishReason::Cancelled),
-        }
+impl Reference {
+    /// Gives the memory back.
+    pub fn release(&mut self) {
+        self.0 = None;
     }
-    Ok(FinishReason::Stop)
+
+    /// Answers one request about a model whose contexts are made like `params`.
+    ///
+    /// # Errors
+    /// [`EngineError::Vocabulary`] where the models' tokens differ, and those of loading and evaluating.
+    pub fn compare(
+        &mut self,
+        (model, info): (&Arc<Model>, &ModelInfo),
+        params: ContextParams,
+        request: &CrossEntropy,
+        sink: Sink,
+    ) -> Result<(FinishReason, Timing), EngineError> {
+        let other = self.load(request)?;
+        if let Some(difference) = model.vocab().difference(other.vocab()) {
+            let (model, reference) = (info.name.clone(), request.reference.name.clone());
+            return Err(EngineError::Vocabulary { model, reference, difference });
+        }
+        let cells = request.sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(1);
+        let make = |model: &Arc<Model>, exact: bool| {
+            let attention = Attention::of_many(exact, model);
+            let (cells, chunk) = ((cells as u32).max(CHUNK as u32), CHUNK as u32);
+            let params =
+                ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, attention, ..params };
+            Context::new(model, params).ok_or(EngineError::NoContext { cells: cells as usize })
+        };
+        let mut pair = Pair {
+            own: make(model, params.attention == Attention::Exact)?,
+            reference: make(&other, request.reference.exact)?,
+            batch: Batch::default(),
+        };
+        let mut timing = Timing { threads: params.threads, ..Timing::default() };
+        for (index, sequence) in request.sequences.iter().enumerate() {
+            let Some(values) = pair.compare(sequence, request)? else {
+                return Ok((FinishReason::Cancelled, timing));
+            };
+            timing.rows += values.len();
+            sink(Event::CrossEntropy { index, values });
+        }
+        Ok((FinishReason::Stop, timing))
+    }
+
+    fn load(&mut self, request: &CrossEntropy) -> Result<Arc<Model>, EngineError> {
+        let path = &request.reference.path;
+        match self.0.take() {
+            Some(loaded) if loaded.0 == *path => self.0 = Some(loaded),
+            // The old one goes first.
+            old => drop(old),
+        }
+        if let Some((_, model)) = &self.0 {
+            return Ok(Arc::clone(model));
+        }
+        let model = Arc::new(Model::load(path, &request.cancel, |_| {})?);
+        self.0 = Some((path.clone(), Arc::clone(&model)));
+        Ok(model)
+    }
 }
 
 struct Pair {
@@ -72,31 +88,11 @@ struct Pair {
 }
 
 impl Pair {
-    fn load(
-        model: &LoadOptions,
-        reference: &LoadOptions,
-        cells: usize,
-        cancel: &CancelFlag,
-    ) -> Result<Pair, EngineError> {
-        let own = Arc::new(Model::load(&model.path, cancel, |_| {})?);
-        let other = Arc::new(Model::load(&reference.path, cancel, |_| {})?);
-        if let Some(difference) = own.vocab().difference(other.vocab()) {
-            let (model, reference) = (model.name.clone(), reference.name.clone());
-            return Err(EngineError::Vocabulary { model, reference, difference });
-        }
-        Ok(Pair {
-            own: context(&own, model, cells)?,
-            reference: context(&other, reference, cells)?,
-            batch: Batch::default(),
-        })
-    }
-
     /// `None` when cancelled.
     fn compare(
         &mut self,
         sequence: &Sequence,
-        cancel: &CancelFlag,
-        measure: &impl Fn(&[f32], &[f32]) -> Result<f64, RowError>,
+        request: &CrossEntropy,
     ) -> Result<Option<Vec<f32>>, EngineError> {
         self.own.clear();
         self.reference.clear();
@@ -104,7 +100,7 @@ impl Pair {
         // The last token predicts nothing that is asked for.
         let inputs = &sequence.tokens[..sequence.tokens.len().saturating_sub(1)];
         for (i, chunk) in inputs.chunks(CHUNK).enumerate() {
-            if cancel.is_cancelled() {
+            if request.cancel.is_cancelled() {
                 return Ok(None);
             }
             let first = i * CHUNK;
@@ -117,30 +113,16 @@ impl Pair {
             self.reference.decode(&self.batch)?;
             for index in 0..chunk.len() {
                 if let (Some(own), Some(reference)) = (self.own.logits(index), self.reference.logits(index)) {
-                    values.push(measure(reference, own)? as f32);
+                    let crossed = cross_entropy(reference, own)?;
+                    // Two sums of one size: what is below zero is rounding.
+                    let value = match request.divergence {
+                        true => (crossed - cross_entropy(reference, reference)?).max(0.0),
+                        false => crossed,
+                    };
+                    values.push(value as f32);
                 }
             }
         }
         Ok(Some(values))
     }
-}
-
-fn context(model: &Arc<Model>, options: &LoadOptions, cells: usize) -> Result<Context, EngineError> {
-    let threads = match options.threads {
-        Threads::Fixed(n) => n.max(1),
-        Threads::Auto => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
-    };
-    let chunk = CHUNK as u32;
-    let params = ContextParams {
-        cells: (cells as u32).max(chunk),
-        batch: chunk,
-        outputs: chunk,
-        sequences: 1,
-        threads,
-        attention: Attention::of_many(options.exact, model),
-    };
-    Context::new(model, params).ok_or_else(|| EngineError::Load {
-        path: options.path.display().to_string(),
-        reason: format!("llama.cpp could not make a context of {cells} tokens"),
-    })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::backend::{Backend, Sink};
+use super::cross::Reference;
 use super::generate::Conversation;
 use super::inspect::Inspector;
 use super::llama::{Attention, Context, ContextParams, Model, TILE};
@@ -31,6 +32,7 @@ pub(super) struct Local {
     conversation: Option<Conversation>,
     pool: Pool,
     inspector: Inspector,
+    reference: Reference,
 }
 
 impl Local {
@@ -53,7 +55,16 @@ impl Local {
         };
         let inspector = Inspector::new(Arc::clone(&model), params.cells as usize, governor.clone());
         let pool = Pool::new(Arc::clone(&model), params, governor.clone());
-        Ok(Local { info, model, params, governor, conversation: None, pool, inspector })
+        Ok(Local {
+            info,
+            model,
+            params,
+            governor,
+            conversation: None,
+            pool,
+            inspector,
+            reference: Reference::default(),
+        })
     }
 
     fn conversation(&mut self) -> Result<&mut Conversation, EngineError> {
@@ -85,11 +96,15 @@ impl Backend for Local {
             Command::Score(request) => score(&mut self.pool, request, sink),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),
+            Command::CrossEntropy(request) => {
+                self.reference.compare((&self.model, &self.info), self.params, request, sink)
+            }
         }
     }
 
     fn idle(&mut self) {
         self.pool.release();
+        self.reference.release();
         self.inspector.release();
     }
 }

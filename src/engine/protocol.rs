@@ -123,6 +123,20 @@ pub struct Sample {
     pub cancel: CancelFlag,
 }
 
+/// How surprising the engine's model finds what another one expects, over the whole vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrossEntropy {
+    /// The model that expects: one of the same vocabulary.
+    pub reference: LoadOptions,
+    /// The texts; of each, the tokens from `Sequence::from` on (1 or more).
+    pub sequences: Vec<Sequence>,
+    /// Σ p_reference ln(p_reference ÷ p), the Kullback–Leibler divergence of this model from the reference,
+    /// instead of −Σ p_reference ln p.
+    pub divergence: bool,
+    /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
 /// What an engine can be asked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -134,6 +148,8 @@ pub enum Command {
     Sample(Sample),
     /// Look between the layers.
     Inspect(Inspect),
+    /// Compare the model with another one.
+    CrossEntropy(CrossEntropy),
 }
 
 impl Command {
@@ -144,6 +160,7 @@ impl Command {
             Command::Score(request) => &mut request.cancel,
             Command::Sample(request) => &mut request.cancel,
             Command::Inspect(request) => &mut request.cancel,
+            Command::CrossEntropy(request) => &mut request.cancel,
         }
     }
 }
@@ -262,6 +279,14 @@ pub enum Event {
         index: usize,
         /// What.
         found: Box<Found>,
+    },
+    /// A sequence compared with another model, in the order of the request: a value in nats for each of
+    /// its tokens.
+    CrossEntropy {
+        /// Which sequence.
+        index: usize,
+        /// In order.
+        values: Vec<f32>,
     },
     /// The request ended; nothing further comes of it.
     Finished {
@@ -421,6 +446,9 @@ pub enum EngineError {
         /// The first difference.
         difference: String,
     },
+    /// A request of a kind that this engine doesn't answer.
+    #[error("this engine can't {0}")]
+    Unsupported(&'static str),
     /// The grammar could not be used.
     #[error("the grammar could not be used: {0}")]
     Grammar(String),

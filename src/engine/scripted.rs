@@ -281,6 +281,9 @@ impl Backend for Scripted {
             Command::Inspect(_) => {
                 return Err(EngineError::Graph("a script has no layers".to_string()));
             }
+            Command::CrossEntropy(_) => {
+                return Err(EngineError::Unsupported("compare itself with another model"));
+            }
         };
         let decode = Duration::from_millis(10 * tokens as u64);
         Ok((reason, Timing { decode_tokens: tokens, decode, ..Timing::default() }))

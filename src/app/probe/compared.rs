@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::engine::cross::divergences;
-use crate::engine::{CancelFlag, EngineError, FinishReason, LoadOptions, Sequence};
+use crate::bench::PATIENCE;
+use crate::engine::{
+    CancelFlag, Client, Command, CrossEntropy, EngineError, Event, FinishReason, LoadOptions, Sequence,
+};
 use crate::probe::compare::{Comparison, Divergence};
 use crate::probe::error::InputError;
 use crate::probe::item::Suite;
@@ -110,11 +112,21 @@ pub(super) fn divergence(
     if sequences.is_empty() {
         return Ok(None);
     }
-    let mut values = Vec::new();
-    let ended = divergences(other, first, sequences, cancel, |some| {
-        values.push(some.into_iter().map(f64::from).collect());
+    let request = Command::CrossEntropy(CrossEntropy {
+        reference: first.clone(),
+        sequences: sequences.to_vec(),
+        divergence: true,
+        cancel: cancel.clone(),
     });
-    match ended {
+    let mut values = Vec::new();
+    let (mut client, _) = Client::load(other.clone(), |_| {})?;
+    let ended = client.run(request, |event| {
+        if let Event::CrossEntropy { values: some, .. } = event {
+            values.push(some.into_iter().map(f64::from).collect());
+        }
+    });
+    client.shut_down(PATIENCE);
+    match ended.map(|(reason, _)| reason) {
         Err(EngineError::Vocabulary { .. }) => Ok(None),
         Ok(FinishReason::Cancelled) => Err(EngineError::LoadCancelled),
         Ok(_) => Ok(Divergence::of(&values)),

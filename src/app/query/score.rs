@@ -9,8 +9,7 @@ use super::{Desk, Stop, items};
 use crate::app::{Failure, Running};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
-use crate::engine::cross::cross_entropies;
-use crate::engine::{FinishReason, ModelInfo};
+use crate::engine::{Command, CrossEntropy, Event, FinishReason, ModelInfo};
 use crate::loading::{self, AskOnTerminal};
 use crate::model::bar::TerminalProgress;
 use crate::query::choices::{Comparison, compare};
@@ -186,7 +185,7 @@ pub(super) fn explain_bos(desk: &Desk, encoder: &Encoder, model: &ModelInfo) {
 /// −Σ p_reference ln p before every scored token, in nats.
 fn against(
     desk: &Desk,
-    running: &Running,
+    running: &mut Running,
     reference: &str,
     job: &Job,
     windowing: Windowing,
@@ -196,13 +195,17 @@ fn against(
     let found = loading::find(&settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
     progress.clear();
     let mut values = Vec::new();
-    let ended = cross_entropies(
-        &running.options,
-        &found.options,
-        &sequences(job, windowing),
-        &desk.cancel(),
-        |some| values.extend(some),
-    )?;
+    let request = Command::CrossEntropy(CrossEntropy {
+        reference: found.options,
+        sequences: sequences(job, windowing),
+        divergence: false,
+        cancel: desk.cancel(),
+    });
+    let (ended, _) = running.client.run(request, |event| {
+        if let Event::CrossEntropy { values: some, .. } = event {
+            values.extend(some);
+        }
+    })?;
     if ended == FinishReason::Cancelled { Err(Stop::Interrupted) } else { Ok(values) }
 }
 

@@ -59,7 +59,9 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Sampled { index, steps, reason: FinishReason::Length });
             }
         }
-        Command::Generate(_) | Command::Inspect(_) => unreachable!("nothing else is asked"),
+        Command::Generate(_) | Command::Inspect(_) | Command::CrossEntropy(_) => {
+            unreachable!("nothing else is asked")
+        }
     }
     let reason = if events.len() > most { FinishReason::Cancelled } else { FinishReason::Length };
     events.truncate(most);
