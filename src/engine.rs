@@ -38,7 +38,7 @@ use local::Local;
 use worker::Message;
 
 /// Name of the thread that runs the model.
-pub const ENGINE_THREAD: &str = "engine";
+const ENGINE_THREAD: &str = "engine";
 
 /// Requests that may wait while one is running.
 const QUEUE: usize = 16;

@@ -5,14 +5,14 @@
 //! here may run in a signal handler, on any thread, beside threads that compute: it writes, sets the
 //! terminal and ends the process, without destructors.
 
+pub mod terminal;
+
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, c_int, c_void, siginfo_t};
 
-use crate::engine::ENGINE_THREAD;
-use crate::engine::llama::on_native_abort;
-use crate::tui::terminal::{is_taken, restore_now};
+use terminal::{is_taken, restore_now};
 
 /// Exit code of a model or engine failure.
 const ENGINE_FAILED: i32 = 3;
@@ -45,20 +45,10 @@ static ENDING: AtomicUsize = AtomicUsize::new(0);
 pub fn prepare() {
     prepare_child();
     on(SIGQUIT);
-    on_native_abort(|message| {
-        alone();
-        restore_now();
-        let message = crate::token::printable(message).replace('\n', " ");
-        let _ = writeln!(
-            std::io::stderr(),
-            "{NAME}llama.cpp gave up: {message}; the model file may be damaged or its kind unsupported"
-        );
-        exit_now(ENGINE_FAILED)
-    });
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        // A panic of the engine is reported as an event, others by whoever waits; the screen lives on.
-        if std::thread::current().name() == Some(ENGINE_THREAD) || crate::aside::is_guarded() {
+        // Whoever waits for the work tells of it, and the screen lives on.
+        if crate::aside::is_guarded() {
             return;
         }
         alone();
@@ -69,6 +59,18 @@ pub fn prepare() {
         report(info);
         exit_now(BUG)
     }));
+}
+
+/// Ends the process because an assertion of llama.cpp has failed; its thread can't go on.
+pub fn native_abort(message: &str) {
+    alone();
+    restore_now();
+    let message = crate::token::printable(message).replace('\n', " ");
+    let _ = writeln!(
+        std::io::stderr(),
+        "{NAME}llama.cpp gave up: {message}; the model file may be damaged or its kind unsupported"
+    );
+    exit_now(ENGINE_FAILED)
 }
 
 /// Prepares a child process, whose faults are a report to its parent.

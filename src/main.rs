@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     }
     leave_out_empty_variables();
     fatal::prepare();
+    engine::llama::on_native_abort(fatal::native_abort);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -20,6 +20,7 @@ use crate::ask::{self, Question};
 use crate::command::{self, Command};
 use crate::counter::{Counter, Far};
 use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
+use crate::fatal::terminal::Editing;
 use crate::files;
 use crate::interrupt::{self, waiting};
 use crate::query::Asker;
@@ -32,7 +33,6 @@ use crate::session::drive::{Front, drive};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
-use crate::tui::terminal::Editing;
 use assist::Assist;
 
 /// Lines kept in the history file.

@@ -6,11 +6,12 @@
 //! [`Figure`]; candidates are what it gave.
 
 mod figure;
+mod stage;
 
 pub use figure::Figure;
+pub use stage::Stage;
 
 use crate::distribution::{BoundaryMass, Depth};
-use crate::sampling::Stage;
 use crate::token::TokenId;
 
 /// What the sampler chain made of a token.

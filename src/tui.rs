@@ -20,7 +20,6 @@ pub mod panels;
 pub mod run;
 mod segment;
 pub mod state;
-pub mod terminal;
 pub mod theme;
 mod transcript;
 pub mod update;

@@ -103,7 +103,8 @@ fn panics_failed_assertions_and_a_stack_that_overflows_give_the_terminal_back() 
 fn crashes_in_a_child() {
     let Ok(crash) = std::env::var(CRASH) else { return };
     tokenscope::fatal::prepare();
-    let _guard = tokenscope::tui::terminal::Guard::take().unwrap();
+    tokenscope::engine::llama::on_native_abort(tokenscope::fatal::native_abort);
+    let _guard = tokenscope::fatal::terminal::Guard::take().unwrap();
     match crash.as_str() {
         "panic" => panic!("on purpose"),
         "panic-aside" => drop(std::thread::spawn(|| panic!("on purpose")).join()),

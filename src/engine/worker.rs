@@ -1,11 +1,11 @@
 //! The engine thread: makes a backend ready, then takes one request after the other.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::backend::{Backend, Opener, Sink};
 use super::{Command, EngineError, Event};
+use crate::aside;
 
 /// How long after its last request a backend may give memory back.
 const IDLE: Duration = Duration::from_secs(30);
@@ -50,9 +50,7 @@ fn next(inbox: &Receiver<Message>, backend: &mut dyn Backend) -> Option<Message>
 }
 
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let reason = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let reason = reason.or_else(|| panic.downcast_ref::<String>().cloned());
-        EngineError::Died(reason.unwrap_or_else(|| "unknown reason".to_string()))
+    aside::guarded(work).map_err(|reason| {
+        EngineError::Died(if reason.is_empty() { "unknown reason".to_string() } else { reason })
     })
 }

@@ -34,9 +34,9 @@ use super::look::Look;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
 use super::state::State;
-use super::terminal::Guard;
 use super::update::update;
 use super::view::draw;
+use crate::fatal::terminal::Guard;
 
 /// Messages that may wait; a full channel slows the engine, never the screen.
 const QUEUE: usize = 1024;

@@ -1,0 +1,173 @@
+//! The arrows between the crate's modules: who may use whom.
+//!
+//! A module may use what stands on its line of the table, and only modules whose line comes before its own,
+//! so that there is no circle. `ARCHITECTURE.md` says what the modules are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// From the ground to the top.
+const ARROWS: &str = "
+columns:
+token: columns
+distribution: token
+step: distribution token
+score: distribution step token
+aside:
+continuation: token
+fatal: aside token
+interrupt: fatal
+bounded: interrupt
+sampling: distribution step token
+child: aside fatal token
+grammar: bounded child sampling token
+text:
+files: bounded
+say: token
+paths:
+model: aside bounded child columns fatal files interrupt paths say text token
+engine: aside distribution grammar model sampling step token
+jinja:
+chat: bounded engine jinja token
+counter: say
+colouring: step
+settings: bounded colouring distribution engine files grammar model sampling text token
+query: aside bounded chat continuation counter distribution engine score settings step token
+tokenizer: aside bounded engine model token
+separated:
+probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
+ask: continuation counter files probe query token
+wrap: columns
+report: ask bounded chat colouring columns continuation distribution engine files probe query score settings step token tokenizer wrap
+glossary: text
+command: chat files glossary model probe settings text
+session: aside ask bounded chat command distribution engine files glossary grammar model query report sampling score settings step token
+pipe: bounded engine interrupt query report say session step
+repl: ask command counter engine fatal files interrupt query report say session settings token
+loading: engine model paths say settings
+bench: aside distribution engine sampling token
+tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary loading model paths query report sampling score session settings step text token wrap
+cli: model report score settings
+app: aside bench bounded chat cli colouring columns counter distribution engine interrupt loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
+";
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A file's path as a module's: `probe/run/parts.rs` is probe, run, parts.
+fn module_of(path: &Path, root: &Path) -> Vec<String> {
+    let inside = path.strip_prefix(root).unwrap().with_extension("");
+    inside.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+}
+
+/// The code of a file without comments and without its tests.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+    match code.find("#[cfg(test)]\nmod tests {") {
+        Some(at) => code[..at].to_string(),
+        None => code,
+    }
+}
+
+/// The first names of the paths that begin here: one, or those in braces.
+fn names(rest: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let Some(inside) = rest.strip_prefix('{') else { return vec![word(rest)] };
+    let (mut names, mut depth, mut begins) = (Vec::new(), 0, true);
+    for (at, c) in inside.char_indices() {
+        match c {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => begins = true,
+            c if begins && !c.is_whitespace() => {
+                names.push(word(&inside[at..]));
+                begins = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// The top-level modules that a module's code names, by `crate::…` or by enough `super::`.
+fn used(module: &[String], code: &str) -> BTreeSet<String> {
+    let up = "super::".repeat(module.len());
+    let mut used = BTreeSet::new();
+    for prefix in ["crate::", up.as_str()] {
+        for (at, _) in code.match_indices(prefix) {
+            let is_longer = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            if !is_longer {
+                used.extend(names(&code[at + prefix.len()..]));
+            }
+        }
+    }
+    used
+}
+
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let files = sources(&root);
+    let tops: BTreeSet<String> = files.iter().map(|path| module_of(path, &root)[0].clone()).collect();
+    for path in &files {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let module = module_of(path, &root);
+        let is_test = ["tests.rs", "testing.rs", "harness.rs"].contains(&name.as_ref())
+            || module.iter().any(|part| part == "tests");
+        if is_test || ["main", "lib"].contains(&module[0].as_str()) {
+            continue;
+        }
+        let own = arrows.entry(module[0].clone()).or_default();
+        own.extend(used(&module, &code(path)).into_iter().filter(|name| tops.contains(name)));
+        own.remove(&module[0]);
+    }
+    arrows
+}
+
+#[test]
+fn modules_use_only_what_the_table_says_and_arrows_point_one_way() {
+    let arrows = arrows();
+    let mut above = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for line in ARROWS.lines().filter(|line| !line.is_empty()) {
+        let (module, allowed) = line.split_once(':').unwrap();
+        let allowed: BTreeSet<&str> = allowed.split_whitespace().collect();
+        if let Some(later) = allowed.iter().find(|name| !above.contains(**name)) {
+            wrong.push(format!("{module} may not use {later}, which does not stand before it in the table"));
+        }
+        match arrows.get(module) {
+            None => wrong.push(format!("there is no module {module}")),
+            Some(used) => {
+                let used: BTreeSet<&str> = used.iter().map(String::as_str).collect();
+                wrong.extend(used.difference(&allowed).map(|name| format!("{module} uses {name}")));
+            }
+        }
+        above.insert(module);
+    }
+    let missing = arrows.keys().filter(|module| !above.contains(module.as_str()));
+    wrong.extend(missing.map(|module| format!("{module} does not stand in the table")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_module_uses_is_read_from_its_code() {
+    let module = ["a".to_string(), "b".to_string()];
+    let code =
+        "use crate::{x::{self, Y}, z};\nuse super::super::u::V;\nfn f() { crate::w::g(); super::own(); }";
+    assert_eq!(used(&module, code), ["u", "w", "x", "z"].map(str::to_string).into());
+}
