@@ -7,6 +7,7 @@ mod answer;
 mod backend;
 mod burst;
 mod composer;
+mod editor;
 #[cfg(test)]
 mod harness;
 mod history;

@@ -125,6 +125,11 @@ pub fn inside(pane: Rect) -> Rect {
     pane.inner(Margin::new(1, 1))
 }
 
+/// Columns for the text of the message: a prompt stands before it, and the cursor may stand after it.
+pub fn message_columns(message: Rect) -> u16 {
+    inside(message).width.saturating_sub(3).max(1)
+}
+
 /// Columns of the names beside what was said.
 pub fn gutter(chat: Rect) -> u16 {
     if chat.width >= 50 { 7 } else { 2 }

@@ -15,7 +15,7 @@ use crate::step::TokenStats;
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
 use super::keys::Key as Pressed;
-use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, text_width};
+use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_columns, text_width};
 use super::look::Look;
 use super::pace::Held;
 use super::panels::{CHAT, Fronts, MESSAGE, Pane, TABLE};
@@ -119,8 +119,9 @@ impl State {
         let wish = Wish { tab, focus: self.focus, zoom, stacked, fronts: self.fronts };
         // The composer's own width depends on whether the panes stand side by side.
         let sketch = areas(width, height, 1, wish)?;
-        let composer = sketch.of(self.fronts.of(MESSAGE.slot)).map_or(0, |place| inside(place.area).width);
-        let lines = self.composer.lines_at(composer.saturating_sub(2));
+        let message = sketch.of(self.fronts.of(MESSAGE.slot)).map(|place| message_columns(place.area));
+        let rows = self.composer.editor().rows(message.unwrap_or(1)).len();
+        let lines = u16::try_from(rows).unwrap_or(u16::MAX);
         areas(width, height, lines, wish)
     }
 
@@ -134,6 +135,8 @@ impl State {
         self.session.keep(usize::from(self.size.1));
         // The place it has, or will have when it is shown again.
         let areas = self.areas_with(self.size, Tab::Chat, self.zoom && *self.focus == CHAT);
+        let message = areas.as_ref().and_then(|areas| areas.of(&MESSAGE));
+        self.composer.editor_mut().show_in(message.map_or(1, |place| message_columns(place.area)));
         let Some(chat) = areas.and_then(|areas| areas.of(&CHAT)).map(|place| place.area) else { return };
         let frames = self.frames();
         self.transcript.sync(&self.session, frames, (text_width(chat), inside(chat).height));

@@ -716,7 +716,7 @@ fn tab_asks_for_files_where_a_command_takes_one() {
     harness.send(Msg::Files("/load ta".to_string(), found));
     assert_eq!(harness.state.composer.text(), "/load tal");
     harness.keys("<Down><Tab>");
-    assert_eq!((harness.state.composer.text().as_str(), harness.state.focus), ("/load tales/", &MESSAGE));
+    assert_eq!((harness.state.composer.text(), harness.state.focus), ("/load tales/", &MESSAGE));
 }
 
 #[test]

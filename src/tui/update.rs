@@ -188,9 +188,9 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             write(state, key)
         }
         Some(Action::Focus(1))
-            if *state.focus == MESSAGE && command::file_argument(&state.composer.text()).is_some() =>
+            if *state.focus == MESSAGE && command::file_argument(state.composer.text()).is_some() =>
         {
-            vec![Effect::ListFiles(state.composer.text())]
+            vec![Effect::ListFiles(state.composer.text().to_string())]
         }
         Some(asked) => act(state, asked, Key::from(key)),
         None if *state.focus == MESSAGE => write(state, key),

@@ -1,16 +1,17 @@
 //! The message being written, and the commands that could complete it.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
-use crate::columns::{padded, width};
+use crate::columns::{drawn_text, padded, width};
 use crate::tui::composer::LISTED;
 use crate::tui::keys::Action;
-use crate::tui::layout::inside;
+use crate::tui::layout::{inside, message_columns};
 use crate::tui::state::State;
+use crate::tui::wrap::Row;
 
 use super::{Pane, Place, Slot};
 
@@ -30,7 +31,7 @@ pub static MESSAGE: Pane = Pane {
     ],
     title: |_| vec![" message ".to_string()],
     draw,
-    click: |_, _, _| {},
+    click,
     scroll: |state, by| state.transcript.scroll_by(by),
 };
 
@@ -38,20 +39,50 @@ fn draw(state: &State, frame: &mut Frame, place: Place) {
     let area = place.area;
     let focused = state.has_keys(&MESSAGE);
     let inner = inside(area);
-    let prompt = Rect { width: 2.min(inner.width), ..inner };
-    frame.render_widget(Line::styled("> ", state.theme.border(focused)), prompt);
-    let text = Rect { x: inner.x + prompt.width, width: inner.width - prompt.width, ..inner };
-    if text.is_empty() {
-        return;
+    frame.render_widget(Line::styled("> ", state.theme.border(focused)), inner);
+    if state.composer.is_empty() {
+        let hint = Line::styled("write a message, or / for commands", state.theme.dim());
+        frame.render_widget(hint, Rect { x: inner.x + 3, ..inner }.intersection(inner));
     }
-    let mut editor = state.composer.area().clone();
-    editor.set_placeholder_style(state.theme.dim());
-    let cursor = if focused { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-    editor.set_cursor_style(cursor);
-    frame.render_widget(&editor, text);
+    let (rows, first) = rows(state, area);
+    let (row, column) = state.composer.editor().place(&rows);
+    let text = text_area(area);
+    for (row, place) in rows.iter().skip(first).zip(text.rows()) {
+        let content = drawn_text(&state.composer.text()[row.start..row.end]).into_owned();
+        frame.render_widget(Line::raw(content), place);
+    }
     if focused {
+        // White space may hang over the end of a row.
+        let column = u16::try_from(column).unwrap_or(u16::MAX).min(text.width);
+        let row = (row - first) as u16;
+        let cursor = Rect { x: text.x + column, y: text.y + row, width: 1, height: 1 }.intersection(inner);
+        frame.buffer_mut().set_style(cursor, state.theme.cursor());
         completions(state, frame, area);
     }
+}
+
+/// Where the text stands: after the prompt, with a column for the cursor after it.
+fn text_area(area: Rect) -> Rect {
+    let inner = inside(area);
+    Rect { x: inner.x + 2.min(inner.width), width: message_columns(area), ..inner }
+}
+
+/// The rows of the text, and the first that is shown: the cursor's is among them.
+fn rows(state: &State, area: Rect) -> (Vec<Row>, usize) {
+    let editor = state.composer.editor();
+    let rows = editor.rows(message_columns(area));
+    let (row, _) = editor.place(&rows);
+    let first = (row + 1).saturating_sub(usize::from(inside(area).height));
+    (rows, first)
+}
+
+/// Puts the cursor where somebody clicks.
+fn click(state: &mut State, place: Place, at: Position) {
+    let text = text_area(place.area);
+    let (rows, first) = rows(state, place.area);
+    let (row, column) = (at.y.saturating_sub(text.y), at.x.saturating_sub(text.x));
+    let row = (first + usize::from(row)).min(rows.len().saturating_sub(1));
+    state.composer.editor_mut().put(rows.get(row), usize::from(column));
 }
 
 /// A list above the text.
