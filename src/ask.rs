@@ -19,6 +19,7 @@ use crate::query::next::{Next, Prompted, after_ids, next};
 use crate::query::rescore::{Premised, Rescored, rescore};
 use crate::query::score::{self, Scored};
 use crate::query::{Asker, QueryError};
+use crate::step::Step;
 use crate::token::TokenId;
 pub use probe::Probed;
 
@@ -90,6 +91,18 @@ pub struct Draft {
 }
 
 impl Answer {
+    /// The step that an item of its list stands for, where its items are tokens with figures.
+    pub fn step(&self, item: usize) -> Option<&Step> {
+        match self {
+            Answer::Score(scored) => scored.steps.get(item),
+            Answer::Generate(generated) => generated.reply.steps.get(item).map(|step| &**step),
+            Answer::Rescore(rescored) => rescored.steps.get(item),
+            Answer::Next(_) | Answer::Step(_) | Answer::Compare(_) | Answer::Tokens(_) | Answer::Probe(_) => {
+                None
+            }
+        }
+    }
+
     /// The text in the making, if the answer is a table of candidates.
     pub fn draft(&self) -> Option<Draft> {
         let (Answer::Next(next) | Answer::Step(next)) = self else { return None };

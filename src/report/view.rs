@@ -1,6 +1,6 @@
 //! An answer laid out as text and tables: written to a terminal as it is, or laid out in the columns a pane
-//! has, where nothing is cut: texts are wrapped in their column, and a row that is still too wide goes on
-//! below.
+//! has, where nothing is cut: bars go first, then a text at a row's end gets lines of its own, texts are wrapped
+//! in their column, and a row that is still too wide goes on below.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -328,7 +328,10 @@ impl<'a> Layout<'a> {
         if total(&shown) > columns {
             shown.retain(|&(i, _)| table.columns[i].holds != Holds::Bars);
         }
-        // The widest text gives way first.
+        // A text at the end reads better in lines of its own than in a few columns.
+        let last = shown.last().is_some_and(|&(i, _)| table.columns[i].holds == Holds::Text);
+        let apart = if last && shown.len() > 1 && total(&shown) > columns { shown.pop() } else { None };
+        // Of the others the widest text gives way first.
         while total(&shown) > columns {
             let over = total(&shown) - columns;
             let texts = shown.iter_mut().filter(|(i, _)| table.columns[*i].holds == Holds::Text);
@@ -358,6 +361,7 @@ impl<'a> Layout<'a> {
                 }
             }
         }
+        groups.extend(apart.map(|(i, wide)| vec![(i, wide.min(columns - below))]));
         Layout { table, indent, below, groups }
     }
 

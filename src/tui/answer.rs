@@ -1,7 +1,34 @@
-//! An answer in the chat: laid out in the columns of its pane.
+//! An answer in the chat: computed away from the screen, laid out in the columns of its pane.
 
-use crate::ask::Answer;
+use std::sync::Arc;
+
+use super::msg::NoAnswer;
+use crate::ask::{self, Answer, Question};
+use crate::query::Asker;
+use crate::report::answer::{Stream, view};
+use crate::report::bars::Paint;
 use crate::report::view::{Line, View};
+
+/// Answers a question and lays the answer out; where it fails, what was known until then is kept.
+pub fn computed(asker: &mut Asker, asked: &Question) -> Result<Box<(Answer, View)>, NoAnswer> {
+    let (k, vocab) = (asker.settings.k, Arc::clone(&asker.model.vocab));
+    let mut told = Vec::new();
+    let mut stream = Stream::new(&mut told, &vocab, Paint::default());
+    let answer = ask::answer(asker, asked, &mut |part| {
+        stream.part(part);
+    });
+    drop(stream);
+    match answer {
+        Ok(answer) => {
+            let view = view(&answer, k, &vocab);
+            Ok(Box::new((answer, view)))
+        }
+        Err(error) => {
+            let told = String::from_utf8_lossy(&told).into_owned();
+            Err(NoAnswer { told, reason: error.to_string() })
+        }
+    }
+}
 
 /// An answer and how it is laid out.
 #[derive(Debug)]
@@ -22,6 +49,22 @@ impl Shown {
     /// Its lines at the width that was known last.
     pub fn lines(&self) -> &[Line] {
         &self.lines
+    }
+
+    /// The item after this one, or with −1 the one before; without one the first or the last.
+    pub fn beside(&self, item: Option<usize>, by: isize) -> Option<usize> {
+        let last = self.lines.iter().filter_map(|line| line.item).max()?;
+        match item {
+            Some(item) => item.checked_add_signed(by).filter(|&item| item <= last),
+            None if by < 0 => Some(last),
+            None => Some(0),
+        }
+    }
+
+    /// The first and the last line of an item.
+    pub fn lines_of(&self, item: usize) -> Option<(usize, usize)> {
+        let is_it = |line: &Line| line.item == Some(item);
+        Some((self.lines.iter().position(is_it)?, self.lines.iter().rposition(is_it)?))
     }
 
     /// Lays it out anew where the width is another.

@@ -2,6 +2,8 @@
 //!
 //! Keys are written as text; `<Enter>`, `<Tab>`, `<Esc>`, `<Left>`, `<C-c>` and the like are keys.
 
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -13,11 +15,13 @@ use crate::ask::Answer;
 use crate::continuation::Encoded;
 use crate::engine::Event;
 use crate::engine::scripted::{Line, Scripted};
+use crate::query::Asker;
 use crate::report::view::{Block, View};
 use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
+use super::answer::computed;
 use super::look::Look;
 use super::msg::{Effect, Msg};
 use super::state::State;
@@ -55,6 +59,26 @@ impl Harness {
         let ready = harness.engine.ready();
         harness.send(Msg::Engine(ready));
         harness
+    }
+
+    /// Answers the question that was asked last.
+    pub fn answer(&mut self) {
+        let asked = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Ask(asked, cancel) => Some((asked.clone(), cancel.clone())),
+            _ => None,
+        });
+        let (asked, cancel) = asked.expect("nothing was asked");
+        let (session, mut client) = (&self.state.session, self.engine.client());
+        let mut asker = Asker {
+            client: &mut client,
+            model: session.model().unwrap().clone(),
+            template: session.template().cloned(),
+            settings: session.settings().clone(),
+            cancel,
+            far: Arc::new(|_| {}),
+        };
+        let answer = computed(&mut asker, &asked);
+        self.send(Msg::Answered(answer));
     }
 
     /// Delivers a message and answers the requests it leads to.

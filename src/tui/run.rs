@@ -11,7 +11,7 @@ use ratatui::crossterm::event;
 use ratatui::layout::Rect;
 
 use crate::aside;
-use crate::ask::{self, Question};
+use crate::ask::Question;
 use crate::command;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
@@ -19,14 +19,13 @@ use crate::files;
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
 use crate::paths::Paths;
-use crate::query::{Asker, QueryError};
-use crate::report::answer::{Stream, view as view_of};
-use crate::report::bars::Paint;
+use crate::query::Asker;
 use crate::session::state::Fetch;
 use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
 use crate::settings::Settings;
 
+use super::answer;
 use super::backend::Screen;
 use super::burst::Burst;
 use super::history::History;
@@ -229,21 +228,9 @@ impl Driver {
         let failed = |reason| Msg::Answered(Err(NoAnswer { told: String::new(), reason }));
         helper(&self.sender, failed, move |sender| {
             let mut client = Client::from(engine);
-            let (far, k, vocab) = (far_to(sender.clone()), settings.k, Arc::clone(&model.vocab));
+            let far = far_to(sender.clone());
             let mut asker = Asker { client: &mut client, model, template, settings, cancel, far };
-            let mut told = Vec::new();
-            let mut stream = Stream::new(&mut told, &vocab, Paint::default());
-            let answer = ask::answer(&mut asker, &asked, &mut |part| {
-                stream.part(part);
-            });
-            drop(stream);
-            let shown = answer.map(|answer| {
-                let view = view_of(&answer, k, &vocab);
-                Box::new((answer, view))
-            });
-            let told = String::from_utf8_lossy(&told).into_owned();
-            let none = |error: QueryError| NoAnswer { told, reason: error.to_string() };
-            let _ = sender.send(Msg::Answered(shown.map_err(none)));
+            let _ = sender.send(Msg::Answered(answer::computed(&mut asker, &asked)));
         });
     }
 

@@ -10,7 +10,7 @@ use crate::distribution::Depth;
 use crate::session::state::Fetch;
 use crate::session::{Notice, Session, turn::Turn};
 use crate::settings::key::Key;
-use crate::step::TokenStats;
+use crate::step::{Step, TokenStats};
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
@@ -201,8 +201,16 @@ impl State {
         self.cursor.or_else(|| (0..trace.len()).rev().find(|&i| trace.step(i).is_some()))
     }
 
+    /// The token of an answer that somebody walks on.
+    pub fn answer_step(&self) -> Option<&Step> {
+        self.transcript.row().and_then(|(answer, item)| answer.step(item))
+    }
+
     /// The figures the panels show.
     pub fn shown(&self) -> Option<&TokenStats> {
+        if let Some(step) = self.answer_step() {
+            return step.stats.as_ref();
+        }
         self.shown_step()
             .and_then(|index| self.session.trace().step(index))
             .and_then(|step| step.stats.as_ref())
@@ -263,6 +271,7 @@ impl State {
     }
 
     fn after_walking(&mut self) {
+        self.transcript.walk_rows_to(None);
         self.table_scroll = 0;
         let Some(token) = self.shown_step() else { return };
         if let Some(turn) = self.turn_of(token)
@@ -279,6 +288,7 @@ impl State {
 
     /// Back to the newest step.
     pub fn live(&mut self) {
+        self.transcript.walk_rows_to(None);
         self.cursor = None;
         self.table_scroll = 0;
         self.transcript.follow();

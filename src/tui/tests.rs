@@ -870,3 +870,85 @@ fn figures_that_are_known_within_bounds_are_shown_as_such() {
     let entropy = screen.split("entropy ").last().unwrap();
     assert!(entropy.starts_with("0.36–"), "{screen}");
 }
+
+#[test]
+fn an_answer_is_walked_row_by_row_and_the_figures_follow() {
+    let mut harness = Harness::new(100, 36, vec![]);
+    harness.keys("/score The capital is Paris<Enter>");
+    harness.answer();
+    harness.keys("<Tab>k");
+    let screen = harness.screen();
+    assert!(screen.contains("token 4 of an answer"), "{screen}");
+    let Some(step) = harness.state.answer_step() else { panic!("{screen}") };
+    assert_eq!(harness.state.model().unwrap().vocab.text(step.id), " Paris");
+    let logprob = format!("{:.3}", step.logprob().unwrap()).replace('-', "−");
+    assert!(screen.contains(&logprob), "{logprob}: {screen}");
+    harness.keys("kk");
+    assert!(harness.screen().contains("token 2 of an answer"), "{}", harness.screen());
+    harness.keys("jjj");
+    assert!(harness.screen().contains("token 4 of an answer"), "the last row is the end of the way");
+    harness.keys("<Esc>");
+    assert!(!harness.screen().contains("of an answer"));
+}
+
+#[test]
+fn a_candidate_is_clicked_and_taken_and_an_earlier_table_goes_on_its_own_way() {
+    let mut harness = Harness::new(100, 40, vec![]);
+    harness.keys("/next The<Enter>");
+    harness.answer();
+    let row_of = |harness: &Harness, text: &str| {
+        let screen = harness.screen();
+        let at = screen.lines().position(|line| line.contains(text));
+        at.unwrap_or_else(|| panic!("no {text}: {screen}")) as u16
+    };
+    let capital = row_of(&harness, "␣capital");
+    harness.click(15, capital);
+    let reversed = |harness: &Harness| {
+        harness.buffer()[(15, capital)].modifier.contains(Modifier::REVERSED)
+            || (8..40).any(|x| harness.buffer()[(x, capital)].modifier.contains(Modifier::REVERSED))
+    };
+    assert!(reversed(&harness));
+    harness.keys("<Enter>");
+    harness.answer();
+    assert!(harness.screen().contains("The capital"), "{}", harness.screen());
+    // Back to the first table.
+    harness.click(15, capital);
+    harness.keys("j<Enter>");
+    let asked = harness.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Ask(Question::Step(ids), _) => Some(ids.clone()),
+        _ => None,
+    });
+    assert_eq!(asked.map(|ids| ids.len()), Some(2), "the first table's text and one token");
+}
+
+#[test]
+fn the_chat_answers_every_question_and_cuts_nothing() {
+    let suite = "[suite]\nname = \"s\"\n[[probe]]\nid = \"a-name-longer-than-any-column-there-is\"\n\
+                 prompt = \"The capital is\"\nchoices = [\" Paris\", \" London\"]\nanswer = 0\n\
+                 expect = [\"p(' Paris') > 2\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.toml");
+    std::fs::write(&file, suite).unwrap();
+    let probe = format!("/probe {}", file.display());
+    let questions = [
+        ("/next The", "entropy"),
+        ("/score The capital is", "tokens scored"),
+        ("/compare The capital is Paris ||| The capital is London", "best of its row"),
+        ("/generate The", "(as many as asked for)"),
+        ("/tokens The capital", "2 tokens"),
+        (&probe, "1 items"),
+    ];
+    for (width, height) in [(100, 90), (46, 90)] {
+        for (question, end) in questions {
+            let mut harness = Harness::new(width, height, vec![vec![(" Paris", 0.5); 3]]);
+            harness.keys(&format!("{question}<Enter>"));
+            harness.answer();
+            harness.keys("<Tab>z");
+            let screen = harness.screen();
+            let text: String = screen.chars().filter(|c| !c.is_whitespace() && *c != '│').collect();
+            assert!(text.contains(&end.replace(' ', "")), "{question}: {screen}");
+            let shown = screen.lines().filter(|line| line.contains('…') && !line.contains("more"));
+            assert_eq!(shown.count(), 0, "{question}: {screen}");
+        }
+    }
+}

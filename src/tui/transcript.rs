@@ -2,6 +2,7 @@
 //!
 //! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
 
+use crate::ask::Answer;
 use crate::report::view::Line;
 use crate::session::{Notice, Session, turn::Turn, turn::TurnId};
 use crate::token::printable;
@@ -71,6 +72,8 @@ pub enum RowKind<'a> {
     },
     /// Part of an answer.
     Answer {
+        /// Which of the answers.
+        answer: usize,
         /// The line.
         line: &'a Line,
         /// Whether it is the answer's first.
@@ -85,6 +88,8 @@ pub enum RowKind<'a> {
 pub struct Transcript {
     items: Vec<Item>,
     scroll: Scroll,
+    /// Which answer's row somebody walks on: the answer, counted from the first, and its item.
+    row: Option<(usize, usize)>,
     width: u16,
     height: usize,
 }
@@ -102,6 +107,61 @@ impl Transcript {
         self.items.push(Item::new(Source::Answer(Box::new(shown))));
     }
 
+    fn answers(&self) -> impl DoubleEndedIterator<Item = (usize, &Shown)> {
+        let shown = self.items.iter().filter_map(|item| match &item.source {
+            Source::Answer(shown) => Some(&**shown),
+            _ => None,
+        });
+        shown.collect::<Vec<_>>().into_iter().enumerate()
+    }
+
+    /// The row of an answer that somebody walks on: its answer, and what the row stands for.
+    pub fn row(&self) -> Option<(&Answer, usize)> {
+        let (answer, item) = self.row?;
+        self.answers().nth(answer).map(|(_, shown)| (&shown.answer, item))
+    }
+
+    /// Whether a line of an answer belongs to the row that somebody walks on.
+    pub fn is_on_row(&self, answer: usize, line: &Line) -> bool {
+        line.item.is_some() && self.row == line.item.map(|item| (answer, item))
+    }
+
+    /// Puts the row cursor somewhere, or nowhere.
+    pub fn walk_rows_to(&mut self, row: Option<(usize, usize)>) {
+        self.row = row;
+        let Some((answer, item)) = row else { return };
+        let mut above = 0;
+        let mut count = 0;
+        for held in &self.items {
+            if let Source::Answer(shown) = &held.source {
+                if count == answer {
+                    let Some((first, last)) = shown.lines_of(item) else { return };
+                    self.reveal_row(Some(above + last));
+                    return self.reveal_row(Some(above + first));
+                }
+                count += 1;
+            }
+            above += held.height() + 1;
+        }
+    }
+
+    /// Walks over the rows of all answers, from the newest one's last row where nobody walks yet.
+    pub fn walk_rows(&mut self, by: isize) {
+        let mut before = self.row;
+        let all: Vec<usize> = self.answers().map(|(answer, _)| answer).collect();
+        let ahead = |from: usize| all.iter().copied().filter(move |&answer| answer >= from);
+        let back = |from: usize| all.iter().rev().copied().filter(move |&answer| answer <= from);
+        let from = before.map_or(if by < 0 { usize::MAX } else { all.len().saturating_sub(1) }, |row| row.0);
+        let order: Vec<usize> = if by < 0 { back(from).collect() } else { ahead(from).collect() };
+        for answer in order {
+            let item = before.take().filter(|row| row.0 == answer).map(|row| row.1);
+            let found = self.answers().nth(answer).and_then(|(_, shown)| shown.beside(item, by));
+            if let Some(item) = found {
+                return self.walk_rows_to(Some((answer, item)));
+            }
+        }
+    }
+
     /// Whether nothing was said beside the conversation.
     pub fn has_no_notes(&self) -> bool {
         !self.items.iter().any(|item| matches!(item.source, Source::Note(_) | Source::Answer(_)))
@@ -110,6 +170,7 @@ impl Transcript {
     /// Forgets everything, notes included.
     pub fn clear(&mut self) {
         self.items.clear();
+        self.row = None;
         self.scroll = Scroll::Follow;
     }
 
@@ -247,15 +308,17 @@ impl Transcript {
 
     fn window<'a>(&'a self, session: &'a Session, from: usize) -> impl Iterator<Item = RowKind<'a>> {
         let mut turns = session.turns().iter();
-        let mut above = 0;
+        let (mut above, mut answers) = (0, 0);
         let with_turns = self.items.iter().map(move |item| {
             let turn = if matches!(item.source, Source::Turn(_)) { turns.next() } else { None };
             let start = above;
             above += item.height() + 1;
-            (item, turn, start)
+            let answer = answers;
+            answers += usize::from(matches!(item.source, Source::Answer(_)));
+            (item, turn, (start, answer))
         });
-        with_turns.filter(move |(item, _, start)| start + item.height() >= from).flat_map(
-            move |(item, turn, start)| {
+        with_turns.filter(move |(item, _, (start, _))| start + item.height() >= from).flat_map(
+            move |(item, turn, (start, answer))| {
                 let skip = from.saturating_sub(start);
                 let rows = item.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
                     let first = i == 0;
@@ -271,7 +334,7 @@ impl Transcript {
                     _ => &[],
                 };
                 let lines = lines.iter().enumerate();
-                let lines = lines.map(|(i, line)| RowKind::Answer { line, first: i == 0 });
+                let lines = lines.map(move |(i, line)| RowKind::Answer { answer, line, first: i == 0 });
                 rows.chain(lines).chain([RowKind::Gap]).skip(skip)
             },
         )

@@ -230,7 +230,8 @@ fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-fn submit(state: &mut State, text: &str) -> Vec<Effect> {
+/// Takes a line as if it had been written and sent.
+pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     if text.trim().is_empty() {
         return Vec::new();
     }

@@ -15,7 +15,9 @@ use crate::report::view::{self, Tone};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
+use crate::tui::keys::{Action, Own};
 use crate::tui::layout::{gutter, inside};
+use crate::tui::msg::Effect;
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{Item, line};
@@ -29,14 +31,53 @@ pub static CHAT: Pane = Pane {
     name: "chat",
     about: "the conversation, token by token",
     slot: Slot::Conversation,
-    keys: &[],
+    keys: &[
+        ("j", Action::Own(&Own { name: "next-row", help: ROWS, act: |state| walk_rows(state, 1) })),
+        ("k", Action::Own(&Own { name: "previous-row", help: ROWS, act: |state| walk_rows(state, -1) })),
+        ("enter", Action::Own(&Own { name: "take-row", help: TAKE, act: take_row })),
+    ],
     title: |_| vec![" chat ".to_string()],
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
 };
 
+const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
+const TAKE: &str = "on a candidate of /next: take it and go on from there";
+
+fn walk_rows(state: &mut State, by: isize) -> Vec<Effect> {
+    state.cursor = None;
+    state.table_scroll = 0;
+    state.transcript.walk_rows(by);
+    Vec::new()
+}
+
+fn take_row(state: &mut State) -> Vec<Effect> {
+    let Some((answer, item)) = state.transcript.row() else { return Vec::new() };
+    let Some(draft) = answer.draft().filter(|draft| item < draft.candidates.len()) else { return Vec::new() };
+    if !state.session.is_busy() {
+        // Where somebody went back to an earlier table, the text goes on from there.
+        state.session.on_answer(Some(draft));
+    }
+    crate::tui::update::submit(state, &format!("/step {}", item + 1))
+}
+
+/// The row of an answer at a place of the screen.
+fn row_at(state: &State, place: Place, at: Position) -> Option<(usize, usize)> {
+    let line = at.y.checked_sub(inside(place.area).y)?;
+    match state.transcript.at_line(&state.session, line)? {
+        RowKind::Answer { answer, line, .. } => Some((answer, line.item?)),
+        _ => None,
+    }
+}
+
 fn click(state: &mut State, place: Place, at: Position) {
+    if let Some(row) = row_at(state, place, at) {
+        state.cursor = None;
+        state.table_scroll = 0;
+        state.transcript.walk_rows_to(Some(row));
+        return;
+    }
     if let Some(token) = token_at(state, place, at) {
         state.walk_to(token);
     }
@@ -106,11 +147,11 @@ fn draw(state: &State, frame: &mut Frame, place: Place) {
                 let content = drawn_text(&note.text()[row.start..row.end]).into_owned();
                 frame.render_widget(Line::styled(content, note_style(state, note)), text);
             }
-            RowKind::Answer { line, first } => {
+            RowKind::Answer { answer, line, first } => {
                 if first {
                     frame.render_widget(Span::styled("·", state.theme.dim()), place);
                 }
-                frame.render_widget(answer_line(state, line), text);
+                frame.render_widget(answer_line(state, answer, line), text);
             }
             RowKind::Turn { turn, row, first } => {
                 if first {
@@ -162,13 +203,15 @@ fn note_style(state: &State, note: &Notice) -> Style {
 }
 
 /// One line of an answer.
-fn answer_line(state: &State, line: &view::Line) -> Line<'static> {
+fn answer_line(state: &State, answer: usize, line: &view::Line) -> Line<'static> {
+    let on = state.transcript.is_on_row(answer, line);
     let style = |tone| match tone {
         Tone::Plain => Style::new(),
         Tone::Head => state.theme.dim(),
         Tone::Level(level) => state.theme.level(level),
     };
-    Line::from_iter(line.spans.iter().map(|span| Span::styled(span.text.clone(), style(span.tone))))
+    let spans = line.spans.iter().map(|span| Span::styled(span.text.clone(), style(span.tone)));
+    Line::from_iter(spans).patch_style(if on { state.theme.cursor() } else { Style::new() })
 }
 
 /// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.

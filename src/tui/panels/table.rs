@@ -86,6 +86,12 @@ fn title(state: &State) -> Vec<String> {
     if state.reading().is_some() {
         return vec![" next token ─ reading the prompt ".to_string(), " reading ".to_string()];
     }
+    if state.answer_step().is_some()
+        && let Some((_, item)) = state.transcript.row()
+    {
+        let what = format!("token {} of an answer", item + 1);
+        return vec![format!(" next token ─ {what} "), format!(" {what} "), " answer ".to_string()];
+    }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
     let start = trace.reply_start();
     let what = if index >= start {
@@ -121,6 +127,9 @@ fn nothing(state: &State) -> &'static str {
 }
 
 fn chosen_id(state: &State) -> Option<TokenId> {
+    if let Some(step) = state.answer_step() {
+        return Some(step.id);
+    }
     state.shown_step().and_then(|index| state.session.trace().get(index)).map(|token| token.id)
 }
 
