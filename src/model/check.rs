@@ -1,9 +1,9 @@
 //! Trying an unknown file in a process that may die.
 //!
-//! [`super::gguf`] checks `llama` and `gemma3` files completely and others in part. Before a file is
-//! loaded here for the first time, a child process of our own executable loads it; if llama.cpp ends
-//! that process, it says so in one line and this process lives on. The outcome is remembered, so a
-//! known file costs nothing. Must not load a model itself: the caller hands the loading in.
+//! [`super::gguf`] checks what all architectures share. Before a file is loaded here for the first time,
+//! a child process of our own executable loads it; if llama.cpp ends that process, it says so in one line
+//! and this process lives on. The outcome is remembered, so a known file costs nothing. Must not load a
+//! model itself: the caller hands the loading in.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};

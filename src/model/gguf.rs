@@ -9,7 +9,6 @@
 
 mod error;
 mod hparams;
-mod layout;
 mod pieces;
 mod reader;
 mod runnable;
@@ -45,8 +44,6 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 pub struct Gguf {
     /// Where it was read from.
     pub path: PathBuf,
-    /// Format version, 2 or 3.
-    pub version: u32,
     /// Bytes of the whole file.
     pub size: u64,
     /// Alignment of tensor data, a power of two.
@@ -100,11 +97,10 @@ impl Gguf {
         }
         let mut reader = Reader::new(head.as_slice().chain(source), size);
         reader.magic()?;
-        let version = version(&mut reader)?;
+        check_version(&mut reader)?;
         let (tensor_count, key_count) = counts(&mut reader)?;
         let mut gguf = Gguf {
             path: PathBuf::new(),
-            version,
             size,
             alignment: DEFAULT_ALIGNMENT,
             data_start: 0,
@@ -240,11 +236,6 @@ impl Gguf {
         self.tensors.iter().map(Tensor::elements).sum()
     }
 
-    /// Bytes of all tensors.
-    pub fn tensor_bytes(&self) -> u64 {
-        self.tensors.iter().map(|tensor| tensor.size).sum()
-    }
-
     /// Whether the file holds a vocabulary and no weights.
     pub fn is_vocabulary_only(&self) -> bool {
         self.tensors.is_empty()
@@ -255,10 +246,10 @@ impl Gguf {
     }
 }
 
-fn version<R: Read>(reader: &mut Reader<R>) -> Result<u32, Fault> {
+fn check_version<R: Read>(reader: &mut Reader<R>) -> Result<(), Fault> {
     let at = reader.at();
     match reader.u32("the header")? {
-        version @ (2 | 3) => Ok(version),
+        2 | 3 => Ok(()),
         1 => reader.fault(at, "GGUF version 1, which llama.cpp no longer reads: convert it again"),
         version if version & 0xFFFF == 0 && version != 0 => Err(Fault::Foreign(Foreign::OtherByteOrder)),
         version => reader.fault(at, format!("GGUF version {version}, and 2 and 3 are known")),

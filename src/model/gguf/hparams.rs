@@ -1,4 +1,5 @@
-//! A model's hyperparameters, read as llama.cpp reads them and bounded where it asserts.
+//! A model's hyperparameters, bounded where llama.cpp asserts and where a small file could ask for much
+//! memory.
 //!
 //! Mirrors `llama_model_base::load_hparams` (llama-model.cpp), which is common to all architectures.
 
@@ -30,61 +31,51 @@ const SCALARS: &[(&str, Kind)] = &[
     ("final_logit_softcapping", Kind::F32),
 ];
 
-/// What every decoder has.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Hparams {
-    /// Width of the residual stream.
-    pub embd: u32,
-    /// Number of blocks, 1..=512.
-    pub layers: u32,
-    /// Attention heads of each layer; 0 where a layer has none.
-    pub heads: Vec<u32>,
-    /// Key and value heads of each layer.
-    pub kv_heads: Vec<u32>,
-    /// Width of the feed-forward part of each layer.
-    pub ff: Vec<u32>,
-    /// Width of a key head and of a value head.
-    pub head_k: u32,
-    /// See `head_k`.
-    pub head_v: u32,
-    /// Rotated dimensions of a head.
-    pub rot: u32,
-    /// Experts, 0 for a dense model.
-    pub experts: u32,
-    /// Extra prediction layers.
-    pub nextn: u32,
-    /// `rope.scaling.type` is `longrope`.
-    pub longrope: bool,
-}
-
-impl Hparams {
-    /// Reads and checks what all architectures share.
-    pub(super) fn read(gguf: &Gguf) -> Result<Hparams, Fault> {
+impl Gguf {
+    /// Checks what all architectures share.
+    pub(super) fn check_hyperparameters(&self) -> Result<(), Fault> {
         for &(key, kind) in SCALARS {
-            gguf.scalar_is(&gguf.model_key(key), kind)?;
+            self.scalar_is(&self.model_key(key), kind)?;
         }
-        gguf.texts(&gguf.model_key("classifier.output_labels"))?;
-        gguf.model_u32("context_length", 1, LONGEST_CONTEXT)?;
-        let embd = gguf.model_u32("embedding_length", 1, WIDEST)?;
-        let layers = gguf.model_u32("block_count", 1, MOST_LAYERS)?;
-        let nextn = gguf.model_u32_or("nextn_predict_layers", 0, 0, layers)?;
-        let experts = experts(gguf, layers)?;
-        let heads = gguf.per_layer("attention.head_count", layers)?.unwrap_or(vec![0; layers as usize]);
-        let kv_heads = gguf.per_layer("attention.head_count_kv", layers)?.unwrap_or(heads.clone());
-        let ff = gguf.per_layer("feed_forward_length", layers)?.unwrap_or(vec![0; layers as usize]);
+        self.texts(&self.model_key("classifier.output_labels"))?;
+        self.model_u32("context_length", 1, LONGEST_CONTEXT)?;
+        let embd = self.model_u32("embedding_length", 1, WIDEST)?;
+        let layers = self.model_u32("block_count", 1, MOST_LAYERS)?;
+        self.model_u32_or("nextn_predict_layers", 0, 0, layers)?;
+        check_experts(self, layers)?;
+        let heads = self.per_layer("attention.head_count", layers)?.unwrap_or_default();
+        self.per_layer("attention.head_count_kv", layers)?;
+        let ff = self.per_layer("feed_forward_length", layers)?.unwrap_or_default();
         let head = heads.first().and_then(|&heads| embd.checked_div(heads)).unwrap_or(0);
-        let head_k = gguf.model_u32_or("attention.key_length", head, 0, WIDEST)?;
-        let head_v = gguf.model_u32_or("attention.value_length", head, 0, WIDEST)?;
-        let rot = gguf.model_u32_or("rope.dimension_count", head_k, 0, WIDEST)?;
-        let longrope = scaling(gguf)?;
-        check_floats(gguf)?;
-        check_output(gguf, embd)?;
-        Ok(Hparams { embd, layers, heads, kv_heads, ff, head_k, head_v, rot, experts, nextn, longrope })
+        let head_k = self.model_u32_or("attention.key_length", head, 0, WIDEST)?;
+        self.model_u32_or("attention.value_length", head, 0, WIDEST)?;
+        self.model_u32_or("rope.dimension_count", head_k, 0, WIDEST)?;
+        check_scaling(self)?;
+        check_floats(self)?;
+        check_output(self, embd)?;
+        let most = |of_layers: &[u32]| u64::from(of_layers.iter().copied().max().unwrap_or(0));
+        self.check_proportions(embd.into(), most(&heads) * u64::from(head_k), most(&ff))
+    }
+
+    /// A small file must not ask for a large amount of memory: cache and activations grow with
+    /// these widths, the weights in the file with their product with the embedding's.
+    fn check_proportions(&self, embd: u64, attention: u64, ff: u64) -> Result<(), Fault> {
+        for (key, width, most, what) in [
+            ("attention.head_count", attention, 32, "heads of {} elements in all are"),
+            ("feed_forward_length", ff, 256, "{} is"),
+        ] {
+            if width > most * embd {
+                let what = what.replace("{}", &width.to_string());
+                let what = format!("{what} out of proportion to the embedding's {embd}");
+                return Err(Fault::key(self.model_key(key), what));
+            }
+        }
+        Ok(())
     }
 }
 
 /// Number of experts. The conditions are assertions of `load_hparams`.
-fn experts(gguf: &Gguf, layers: u32) -> Result<u32, Fault> {
+fn check_experts(gguf: &Gguf, layers: u32) -> Result<(), Fault> {
     let experts = gguf.model_u32_or("expert_count", 0, 0, MOST_EXPERTS)?;
     let used = gguf.per_layer("expert_used_count", layers)?.unwrap_or_default();
     let most_used = used.iter().copied().max().unwrap_or(0);
@@ -105,16 +96,15 @@ fn experts(gguf: &Gguf, layers: u32) -> Result<u32, Fault> {
         }
         gguf.model_u32_or("expert_group_used_count", 0, 1, groups - 1)?;
     }
-    Ok(experts)
+    Ok(())
 }
 
-/// Whether the scaling is `longrope`; an unknown name is an assertion.
-fn scaling(gguf: &Gguf) -> Result<bool, Fault> {
+/// An unknown name is an assertion.
+fn check_scaling(gguf: &Gguf) -> Result<(), Fault> {
     let key = gguf.model_key("rope.scaling.type");
     gguf.scalar_is(&key, Kind::Text)?;
     match gguf.text(&key) {
-        None | Some("none" | "linear" | "yarn") => Ok(false),
-        Some("longrope") => Ok(true),
+        None | Some("none" | "linear" | "yarn" | "longrope") => Ok(()),
         Some(other) => {
             let shown = shown(other.as_bytes());
             Err(Fault::key(key, format!("{shown}, and it must be none, linear, yarn or longrope")))

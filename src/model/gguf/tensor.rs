@@ -68,11 +68,6 @@ impl TensorType {
     pub fn from_number(number: u32) -> Option<&'static TensorType> {
         TYPES.iter().find(|kind| kind.number == number)
     }
-
-    /// Plain 32-bit floats: what norms, biases and scales must be.
-    pub fn is_f32(&self) -> bool {
-        self.number == 0
-    }
 }
 
 /// One tensor as the file describes it.

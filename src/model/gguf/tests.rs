@@ -19,10 +19,7 @@ fn parse_bytes(bytes: &[u8]) -> Result<Gguf, Fault> {
 
 /// Changes the tiny llama and gives the complaint of the strictest check.
 fn complaint(change: impl FnOnce(&mut Fixture)) -> String {
-    complaint_of(tiny_llama(1), change)
-}
-
-fn complaint_of(mut file: Fixture, change: impl FnOnce(&mut Fixture)) -> String {
+    let mut file = tiny_llama(1);
     change(&mut file);
     match parse(&file).and_then(|gguf| gguf.runnable()) {
         Ok(()) => "none".to_owned(),
@@ -35,7 +32,6 @@ fn the_fixtures_are_sound() {
     for file in [tiny_llama(1), tiny_gemma3(1)] {
         let gguf = parse(&file).unwrap();
         gguf.runnable().unwrap();
-        assert!(gguf.is_fully_checked());
         assert!(gguf.parameters() > 50_000);
     }
 }
@@ -216,41 +212,20 @@ fn models_that_llama_cpp_dies_of_are_refused() {
         (|f| f.set("llama.context_length", V::U64(128)), "is u64, and it must be u32"),
         (|f| f.set("llama.block_count", V::U32(0)), "0, and it must be 1 to 512"),
         (|f| f.set("llama.block_count", V::U32(513)), "513"),
-        (|f| f.set("llama.block_count", V::U32(2)), "tensor 'blk.1.attn_k.weight': missing"),
-        (|f| f.set("llama.attention.head_count", V::U32(0)), "not 0"),
-        (|f| f.set("llama.attention.head_count_kv", V::U32(0)), "not 0"),
-        (|f| f.set("llama.attention.head_count_kv", V::U32(3)), "does not divide"),
         (|f| f.set("llama.attention.head_count", V::U32s(vec![4, 4])), "2 entries for 1 layers"),
-        (|f| f.set("llama.attention.key_length", V::U32(17)), "alike and even"),
-        (|f| f.set("llama.rope.dimension_count", V::U32(8)), "width of a head, 16"),
         (|f| f.set("llama.rope.scaling.type", text("cubic")), "'cubic', and it must be none"),
         (|f| f.set("llama.attention.layer_norm_rms_epsilon", V::F32(-1.0)), "-1, which no computation"),
         (|f| f.set("llama.attention.layer_norm_rms_epsilon", V::F32(f32::NAN)), "NaN"),
         (|f| f.set("llama.expert_count", V::U32(8)), "0 of 8 experts are used"),
         (|f| f.set("llama.expert_used_count", V::U32(2)), "2 of 0 experts"),
-        (|f| f.set("llama.nextn_predict_layers", V::U32(1)), "nextn_predict_layers"),
         (|f| f.set("llama.attention.causal", V::Bool(false)), "an encoder"),
         (|f| f.set("llama.pooling_type", V::U32(9)), "makes embeddings"),
-        (|f| f.tensor_mut("output_norm.weight").kind = 1, "is F16, and it must be F32"),
-        (|f| f.tensor_mut("blk.0.attn_q.weight").kind = 26, "I32 is no type for weights"),
-        (|f| drop(f.tensors.pop()), "tensor 'output_norm.weight': missing"),
-        (|f| f.tensor("x.weight", &[8], &mut Noise(1)), "a llama model has none of this name"),
-        (
-            |f| f.tensor_mut("blk.0.ffn_up.weight").shape = vec![128, 64],
-            "its shape is 128 × 64, expected 64 × 128",
-        ),
+        (|f| drop(f.tensors.last_mut().map(|last| last.kind = 24)), "I8 is no type for weights"),
+        (|f| f.set("llama.attention.key_length", V::U32(1 << 20)), "out of proportion to the embedding's 64"),
+        (|f| f.set("llama.feed_forward_length", V::U32(1 << 20)), "out of proportion to the embedding's 64"),
     ] {
         let message = complaint(change);
         assert!(message.contains(part), "{part}: {message}");
-    }
-}
-
-#[test]
-fn a_window_without_a_windowed_layer_is_refused() {
-    for pattern in [V::U32(1), V::Bools(vec![false, false])] {
-        let message =
-            complaint_of(tiny_gemma3(1), |f| f.set("gemma3.attention.sliding_window_pattern", pattern));
-        assert!(message.contains("no layer uses the sliding window"), "{message}");
     }
 }
 
