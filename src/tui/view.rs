@@ -8,6 +8,7 @@ pub mod welcome;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Margin, Rect};
+use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
@@ -16,7 +17,7 @@ use items::first_fitting;
 
 use super::keys::Action;
 use super::layout::{Areas, Arrangement, SMALLEST, Tab};
-use super::panels::{Pane, Place};
+use super::panels::{PANES, Pane, Place, Slot, after};
 use super::state::State;
 
 /// Draws everything. A window can change between the last message and this frame: only the frame knows
@@ -60,22 +61,36 @@ fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, Place), hi
     (pane.draw)(state, frame, place);
     let title = first_fitting(&(pane.title)(state), room);
     let top = Rect { height: 1, ..place.area }.inner(Margin::new(1, 0));
-    frame.render_widget(Line::styled(title, theme.title(focused)), top);
+    // The border's own style must not make it fainter.
+    let plain = Style::reset();
+    frame.render_widget(Line::styled(title, plain.patch(theme.title(focused))), top);
     if let Some(hint) = hint {
         let top = Rect { width: top.width.saturating_sub(1), ..top };
-        frame.render_widget(Line::styled(hint, theme.dim()).alignment(Alignment::Right), top);
+        frame.render_widget(Line::styled(hint, plain.patch(theme.dim())).alignment(Alignment::Right), top);
     }
 }
 
 /// Which key shows what is out of sight.
 fn corner_hint(state: &State, areas: &Areas) -> Option<String> {
-    let key = |action| state.look.keymap.spelled(state.focus, action);
     match (areas.arrangement, state.tab) {
-        (Arrangement::Zoomed, _) => Some(format!(" {}: all panes ", key(Action::Zoom)?)),
+        (Arrangement::Zoomed, _) => {
+            let key = state.look.keymap.spelled(state.focus, Action::Zoom)?;
+            Some(format!(" {key}: all panes "))
+        }
         (Arrangement::SideBySide, _) => None,
-        (_, Tab::Chat) => Some(format!(" {}: figures ", key(Action::Focus(1))?)),
-        (_, Tab::Panels) => Some(format!(" {}: chat ", key(Action::Focus(1))?)),
+        (_, Tab::Chat) => Some(format!(" {}: figures ", way(state, Slot::Upper)?)),
+        (_, Tab::Panels) => Some(format!(" {}: chat ", way(state, Slot::Conversation)?)),
     }
+}
+
+/// What to press until the pane of a slot has the keys: a step back, or some on.
+fn way(state: &State, slot: Slot) -> Option<String> {
+    let key = |by| state.look.keymap.spelled(state.focus, Action::Focus(by));
+    if after(state.focus, -1).slot == slot {
+        return key(-1);
+    }
+    let steps = (1..PANES.len() as isize).find(|&by| after(state.focus, by).slot == slot)?;
+    Some(vec![key(1)?; steps as usize].join(" "))
 }
 
 #[cfg(test)]

@@ -128,7 +128,9 @@ fn draw(state: &State, frame: &mut Frame, place: Place) {
         block = block.title_bottom(legend(state, room));
     }
     if !more.is_empty() {
-        block = block.title_bottom(Line::styled(more, theme.warning()).alignment(Alignment::Right));
+        block = block.title_bottom(
+            Line::styled(more, Style::reset().patch(theme.warning())).alignment(Alignment::Right),
+        );
     }
     frame.render_widget(block, area);
 
@@ -267,7 +269,8 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     let plain = if turn.is_frame() { state.theme.dim() } else { Style::new() };
     let mut style = level.map_or(plain, |level| state.theme.level(level));
     let ends = state.model().zip(state.session.trace().get(token));
-    if turn.role == Role::Assistant
+    if level.is_none()
+        && turn.role == Role::Assistant
         && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))
     {
         style = style.patch(state.theme.dim());
@@ -285,5 +288,6 @@ fn legend(state: &State, columns: usize) -> Line<'static> {
     let items: Vec<Item> = std::iter::once(name).chain(labels).collect();
     let mut line = line(&items, columns.saturating_sub(1));
     line.push_span(Span::raw(" "));
-    line
+    // The border's own style must not make it fainter.
+    line.style(Style::reset())
 }

@@ -24,7 +24,7 @@ const WIDEST: u16 = 90;
 /// What editing does; the rest of the composer's keys stands in the tables.
 const EDITING: [(&str, &str); 8] = [
     ("Enter", "send; Alt-Enter or Ctrl-J breaks the line, and so does an Enter inside a paste"),
-    ("↑ ↓", "earlier messages"),
+    ("↑ ↓", "a row up, down; from the first, the last one: earlier messages"),
     ("Ctrl-A Ctrl-E", "begin, end of the line (Home End)"),
     ("Alt-B Alt-F", "a word back, forward"),
     ("Ctrl-U Ctrl-K", "cut what stands before, after the cursor"),

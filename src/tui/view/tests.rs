@@ -220,6 +220,20 @@ fn a_screen_of_80_by_24_shows_chat_and_figures_together() {
 }
 
 #[test]
+fn the_corner_says_what_to_press_for_the_other_side() {
+    let mut harness = Harness::new(40, 10, vec![words(9)]);
+    harness.keys("hi<Enter>");
+    let first = |harness: &Harness| harness.screen().lines().next().unwrap().to_string();
+    for hint in
+        [" Tab Tab: figures ", " Tab: figures ", " Shift-Tab: chat ", " Tab Tab: chat ", " Tab: chat "]
+    {
+        assert!(first(&harness).contains(hint), "{hint}: {}", first(&harness));
+        harness.keys("<Tab>");
+    }
+    assert!(first(&harness).contains(" chat "), "{}", first(&harness));
+}
+
+#[test]
 fn the_table_fills_its_rows_until_a_number_is_asked_for() {
     for (width, height) in [(200, 60), (120, 36), (90, 30)] {
         let mut harness = Harness::new(width, height, vec![words(9)]);

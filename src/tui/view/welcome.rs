@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::items::first_fitting;
 use crate::tui::keys::Action;
 use crate::tui::panels::MESSAGE;
 use crate::tui::state::{EXAMPLES, State};
@@ -20,7 +21,10 @@ const KEYS: [(&[Action], &str); 5] = [
 
 pub fn draw(state: &State, frame: &mut Frame, inner: Rect) {
     let theme = state.theme;
-    let mut lines = vec![Line::styled("Write a message below, or ask one of these:", theme.dim())];
+    let begin =
+        ["Write a message below, or ask one of these:", "Write, or ask one of these:"].map(str::to_string);
+    let begin = first_fitting(&begin, usize::from(inner.width));
+    let mut lines = vec![Line::styled(begin, theme.dim())];
     for (i, example) in EXAMPLES.into_iter().enumerate() {
         let chosen = i == state.example && state.composer.is_empty();
         let (mark, style) = if chosen { ("▸ ", theme.chosen()) } else { ("  ", Style::new()) };
