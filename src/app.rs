@@ -138,13 +138,13 @@ fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<
 fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failure> {
     let settings = settings.clone();
     let interrupted = interrupt::watch_again_and_again().unwrap_or_default();
-    let load = |settings: &Settings| Running::load(settings, paths, &interrupted);
-    let running = load(&settings)?;
+    let running = Running::load(&settings, paths, &interrupted)?;
     if !settings.quiet {
         say::plain(&running.origin.header());
     }
-    let reload = |settings: &Settings| {
-        load(settings).map(|running| (running.client, running.model)).map_err(|failure| failure.message)
+    let reload = |settings: &Settings, old: &Client| {
+        let loaded = Running::load_after(Some(old), settings, paths, &interrupted);
+        loaded.map(|running| (running.client, running.model)).map_err(|failure| failure.message)
     };
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
@@ -254,6 +254,16 @@ struct Running {
 impl Running {
     /// Finds and loads the model, with progress on standard error.
     fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
+        Running::load_after(None, settings, paths, interrupted)
+    }
+
+    /// The same in the place of another, which ends as soon as this one is found.
+    fn load_after(
+        old: Option<&Client>,
+        settings: &Settings,
+        paths: &Paths,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
         let cancel = CancelFlag::from(Arc::clone(interrupted));
         let Found { file, options, .. } =
@@ -264,6 +274,10 @@ impl Running {
             None => library.sha256_of(&file.path, &progress)?,
         };
         progress.clear();
+        let turns = loading::take_turns(old.map(Client::engine), &options);
+        if let Some(line) = turns.map_err(|message| Failure { message, code: ENGINE })? {
+            say::tell(&line);
+        }
         let counter = Counter::new(settings.quiet);
         let loaded = Client::load(options.clone(), |share| {
             let done = (share * 100.0) as usize;

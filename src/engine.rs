@@ -29,8 +29,8 @@ pub use backend::{Backend, Opener, Sink};
 pub use client::{Client, Watcher};
 pub use protocol::*;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ const EVENTS: usize = 256;
 #[derive(Clone)]
 pub struct Engine {
     inbox: SyncSender<Message>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    thread: Arc<Option<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -68,7 +68,7 @@ impl Engine {
             .name(ENGINE_THREAD.to_string())
             .spawn(move || worker::run(open, &messages, &say))
             .ok();
-        Engine { inbox, thread: Arc::new(Mutex::new(thread)) }
+        Engine { inbox, thread: Arc::new(thread) }
     }
 
     /// Asks for something. What comes of it, in order, ends with [`Event::Finished`] or
@@ -105,19 +105,21 @@ impl Engine {
 
     /// Ends the thread after its present request, whoever else holds the engine, and waits for it this
     /// long; `false` if it goes on.
-    pub fn shut_down(self, patience: Duration) -> bool {
+    pub fn shut_down(&self, patience: Duration) -> bool {
         let _ = self.inbox.try_send(Message::End);
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
-        drop(self.inbox);
-        let Some(thread) = thread else { return true };
         let deadline = Instant::now() + patience;
-        while !thread.is_finished() {
+        while !self.has_ended() {
             if Instant::now() >= deadline {
                 return false;
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
         true
+    }
+
+    /// Whether its thread has ended, and everything it held is gone.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 

@@ -1,8 +1,9 @@
 //! From a setting to a model that can be loaded: shared by everything that runs one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::engine::{CancelFlag, LoadOptions};
+use crate::engine::{CancelFlag, Engine, LoadOptions};
 pub use crate::model::FlagIsConsent;
 use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
@@ -103,6 +104,47 @@ pub fn find(
     Ok(Found { file, options, missing })
 }
 
+/// How long an engine may take to end before its successor is loaded beside it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Memory that a model takes beside its file: cache and buffers.
+const BESIDE: u64 = 512 << 20;
+
+/// Ends an engine before another is loaded: two models are never held at once, unless the old one is still
+/// computing and there is room for both. A line says so then.
+///
+/// # Errors
+/// One line where the old one doesn't end and there is no room.
+pub fn take_turns(old: Option<&Engine>, new: &LoadOptions) -> Result<Option<String>, String> {
+    if old.is_none_or(|old| old.shut_down(PATIENCE)) {
+        return Ok(None);
+    }
+    let needed = std::fs::metadata(&new.path).map_or(0, |about| about.len()) + BESIDE;
+    beside(needed, available_memory()).map(Some)
+}
+
+fn beside(needed: u64, available: Option<u64>) -> Result<String, String> {
+    let size = |bytes: u64| format!("{} MB", bytes.div_ceil(1 << 20));
+    match available {
+        Some(available) if available >= needed => Ok(format!(
+            "the model before is still computing: until it ends there are two in memory ({} available)",
+            size(available)
+        )),
+        _ => Err(format!(
+            "the model before is still computing, and there is no room for another one beside it \
+             ({} needed, {} available): try again when it has stopped",
+            size(needed),
+            available.map_or("an unknown amount".to_string(), size)
+        )),
+    }
+}
+
+/// Bytes that new work may take without swapping; `None` where the system doesn't say.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
 /// Makes the copy that [`find`] left out.
 ///
 /// # Errors
@@ -115,4 +157,25 @@ pub fn make_copy(
 ) -> Result<(), ModelError> {
     let library = Library::at(paths, std::env::current_exe().ok());
     Copies::of(paths, &library).obtain(file, weights, &FlagIsConsent, progress).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{available_memory, beside};
+
+    #[test]
+    fn two_models_are_held_only_where_there_is_room_and_that_is_said() {
+        let said = beside(700 << 20, Some(800 << 20)).unwrap();
+        assert!(said.contains("two in memory (800 MB available)"), "{said}");
+        let refused = beside(700 << 20, Some(600 << 20)).unwrap_err();
+        assert!(refused.contains("700 MB needed, 600 MB available"), "{refused}");
+        assert!(beside(1, None).is_err(), "who doesn't know has no room");
+    }
+
+    #[test]
+    fn the_system_says_how_much_memory_there_is() {
+        if cfg!(target_os = "linux") {
+            assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
+        }
+    }
 }

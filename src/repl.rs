@@ -42,8 +42,8 @@ const LONGEST: usize = 8 << 10;
 /// Lines `/history` shows.
 const SHOWN: usize = 50;
 
-/// Loads a model anew; one line if it can't be had.
-pub type Loader<'a> = dyn Fn(&Settings) -> Result<(Client, Arc<ModelInfo>), String> + 'a;
+/// Loads a model in the place of another, which has ended where it was found; one line if it can't be had.
+pub type Loader<'a> = dyn Fn(&Settings, &Client) -> Result<(Client, Arc<ModelInfo>), String> + 'a;
 
 /// A REPL with a model that is ready.
 pub struct Repl<'a> {
@@ -305,13 +305,19 @@ impl Screen<'_> {
     fn reload(&self, session: &mut Session, client: &mut Client) -> Vec<Outcome> {
         let mut settings = session.settings().clone();
         settings.model = files::from_home(settings.model);
-        match (self.load)(&settings) {
+        match (self.load)(&settings, client) {
             Ok((loaded, model)) => {
                 *client = loaded;
                 println!("{} ({}, weights {})", model.name, model.quantization, model.about.weights.shown());
                 session.on_event(Event::Ready(model))
             }
-            Err(reason) => session.on_no_model(reason),
+            Err(reason) => {
+                if client.engine().has_ended() {
+                    // There is none to go back to.
+                    session.on_event(Event::LoadProgress(0.0));
+                }
+                session.on_no_model(reason)
+            }
         }
     }
 }

@@ -436,3 +436,22 @@ fn an_evaluation_that_was_stopped_leaves_nothing_behind() {
         assert_eq!(stopped.logits(row).unwrap(), straight.logits(row).unwrap(), "row {row}");
     }
 }
+
+#[test]
+fn a_tokenizer_outlives_the_weights() {
+    let paths = Paths::from_env().unwrap();
+    let found = loading::find(&greedy(), &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
+    // A file of its own, so that no other test's model is taken for it.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.gguf");
+    std::fs::copy(&found.options.path, &path).unwrap();
+    let options = tokenscope::engine::LoadOptions { path, ..found.options };
+    let (client, info) = Client::load(options, |_| {}).unwrap();
+    let text = "The capital of France is Paris.  \n北京 <|im_end|>".as_bytes();
+    let before = [false, true].map(|special| info.tokenizer.tokenize(text, special));
+    let held = || std::fs::read_to_string("/proc/self/maps").unwrap().contains("own.gguf");
+    assert!(held());
+    assert!(client.shut_down(std::time::Duration::from_secs(20)));
+    assert!(!held(), "the weights are mapped still");
+    assert_eq!([false, true].map(|special| info.tokenizer.tokenize(text, special)), before);
+}

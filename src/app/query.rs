@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
+use crate::bench::PATIENCE;
 use crate::bounded::MARK_BYTES;
 use crate::cli::{Cli, Command};
 use crate::engine::{CancelFlag, ModelInfo};
@@ -201,16 +202,34 @@ impl Desk<'_> {
     }
 
     /// Loads each model in turn and asks it.
-    fn ask_each(&mut self, ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>) -> Result<(), Stop> {
-        self.each(Desk::load, ask)
+    fn ask_each(
+        &mut self,
+        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.each(Desk::load, |desk, running| {
+            ask(desk, running)?;
+            desk.let_go(running);
+            Ok(())
+        })
+    }
+
+    /// Before another model is loaded, this one goes: there may be no room for two.
+    fn let_go(&self, running: &Running) {
+        if self.settings.other_models.last().is_some_and(|last| *last != self.settings.model) {
+            running.client.shut_down(PATIENCE);
+        }
     }
 
     /// The same for answers that are one JSON object a model.
     fn ask_each_for_object(
         &mut self,
-        ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
+        mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        self.each_for_object(Desk::load, ask)
+        self.each_for_object(Desk::load, |desk, running| {
+            ask(desk, running)?;
+            desk.let_go(running);
+            Ok(())
+        })
     }
 
     /// Asks what `load` loads for each model, one after the other.

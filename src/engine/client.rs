@@ -46,13 +46,18 @@ impl Client {
         Err(ended())
     }
 
+    /// The engine, which others may ask too.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Has someone told how far every request from now on is; `None` ends that.
     pub fn watch(&mut self, watcher: Option<Watcher>) {
         self.watcher = watcher;
     }
 
     /// Ends the engine, as [`Engine::shut_down`] does.
-    pub fn shut_down(self, patience: Duration) -> bool {
+    pub fn shut_down(&self, patience: Duration) -> bool {
         self.engine.shut_down(patience)
     }
 

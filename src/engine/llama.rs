@@ -10,6 +10,7 @@ mod convert;
 pub mod eval;
 mod model;
 mod sampler;
+mod tokenizer;
 
 pub use backend::{on_native_abort, send_log_to};
 pub use batch::{Batch, SeqId};
@@ -17,3 +18,4 @@ pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, Slots, TILE
 pub use convert::convert;
 pub use model::Model;
 pub use sampler::{Chain, Choice, Scratch};
+pub use tokenizer::Tokenizer;

@@ -6,7 +6,7 @@ use super::backend::{Backend, Sink};
 use super::cross::Reference;
 use super::generate::Conversation;
 use super::inspect::Inspector;
-use super::llama::{Attention, Context, ContextParams, Model, TILE};
+use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
 use super::sample::sample;
 use super::scorer::score;
@@ -25,6 +25,7 @@ const LOGITS_BYTES: usize = 128 << 20;
 /// A model that llama.cpp runs on this machine.
 pub(super) struct Local {
     info: Arc<ModelInfo>,
+    tokenizer: Arc<Tokenizer>,
     model: Arc<Model>,
     params: ContextParams,
     governor: Governor,
@@ -48,7 +49,8 @@ impl Local {
             return Err(failed("this model encodes text and predicts no next token".to_string()));
         }
         let params = context_params(&model, options);
-        let info = Arc::new(describe(&model, options, params));
+        let tokenizer = Arc::new(Tokenizer::of(&model));
+        let info = Arc::new(describe(&model, &tokenizer, options, params));
         let governor = match options.threads {
             Threads::Auto => Governor::adapting(params.threads),
             Threads::Fixed(n) => Governor::fixed(n),
@@ -57,6 +59,7 @@ impl Local {
         let pool = Pool::new(Arc::clone(&model), params, governor.clone());
         Ok(Local {
             info,
+            tokenizer,
             model,
             params,
             governor,
@@ -109,6 +112,16 @@ impl Backend for Local {
     }
 }
 
+impl Drop for Local {
+    /// Whoever still holds what the model was can go on tokenizing; the weights go.
+    fn drop(&mut self) {
+        // The backend's own two: here, and in the description.
+        if Arc::strong_count(&self.info) > 1 || Arc::strong_count(&self.tokenizer) > 2 {
+            self.tokenizer.keep_vocabulary(&self.info.path);
+        }
+    }
+}
+
 /// llama.cpp reports progress from inside the load, on this thread; the callback must own what it
 /// uses, so a channel brings the shares out.
 fn load_reporting(options: &LoadOptions, sink: Sink) -> Result<Arc<Model>, EngineError> {
@@ -156,7 +169,12 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
     }
 }
 
-fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) -> ModelInfo {
+fn describe(
+    model: &Model,
+    tokenizer: &Arc<Tokenizer>,
+    options: &LoadOptions,
+    params: ContextParams,
+) -> ModelInfo {
     ModelInfo {
         name: options.name.clone(),
         path: options.path.clone(),
@@ -171,7 +189,7 @@ fn describe(model: &Arc<Model>, options: &LoadOptions, params: ContextParams) ->
         threads: params.threads,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),
-        tokenizer: Arc::clone(model) as Arc<dyn super::Tokenize>,
+        tokenizer: Arc::clone(tokenizer) as Arc<dyn super::Tokenize>,
         about: Arc::clone(&options.about),
     }
 }

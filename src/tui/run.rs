@@ -256,13 +256,26 @@ impl Driver {
                 // Another one is wanted by now.
                 _ if cancel.is_cancelled() => {}
                 Ok(found) => {
-                    if let Ok(mut slot) = slot.lock() {
-                        // The old one goes first: there may be no memory for two.
-                        drop(slot.take());
-                        let says = sender.clone();
-                        *slot = Some(Engine::load(found.options, move |event| {
+                    let old = slot.lock().ok().and_then(|mut slot| slot.take());
+                    match loading::take_turns(old.as_ref(), &found.options) {
+                        Ok(None) => {}
+                        Ok(Some(line)) => {
+                            let _ = sender.send(Msg::Note(line));
+                        }
+                        Err(reason) => {
+                            let _ = sender.send(Msg::NoModel(reason));
+                            return;
+                        }
+                    }
+                    let (says, wanted) = (sender.clone(), cancel.clone());
+                    let engine = Engine::load(found.options, move |event| {
+                        // Of one that was given up while it loaded nobody wants to hear.
+                        if !wanted.is_cancelled() {
                             let _ = says.send(Msg::Engine(event));
-                        }));
+                        }
+                    });
+                    if let Ok(mut slot) = slot.lock() {
+                        *slot = Some(engine);
                     }
                     if let Some(weights) = found.missing {
                         let copied = copy(&found.file, weights, &paths, &report.of_copy());
@@ -316,8 +329,9 @@ impl Driver {
             while self.inbox.try_recv().is_ok() {}
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Nobody listens any more: the engine must not wait for room in the channel.
-        drop(self.inbox);
+        // Nobody listens any more: the engine must not wait for room in the channel, and need leave
+        // nothing behind that could still tokenize.
+        drop((self.inbox, self.state));
         if !engine.is_none_or(|engine| engine.shut_down(PATIENCE)) {
             // llama.cpp's destructors must not run under a thread that still computes.
             // SAFETY: ends the process; the terminal is restored and nothing is left to write.
