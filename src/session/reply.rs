@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Job, Loaded, ModelState, Undo, Work};
-use super::task::Task;
+use super::task::{Task, may_fit};
 use super::trace::Trace;
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
@@ -20,7 +20,10 @@ impl Session {
             (_, Work::Replying(_) | Work::Asking(..)) => return Err(SessionError::Busy),
             (_, Work::Waiting) => return Err(SessionError::AnotherWaits(self.settings.model.clone())),
             (ModelState::None(_), Work::Idle) => return Err(SessionError::NoModel),
-            (ModelState::Ready(loaded), Work::Idle) => _ = loaded.working_template()?,
+            (ModelState::Ready(loaded), Work::Idle) => {
+                loaded.working_template()?;
+                may_fit(text, &loaded.info)?;
+            }
             (ModelState::Finding { .. } | ModelState::Loading(_), Work::Idle) => {}
         }
         self.asked = true;

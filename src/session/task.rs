@@ -146,18 +146,27 @@ impl Task {
 
 fn prompt(messages: &[Message], model: &ModelInfo, template: &ChatTemplate) -> Result<Done, SessionError> {
     let context = model.context as usize;
-    // No tokenizer is needed to see that a text of many times the context does not fit.
-    let longest = model.vocab.ids().map(|id| model.vocab.bytes(id).len()).max().unwrap_or(1).max(1);
-    let at_least = messages.last().map_or(0, |message| message.text().len() / longest);
-    if at_least >= context {
-        return Err(SessionError::FarTooLong { at_least, context });
-    }
+    messages.last().map_or(Ok(()), |message| may_fit(&message.text(), model))?;
     let prompt = template
         .encode(messages, model.tokenizer.as_ref(), &model.vocab)
         .map_err(|error| SessionError::Template(error.to_string()))?;
     match prompt.tokens.len() {
         needed if needed >= context => Err(SessionError::TooLong { needed: needed + 1, context }),
         _ => Ok(Done::Prompt(Box::new(prompt))),
+    }
+}
+
+/// Whether a text may fit into the context. No tokenizer is needed to see that one of many times its length
+/// does not.
+pub(super) fn may_fit(text: &str, model: &ModelInfo) -> Result<(), SessionError> {
+    let context = model.context as usize;
+    if text.len() <= context {
+        return Ok(());
+    }
+    let longest = model.vocab.ids().map(|id| model.vocab.bytes(id).len()).max().unwrap_or(1).max(1);
+    match text.len() / longest {
+        at_least if at_least >= context => Err(SessionError::FarTooLong { at_least, context }),
+        _ => Ok(()),
     }
 }
 

@@ -59,6 +59,17 @@ pub struct Reply {
     assembler: Utf8Assembler,
 }
 
+/// What is shown of something typed: of a text longer than any context, the beginning.
+fn shown(content: &str) -> String {
+    const MOST: usize = 1 << 20;
+    const BEGINNING: usize = 4 << 10;
+    if content.len() <= MOST {
+        return printable(content);
+    }
+    let end = (0..=BEGINNING).rev().find(|&end| content.is_char_boundary(end)).unwrap_or(0);
+    format!("{} … [{} KiB]", printable(&content[..end]), content.len() >> 10)
+}
+
 /// One thing said.
 #[derive(Clone, Debug)]
 pub struct Turn {
@@ -83,7 +94,7 @@ impl Turn {
             id,
             role: Role::User,
             content: content.to_string(),
-            text: printable(content),
+            text: shown(content),
             marks: Vec::new(),
             reply: None,
         }

@@ -9,6 +9,8 @@ use super::palette;
 
 /// Messages kept for the up key.
 const REMEMBERED: usize = 1000;
+/// A text that is longer, in bytes, is not edited letter by letter: a word in brackets stands for it.
+const LONG: usize = 64 << 10;
 /// Completions listed at once.
 pub const LISTED: usize = 8;
 
@@ -28,6 +30,8 @@ pub struct Composer {
     editor: Editor,
     history: Vec<String>,
     recall: Recall,
+    /// Long texts, each with the word that stands for it.
+    folded: Vec<(String, String)>,
     completions: Vec<Completion>,
     selected: usize,
 }
@@ -59,9 +63,25 @@ impl Composer {
         &mut self.editor
     }
 
-    /// The whole message.
+    /// The message as it is written: a long text is a word in it.
     pub fn text(&self) -> &str {
         self.editor.text()
+    }
+
+    /// The whole message.
+    pub fn message(&self) -> String {
+        let written = self.text().to_string();
+        self.folded.iter().fold(written, |text, (word, long)| text.replace(word, long))
+    }
+
+    /// What is written for a text: itself, or a word where it is long.
+    fn fold(&mut self, text: String) -> String {
+        if text.len() <= LONG {
+            return text;
+        }
+        let word = format!("[text {}: {} KiB]", self.folded.len() + 1, text.len() >> 10);
+        self.folded.push((word.clone(), text));
+        word
     }
 
     /// Whether nothing is written.
@@ -86,13 +106,15 @@ impl Composer {
 
     /// Writes this instead of what is there.
     pub fn replace(&mut self, text: &str) {
-        self.editor.replace(text);
+        let text = self.fold(text.to_string());
+        self.editor.replace(&text);
         self.complete();
     }
 
     /// Writes text at the cursor, line breaks and all.
     pub fn paste(&mut self, text: &str) {
-        self.editor.insert(&text.replace("\r\n", "\n").replace('\r', "\n"));
+        let text = self.fold(text.replace("\r\n", "\n").replace('\r', "\n"));
+        self.editor.insert(&text);
         self.complete();
     }
 
@@ -107,7 +129,8 @@ impl Composer {
 
     /// Takes the message out and remembers it.
     fn submit(&mut self) -> String {
-        let text = self.text().to_string();
+        let text = self.message();
+        self.folded.clear();
         if !text.trim().is_empty() {
             self.history.retain(|earlier| *earlier != text);
             self.history.push(text.clone());

@@ -952,3 +952,38 @@ fn the_chat_answers_every_question_and_cuts_nothing() {
         }
     }
 }
+
+#[test]
+fn a_paste_of_ten_megabytes_never_holds_the_screen() {
+    let second = std::time::Duration::from_secs(1);
+    let timed = |harness: &mut Harness, what: &str, act: &dyn Fn(&mut Harness)| {
+        let begun = std::time::Instant::now();
+        act(harness);
+        harness.screen();
+        eprintln!("{what} {:?}", begun.elapsed());
+        assert!(begun.elapsed() < second, "{what}: {:?}", begun.elapsed());
+    };
+    for loading in [false, true] {
+        let replies = vec![paris()];
+        let mut harness =
+            if loading { Harness::loading(120, 36, replies) } else { Harness::new(120, 36, replies) };
+        let text = "the cat sat on alpha beta gamma ".repeat(10 * (1 << 20) / 32);
+        timed(&mut harness, "paste", &|harness| harness.send(Msg::Input(Input::Paste(text.clone()))));
+
+        assert!(harness.screen().contains("[text 1: 10240 KiB]"), "{}", harness.screen());
+        timed(&mut harness, "key", &|harness| harness.keys("x"));
+        assert_eq!(harness.state.composer.message().len(), text.len() + 1);
+        timed(&mut harness, "draft", &|harness| harness.keys("<C-c><C-y>"));
+        timed(&mut harness, "enter", &|harness| harness.keys("<Enter>"));
+        if loading {
+            assert!(harness.state.session.is_waiting());
+            let ready = harness.engine.ready();
+            timed(&mut harness, "ready", &|harness| harness.send(Msg::Engine(ready.clone())));
+        }
+        assert!(harness.screen().contains("would need at least"), "{}", harness.screen());
+        // Nothing of it is lost.
+        assert_eq!(harness.state.composer.message().len(), text.len() + 1);
+        harness.keys("<C-c>hello<Enter>");
+        assert!(harness.screen().contains("The capital is Paris"), "{}", harness.screen());
+    }
+}
