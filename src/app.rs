@@ -10,13 +10,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::cli::{ChatArgs, Cli, Command, ReplArgs};
+use crate::cli::{ChatArgs, Cli, CliCommand, ReplArgs};
 use crate::colouring::Colors;
 use crate::counter::{Counter, Far};
 use crate::engine::llama::send_log_to;
 use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
 use crate::interrupt;
-use crate::loading::{self, Found};
+use crate::loading::{self, FoundModel};
 use crate::model::bar::{TerminalProgress, can_ask, goes_on};
 use crate::model::{self, Copies, Library, ModelError};
 use crate::paths::{Paths, PathsError};
@@ -26,7 +26,7 @@ use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
 use crate::session::Session;
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
@@ -106,7 +106,7 @@ impl From<PipeError> for Failure {
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     let paths = Paths::from_env()?;
     model::tidy(&paths);
-    if let Some(Command::Models(command)) = &cli.command {
+    if let Some(CliCommand::Models(command)) = &cli.command {
         return models(command, &cli, &paths);
     }
     let file = ConfigFile::read(&paths.config_file())?;
@@ -117,10 +117,10 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         return outcome;
     }
     match &cli.command {
-        Some(Command::Repl(args)) => repl(&cli, args, &paths, &file),
-        Some(Command::Bench(args)) => bench::bench(&cli, args, &paths, &file),
-        Some(Command::Chat(args)) => chat(&cli, args, &paths, &file, look),
-        Some(Command::Probe(args)) => probe::probe(&cli, args, &paths, &file),
+        Some(CliCommand::Repl(args)) => repl(&cli, args, &paths, &file),
+        Some(CliCommand::Bench(args)) => bench::bench(&cli, args, &paths, &file),
+        Some(CliCommand::Chat(args)) => chat(&cli, args, &paths, &file, look),
+        Some(CliCommand::Probe(args)) => probe::probe(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file, look),
     }
 }
@@ -228,7 +228,7 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile, look: Look
 fn limit(settings: &mut Settings, tokens: Option<u32>) {
     if let Some(tokens) = tokens {
         settings.max_tokens = Some(tokens as usize);
-        settings.sources.put(Key::MaxTokens, Source::Flag);
+        settings.sources.put(SettingKey::MaxTokens, Source::Flag);
     }
 }
 
@@ -266,7 +266,7 @@ impl Running {
     ) -> Result<Running, Failure> {
         let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
         let cancel = CancelFlag::from(Arc::clone(interrupted));
-        let Found { file, options, .. } =
+        let FoundModel { file, options, .. } =
             loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
         let sha256 = match file.sha256 {

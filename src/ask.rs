@@ -13,11 +13,11 @@ use std::sync::Arc;
 use crate::continuation::Encoded;
 use crate::counter::Far;
 use crate::probe::outcome::SuiteOutcome;
-use crate::query::choices::{Compared, Comparison, compare};
-use crate::query::generate::{Beginning, Generated, generate};
-use crate::query::next::{Next, Prompted, after_ids, next};
+use crate::query::choices::{ChoiceComparison, ComparedChoices, compare};
+use crate::query::generate::{Beginning, GeneratedText, generate};
+use crate::query::next::{NextTokens, Prompted, after_ids, next};
 use crate::query::rescore::{Premised, Rescored, rescore};
-use crate::query::score::{self, Scored};
+use crate::query::score::{self, ScoredText};
 use crate::query::{Asker, QueryError};
 use crate::step::Step;
 use crate::token::TokenId;
@@ -51,15 +51,15 @@ pub enum Question {
 #[derive(Debug)]
 pub enum Answer {
     /// The distribution.
-    Next(Next),
+    Next(NextTokens),
     /// The distribution after a text in the making.
-    Step(Next),
+    Step(NextTokens),
     /// The text's tokens with their figures.
-    Score(Scored),
+    Score(ScoredText),
     /// The texts with their figures.
-    Compare(Compared),
+    Compare(ComparedChoices),
     /// The continuation.
-    Generate(Generated),
+    Generate(GeneratedText),
     /// The tokens.
     Tokens(Encoded),
     /// The suites' outcomes.
@@ -70,7 +70,7 @@ pub enum Answer {
 
 /// A piece of an answer in the making, for whoever does not want to wait for the whole.
 #[derive(Clone, Copy, Debug)]
-pub enum Part<'a> {
+pub enum AnswerPart<'a> {
     /// The text that is gone on with.
     Prompt(&'a [TokenId]),
     /// What its continuation grew by.
@@ -118,7 +118,7 @@ impl Answer {
 pub fn answer(
     asker: &mut Asker,
     question: &Question,
-    parts: &mut dyn FnMut(Part),
+    parts: &mut dyn FnMut(AnswerPart),
 ) -> Result<Answer, QueryError> {
     if let Question::Probe(name) = question {
         return probe::probe(asker, name, parts).map(Answer::Probe);
@@ -134,14 +134,14 @@ pub fn answer(
 fn computed(
     asker: &mut Asker,
     question: &Question,
-    parts: &mut dyn FnMut(Part),
+    parts: &mut dyn FnMut(AnswerPart),
 ) -> Result<Answer, QueryError> {
     match question {
         Question::Next(asked) => next(asker, asked).map(Answer::Next),
         Question::Step(ids) => after_ids(asker, ids).map(Answer::Step),
         Question::Score(text) => score::text(asker, text.as_bytes()).map(Answer::Score),
         Question::Compare(texts) => {
-            let asked = Comparison::of_texts(asker, texts);
+            let asked = ChoiceComparison::of_texts(asker, texts);
             compare(asker, &asked).map(Answer::Compare)
         }
         Question::Generate(text) => {
@@ -161,19 +161,19 @@ fn computed(
 fn continued(
     asker: &mut Asker,
     beginning: Beginning,
-    parts: &mut dyn FnMut(Part),
-) -> Result<Generated, QueryError> {
+    parts: &mut dyn FnMut(AnswerPart),
+) -> Result<GeneratedText, QueryError> {
     // Once it is read: until then a line below the last one says how far that is.
     let mut prompt = Some(beginning.ids.clone());
     let mut generated = generate(asker, beginning, &mut |_, grown| {
         if let Some(prompt) = prompt.take() {
-            parts(Part::Prompt(&prompt));
+            parts(AnswerPart::Prompt(&prompt));
         }
-        parts(Part::Grown(grown));
+        parts(AnswerPart::Grown(grown));
     })?;
     if let Some(prompt) = prompt {
-        parts(Part::Prompt(&prompt));
+        parts(AnswerPart::Prompt(&prompt));
     }
-    parts(Part::Grown(&generated.reply.finish()));
+    parts(AnswerPart::Grown(&generated.reply.finish()));
     Ok(generated)
 }

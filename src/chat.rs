@@ -43,7 +43,7 @@ pub struct PromptToken {
 
 /// A conversation as a model reads it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prompt {
+pub struct ChatPrompt {
     /// The exact tokens, in order.
     pub tokens: Vec<PromptToken>,
     /// The rendered text.

@@ -19,7 +19,7 @@ const KEPT: u64 = 4 << 20;
 
 /// What a child did.
 #[derive(Debug)]
-pub struct Report {
+pub struct ChildReport {
     /// What it wrote to standard output.
     pub said: String,
     /// What it wrote to standard error.
@@ -46,7 +46,7 @@ pub fn run(
     input: Vec<u8>,
     patience: Duration,
     interrupted: &dyn Fn() -> bool,
-) -> Result<Report, Trouble> {
+) -> Result<ChildReport, Trouble> {
     let child = tied(command)
         // ggml would start a debugger to print a backtrace.
         .env("GGML_NO_BACKTRACE", "1")
@@ -54,7 +54,7 @@ pub fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = Watched(child.map_err(Trouble::Start)?);
+    let mut child = WatchedChild(child.map_err(Trouble::Start)?);
     if let Some(mut pipe) = child.0.stdin.take() {
         // A child that reads nothing is judged by what it says.
         std::thread::spawn(move || aside::guarded(|| pipe.write_all(&input)));
@@ -73,10 +73,10 @@ pub fn run(
     drop(child);
     let said = said.join().unwrap_or_default();
     let log = log.join().unwrap_or_default();
-    Ok(Report { said, log, status })
+    Ok(ChildReport { said, log, status })
 }
 
-impl Report {
+impl ChildReport {
     /// What an executable of ours said after its greeting; `None` from any other.
     pub fn answer(&self) -> Option<&str> {
         self.said.strip_prefix(HELLO)?.strip_prefix('\n')
@@ -146,9 +146,9 @@ pub fn end_with_parent() {
 }
 
 /// A child that does not outlive its watcher.
-pub struct Watched(pub Child);
+pub struct WatchedChild(pub Child);
 
-impl Drop for Watched {
+impl Drop for WatchedChild {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -15,7 +15,7 @@ use crate::settings::{Flags, SamplingFlags};
 pub struct Cli {
     /// What to do; without it, a chat
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
     /// The chat's own flags, where no command is named
     #[command(flatten)]
     pub chat: ChatArgs,
@@ -26,7 +26,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Chat with a model, with every step's probabilities beside it
     Chat(ChatArgs),
     /// Probe line by line: a line is a prompt, /help lists the commands

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub use complete::{Completion, complete, complete_file, file_argument};
 
 use crate::files::Existing;
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
 /// A command a person can give in a conversation.
@@ -24,7 +24,7 @@ pub enum Command {
     /// Show the rendered prompt.
     Prompt,
     /// Show every setting, or one, or change one.
-    Set(Option<(Key, Option<String>)>),
+    Set(Option<(SettingKey, Option<String>)>),
     /// Forget the conversation.
     Clear,
     /// Answer the last message again, with another seed.
@@ -109,13 +109,13 @@ enum Parser {
     /// A file; an exclamation mark after the command's name replaces what is there.
     File(fn(String, Existing) -> Command),
     /// Whatever the function makes of it.
-    Checked(fn(&Spec, &str) -> Result<Command, CommandError>),
+    Checked(fn(&CommandSpec, &str) -> Result<Command, CommandError>),
 }
 
 use Parser::{Checked, File, Needed, Nothing, Optional, Text};
 
 /// One row of the table of commands.
-pub struct Spec {
+pub struct CommandSpec {
     /// With its slash.
     pub name: &'static str,
     /// What follows it.
@@ -133,13 +133,13 @@ const fn row(
     argument: Argument,
     parser: Parser,
     help: &'static str,
-) -> Spec {
-    Spec { name, usage, argument, parser, help }
+) -> CommandSpec {
+    CommandSpec { name, usage, argument, parser, help }
 }
 
 /// Every command, in the order of help texts.
 #[rustfmt::skip]
-pub const COMMANDS: &[Spec] = &[
+pub const COMMANDS: &[CommandSpec] = &[
     row("/help", "[COMMAND]", Argument::Command, Optional(Command::Help),
         "list the commands, or explain one"),
     row("/explain", "[FIGURE]", Argument::Figure, Optional(Command::Explain),
@@ -240,9 +240,9 @@ pub fn parse(line: &str) -> Option<Result<Command, CommandError>> {
 
 /// The command of a name. One that writes or takes a file may have an exclamation mark: what is there
 /// makes room.
-pub fn spec(name: &str) -> Option<&'static Spec> {
+pub fn spec(name: &str) -> Option<&'static CommandSpec> {
     let with_mark =
-        |spec: &&Spec| matches!(spec.parser, File(_)) && name.strip_suffix('!') == Some(spec.name);
+        |spec: &&CommandSpec| matches!(spec.parser, File(_)) && name.strip_suffix('!') == Some(spec.name);
     COMMANDS.iter().find(|spec| spec.name == name || with_mark(spec))
 }
 
@@ -267,11 +267,11 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     })
 }
 
-fn malformed(spec: &Spec, reason: &'static str) -> CommandError {
+fn malformed(spec: &CommandSpec, reason: &'static str) -> CommandError {
     CommandError::Malformed { name: spec.name, usage: spec.usage, reason }
 }
 
-fn step(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     match text.trim() {
         "" => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
         text => match text.parse() {
@@ -281,7 +281,7 @@ fn step(spec: &Spec, text: &str) -> Result<Command, CommandError> {
     }
 }
 
-fn compare(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     if text.is_empty() {
         return Err(CommandError::Missing { name: spec.name, usage: spec.usage });
     }
@@ -306,13 +306,13 @@ fn rescore(text: String) -> Command {
 }
 
 /// `KEY VALUE` or `KEY=VALUE`.
-fn set(_: &Spec, text: &str) -> Result<Command, CommandError> {
+fn set(_: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(Command::Set(None));
     }
     let (name, value) = text.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((text, ""));
-    let key = Key::named(name).map_err(|error| CommandError::Setting(error.to_string()))?;
+    let key = SettingKey::named(name).map_err(|error| CommandError::Setting(error.to_string()))?;
     let value = value.trim();
     Ok(Command::Set(Some((key, (!value.is_empty()).then(|| value.to_string())))))
 }
@@ -322,7 +322,7 @@ fn set(_: &Spec, text: &str) -> Result<Command, CommandError> {
 /// # Errors
 /// [`CommandError::Unknown`].
 pub fn help(topic: Option<&str>) -> Result<String, CommandError> {
-    let row = |spec: &Spec| format!("{:<26} {}", format!("{} {}", spec.name, spec.usage), spec.help);
+    let row = |spec: &CommandSpec| format!("{:<26} {}", format!("{} {}", spec.name, spec.usage), spec.help);
     let Some(topic) = topic else {
         return Ok(COMMANDS.iter().map(row).collect::<Vec<_>>().join("\n"));
     };

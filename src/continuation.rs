@@ -7,4 +7,4 @@
 pub mod join;
 pub mod reduction;
 
-pub use join::{Encoded, Join, Joined, Piece, after_nothing, joined};
+pub use join::{Encoded, Join, Joined, JoinedToken, after_nothing, joined};

@@ -35,11 +35,11 @@ impl Far {
 pub struct Counter {
     /// Whether anything is shown.
     on: bool,
-    state: Mutex<State>,
+    state: Mutex<CounterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct CounterState {
     begun: Instant,
     bar: Option<ProgressBar>,
 }
@@ -48,7 +48,7 @@ impl Counter {
     /// Shows something where standard error is a terminal that can take a line back.
     pub fn new(quiet: bool) -> Counter {
         let on = !quiet && say::can_redraw();
-        Counter { on, state: Mutex::new(State { begun: Instant::now(), bar: None }) }
+        Counter { on, state: Mutex::new(CounterState { begun: Instant::now(), bar: None }) }
     }
 
     /// The work begins now.

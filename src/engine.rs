@@ -35,7 +35,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use local::Local;
-use worker::Message;
+use worker::WorkerMessage;
 
 /// Name of the thread that runs the model.
 const ENGINE_THREAD: &str = "engine";
@@ -49,7 +49,7 @@ const EVENTS: usize = 256;
 /// one goes, the running request finishes and the thread ends.
 #[derive(Clone)]
 pub struct Engine {
-    inbox: SyncSender<Message>,
+    inbox: SyncSender<WorkerMessage>,
     thread: Arc<Option<JoinHandle<()>>>,
 }
 
@@ -95,7 +95,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Died`] where the request can't be taken; `tell` is not called then.
     pub fn submit(&self, command: Command, tell: impl Fn(Event) + Send + 'static) -> Result<(), EngineError> {
-        let reason = match self.inbox.try_send(Message::Request(command, Box::new(tell))) {
+        let reason = match self.inbox.try_send(WorkerMessage::Request(command, Box::new(tell))) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => "it is busy with earlier requests",
             Err(TrySendError::Disconnected(_)) => "it takes no more requests",
@@ -106,7 +106,7 @@ impl Engine {
     /// Ends the thread after its present request, whoever else holds the engine, and waits for it this
     /// long; `false` if it goes on.
     pub fn shut_down(&self, patience: Duration) -> bool {
-        let _ = self.inbox.try_send(Message::End);
+        let _ = self.inbox.try_send(WorkerMessage::End);
         let deadline = Instant::now() + patience;
         while !self.has_ended() {
             if Instant::now() >= deadline {

@@ -5,7 +5,7 @@ use crate::text::nearest;
 
 /// A figure, the names it goes by, and what it is.
 #[derive(Debug)]
-pub struct Entry {
+pub struct GlossaryEntry {
     /// As it is written on the screen or in JSON; the first is the heading.
     pub names: &'static [&'static str],
     /// What it means.
@@ -13,80 +13,80 @@ pub struct Entry {
 }
 
 /// Every figure, those that a person meets first at the beginning.
-pub const FIGURES: &[Entry] = &[
-    Entry {
+pub const FIGURES: &[GlossaryEntry] = &[
+    GlossaryEntry {
         names: &["raw", "raw%", "probability"],
         text: "what the model itself gives a token, in percent, before any sampler: its share of the whole vocabulary",
     },
-    Entry {
+    GlossaryEntry {
         names: &["final", "final%", "final_prob"],
         text: "the token's probability after the sampler: what it was drawn with. A stage's name stands there where that stage dropped the token",
     },
-    Entry {
+    GlossaryEntry {
         names: &["ln p", "logprob"],
         text: "the natural logarithm of the raw probability: 0 is certain, −0.69 is one half, −2.3 is one tenth. Sums of it are the log-probability of a text",
     },
-    Entry {
+    GlossaryEntry {
         names: &["rank"],
         text: "the token's place among all of the vocabulary by raw probability; 1 is the most probable",
     },
-    Entry {
+    GlossaryEntry {
         names: &["… more", "residual", "more"],
         text: "every token that is not shown, added up: how many there are and which share of the probability they have together",
     },
-    Entry {
+    GlossaryEntry {
         names: &["entropy", "H"],
         text: "how open the choice was, in bits: 0 is settled, 1 a choice as between two equal tokens, 3 as among eight",
     },
-    Entry {
+    GlossaryEntry {
         names: &["varentropy"],
         text: "how much the surprisal of the candidates varies around the entropy, in nats squared",
     },
-    Entry {
+    GlossaryEntry {
         names: &["margin"],
         text: "how far the best candidate is ahead of the second: the difference of their ln p, in nats. 0.69 means twice as probable",
     },
-    Entry {
+    GlossaryEntry {
         names: &["unsure"],
         text: "a step at which no candidate has half of the probability; Alt-n goes to the next",
     },
-    Entry {
+    GlossaryEntry {
         names: &["surprisal"],
         text: "−log p of the token that stands there: how unexpected it was. In bits, 1 for one half, 3.3 for one tenth",
     },
-    Entry {
+    GlossaryEntry {
         names: &["Σ", "sum_logprob", "cumulative_logprob", "sum"],
         text: "the sum of the tokens' ln p: the log-probability of the whole reply, in nats",
     },
-    Entry {
+    GlossaryEntry {
         names: &["ppl", "perplexity"],
         text: "exp of the mean surprisal per token: as if every token had been a choice among that many equal ones. 1 is the best",
     },
-    Entry {
+    GlossaryEntry {
         names: &["nat", "nats", "bit", "bits"],
         text: "units of information: a nat goes with the natural logarithm, a bit with that of base 2; 1 nat is 1.44 bit",
     },
-    Entry {
+    GlossaryEntry {
         names: &["bit/byte", "bits_per_byte"],
         text: "surprisal per byte of text: the figure that can be compared between models with different tokens",
     },
-    Entry {
+    GlossaryEntry {
         names: &["␣ ⏎", "␣", "⏎", "⇥", "<0xE4>"],
         text: "a space, a line break and a tab inside a token, and a byte that is no whole character: tokens seldom end where words do",
     },
-    Entry {
+    GlossaryEntry {
         names: &["▸"],
         text: "the token that stands in the text; every other row is one that might have stood there",
     },
-    Entry {
+    GlossaryEntry {
         names: &["scaffold", "<|im_end|>", "template"],
         text: "what the model's chat template writes around the messages: markers such as <|im_start|>; <|im_end|> is the token with which the model ends its reply",
     },
-    Entry {
+    GlossaryEntry {
         names: &["exact", "tolerance"],
         text: "ids, ranks and sums are exact for the logits computed; the logits are rounded as the weights' format and the batch have it, so that the same text read otherwise may differ a little. --exact makes them repeat bit for bit",
     },
-    Entry {
+    GlossaryEntry {
         names: &["t/s", "ctx", "seed"],
         text: "tokens written a second; tokens of the conversation and how many the model can hold; the number that makes the sampler's chance repeatable",
     },
@@ -98,7 +98,7 @@ pub const FIGURES: &[Entry] = &[
 /// The nearest name, or all of them.
 pub fn explain(name: &str) -> Result<String, String> {
     let wanted = name.trim();
-    let is = |entry: &&Entry| entry.names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+    let is = |entry: &&GlossaryEntry| entry.names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
     if let Some(entry) = FIGURES.iter().find(is) {
         return Ok(format!("{}: {}", entry.names[0], entry.text));
     }

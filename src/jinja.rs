@@ -36,7 +36,7 @@ pub use minijinja::Value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use source::Source;
+use source::TemplateSource;
 
 /// Work a template may do, in the engine's unit: one instruction, or 64 bytes made or looked at. A
 /// conversation that fills a context of a million tokens needs a tenth of it.
@@ -119,7 +119,7 @@ impl Jinja {
 
     /// Compiles a template. The name is the one its errors carry.
     pub fn template(&self, name: &str, text: &str) -> Result<Template, TemplateError> {
-        let source = Source::new(text, self.environment.syntax(), false);
+        let source = TemplateSource::new(text, self.environment.syntax(), false);
         TemplateError::bound(name, &source)?;
         let mut environment = self.environment.clone();
         environment
@@ -130,7 +130,7 @@ impl Jinja {
 
     /// Compiles a lone expression, for its value instead of its text.
     pub fn expression(&self, name: &str, text: &str) -> Result<Expression, TemplateError> {
-        let source = Source::new(text, &SyntaxConfig::default(), true);
+        let source = TemplateSource::new(text, &SyntaxConfig::default(), true);
         TemplateError::bound(name, &source)?;
         self.environment
             .compile_expression_owned(source.compiled.clone())
@@ -143,7 +143,7 @@ impl Jinja {
 #[derive(Clone, Debug)]
 pub struct Template {
     name: String,
-    source: Source,
+    source: TemplateSource,
     environment: Environment<'static>,
 }
 
@@ -209,7 +209,7 @@ fn from_outside(environment: &Environment, names: impl IntoIterator<Item = Strin
 #[derive(Clone, Debug)]
 pub struct Expression {
     name: String,
-    source: Source,
+    source: TemplateSource,
     environment: Environment<'static>,
 }
 

@@ -16,7 +16,7 @@ use crate::settings::Settings;
 
 /// A model's file and how to load it.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundModel {
     /// The file and what it is.
     pub file: ModelFile,
     /// What the engine needs.
@@ -63,7 +63,7 @@ pub fn find(
     cancel: CancelFlag,
     progress: &dyn Progress,
     consent: &dyn Consent,
-) -> Result<Found, ModelError> {
+) -> Result<FoundModel, ModelError> {
     let library = Library::at(paths, std::env::current_exe().ok());
     let file = library.resolve(&settings.model, Purpose::Run, progress)?;
     let copies = Copies::of(paths, &library);
@@ -101,7 +101,7 @@ pub fn find(
         about: Arc::new(about),
         cancel,
     };
-    Ok(Found { file, options, missing })
+    Ok(FoundModel { file, options, missing })
 }
 
 /// How long an engine may take to end before its successor is loaded beside it.

@@ -26,13 +26,13 @@ pub use about::About;
 pub use choice::{InForce, Processor, Reason, decide};
 pub use command::ModelsCommand;
 pub use copies::{Consent, Copies, FlagIsConsent, Weights};
-pub use describe::Summary;
+pub use describe::ModelSummary;
 pub use error::ModelError;
-pub use fetch::{Fetcher, Limits};
-pub use memory::{FileId, Known, Memory};
-pub use progress::{Progress, Silent, Stage};
-pub use spec::{ALIASES, Alias, DEFAULT, HubFile, PackageFile, Part, Source, Spec, SpecError};
-pub use store::Stored;
+pub use fetch::{Fetcher, HttpLimits};
+pub use memory::{FileId, KnownFile, Memory};
+pub use progress::{ModelStage, Progress, Silent};
+pub use spec::{ALIASES, Alias, CatalogPart, CatalogSource, DEFAULT, HubFile, PackageFile, Spec, SpecError};
+pub use store::StoredModel;
 
 use crate::paths::Paths;
 use gguf::Gguf;
@@ -65,7 +65,7 @@ pub struct ModelFile {
     /// Its checksum, where it is already known; [`Library::sha256_of`] computes it otherwise.
     pub sha256: Option<String>,
     /// What it is.
-    pub summary: Summary,
+    pub summary: ModelSummary,
     /// The sampling that it recommends, unchecked; see [`About`].
     pub sampling: Vec<(String, String)>,
     /// Its entry in the catalogue, which its checksum decides and not its name or place.
@@ -131,7 +131,7 @@ impl Library {
     }
 
     /// Every fetched model.
-    pub fn stored(&self) -> Vec<Stored> {
+    pub fn stored(&self) -> Vec<StoredModel> {
         self.store.list()
     }
 
@@ -179,7 +179,7 @@ impl Library {
         }
         progress.finish();
         let name = spec.name();
-        let mut summary = Summary::of(&gguf, &name);
+        let mut summary = ModelSummary::of(&gguf, &name);
         summary.sha256.clone_from(&sha256);
         Ok(ModelFile { name, path, sha256, summary, sampling: gguf.sampling(), entry, fresh })
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::bounded::{TEXT, too_large};
 use crate::engine::{Client, EngineError, Event, FinishReason};
 use crate::interrupt::waiting;
-use crate::query::generate::Reply;
+use crate::query::generate::GeneratedReply;
 use crate::report::bars::Paint;
 use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
@@ -86,7 +86,7 @@ impl<W: Write> Pipe<'_, W> {
             out,
             line: 0,
             message: 0,
-            reply: Reply::default(),
+            reply: GeneratedReply::default(),
             newest: None,
             refused: false,
             ended: None,
@@ -110,7 +110,7 @@ impl<W: Write> Pipe<'_, W> {
                 continue;
             }
             (writer.line, writer.message) = (line, writer.message + 1);
-            (writer.reply, writer.ended) = (Reply::default(), None);
+            (writer.reply, writer.ended) = (GeneratedReply::default(), None);
             let outcomes = session.say(text).unwrap_or_else(|error| vec![error.into()]);
             drive(&mut session, client, outcomes, &mut writer)?;
             match writer.ended.take() {
@@ -133,7 +133,7 @@ struct Writer<W> {
     /// The line of input that is answered, and which message that is.
     line: usize,
     message: usize,
-    reply: Reply,
+    reply: GeneratedReply,
     /// The step that is not written yet.
     newest: Option<Arc<Step>>,
     /// Whether any message could not be answered.

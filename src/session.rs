@@ -29,7 +29,7 @@ use crate::glossary;
 use crate::model::Weights;
 use crate::query::next::Prompted;
 use crate::settings::Settings;
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
 pub use outcome::{Notice, Outcome, SessionError, Ticket};
 use state::{Fetch, Job, ModelState, Work};
@@ -172,7 +172,7 @@ impl Session {
     /// Changes how many candidates are shown.
     pub fn show_candidates(&mut self, k: usize) {
         self.settings.k = Depth::Count(k.max(1));
-        self.settings.sources.put(Key::K, Source::Here);
+        self.settings.sources.put(SettingKey::K, Source::Here);
     }
 
     /// From now on each step keeps as many candidates as a window of so many rows could show.
@@ -190,7 +190,7 @@ impl Session {
             Command::Help(topic) => info(command::help(topic.as_deref())?),
             Command::Explain(None) => info(glossary::all()),
             Command::Explain(Some(name)) => {
-                let of_setting = Key::named(name.trim()).map(|key| self.explained(key));
+                let of_setting = SettingKey::named(name.trim()).map(|key| self.explained(key));
                 info(of_setting.or_else(|_| glossary::explain(&name)).map_err(SessionError::Help)?)
             }
             Command::System(None) => Ok(vec![self.tell_system()]),
@@ -299,7 +299,7 @@ impl Session {
     }
 
     /// Changes a setting; what constrains replies is read first.
-    fn set(&mut self, key: Key, value: &str) -> Result<Vec<Outcome>, SessionError> {
+    fn set(&mut self, key: SettingKey, value: &str) -> Result<Vec<Outcome>, SessionError> {
         match key.constraint(value) {
             Some(_) => self.begin(Task::Constrain(key, value.to_string())),
             None => Ok(vec![Outcome::Say(Notice::Info(self.change(key, value)?))]),
@@ -307,23 +307,23 @@ impl Session {
     }
 
     /// Changes a setting; a new seed begins a new row of seeds.
-    fn change(&mut self, key: Key, value: &str) -> Result<String, SessionError> {
+    fn change(&mut self, key: SettingKey, value: &str) -> Result<String, SessionError> {
         key.set(&mut self.settings, value)?;
-        if key == Key::Seed {
+        if key == SettingKey::Seed {
             self.replies = 0;
         }
         Ok(format!("{} {}", key.name(), key.show(&self.settings)))
     }
 
     /// A setting's value, what it does and what is allowed.
-    fn explained(&self, key: Key) -> String {
+    fn explained(&self, key: SettingKey) -> String {
         let (value, range) = (key.show(&self.settings), key.range());
         let source = self.settings.sources.of(key).name();
         format!("{} {value} ({range}), from: {source}\n{}", key.name(), key.meaning())
     }
 
     fn list_settings(&self) -> String {
-        let rows = Key::ALL.map(|key| {
+        let rows = SettingKey::ALL.map(|key| {
             let (value, source) = (key.show(&self.settings), self.settings.sources.of(key).name());
             format!("{:<18} {value:<12} {source:<12} {}", key.name(), key.range())
         });

@@ -22,7 +22,7 @@ use crate::token::TokenId;
 
 use compare::{Spelled, first_difference};
 
-pub use compare::{Agreement, Compared, Difference, Other, Strange};
+pub use compare::{Agreement, Other, Strange, TokenizerDifference, TokenizersCompared};
 pub use compose::Unbuildable;
 
 /// Name of the thread that runs the crate.
@@ -74,27 +74,27 @@ pub enum CheckError {
 
 /// What to compare with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Against {
+pub enum CompareWith {
     /// A tokenizer.json.
     File(PathBuf),
     /// The GGUF file's own vocabulary, merges and scores.
     Gguf,
 }
 
-impl Against {
+impl CompareWith {
     /// The file's name, or `gguf`.
     pub fn name(&self) -> String {
         match self {
-            Against::File(path) => path.display().to_string(),
-            Against::Gguf => "gguf".to_string(),
+            CompareWith::File(path) => path.display().to_string(),
+            CompareWith::Gguf => "gguf".to_string(),
         }
     }
 
     /// For people.
     pub fn title(&self) -> String {
         match self {
-            Against::File(path) => path.display().to_string(),
-            Against::Gguf => "the tokenizers crate".to_string(),
+            CompareWith::File(path) => path.display().to_string(),
+            CompareWith::Gguf => "the tokenizers crate".to_string(),
         }
     }
 }
@@ -149,9 +149,9 @@ impl Second {
 }
 
 /// What is asked of a second tokenizer.
-pub struct Question {
+pub struct TokenizerQuestion {
     /// What to compare with.
-    pub against: Against,
+    pub against: CompareWith,
     /// The model's file.
     pub model: PathBuf,
     /// The text.
@@ -162,24 +162,24 @@ pub struct Question {
     pub special: bool,
 }
 
-impl Question {
+impl TokenizerQuestion {
     /// Compares, until the flag is raised.
     ///
     /// # Errors
     /// [`CheckError`].
-    pub fn answer(self, cancel: &CancelFlag) -> Result<Compared, CheckError> {
+    pub fn answer(self, cancel: &CancelFlag) -> Result<TokenizersCompared, CheckError> {
         let against = self.against.clone();
         match aside::run(TOKENIZERS_THREAD, &|| cancel.is_cancelled(), move || self.work()) {
             Ok(result) => result,
             Err(Left::Interrupted) => Err(CheckError::Interrupted),
             Err(Left::Died(reason)) => Err(match against {
-                Against::File(path) => CheckError::Broken { path, what: reason },
-                Against::Gguf => CheckError::Refused(reason),
+                CompareWith::File(path) => CheckError::Broken { path, what: reason },
+                CompareWith::Gguf => CheckError::Refused(reason),
             }),
         }
     }
 
-    fn work(self) -> Result<Compared, CheckError> {
+    fn work(self) -> Result<TokenizersCompared, CheckError> {
         if self.text.len() > MOST {
             return Err(CheckError::TooLong(self.text.len()));
         }
@@ -188,8 +188,8 @@ impl Question {
         let gguf = Gguf::read(&self.model)?;
         let vocabulary = gguf.check_vocabulary()?;
         let mut second = match self.against {
-            Against::Gguf => Second::from_gguf(&gguf)?,
-            Against::File(path) => {
+            CompareWith::Gguf => Second::from_gguf(&gguf)?,
+            CompareWith::File(path) => {
                 let bytes = bounded::file(&path, TOKENIZER)
                     .map_err(|source| CheckError::Unreadable { path: path.clone(), source })?;
                 Second::from_json(&bytes).map_err(|what| CheckError::Broken { path, what })?
@@ -197,7 +197,7 @@ impl Question {
         };
         let theirs = second.encode(text, self.special).map_err(CheckError::Refused)?;
         let ids = Spelled::new(&second.inner, &vocabulary);
-        Ok(Compared {
+        Ok(TokenizersCompared {
             tokens: self.ids.len(),
             other_tokens: theirs.len(),
             difference: first_difference(&self.ids, &theirs, |id| ids.bytes(id)),

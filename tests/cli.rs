@@ -674,7 +674,7 @@ fn ctrl_c_ends_a_long_score() {
 fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
     use tokenscope::engine::llama::Model;
     use tokenscope::engine::{CancelFlag, Client, LoadOptions, Threads, Tokenize};
-    use tokenscope::query::text::Encoder;
+    use tokenscope::query::text::TextEncoder;
     use tokenscope::settings::Bos;
 
     let path: PathBuf = Library::open().unwrap().resolve("smollm2-135m", Purpose::Run, &Silent).unwrap().path;
@@ -689,7 +689,7 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
         cancel: CancelFlag::default(),
     };
     let (_client, info) = Client::load(options, |_| {}).unwrap();
-    let encoder = Encoder::new(&info, Bos::Auto, false).unwrap();
+    let encoder = TextEncoder::new(&info, Bos::Auto, false).unwrap();
     let lines = "fn main() {\n    println!(\"déjà vu 北京\");\n}\n\n\n \t\n1234567.\nx\n  \n".repeat(6000);
     let encoded = encoder.encode(lines.as_bytes()).unwrap();
     assert!(encoded.ids() == model.tokenize(lines.as_bytes(), false));

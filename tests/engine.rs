@@ -11,7 +11,7 @@ use tokenscope::engine::{
     CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
     Threads,
 };
-use tokenscope::loading::{self, FlagIsConsent, Found};
+use tokenscope::loading::{self, FlagIsConsent, FoundModel};
 use tokenscope::model::Silent;
 use tokenscope::model::copies::Weights;
 use tokenscope::paths::Paths;
@@ -46,7 +46,7 @@ struct Talk {
 impl Talk {
     fn new(settings: Settings) -> Talk {
         let paths = Paths::from_env().unwrap();
-        let Found { options, .. } =
+        let FoundModel { options, .. } =
             loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
         let (client, info) = Client::load(options, |_| {}).unwrap();
         let mut session = Session::new(settings);

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gguf::{File, Noise, tiny_gemma3, tiny_llama};
-use tokenscope::model::check::{Verdict, try_in_child};
+use tokenscope::model::check::{CheckVerdict, try_in_child};
 use tokenscope::model::gguf::Gguf;
 use tokenscope::model::{FileId, Library, Purpose, Silent};
 use tokenscope::paths::Paths;
@@ -22,7 +22,7 @@ fn program() -> PathBuf {
     std::env::var_os("TOKENSCOPE_FUZZ_PROGRAM").map_or(env!("CARGO_BIN_EXE_tokenscope").into(), PathBuf::from)
 }
 
-fn verdict_of(path: &Path) -> Verdict {
+fn verdict_of(path: &Path) -> CheckVerdict {
     try_in_child(&Gguf::read(path).unwrap(), &program(), &Silent).unwrap()
 }
 
@@ -32,10 +32,10 @@ fn the_fixtures_load_and_run() {
     for (name, mut file) in [("llama", tiny_llama(1)), ("gemma3", tiny_gemma3(1))] {
         let path = folder.path().join(name);
         std::fs::write(&path, file.bytes()).unwrap();
-        assert_eq!(verdict_of(&path), Verdict::Good, "{name}");
+        assert_eq!(verdict_of(&path), CheckVerdict::Good, "{name}");
         file.tensors.clear();
         std::fs::write(&path, file.bytes()).unwrap();
-        assert_eq!(verdict_of(&path), Verdict::Good, "the vocabulary of {name}");
+        assert_eq!(verdict_of(&path), CheckVerdict::Good, "the vocabulary of {name}");
     }
 }
 
@@ -52,7 +52,7 @@ fn what_llama_cpp_does_not_survive_is_survived_here() {
     tokens[9] = tokens[10].clone();
     std::fs::write(&path, file.bytes()).unwrap();
     match verdict_of(&path) {
-        Verdict::Harmful(what) => assert!(what.contains("token_to_id.size()"), "{what}"),
+        CheckVerdict::Harmful(what) => assert!(what.contains("token_to_id.size()"), "{what}"),
         other => panic!("{other:?}"),
     }
 }
@@ -64,7 +64,7 @@ fn what_llama_cpp_refuses_is_told() {
     let mut file = tiny_llama(1);
     file.set("tokenizer.ggml.pre", gguf::text("unheard-of"));
     std::fs::write(&path, file.bytes()).unwrap();
-    let refused = Verdict::Refused(
+    let refused = CheckVerdict::Refused(
         "error loading model vocabulary: unknown pre-tokenizer type: 'unheard-of'".to_owned(),
     );
     assert_eq!(verdict_of(&path), refused);
@@ -72,7 +72,7 @@ fn what_llama_cpp_refuses_is_told() {
 
 /// Damages the vocabulary of `case` and, if our reader accepts the result, has llama.cpp load it in a child.
 /// `None` where the reader refuses; else what was done and how it ended.
-fn trial(case: u64, path: &Path) -> Option<(String, Verdict)> {
+fn trial(case: u64, path: &Path) -> Option<(String, CheckVerdict)> {
     let mut noise = Noise(case);
     let mut file = if case.is_multiple_of(2) { tiny_llama(1) } else { tiny_gemma3(1) };
     file.tensors.clear();
@@ -103,7 +103,7 @@ fn a_model_that_is_not_whole_fails_in_the_child() {
         let mut file = tiny_llama(1);
         damage(&mut file);
         std::fs::write(&path, file.bytes()).unwrap();
-        let (Verdict::Refused(what) | Verdict::Harmful(what)) = verdict_of(&path) else {
+        let (CheckVerdict::Refused(what) | CheckVerdict::Harmful(what)) = verdict_of(&path) else {
             panic!("{part}: it loads")
         };
         assert!(what.contains(part), "{part}: {what}");
@@ -153,8 +153,8 @@ impl Campaign {
             let Some((deed, verdict)) = trial(case, path) else { continue };
             self.accepted.fetch_add(1, Ordering::Relaxed);
             match verdict {
-                Verdict::Good => {}
-                Verdict::Refused(what) => {
+                CheckVerdict::Good => {}
+                CheckVerdict::Refused(what) => {
                     self.refused_by_llama.fetch_add(1, Ordering::Relaxed);
                     if std::env::var_os("TOKENSCOPE_FUZZ_VERBOSE").is_some() {
                         eprintln!("case {case} ({deed}): refused: {what}");

@@ -34,7 +34,7 @@ const PROMPT: &str = "The capital of France is";
 
 /// Everything that was measured.
 #[derive(Serialize)]
-struct Report {
+struct BenchReport {
     #[serde(flatten)]
     origin: Origin,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
     // The raised flag would stop the loading of every further engine.
     options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
-    let mut report = Report { origin, decode: None, scoring: None, prompt: None, start: None };
+    let mut report = BenchReport { origin, decode: None, scoring: None, prompt: None, start: None };
     if wanted(BenchPart::Start) {
         report.start = Some(start(args, &info, &progress)?);
     }
@@ -92,7 +92,7 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
     Ok(OK)
 }
 
-impl Report {
+impl BenchReport {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         if let Some(start) = &self.start {
             start.write(out)?;

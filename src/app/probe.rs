@@ -28,7 +28,7 @@ use crate::probe::task::DataFiles;
 use crate::probe::{shipped, suite};
 use crate::report::output::is_closed_pipe;
 use crate::report::probe::results::{self, Results};
-use crate::report::probe::{Kind, Report, ReportError, Subject, Target, open};
+use crate::report::probe::{ProbeReport, ReportError, ReportKind, ReportSubject, Target, open};
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
@@ -90,7 +90,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     // Opened before anything that takes long; those that nothing comes of leave nothing behind.
     let reports = open(&targets)?;
     models::check(&groups, &settings, paths, &interrupted)?;
-    let session = Session {
+    let session = ProbeSession {
         settings,
         paths,
         reports,
@@ -162,24 +162,24 @@ fn targets(args: &ProbeArgs) -> Result<Vec<Target>, Failure> {
     let mut targets: Vec<Target> =
         args.report.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?;
     if args.json {
-        targets.push(Target { kind: Kind::Jsonl, file: None });
+        targets.push(Target { kind: ReportKind::Jsonl, file: None });
     }
     if let Some(path) = &args.resume
-        && !targets.iter().any(|target| target.kind == Kind::Jsonl)
+        && !targets.iter().any(|target| target.kind == ReportKind::Jsonl)
     {
-        targets.push(Target { kind: Kind::Jsonl, file: Some(path.clone()) });
+        targets.push(Target { kind: ReportKind::Jsonl, file: Some(path.clone()) });
     }
     if targets.iter().all(|target| target.file.is_some()) {
-        targets.insert(0, Target { kind: Kind::Table, file: None });
+        targets.insert(0, Target { kind: ReportKind::Table, file: None });
     }
     Ok(targets)
 }
 
 /// Everything that lasts over the models of a call.
-struct Session<'a> {
+struct ProbeSession<'a> {
     settings: Settings,
     paths: &'a Paths,
-    reports: Vec<Box<dyn Report>>,
+    reports: Vec<Box<dyn ProbeReport>>,
     resume: Option<&'a Path>,
     stats: bool,
     interrupted: Arc<AtomicBool>,
@@ -193,7 +193,7 @@ struct Session<'a> {
     sequences: Vec<Sequence>,
 }
 
-impl Session<'_> {
+impl ProbeSession<'_> {
     fn run(
         mut self,
         groups: Vec<(Option<String>, Vec<Suite>)>,
@@ -209,13 +209,13 @@ impl Session<'_> {
                 ..self.settings.clone()
             };
             match self.one_model(&settings, suites, &earlier) {
-                Ok(Ended::Whole) => {}
-                Ok(Ended::Closed) => {
+                Ok(ProbeEnded::Whole) => {}
+                Ok(ProbeEnded::Closed) => {
                     closed = true;
                     break;
                 }
-                Ok(Ended::Stopped) => break,
-                Ok(Ended::Failed(error)) => {
+                Ok(ProbeEnded::Stopped) => break,
+                Ok(ProbeEnded::Failed(error)) => {
                     failure = Some(Failure::from(error));
                     break;
                 }
@@ -284,7 +284,7 @@ impl Session<'_> {
         settings: &Settings,
         suites: Vec<Suite>,
         earlier: &[Results],
-    ) -> Result<Ended, Failure> {
+    ) -> Result<ProbeEnded, Failure> {
         let mut running = Running::load(settings, self.paths, &self.interrupted)?;
         if !settings.quiet {
             say::plain(&running.origin.header());
@@ -297,7 +297,7 @@ impl Session<'_> {
         let mut run = ProbeRun::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
         run.join(std::mem::take(&mut self.peers));
         let bar = progress_bar(run.progress().total, settings.quiet);
-        let subject = Subject { origin: &running.origin, model: &running.model };
+        let subject = ReportSubject { origin: &running.origin, model: &running.model };
         let reports = &mut self.reports;
         let mut written = reports.iter_mut().try_for_each(|report| report.begin(subject));
         let outcome = drive(&mut running.client, &mut run, |run, completed| {
@@ -325,11 +325,13 @@ impl Session<'_> {
         running.client.shut_down(PATIENCE);
         self.runs.push(run.into_outcome());
         match (written, outcome) {
-            (Err(error), _) if is_closed_pipe(&error) => Ok(Ended::Closed),
+            (Err(error), _) if is_closed_pipe(&error) => Ok(ProbeEnded::Closed),
             (Err(error), _) => Err(unwritable(&error)),
-            (Ok(()), Err(error)) => Ok(Ended::Failed(error)),
-            (Ok(()), Ok(())) if self.runs.last().is_some_and(|run| run.interrupted) => Ok(Ended::Stopped),
-            (Ok(()), Ok(())) => Ok(Ended::Whole),
+            (Ok(()), Err(error)) => Ok(ProbeEnded::Failed(error)),
+            (Ok(()), Ok(())) if self.runs.last().is_some_and(|run| run.interrupted) => {
+                Ok(ProbeEnded::Stopped)
+            }
+            (Ok(()), Ok(())) => Ok(ProbeEnded::Whole),
         }
     }
 
@@ -359,7 +361,7 @@ impl Session<'_> {
 }
 
 /// How the run of one model ended.
-enum Ended {
+enum ProbeEnded {
     Whole,
     Stopped,
     /// Nobody reads any more.
@@ -372,8 +374,8 @@ fn unwritable(error: &io::Error) -> Failure {
 }
 
 fn tell(
-    reports: &mut [Box<dyn Report>],
-    subject: Subject,
+    reports: &mut [Box<dyn ProbeReport>],
+    subject: ReportSubject,
     run: &ProbeRun,
     completed: &[Completed],
 ) -> io::Result<()> {

@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::bench::PATIENCE;
 use crate::bounded::MARK_BYTES;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliCommand};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::interrupt;
 use crate::paths::Paths;
-use crate::query::input::{self, InputError};
-use crate::query::text::{Encoder, TextError};
+use crate::query::input::{self, TextInputError};
+use crate::query::text::{TextEncoder, TextError};
 use crate::query::{Asker, QueryError};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
@@ -74,8 +74,8 @@ impl From<CheckError> for Failure {
     }
 }
 
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Failure {
+impl From<TextInputError> for Failure {
+    fn from(error: TextInputError) -> Failure {
         Failure::usage(error)
     }
 }
@@ -110,15 +110,17 @@ struct Desk<'a> {
 /// [`Failure`].
 pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<u8, Failure>> {
     let sampling = match &cli.command {
-        Some(Command::Generate(args)) => args.sampling.clone(),
-        Some(Command::Next(_) | Command::Score(_) | Command::Tokenize(_)) => SamplingFlags::default(),
+        Some(CliCommand::Generate(args)) => args.sampling.clone(),
+        Some(CliCommand::Next(_) | CliCommand::Score(_) | CliCommand::Tokenize(_)) => {
+            SamplingFlags::default()
+        }
         _ => return None,
     };
     // Raw text is continued as the model has it; a chat's defaults are not wanted here.
     let interrupted = interrupt::watch().unwrap_or_default();
     let layers = Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling);
     let settings = layers.and_then(|mut settings| {
-        if matches!(cli.command, Some(Command::Generate(_))) {
+        if matches!(cli.command, Some(CliCommand::Generate(_))) {
             interrupt::waiting(|| settings.read_constraint())?;
         }
         Ok(settings)
@@ -128,13 +130,13 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         Err(error) => return Some(Err(error.into())),
     };
     let out = BufWriter::new(io::stdout());
-    let tells_seed = cli.flags.seed.is_some() || matches!(cli.command, Some(Command::Generate(_)));
+    let tells_seed = cli.flags.seed.is_some() || matches!(cli.command, Some(CliCommand::Generate(_)));
     let mut desk = Desk { settings, paths, interrupted, differs: false, tells_seed, out };
     let outcome = match &cli.command {
-        Some(Command::Next(args)) => next::run(&mut desk, args),
-        Some(Command::Generate(args)) => generate::run(&mut desk, args),
-        Some(Command::Score(args)) => score::run(&mut desk, args),
-        Some(Command::Tokenize(args)) => tokenize::run(&mut desk, args),
+        Some(CliCommand::Next(args)) => next::run(&mut desk, args),
+        Some(CliCommand::Generate(args)) => generate::run(&mut desk, args),
+        Some(CliCommand::Score(args)) => score::run(&mut desk, args),
+        Some(CliCommand::Tokenize(args)) => tokenize::run(&mut desk, args),
         _ => Ok(()),
     };
     let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
@@ -278,8 +280,8 @@ impl Desk<'_> {
     }
 
     /// The encoder of raw text for a model.
-    fn encoder_of<'m>(&self, model: &'m ModelInfo) -> Result<Encoder<'m>, Stop> {
-        let encoder = Encoder::new(model, self.settings.bos, self.settings.special)?;
+    fn encoder_of<'m>(&self, model: &'m ModelInfo) -> Result<TextEncoder<'m>, Stop> {
+        let encoder = TextEncoder::new(model, self.settings.bos, self.settings.special)?;
         Ok(encoder.cancelled_by(self.cancel()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Part;
+use super::AnswerPart;
 use crate::counter::Far;
 use crate::probe::load::{self, Selection};
 use crate::probe::outcome::SuiteOutcome;
@@ -26,7 +26,7 @@ pub struct Probed {
 pub(super) fn probe(
     asker: &mut Asker,
     name: &str,
-    parts: &mut dyn FnMut(Part),
+    parts: &mut dyn FnMut(AnswerPart),
 ) -> Result<Probed, QueryError> {
     let wrong = |error: crate::probe::error::InputError| QueryError::Refused(error.to_string());
     let suites = load::load(&Selection {
@@ -40,7 +40,7 @@ pub(super) fn probe(
         format!("the suite is meant for {}; this is {}", printable(wanted), printable(here))
     };
     let notes: Vec<String> = meant.map(said).collect();
-    notes.iter().for_each(|note| parts(Part::Note(note)));
+    notes.iter().for_each(|note| parts(AnswerPart::Note(note)));
     let (model, cancel) = (Arc::clone(&asker.model), asker.cancel.clone());
     let mut run = ProbeRun::new(suites, model, asker.settings.bos, cancel, Vec::new()).map_err(wrong)?;
     let far = Arc::clone(&asker.far);
@@ -50,13 +50,13 @@ pub(super) fn probe(
         far(Far { what: "probing", unit: "answers", done, total });
         for completed in completed {
             if let Completed::Suite(suite) = *completed {
-                parts(Part::Suite(run.suite(suite)));
+                parts(AnswerPart::Suite(run.suite(suite)));
                 told = suite + 1;
             }
         }
     })?;
     if let Some(cut) = run.current() {
-        parts(Part::Suite(run.conclude(cut)));
+        parts(AnswerPart::Suite(run.conclude(cut)));
         told = cut + 1;
     }
     let progress = run.progress();

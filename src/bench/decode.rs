@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{PATIENCE, apart, median, sequence};
 use crate::distribution::{self, Depth};
-use crate::engine::llama::{Attention, Chain, Context, ContextParams, Model, Scratch, SeqId};
+use crate::engine::llama::{Attention, Context, ContextParams, MaskedChain, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
@@ -101,7 +101,7 @@ impl DecodeBench {
             attention: Attention::of_conversation(false),
         };
         let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
-        let mut chain = Chain::new(&model, &self.sampling)?;
+        let mut chain = MaskedChain::new(&model, &self.sampling)?;
         chain.accept_prompt(prompt);
         let mut scratch = Scratch::new(&model);
         let mut batch = sequence(prompt, false);

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use super::marks::Region;
+use super::marks::MarkedRegion;
 use super::prepare::{Prepared, prepare};
-use super::spans::{self, Found};
+use super::spans::{self, FoundSpan};
 use super::specials::{Occurrence, Specials};
 use super::template::ChatTemplate;
-use super::{ChatError, Conversation, Message, Note, Prompt, PromptToken, reply_text};
+use super::{ChatError, ChatPrompt, Conversation, Message, Note, PromptToken, reply_text};
 use crate::engine::Tokenize;
 use crate::token::{TokenId, Vocab, text_of};
 
@@ -24,7 +24,7 @@ impl ChatTemplate {
         messages: &[Message],
         tokenizer: &dyn Tokenize,
         vocab: &Vocab,
-    ) -> Result<Prompt, ChatError> {
+    ) -> Result<ChatPrompt, ChatError> {
         self.encode_conversation(&Conversation::from(messages.to_vec()), true, tokenizer, vocab)
     }
 
@@ -39,10 +39,10 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         tokenizer: &dyn Tokenize,
         vocab: &Vocab,
-    ) -> Result<Prompt, ChatError> {
+    ) -> Result<ChatPrompt, ChatError> {
         let prepared = prepare(self, conversation, add_generation_prompt)?;
         let found = spans::find(self, &prepared, &Specials::new(vocab))?;
-        let mut encoder = Encoder { tokenizer, vocab, text: &prepared.text, regions: &found.regions };
+        let mut encoder = ChatEncoder { tokenizer, vocab, text: &prepared.text, regions: &found.regions };
         let (cuts, retokenized) = encoder.cuts(&conversation.messages);
         let pieces = encoder.pieces(&cuts);
         let (tokens, placed) = encoder.tokens(&pieces);
@@ -50,9 +50,9 @@ impl ChatTemplate {
         let spans = (0..messages).map(|message| encoder.span(message, &tokens, &placed)).collect();
         let user_defined = encoder.user_defined(&cuts);
         let Prepared { text, mut notes, .. } = prepared;
-        let Found { notes: of_spans, .. } = found;
+        let FoundSpan { notes: of_spans, .. } = found;
         notes.extend(of_spans.into_iter().chain(retokenized).chain(user_defined));
-        Ok(Prompt { tokens, text, spans, notes })
+        Ok(ChatPrompt { tokens, text, spans, notes })
     }
 }
 
@@ -66,23 +66,23 @@ struct Cut<'a> {
 }
 
 /// What the text consists of.
-enum Piece<'a, 'c> {
+enum ChatPiece<'a, 'c> {
     Control(Occurrence),
     Text(Range<usize>),
     Reply(&'c Cut<'a>),
 }
 
-struct Encoder<'a> {
+struct ChatEncoder<'a> {
     tokenizer: &'a dyn Tokenize,
     vocab: &'a Vocab,
     text: &'a str,
-    regions: &'a [Region],
+    regions: &'a [MarkedRegion],
 }
 
 /// Tokens of a reply that entered by its ids.
 type Placed = (usize, Range<usize>);
 
-impl<'a> Encoder<'a> {
+impl<'a> ChatEncoder<'a> {
     /// The replies whose rendered text is that of their ids, and a note about the others.
     fn cuts<'m>(&self, messages: &'m [Message]) -> (Vec<Cut<'m>>, Option<Note>) {
         let mut cuts = Vec::new();
@@ -138,36 +138,36 @@ impl<'a> Encoder<'a> {
         self.regions.get(first).is_some_and(|region| region.range.start < range.end)
     }
 
-    fn pieces<'m, 'c>(&self, cuts: &'c [Cut<'m>]) -> Vec<Piece<'m, 'c>> {
+    fn pieces<'m, 'c>(&self, cuts: &'c [Cut<'m>]) -> Vec<ChatPiece<'m, 'c>> {
         let outside = |range: &Range<usize>| {
             !self.is_typed(range)
                 && !cuts.iter().any(|cut| cut.range.start < range.end && range.start < cut.range.end)
         };
         let found = Specials::new(self.vocab).find(self.text, outside);
         let controls = found.into_iter().filter(|one| self.vocab.is_control(one.id));
-        let mut fixed: Vec<(Range<usize>, Piece)> =
-            controls.map(|one| (one.range.clone(), Piece::Control(one))).collect();
-        fixed.extend(cuts.iter().map(|cut| (cut.range.clone(), Piece::Reply(cut))));
+        let mut fixed: Vec<(Range<usize>, ChatPiece)> =
+            controls.map(|one| (one.range.clone(), ChatPiece::Control(one))).collect();
+        fixed.extend(cuts.iter().map(|cut| (cut.range.clone(), ChatPiece::Reply(cut))));
         fixed.sort_by_key(|(range, _)| range.start);
         let mut pieces = Vec::new();
         let mut at = 0;
         for (range, piece) in fixed {
-            pieces.push(Piece::Text(at..range.start));
+            pieces.push(ChatPiece::Text(at..range.start));
             at = range.end;
             pieces.push(piece);
         }
-        pieces.push(Piece::Text(at..self.text.len()));
-        pieces.retain(|piece| !matches!(piece, Piece::Text(range) if range.is_empty()));
+        pieces.push(ChatPiece::Text(at..self.text.len()));
+        pieces.retain(|piece| !matches!(piece, ChatPiece::Text(range) if range.is_empty()));
         pieces
     }
 
-    fn tokens(&mut self, pieces: &[Piece]) -> (Vec<PromptToken>, Vec<Placed>) {
+    fn tokens(&mut self, pieces: &[ChatPiece]) -> (Vec<PromptToken>, Vec<Placed>) {
         let mut tokens = Vec::new();
         let mut placed = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
             match piece {
-                Piece::Control(one) => tokens.push(self.token(one.id, one.range.clone())),
-                Piece::Reply(cut) => {
+                ChatPiece::Control(one) => tokens.push(self.token(one.id, one.range.clone())),
+                ChatPiece::Reply(cut) => {
                     let first = tokens.len();
                     let mut start = cut.range.start;
                     for (id, end) in cut.ids.iter().zip(&cut.ends) {
@@ -178,11 +178,11 @@ impl<'a> Encoder<'a> {
                     }
                     placed.push((cut.message, first..tokens.len()));
                 }
-                Piece::Text(range) => {
+                ChatPiece::Text(range) => {
                     let before = index.checked_sub(1).map(|before| &pieces[before]);
                     let range = self.stripped(range.clone(), before, pieces.get(index + 1));
                     let text = &self.text[range.clone()];
-                    let after_reply = matches!(before, Some(Piece::Reply(_)));
+                    let after_reply = matches!(before, Some(ChatPiece::Reply(_)));
                     let ids = if after_reply { self.continued(text) } else { self.plain(text) };
                     tokens.extend(self.aligned(&ids, range));
                 }
@@ -193,17 +193,22 @@ impl<'a> Encoder<'a> {
 
     /// A text without the white space that the special tokens beside it swallow. Byte by byte, as
     /// llama.cpp does it: only ASCII white space counts.
-    fn stripped(&self, range: Range<usize>, before: Option<&Piece>, after: Option<&Piece>) -> Range<usize> {
+    fn stripped(
+        &self,
+        range: Range<usize>,
+        before: Option<&ChatPiece>,
+        after: Option<&ChatPiece>,
+    ) -> Range<usize> {
         let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r');
         let bytes = &self.text.as_bytes()[range.clone()];
         let mut start = 0;
         let mut end = bytes.len();
-        if let Some(Piece::Control(one)) = before
+        if let Some(ChatPiece::Control(one)) = before
             && self.vocab.strips_right(one.id)
         {
             start = bytes.iter().take_while(|byte| is_space(byte)).count();
         }
-        if let Some(Piece::Control(one)) = after
+        if let Some(ChatPiece::Control(one)) = after
             && self.vocab.strips_left(one.id)
         {
             end -= bytes[start..].iter().rev().take_while(|byte| is_space(byte)).count();
@@ -265,7 +270,7 @@ impl<'a> Encoder<'a> {
         if let Some((_, span)) = placed.iter().find(|(of, _)| *of == message) {
             return span.clone();
         }
-        let is_mine = |region: &Region| region.owner.typed && region.owner.message == Some(message);
+        let is_mine = |region: &MarkedRegion| region.owner.typed && region.owner.message == Some(message);
         let Some(first) = self.regions.iter().position(is_mine) else { return 0..0 };
         // Pieces of one text, but not a text that the template has written a second time elsewhere.
         let mine = self.regions[first..].iter().take_while(|region| is_mine(region));

@@ -23,14 +23,14 @@ pub struct Owner {
 
 /// Some text of the rendered prompt that came from a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Region {
+pub struct MarkedRegion {
     /// Its bytes in the rendered text.
     pub range: Range<usize>,
     /// Where it came from.
     pub owner: Owner,
 }
 
-struct Mark {
+struct ChatMark {
     open: char,
     close: char,
     owner: Owner,
@@ -46,7 +46,7 @@ pub fn could_be_markers(text: &str) -> impl Iterator<Item = char> {
 /// Hands out markers, and finds them again.
 pub struct Marks<'a> {
     free: Box<dyn Iterator<Item = char> + 'a>,
-    marks: Vec<Mark>,
+    marks: Vec<ChatMark>,
     by_char: HashMap<char, usize>,
 }
 
@@ -64,7 +64,7 @@ impl Marks<'_> {
     fn next(&mut self, owner: Owner, body: Option<String>) -> Option<(char, char)> {
         let (open, close) = (self.free.next()?, self.free.next()?);
         self.by_char.extend([(open, self.marks.len()), (close, self.marks.len())]);
-        self.marks.push(Mark { open, close, owner, body });
+        self.marks.push(ChatMark { open, close, owner, body });
         Some((open, close))
     }
 
@@ -86,7 +86,7 @@ impl Marks<'_> {
 
     /// Takes the markers out of a rendered text again: what is left, and what lay between markers.
     /// `None` if the template has torn a pair apart.
-    pub fn remove(&self, marked: &str) -> Option<(String, Vec<Region>)> {
+    pub fn remove(&self, marked: &str) -> Option<(String, Vec<MarkedRegion>)> {
         let mut text = String::with_capacity(marked.len());
         let mut regions = Vec::new();
         let mut open: Option<(usize, usize)> = None;
@@ -103,7 +103,7 @@ impl Marks<'_> {
                         (text.len() == start).then_some(())?;
                         text.push_str(body);
                     }
-                    regions.push(Region { range: start..text.len(), owner: mark.owner });
+                    regions.push(MarkedRegion { range: start..text.len(), owner: mark.owner });
                     None
                 }
                 _ => return None,

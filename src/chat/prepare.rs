@@ -15,7 +15,7 @@ pub struct Prepared {
     /// The messages as the template gets them.
     pub messages: Vec<Json>,
     /// The texts inside them that are a message's own, by place and part.
-    pub slots: Vec<Slot>,
+    pub slots: Vec<ContentSlot>,
     /// Descriptions of tools, or null.
     pub tools: Json,
     /// Variables of the template's own.
@@ -30,7 +30,7 @@ pub struct Prepared {
 
 /// A message's own text inside the messages that a template gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct ContentSlot {
     /// Index among the messages the template gets.
     pub place: usize,
     /// Which part of the content, if it has parts.
@@ -180,7 +180,7 @@ impl Prepared {
     fn add(&mut self, message: &Message, number: usize) {
         let place = self.messages.len();
         let mut slot = |part, text: &str| {
-            self.slots.push(Slot { place, part, range: 0..text.len(), message: number });
+            self.slots.push(ContentSlot { place, part, range: 0..text.len(), message: number });
         };
         match &message.content {
             Content::None => {}
@@ -204,13 +204,13 @@ impl Prepared {
             all.extend(parts.iter().cloned());
             self.add(&Message { content: Content::Parts(all), ..message.clone() }, number);
             if let Some(slot) = self.slots.iter_mut().find(|slot| slot.place == place) {
-                *slot = Slot { range: 0..system.len(), message: 0, ..slot.clone() };
+                *slot = ContentSlot { range: 0..system.len(), message: 0, ..slot.clone() };
             }
             return;
         }
         let text = format!("{system}{BETWEEN}{}", message.text());
         let begin = system.len() + BETWEEN.len();
-        let slot = |range, message| Slot { place, part: None, range, message };
+        let slot = |range, message| ContentSlot { place, part: None, range, message };
         self.slots.extend([slot(0..system.len(), 0), slot(begin..text.len(), number)]);
         self.messages.push(as_json(message, &Content::Text(text)));
     }

@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
-use super::marks::{Marks, Owner, Region, could_be_markers};
-use super::prepare::{Prepared, Slot};
+use super::marks::{MarkedRegion, Marks, Owner, could_be_markers};
+use super::prepare::{ContentSlot, Prepared};
 use super::specials::Specials;
 use super::template::ChatTemplate;
 use super::{ChatError, Note};
@@ -22,7 +22,7 @@ const MAX_RENDERINGS: usize = 200;
 
 /// Where markers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+enum SpanLevel {
     /// Around the text.
     Around,
     /// Around the text without the white space at its ends, which many templates trim.
@@ -40,12 +40,18 @@ enum Level {
 }
 
 /// What is tried, first to last.
-const ALONE: [Level; 6] =
-    [Level::Around, Level::Inside, Level::Instead, Level::Pieces, Level::SmallPieces, Level::Literals];
+const ALONE: [SpanLevel; 6] = [
+    SpanLevel::Around,
+    SpanLevel::Inside,
+    SpanLevel::Instead,
+    SpanLevel::Pieces,
+    SpanLevel::SmallPieces,
+    SpanLevel::Literals,
+];
 
 /// What can be marked: a slot, or all other strings of a message, or the tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum SpanUnit {
     Slot(usize),
     Fields(usize),
     Tools,
@@ -53,9 +59,9 @@ enum Unit {
 
 /// What came from where.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundSpan {
     /// From left to right, none overlapping another.
-    pub regions: Vec<Region>,
+    pub regions: Vec<MarkedRegion>,
     /// What a person should know about it.
     pub notes: Vec<Note>,
 }
@@ -65,7 +71,11 @@ pub struct Found {
 /// # Errors
 /// [`ChatError::Inseparable`] where the literal of a control token in a message could be taken for the
 /// template's own.
-pub fn find(template: &ChatTemplate, prepared: &Prepared, specials: &Specials) -> Result<Found, ChatError> {
+pub fn find(
+    template: &ChatTemplate,
+    prepared: &Prepared,
+    specials: &Specials,
+) -> Result<FoundSpan, ChatError> {
     let strings = prepared.messages.iter().chain([&prepared.tools]).map(Json::to_string);
     let used = strings.chain([template.source().to_string()]);
     let used = used.flat_map(|text| could_be_markers(&text).collect::<Vec<_>>()).collect();
@@ -82,35 +92,35 @@ struct Finder<'a> {
     specials: &'a Specials<'a>,
     used: HashSet<char>,
     renderings: usize,
-    levels: Vec<(Unit, Level)>,
+    levels: Vec<(SpanUnit, SpanLevel)>,
 }
 
 impl Finder<'_> {
-    fn text_of(&self, slot: &Slot) -> &str {
+    fn text_of(&self, slot: &ContentSlot) -> &str {
         let content = &self.prepared.messages[slot.place]["content"];
         let string = slot.part.map_or(content, |part| &content[part]["text"]);
         string.as_str().and_then(|text| text.get(slot.range.clone())).unwrap_or_default()
     }
 
-    fn is_reply(&self, slot: &Slot) -> bool {
+    fn is_reply(&self, slot: &ContentSlot) -> bool {
         self.prepared.messages[slot.place]["role"] == "assistant"
     }
 
     /// Everything that is to be marked. Fields and tools only where they hold a control token's literal.
-    fn units(&self) -> Vec<Unit> {
+    fn units(&self) -> Vec<SpanUnit> {
         let slots = self.prepared.slots.iter().enumerate();
-        let slots = slots.filter(|(_, slot)| !slot.range.is_empty()).map(|(index, _)| Unit::Slot(index));
+        let slots = slots.filter(|(_, slot)| !slot.range.is_empty()).map(|(index, _)| SpanUnit::Slot(index));
         let places = 0..self.prepared.messages.len();
-        let others = places.map(Unit::Fields).chain([Unit::Tools]);
+        let others = places.map(SpanUnit::Fields).chain([SpanUnit::Tools]);
         slots.chain(others.filter(|unit| self.literal_in(*unit).is_some())).collect()
     }
 
     /// The first literal of a control token in a unit that is no slot, if it reaches the prompt.
-    fn literal_in(&self, unit: Unit) -> Option<String> {
+    fn literal_in(&self, unit: SpanUnit) -> Option<String> {
         match unit {
-            Unit::Slot(_) => None,
-            Unit::Tools => self.first_literal(&self.prepared.tools),
-            Unit::Fields(place) => {
+            SpanUnit::Slot(_) => None,
+            SpanUnit::Tools => self.first_literal(&self.prepared.tools),
+            SpanUnit::Fields(place) => {
                 fields(&self.prepared.messages[place]).find_map(|field| self.first_literal(field))
             }
         }
@@ -129,7 +139,7 @@ impl Finder<'_> {
     }
 
     /// Finds a level for every unit: the same for all if there is one, else half by half.
-    fn settle(&mut self, units: &[Unit]) {
+    fn settle(&mut self, units: &[SpanUnit]) {
         if units.is_empty() {
             return;
         }
@@ -147,7 +157,7 @@ impl Finder<'_> {
             self.renderings += 1;
         }
         if alone {
-            self.levels.push((units[0], Level::Nowhere));
+            self.levels.push((units[0], SpanLevel::Nowhere));
             return;
         }
         let (left, right) = units.split_at(units.len() / 2);
@@ -156,44 +166,44 @@ impl Finder<'_> {
     }
 
     /// Only replies are marked in pieces: what a person says must be told from scaffold as a whole.
-    fn applies(&self, unit: Unit, level: Level) -> bool {
+    fn applies(&self, unit: SpanUnit, level: SpanLevel) -> bool {
         match (unit, level) {
-            (Unit::Slot(index), Level::Pieces | Level::SmallPieces) => {
+            (SpanUnit::Slot(index), SpanLevel::Pieces | SpanLevel::SmallPieces) => {
                 self.is_reply(&self.prepared.slots[index])
             }
-            (Unit::Slot(_), _) => true,
-            (Unit::Fields(_) | Unit::Tools, level) => level == Level::Around,
+            (SpanUnit::Slot(_), _) => true,
+            (SpanUnit::Fields(_) | SpanUnit::Tools, level) => level == SpanLevel::Around,
         }
     }
 
     /// The regions of control tokens' literals, when nothing else can be told.
-    fn protect_only(&mut self, units: &[Unit]) -> Vec<Region> {
-        self.levels = units.iter().map(|unit| (*unit, Level::Literals)).collect();
+    fn protect_only(&mut self, units: &[SpanUnit]) -> Vec<MarkedRegion> {
+        self.levels = units.iter().map(|unit| (*unit, SpanLevel::Literals)).collect();
         self.render(&self.levels).unwrap_or_else(|| {
-            self.levels = units.iter().map(|unit| (*unit, Level::Nowhere)).collect();
+            self.levels = units.iter().map(|unit| (*unit, SpanLevel::Nowhere)).collect();
             Vec::new()
         })
     }
 
     /// Renders with markers; the regions between them, if the text is the same without them.
-    fn render(&self, levels: &[(Unit, Level)]) -> Option<Vec<Region>> {
+    fn render(&self, levels: &[(SpanUnit, SpanLevel)]) -> Option<Vec<MarkedRegion>> {
         let mut marks = Marks::avoiding(&self.used);
         let mut marked = self.prepared.clone();
         // From right to left, so that the places of the slots before stay right.
         for (unit, level) in levels.iter().rev() {
             match unit {
-                Unit::Slot(index) => self.mark_slot(&mut marks, &mut marked, (*index, *level)),
-                Unit::Fields(place) => {
+                SpanUnit::Slot(index) => self.mark_slot(&mut marks, &mut marked, (*index, *level)),
+                SpanUnit::Fields(place) => {
                     let owner = Owner { message: None, typed: false };
                     let message = marked.messages[*place].as_object_mut();
                     for (name, value) in message.into_iter().flatten() {
-                        if is_field(name, value) && *level != Level::Nowhere {
+                        if is_field(name, value) && *level != SpanLevel::Nowhere {
                             self.mark_literals(&mut marks, value, owner);
                         }
                     }
                 }
-                Unit::Tools if *level == Level::Nowhere => {}
-                Unit::Tools => {
+                SpanUnit::Tools if *level == SpanLevel::Nowhere => {}
+                SpanUnit::Tools => {
                     self.mark_literals(&mut marks, &mut marked.tools, Owner { message: None, typed: false });
                 }
             }
@@ -203,7 +213,7 @@ impl Finder<'_> {
         (text == self.prepared.text).then_some(regions)
     }
 
-    fn mark_slot(&self, marks: &mut Marks, marked: &mut Prepared, (index, level): (usize, Level)) {
+    fn mark_slot(&self, marks: &mut Marks, marked: &mut Prepared, (index, level): (usize, SpanLevel)) {
         let slot = &self.prepared.slots[index];
         let content = &mut marked.messages[slot.place]["content"];
         let string = match slot.part {
@@ -215,23 +225,25 @@ impl Finder<'_> {
         let ranges = self.ranges(slot, level);
         for range in ranges.into_iter().rev() {
             match level {
-                Level::Instead => marks.in_place(text, range, typed),
-                Level::Literals => marks.around(text, range, Owner { typed: false, ..typed }),
+                SpanLevel::Instead => marks.in_place(text, range, typed),
+                SpanLevel::Literals => marks.around(text, range, Owner { typed: false, ..typed }),
                 _ => marks.around(text, range, typed),
             }
         }
     }
 
     /// What to mark of a slot at a level, in the bytes of its string.
-    fn ranges(&self, slot: &Slot, level: Level) -> Vec<Range<usize>> {
+    fn ranges(&self, slot: &ContentSlot, level: SpanLevel) -> Vec<Range<usize>> {
         let text = self.text_of(slot);
         let shift = |range: Range<usize>| slot.range.start + range.start..slot.range.start + range.end;
         match level {
-            Level::Nowhere => Vec::new(),
-            Level::Around => vec![slot.range.clone()],
-            Level::Inside | Level::Instead => trimmed(text, 0..text.len()).map(shift).into_iter().collect(),
-            Level::Literals => self.specials.controls(text).into_iter().map(shift).collect(),
-            Level::Pieces | Level::SmallPieces => {
+            SpanLevel::Nowhere => Vec::new(),
+            SpanLevel::Around => vec![slot.range.clone()],
+            SpanLevel::Inside | SpanLevel::Instead => {
+                trimmed(text, 0..text.len()).map(shift).into_iter().collect()
+            }
+            SpanLevel::Literals => self.specials.controls(text).into_iter().map(shift).collect(),
+            SpanLevel::Pieces | SpanLevel::SmallPieces => {
                 let mut pieces = Vec::new();
                 let mut from = 0;
                 for literal in self.looked_for(text, level) {
@@ -245,11 +257,11 @@ impl Finder<'_> {
     }
 
     /// What the template may look for in a text: its own markers, and the special tokens it writes.
-    fn looked_for(&self, text: &str, level: Level) -> Vec<Range<usize>> {
+    fn looked_for(&self, text: &str, level: SpanLevel) -> Vec<Range<usize>> {
         let source = self.template.source();
         let controls = self.specials.controls(text);
         let mut found = match level {
-            Level::SmallPieces => controls.clone(),
+            SpanLevel::SmallPieces => controls.clone(),
             _ => Vec::new(),
         };
         found.retain(|range| source.contains(&text[range.clone()]));
@@ -266,12 +278,12 @@ impl Finder<'_> {
     }
 
     /// The literals of control tokens in a slot that no marker protects at a level.
-    fn loose(&self, slot: &Slot, level: Level) -> Vec<Range<usize>> {
+    fn loose(&self, slot: &ContentSlot, level: SpanLevel) -> Vec<Range<usize>> {
         let text = self.text_of(slot);
         let mut controls = self.specials.controls(text);
         match level {
-            Level::Nowhere => controls,
-            Level::SmallPieces => {
+            SpanLevel::Nowhere => controls,
+            SpanLevel::SmallPieces => {
                 let outside = self.looked_for(text, level);
                 controls.retain(|range| outside.contains(range));
                 controls
@@ -295,13 +307,13 @@ impl Finder<'_> {
     }
 
     /// Adds what must be said, and sees to it that no control token's literal is left unprotected.
-    fn finish(self, regions: Vec<Region>) -> Result<Found, ChatError> {
-        let mut found = Found { regions, notes: Vec::new() };
+    fn finish(self, regions: Vec<MarkedRegion>) -> Result<FoundSpan, ChatError> {
+        let mut found = FoundSpan { regions, notes: Vec::new() };
         let mut unknown = Vec::new();
         for (unit, level) in &self.levels {
             let slot = match unit {
-                Unit::Slot(index) => &self.prepared.slots[*index],
-                _ if *level != Level::Nowhere => continue,
+                SpanUnit::Slot(index) => &self.prepared.slots[*index],
+                _ if *level != SpanLevel::Nowhere => continue,
                 _ => {
                     let literal = self.literal_in(*unit).unwrap_or_default();
                     return Err(ChatError::Inseparable { message: None, literal });
@@ -324,7 +336,7 @@ impl Finder<'_> {
                 .regions
                 .iter()
                 .any(|region| region.owner == Owner { message: Some(slot.message), typed: true });
-            if !blank && !known && matches!(level, Level::Literals | Level::Nowhere) {
+            if !blank && !known && matches!(level, SpanLevel::Literals | SpanLevel::Nowhere) {
                 unknown.push(slot.message);
             }
         }
@@ -338,7 +350,7 @@ impl Finder<'_> {
     }
 }
 
-impl Found {
+impl FoundSpan {
     /// Takes the places where a message's text stands as it is for that text. Whether there are any.
     fn add_verbatim(&mut self, rendered: &str, text: &str, message: usize) -> bool {
         let text = text.trim_matches(is_space);
@@ -347,9 +359,9 @@ impl Found {
         for (start, _) in rendered.match_indices(text) {
             let range = start..start + text.len();
             let free = !self.regions.iter().any(|region| overlap(&region.range, &range));
-            any |= free || self.regions.contains(&Region { range: range.clone(), owner });
+            any |= free || self.regions.contains(&MarkedRegion { range: range.clone(), owner });
             if free {
-                self.regions.push(Region { range, owner });
+                self.regions.push(MarkedRegion { range, owner });
             }
         }
         self.regions.sort_by_key(|region| region.range.start);

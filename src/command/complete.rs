@@ -6,7 +6,7 @@ use crate::files;
 use crate::glossary::FIGURES;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 
 /// A proposal for what stands at the end of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub fn file_argument(line: &str) -> Option<(&str, &str)> {
         Argument::File | Argument::Model | Argument::Suite => Some((&line[..=name.len()], file.trim_start())),
         Argument::Setting => {
             let (key, file) = file.split_once(' ')?;
-            let takes = [Key::Grammar, Key::JsonSchema].iter().any(|taking| taking.name() == key);
+            let takes =
+                [SettingKey::Grammar, SettingKey::JsonSchema].iter().any(|taking| taking.name() == key);
             takes.then(|| (&line[..=name.len() + 1 + key.len()], file.trim_start()))
         }
         _ => None,
@@ -93,7 +94,7 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
             .filter(matching)
             .map(|label| completion(before.clone(), label, ""))
             .collect(),
-        Argument::Setting => Key::ALL
+        Argument::Setting => SettingKey::ALL
             .into_iter()
             .filter(|key| key.name().starts_with(rest))
             .map(|key| completion(before.clone(), key.name(), key.range()))

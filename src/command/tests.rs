@@ -22,10 +22,10 @@ fn every_command_of_the_table_parses() {
 
 #[test]
 fn settings_are_written_either_way() {
-    let expected = Command::Set(Some((Key::Temp, Some("0.5".to_string()))));
+    let expected = Command::Set(Some((SettingKey::Temp, Some("0.5".to_string()))));
     assert_eq!(parse("/set temp 0.5"), Some(Ok(expected.clone())));
     assert_eq!(parse(" /set temp=0.5 "), Some(Ok(expected)));
-    assert_eq!(parse("/set temp"), Some(Ok(Command::Set(Some((Key::Temp, None))))));
+    assert_eq!(parse("/set temp"), Some(Ok(Command::Set(Some((SettingKey::Temp, None))))));
 }
 
 #[test]

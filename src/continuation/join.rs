@@ -21,7 +21,7 @@ pub enum Join {
 
 /// A token of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct JoinedToken {
     /// Its id.
     pub id: TokenId,
     /// The bytes it stands for; `None` for an inserted token and where the tokenizer rewrote the text.
@@ -32,7 +32,7 @@ pub struct Piece {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// In order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<JoinedToken>,
     /// Whether the first token is a BOS that was put there.
     pub has_bos: bool,
     /// From which byte on the tokens are those of another text than this (a tokenizer that normalises).
@@ -81,7 +81,7 @@ impl Joined {
 /// those of the context (for the harness: without the white space at its end), of which `length` are the
 /// bytes.
 pub fn joined(both: Encoded, alone: &Encoded, length: usize, join: Join) -> Joined {
-    let holds = |piece: &Piece| piece.span.as_ref().is_some_and(|span| span.end > length);
+    let holds = |piece: &JoinedToken| piece.span.as_ref().is_some_and(|span| span.end > length);
     let first = both.pieces.iter().position(holds);
     let known = both.rewritten_from.is_none_or(|from| from > length);
     let bos = |encoded: &Encoded| usize::from(encoded.has_bos);
@@ -93,7 +93,7 @@ pub fn joined(both: Encoded, alone: &Encoded, length: usize, join: Join) -> Join
         (Join::Joint, _) => alone.pieces.len().min(both.pieces.len()),
         (Join::Harness, _) => (own + bos(&both)).min(both.pieces.len()),
     };
-    let spans = |piece: &Piece| piece.span.as_ref().is_some_and(|span| span.start < length);
+    let spans = |piece: &JoinedToken| piece.span.as_ref().is_some_and(|span| span.start < length);
     let spans_join = first.is_some_and(|first| spans(&both.pieces[first]));
     Joined { from, spans_join, keeps_context: same >= from, encoded: both }
 }
@@ -102,9 +102,9 @@ pub fn joined(both: Encoded, alone: &Encoded, length: usize, join: Join) -> Join
 /// has it; `None` where the model has neither.
 pub fn after_nothing(text: Encoded, vocab: &Vocab) -> Option<Joined> {
     let start = nothing(vocab)?;
-    let mut pieces: Vec<Piece> = text.pieces.into_iter().skip(usize::from(text.has_bos)).collect();
+    let mut pieces: Vec<JoinedToken> = text.pieces.into_iter().skip(usize::from(text.has_bos)).collect();
     if pieces.first().is_none_or(|first| first.id != start) {
-        pieces.insert(0, Piece { id: start, span: None });
+        pieces.insert(0, JoinedToken { id: start, span: None });
     }
     let encoded = Encoded { pieces, has_bos: true, rewritten_from: text.rewritten_from };
     Some(Joined { encoded, from: 1, spans_join: false, keeps_context: true })

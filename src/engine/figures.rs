@@ -14,7 +14,7 @@ const FEWEST_ROWS: usize = 4;
 
 /// The logits after one node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct LogitsRow<'a> {
     /// The node.
     pub node: NodeId,
     /// One logit per token of the vocabulary.
@@ -23,7 +23,7 @@ pub(super) struct Row<'a> {
 
 /// What is kept of one row.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct RowFigures {
     /// The steps of the nodes that follow.
     pub steps: Vec<(NodeId, Box<Step>)>,
     /// The distribution itself, where a sequence ends here and wants it.
@@ -46,12 +46,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`EngineError::Row`] for a row that is no distribution.
-    pub fn read_all(&self, rows: &[Row], threads: usize) -> Result<Vec<Figures>, EngineError> {
+    pub fn read_all(&self, rows: &[LogitsRow], threads: usize) -> Result<Vec<RowFigures>, EngineError> {
         in_parts(rows, threads, |row| self.read(row))
     }
 
-    fn read(&self, row: &Row) -> Result<Figures, EngineError> {
-        let Row { node, logits } = *row;
+    fn read(&self, row: &LogitsRow) -> Result<RowFigures, EngineError> {
+        let LogitsRow { node, logits } = *row;
         let raw = Distribution::measure(logits, self.depth, self.boundaries)?;
         let followers = self.trie.children(node).filter(|&child| self.trie.node(child).users > 0);
         let steps = followers.map(|child| {
@@ -60,7 +60,7 @@ impl Reader<'_> {
         });
         let steps = steps.collect();
         let after = self.trie.node(node).after.then(|| (node, prediction(logits, &raw, None)));
-        Ok(Figures { steps, after })
+        Ok(RowFigures { steps, after })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::backend::Sink;
 use super::figures::in_parts;
-use super::llama::{Attention, Batch, Chain, Choice, Context, Model, Scratch, SeqId};
+use super::llama::{Attention, Batch, ChosenToken, Context, MaskedChain, Model, Scratch, SeqId};
 use super::threads::Governor;
 use super::{CancelFlag, EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
@@ -18,7 +18,7 @@ use crate::token::TokenId;
 const SEQUENCE: SeqId = SeqId(0);
 
 /// The conversation's sequence in the KV cache, and what was seen at each position.
-pub(super) struct Conversation {
+pub(super) struct CachedConversation {
     model: Arc<Model>,
     context: Context,
     governor: Governor,
@@ -35,17 +35,17 @@ pub(super) struct Conversation {
 }
 
 /// A request on its way.
-struct Run<'a> {
+struct GenerateRun<'a> {
     request: &'a Generate,
     sink: Sink<'a>,
     timing: Timing,
 }
 
-impl Conversation {
+impl CachedConversation {
     /// An empty conversation in a context with one sequence.
-    pub fn new(model: Arc<Model>, context: Context, governor: Governor) -> Conversation {
+    pub fn new(model: Arc<Model>, context: Context, governor: Governor) -> CachedConversation {
         let scratch = Scratch::new(&model);
-        Conversation {
+        CachedConversation {
             model,
             context,
             governor,
@@ -71,8 +71,8 @@ impl Conversation {
         if request.prompt.len() >= room {
             return Err(EngineError::TooLong { needed: request.prompt.len() + 1, context: room });
         }
-        let mut chain = Chain::new(&self.model, &request.sampling)?;
-        let mut run = Run { request, sink, timing: Timing::default() };
+        let mut chain = MaskedChain::new(&self.model, &request.sampling)?;
+        let mut run = GenerateRun { request, sink, timing: Timing::default() };
         let outcome = self.prefill(&mut run).and_then(|last| match last {
             Some(last) => self.decode(&mut run, &mut chain, last),
             None => Ok(FinishReason::Cancelled),
@@ -115,7 +115,7 @@ impl Conversation {
     }
 
     /// Evaluates the prompt. Returns the index of the last token in its batch, or `None` if cancelled.
-    fn prefill(&mut self, run: &mut Run) -> Result<Option<usize>, EngineError> {
+    fn prefill(&mut self, run: &mut GenerateRun) -> Result<Option<usize>, EngineError> {
         let begun = Instant::now();
         let prompt = &run.request.prompt;
         let start = self.reuse(run.request);
@@ -164,7 +164,7 @@ impl Conversation {
         Ok(evaluated)
     }
 
-    fn report_prefill(&self, run: &Run, from: usize) {
+    fn report_prefill(&self, run: &GenerateRun, from: usize) {
         let steps = self.steps[from.min(self.steps.len())..].to_vec();
         let total = run.request.prompt.len();
         (run.sink)(Event::Prefill { steps, done: self.steps.len().min(total), total });
@@ -177,7 +177,7 @@ impl Conversation {
         first: usize,
         ids: &[TokenId],
         next: usize,
-        run: &mut Run,
+        run: &mut GenerateRun,
     ) -> Result<(), EngineError> {
         let begun = Instant::now();
         let rows =
@@ -197,8 +197,8 @@ impl Conversation {
     /// Generates until something ends the reply.
     fn decode(
         &mut self,
-        run: &mut Run,
-        chain: &mut Chain,
+        run: &mut GenerateRun,
+        chain: &mut MaskedChain,
         mut row: usize,
     ) -> Result<FinishReason, EngineError> {
         chain.accept_prompt(&run.request.prompt);
@@ -233,8 +233,8 @@ impl Conversation {
 
     fn choose(
         &mut self,
-        run: &mut Run,
-        chain: &mut Chain,
+        run: &mut GenerateRun,
+        chain: &mut MaskedChain,
         row: usize,
         begun: Instant,
     ) -> Result<TokenId, EngineError> {
@@ -255,7 +255,12 @@ impl Conversation {
 }
 
 /// The figures of one token in its distribution.
-pub(super) fn stats(row: &[f32], raw: &Distribution, id: TokenId, choice: Option<&Choice>) -> TokenStats {
+pub(super) fn stats(
+    row: &[f32],
+    raw: &Distribution,
+    id: TokenId,
+    choice: Option<&ChosenToken>,
+) -> TokenStats {
     let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
     TokenStats {
         logprob: raw.logprob(logit) as f32,
@@ -266,7 +271,7 @@ pub(super) fn stats(row: &[f32], raw: &Distribution, id: TokenId, choice: Option
 }
 
 /// The distribution as it is kept.
-pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&Choice>) -> Prediction {
+pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&ChosenToken>) -> Prediction {
     let mut rank = 0;
     let mut last = f32::INFINITY;
     let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {

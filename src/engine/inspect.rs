@@ -89,7 +89,7 @@ impl Inspector {
         request: &'a Inspect,
         sink: Sink<'a>,
         length: usize,
-    ) -> Result<Run<'a>, EngineError> {
+    ) -> Result<InspectRun<'a>, EngineError> {
         let layers = self.model.layers();
         let params = ContextParams {
             cells: (length + CHUNK + layers).next_multiple_of(256) as u32,
@@ -110,7 +110,7 @@ impl Inspector {
         let failed = EngineError::NoContext { cells: params.cells as usize };
         let context = self.context.as_mut().ok_or(failed)?;
         context.clear();
-        Ok(Run {
+        Ok(InspectRun {
             request,
             sink,
             context,
@@ -124,7 +124,7 @@ impl Inspector {
 }
 
 /// A request on its way.
-struct Run<'a> {
+struct InspectRun<'a> {
     request: &'a Inspect,
     sink: Sink<'a>,
     context: &'a mut Context,
@@ -136,7 +136,7 @@ struct Run<'a> {
     timing: Timing,
 }
 
-impl Run<'_> {
+impl InspectRun<'_> {
     fn cancelled(&self) -> bool {
         self.request.cancel.is_cancelled()
     }

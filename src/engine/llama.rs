@@ -17,5 +17,5 @@ pub use batch::{Batch, SeqId};
 pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, Slots, TILE};
 pub use convert::convert;
 pub use model::Model;
-pub use sampler::{Chain, Choice, Scratch};
+pub use sampler::{ChosenToken, MaskedChain, Scratch};
 pub use tokenizer::Tokenizer;

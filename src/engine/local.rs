@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Sink};
 use super::cross::Reference;
-use super::generate::Conversation;
+use super::generate::CachedConversation;
 use super::inspect::Inspector;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
@@ -30,7 +30,7 @@ pub(super) struct Local {
     params: ContextParams,
     governor: Governor,
     /// Made when the first reply is asked for: a question that is scored needs no room for one.
-    conversation: Option<Conversation>,
+    conversation: Option<CachedConversation>,
     pool: Pool,
     inspector: Inspector,
     reference: Reference,
@@ -70,7 +70,7 @@ impl Local {
         })
     }
 
-    fn conversation(&mut self) -> Result<&mut Conversation, EngineError> {
+    fn conversation(&mut self) -> Result<&mut CachedConversation, EngineError> {
         let conversation = match self.conversation.take() {
             Some(conversation) => conversation,
             None => {
@@ -81,7 +81,7 @@ impl Local {
                         self.params.cells
                     ),
                 })?;
-                Conversation::new(Arc::clone(&self.model), context, self.governor.clone())
+                CachedConversation::new(Arc::clone(&self.model), context, self.governor.clone())
             }
         };
         Ok(self.conversation.insert(conversation))

@@ -37,7 +37,7 @@ pub(super) struct Need {
 
 /// One node in its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct BatchEntry {
     /// The node.
     pub node: NodeId,
     /// Whether the trunk runs through it.
@@ -56,7 +56,7 @@ pub(super) struct Group {
     /// Number of lanes.
     pub lanes: usize,
     /// The nodes, the trunk's first; positions rise in every sequence.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<BatchEntry>,
 }
 
 /// The groups, as ranges of the tree's order, and what they need at most.
@@ -143,7 +143,7 @@ impl Group {
         for (&node, span) in nodes.iter().zip(branches) {
             let on_trunk = trunk.get(entries.len()) == Some(&node);
             let into = if on_trunk { &mut entries } else { &mut others };
-            into.push(Entry { node, trunk: on_trunk, lanes: span.start..span.end.min(lanes) });
+            into.push(BatchEntry { node, trunk: on_trunk, lanes: span.start..span.end.min(lanes) });
         }
         entries.append(&mut others);
         Group { depth, reached, lanes, entries }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::backend::Sink;
 use super::generate::stats;
-use super::llama::{Batch, Chain, Context, Model, Scratch, SeqId};
+use super::llama::{Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
 use super::threads::Governor;
@@ -55,7 +55,7 @@ pub(super) fn sample(
     let timing = Timing::default();
     let governor = pool.governor().clone();
     let context = pool.context(need, Layout::Together)?;
-    let mut run = Run {
+    let mut run = SampleRun {
         request,
         sink,
         chooser: Chooser {
@@ -86,7 +86,7 @@ pub(super) fn sample(
 struct Lane {
     sequence: SeqId,
     index: usize,
-    chain: Chain,
+    chain: MaskedChain,
     steps: Vec<Step>,
 }
 
@@ -113,7 +113,7 @@ impl Chooser {
 }
 
 /// A request on its way.
-struct Run<'a> {
+struct SampleRun<'a> {
     request: &'a Sample,
     sink: Sink<'a>,
     model: Arc<Model>,
@@ -133,7 +133,7 @@ struct Run<'a> {
     timing: Timing,
 }
 
-impl Run<'_> {
+impl SampleRun<'_> {
     fn all(&mut self, lanes: usize) -> Result<FinishReason, EngineError> {
         let mut free: Vec<SeqId> = match self.shares {
             true => (1..=lanes as u32).rev().map(SeqId).collect(),
@@ -195,7 +195,7 @@ impl Run<'_> {
             self.context.clear();
             self.prefill()?;
         }
-        let mut chain = Chain::new(&self.model, &self.request.samplings[index])?;
+        let mut chain = MaskedChain::new(&self.model, &self.request.samplings[index])?;
         chain.accept_prompt(&self.request.prompt);
         let mut lane = Lane { sequence, index, chain, steps: Vec::new() };
         if self.request.max_tokens != Some(0) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::backend::Sink;
-use super::figures::{Reader, Row};
+use super::figures::{LogitsRow, Reader};
 use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
@@ -52,7 +52,7 @@ pub(super) fn score(
     };
     let trie = Trie::new(&request.sequences, request.after, sharing);
     let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(request.layout), sequences });
-    let mut run = Run::new(request, sink, trie);
+    let mut run = ScoreRun::new(request, sink, trie);
     let mut reason = FinishReason::Stop;
     if !groups.is_empty() {
         let vocab = Arc::clone(pool.model().vocab());
@@ -120,7 +120,7 @@ fn lane_id(lane: usize) -> SeqId {
 }
 
 /// A request on its way: the figures that are known and not yet handed out.
-struct Run<'a> {
+struct ScoreRun<'a> {
     request: &'a ScoreBatch,
     sink: Sink<'a>,
     trie: Trie,
@@ -134,12 +134,12 @@ struct Run<'a> {
     timing: Timing,
 }
 
-impl<'a> Run<'a> {
+impl<'a> ScoreRun<'a> {
     fn new(request: &'a ScoreBatch, sink: Sink<'a>, trie: Trie) -> Self {
         let naive = request.sequences.iter().map(|sequence| evaluated(sequence, request.after)).sum();
         let steps = vec![None; trie.len()];
         let timing = Timing { naive_tokens: naive, ..Timing::default() };
-        Run { request, sink, trie, steps, after: HashMap::new(), out: 0, done: 0, timing }
+        ScoreRun { request, sink, trie, steps, after: HashMap::new(), out: 0, done: 0, timing }
     }
 
     /// Reads the rows of the group that was just evaluated and hands out what is complete.
@@ -152,8 +152,8 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         let entries = group.entries.iter().enumerate();
         let read = entries.filter(|(_, entry)| self.trie.node(entry.node).read);
-        let rows: Option<Vec<Row>> =
-            read.map(|(i, entry)| Some(Row { node: entry.node, logits: context.logits(i)? })).collect();
+        let rows: Option<Vec<LogitsRow>> =
+            read.map(|(i, entry)| Some(LogitsRow { node: entry.node, logits: context.logits(i)? })).collect();
         let rows = rows.ok_or(EngineError::Decode(-1))?;
         self.timing.rows += rows.len();
         let reader = Reader { trie: &self.trie, depth: self.request.depth, boundaries };

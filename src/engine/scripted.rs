@@ -31,12 +31,12 @@ const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message
 const FOLLOWS: [(&str, &str); 3] = [("The", " capital"), (" capital", " is"), (" is", " Paris")];
 
 /// A token of a scripted reply and its raw probability.
-pub type Line = (&'static str, f32);
+pub type ScriptedLine = (&'static str, f32);
 
 /// Answers each request for text with the next reply of its script. Clones follow the same one.
 #[derive(Clone)]
 pub struct Scripted {
-    replies: Arc<Mutex<VecDeque<Vec<Line>>>>,
+    replies: Arc<Mutex<VecDeque<Vec<ScriptedLine>>>>,
     /// Whether figures are those of a server that gives so many candidates and no more.
     gives: Option<usize>,
     info: Arc<ModelInfo>,
@@ -65,7 +65,7 @@ impl Tokenize for Pieces {
 impl Scripted {
     /// An engine that gives these replies, in order. A reply ends with an end token if its last piece
     /// is `<|im_end|>`, otherwise for its length.
-    pub fn new(replies: impl IntoIterator<Item = Vec<Line>>) -> Scripted {
+    pub fn new(replies: impl IntoIterator<Item = Vec<ScriptedLine>>) -> Scripted {
         let bytes = (0..=255u8).map(|byte| VocabEntry { bytes: vec![byte], ..VocabEntry::default() });
         let special = |text: &str, ends| VocabEntry {
             bytes: text.as_bytes().to_vec(),
@@ -136,7 +136,7 @@ impl Scripted {
         events
     }
 
-    fn next_reply(&self) -> Vec<Line> {
+    fn next_reply(&self) -> Vec<ScriptedLine> {
         self.replies.lock().unwrap().pop_front().unwrap_or_default()
     }
 
@@ -290,7 +290,7 @@ impl Backend for Scripted {
     }
 }
 
-fn ended(reply: &[Line]) -> FinishReason {
+fn ended(reply: &[ScriptedLine]) -> FinishReason {
     if reply.last().is_some_and(|(piece, _)| *piece == "<|im_end|>") {
         FinishReason::Stop
     } else {

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use load::Reading;
+use load::LoadReading;
 
 use super::llama::{Batch, Context};
 use super::{CancelFlag, EngineError};
@@ -26,16 +26,16 @@ const TRIAL: Duration = Duration::from_secs(2);
 
 /// Chooses the number of threads of every evaluation of one engine. Clones share what they have seen.
 #[derive(Clone, Debug)]
-pub(super) struct Governor(Rc<RefCell<State>>);
+pub(super) struct Governor(Rc<RefCell<ThreadsState>>);
 
 #[derive(Debug)]
-struct State {
+struct ThreadsState {
     most: u32,
     /// Whether the number follows the load.
     adapts: bool,
     current: u32,
     /// The beginning of the window.
-    since: Option<Reading>,
+    since: Option<LoadReading>,
     /// When the last evaluation ended.
     ended: Option<Instant>,
     /// When the number last changed.
@@ -56,7 +56,8 @@ impl Governor {
     fn new(most: u32, adapts: bool) -> Governor {
         let most = most.max(1);
         let adapts = adapts && most > 1;
-        let state = State { most, adapts, current: most, since: None, ended: None, changed: Instant::now() };
+        let state =
+            ThreadsState { most, adapts, current: most, since: None, ended: None, changed: Instant::now() };
         Governor(Rc::new(RefCell::new(state)))
     }
 
@@ -109,15 +110,15 @@ impl Governor {
     }
 }
 
-impl State {
+impl ThreadsState {
     /// Without a window to judge by.
     fn start(&mut self) {
         self.current = self.most.saturating_sub(load::others_running(self.most)).max(1);
-        self.since = Some(Reading::take());
+        self.since = Some(LoadReading::take());
     }
 
-    fn follow(&mut self, since: Reading) {
-        let now = Reading::take();
+    fn follow(&mut self, since: LoadReading) {
+        let now = LoadReading::take();
         let wait = now.at - self.changed;
         let next = number(now.cores_left(&since), self.current, wait).clamp(1, self.most);
         if next != self.current || wait >= TRIAL {

@@ -11,7 +11,7 @@ use crate::aside;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// What an engine's thread is sent.
-pub(super) enum Message {
+pub(super) enum WorkerMessage {
     /// A request, and who is told what comes of it.
     Request(Command, Box<dyn Fn(Event) + Send>),
     /// To end, whoever else may still hold the engine.
@@ -20,13 +20,13 @@ pub(super) enum Message {
 
 /// Opens the backend and answers requests until nobody can send any more. A panic is an error like
 /// another, so that a dead engine is a message, not a hang.
-pub(super) fn run(open: Box<Opener>, inbox: &Receiver<Message>, say: Sink) {
+pub(super) fn run(open: Box<Opener>, inbox: &Receiver<WorkerMessage>, say: Sink) {
     let mut backend = match guarded(|| open(say)) {
         Ok(Ok(backend)) => backend,
         Ok(Err(error)) | Err(error) => return say(Event::Lost(error)),
     };
     say(Event::Ready(backend.info().clone()));
-    while let Some(Message::Request(command, tell)) = next(inbox, backend.as_mut()) {
+    while let Some(WorkerMessage::Request(command, tell)) = next(inbox, backend.as_mut()) {
         match guarded(|| backend.run(&command, &tell)) {
             Ok(Ok((reason, timing))) => tell(Event::Finished { reason, timing }),
             Ok(Err(error)) => tell(Event::Failed(error)),
@@ -39,7 +39,7 @@ pub(super) fn run(open: Box<Opener>, inbox: &Receiver<Message>, say: Sink) {
 }
 
 /// Waits for a message; a backend that nobody has used for a while may rest.
-fn next(inbox: &Receiver<Message>, backend: &mut dyn Backend) -> Option<Message> {
+fn next(inbox: &Receiver<WorkerMessage>, backend: &mut dyn Backend) -> Option<WorkerMessage> {
     match inbox.recv_timeout(IDLE) {
         Err(RecvTimeoutError::Timeout) => {
             backend.idle();

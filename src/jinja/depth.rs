@@ -13,20 +13,20 @@ pub(super) const MOST: usize = 200;
 
 /// What was seen so far.
 #[derive(Default)]
-pub(super) struct Depth {
+pub(super) struct NestingDepth {
     /// For each open block, the block itself and its `elif`s.
     blocks: Vec<usize>,
     /// Their sum.
     in_blocks: usize,
     /// Open brackets of the tag, outermost first; the tag itself is the first.
-    levels: Vec<Level>,
+    levels: Vec<NestingLevel>,
     /// What is known of the block tag that is being read.
     tag: Tag,
 }
 
 /// One bracket's inside.
 #[derive(Default)]
-struct Level {
+struct NestingLevel {
     /// Steps in the part that is being read: they may all lie around one another.
     chain: usize,
     /// The deepest bracket of that part.
@@ -46,13 +46,13 @@ enum Tag {
     Other,
 }
 
-impl Level {
+impl NestingLevel {
     fn depth(&self) -> usize {
         self.deepest.max(self.chain + self.inner)
     }
 }
 
-impl Depth {
+impl NestingDepth {
     pub(super) fn take(&mut self, token: &Token) {
         match token {
             Token::TemplateData(_) => {}
@@ -71,12 +71,12 @@ impl Depth {
             Token::Ident("if" | "else" | "and" | "or" | "not" | "in" | "is") => self.step(),
             Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
                 self.step();
-                self.levels.push(Level::default());
+                self.levels.push(NestingLevel::default());
             }
             Token::ParenClose | Token::BracketClose | Token::BraceClose => self.close(),
             Token::Comma | Token::Colon => {
                 let level = self.level();
-                *level = Level { deepest: level.depth(), ..Level::default() };
+                *level = NestingLevel { deepest: level.depth(), ..NestingLevel::default() };
             }
             Token::Assign if self.tag == Tag::Set => self.tag = Tag::Other,
             Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::FloorDiv | Token::Pow => {
@@ -109,9 +109,9 @@ impl Depth {
         self.in_blocks += 1;
     }
 
-    fn level(&mut self) -> &mut Level {
+    fn level(&mut self) -> &mut NestingLevel {
         if self.levels.is_empty() {
-            self.levels.push(Level::default());
+            self.levels.push(NestingLevel::default());
         }
         let last = self.levels.len() - 1;
         &mut self.levels[last]

@@ -3,7 +3,7 @@
 use minijinja::{Environment, Error};
 use thiserror::Error as ThisError;
 
-use super::source::Source;
+use super::source::TemplateSource;
 
 /// Characters of an excerpt on each side of the place it is about.
 const EXCERPT: usize = 30;
@@ -40,7 +40,7 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    pub(super) fn new(name: &str, source: &Source, error: &Error) -> TemplateError {
+    pub(super) fn new(name: &str, source: &TemplateSource, error: &Error) -> TemplateError {
         let (kind, reason) = describe(error);
         let place = error.range().map(|range| source.written_offset(range.start));
         match place.filter(|_| error.line().is_some()) {
@@ -54,7 +54,7 @@ impl TemplateError {
     }
 
     /// Refuses a template that is deeper than the engine can go without running out of stack.
-    pub(super) fn bound(name: &str, source: &Source) -> Result<(), TemplateError> {
+    pub(super) fn bound(name: &str, source: &TemplateSource) -> Result<(), TemplateError> {
         let Some(place) = source.too_deep else { return Ok(()) };
         let reason = format!(
             "more than {} operators, brackets or blocks inside one another; take it apart with set",
@@ -63,7 +63,12 @@ impl TemplateError {
         Err(TemplateError::at(name, source, place, (ErrorKind::Limit, reason)))
     }
 
-    fn at(name: &str, source: &Source, place: usize, (kind, reason): (ErrorKind, String)) -> TemplateError {
+    fn at(
+        name: &str,
+        source: &TemplateSource,
+        place: usize,
+        (kind, reason): (ErrorKind, String),
+    ) -> TemplateError {
         let before = &source.written[..floor_char(&source.written, place)];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);

@@ -12,26 +12,26 @@ use minijinja::{Environment, Error, State, Value, filters};
 
 use super::bounds::{defined, kept};
 
-type Tail = Rest<ValueOrKwargs>;
+type GeneratorTail = Rest<ValueOrKwargs>;
 type Name = Option<String>;
 
 /// Adds the filters that give generators.
 pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter("map", |state: &mut State, value: Value, args: Tail| {
+    environment.add_filter("map", |state: &mut State, value: Value, args: GeneratorTail| {
         if is_empty(state, &value)? {
             Ok(generator([]))
         } else {
             filters::map(state, value, args).map(generator)
         }
     });
-    environment.add_filter("select", |state: &mut State, value: Value, test: Name, args: Tail| {
+    environment.add_filter("select", |state: &mut State, value: Value, test: Name, args: GeneratorTail| {
         let test = test.map(Into::into);
         if is_empty(state, &value)? {
             return Ok(generator([]));
         }
         filters::select(state, value, test, args).map(generator)
     });
-    environment.add_filter("reject", |state: &mut State, value: Value, test: Name, args: Tail| {
+    environment.add_filter("reject", |state: &mut State, value: Value, test: Name, args: GeneratorTail| {
         let test = test.map(Into::into);
         if is_empty(state, &value)? {
             return Ok(generator([]));
@@ -60,7 +60,7 @@ fn by_attribute<const REJECT: bool>(
     value: Value,
     attribute: String,
     test: Name,
-    args: Tail,
+    args: GeneratorTail,
 ) -> Result<Value, Error> {
     if is_empty(state, &value)? {
         return Ok(generator([]));

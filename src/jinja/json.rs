@@ -131,17 +131,17 @@ fn invalid(message: impl Into<String>) -> Error {
 
 /// `json.dumps(value)` in a style.
 pub fn dumps(value: &Value, style: &Style) -> Result<String, Error> {
-    let mut writer = Writer { out: String::new(), style };
+    let mut writer = JsonWriter { out: String::new(), style };
     writer.value(value, 0)?;
     Ok(writer.out)
 }
 
-struct Writer<'a> {
+struct JsonWriter<'a> {
     out: String,
     style: &'a Style,
 }
 
-impl Writer<'_> {
+impl JsonWriter<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > python::MAX_DEPTH {
             return Err(python::too_deep(python::MAX_DEPTH));

@@ -51,7 +51,7 @@ fn invalid(reason: String) -> Error {
 fn substitute(
     state: &State,
     (regex, text): (&Regex, &str),
-    pieces: &[Piece],
+    pieces: &[PatternPiece],
     limit: usize,
 ) -> Result<String, Error> {
     let mut out = String::new();
@@ -72,22 +72,22 @@ fn substitute(
 }
 
 /// Part of a replacement.
-enum Piece {
+enum PatternPiece {
     Text(String),
     Number(usize),
     Name(String),
 }
 
-impl Piece {
+impl PatternPiece {
     fn write(&self, out: &mut String, captures: &Captures) -> Result<(), Error> {
         let group = match self {
-            Piece::Text(text) => {
+            PatternPiece::Text(text) => {
                 out.push_str(text);
                 return Ok(());
             }
-            Piece::Number(number) if *number < captures.len() => captures.get(*number),
-            Piece::Number(number) => return Err(invalid(format!("there is no group {number}"))),
-            Piece::Name(name) => captures.name(name),
+            PatternPiece::Number(number) if *number < captures.len() => captures.get(*number),
+            PatternPiece::Number(number) => return Err(invalid(format!("there is no group {number}"))),
+            PatternPiece::Name(name) => captures.name(name),
         };
         out.push_str(group.map_or("", |group| group.as_str()));
         Ok(())
@@ -95,23 +95,25 @@ impl Piece {
 }
 
 /// Reads `\1`, `\g<1>`, `\g<name>` and the escapes of a Python replacement.
-fn parse(replacement: &str) -> Result<Vec<Piece>, Error> {
+fn parse(replacement: &str) -> Result<Vec<PatternPiece>, Error> {
     let mut pieces = Vec::new();
     let mut rest = replacement;
     while let Some(at) = rest.find('\\') {
-        pieces.push(Piece::Text(rest[..at].to_string()));
+        pieces.push(PatternPiece::Text(rest[..at].to_string()));
         rest = &rest[at + 1..];
         if let Some(named) = rest.strip_prefix("g<") {
             let end = named.find('>').ok_or_else(|| invalid("\\g<…> is not closed".to_string()))?;
             let name = &named[..end];
-            pieces.push(name.parse().map_or_else(|_| Piece::Name(name.to_string()), Piece::Number));
+            pieces.push(
+                name.parse().map_or_else(|_| PatternPiece::Name(name.to_string()), PatternPiece::Number),
+            );
             rest = &named[end + 1..];
             continue;
         }
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         if digits > 0 {
             let digits = digits.min(2);
-            pieces.push(Piece::Number(rest[..digits].parse().unwrap_or(0)));
+            pieces.push(PatternPiece::Number(rest[..digits].parse().unwrap_or(0)));
             rest = &rest[digits..];
             continue;
         }
@@ -125,11 +127,11 @@ fn parse(replacement: &str) -> Result<Vec<Piece>, Error> {
             c if c.is_ascii_alphabetic() => return Err(invalid(format!("\\{c} is no escape"))),
             _ => "\\",
         };
-        pieces.push(Piece::Text(text.to_string()));
+        pieces.push(PatternPiece::Text(text.to_string()));
         let used = if "nrt\\".contains(escaped) { 1 } else { 0 };
         rest = &rest[used..];
     }
-    pieces.push(Piece::Text(rest.to_string()));
+    pieces.push(PatternPiece::Text(rest.to_string()));
     Ok(pieces)
 }
 

@@ -13,12 +13,12 @@ use fancy_regex::Regex;
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::depth::{Depth, MOST};
+use super::depth::{MOST, NestingDepth};
 use super::operators::LATER;
 
 /// A template as written and as compiled.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
+pub struct TemplateSource {
     /// What the author wrote, with `\n` for every newline.
     pub written: String,
     /// What minijinja compiles.
@@ -31,7 +31,7 @@ pub struct Source {
 
 /// What a token means for the one behind it.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Before {
+enum TextBefore {
     /// An operand begins: behind an operator, a keyword or an opening bracket.
     #[default]
     Operator,
@@ -47,7 +47,7 @@ enum Before {
     Test,
     /// An operand ends here.
     Operand,
-    /// As [`Before::Operand`], and it may be known without running.
+    /// As [`TextBefore::Operand`], and it may be known without running.
     Constant,
     /// A string literal.
     Text,
@@ -60,33 +60,33 @@ const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 static RAW: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?s)\{#.*?#\}|\{%[-+]?\s*raw\s*(?=%\})").ok());
 
-impl Before {
-    fn of(self, token: &Token) -> Before {
+impl TextBefore {
+    fn of(self, token: &Token) -> TextBefore {
         match token {
-            Token::BlockStart => Before::Block,
-            Token::VariableStart => Before::Items,
-            Token::Ident("for") if self == Before::Block => Before::For,
-            Token::Ident("in") if self == Before::For => Before::Items,
-            Token::Ident(_) if self == Before::Block => Before::Operator,
-            _ if self == Before::For => Before::For,
-            Token::Ident("is") => Before::Is,
-            Token::Ident("not") if self == Before::Is => Before::Is,
-            Token::Ident(_) if self == Before::Is => Before::Test,
-            Token::Ident(word) if KEYWORDS.contains(word) => Before::Operator,
-            Token::Ident("true" | "True" | "false" | "False" | "none" | "None") => Before::Constant,
-            Token::Ident(_) => Before::Operand,
-            Token::Int(_) | Token::Int128(_) | Token::Float(_) => Before::Constant,
-            Token::Str(_) | Token::String(_) => Before::Text,
-            Token::ParenClose | Token::BracketClose | Token::BraceClose => Before::Constant,
-            _ => Before::Operator,
+            Token::BlockStart => TextBefore::Block,
+            Token::VariableStart => TextBefore::Items,
+            Token::Ident("for") if self == TextBefore::Block => TextBefore::For,
+            Token::Ident("in") if self == TextBefore::For => TextBefore::Items,
+            Token::Ident(_) if self == TextBefore::Block => TextBefore::Operator,
+            _ if self == TextBefore::For => TextBefore::For,
+            Token::Ident("is") => TextBefore::Is,
+            Token::Ident("not") if self == TextBefore::Is => TextBefore::Is,
+            Token::Ident(_) if self == TextBefore::Is => TextBefore::Test,
+            Token::Ident(word) if KEYWORDS.contains(word) => TextBefore::Operator,
+            Token::Ident("true" | "True" | "false" | "False" | "none" | "None") => TextBefore::Constant,
+            Token::Ident(_) => TextBefore::Operand,
+            Token::Int(_) | Token::Int128(_) | Token::Float(_) => TextBefore::Constant,
+            Token::Str(_) | Token::String(_) => TextBefore::Text,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => TextBefore::Constant,
+            _ => TextBefore::Operator,
         }
     }
 }
 
-impl Source {
+impl TemplateSource {
     /// Prepares a whole template, or a lone expression. Of a text that is no Jinja, what stands behind the
     /// mistake stays as it is, and the compiler says what is wrong.
-    pub fn new(text: &str, syntax: &SyntaxConfig, is_expression: bool) -> Source {
+    pub fn new(text: &str, syntax: &SyntaxConfig, is_expression: bool) -> TemplateSource {
         let written = text.replace("\r\n", "\n").replace('\r', "\n");
         let (tokens, too_deep) = read(&written, syntax, is_expression);
         let mut edits = Edits { written: &written, chat: syntax.trim_blocks(), ..Edits::default() };
@@ -103,7 +103,7 @@ impl Source {
             }
         }
         edits.compiled.push_str(&written[edits.copied..]);
-        Source { compiled: edits.compiled, anchors: edits.anchors, too_deep, written }
+        TemplateSource { compiled: edits.compiled, anchors: edits.anchors, too_deep, written }
     }
 
     /// Where a place of the compiled text lies in the written one.
@@ -122,7 +122,7 @@ fn read<'a>(
     syntax: &SyntaxConfig,
     is_expression: bool,
 ) -> (Vec<(Token<'a>, Span)>, Option<usize>) {
-    let mut depth = Depth::default();
+    let mut depth = NestingDepth::default();
     let mut tokens = Vec::new();
     // A lone expression is what `{{ }}` holds.
     tokens.extend(is_expression.then_some((Token::VariableStart, Span::default())));
@@ -141,9 +141,9 @@ fn read<'a>(
 
 /// Where a tuple without brackets ends that begins behind the first of these tokens, which the engine takes
 /// in `set` alone: `{{ 1, 2 }}` and `{% for x in 1, 2 %}`.
-fn bare_tuple(tokens: &[(Token, Span)], before: Before) -> Option<usize> {
+fn bare_tuple(tokens: &[(Token, Span)], before: TextBefore) -> Option<usize> {
     let (mut open, mut commas) = (0, 0);
-    if before != Before::Items {
+    if before != TextBefore::Items {
         return None;
     }
     let printed = matches!(tokens[0].0, Token::VariableStart);
@@ -177,7 +177,7 @@ struct Edits<'a> {
     anchors: Vec<(usize, usize)>,
     copied: usize,
     /// The token before, and where it ends.
-    before: Before,
+    before: TextBefore,
     end: usize,
 }
 
@@ -207,18 +207,18 @@ impl Edits<'_> {
             }
             // As long as what it replaces, and a scope, because Jinja runs the body as a function:
             // variables set inside are not seen outside.
-            (Token::Ident("generation"), Before::Block) if self.chat => self.replace(range, "with      "),
-            (Token::Ident("endgeneration"), Before::Block) if self.chat => {
+            (Token::Ident("generation"), TextBefore::Block) if self.chat => self.replace(range, "with      "),
+            (Token::Ident("endgeneration"), TextBefore::Block) if self.chat => {
                 self.replace(range, "endwith      ");
             }
-            (Token::Plus, Before::Operator | Before::Items) => self.replace(range, " "),
+            (Token::Plus, TextBefore::Operator | TextBefore::Items) => self.replace(range, " "),
             (
                 Token::Tilde | Token::Mul | Token::Lt | Token::Lte | Token::Gt | Token::Gte,
-                Before::Constant | Before::Text,
+                TextBefore::Constant | TextBefore::Text,
             )
-            | (Token::Ident("in" | "not"), Before::Constant) => self.insert(LATER),
+            | (Token::Ident("in" | "not"), TextBefore::Constant) => self.insert(LATER),
             // The engine would take the sign for the beginning of the test's argument.
-            (Token::Plus | Token::Minus, Before::Test) => self.insert(LATER),
+            (Token::Plus | Token::Minus, TextBefore::Test) => self.insert(LATER),
             (Token::String(_), _) => {
                 if let Some(literal) = python_literal(&self.written[range.clone()]) {
                     self.replace(range, &literal);

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::describe::bytes;
 use super::error::ModelError;
-use super::progress::{Progress, Stage};
+use super::progress::{ModelStage, Progress};
 use crate::interrupt::waiting;
 use crate::say;
 
@@ -24,12 +24,12 @@ pub struct TerminalProgress {
     quiet: bool,
     /// The line that a log gets has been written; a model may come in several parts.
     announced: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<BarState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    stage: Option<(Stage, Instant)>,
+struct BarState {
+    stage: Option<(ModelStage, Instant)>,
     bar: Option<ProgressBar>,
 }
 
@@ -42,14 +42,14 @@ impl TerminalProgress {
     /// Ends the bar, if there is one.
     pub fn clear(&self) {
         if let Ok(mut state) = self.state.lock() {
-            *state = State::default();
+            *state = BarState::default();
         }
     }
 }
 
 impl TerminalProgress {
-    fn announce(&self, stage: Stage, total: Option<u64>) {
-        let waits = matches!(stage, Stage::Waiting | Stage::Downloading);
+    fn announce(&self, stage: ModelStage, total: Option<u64>) {
+        let waits = matches!(stage, ModelStage::Waiting | ModelStage::Downloading);
         if waits && !self.announced.swap(true, Ordering::Relaxed) {
             let size = total.map(|total| format!(" {}", bytes(total))).unwrap_or_default();
             say::plain(&format!("{}{size} …", stage.verb()));
@@ -57,7 +57,7 @@ impl TerminalProgress {
     }
 }
 
-impl Drop for State {
+impl Drop for BarState {
     fn drop(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -66,10 +66,10 @@ impl Drop for State {
 }
 
 impl Progress for TerminalProgress {
-    fn update(&self, stage: Stage, done: u64, total: Option<u64>) {
+    fn update(&self, stage: ModelStage, done: u64, total: Option<u64>) {
         let Ok(mut state) = self.state.lock() else { return };
         if state.stage.is_none_or(|(current, _)| current != stage) {
-            *state = State { stage: Some((stage, Instant::now())), bar: None };
+            *state = BarState { stage: Some((stage, Instant::now())), bar: None };
             if !self.quiet && !say::can_redraw() {
                 self.announce(stage, total);
             }
@@ -124,14 +124,14 @@ pub fn goes_on(what: &str) -> bool {
     read.is_ok_and(|n| n > 0) && !answer.trim().to_lowercase().starts_with('n')
 }
 
-fn new_bar(stage: Stage, done: u64, total: Option<u64>) -> ProgressBar {
+fn new_bar(stage: ModelStage, done: u64, total: Option<u64>) -> ProgressBar {
     let bar =
         ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_position(done);
     // What was there before the bar must not count as speed.
     bar.reset_eta();
     let template = match (stage, total) {
-        (Stage::Waiting | Stage::Trying, _) => "{spinner} {msg}",
-        (Stage::Downloading, Some(_)) => {
+        (ModelStage::Waiting | ModelStage::Trying, _) => "{spinner} {msg}",
+        (ModelStage::Downloading, Some(_)) => {
             "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
         }
         (_, Some(_)) => "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::memory::{FileId, Memory};
-use super::progress::{Progress, Stage};
+use super::progress::{ModelStage, Progress};
 use crate::child::{self, HELLO, Trouble, death};
 
 /// The hidden subcommand: `tokenscope __check-model PATH`.
@@ -28,7 +28,7 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 20 << 20;
 
 /// What became of the trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// It loads.
     Good,
     /// llama.cpp reports an error.
@@ -57,15 +57,15 @@ pub fn verify_in_child(
     }
     let path = gguf.path.clone();
     match try_in_child(gguf, executable, progress)? {
-        Verdict::Good => {
+        CheckVerdict::Good => {
             if let Some(id) = id.filter(|id| FileId::of(&path).as_ref() == Some(id)) {
                 memory.remember(&id, |known| known.loads = Some(VERSION.to_owned()));
             }
             Ok(())
         }
-        Verdict::Unknown => Ok(()),
-        Verdict::Refused(what) => Err(ModelError::Refused { path, what }),
-        Verdict::Harmful(what) => Err(ModelError::Harmful { path, what }),
+        CheckVerdict::Unknown => Ok(()),
+        CheckVerdict::Refused(what) => Err(ModelError::Refused { path, what }),
+        CheckVerdict::Harmful(what) => Err(ModelError::Harmful { path, what }),
     }
 }
 
@@ -73,8 +73,12 @@ pub fn verify_in_child(
 ///
 /// # Errors
 /// If the child cannot be started or the person does not want to wait.
-pub fn try_in_child(gguf: &Gguf, executable: &Path, progress: &dyn Progress) -> Result<Verdict, ModelError> {
-    progress.update(Stage::Trying, 0, None);
+pub fn try_in_child(
+    gguf: &Gguf,
+    executable: &Path,
+    progress: &dyn Progress,
+) -> Result<CheckVerdict, ModelError> {
+    progress.update(ModelStage::Trying, 0, None);
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND).arg(&gguf.path);
     let patience = PATIENCE + Duration::from_secs(gguf.size / SLOWEST_BYTES_PER_SECOND);
@@ -85,17 +89,17 @@ pub fn try_in_child(gguf: &Gguf, executable: &Path, progress: &dyn Progress) -> 
     }
 }
 
-fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> Verdict {
+fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> CheckVerdict {
     let mut lines = said.lines();
     if lines.next() != Some(HELLO) {
-        return Verdict::Unknown;
+        return CheckVerdict::Unknown;
     }
     let last = lines.next_back().unwrap_or_default();
     match status {
-        None => Verdict::Harmful(death(log, None)),
-        Some(status) if status.success() && last == GOOD => Verdict::Good,
-        Some(_) if last.starts_with(BAD) => Verdict::Refused(reason(log, &last[BAD.len()..])),
-        Some(_) => Verdict::Harmful(death(log, status)),
+        None => CheckVerdict::Harmful(death(log, None)),
+        Some(status) if status.success() && last == GOOD => CheckVerdict::Good,
+        Some(_) if last.starts_with(BAD) => CheckVerdict::Refused(reason(log, &last[BAD.len()..])),
+        Some(_) => CheckVerdict::Harmful(death(log, status)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::ModelError;
 use super::gguf::Gguf;
 use super::progress::Progress;
 use super::spec::{ALIASES, Alias, DEFAULT, Spec};
-use super::{Copies, InForce, Processor, Purpose, Reason, Summary, Weights, decide};
+use super::{Copies, InForce, ModelSummary, Processor, Purpose, Reason, Weights, decide};
 use crate::columns::padded;
 use crate::interrupt::waiting;
 use crate::say;
@@ -75,7 +75,7 @@ pub fn run(
 }
 
 /// A row of the list.
-struct Row<'a> {
+struct ModelRow<'a> {
     name: &'a str,
     size: u64,
     here: bool,
@@ -86,14 +86,14 @@ fn list(copies: &Copies, as_json: bool, out: &mut dyn Write) -> std::io::Result<
     let library = copies.library;
     let stored = library.stored();
     let is_here = |name: &str| stored.iter().any(|model| model.name == name);
-    let named = ALIASES.iter().map(|alias| Row {
+    let named = ALIASES.iter().map(|alias| ModelRow {
         name: alias.name,
         size: alias.size,
         here: is_here(alias.name),
         entry: Some(alias),
     });
     let others = stored.iter().filter(|model| Alias::named(&model.name).is_none());
-    let others = others.map(|model| Row {
+    let others = others.map(|model| ModelRow {
         name: &model.name,
         size: model.size,
         here: true,
@@ -112,7 +112,7 @@ fn list(copies: &Copies, as_json: bool, out: &mut dyn Write) -> std::io::Result<
     writeln!(out, "fetched models are kept in {}", printable(&library.folder().display().to_string()))
 }
 
-impl Row<'_> {
+impl ModelRow<'_> {
     fn in_force(&self) -> InForce {
         decide(None, self.entry, Processor::here())
     }
@@ -202,7 +202,7 @@ fn info(
     let library = copies.library;
     let spec = Spec::parse(model)?;
     let path = library.locate(&spec, progress)?.path;
-    let mut summary = Summary::of(&Gguf::read(&path)?, &spec.name());
+    let mut summary = ModelSummary::of(&Gguf::read(&path)?, &spec.name());
     let sum = library.sha256_of(&path, progress)?;
     progress.finish();
     let entry = Alias::of_sum(&sum);

@@ -17,9 +17,9 @@ use serde_json::json;
 use super::error::ModelError;
 use super::gguf::Gguf;
 use super::lock::Lock;
-use super::progress::{Progress, Stage};
+use super::progress::{ModelStage, Progress};
 use super::{Library, ModelFile};
-use crate::child::{self, Watched, read_aside};
+use crate::child::{self, WatchedChild, read_aside};
 use crate::paths::Paths;
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
@@ -244,11 +244,12 @@ impl<'a> Copies<'a> {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
-        let mut child = Watched(child.map_err(|error| ModelError::io("start", &self.executable, error))?);
+        let mut child =
+            WatchedChild(child.map_err(|error| ModelError::io("start", &self.executable, error))?);
         let log = read_aside(child.0.stderr.take());
         let status = loop {
             let written = fs::metadata(&unfinished.0).map_or(0, |meta| meta.len());
-            progress.update(Stage::Converting, written.min(size), Some(size));
+            progress.update(ModelStage::Converting, written.min(size), Some(size));
             if progress.cancelled() {
                 return Err(ModelError::Interrupted);
             }

@@ -53,7 +53,7 @@ const FILE_TYPES: &[(u64, &str)] = &[
 
 /// A model file's description.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct ModelSummary {
     /// The name people know it by.
     pub name: String,
     /// The file.
@@ -149,12 +149,12 @@ pub struct VocabularySummary {
     pub eos: Option<u32>,
 }
 
-impl Summary {
+impl ModelSummary {
     /// Describes a file. The checksum is added by whoever knows it.
-    pub fn of(gguf: &Gguf, name: &str) -> Summary {
+    pub fn of(gguf: &Gguf, name: &str) -> ModelSummary {
         let number = |key: &str| gguf.of_model(key).and_then(|value| value.u32());
         let text = |key: &str| gguf.text(key).map(str::to_owned);
-        Summary {
+        ModelSummary {
             name: name.to_owned(),
             file: gguf.path.clone(),
             size: gguf.size,

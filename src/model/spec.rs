@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use catalog::{ALIASES, Alias, Part, Source};
+pub use catalog::{ALIASES, Alias, CatalogPart, CatalogSource};
 
 use super::gguf::shown;
 use crate::text::nearest;

@@ -33,7 +33,7 @@ pub(super) struct Staging {
 
 /// A model in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredModel {
     /// What names it after `-m`.
     pub name: String,
     /// The file.
@@ -170,14 +170,14 @@ impl Store {
     }
 
     /// All models here, by name.
-    pub(super) fn list(&self) -> Vec<Stored> {
-        let mut found: Vec<Stored> =
+    pub(super) fn list(&self) -> Vec<StoredModel> {
+        let mut found: Vec<StoredModel> =
             models_below(&self.root).into_iter().filter_map(|path| self.stored(path)).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
 
-    fn stored(&self, path: PathBuf) -> Option<Stored> {
+    fn stored(&self, path: PathBuf) -> Option<StoredModel> {
         let relative = path.strip_prefix(&self.root).ok()?.to_str()?.to_owned();
         let name = match relative.split_once('/') {
             None => ALIASES.iter().find(|alias| relative == format!("{}.gguf", alias.name))?.name.to_owned(),
@@ -186,7 +186,7 @@ impl Store {
             Some(_) => return None,
         };
         let size = fs::metadata(&path).ok()?.len();
-        Some(Stored { name, path, size })
+        Some(StoredModel { name, path, size })
     }
 
     /// Removes a model and what lies beside it.

@@ -51,16 +51,16 @@ pub struct SuiteComparison {
     /// Ids of items that pass in the other run and did not in the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gained: Vec<String>,
-    /// What each paired item came to in the first run, by id; in the order of [`Figure::ALL`].
+    /// What each paired item came to in the first run, by id; in the order of [`ComparedFigure::ALL`].
     #[serde(skip)]
-    pub before: HashMap<String, [Option<f64>; Figure::ALL.len()]>,
+    pub before: HashMap<String, [Option<f64>; ComparedFigure::ALL.len()]>,
 }
 
 /// One figure in two runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// Which.
-    pub figure: Figure,
+    pub figure: ComparedFigure,
     /// Items that have it in both runs.
     pub items: usize,
     /// In the first run.
@@ -84,7 +84,7 @@ pub struct Difference {
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Figure {
+pub enum ComparedFigure {
     /// Share of items that passed.
     Passed,
     /// Share of items whose best choice, by sum, is right.
@@ -113,36 +113,41 @@ pub struct Divergence {
     pub tokens: usize,
 }
 
-impl Figure {
+impl ComparedFigure {
     /// All of them.
-    pub const ALL: [Figure; 5] =
-        [Figure::Passed, Figure::Acc, Figure::Logprob, Figure::Target, Figure::BitsPerByte];
+    pub const ALL: [ComparedFigure; 5] = [
+        ComparedFigure::Passed,
+        ComparedFigure::Acc,
+        ComparedFigure::Logprob,
+        ComparedFigure::Target,
+        ComparedFigure::BitsPerByte,
+    ];
 
     /// Its name in JSON and in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Figure::Passed => "passed",
-            Figure::Acc => "acc",
-            Figure::Logprob => "logprob",
-            Figure::Target => "target",
-            Figure::BitsPerByte => "bits_per_byte",
+            ComparedFigure::Passed => "passed",
+            ComparedFigure::Acc => "acc",
+            ComparedFigure::Logprob => "logprob",
+            ComparedFigure::Target => "target",
+            ComparedFigure::BitsPerByte => "bits_per_byte",
         }
     }
 
     /// Whether more of it is worse.
     pub fn is_cost(self) -> bool {
-        self == Figure::BitsPerByte
+        self == ComparedFigure::BitsPerByte
     }
 
     /// Its value for an item, and how much that weighs.
     fn of(self, item: &ItemOutcome) -> Option<Weighted> {
         let share = |holds: bool| (f64::from(u8::from(holds)), 1.0);
         match self {
-            Figure::Passed => item.passed.map(share),
-            Figure::Acc => item.prefers_right().map(share),
-            Figure::Logprob => Some((item.right_choice()?.sum_logprob?, 1.0)),
-            Figure::Target => Some((item.target.as_ref()?.mean?, 1.0)),
-            Figure::BitsPerByte => {
+            ComparedFigure::Passed => item.passed.map(share),
+            ComparedFigure::Acc => item.prefers_right().map(share),
+            ComparedFigure::Logprob => Some((item.right_choice()?.sum_logprob?, 1.0)),
+            ComparedFigure::Target => Some((item.target.as_ref()?.mean?, 1.0)),
+            ComparedFigure::BitsPerByte => {
                 let choice = item.right_choice().filter(|choice| !choice.text.is_empty())?;
                 let bytes = choice.text.len() as f64;
                 Some((-choice.sum_logprob? / std::f64::consts::LN_2 / bytes, bytes))
@@ -217,7 +222,10 @@ impl SuiteComparison {
             suite: other.name.clone(),
             informational: other.informational,
             unpaired: other.items.len() - pairs.len(),
-            figures: Figure::ALL.into_iter().filter_map(|figure| Difference::new(figure, &pairs)).collect(),
+            figures: ComparedFigure::ALL
+                .into_iter()
+                .filter_map(|figure| Difference::new(figure, &pairs))
+                .collect(),
             lost: turned(&pairs, false),
             gained: turned(&pairs, true),
             before: pairs.iter().map(|(before, item)| (item.id.clone(), values(before))).collect(),
@@ -225,20 +233,25 @@ impl SuiteComparison {
     }
 
     /// What an item came to in the first run.
-    pub fn first(&self, id: &str, figure: Figure) -> Option<f64> {
+    pub fn first(&self, id: &str, figure: ComparedFigure) -> Option<f64> {
         self.before.get(id)?[figure as usize]
     }
 
     fn judge(&mut self, tolerance: f64) {
         // A share of n items is exact to rounding; anything above it counts.
         const ROUNDING: f64 = 1e-9;
-        let has_share = self.figures.iter().any(|found| matches!(found.figure, Figure::Passed | Figure::Acc));
+        let has_share = self
+            .figures
+            .iter()
+            .any(|found| matches!(found.figure, ComparedFigure::Passed | ComparedFigure::Acc));
         for found in &mut self.figures {
             let allowed = tolerance + ROUNDING;
             found.regressed = match found.figure {
-                Figure::Passed | Figure::Acc => Some(-found.difference > allowed),
-                Figure::BitsPerByte if !has_share => Some(found.difference > allowed * found.first.abs()),
-                Figure::BitsPerByte | Figure::Logprob | Figure::Target => None,
+                ComparedFigure::Passed | ComparedFigure::Acc => Some(-found.difference > allowed),
+                ComparedFigure::BitsPerByte if !has_share => {
+                    Some(found.difference > allowed * found.first.abs())
+                }
+                ComparedFigure::BitsPerByte | ComparedFigure::Logprob | ComparedFigure::Target => None,
             };
         }
     }
@@ -250,8 +263,8 @@ impl SuiteComparison {
 }
 
 /// The figures of an item.
-fn values(item: &ItemOutcome) -> [Option<f64>; Figure::ALL.len()] {
-    Figure::ALL.map(|figure| figure.of(item).map(|(value, _)| value))
+fn values(item: &ItemOutcome) -> [Option<f64>; ComparedFigure::ALL.len()] {
+    ComparedFigure::ALL.map(|figure| figure.of(item).map(|(value, _)| value))
 }
 
 /// Ids of items whose outcome became this one.
@@ -263,7 +276,7 @@ fn turned(pairs: &[(&ItemOutcome, &ItemOutcome)], passed: bool) -> Vec<String> {
 }
 
 impl Difference {
-    fn new(figure: Figure, pairs: &[(&ItemOutcome, &ItemOutcome)]) -> Option<Difference> {
+    fn new(figure: ComparedFigure, pairs: &[(&ItemOutcome, &ItemOutcome)]) -> Option<Difference> {
         let values: Vec<[Weighted; 2]> = pairs
             .iter()
             .filter_map(|(first, other)| Some([figure.of(first)?, figure.of(other)?]))
@@ -301,8 +314,8 @@ impl Difference {
 }
 
 /// The 95 % interval of a figure's difference over items in two runs.
-fn interval(figure: Figure, values: &[[Weighted; 2]]) -> Interval {
-    if !matches!(figure, Figure::Passed | Figure::Acc) {
+fn interval(figure: ComparedFigure, values: &[[Weighted; 2]]) -> Interval {
+    if !matches!(figure, ComparedFigure::Passed | ComparedFigure::Acc) {
         return interval::of_difference(values);
     }
     let turned = |to: f64| values.iter().filter(|[(first, _), (other, _)]| other - first == to).count();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::text::{Encoder, TextError};
+use super::text::{TextEncoder, TextError};
 use super::window::Windowing;
 use crate::chat::{ChatError, ChatTemplate};
 use crate::counter::Far;
@@ -52,8 +52,8 @@ impl Asker<'_> {
     ///
     /// # Errors
     /// [`TextError::NoBos`].
-    pub fn encoder<'m>(&self, model: &'m ModelInfo, bos: Bos) -> Result<Encoder<'m>, TextError> {
-        Ok(Encoder::new(model, bos, self.settings.special)?.cancelled_by(self.cancel.clone()))
+    pub fn encoder<'m>(&self, model: &'m ModelInfo, bos: Bos) -> Result<TextEncoder<'m>, TextError> {
+        Ok(TextEncoder::new(model, bos, self.settings.special)?.cancelled_by(self.cancel.clone()))
     }
 
     /// How a text longer than the context is cut where nobody says.

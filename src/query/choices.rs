@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::scoring::{Job, Scoring, Wanted, score};
-use super::text::{Encoder, Joined, TextError};
+use super::scoring::{Scoring, ScoringJob, Wanted, score};
+use super::text::{Joined, TextEncoder, TextError};
 use super::window::Windowing;
 use super::{Asker, QueryError};
 use crate::continuation::reduction::{Best, Measured};
@@ -14,7 +14,7 @@ use crate::settings::Bos;
 
 /// A context and what could follow it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct ChoiceComparison {
     /// May be empty where a BOS stands before it.
     pub context: Vec<u8>,
     /// None is empty.
@@ -25,13 +25,13 @@ pub struct Comparison {
     pub bos: Bos,
 }
 
-impl Comparison {
+impl ChoiceComparison {
     /// Texts after the beginning they share. Texts that share none follow BOS, so that each of their
     /// tokens has context.
-    pub fn of_texts(asker: &Asker, texts: &[String]) -> Comparison {
+    pub fn of_texts(asker: &Asker, texts: &[String]) -> ChoiceComparison {
         let shared = shared_beginning(texts);
         let context = texts.first().map_or(&[][..], |text| &text.as_bytes()[..shared]);
-        Comparison {
+        ChoiceComparison {
             context: context.to_vec(),
             choices: texts.iter().map(|text| text.as_bytes()[shared..].to_vec()).collect(),
             windowing: asker.windowing(),
@@ -42,7 +42,7 @@ impl Comparison {
 
 /// A choice and its score.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
+pub struct ScoredChoice {
     /// As it was asked for.
     pub text: Vec<u8>,
     /// Its figures.
@@ -53,11 +53,11 @@ pub struct Choice {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
+pub struct ComparedChoices {
     /// What stands before each. Without a context, the mutual information with it is 0.
     pub context: Vec<u8>,
     /// In the order given.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<ScoredChoice>,
     /// The best by each reduction.
     pub best: Best,
 }
@@ -67,7 +67,7 @@ pub struct Compared {
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryError> {
+pub fn compare(asker: &mut Asker, asked: &ChoiceComparison) -> Result<ComparedChoices, QueryError> {
     if let Some(empty) = asked.choices.iter().position(Vec::is_empty) {
         return Err(QueryError::Refused(format!("choice {} is empty: it has no token to score", empty + 1)));
     }
@@ -79,7 +79,8 @@ pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryE
         let what = "has no context: give one, or --bos always";
         return Err(QueryError::Refused(format!("choice {} {what}", bare + 1)));
     }
-    let mut jobs: Vec<Job> = joined.iter().map(|joined| Job::from(&joined.encoded, joined.from)).collect();
+    let mut jobs: Vec<ScoringJob> =
+        joined.iter().map(|joined| ScoringJob::from(&joined.encoded, joined.from)).collect();
     if asked.bos != Bos::Never {
         for choice in &asked.choices {
             jobs.extend(alone(&model, &encoder, choice)?);
@@ -99,8 +100,8 @@ pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryE
         return Err(QueryError::Stopped);
     }
     let asked_for = asked.choices.iter().zip(&joined).enumerate();
-    let choices: Vec<Choice> = asked_for
-        .map(|(i, (text, joined))| Choice {
+    let choices: Vec<ScoredChoice> = asked_for
+        .map(|(i, (text, joined))| ScoredChoice {
             text: text.clone(),
             measured: Measured {
                 sum_logprob: sums[i].unwrap_or(f64::NAN),
@@ -113,13 +114,13 @@ pub fn compare(asker: &mut Asker, asked: &Comparison) -> Result<Compared, QueryE
         })
         .collect();
     let best = Best::of(choices.iter().map(|choice| &choice.measured), Join::Joint);
-    Ok(Compared { context: asked.context.clone(), choices, best })
+    Ok(ComparedChoices { context: asked.context.clone(), choices, best })
 }
 
 /// A choice after BOS; `None` where the model has neither BOS nor EOS.
-fn alone(model: &ModelInfo, encoder: &Encoder, choice: &[u8]) -> Result<Option<Job>, TextError> {
+fn alone(model: &ModelInfo, encoder: &TextEncoder, choice: &[u8]) -> Result<Option<ScoringJob>, TextError> {
     let joined = after_nothing(encoder.encode(choice)?, &model.vocab);
-    Ok(joined.map(|joined| Job::from(&joined.encoded, joined.from)))
+    Ok(joined.map(|joined| ScoringJob::from(&joined.encoded, joined.from)))
 }
 
 /// Bytes that all texts begin with, up to a word's end, leaving every text something.

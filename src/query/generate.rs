@@ -11,7 +11,7 @@ use crate::token::{TokenId, Utf8Assembler, Vocab};
 
 /// What was generated so far.
 #[derive(Debug, Default)]
-pub struct Reply {
+pub struct GeneratedReply {
     /// Its tokens, the one that ended it included.
     pub steps: Vec<Arc<Step>>,
     /// Its text, as far as its characters are complete.
@@ -23,7 +23,7 @@ pub struct Reply {
     pending: Utf8Assembler,
 }
 
-impl Reply {
+impl GeneratedReply {
     /// Takes what the engine says; returns what the text grew by. The token that ends a reply is no text.
     pub fn take(&mut self, event: &Event, vocab: &Vocab) -> String {
         match event {
@@ -89,11 +89,11 @@ impl Beginning {
 
 /// A continuation.
 #[derive(Debug)]
-pub struct Generated {
+pub struct GeneratedText {
     /// What it goes on with.
     pub prompt: Vec<TokenId>,
     /// The continuation.
-    pub reply: Reply,
+    pub reply: GeneratedReply,
     /// Why it ended.
     pub reason: FinishReason,
 }
@@ -105,8 +105,8 @@ pub struct Generated {
 pub fn generate(
     asker: &mut Asker,
     beginning: Beginning,
-    sink: &mut dyn FnMut(&Reply, &str),
-) -> Result<Generated, QueryError> {
+    sink: &mut dyn FnMut(&GeneratedReply, &str),
+) -> Result<GeneratedText, QueryError> {
     let Beginning { ids, max_tokens, depth } = beginning;
     let request = Generate {
         prompt: ids.clone(),
@@ -116,12 +116,12 @@ pub fn generate(
         cancel: asker.cancel.clone(),
     };
     let vocab = Arc::clone(&asker.model.vocab);
-    let mut reply = Reply::default();
+    let mut reply = GeneratedReply::default();
     let (reason, _) = asker.client.run(Command::Generate(request), |event| {
         let grown = reply.take(&event, &vocab);
         if matches!(event, Event::Step { .. }) {
             sink(&reply, &grown);
         }
     })?;
-    Ok(Generated { prompt: ids, reply, reason })
+    Ok(GeneratedText { prompt: ids, reply, reason })
 }

@@ -9,7 +9,7 @@ use crate::bounded::{self, TEXT};
 
 /// Why there is no text.
 #[derive(Debug, Error)]
-pub enum InputError {
+pub enum TextInputError {
     /// The file could not be read.
     #[error("{path}: {source}")]
     File {
@@ -29,13 +29,13 @@ pub enum InputError {
 /// The text that was given: `-f FILE`, an argument (`-` is standard input), or a pipe.
 ///
 /// # Errors
-/// [`InputError`].
-pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, InputError> {
+/// [`TextInputError`].
+pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, TextInputError> {
     match (file, argument) {
         (Some(path), _) => read_file(path),
         (None, Some("-")) => read_stdin(),
         (None, Some(text)) => Ok(text.as_bytes().to_vec()),
-        (None, None) if std::io::stdin().is_terminal() => Err(InputError::Missing),
+        (None, None) if std::io::stdin().is_terminal() => Err(TextInputError::Missing),
         (None, None) => read_stdin(),
     }
 }
@@ -43,15 +43,15 @@ pub fn read(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Inpu
 /// A file's bytes.
 ///
 /// # Errors
-/// [`InputError`].
-pub fn read_file(path: &Path) -> Result<Vec<u8>, InputError> {
-    bounded::file(path, TEXT).map_err(|source| InputError::File { path: path.to_path_buf(), source })
+/// [`TextInputError`].
+pub fn read_file(path: &Path) -> Result<Vec<u8>, TextInputError> {
+    bounded::file(path, TEXT).map_err(|source| TextInputError::File { path: path.to_path_buf(), source })
 }
 
 /// Standard input's bytes.
 ///
 /// # Errors
-/// [`InputError`].
-pub fn read_stdin() -> Result<Vec<u8>, InputError> {
-    bounded::stdin(TEXT).map_err(InputError::Stdin)
+/// [`TextInputError`].
+pub fn read_stdin() -> Result<Vec<u8>, TextInputError> {
+    bounded::stdin(TEXT).map_err(TextInputError::Stdin)
 }

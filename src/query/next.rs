@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scoring::{Job, Scoring, Wanted, score};
+use super::scoring::{Scoring, ScoringJob, Wanted, score};
 use super::text::Joined;
 use super::{Asker, QueryError};
 use crate::engine::{EngineError, FinishReason};
@@ -20,7 +20,7 @@ pub struct Prompted {
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Next {
+pub struct NextTokens {
     /// The prompt's ids, BOS included.
     pub prompt: Vec<TokenId>,
     /// The distribution after it.
@@ -48,7 +48,7 @@ pub struct Named {
 ///
 /// # Errors
 /// [`QueryError`]; a prompt and text that do not fit into the context are the engine's.
-pub fn next(asker: &mut Asker, asked: &Prompted) -> Result<Next, QueryError> {
+pub fn next(asker: &mut Asker, asked: &Prompted) -> Result<NextTokens, QueryError> {
     if let Some(empty) = asked.texts.iter().position(Vec::is_empty) {
         let what = "is empty: every text is certain to go on with nothing";
         return Err(QueryError::Refused(format!("text {} {what}", empty + 1)));
@@ -61,26 +61,26 @@ pub fn next(asker: &mut Asker, asked: &Prompted) -> Result<Next, QueryError> {
     }
     let joined: Vec<Joined> =
         asked.texts.iter().map(|text| encoder.join(&asked.prompt, text)).collect::<Result<_, _>>()?;
-    let mut jobs = vec![Job::from(&prompt, prompt.pieces.len())];
-    jobs.extend(joined.iter().map(|joined| Job::from(&joined.encoded, joined.from)));
+    let mut jobs = vec![ScoringJob::from(&prompt, prompt.pieces.len())];
+    jobs.extend(joined.iter().map(|joined| ScoringJob::from(&joined.encoded, joined.from)));
     let (prediction, steps) = after(asker, &jobs)?;
     let asked = asked.texts.iter().zip(&joined);
     let texts = asked.zip(&steps[1..]).map(|((text, joined), steps)| named(text, joined, steps)).collect();
-    Ok(Next { prompt: prompt.ids(), prediction, texts })
+    Ok(NextTokens { prompt: prompt.ids(), prediction, texts })
 }
 
 /// What comes after exact ids.
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn after_ids(asker: &mut Asker, ids: &[TokenId]) -> Result<Next, QueryError> {
-    let job = Job { ids: ids.to_vec(), has_bos: false, from: ids.len() };
+pub fn after_ids(asker: &mut Asker, ids: &[TokenId]) -> Result<NextTokens, QueryError> {
+    let job = ScoringJob { ids: ids.to_vec(), has_bos: false, from: ids.len() };
     let (prediction, _) = after(asker, &[job])?;
-    Ok(Next { prompt: ids.to_vec(), prediction, texts: Vec::new() })
+    Ok(NextTokens { prompt: ids.to_vec(), prediction, texts: Vec::new() })
 }
 
 /// The distribution after the first sequence, and the tokens of all that are asked for.
-fn after(asker: &mut Asker, jobs: &[Job]) -> Result<(Prediction, Vec<Vec<Step>>), QueryError> {
+fn after(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<(Prediction, Vec<Vec<Step>>), QueryError> {
     asker.must_fit(jobs.iter().map(|job| job.ids.len()).max().unwrap_or(0))?;
     let wanted = Wanted { depth: asker.settings.k, boundaries: false, after: true, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];

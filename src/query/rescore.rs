@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scoring::Job;
+use super::scoring::ScoringJob;
 use super::{Asker, QueryError, score};
 use crate::chat::Message;
 use crate::step::Step;
@@ -42,6 +42,6 @@ pub fn rescore(asker: &mut Asker, asked: &Premised) -> Result<Rescored, QueryErr
     let from = ids.len();
     ids.extend(&asked.reply);
     asker.must_fit(ids.len())?;
-    let steps = score::steps(asker, &Job { ids, has_bos: false, from }, false)?;
+    let steps = score::steps(asker, &ScoringJob { ids, has_bos: false, from }, false)?;
     Ok(Rescored { steps, before: asked.before.clone() })
 }

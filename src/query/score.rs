@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::scoring::{Job, Scoring, Wanted, score};
-use super::text::{Encoder, Piece, TextError};
+use super::scoring::{Scoring, ScoringJob, Wanted, score};
+use super::text::{JoinedToken, TextEncoder, TextError};
 use super::{Asker, QueryError};
 use crate::engine::FinishReason;
 use crate::score::Score;
@@ -12,37 +12,38 @@ use crate::step::Step;
 
 /// The tokens of a text that are scored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
+pub struct ScoreSubject {
     /// From the first token that is scored on; spans are bytes of the text.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<JoinedToken>,
     /// What the engine is asked.
-    pub job: Job,
+    pub job: ScoringJob,
     /// Whether the tokenizer reads another text than this.
     pub rewritten: bool,
     /// What a person should know.
     pub note: Option<&'static str>,
 }
 
-impl Subject {
+impl ScoreSubject {
     /// A text, alone or after a prefix that is not scored.
     ///
     /// # Errors
     /// [`TextError`].
-    pub fn new(encoder: &Encoder, text: &[u8], prefix: Option<&[u8]>) -> Result<Subject, TextError> {
+    pub fn new(encoder: &TextEncoder, text: &[u8], prefix: Option<&[u8]>) -> Result<ScoreSubject, TextError> {
         let Some(prefix) = prefix else {
             let encoded = encoder.encode(text)?;
-            let (job, rewritten) = (Job::whole(&encoded), encoded.rewritten_from.is_some());
-            return Ok(Subject { job, rewritten, pieces: encoded.pieces, note: None });
+            let (job, rewritten) = (ScoringJob::whole(&encoded), encoded.rewritten_from.is_some());
+            return Ok(ScoreSubject { job, rewritten, pieces: encoded.pieces, note: None });
         };
         let joined = encoder.join(prefix, text)?;
         let within = |span: Range<usize>| {
             span.start.saturating_sub(prefix.len())..span.end.saturating_sub(prefix.len())
         };
         let own = joined.encoded.pieces[joined.from..].iter();
-        let pieces = own.map(|piece| Piece { id: piece.id, span: piece.span.clone().map(within) }).collect();
-        Ok(Subject {
+        let pieces =
+            own.map(|piece| JoinedToken { id: piece.id, span: piece.span.clone().map(within) }).collect();
+        Ok(ScoreSubject {
             pieces,
-            job: Job::from(&joined.encoded, joined.from),
+            job: ScoringJob::from(&joined.encoded, joined.from),
             rewritten: joined.encoded.rewritten_from.is_some(),
             note: joined.note(),
         })
@@ -51,7 +52,7 @@ impl Subject {
 
 /// A scored text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scored {
+pub struct ScoredText {
     /// Its tokens.
     pub steps: Vec<Step>,
     /// All of them.
@@ -62,26 +63,26 @@ pub struct Scored {
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn text(asker: &mut Asker, text: &[u8]) -> Result<Scored, QueryError> {
+pub fn text(asker: &mut Asker, text: &[u8]) -> Result<ScoredText, QueryError> {
     let model = Arc::clone(&asker.model);
-    let subject = Subject::new(&asker.encoder(&model, asker.settings.bos)?, text, None)?;
+    let subject = ScoreSubject::new(&asker.encoder(&model, asker.settings.bos)?, text, None)?;
     let steps = steps(asker, &subject.job, true)?;
     let mut total = Score::default();
     for (step, piece) in steps.iter().zip(&subject.pieces) {
         add(&mut total, step, piece);
     }
-    Ok(Scored { steps, total })
+    Ok(ScoredText { steps, total })
 }
 
 /// Adds a token to a score, if it has context.
-pub fn add(total: &mut Score, step: &Step, piece: &Piece) {
+pub fn add(total: &mut Score, step: &Step, piece: &JoinedToken) {
     if let Some(logprob) = step.logprob() {
         total.add(logprob, piece.span.as_ref().map_or(0, Range::len));
     }
 }
 
 /// Every token of a sequence; `fast` as in [`Wanted`].
-pub(super) fn steps(asker: &mut Asker, job: &Job, fast: bool) -> Result<Vec<Step>, QueryError> {
+pub(super) fn steps(asker: &mut Asker, job: &ScoringJob, fast: bool) -> Result<Vec<Step>, QueryError> {
     let wanted = Wanted { depth: asker.settings.k.at_least(4), boundaries: false, after: false, fast };
     let mut steps = Vec::new();
     let (how, jobs) = ((asker.windowing(), wanted), std::slice::from_ref(job));

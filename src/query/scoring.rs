@@ -15,7 +15,7 @@ const REQUEST_TOKENS: usize = 16_384;
 
 /// A sequence to score.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+pub struct ScoringJob {
     /// Its ids, BOS included.
     pub ids: Vec<TokenId>,
     /// Whether the first is a BOS, which stands before every window.
@@ -24,15 +24,15 @@ pub struct Job {
     pub from: usize,
 }
 
-impl Job {
+impl ScoringJob {
     /// A whole text.
-    pub fn whole(encoded: &Encoded) -> Job {
-        Job::from(encoded, 0)
+    pub fn whole(encoded: &Encoded) -> ScoringJob {
+        ScoringJob::from(encoded, 0)
     }
 
     /// A text from one of its tokens on.
-    pub fn from(encoded: &Encoded, from: usize) -> Job {
-        Job { ids: encoded.ids(), has_bos: encoded.has_bos, from }
+    pub fn from(encoded: &Encoded, from: usize) -> ScoringJob {
+        ScoringJob { ids: encoded.ids(), has_bos: encoded.has_bos, from }
     }
 }
 
@@ -72,7 +72,7 @@ pub enum Scoring {
 }
 
 /// One window on its way.
-struct Part {
+struct ScoringPart {
     job: usize,
     window: Window,
     last: bool,
@@ -84,7 +84,7 @@ struct Part {
 /// Those of the engine. What was scored before has been given out.
 pub fn score(
     client: &mut Client,
-    jobs: &[Job],
+    jobs: &[ScoringJob],
     (windowing, wanted): (Windowing, Wanted),
     cancel: &CancelFlag,
     sink: &mut dyn FnMut(Scoring),
@@ -93,10 +93,10 @@ pub fn score(
     let mut parts =
         jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, windowing)).peekable();
     while parts.peek().is_some() {
-        let mut request: Vec<Part> = Vec::new();
+        let mut request: Vec<ScoringPart> = Vec::new();
         let mut tokens = 0;
         let layout = parts.peek().map_or(Layout::Together, |part| layout_of(part, wanted));
-        let fits = |part: &Part, tokens: usize| {
+        let fits = |part: &ScoringPart, tokens: usize| {
             tokens == 0 || tokens + length(part) <= REQUEST_TOKENS && layout_of(part, wanted) == layout
         };
         while let Some(part) = parts.next_if(|part| fits(part, tokens)) {
@@ -125,25 +125,29 @@ pub fn score(
     Ok(FinishReason::Stop)
 }
 
-fn length(part: &Part) -> usize {
+fn length(part: &ScoringPart) -> usize {
     part.window.tokens.len() + 1
 }
 
-fn layout_of(part: &Part, wanted: Wanted) -> Layout {
+fn layout_of(part: &ScoringPart, wanted: Wanted) -> Layout {
     if wanted.fast && part.window.tokens.len() > LONG { Layout::Long } else { Layout::Together }
 }
 
 /// A window's tokens are counted without BOS.
-fn windows(job: usize, asked: &Job, windowing: Windowing) -> impl Iterator<Item = Part> + use<> {
+fn windows(
+    job: usize,
+    asked: &ScoringJob,
+    windowing: Windowing,
+) -> impl Iterator<Item = ScoringPart> + use<> {
     let bos = usize::from(asked.has_bos);
     let n = asked.ids.len() - bos;
     windowing.windows(n, asked.from.saturating_sub(bos), bos).map(move |window| {
         let last = window.tokens.end == n;
-        Part { job, window, last }
+        ScoringPart { job, window, last }
     })
 }
 
-fn sequence(asked: &Job, window: &Window) -> Sequence {
+fn sequence(asked: &ScoringJob, window: &Window) -> Sequence {
     let bos = usize::from(asked.has_bos);
     let range = window.tokens.start + bos..window.tokens.end + bos;
     let tokens = asked.ids[..bos].iter().chain(&asked.ids[range]).copied().collect();
@@ -151,14 +155,14 @@ fn sequence(asked: &Job, window: &Window) -> Sequence {
 }
 
 /// The sequences in which a job's tokens are scored, in order.
-pub fn sequences(job: &Job, windowing: Windowing) -> Vec<Sequence> {
+pub fn sequences(job: &ScoringJob, windowing: Windowing) -> Vec<Sequence> {
     windows(0, job, windowing).map(|part| sequence(job, &part.window)).collect()
 }
 
 /// Gives out a window's tokens, and before them those that no window scores.
 fn give(
-    part: &Part,
-    asked: &Job,
+    part: &ScoringPart,
+    asked: &ScoringJob,
     (steps, after): (Vec<Step>, Option<Box<Prediction>>),
     next: &mut usize,
     sink: &mut dyn FnMut(Scoring),

@@ -11,11 +11,11 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use chunks::Trouble;
+use chunks::ChunkTrouble;
 
 use crate::aside::Left;
 use crate::continuation::joined;
-pub use crate::continuation::{Encoded, Join, Joined, Piece};
+pub use crate::continuation::{Encoded, Join, Joined, JoinedToken};
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::settings::Bos;
 use crate::token::{TokenId, Vocab};
@@ -58,28 +58,28 @@ pub enum TextError {
 }
 
 /// Turns text into tokens, by one policy.
-pub struct Encoder<'a> {
+pub struct TextEncoder<'a> {
     model: &'a ModelInfo,
     bos: Option<TokenId>,
     special: bool,
     cancel: CancelFlag,
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> TextEncoder<'a> {
     /// `special`: whether special tokens written in the text are recognised.
     ///
     /// # Errors
     /// [`TextError::NoBos`].
-    pub fn new(model: &'a ModelInfo, bos: Bos, special: bool) -> Result<Encoder<'a>, TextError> {
+    pub fn new(model: &'a ModelInfo, bos: Bos, special: bool) -> Result<TextEncoder<'a>, TextError> {
         if bos == Bos::Always && model.vocab.special().bos.is_none() {
             return Err(TextError::NoBos);
         }
-        Ok(Encoder { model, bos: bos.token(&model.vocab), special, cancel: CancelFlag::default() })
+        Ok(TextEncoder { model, bos: bos.token(&model.vocab), special, cancel: CancelFlag::default() })
     }
 
     /// Gives a long text up once the flag is raised.
-    pub fn cancelled_by(self, cancel: CancelFlag) -> Encoder<'a> {
-        Encoder { cancel, ..self }
+    pub fn cancelled_by(self, cancel: CancelFlag) -> TextEncoder<'a> {
+        TextEncoder { cancel, ..self }
     }
 
     /// The token put before a text, if any.
@@ -103,15 +103,15 @@ impl<'a> Encoder<'a> {
         let ids =
             chunks::tokenize(text, self.special, self.model, &self.cancel).map_err(
                 |trouble| match trouble {
-                    Trouble::TooMuch { at, bytes } => TextError::TooMuch { at: at + 1, bytes },
-                    Trouble::Left(Left::Interrupted) => TextError::Interrupted,
-                    Trouble::Left(Left::Died(reason)) => TextError::Died(reason),
+                    ChunkTrouble::TooMuch { at, bytes } => TextError::TooMuch { at: at + 1, bytes },
+                    ChunkTrouble::Left(Left::Interrupted) => TextError::Interrupted,
+                    ChunkTrouble::Left(Left::Died(reason)) => TextError::Died(reason),
                 },
             )?;
         let bos = self.bos.filter(|bos| ids.first() != Some(bos));
         let mut pieces = Vec::with_capacity(ids.len() + 1);
-        pieces.extend(bos.map(|id| Piece { id, span: None }));
-        let reached = align(text, &ids, &self.model.vocab, |id, span| pieces.push(Piece { id, span }));
+        pieces.extend(bos.map(|id| JoinedToken { id, span: None }));
+        let reached = align(text, &ids, &self.model.vocab, |id, span| pieces.push(JoinedToken { id, span }));
         let rewritten_from = (reached < text.len()).then_some(reached);
         if rewritten_from.is_some()
             && let Err(error) = std::str::from_utf8(text)
@@ -125,7 +125,7 @@ impl<'a> Encoder<'a> {
     /// The tokens of a context and its continuation together.
     ///
     /// # Errors
-    /// Those of [`Encoder::encode`].
+    /// Those of [`TextEncoder::encode`].
     pub fn join(&self, context: &[u8], continuation: &[u8]) -> Result<Joined, TextError> {
         let both = self.encode(&[context, continuation].concat())?;
         Ok(joined(both, &self.encode(context)?, context.len(), Join::Joint))

@@ -8,7 +8,7 @@ use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Result};
 
-use crate::command::{self, Argument, COMMANDS, Spec};
+use crate::command::{self, Argument, COMMANDS, CommandSpec};
 
 /// The helper rustyline asks.
 pub(super) struct Assist {
@@ -29,7 +29,7 @@ pub(super) fn joined(line: &str) -> String {
 }
 
 /// The command a line begins with, once its name is complete.
-fn spec_of(line: &str) -> Option<&'static Spec> {
+fn spec_of(line: &str) -> Option<&'static CommandSpec> {
     command::spec(line.split_once(' ')?.0)
 }
 

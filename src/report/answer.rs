@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use super::bars::Paint;
 use super::view::View;
 use super::{choices, next, probe, rescore, score_table, table, tokens};
-use crate::ask::{Answer, Part, Probed};
+use crate::ask::{Answer, AnswerPart, Probed};
 use crate::distribution::Depth;
-use crate::query::generate::Generated;
+use crate::query::generate::GeneratedText;
 use crate::token::{TokenId, Vocab, printable};
 
 /// The view of an answer, with candidates to a depth.
@@ -36,8 +36,8 @@ fn text_of(ids: &[TokenId], vocab: &Vocab) -> String {
     printable(&String::from_utf8_lossy(&vocab.concat(ids.iter().copied())))
 }
 
-fn continuation(generated: &Generated, vocab: &Vocab) -> View {
-    let Generated { prompt, reply, reason } = generated;
+fn continuation(generated: &GeneratedText, vocab: &Vocab) -> View {
+    let GeneratedText { prompt, reply, reason } = generated;
     let mut view = View::default();
     view.text(text_of(prompt, vocab) + &printable(&reply.text));
     view.told = view.blocks.len();
@@ -80,22 +80,22 @@ impl<'a, W: Write> Stream<'a, W> {
     }
 
     /// Writes a part; `false` once nothing can be written any more.
-    pub fn part(&mut self, part: Part) -> bool {
+    pub fn part(&mut self, part: AnswerPart) -> bool {
         if self.written.is_ok() {
             self.written = self.write(part).and_then(|()| self.out.flush());
         }
         self.written.is_ok()
     }
 
-    fn write(&mut self, part: Part) -> io::Result<()> {
+    fn write(&mut self, part: AnswerPart) -> io::Result<()> {
         match part {
-            Part::Prompt(ids) => {
+            AnswerPart::Prompt(ids) => {
                 self.is_open = true;
                 self.out.write_all(text_of(ids, self.vocab).as_bytes())
             }
-            Part::Grown(text) => self.out.write_all(printable(text).as_bytes()),
-            Part::Note(note) => writeln!(self.out, "{note}"),
-            Part::Suite(suite) => probe::suite(suite, self.vocab).write(&mut self.out, self.paint),
+            AnswerPart::Grown(text) => self.out.write_all(printable(text).as_bytes()),
+            AnswerPart::Note(note) => writeln!(self.out, "{note}"),
+            AnswerPart::Suite(suite) => probe::suite(suite, self.vocab).write(&mut self.out, self.paint),
         }
     }
 

@@ -2,14 +2,14 @@
 
 use super::record::{CandidateRecord, StepRecord};
 use super::score_csv::Csv;
-use super::score_table::Look;
+use super::score_table::ScoreLook;
 use super::unit::Unit;
 use super::{bars::Paint, next, table, waterfall};
 use crate::distribution::Depth;
 use crate::engine::scripted::Scripted;
 use crate::engine::{CancelFlag, Command, Event, Layout, ModelInfo, ScoreBatch, Sequence};
-use crate::query::next::Next;
-use crate::query::text::Piece;
+use crate::query::next::NextTokens;
+use crate::query::text::JoinedToken;
 use crate::step::{Prediction, Step};
 use std::sync::Arc;
 
@@ -89,10 +89,10 @@ fn tables_show_both_ends() {
     let vocab = &model.vocab;
     let steps = format!("{:?}", table::steps([&step], vocab));
     assert!(steps.contains("2–266") && steps.contains("0.35–4.67"), "{steps}");
-    let look = Look { unit: Unit::Nats, paint: Paint { on: false } };
+    let look = ScoreLook { unit: Unit::Nats, paint: Paint { on: false } };
     let tokens = format!("{:?}", look.token(1, &step, vocab));
     assert!(tokens.contains("2–266") && tokens.contains("0.35–4.67"), "{tokens}");
-    let found = Next { prompt: vec![step.id], prediction: after, texts: Vec::new() };
+    let found = NextTokens { prompt: vec![step.id], prediction: after, texts: Vec::new() };
     let next = format!("{:?}", next::view(&found, KEPT, vocab));
     assert!(next.contains("entropy 0.353–4.670 nat"), "{next}");
     let waterfall = written(|out| waterfall::waterfall(out, [&step], KEPT, vocab).unwrap());
@@ -102,7 +102,7 @@ fn tables_show_both_ends() {
 #[test]
 fn a_csv_file_has_na_and_says_in_the_note_what_is_known() {
     let (step, _, model) = scored();
-    let piece = Piece { id: step.id, span: Some(3..10) };
+    let piece = JoinedToken { id: step.id, span: Some(3..10) };
     let text = written(|out| {
         let mut csv = Csv::new(out, Unit::Nats, false);
         csv.token((1, &step), &piece, &model.vocab, "").unwrap();

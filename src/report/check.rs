@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::columns::{clipped, padded};
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable, text_of, visible};
-use crate::tokenizer::{Against, Agreement, Compared, Difference, Strange};
+use crate::tokenizer::{Agreement, CompareWith, Strange, TokenizerDifference, TokenizersCompared};
 
 /// Bytes of the text shown on either side of a difference.
 const AROUND: usize = 32;
@@ -15,22 +15,22 @@ const AROUND: usize = 32;
 const TEXT: usize = 20;
 
 /// A comparison and what was compared.
-pub struct Checked<'a> {
+pub struct CheckedText<'a> {
     /// What it was compared with.
-    pub against: &'a Against,
+    pub against: &'a CompareWith,
     /// The text.
     pub text: &'a [u8],
     /// Its tokens; an inserted BOS was left out of the comparison.
     pub encoded: &'a Encoded,
     /// What was found.
-    pub compared: &'a Compared,
+    pub compared: &'a TokenizersCompared,
     /// The model's vocabulary.
     pub vocab: &'a Vocab,
 }
 
 /// `"check"` of `tokenize --json`.
 #[derive(Serialize)]
-pub struct Record<'a> {
+pub struct CheckRecord<'a> {
     against: String,
     same: bool,
     tokens: usize,
@@ -48,12 +48,12 @@ struct DifferenceRecord {
     after: String,
     /// Index of the first token in both lists.
     from: usize,
-    tokens: Vec<TokenRecord>,
-    other: Vec<TokenRecord>,
+    tokens: Vec<CheckedToken>,
+    other: Vec<CheckedToken>,
 }
 
 #[derive(Serialize)]
-struct TokenRecord {
+struct CheckedToken {
     id: TokenId,
     text: String,
     #[serde(skip)]
@@ -78,12 +78,12 @@ struct StrangeRecord<'a> {
     other: &'a str,
 }
 
-impl<'a> Checked<'a> {
+impl<'a> CheckedText<'a> {
     /// For programs.
-    pub fn record(&self) -> Record<'a> {
-        let Compared { tokens, other_tokens, difference, vocabulary } = self.compared;
+    pub fn record(&self) -> CheckRecord<'a> {
+        let TokenizersCompared { tokens, other_tokens, difference, vocabulary } = self.compared;
         let strange = |Strange { id, token, other }: &'a Strange| StrangeRecord { id: *id, token, other };
-        Record {
+        CheckRecord {
             against: self.against.name(),
             same: self.compared.is_same(),
             tokens: *tokens,
@@ -101,7 +101,7 @@ impl<'a> Checked<'a> {
         }
     }
 
-    fn difference(&self, difference: &Difference) -> DifferenceRecord {
+    fn difference(&self, difference: &TokenizerDifference) -> DifferenceRecord {
         let own = &self.encoded.pieces[usize::from(self.encoded.has_bos)..];
         let end_before = |index: usize| own[..index].iter().rev().find_map(|piece| piece.span.clone());
         let byte = match own.get(difference.index) {
@@ -111,7 +111,7 @@ impl<'a> Checked<'a> {
         let at = byte.unwrap_or_default();
         let (head, tail) = self.text.split_at(at);
         let before = &head[head.len().saturating_sub(AROUND)..];
-        let token = |id, bytes: &[u8]| TokenRecord { id, text: text_of(bytes), bytes: bytes.to_vec() };
+        let token = |id, bytes: &[u8]| CheckedToken { id, text: text_of(bytes), bytes: bytes.to_vec() };
         DifferenceRecord {
             index: difference.index,
             byte,
@@ -131,7 +131,7 @@ impl<'a> Checked<'a> {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Compared { tokens, other_tokens, difference, vocabulary } = self.compared;
+        let TokenizersCompared { tokens, other_tokens, difference, vocabulary } = self.compared;
         let against = printable(&self.against.title());
         match difference {
             None => writeln!(out, "same: {} by the model and by {against}", counted(*tokens))?,
@@ -177,7 +177,7 @@ fn whole_characters(bytes: &[u8]) -> String {
 fn pairs(out: &mut impl Write, record: &DifferenceRecord, against: &str) -> io::Result<()> {
     writeln!(out, "  {:>7} {:>7}  {} {:>7}  {against}", "token", "id", padded("model", TEXT), "id")?;
     let rows = record.tokens.len().max(record.other.len());
-    let cells = |side: &[TokenRecord], row: usize| match side.get(row) {
+    let cells = |side: &[CheckedToken], row: usize| match side.get(row) {
         Some(token) => (token.id.to_string(), visible(&token.bytes)),
         None => ("–".to_string(), String::new()),
     };
@@ -216,36 +216,36 @@ fn vocabulary(out: &mut impl Write, found: &Agreement) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::text::Piece;
+    use crate::query::text::JoinedToken;
     use crate::token::{SpecialTokens, VocabEntry};
     use crate::tokenizer::Other;
 
-    fn shown(text: &str, ours: &[u32], compared: &Compared) -> String {
+    fn shown(text: &str, ours: &[u32], compared: &TokenizersCompared) -> String {
         let pieces = ["<s>", "é", "ab", "b"]
             .map(|piece| VocabEntry { bytes: piece.as_bytes().to_vec(), ..VocabEntry::default() });
         let vocab = Vocab::new(pieces, SpecialTokens::default());
         let mut at = 0;
         let mut encoded = Encoded { has_bos: true, ..Encoded::default() };
-        encoded.pieces.push(Piece { id: TokenId(0), span: None });
+        encoded.pieces.push(JoinedToken { id: TokenId(0), span: None });
         for &id in ours {
             let end = at + vocab.bytes(TokenId(id)).len();
-            encoded.pieces.push(Piece { id: TokenId(id), span: Some(at..end) });
+            encoded.pieces.push(JoinedToken { id: TokenId(id), span: Some(at..end) });
             at = end;
         }
-        let against = Against::File("t\u{1b}.json".into());
+        let against = CompareWith::File("t\u{1b}.json".into());
         let (text, encoded) = (text.as_bytes(), &encoded);
-        let checked = Checked { against: &against, text, encoded, compared, vocab: &vocab };
+        let checked = CheckedText { against: &against, text, encoded, compared, vocab: &vocab };
         let mut out = Vec::new();
         checked.write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
-    fn compared(index: usize, others: &[(u32, &[u8])]) -> Compared {
+    fn compared(index: usize, others: &[(u32, &[u8])]) -> TokenizersCompared {
         let others = others.iter().map(|(id, bytes)| Other { id: TokenId(*id), bytes: bytes.to_vec() });
-        Compared {
+        TokenizersCompared {
             tokens: 2,
             other_tokens: 2,
-            difference: Some(Difference { index, from: 0, others: others.collect() }),
+            difference: Some(TokenizerDifference { index, from: 0, others: others.collect() }),
             vocabulary: Agreement::default(),
         }
     }

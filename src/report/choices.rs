@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::record::Origin;
-use super::view::{Column, Row, Table, View};
+use super::view::{Column, Table, TableRow, View};
 use crate::continuation::reduction::{Best, ChoiceRecord, Measured};
-use crate::query::choices::Compared;
+use crate::query::choices::ComparedChoices;
 use crate::score::IMPOSSIBLE;
 use crate::token::{text_of, visible};
 
@@ -49,7 +49,7 @@ pub struct ChoicesRecord<'a> {
 
 impl<'a> ChoicesRecord<'a> {
     /// The record of compared texts.
-    pub fn new(compared: &Compared, origin: &'a Origin) -> Self {
+    pub fn new(compared: &ComparedChoices, origin: &'a Origin) -> Self {
         let choices = compared.choices.iter().map(|choice| {
             let mut record = Noted::new(&choice.text, &choice.measured);
             record.notes.extend(&choice.notes);
@@ -66,17 +66,17 @@ const CHOICE: usize = 24;
 /// A reduction's name, its value, and which choice is best by it.
 type Reduced = (&'static str, fn(&Measured) -> Option<f64>, Option<usize>);
 
-fn has_context(compared: &Compared) -> bool {
+fn has_context(compared: &ComparedChoices) -> bool {
     !compared.context.is_empty()
 }
 
 /// Without a context, the mutual information with it decides nothing.
-fn decided(compared: &Compared) -> Best {
+fn decided(compared: &ComparedChoices) -> Best {
     let acc_mutual_info = compared.best.acc_mutual_info.filter(|_| has_context(compared));
     Best { acc_mutual_info, ..compared.best }
 }
 
-fn columns(compared: &Compared) -> [Reduced; 5] {
+fn columns(compared: &ComparedChoices) -> [Reduced; 5] {
     let best = decided(compared);
     let pmi: fn(&Measured) -> Option<f64> = if has_context(compared) { Measured::pmi } else { |_| None };
     [
@@ -94,7 +94,7 @@ fn marked(figure: Option<f64>, is_best: bool) -> String {
     format!("{value}{}", if is_best { "◂" } else { " " })
 }
 
-fn verdict(compared: &Compared) -> &'static str {
+fn verdict(compared: &ComparedChoices) -> &'static str {
     if decided(compared).agree() { "every reduction picks the same" } else { "the reductions disagree" }
 }
 
@@ -103,7 +103,7 @@ fn greedy(measured: &Measured) -> &'static str {
 }
 
 /// A column a choice: there are few of them, and a screen is narrow.
-pub fn side_by_side(compared: &Compared) -> View {
+pub fn side_by_side(compared: &ComparedChoices) -> View {
     let mut view = View::default();
     if has_context(compared) {
         view.text(format!("after {:?}", text_of(&compared.context)));
@@ -115,7 +115,7 @@ pub fn side_by_side(compared: &Compared) -> View {
     let mut row = |name: &str, value: &dyn Fn(usize, &Measured) -> String| {
         let values = compared.choices.iter().enumerate().map(|(i, choice)| value(i, &choice.measured));
         let cells = std::iter::once(name.to_string()).chain(values).map(Into::into);
-        table.rows.push(Row { cells: cells.collect(), item: None });
+        table.rows.push(TableRow { cells: cells.collect(), item: None });
     };
     for (name, of, best) in columns(compared) {
         row(name, &|i, measured| marked(of(measured), best == Some(i)));
@@ -130,7 +130,7 @@ pub fn side_by_side(compared: &Compared) -> View {
 }
 
 /// A row a choice, the winner of each column marked.
-pub fn view(compared: &Compared) -> View {
+pub fn view(compared: &ComparedChoices) -> View {
     let columns = columns(compared);
     let figures = columns.iter().map(|(name, _, _)| Column::figures(*name, 11));
     let ends = [Column::text("greedy", 0).after(2)];
@@ -141,7 +141,7 @@ pub fn view(compared: &Compared) -> View {
         let notes: String = choice.notes.iter().map(|note| format!("  ({note})")).collect();
         let last = format!("{}{notes}", greedy(&choice.measured));
         let cells = std::iter::once(visible(&choice.text)).chain(values).chain([last]).map(Into::into);
-        table.rows.push(Row { cells: cells.collect(), item: Some(i) });
+        table.rows.push(TableRow { cells: cells.collect(), item: Some(i) });
     }
     let mut view = View::default();
     view.table(table);

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::bars::bar;
 use super::record::{Bounds, CandidateRecord, Origin, top};
-use super::view::{Column, Row, Table, View};
+use super::view::{Column, Table, TableRow, View};
 use crate::distribution::Depth;
-use crate::query::next::Next;
+use crate::query::next::NextTokens;
 use crate::token::{TokenId, Vocab, text_of, visible};
 
 /// Columns of a bar.
@@ -42,7 +42,7 @@ pub struct NamedRecord<'a> {
 
 impl<'a> NextRecord<'a> {
     /// The record of an answer.
-    pub fn new(next: &'a Next, k: Depth, vocab: &Vocab, origin: &'a Origin) -> Self {
+    pub fn new(next: &'a NextTokens, k: Depth, vocab: &Vocab, origin: &'a Origin) -> Self {
         let (top_logprobs, residual) = top(&next.prediction, k, vocab);
         let tokens = next.texts.iter().map(|named| NamedRecord {
             text: text_of(&named.text),
@@ -65,7 +65,7 @@ impl<'a> NextRecord<'a> {
 }
 
 /// The candidates and the named texts.
-pub fn view(next: &Next, k: Depth, vocab: &Vocab) -> View {
+pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
     let (shown, residual) = next.prediction.shown(next.prediction.count(k));
     let mut table = Table::new([
         Column::figures("rank", 7).after(0),
@@ -79,14 +79,15 @@ pub fn view(next: &Next, k: Depth, vocab: &Vocab) -> View {
         let (rank, logprob) = (candidate.rank.to_string(), format!("{:.3}", candidate.logprob));
         let token = vocab.visible(candidate.id);
         let cells = [rank.into(), token.into(), percent(p).into(), logprob.into(), bar(p, BAR).into()];
-        table.rows.push(Row::new(cells).of(i));
+        table.rows.push(TableRow::new(cells).of(i));
     }
     let hidden = next.prediction.n_vocab as usize - shown.len();
     let bar = residual.exact().map_or(String::new(), |residual| bar(residual, BAR));
     let rest = [format!("… {hidden} more"), residual.shown(percent), String::new(), bar];
-    table
-        .rows
-        .push(Row { cells: [String::new()].into_iter().chain(rest).map(Into::into).collect(), item: None });
+    table.rows.push(TableRow {
+        cells: [String::new()].into_iter().chain(rest).map(Into::into).collect(),
+        item: None,
+    });
     let mut view = View::default();
     view.table(table);
     let entropy = next.prediction.entropy.shown(|entropy| format!("{entropy:.3}"));
@@ -103,7 +104,7 @@ pub fn view(next: &Next, k: Depth, vocab: &Vocab) -> View {
     view
 }
 
-fn named(next: &Next, vocab: &Vocab) -> Table {
+fn named(next: &NextTokens, vocab: &Vocab) -> Table {
     let mut table = Table::new([
         Column::figures("rank", 7).after(0),
         Column::text("text", TOKEN).after(2),
@@ -114,7 +115,7 @@ fn named(next: &Next, vocab: &Vocab) -> Table {
     for named in &next.texts {
         let pieces: Vec<String> = named.ids.iter().map(|&id| vocab.visible(id)).collect();
         let note = named.note.map_or(String::new(), |note| format!("  ({note})"));
-        table.rows.push(Row::new([
+        table.rows.push(TableRow::new([
             named.first.rank.shown(|rank| rank.to_string()).into(),
             visible(&named.text).into(),
             percent_wide(named.logprob.exp()).into(),

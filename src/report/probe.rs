@@ -27,13 +27,13 @@ use crate::probe::compare::Comparison;
 use crate::probe::error::meant;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use ending::AtEnd;
-pub use jsonl::{ItemRecord, SuiteRecord};
-use out::Out;
+pub use jsonl::{ProbeItemRecord, SuiteRecord};
+use out::ReportOutput;
 pub use table::suite;
 
 /// A model's run, as reports are told of it.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct ReportSubject<'a> {
     /// Where the numbers come from.
     pub origin: &'a Origin,
     /// For the bytes of tokens.
@@ -41,20 +41,20 @@ pub struct Subject<'a> {
 }
 
 /// Writes what came out, in one form.
-pub trait Report {
+pub trait ProbeReport {
     /// A model is about to run.
     ///
     /// # Errors
     /// Those of the writer, here and below.
-    fn begin(&mut self, _: Subject) -> io::Result<()> {
+    fn begin(&mut self, _: ReportSubject) -> io::Result<()> {
         Ok(())
     }
 
     /// An item is known; items come in file order.
-    fn item(&mut self, subject: Subject, item: &ItemOutcome) -> io::Result<()>;
+    fn item(&mut self, subject: ReportSubject, item: &ItemOutcome) -> io::Result<()>;
 
     /// A suite is complete, or the run was stopped in it.
-    fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()>;
+    fn suite(&mut self, subject: ReportSubject, suite: &SuiteOutcome) -> io::Result<()>;
 
     /// Every model has run, or no more will; if all did, `comparisons` has them beside each other and
     /// beside earlier runs. A file that is to appear whole does so.
@@ -63,7 +63,7 @@ pub trait Report {
 
 /// The kinds there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReportKind {
     /// For people, in a terminal.
     Table,
     /// One JSON object a line: items, and a summary of each suite.
@@ -78,34 +78,41 @@ pub enum Kind {
     Html,
 }
 
-impl Kind {
-    const ALL: [Kind; 6] = [Kind::Table, Kind::Jsonl, Kind::Csv, Kind::Markdown, Kind::Junit, Kind::Html];
+impl ReportKind {
+    const ALL: [ReportKind; 6] = [
+        ReportKind::Table,
+        ReportKind::Jsonl,
+        ReportKind::Csv,
+        ReportKind::Markdown,
+        ReportKind::Junit,
+        ReportKind::Html,
+    ];
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Table => "table",
-            Kind::Jsonl => "jsonl",
-            Kind::Csv => "csv",
-            Kind::Markdown => "markdown",
-            Kind::Junit => "junit",
-            Kind::Html => "html",
+            ReportKind::Table => "table",
+            ReportKind::Jsonl => "jsonl",
+            ReportKind::Csv => "csv",
+            ReportKind::Markdown => "markdown",
+            ReportKind::Junit => "junit",
+            ReportKind::Html => "html",
         }
     }
 
-    fn open(self, file: Option<&Path>) -> io::Result<Box<dyn Report>> {
+    fn open(self, file: Option<&Path>) -> io::Result<Box<dyn ProbeReport>> {
         let out = match file {
-            None => Out::screen(),
+            None => ReportOutput::screen(),
             // What a run can go on from is there while it is made; a part of anything else is no use.
-            Some(path) if self == Kind::Jsonl => Out::growing(path)?,
-            Some(path) => Out::whole(path)?,
+            Some(path) if self == ReportKind::Jsonl => ReportOutput::growing(path)?,
+            Some(path) => ReportOutput::whole(path)?,
         };
         Ok(match self {
-            Kind::Table => Box::new(table::Table::new(out)),
-            Kind::Jsonl => Box::new(jsonl::Jsonl::new(out)),
-            Kind::Csv => Box::new(AtEnd::new(out, csv::write)),
-            Kind::Markdown => Box::new(AtEnd::new(out, markdown::write)),
-            Kind::Junit => Box::new(AtEnd::new(out, junit::write)),
-            Kind::Html => Box::new(AtEnd::new(out, html::write)),
+            ReportKind::Table => Box::new(table::TableReport::new(out)),
+            ReportKind::Jsonl => Box::new(jsonl::Jsonl::new(out)),
+            ReportKind::Csv => Box::new(AtEnd::new(out, csv::write)),
+            ReportKind::Markdown => Box::new(AtEnd::new(out, markdown::write)),
+            ReportKind::Junit => Box::new(AtEnd::new(out, junit::write)),
+            ReportKind::Html => Box::new(AtEnd::new(out, html::write)),
         })
     }
 }
@@ -114,7 +121,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The kind.
-    pub kind: Kind,
+    pub kind: ReportKind,
     /// A file; standard output without one.
     pub file: Option<PathBuf>,
 }
@@ -150,10 +157,10 @@ impl Target {
     /// [`ReportError::Unknown`].
     pub fn parse(text: &str) -> Result<Target, ReportError> {
         let (kind, file) = text.split_once('=').map_or((text, None), |(kind, file)| (kind, Some(file)));
-        let found = Kind::ALL.into_iter().find(|known| known.name() == kind);
+        let found = ReportKind::ALL.into_iter().find(|known| known.name() == kind);
         let found = found.ok_or_else(|| ReportError::Unknown {
             kind: kind.to_string(),
-            hint: meant(kind, Kind::ALL.map(Kind::name)),
+            hint: meant(kind, ReportKind::ALL.map(ReportKind::name)),
         })?;
         Ok(Target {
             kind: found,
@@ -176,7 +183,7 @@ impl Target {
 ///
 /// # Errors
 /// [`ReportError`] for two in one place, or a file that can't be written.
-pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn Report>>, ReportError> {
+pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn ProbeReport>>, ReportError> {
     let places: Vec<Option<PathBuf>> = targets.iter().map(Target::place).collect();
     for (i, place) in places.iter().enumerate() {
         if places[..i].contains(place) {

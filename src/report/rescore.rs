@@ -1,6 +1,6 @@
 //! A reply scored again: the difference per token.
 
-use super::view::{Column, Row, Table, View};
+use super::view::{Column, Table, TableRow, View};
 use crate::query::rescore::Rescored;
 use crate::token::Vocab;
 
@@ -24,7 +24,7 @@ pub fn view(rescored: &Rescored, vocab: &Vocab) -> View {
         let figures = [format!("{logprob:.3}"), format!("{before:.3}"), format!("{:+.3}", logprob - before)];
         let [logprob, before, change] = figures.map(Into::into);
         let cells = [(i + 1).to_string().into(), vocab.visible(step.id).into(), logprob, before, change];
-        table.rows.push(Row::new(cells).of(i));
+        table.rows.push(TableRow::new(cells).of(i));
     }
     let mut view = View::default();
     view.table(table);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::record::Bounds;
 use super::record::{Origin, StepRecord};
 use crate::distribution::Depth;
-use crate::query::text::Piece;
+use crate::query::text::JoinedToken;
 use crate::query::window::Windowing;
 use crate::score::regions::Region;
 use crate::score::words::Word;
@@ -19,7 +19,7 @@ const LITTLE_CONTEXT: &str = "too little context in its window";
 
 /// What stands before the tokens.
 #[derive(Debug, Serialize)]
-pub struct Head<'a> {
+pub struct ScoreHead<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     text: String,
@@ -27,10 +27,10 @@ pub struct Head<'a> {
     prefix: Option<String>,
 }
 
-impl<'a> Head<'a> {
+impl<'a> ScoreHead<'a> {
     /// The head of a text's score.
-    pub fn new(origin: &'a Origin, text: &[u8], prefix: Option<&[u8]>) -> Head<'a> {
-        Head { origin, text: text_of(text), prefix: prefix.map(text_of) }
+    pub fn new(origin: &'a Origin, text: &[u8], prefix: Option<&[u8]>) -> ScoreHead<'a> {
+        ScoreHead { origin, text: text_of(text), prefix: prefix.map(text_of) }
     }
 }
 
@@ -48,7 +48,7 @@ impl TokenRecord {
     /// first.
     pub fn new(
         step: &Step,
-        piece: &Piece,
+        piece: &JoinedToken,
         (sum, first): (f64, bool),
         (k, vocab): (Depth, &Vocab),
     ) -> TokenRecord {

@@ -8,7 +8,7 @@ use super::cell::cell;
 use super::record::Bounds;
 use super::score::{RegionRecord, WordRecord};
 use super::unit::Unit;
-use crate::query::text::Piece;
+use crate::query::text::JoinedToken;
 use crate::step::Step;
 use crate::token::{Vocab, printable};
 
@@ -80,7 +80,7 @@ impl<W: Write> Csv<W> {
     pub fn token(
         &mut self,
         (index, step): (usize, &Step),
-        piece: &Piece,
+        piece: &JoinedToken,
         vocab: &Vocab,
         note: &str,
     ) -> csv::Result<()> {

@@ -10,10 +10,10 @@ use super::next::percent;
 use super::score::{RegionRecord, Totals, WordRecord};
 use super::table::alternatives;
 use super::unit::Unit;
-use super::view::{Cell, Column, Row, Table, View};
+use super::view::{Cell, Column, Table, TableRow, View};
 use crate::colouring::{Colouring, Level};
 use crate::columns::padded;
-use crate::query::score::Scored;
+use crate::query::score::ScoredText;
 use crate::score::stats::{SHARES, Stats};
 use crate::step::Step;
 use crate::token::{Vocab, printable, text_of, visible};
@@ -25,7 +25,7 @@ const BAR: usize = 16;
 
 /// How tables look.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct ScoreLook {
     /// The unit of surprisal and entropy.
     pub unit: Unit,
     /// Colours.
@@ -38,8 +38,8 @@ pub fn level(step: &Step) -> Option<Level> {
 }
 
 /// A text's tokens and its totals.
-pub fn view(scored: &Scored, vocab: &Vocab) -> View {
-    let look = Look { unit: Unit::Nats, paint: Paint::default() };
+pub fn view(scored: &ScoredText, vocab: &Vocab) -> View {
+    let look = ScoreLook { unit: Unit::Nats, paint: Paint::default() };
     let mut table = look.tokens();
     let rows = scored.steps.iter().enumerate();
     table.rows = rows.map(|(i, step)| look.token(i + 1, step, vocab).of(i)).collect();
@@ -49,7 +49,7 @@ pub fn view(scored: &Scored, vocab: &Vocab) -> View {
     view
 }
 
-impl Look {
+impl ScoreLook {
     /// A table of tokens.
     pub fn tokens(self) -> Table {
         let unit = self.unit.short();
@@ -66,10 +66,10 @@ impl Look {
     }
 
     /// A row for the token with this number.
-    pub fn token(self, number: usize, step: &Step, vocab: &Vocab) -> Row {
+    pub fn token(self, number: usize, step: &Step, vocab: &Vocab) -> TableRow {
         let first = [Cell::from(number.to_string()), vocab.visible(step.id).into()];
         let Some(stats) = &step.stats else {
-            return Row { cells: first.into_iter().chain(["–".into()]).collect(), item: None };
+            return TableRow { cells: first.into_iter().chain(["–".into()]).collect(), item: None };
         };
         let surprisal = stats.surprisal();
         let figures = [
@@ -80,7 +80,7 @@ impl Look {
         ];
         let bar = Cell { text: self.bar(surprisal), level: level(step) };
         let cells = first.into_iter().chain(figures.map(Cell::from));
-        Row { cells: cells.chain([bar, alternatives(step, stats, vocab).into()]).collect(), item: None }
+        TableRow { cells: cells.chain([bar, alternatives(step, stats, vocab).into()]).collect(), item: None }
     }
 
     /// The text in the colours of its tokens' surprisal, and what the colours mean.
@@ -253,7 +253,7 @@ mod tests {
         let text = "xe\u{301}👩\u{200d}💻y\u{fe0f}".as_bytes();
         let mut tokens = vec![(0..1, Some(0)), (1..2, Some(4)), (2..4, Some(1)), (4..8, Some(2))];
         tokens.extend([(8..11, Some(3)), (11..15, Some(4)), (15..16, Some(0)), (16..19, Some(4))]);
-        let look = Look { unit: Unit::Bits, paint: Paint { on: true } };
+        let look = ScoreLook { unit: Unit::Bits, paint: Paint { on: true } };
         let mut out = Vec::new();
         look.coloured(&mut out, text, &tokens).unwrap();
         let written = String::from_utf8(out).unwrap();

@@ -1,7 +1,7 @@
 //! Tables for people, as plain text.
 
 use super::next::percent;
-use super::view::{Column, Row, Table};
+use super::view::{Column, Table, TableRow};
 use crate::engine::FinishReason;
 use crate::score::Score;
 use crate::step::{Step, TokenStats};
@@ -30,7 +30,7 @@ pub fn steps<'a>(steps: impl IntoIterator<Item = &'a Step>, vocab: &Vocab) -> Ta
             None => cells.extend(["–", "", "", "", "", "(no context)"].map(str::to_string)),
             Some(stats) => cells.extend(figures(step, stats, vocab)),
         }
-        table.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), item: Some(i) });
+        table.rows.push(TableRow { cells: cells.into_iter().map(Into::into).collect(), item: Some(i) });
     }
     table
 }

@@ -6,11 +6,11 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::bars::Paint;
-use super::check::Record as CheckRecord;
+use super::check::CheckRecord;
 use super::output::ObjectWriter;
 use super::record::Origin;
-use super::view::{Block, Column, Row, Table, View};
-use crate::chat::Prompt;
+use super::view::{Block, Column, Table, TableRow, View};
+use crate::chat::ChatPrompt;
 use crate::query::text::Encoded;
 use crate::token::{TokenId, Vocab, printable};
 
@@ -21,7 +21,7 @@ const BYTES: usize = 24;
 
 /// A token and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TokenPlace {
     /// The token.
     pub id: TokenId,
     /// Its bytes in the text; `None` for an inserted token and where the tokenizer rewrote the text.
@@ -31,9 +31,9 @@ pub struct Place {
 }
 
 /// The tokens of a raw text.
-pub fn of_text(encoded: &Encoded) -> impl Iterator<Item = Place> {
+pub fn of_text(encoded: &Encoded) -> impl Iterator<Item = TokenPlace> {
     let inserted = usize::from(encoded.has_bos);
-    encoded.pieces.iter().enumerate().map(move |(index, piece)| Place {
+    encoded.pieces.iter().enumerate().map(move |(index, piece)| TokenPlace {
         id: piece.id,
         span: piece.span.clone(),
         typed: index >= inserted,
@@ -41,8 +41,8 @@ pub fn of_text(encoded: &Encoded) -> impl Iterator<Item = Place> {
 }
 
 /// The tokens of a conversation.
-pub fn of_prompt(prompt: &Prompt) -> impl Iterator<Item = Place> {
-    prompt.tokens.iter().map(|token| Place {
+pub fn of_prompt(prompt: &ChatPrompt) -> impl Iterator<Item = TokenPlace> {
+    prompt.tokens.iter().map(|token| TokenPlace {
         id: token.id,
         span: Some(token.start..token.end),
         typed: token.typed,
@@ -50,7 +50,7 @@ pub fn of_prompt(prompt: &Prompt) -> impl Iterator<Item = Place> {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct TokensHead<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     /// The rendered conversation, which offsets refer to.
@@ -59,7 +59,7 @@ struct Head<'a> {
 }
 
 #[derive(Serialize)]
-struct Record<'a> {
+struct TokensRecord<'a> {
     id: TokenId,
     bytes: &'a [u8],
     text: String,
@@ -81,7 +81,7 @@ pub struct Frame<'a> {
 }
 
 #[derive(Serialize)]
-struct Tail<'a> {
+struct TokensTail<'a> {
     check: &'a CheckRecord<'a>,
 }
 
@@ -91,16 +91,16 @@ struct Tail<'a> {
 /// Those of the writer.
 pub fn json(
     out: &mut impl Write,
-    tokens: impl Iterator<Item = Place>,
+    tokens: impl Iterator<Item = TokenPlace>,
     vocab: &Vocab,
     Frame { origin, rendered, check }: Frame,
 ) -> io::Result<()> {
     let mut object = ObjectWriter::begin(out)?;
-    object.fields(&Head { origin, text: rendered })?;
+    object.fields(&TokensHead { origin, text: rendered })?;
     object.begin_list("tokens")?;
-    for Place { id, span, typed } in tokens {
+    for TokenPlace { id, span, typed } in tokens {
         let (start, end) = span.map(|span| (span.start, span.end)).unzip();
-        object.item(&Record {
+        object.item(&TokensRecord {
             id,
             bytes: vocab.bytes(id),
             text: vocab.text(id),
@@ -112,7 +112,7 @@ pub fn json(
     }
     object.end_list()?;
     if let Some(check) = check {
-        object.fields(&Tail { check })?;
+        object.fields(&TokensTail { check })?;
     }
     object.end()
 }
@@ -131,10 +131,10 @@ fn columns() -> Table {
     ])
 }
 
-fn row(number: usize, place: &Place, vocab: &Vocab, is_chat: bool) -> Row {
+fn row(number: usize, place: &TokenPlace, vocab: &Vocab, is_chat: bool) -> TableRow {
     let edge = |edge: Option<usize>| edge.map_or("–".to_string(), |at| at.to_string());
     let (start, end) = place.span.as_ref().map(|span| (span.start, span.end)).unzip();
-    Row::new([
+    TableRow::new([
         number.to_string().into(),
         place.id.to_string().into(),
         vocab.visible(place.id).into(),
@@ -166,7 +166,7 @@ pub fn view(encoded: &Encoded, vocab: &Vocab) -> View {
 /// Those of the writer.
 pub fn table(
     out: &mut impl Write,
-    tokens: impl Iterator<Item = Place>,
+    tokens: impl Iterator<Item = TokenPlace>,
     vocab: &Vocab,
     is_chat: bool,
 ) -> io::Result<()> {
@@ -183,7 +183,7 @@ pub fn table(
 /// Columns of a kind.
 const KIND: usize = 8;
 
-fn kind(place: &Place, vocab: &Vocab, is_chat: bool) -> &'static str {
+fn kind(place: &TokenPlace, vocab: &Vocab, is_chat: bool) -> &'static str {
     match (vocab.is_control(place.id), is_chat, place.typed) {
         (true, _, _) => "special",
         (_, false, false) => "inserted",
@@ -205,7 +205,7 @@ fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn rendered(out: &mut impl Write, prompt: &Prompt, paint: Paint) -> io::Result<()> {
+pub fn rendered(out: &mut impl Write, prompt: &ChatPrompt, paint: Paint) -> io::Result<()> {
     let mut at = 0;
     let mut stretch = |out: &mut dyn Write, end: usize, typed: bool| {
         let Some(text) = prompt.text.get(at..end) else { return Ok(()) };

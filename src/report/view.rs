@@ -126,22 +126,22 @@ impl From<&str> for Cell {
 
 /// A row of a table. It may have fewer cells than the table has columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct TableRow {
     /// From the left.
     pub cells: Vec<Cell>,
     /// Which of the things the answer lists it stands for.
     pub item: Option<usize>,
 }
 
-impl Row {
+impl TableRow {
     /// A row of texts that stands for nothing in particular.
-    pub fn new<const N: usize>(cells: [Cell; N]) -> Row {
-        Row { cells: cells.into(), item: None }
+    pub fn new<const N: usize>(cells: [Cell; N]) -> TableRow {
+        TableRow { cells: cells.into(), item: None }
     }
 
     /// The same for one of the things that are listed.
-    pub fn of(self, item: usize) -> Row {
-        Row { item: Some(item), ..self }
+    pub fn of(self, item: usize) -> TableRow {
+        TableRow { item: Some(item), ..self }
     }
 }
 
@@ -151,7 +151,7 @@ pub struct Table {
     /// From the left.
     pub columns: Vec<Column>,
     /// From the top.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
 }
 
 impl Table {
@@ -160,10 +160,10 @@ impl Table {
         Table { columns: columns.into(), rows: Vec::new() }
     }
 
-    fn head(&self) -> Option<Row> {
+    fn head(&self) -> Option<TableRow> {
         let titled = self.columns.iter().rposition(|column| !column.title.is_empty())?;
         let titles = self.columns[..=titled].iter().map(|column| Cell::from(&*column.title));
-        Some(Row { cells: titles.collect(), item: None })
+        Some(TableRow { cells: titles.collect(), item: None })
     }
 
     /// Writes the names of the columns, where they have any.
@@ -175,7 +175,7 @@ impl Table {
     }
 
     /// Writes one row: a table that is long need not be held.
-    pub fn write_row(&self, out: &mut dyn Write, row: &Row, paint: Paint) -> io::Result<()> {
+    pub fn write_row(&self, out: &mut dyn Write, row: &TableRow, paint: Paint) -> io::Result<()> {
         let mut line = String::new();
         // Blanks are written before what follows them, so that none stands at a line's end.
         let mut blanks = 0;
@@ -248,7 +248,7 @@ impl View {
                 Block::Text(text) => {
                     lines.extend(printable(text).lines().flat_map(|line| prose(line, columns)))
                 }
-                Block::Table(table) => Layout::new(table, columns.max(1)).lines(&mut lines),
+                Block::Table(table) => TableLayout::new(table, columns.max(1)).lines(&mut lines),
             }
             if matches!(block, Block::Text(text) if text.is_empty()) {
                 lines.push(Line::default());
@@ -303,7 +303,7 @@ pub enum Tone {
 }
 
 /// A table in a pane: which columns it shows, how wide, and below one another in which groups.
-struct Layout<'a> {
+struct TableLayout<'a> {
     table: &'a Table,
     /// Blanks before the first column.
     indent: usize,
@@ -313,8 +313,8 @@ struct Layout<'a> {
     groups: Vec<Vec<(usize, usize)>>,
 }
 
-impl<'a> Layout<'a> {
-    fn new(table: &'a Table, columns: usize) -> Layout<'a> {
+impl<'a> TableLayout<'a> {
+    fn new(table: &'a Table, columns: usize) -> TableLayout<'a> {
         let head = table.head();
         let rows = || table.rows.iter().chain(&head);
         let widest = |i: usize| rows().filter_map(|row| row.cells.get(i)).map(|cell| width(&cell.text)).max();
@@ -362,7 +362,7 @@ impl<'a> Layout<'a> {
             }
         }
         groups.extend(apart.map(|(i, wide)| vec![(i, wide.min(columns - below))]));
-        Layout { table, indent, below, groups }
+        TableLayout { table, indent, below, groups }
     }
 
     fn lines(&self, lines: &mut Vec<Line>) {
@@ -372,7 +372,7 @@ impl<'a> Layout<'a> {
         self.table.rows.iter().for_each(|row| self.row(row, None, lines));
     }
 
-    fn row(&self, row: &Row, tone: Option<Tone>, lines: &mut Vec<Line>) {
+    fn row(&self, row: &TableRow, tone: Option<Tone>, lines: &mut Vec<Line>) {
         for (n, group) in self.groups.iter().enumerate() {
             let cells: Vec<(usize, usize, Vec<String>)> = group
                 .iter()

@@ -15,9 +15,9 @@ const WIDEN: usize = 8;
 const KEPT_OF_SUM: f64 = 0.05;
 
 /// A token with its logit after penalties.
-pub(super) type Entry = (TokenId, f32);
+pub(super) type CandidateEntry = (TokenId, f32);
 
-pub(super) fn order(a: &Entry, b: &Entry) -> std::cmp::Ordering {
+pub(super) fn order(a: &CandidateEntry, b: &CandidateEntry) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
@@ -25,13 +25,13 @@ pub(super) fn order(a: &Entry, b: &Entry) -> std::cmp::Ordering {
 pub(super) struct Candidates<'a> {
     row: &'a [f32],
     /// Its best, in order; not empty.
-    known: &'a [Entry],
+    known: &'a [CandidateEntry],
     /// Tokens whose logits differ from the row's, by id.
-    changed: Vec<Entry>,
+    changed: Vec<CandidateEntry>,
     /// Tokens that a stage took out of the row without listing the rest.
     removed: HashSet<TokenId>,
     /// The first of them, in order; all that stand before the last.
-    best: Vec<Entry>,
+    best: Vec<CandidateEntry>,
     /// Nothing stands behind `best`.
     complete: bool,
     /// Of the row, how many were asked for.
@@ -44,7 +44,7 @@ pub(super) struct Candidates<'a> {
 impl<'a> Candidates<'a> {
     /// All tokens of a row that are possible. `known` are its best, in order, at least one; `changed` are
     /// new logits, by id.
-    pub fn new(row: &'a [f32], known: &'a [Entry], changed: Vec<Entry>) -> Candidates<'a> {
+    pub fn new(row: &'a [f32], known: &'a [CandidateEntry], changed: Vec<CandidateEntry>) -> Candidates<'a> {
         let mut candidates = Candidates {
             row,
             known,
@@ -72,8 +72,8 @@ impl<'a> Candidates<'a> {
         let changed = |id: TokenId| self.changed.binary_search_by_key(&id, |entry| entry.0).is_ok();
         let unchanged = found.into_iter().filter(|entry| !changed(entry.0));
         // What is changed and behind the floor would have others before it.
-        let before_floor = |entry: &Entry| floor.is_none_or(|floor| order(entry, &floor).is_le());
-        let mut best: Vec<Entry> =
+        let before_floor = |entry: &CandidateEntry| floor.is_none_or(|floor| order(entry, &floor).is_le());
+        let mut best: Vec<CandidateEntry> =
             unchanged.chain(self.changed.iter().copied().filter(before_floor)).collect();
         best.retain(|entry| entry.1 > f32::NEG_INFINITY && !self.removed.contains(&entry.0));
         best.sort_unstable_by(order);
@@ -95,12 +95,12 @@ impl<'a> Candidates<'a> {
     }
 
     /// The best candidates so far, in order.
-    pub fn best(&self) -> &[Entry] {
+    pub fn best(&self) -> &[CandidateEntry] {
         &self.best
     }
 
     /// The entry at a place in the order, if there are so many.
-    pub fn nth(&mut self, n: usize) -> Option<Entry> {
+    pub fn nth(&mut self, n: usize) -> Option<CandidateEntry> {
         while self.best.len() <= n && self.widen() {}
         self.best.get(n).copied()
     }
@@ -154,7 +154,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Keeps these alone; they must be in order.
-    pub fn keep(&mut self, entries: Vec<Entry>) {
+    pub fn keep(&mut self, entries: Vec<CandidateEntry>) {
         self.best = entries;
         self.complete = true;
         self.sum = None;
@@ -172,7 +172,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Keeps those up to the first that is not wanted; at least one.
-    pub fn keep_while(&mut self, wanted: impl Fn(&Entry) -> bool) {
+    pub fn keep_while(&mut self, wanted: impl Fn(&CandidateEntry) -> bool) {
         let last = loop {
             match self.best.iter().position(|entry| !wanted(entry)) {
                 Some(at) => break at,
@@ -195,7 +195,7 @@ impl<'a> Candidates<'a> {
 
     /// Takes out the first `n`.
     pub fn remove_first(&mut self, n: usize) {
-        let gone: Vec<Entry> = self.best.drain(..n).collect();
+        let gone: Vec<CandidateEntry> = self.best.drain(..n).collect();
         self.removed.extend(gone.into_iter().map(|entry| entry.0));
         self.sum = None;
         if self.best.is_empty() {
@@ -239,7 +239,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Every candidate, of the row in the order of ids.
-    fn all(&self) -> impl Iterator<Item = Entry> + '_ {
+    fn all(&self) -> impl Iterator<Item = CandidateEntry> + '_ {
         let listed = self.complete.then(|| self.best.iter().copied());
         let row = (!self.complete).then(|| {
             self.row.iter().enumerate().filter_map(|(id, &logit)| {
@@ -265,7 +265,7 @@ impl<'a> Candidates<'a> {
                 }
                 _ => f64::INFINITY,
             };
-            let mut near: Vec<(f64, Entry)> =
+            let mut near: Vec<(f64, CandidateEntry)> =
                 self.best.iter().map(|entry| (distance(self, entry.1), *entry)).collect();
             near.retain(|(distance, _)| *distance < known);
             near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
@@ -276,7 +276,7 @@ impl<'a> Candidates<'a> {
             });
             if let Some(last) = enough.or(self.complete.then_some(near.len().saturating_sub(1))) {
                 near.truncate(last + 1);
-                let mut kept: Vec<Entry> = near.into_iter().map(|(_, entry)| entry).collect();
+                let mut kept: Vec<CandidateEntry> = near.into_iter().map(|(_, entry)| entry).collect();
                 kept.sort_unstable_by(order);
                 return self.keep(kept);
             }
@@ -309,7 +309,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// The first in order whose mass and that of all before it is above this share of all.
-    pub fn at_share(&mut self, share: f64) -> Entry {
+    pub fn at_share(&mut self, share: f64) -> CandidateEntry {
         let wanted = share * self.sum();
         let mut held = 0.0;
         let mut at = 0;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rand_mt::Mt;
 
-use super::candidates::{Candidates, Entry};
+use super::candidates::{CandidateEntry, Candidates};
 use super::repetition::{Dry, Penalties};
 use super::{Mirostat, Sampling, Stage};
 use crate::step::SamplerOutcome;
@@ -32,7 +32,7 @@ pub struct Chain {
 
 /// A chosen token and what became of the watched ones.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
+pub struct ChosenToken {
     /// The token.
     pub id: TokenId,
     /// Its own outcome.
@@ -42,15 +42,15 @@ pub struct Choice {
 }
 
 /// Tokens whose outcome is wanted, and the stage that has dropped each, if one has.
-pub struct Watched {
+pub struct WatchedToken {
     ids: Vec<TokenId>,
     dropped: Vec<Option<Stage>>,
 }
 
-impl Watched {
+impl WatchedToken {
     /// Nothing has happened to them yet.
-    pub fn new(ids: Vec<TokenId>) -> Watched {
-        Watched { dropped: vec![None; ids.len()], ids }
+    pub fn new(ids: Vec<TokenId>) -> WatchedToken {
+        WatchedToken { dropped: vec![None; ids.len()], ids }
     }
 
     /// Notes what a stage has dropped: those of which `stays` is false.
@@ -91,7 +91,7 @@ impl Chain {
 
     /// Chooses from a row of logits, in which what a mask forbids is −∞. `best` are the
     /// row's best, in order: at least one, and that one is possible.
-    pub fn choose(&mut self, row: &[f32], best: &[Entry], mut watched: Watched) -> Choice {
+    pub fn choose(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> ChosenToken {
         // What the row rules out, no stage drops.
         let impossible = |id: TokenId| row[id.index()] == f32::NEG_INFINITY;
         let mut candidates = Candidates::new(row, best, self.changed(row));
@@ -114,11 +114,11 @@ impl Chain {
             };
             outcomes.push(SamplerOutcome { prob, dropped_by });
         }
-        Choice { id, outcome: SamplerOutcome { prob, dropped_by: None }, watched: outcomes }
+        ChosenToken { id, outcome: SamplerOutcome { prob, dropped_by: None }, watched: outcomes }
     }
 
     /// New logits of the tokens that penalties and DRY change, by id.
-    fn changed(&self, row: &[f32]) -> Vec<Entry> {
+    fn changed(&self, row: &[f32]) -> Vec<CandidateEntry> {
         let mut logits = BTreeMap::new();
         if let Some(penalties) = &self.penalties {
             penalties.apply(&mut logits, row);
@@ -165,7 +165,7 @@ impl Chain {
         true
     }
 
-    fn mirostat(&mut self, settings: Mirostat, n: usize, candidates: &mut Candidates) -> Entry {
+    fn mirostat(&mut self, settings: Mirostat, n: usize, candidates: &mut Candidates) -> CandidateEntry {
         match settings.version {
             1 => {
                 let k = self.mirostat_k(n, candidates);
@@ -187,7 +187,7 @@ impl Chain {
     fn mirostat_k(&self, n: usize, candidates: &mut Candidates) -> usize {
         candidates.nth(MIROSTAT_BEST - 1);
         let probabilities: Vec<f64> = {
-            let best: Vec<Entry> = candidates.best().iter().take(MIROSTAT_BEST).copied().collect();
+            let best: Vec<CandidateEntry> = candidates.best().iter().take(MIROSTAT_BEST).copied().collect();
             best.iter().map(|entry| candidates.probability(entry.1)).collect()
         };
         let (mut products, mut squares) = (0.0, 0.0);
@@ -208,12 +208,12 @@ impl Chain {
 }
 
 /// The best candidate, which gets all of the final mass.
-fn take_first(candidates: &Candidates, watched: Watched) -> Choice {
+fn take_first(candidates: &Candidates, watched: WatchedToken) -> ChosenToken {
     let id = candidates.best()[0].0;
     let each = watched.ids.iter().zip(watched.dropped);
     let outcomes = each
         .map(|(other, dropped_by)| SamplerOutcome { prob: if *other == id { 1.0 } else { 0.0 }, dropped_by });
-    Choice { id, outcome: SamplerOutcome { prob: 1.0, dropped_by: None }, watched: outcomes.collect() }
+    ChosenToken { id, outcome: SamplerOutcome { prob: 1.0, dropped_by: None }, watched: outcomes.collect() }
 }
 
 /// From 0 to below 1, in steps of 2⁻⁵³.

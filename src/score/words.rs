@@ -134,13 +134,13 @@ pub fn words(
 }
 
 /// Runs that can't be told apart by tokens, and their tokens.
-struct Unit {
+struct WordUnit {
     runs: Range<usize>,
     tokens: Range<usize>,
 }
 
-fn units(runs: &[Range<usize>], tokens: &[TextToken]) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
+fn units(runs: &[Range<usize>], tokens: &[TextToken]) -> Vec<WordUnit> {
+    let mut units: Vec<WordUnit> = Vec::new();
     let mut next = tokens.iter().position(|token| token.span.is_some()).unwrap_or(tokens.len());
     for (i, token) in tokens.iter().enumerate() {
         let touched = match &token.span {
@@ -155,7 +155,7 @@ fn units(runs: &[Range<usize>], tokens: &[TextToken]) -> Vec<Unit> {
                 last.runs.end = last.runs.end.max(touched.end);
                 last.tokens.end = i + 1;
             }
-            _ => units.push(Unit { runs: touched, tokens: next..i + 1 }),
+            _ => units.push(WordUnit { runs: touched, tokens: next..i + 1 }),
         }
         next = i + 1;
     }

@@ -17,7 +17,7 @@ use crate::token::Vocab;
 
 /// How it is written, by the end of the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// JSON Lines: one Step a line.
     Jsonl,
     /// One row a token.
@@ -26,13 +26,13 @@ pub enum Format {
     Markdown,
 }
 
-impl Format {
+impl ExportFormat {
     /// The format a file's name asks for.
-    pub fn of(path: &Path) -> Option<Format> {
+    pub fn of(path: &Path) -> Option<ExportFormat> {
         match path.extension()?.to_str()? {
-            "jsonl" | "json" => Some(Format::Jsonl),
-            "csv" => Some(Format::Csv),
-            "md" | "markdown" => Some(Format::Markdown),
+            "jsonl" | "json" => Some(ExportFormat::Jsonl),
+            "csv" => Some(ExportFormat::Csv),
+            "md" | "markdown" => Some(ExportFormat::Markdown),
             _ => None,
         }
     }
@@ -51,7 +51,7 @@ pub struct Export<'a> {
 }
 
 /// A turn's own tokens in the sequence.
-struct Place {
+struct ExportPlace {
     turn: usize,
     role: &'static str,
     tokens: Range<usize>,
@@ -59,7 +59,7 @@ struct Place {
 
 /// One token, and which message it belongs to.
 #[derive(Serialize)]
-struct Row {
+struct ExportRow {
     #[serde(rename = "type")]
     kind: &'static str,
     /// The message, from 1 on; 0 is the system prompt. A scaffold's is the one it leads to, after the last
@@ -81,16 +81,16 @@ impl Export<'_> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn write(&self, mut out: &mut dyn Write, format: Format) -> io::Result<()> {
+    pub fn write(&self, mut out: &mut dyn Write, format: ExportFormat) -> io::Result<()> {
         match format {
-            Format::Jsonl => self.jsonl(&mut out),
-            Format::Csv => self.csv(&mut out),
-            Format::Markdown => self.markdown(&mut out),
+            ExportFormat::Jsonl => self.jsonl(&mut out),
+            ExportFormat::Csv => self.csv(&mut out),
+            ExportFormat::Markdown => self.markdown(&mut out),
         }
     }
 
     /// Tokens whose figures are known. The running sum is that of one reply; other tokens have none.
-    fn rows(&self) -> impl Iterator<Item = Row> {
+    fn rows(&self) -> impl Iterator<Item = ExportRow> {
         let mut places = self.places();
         places.reverse();
         let mut sum = 0.0;
@@ -119,15 +119,17 @@ impl Export<'_> {
             sum += step.logprob().filter(|_| reply).map_or(0.0, f64::from);
             let running = if reply { sum } else { f64::NAN };
             let record = StepRecord::new(step, self.k, running, self.vocab);
-            Some(Row { kind: "step", turn, role, part, record })
+            Some(ExportRow { kind: "step", turn, role, part, record })
         })
     }
 
     /// Where each turn's own tokens lie, in order.
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<ExportPlace> {
         let turns = self.turns.iter().enumerate();
         turns
-            .filter_map(|(i, turn)| Some(Place { turn: i + 1, role: role(turn), tokens: turn.tokens()? }))
+            .filter_map(|(i, turn)| {
+                Some(ExportPlace { turn: i + 1, role: role(turn), tokens: turn.tokens()? })
+            })
             .collect()
     }
 
@@ -150,7 +152,7 @@ impl Export<'_> {
             "cumulative_logprob",
         ])?;
         let text = |value: Option<String>| value.unwrap_or_else(|| "NA".to_string());
-        for Row { turn, role, part, record, .. } in self.rows() {
+        for ExportRow { turn, role, part, record, .. } in self.rows() {
             rows.write_record([
                 turn.to_string(),
                 role.to_string(),

@@ -1,6 +1,6 @@
 //! The conversation in files: kept, taken back, exported.
 
-use super::store::Stored;
+use super::store::StoredSession;
 use super::task::{Snapshot, Task};
 use super::turn::Turn;
 use super::{Outcome, Session, SessionError, Ticket};
@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Takes a stored conversation in place of this one; says what came of it.
-    pub(super) fn take(&mut self, stored: &Stored, file: &str) -> String {
+    pub(super) fn take(&mut self, stored: &StoredSession, file: &str) -> String {
         let vocabulary = self.model().map(|model| model.vocab.len());
         // Without a model it shows when one is ready.
         let same = vocabulary.is_none_or(|n| n == stored.n_vocab);

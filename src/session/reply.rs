@@ -7,7 +7,7 @@ use super::task::{Task, may_fit};
 use super::trace::Trace;
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
-use crate::chat::{Prompt, Role};
+use crate::chat::{ChatPrompt, Role};
 use crate::engine::{CancelFlag, Command, Event, FinishReason, Generate, Timing};
 
 impl Session {
@@ -102,7 +102,7 @@ impl Session {
     }
 
     /// Asks the engine for the reply to a prompt.
-    pub(super) fn send(&mut self, prompt: Prompt) -> Vec<Outcome> {
+    pub(super) fn send(&mut self, prompt: ChatPrompt) -> Vec<Outcome> {
         let seed = self.next_seed();
         let turn = self.new_turn_id();
         let (Work::Replying(job), ModelState::Ready(loaded)) = (&mut self.work, &self.model) else {

@@ -27,7 +27,7 @@ const ROUNDING: f32 = 1e-3;
 /// A conversation as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stored {
+pub struct StoredSession {
     format: String,
     version: u32,
     /// The model that wrote the replies.
@@ -108,15 +108,20 @@ pub enum StoreError {
     },
 }
 
-impl Stored {
+impl StoredSession {
     /// A conversation to keep.
-    pub fn new(model: Option<&ModelInfo>, system: Option<&str>, turns: &[Turn], trace: &Trace) -> Stored {
+    pub fn new(
+        model: Option<&ModelInfo>,
+        system: Option<&str>,
+        turns: &[Turn],
+        trace: &Trace,
+    ) -> StoredSession {
         let token = |token: &TraceToken| StoredToken {
             id: token.id,
             typed: token.typed,
             seen: token.step.as_ref().and_then(|step| step.stats.as_ref()).map(StoredStats::new),
         };
-        Stored {
+        StoredSession {
             format: FORMAT.to_string(),
             version: VERSION,
             model: model.map(|model| model.name.clone()).unwrap_or_default(),
@@ -140,11 +145,12 @@ impl Stored {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn read(path: &Path) -> Result<Stored, StoreError> {
+    pub fn read(path: &Path) -> Result<StoredSession, StoreError> {
         let malformed = |reason: String| StoreError::Malformed { path: path.to_path_buf(), reason };
         let text =
             files::read(path, DATA).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
-        let stored: Stored = serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+        let stored: StoredSession =
+            serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
         if stored.format != FORMAT || !(1..=VERSION).contains(&stored.version) {
             return Err(malformed(format!("it says {} version {}", stored.format, stored.version)));
         }

@@ -6,20 +6,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::export::{Export, Format};
+use super::export::{Export, ExportFormat};
 use super::outcome::SessionError;
-use super::store::Stored;
+use super::store::StoredSession;
 use super::trace::Trace;
 use super::turn::Turn;
 use crate::aside::{self, Left};
-use crate::chat::{ChatTemplate, Conversation, Message, Prompt, system};
+use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, system};
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::files::{self, Existing, WriteError};
 use crate::grammar::ConstraintSource;
 use crate::sampling::Constraint;
 use crate::settings::SettingsError;
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 
 /// Something to do outside.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub enum Task {
     /// Find the template's own system prompt; the text that goes before it.
     TemplateSystem(String, Arc<ChatTemplate>),
     /// Read a grammar, a schema or an expression that is to constrain replies.
-    Constrain(Key, String),
+    Constrain(SettingKey, String),
     /// Keep the conversation in a file.
     Save(Box<Snapshot>, String, Existing),
     /// Write its figures to a file.
@@ -68,15 +68,15 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub enum Done {
     /// The prompt.
-    Prompt(Box<Prompt>),
+    Prompt(Box<ChatPrompt>),
     /// What to tell the person.
     Told(String),
     /// The constraint, and the setting that names it.
-    Constraint(Key, String, Constraint),
+    Constraint(SettingKey, String, Constraint),
     /// This state of the conversation is in that file.
     Saved(u32, String),
     /// The conversation of this file.
-    Loaded(Box<Stored>, String),
+    Loaded(Box<StoredSession>, String),
 }
 
 impl Task {
@@ -126,20 +126,21 @@ impl Task {
             }
             Task::Constrain(key, text) => {
                 let source = match key {
-                    Key::Regex => ConstraintSource::Regex(text.clone()),
-                    Key::JsonSchema => ConstraintSource::JsonSchema(files::named(&text)),
+                    SettingKey::Regex => ConstraintSource::Regex(text.clone()),
+                    SettingKey::JsonSchema => ConstraintSource::JsonSchema(files::named(&text)),
                     _ => ConstraintSource::Grammar(files::named(&text)),
                 };
                 Ok(Done::Constraint(key, text, source.read().map_err(SettingsError::from)?))
             }
             Task::Save(now, file, existing) => {
-                let stored = Stored::new(now.model.as_deref(), now.system.as_deref(), &now.turns, &now.trace);
+                let stored =
+                    StoredSession::new(now.model.as_deref(), now.system.as_deref(), &now.turns, &now.trace);
                 let written = stored.write(&files::named(&file), existing);
                 written.map_err(|error| not_written("/save", &file, error))?;
                 Ok(Done::Saved(now.version, file))
             }
             Task::Export(now, file, existing) => export(&now, file, existing),
-            Task::Load(file) => Ok(Done::Loaded(Box::new(Stored::read(&files::named(&file))?), file)),
+            Task::Load(file) => Ok(Done::Loaded(Box::new(StoredSession::read(&files::named(&file))?), file)),
         }
     }
 }
@@ -171,7 +172,8 @@ pub(super) fn may_fit(text: &str, model: &ModelInfo) -> Result<(), SessionError>
 }
 
 fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, SessionError> {
-    let format = Format::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
+    let format =
+        ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
     let model = now.model.as_ref().ok_or(SessionError::NothingToWrite)?;
     let export = Export { trace: &now.trace, turns: &now.turns, vocab: &model.vocab, k: now.k };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))

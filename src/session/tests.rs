@@ -1,7 +1,7 @@
 use super::*;
 use crate::chat::Role;
 use crate::command::COMMANDS;
-use crate::engine::scripted::{Line, Scripted};
+use crate::engine::scripted::{Scripted, ScriptedLine};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
 /// A session whose requests are answered at once.
@@ -12,7 +12,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(replies: Vec<Vec<Line>>) -> Talk {
+    fn new(replies: Vec<Vec<ScriptedLine>>) -> Talk {
         let flags = SamplingFlags { seed: Some(10), ..SamplingFlags::default() };
         let settings = Settings::from_layers(
             crate::sampling::Sampling::chat(),
@@ -61,7 +61,7 @@ impl Talk {
     }
 }
 
-fn paris() -> Vec<Line> {
+fn paris() -> Vec<ScriptedLine> {
     vec![("The", 0.9), (" capital", 0.4), (" Paris", 0.8), ("<|im_end|>", 0.7)]
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chat::Prompt;
+use crate::chat::ChatPrompt;
 use crate::step::{Step, TokenStats};
 use crate::token::TokenId;
 
@@ -36,7 +36,7 @@ pub struct Trace {
 
 impl Trace {
     /// A sequence that begins with this prompt.
-    pub fn begin(prompt: &Prompt) -> Trace {
+    pub fn begin(prompt: &ChatPrompt) -> Trace {
         let tokens: Vec<_> = prompt
             .tokens
             .iter()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::store::StoredTurn;
-use crate::chat::{Prompt, Role};
+use crate::chat::{ChatPrompt, Role};
 use crate::engine::{FinishReason, Timing};
 use crate::sampling::Sampling;
 use crate::score::Score;
@@ -196,7 +196,7 @@ impl Turn {
     }
 
     /// Finds the turn's tokens in a prompt that holds it as the given message.
-    pub fn mark(&mut self, prompt: &Prompt, message: usize, vocab: &Vocab) {
+    pub fn mark(&mut self, prompt: &ChatPrompt, message: usize, vocab: &Vocab) {
         let Some(span) = prompt.spans.get(message).cloned() else { return };
         if self.reply.is_some() && !self.marks.is_empty() {
             self.move_to(span);

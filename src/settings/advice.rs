@@ -5,7 +5,7 @@
 //! stays. Values that no sampler takes are left out and told in one line.
 
 use super::Settings;
-use super::key::Key;
+use super::key::SettingKey;
 use super::source::Source;
 use crate::model::About;
 use crate::sampling::{Sampling, Stage};
@@ -22,23 +22,30 @@ pub struct Advice {
 }
 
 /// Settings that a model can recommend.
-const ADVISED: [Key; 12] = [
-    Key::Temp,
-    Key::TopK,
-    Key::TopP,
-    Key::MinP,
-    Key::Typical,
-    Key::TopNSigma,
-    Key::Xtc,
-    Key::Dry,
-    Key::RepeatPenalty,
-    Key::PresencePenalty,
-    Key::FrequencyPenalty,
-    Key::Mirostat,
+const ADVISED: [SettingKey; 12] = [
+    SettingKey::Temp,
+    SettingKey::TopK,
+    SettingKey::TopP,
+    SettingKey::MinP,
+    SettingKey::Typical,
+    SettingKey::TopNSigma,
+    SettingKey::Xtc,
+    SettingKey::Dry,
+    SettingKey::RepeatPenalty,
+    SettingKey::PresencePenalty,
+    SettingKey::FrequencyPenalty,
+    SettingKey::Mirostat,
 ];
 
 /// Settings that mirostat makes void.
-const TRUNCATING: [Key; 6] = [Key::TopK, Key::TopP, Key::MinP, Key::Typical, Key::TopNSigma, Key::Xtc];
+const TRUNCATING: [SettingKey; 6] = [
+    SettingKey::TopK,
+    SettingKey::TopP,
+    SettingKey::MinP,
+    SettingKey::Typical,
+    SettingKey::TopNSigma,
+    SettingKey::Xtc,
+];
 
 /// llama.cpp's names of the stages in `general.sampling.sequence`.
 const STAGES: [(&str, Stage); 9] = [
@@ -56,15 +63,15 @@ const STAGES: [(&str, Stage); 9] = [
 impl Advice {
     /// What goes with a model; `settings` are any, and stay as they are.
     pub fn of(about: &About, settings: &Settings) -> Advice {
-        let mut reader = Reader::new(settings);
+        let mut reader = AdviceReader::new(settings);
         reader.read(&about.sampling);
         let note = reader.note();
         if reader.found {
             return Advice { source: Source::Model, sampling: reader.trial.sampling, note };
         }
-        let mut listed = Reader::new(settings);
+        let mut listed = AdviceReader::new(settings);
         for (name, value) in about.entry.map(|entry| entry.sampling).unwrap_or_default() {
-            listed.take(name, Key::named(name).ok(), value);
+            listed.take(name, SettingKey::named(name).ok(), value);
         }
         match listed.found {
             true => Advice { source: Source::Catalogue, sampling: listed.trial.sampling, note },
@@ -76,13 +83,15 @@ impl Advice {
 impl Settings {
     /// Takes a recommended sampling where a person set nothing.
     pub fn advise(&mut self, advice: &Advice) {
-        let by_person = |key: &Key| self.sources.of(*key).is_person();
+        let by_person = |key: &SettingKey| self.sources.of(*key).is_person();
         let truncates = TRUNCATING.iter().any(by_person);
         let penalizes =
-            [Key::RepeatPenalty, Key::PresencePenalty, Key::FrequencyPenalty].iter().any(by_person);
+            [SettingKey::RepeatPenalty, SettingKey::PresencePenalty, SettingKey::FrequencyPenalty]
+                .iter()
+                .any(by_person);
         for key in ADVISED {
             // Mirostat would make void what the person asked for.
-            if self.sources.of(key).is_person() || (key == Key::Mirostat && truncates) {
+            if self.sources.of(key).is_person() || (key == SettingKey::Mirostat && truncates) {
                 continue;
             }
             key.copy(&advice.sampling, &mut self.sampling);
@@ -96,13 +105,13 @@ impl Settings {
     /// The sampling in force and who chose it: `T 0.2 top-p 0.9 (catalogue)`.
     pub fn sampling_told(&self) -> String {
         let raw = Sampling::default();
-        let differs = |key: &Key| {
+        let differs = |key: &SettingKey| {
             let mut changed = self.sampling.clone();
             key.copy(&raw, &mut changed);
             changed != self.sampling
         };
         let mut sources: Vec<Source> = match self.sampling.greedy {
-            true => vec![self.sources.of(Key::Greedy)],
+            true => vec![self.sources.of(SettingKey::Greedy)],
             false => ADVISED.iter().filter(|key| differs(key)).map(|&key| self.sources.of(key)).collect(),
         };
         sources.sort();
@@ -117,7 +126,7 @@ impl Settings {
 }
 
 /// Reads recommendations, value by value.
-struct Reader {
+struct AdviceReader {
     trial: Settings,
     /// Whether anything could be used.
     found: bool,
@@ -125,14 +134,14 @@ struct Reader {
     refused: Vec<String>,
 }
 
-impl Reader {
-    fn new(settings: &Settings) -> Reader {
+impl AdviceReader {
+    fn new(settings: &Settings) -> AdviceReader {
         let trial = Settings { sampling: Sampling::default(), ..settings.clone() };
-        Reader { trial, found: false, refused: Vec::new() }
+        AdviceReader { trial, found: false, refused: Vec::new() }
     }
 
     /// Sets a key from text; `name` is what the source calls it.
-    fn take(&mut self, name: &str, key: Option<Key>, value: &str) {
+    fn take(&mut self, name: &str, key: Option<SettingKey>, value: &str) {
         let Some(key) = key else { return self.refused.push(format!("{name} is not known here")) };
         match key.set(&mut self.trial, value) {
             Ok(()) => self.found = true,
@@ -147,26 +156,28 @@ impl Reader {
         for (name, value) in values {
             let value = value.trim();
             match name.as_str() {
-                "temp" => self.take("temp", Some(Key::Temp), value),
-                "top_p" => self.take("top_p", Some(Key::TopP), value),
-                "min_p" => self.take("min_p", Some(Key::MinP), value),
-                "penalty_repeat" => self.take("penalty_repeat", Some(Key::RepeatPenalty), value),
+                "temp" => self.take("temp", Some(SettingKey::Temp), value),
+                "top_p" => self.take("top_p", Some(SettingKey::TopP), value),
+                "min_p" => self.take("min_p", Some(SettingKey::MinP), value),
+                "penalty_repeat" => self.take("penalty_repeat", Some(SettingKey::RepeatPenalty), value),
                 // The whole vocabulary.
                 "top_k" if value.parse::<i64>().is_ok_and(|k| k < 0) => {
-                    self.take("top_k", Some(Key::TopK), "0")
+                    self.take("top_k", Some(SettingKey::TopK), "0")
                 }
-                "top_k" => self.take("top_k", Some(Key::TopK), value),
+                "top_k" => self.take("top_k", Some(SettingKey::TopK), value),
                 "penalty_last_n" => self.last_n(value),
-                "xtc_probability" if is_off(value) => self.take("xtc_probability", Some(Key::Xtc), "off"),
+                "xtc_probability" if is_off(value) => {
+                    self.take("xtc_probability", Some(SettingKey::Xtc), "off")
+                }
                 "xtc_probability" => {
                     let threshold = get("xtc_threshold").unwrap_or("0.1");
-                    self.take("xtc", Some(Key::Xtc), &format!("{value},{threshold}"));
+                    self.take("xtc", Some(SettingKey::Xtc), &format!("{value},{threshold}"));
                 }
-                "mirostat" if is_off(value) => self.take("mirostat", Some(Key::Mirostat), "off"),
+                "mirostat" if is_off(value) => self.take("mirostat", Some(SettingKey::Mirostat), "off"),
                 "mirostat" => {
                     let tau = get("mirostat_tau").unwrap_or("5");
                     let eta = get("mirostat_eta").unwrap_or("0.1");
-                    self.take("mirostat", Some(Key::Mirostat), &format!("{value},{tau},{eta}"));
+                    self.take("mirostat", Some(SettingKey::Mirostat), &format!("{value},{tau},{eta}"));
                 }
                 "xtc_threshold" | "mirostat_tau" | "mirostat_eta" | "sequence" => {}
                 other => self.take(other, None, value),

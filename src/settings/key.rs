@@ -9,7 +9,7 @@ use crate::text::nearest;
 
 /// A setting with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum SettingKey {
     /// Candidates shown.
     K,
     /// Temperature.
@@ -52,11 +52,11 @@ pub enum Key {
     Pace,
 }
 
-use Key::*;
+use SettingKey::*;
 
-impl Key {
+impl SettingKey {
     /// Every key, in the order of help texts.
-    pub const ALL: [Key; 20] = [
+    pub const ALL: [SettingKey; 20] = [
         K,
         Temp,
         TopK,
@@ -180,9 +180,9 @@ impl Key {
     ///
     /// # Errors
     /// [`SettingsError::Unknown`] with the nearest name.
-    pub fn named(name: &str) -> Result<Key, SettingsError> {
-        Key::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
-            let names = Key::ALL.map(Key::name);
+    pub fn named(name: &str) -> Result<SettingKey, SettingsError> {
+        SettingKey::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
+            let names = SettingKey::ALL.map(SettingKey::name);
             let hint = match nearest(name, names) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("there are: {}", names.join(", ")),
@@ -234,8 +234,8 @@ impl Key {
         self.write(&mut changed, text.trim())?;
         check(&changed)?;
         // Temperature and greedy change each other.
-        let is_new = |key: &Key| *key == self || key.show(&changed) != key.show(settings);
-        let new: Vec<Key> = Key::ALL.into_iter().filter(is_new).collect();
+        let is_new = |key: &SettingKey| *key == self || key.show(&changed) != key.show(settings);
+        let new: Vec<SettingKey> = SettingKey::ALL.into_iter().filter(is_new).collect();
         new.into_iter().for_each(|key| changed.sources.put(key, Source::Here));
         *settings = changed;
         Ok(())

@@ -1,6 +1,6 @@
 //! Who chose a setting's value.
 
-use super::key::Key;
+use super::key::SettingKey;
 use super::{ConfigFile, Flags, SamplingFlags};
 
 /// Who chose a value, weakest first.
@@ -42,13 +42,13 @@ impl Source {
 
 /// The source of every setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources([Source; Key::ALL.len()]);
+pub struct Sources([Source; SettingKey::ALL.len()]);
 
 impl Sources {
     /// Of values that these layers name.
     pub(super) fn of_layers(file: &ConfigFile, flags: &Flags, sampling: &SamplingFlags) -> Sources {
         let mut sources = Sources::default();
-        for key in Key::ALL {
+        for key in SettingKey::ALL {
             if sampling.names(key) || flags.names(key) {
                 sources.put(key, Source::Flag);
             } else if file.sampling.names(key) || file.general.names(key) {
@@ -56,57 +56,57 @@ impl Sources {
             }
         }
         if file.chat.pace.is_some() {
-            sources.put(Key::Pace, Source::Config);
+            sources.put(SettingKey::Pace, Source::Config);
         }
         // Greedy in the file, and a temperature on the command line that ends it.
         if file.sampling.greedy && sampling.temp.is_some() {
-            sources.put(Key::Greedy, Source::Flag);
+            sources.put(SettingKey::Greedy, Source::Flag);
         }
         sources
     }
 
     /// Who chose a setting.
-    pub fn of(&self, key: Key) -> Source {
+    pub fn of(&self, key: SettingKey) -> Source {
         self.0[key as usize]
     }
 
     /// Notes who chose a setting.
-    pub fn put(&mut self, key: Key, source: Source) {
+    pub fn put(&mut self, key: SettingKey, source: Source) {
         self.0[key as usize] = source;
     }
 }
 
 impl Flags {
-    fn names(&self, key: Key) -> bool {
+    fn names(&self, key: SettingKey) -> bool {
         match key {
-            Key::K => self.k.is_some(),
-            Key::Seed => self.seed.is_some(),
+            SettingKey::K => self.k.is_some(),
+            SettingKey::Seed => self.seed.is_some(),
             _ => false,
         }
     }
 }
 
 impl SamplingFlags {
-    fn names(&self, key: Key) -> bool {
+    fn names(&self, key: SettingKey) -> bool {
         match key {
-            Key::Temp => self.temp.is_some(),
-            Key::TopK => self.top_k.is_some(),
-            Key::TopP => self.top_p.is_some(),
-            Key::MinP => self.min_p.is_some(),
-            Key::Typical => self.typical.is_some(),
-            Key::TopNSigma => self.top_n_sigma.is_some(),
-            Key::Xtc => self.xtc.is_some(),
-            Key::Dry => self.dry.is_some(),
-            Key::RepeatPenalty => self.repeat_penalty.is_some(),
-            Key::PresencePenalty => self.presence_penalty.is_some(),
-            Key::FrequencyPenalty => self.frequency_penalty.is_some(),
-            Key::Mirostat => self.mirostat.is_some(),
-            Key::Greedy => self.greedy,
-            Key::Grammar => self.grammar.is_some(),
-            Key::JsonSchema => self.json_schema.is_some(),
-            Key::Regex => self.regex.is_some(),
-            Key::Seed => self.seed.is_some(),
-            Key::K | Key::MaxTokens | Key::Pace => false,
+            SettingKey::Temp => self.temp.is_some(),
+            SettingKey::TopK => self.top_k.is_some(),
+            SettingKey::TopP => self.top_p.is_some(),
+            SettingKey::MinP => self.min_p.is_some(),
+            SettingKey::Typical => self.typical.is_some(),
+            SettingKey::TopNSigma => self.top_n_sigma.is_some(),
+            SettingKey::Xtc => self.xtc.is_some(),
+            SettingKey::Dry => self.dry.is_some(),
+            SettingKey::RepeatPenalty => self.repeat_penalty.is_some(),
+            SettingKey::PresencePenalty => self.presence_penalty.is_some(),
+            SettingKey::FrequencyPenalty => self.frequency_penalty.is_some(),
+            SettingKey::Mirostat => self.mirostat.is_some(),
+            SettingKey::Greedy => self.greedy,
+            SettingKey::Grammar => self.grammar.is_some(),
+            SettingKey::JsonSchema => self.json_schema.is_some(),
+            SettingKey::Regex => self.regex.is_some(),
+            SettingKey::Seed => self.seed.is_some(),
+            SettingKey::K | SettingKey::MaxTokens | SettingKey::Pace => false,
         }
     }
 }

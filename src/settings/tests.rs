@@ -1,4 +1,4 @@
-use super::key::Key;
+use super::key::SettingKey;
 use super::*;
 
 fn settings(file: &str, flags: Flags, sampling: SamplingFlags) -> Result<Settings, SettingsError> {
@@ -42,12 +42,19 @@ fn every_key_reads_back_what_it_was_set_to() {
         "95%", "0.5", "40", "0.9", "0.1", "0.7", "1.5", "0.5,0.1", "0.8", "1.1", "0.2", "-0.1", "2,5,0.1",
         "on", "a.gbnf", "b.json", "[ab]+", "42", "100", "2.5",
     ];
-    assert_eq!(values.len(), Key::ALL.len());
-    for (key, value) in Key::ALL.into_iter().zip(values) {
+    assert_eq!(values.len(), SettingKey::ALL.len());
+    for (key, value) in SettingKey::ALL.into_iter().zip(values) {
         key.set(&mut settings, value).unwrap();
         assert_eq!(key.show(&settings), value, "{}", key.name());
     }
-    for key in [Key::Xtc, Key::Mirostat, Key::Greedy, Key::Regex, Key::MaxTokens, Key::Pace] {
+    for key in [
+        SettingKey::Xtc,
+        SettingKey::Mirostat,
+        SettingKey::Greedy,
+        SettingKey::Regex,
+        SettingKey::MaxTokens,
+        SettingKey::Pace,
+    ] {
         key.set(&mut settings, "off").unwrap();
         assert_eq!(key.show(&settings), "off");
     }
@@ -57,15 +64,15 @@ fn every_key_reads_back_what_it_was_set_to() {
 fn one_constraint_takes_the_place_of_another_and_is_read_by_who_uses_it() {
     let file = "[sampling]\ngrammar = \"/no/such/file\"";
     let mut settings = settings(file, Flags::default(), SamplingFlags::default()).unwrap();
-    assert_eq!(Key::Grammar.show(&settings), "/no/such/file");
+    assert_eq!(SettingKey::Grammar.show(&settings), "/no/such/file");
     assert!(settings.read_constraint().unwrap_err().to_string().starts_with("/no/such/file: "));
-    Key::Regex.set(&mut settings, "yes|no").unwrap();
-    assert_eq!([Key::Grammar.show(&settings), Key::Regex.show(&settings)], ["off", "yes|no"]);
-    Key::Grammar.set(&mut settings, "off").unwrap();
-    assert_eq!(Key::Regex.show(&settings), "yes|no");
+    SettingKey::Regex.set(&mut settings, "yes|no").unwrap();
+    assert_eq!([SettingKey::Grammar.show(&settings), SettingKey::Regex.show(&settings)], ["off", "yes|no"]);
+    SettingKey::Grammar.set(&mut settings, "off").unwrap();
+    assert_eq!(SettingKey::Regex.show(&settings), "yes|no");
     settings.read_constraint().unwrap();
     assert!(settings.sampling.grammar.is_some());
-    Key::Regex.set(&mut settings, "off").unwrap();
+    SettingKey::Regex.set(&mut settings, "off").unwrap();
     assert_eq!((settings.constraint, settings.sampling.grammar), (None, None));
 }
 
@@ -74,14 +81,14 @@ fn a_refused_value_changes_nothing() {
     let mut settings = settings("", Flags::default(), SamplingFlags::default()).unwrap();
     let before = settings.clone();
     for (key, value) in [
-        (Key::TopP, "2"),
-        (Key::Temp, "-1"),
-        (Key::Temp, "NaN"),
-        (Key::K, "0"),
-        (Key::K, "x"),
-        (Key::Seed, "4294967295"),
-        (Key::Xtc, "1"),
-        (Key::Mirostat, "3"),
+        (SettingKey::TopP, "2"),
+        (SettingKey::Temp, "-1"),
+        (SettingKey::Temp, "NaN"),
+        (SettingKey::K, "0"),
+        (SettingKey::K, "x"),
+        (SettingKey::Seed, "4294967295"),
+        (SettingKey::Xtc, "1"),
+        (SettingKey::Mirostat, "3"),
     ] {
         assert!(key.set(&mut settings, value).is_err(), "{} {value}", key.name());
         assert_eq!(settings, before);
@@ -91,7 +98,7 @@ fn a_refused_value_changes_nothing() {
 #[test]
 fn an_unknown_setting_names_the_nearest() {
     assert_eq!(
-        Key::named("tempp").unwrap_err().to_string(),
+        SettingKey::named("tempp").unwrap_err().to_string(),
         "no setting is called tempp; did you mean temp?"
     );
 }

@@ -16,18 +16,18 @@ const AFTER: usize = 5;
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compared {
+pub struct TokenizersCompared {
     /// llama.cpp's tokens of the text.
     pub tokens: usize,
     /// The other's.
     pub other_tokens: usize,
     /// Where they part; `None` if they are the same.
-    pub difference: Option<Difference>,
+    pub difference: Option<TokenizerDifference>,
     /// The vocabularies.
     pub vocabulary: Agreement,
 }
 
-impl Compared {
+impl TokenizersCompared {
     /// Whether no difference was found: neither in the tokens nor in what an id stands for.
     pub fn is_same(&self) -> bool {
         self.difference.is_none() && self.vocabulary.is_same()
@@ -36,7 +36,7 @@ impl Compared {
 
 /// The first token that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct TokenizerDifference {
     /// Its index, 0-based; the number of tokens where one side has more.
     pub index: usize,
     /// Index of the first token that is shown.
@@ -45,7 +45,7 @@ pub struct Difference {
     pub others: Vec<Other>,
 }
 
-impl Difference {
+impl TokenizerDifference {
     /// One past the index of the last token that is shown.
     pub fn to(&self) -> usize {
         self.index + AFTER
@@ -101,14 +101,18 @@ pub(super) fn first_difference(
     ours: &[TokenId],
     theirs: &[TokenId],
     bytes: impl Fn(TokenId) -> Vec<u8>,
-) -> Option<Difference> {
+) -> Option<TokenizerDifference> {
     let index = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
     if index == ours.len().max(theirs.len()) {
         return None;
     }
     let from = index.saturating_sub(BEFORE);
     let shown = theirs.iter().skip(from).take(index - from + AFTER);
-    Some(Difference { index, from, others: shown.map(|&id| Other { id, bytes: bytes(id) }).collect() })
+    Some(TokenizerDifference {
+        index,
+        from,
+        others: shown.map(|&id| Other { id, bytes: bytes(id) }).collect(),
+    })
 }
 
 /// The pieces of a tokenizer of the crate beside those of a model.

@@ -202,9 +202,14 @@ fn a_file_that_makes_the_crate_panic_is_a_broken_file() {
     };
     let model = put("tiny.gguf", &tiny_llama(1).bytes());
     let ask = |file: &Path, text: &[u8]| {
-        let against = Against::File(file.to_path_buf());
-        let question =
-            Question { against, model: model.clone(), text: text.to_vec(), ids: Vec::new(), special: false };
+        let against = CompareWith::File(file.to_path_buf());
+        let question = TokenizerQuestion {
+            against,
+            model: model.clone(),
+            text: text.to_vec(),
+            ids: Vec::new(),
+            special: false,
+        };
         question.answer(&CancelFlag::default())
     };
     let panics = put("p.json", br#"{"model":{"type":"BPE","vocab":{"a":0},"merges":["a a"]}}"#);

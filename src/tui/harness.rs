@@ -14,7 +14,7 @@ use ratatui::crossterm::event::{
 use crate::ask::Answer;
 use crate::continuation::Encoded;
 use crate::engine::Event;
-use crate::engine::scripted::{Line, Scripted};
+use crate::engine::scripted::{Scripted, ScriptedLine};
 use crate::query::Asker;
 use crate::report::view::{Block, View};
 use crate::sampling::Sampling;
@@ -44,7 +44,7 @@ pub(super) struct Harness {
 
 impl Harness {
     /// A screen of this size whose model is still loading.
-    pub fn loading(width: u16, height: u16, replies: Vec<Vec<Line>>) -> Harness {
+    pub fn loading(width: u16, height: u16, replies: Vec<Vec<ScriptedLine>>) -> Harness {
         let sampling = SamplingFlags { seed: Some(7), ..SamplingFlags::default() };
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
@@ -54,7 +54,7 @@ impl Harness {
     }
 
     /// The same, with the model ready.
-    pub fn new(width: u16, height: u16, replies: Vec<Vec<Line>>) -> Harness {
+    pub fn new(width: u16, height: u16, replies: Vec<Vec<ScriptedLine>>) -> Harness {
         let mut harness = Harness::loading(width, height, replies);
         let ready = harness.engine.ready();
         harness.send(Msg::Engine(ready));

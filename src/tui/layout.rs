@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 
-use super::panels::{Fronts, Pane, Place, Slot, TABLE};
+use super::panels::{Fronts, Pane, PanePlace, Slot, TABLE};
 
 /// Narrower screens show a short table below the chat, where they are high enough, and the whole panels in
 /// the chat's place.
@@ -49,7 +49,7 @@ pub enum Arrangement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Areas {
     /// Where each pane stands that is shown.
-    pub panes: Vec<(&'static Pane, Place)>,
+    pub panes: Vec<(&'static Pane, PanePlace)>,
     /// The last line.
     pub status: Rect,
     /// How they stand.
@@ -78,7 +78,7 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option
     }
     let screen = Rect::new(0, 0, width, height);
     let [body, status] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(screen);
-    let whole = |pane, area| (pane, Place { area, is_compact: false });
+    let whole = |pane, area| (pane, PanePlace { area, is_compact: false });
     if wish.zoom {
         let panes = vec![whole(wish.focus, body)];
         return Some(Areas { panes, status, arrangement: Arrangement::Zoomed });
@@ -98,7 +98,7 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option
     } else if wish.stacked && main.height >= STACKED_ROWS {
         let rows = Layout::vertical([Constraint::Fill(1), Constraint::Length(COMPACT_ROWS)]);
         let [chat, table] = rows.areas(main);
-        let short = (&TABLE, Place { area: table, is_compact: true });
+        let short = (&TABLE, PanePlace { area: table, is_compact: true });
         (vec![whole(conversation, chat), short], Arrangement::Stacked)
     } else {
         (vec![whole(conversation, main)], Arrangement::OneSide)
@@ -109,8 +109,8 @@ pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option
 
 /// The upper pane keeps at least half; the lower one goes where there is no room for both, unless it has
 /// the keys.
-fn figures(area: Rect, wish: &Wish) -> Vec<(&'static Pane, Place)> {
-    let whole = |pane, area| (pane, Place { area, is_compact: false });
+fn figures(area: Rect, wish: &Wish) -> Vec<(&'static Pane, PanePlace)> {
+    let whole = |pane, area| (pane, PanePlace { area, is_compact: false });
     let (upper, lower) = (wish.fronts.of(Slot::Upper), wish.fronts.of(Slot::Lower));
     let rows = LOWER_ROWS.min(area.height / 2);
     if rows < 5 {
@@ -147,12 +147,12 @@ pub fn candidate_rows(table: Rect) -> usize {
 
 impl Areas {
     /// Where a pane stands, if it is shown.
-    pub fn of(&self, pane: &Pane) -> Option<Place> {
+    pub fn of(&self, pane: &Pane) -> Option<PanePlace> {
         self.panes.iter().find(|(other, _)| *other == pane).map(|&(_, place)| place)
     }
 
     /// The pane at a position of the screen.
-    pub fn at(&self, position: Position) -> Option<(&'static Pane, Place)> {
+    pub fn at(&self, position: Position) -> Option<(&'static Pane, PanePlace)> {
         self.panes.iter().find(|(_, place)| place.area.contains(position)).copied()
     }
 }

@@ -37,9 +37,9 @@ pub struct Pane {
     /// What stands in its border, the longest wording first.
     pub title: fn(&State) -> Vec<String>,
     /// Draws what is inside of its border.
-    pub draw: fn(&State, &mut Frame, Place),
+    pub draw: fn(&State, &mut Frame, PanePlace),
     /// Takes a click at this position of the screen.
-    pub click: fn(&mut State, Place, Position),
+    pub click: fn(&mut State, PanePlace, Position),
     /// Scrolls by so many rows.
     pub scroll: fn(&mut State, isize),
 }
@@ -67,7 +67,7 @@ pub enum Slot {
 
 /// Where a pane stands on a screen, its border included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct PanePlace {
     /// Its area.
     pub area: Rect,
     /// Whether it is the short one below the conversation, which says the most important alone.

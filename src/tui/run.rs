@@ -17,7 +17,7 @@ use crate::counter::Far;
 use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
 use crate::files;
 use crate::loading::{self, Meanwhile};
-use crate::model::{Copies, ModelError, ModelFile, Progress, Stage, Weights};
+use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights};
 use crate::paths::Paths;
 use crate::query::Asker;
 use crate::session::state::Fetch;
@@ -63,13 +63,13 @@ struct Driver {
     screen: Terminal<Screen<Stdout>>,
     guard: Option<Guard>,
     /// The download that `/model` asked about last.
-    asked: Asked,
+    asked: PendingQuestion,
     /// Threads that write files.
     writing: Vec<JoinHandle<()>>,
 }
 
 /// What a person was asked, and answers by the same command.
-type Asked = Arc<Mutex<Option<String>>>;
+type PendingQuestion = Arc<Mutex<Option<String>>>;
 
 /// Runs the interface until the person leaves; returns the exit code.
 ///
@@ -94,7 +94,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Look) -> io::Result<u8> {
         history,
         screen,
         guard: Some(guard),
-        asked: Asked::default(),
+        asked: PendingQuestion::default(),
         writing: Vec::new(),
     };
     driver.draw()?;
@@ -245,7 +245,7 @@ impl Driver {
 
     /// Finds the model (which may take a download) and starts the engine, away from the screen. `asked` is
     /// missing where a download has been agreed to.
-    fn start_engine(&self, settings: Settings, asked: Option<Asked>) {
+    fn start_engine(&self, settings: Settings, asked: Option<PendingQuestion>) {
         let (paths, cancel, slot) = (self.paths.clone(), self.cancel.clone(), Arc::clone(&self.engine));
         helper(&self.sender, Msg::NoModel, move |sender| {
             let last = Mutex::default();
@@ -445,7 +445,7 @@ struct Reporter {
     sender: SyncSender<Msg>,
     cancel: CancelFlag,
     last: Mutex<Option<Instant>>,
-    asked: Option<Asked>,
+    asked: Option<PendingQuestion>,
     /// What the screen is told: that a model comes, or that a copy of one is made.
     tell: fn(Fetch) -> Msg,
 }
@@ -458,7 +458,7 @@ impl Reporter {
 }
 
 impl Progress for Reporter {
-    fn update(&self, stage: Stage, done: u64, total: Option<u64>) {
+    fn update(&self, stage: ModelStage, done: u64, total: Option<u64>) {
         if let Ok(mut last) = self.last.lock() {
             if last.is_some_and(|last| last.elapsed() < OFTEN) && total != Some(done) {
                 return;

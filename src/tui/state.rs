@@ -9,7 +9,7 @@ use crate::counter::Far;
 use crate::distribution::Depth;
 use crate::session::state::Fetch;
 use crate::session::{Notice, Session, turn::Turn};
-use crate::settings::key::Key;
+use crate::settings::key::SettingKey;
 use crate::step::{Step, TokenStats};
 
 use super::colouring::{Colouring, is_unsure};
@@ -231,7 +231,7 @@ impl State {
         let settings = self.session.settings();
         let asked = settings.k;
         match (asked, self.shown()) {
-            (Depth::Count(k), Some(stats)) if !settings.sources.of(Key::K).is_person() => {
+            (Depth::Count(k), Some(stats)) if !settings.sources.of(SettingKey::K).is_person() => {
                 k.max(table.map_or(0, candidate_rows)).min(stats.prediction.top_logprobs.len().max(k))
             }
             (Depth::Count(k), _) => k,

@@ -12,19 +12,19 @@ use super::theme::{THEMES, named};
 use crate::ask::Question;
 use crate::colouring::Colors;
 use crate::engine::EngineError;
-use crate::engine::scripted::Line;
+use crate::engine::scripted::ScriptedLine;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::Block;
 use crate::session::state::Fetch;
 
-const PARIS: [Line; 5] =
+const PARIS: [ScriptedLine; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];
 
-fn paris() -> Vec<Line> {
+fn paris() -> Vec<ScriptedLine> {
     PARIS.to_vec()
 }
 
-fn lines(n: usize) -> Vec<Line> {
+fn lines(n: usize) -> Vec<ScriptedLine> {
     (0..n).flat_map(|_| [(" the", 0.9), ("\n", 0.9)]).chain([("<|im_end|>", 0.9)]).collect()
 }
 
@@ -447,7 +447,8 @@ fn a_failed_command_does_not_stick_to_the_next() {
 
 #[test]
 fn nothing_a_model_writes_can_act_on_the_terminal() {
-    let escape: Vec<Line> = vec![("\u{1b}", 0.5), ("[", 0.5), ("2", 0.5), ("J", 0.5), ("<|im_end|>", 0.9)];
+    let escape: Vec<ScriptedLine> =
+        vec![("\u{1b}", 0.5), ("[", 0.5), ("2", 0.5), ("J", 0.5), ("<|im_end|>", 0.9)];
     let mut harness = Harness::new(120, 36, vec![escape]);
     harness.keys("hi<Enter><Left>");
     let screen = harness.screen();
@@ -456,9 +457,9 @@ fn nothing_a_model_writes_can_act_on_the_terminal() {
 }
 
 /// Text that the scripted engine writes in pieces.
-fn pieces(text: &str) -> Vec<Line> {
+fn pieces(text: &str) -> Vec<ScriptedLine> {
     // Bytes are tokens of the scripted vocabulary, ASCII whole.
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<ScriptedLine> = Vec::new();
     for (start, c) in text.char_indices() {
         let leaked: &'static str = Box::leak(text[start..start + c.len_utf8()].to_string().into_boxed_str());
         lines.push((leaked, 0.5));
@@ -780,7 +781,7 @@ fn figures_and_settings_are_explained() {
     let mut harness = Harness::new(160, 40, vec![]);
     harness.keys("/explain margin<Enter>");
     assert!(harness.screen().contains("how far the best candidate is ahead"), "{}", harness.screen());
-    for key in crate::settings::key::Key::ALL {
+    for key in crate::settings::key::SettingKey::ALL {
         let mut harness = Harness::new(200, 40, vec![]);
         harness.keys(&format!("/set {}<Enter>", key.name()));
         let first: String = key.meaning().chars().take(30).collect();

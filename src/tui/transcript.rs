@@ -12,7 +12,7 @@ use super::wrap::{Row, Wrapped};
 
 /// Something in the chat pane.
 #[derive(Debug)]
-enum Source {
+enum TranscriptSource {
     Turn(TurnId),
     /// Scaffold of the template.
     Frame(Box<Turn>),
@@ -21,20 +21,20 @@ enum Source {
 }
 
 #[derive(Debug)]
-struct Item {
-    source: Source,
+struct TranscriptItem {
+    source: TranscriptSource,
     wrapped: Wrapped,
 }
 
-impl Item {
-    fn new(source: Source) -> Item {
-        Item { source, wrapped: Wrapped::default() }
+impl TranscriptItem {
+    fn new(source: TranscriptSource) -> TranscriptItem {
+        TranscriptItem { source, wrapped: Wrapped::default() }
     }
 
     /// Its rows.
     fn height(&self) -> usize {
         match &self.source {
-            Source::Answer(shown) => shown.lines().len(),
+            TranscriptSource::Answer(shown) => shown.lines().len(),
             _ => self.wrapped.rows().len(),
         }
     }
@@ -86,7 +86,7 @@ pub enum RowKind<'a> {
 /// The chat pane.
 #[derive(Debug, Default)]
 pub struct Transcript {
-    items: Vec<Item>,
+    items: Vec<TranscriptItem>,
     scroll: Scroll,
     /// Which answer's row somebody walks on: the answer, counted from the first, and its item.
     row: Option<(usize, usize)>,
@@ -99,17 +99,17 @@ impl Transcript {
     pub fn note(&mut self, notice: Notice) {
         // Templates, file names and libraries speak in notices too.
         let notice = notice.map(printable);
-        self.items.push(Item::new(Source::Note(notice)));
+        self.items.push(TranscriptItem::new(TranscriptSource::Note(notice)));
     }
 
     /// Adds an answer after what is there.
     pub fn answer(&mut self, shown: Shown) {
-        self.items.push(Item::new(Source::Answer(Box::new(shown))));
+        self.items.push(TranscriptItem::new(TranscriptSource::Answer(Box::new(shown))));
     }
 
     fn answers(&self) -> impl DoubleEndedIterator<Item = (usize, &Shown)> {
         let shown = self.items.iter().filter_map(|item| match &item.source {
-            Source::Answer(shown) => Some(&**shown),
+            TranscriptSource::Answer(shown) => Some(&**shown),
             _ => None,
         });
         shown.collect::<Vec<_>>().into_iter().enumerate()
@@ -133,7 +133,7 @@ impl Transcript {
         let mut above = 0;
         let mut count = 0;
         for held in &self.items {
-            if let Source::Answer(shown) = &held.source {
+            if let TranscriptSource::Answer(shown) = &held.source {
                 if count == answer {
                     let Some((first, last)) = shown.lines_of(item) else { return };
                     self.reveal_row(Some(above + last));
@@ -164,7 +164,10 @@ impl Transcript {
 
     /// Whether nothing was said beside the conversation.
     pub fn has_no_notes(&self) -> bool {
-        !self.items.iter().any(|item| matches!(item.source, Source::Note(_) | Source::Answer(_)))
+        !self
+            .items
+            .iter()
+            .any(|item| matches!(item.source, TranscriptSource::Note(_) | TranscriptSource::Answer(_)))
     }
 
     /// Forgets everything, notes included.
@@ -179,31 +182,34 @@ impl Transcript {
     pub fn sync(&mut self, session: &Session, frames: Vec<(Turn, usize)>, (width, height): (u16, u16)) {
         let turns = session.turns();
         self.items.retain(|item| match &item.source {
-            Source::Turn(id) => turns.iter().any(|turn| turn.id == *id),
-            Source::Frame(..) => false,
-            Source::Note(_) | Source::Answer(_) => true,
+            TranscriptSource::Turn(id) => turns.iter().any(|turn| turn.id == *id),
+            TranscriptSource::Frame(..) => false,
+            TranscriptSource::Note(_) | TranscriptSource::Answer(_) => true,
         });
-        let shown = self.items.iter().filter(|item| matches!(item.source, Source::Turn(_))).count();
+        let shown = self.items.iter().filter(|item| matches!(item.source, TranscriptSource::Turn(_))).count();
         for turn in &turns[shown..] {
-            self.items.push(Item::new(Source::Turn(turn.id)));
+            self.items.push(TranscriptItem::new(TranscriptSource::Turn(turn.id)));
         }
         for (frame, before) in frames {
-            let mut places =
-                self.items.iter().enumerate().filter(|(_, item)| matches!(item.source, Source::Turn(_)));
+            let mut places = self
+                .items
+                .iter()
+                .enumerate()
+                .filter(|(_, item)| matches!(item.source, TranscriptSource::Turn(_)));
             let at = places.nth(before).map_or(self.items.len(), |(at, _)| at);
-            self.items.insert(at, Item::new(Source::Frame(Box::new(frame))));
+            self.items.insert(at, TranscriptItem::new(TranscriptSource::Frame(Box::new(frame))));
         }
         (self.width, self.height) = (width, usize::from(height));
         let mut turns = turns.iter();
         for item in &mut self.items {
             match &mut item.source {
-                Source::Turn(_) => {
+                TranscriptSource::Turn(_) => {
                     let text = turns.next().map_or("", |turn| turn.text.as_str());
                     item.wrapped.update(text, width);
                 }
-                Source::Frame(frame) => item.wrapped.update(&frame.text, width),
-                Source::Answer(shown) => shown.update(width),
-                Source::Note(notice) => item.wrapped.update(notice.text(), width),
+                TranscriptSource::Frame(frame) => item.wrapped.update(&frame.text, width),
+                TranscriptSource::Answer(shown) => shown.update(width),
+                TranscriptSource::Note(notice) => item.wrapped.update(notice.text(), width),
             }
         }
         self.keep_in_range();
@@ -254,7 +260,9 @@ impl Transcript {
 
     /// Scrolls as little as needed to show a byte of a turn.
     pub fn reveal(&mut self, turn: TurnId, byte: usize) {
-        self.reveal_row(self.row_with(byte, |source| matches!(source, Source::Turn(id) if *id == turn)));
+        self.reveal_row(
+            self.row_with(byte, |source| matches!(source, TranscriptSource::Turn(id) if *id == turn)),
+        );
     }
 
     fn reveal_row(&mut self, row: Option<usize>) {
@@ -271,19 +279,19 @@ impl Transcript {
     /// The same for a token of scaffold.
     pub fn reveal_frame(&mut self, token: usize) {
         let frames = self.items.iter().filter_map(|item| match &item.source {
-            Source::Frame(frame) => Some(frame),
+            TranscriptSource::Frame(frame) => Some(frame),
             _ => None,
         });
         let byte = frames.filter_map(|frame| frame.text_of(token)).next().map(|text| text.start);
         if let Some(byte) = byte {
             self.reveal_row(self.row_with(
                 byte,
-                |source| matches!(source, Source::Frame(frame) if frame.text_of(token).is_some()),
+                |source| matches!(source, TranscriptSource::Frame(frame) if frame.text_of(token).is_some()),
             ));
         }
     }
 
-    fn row_with(&self, byte: usize, is_it: impl Fn(&Source) -> bool) -> Option<usize> {
+    fn row_with(&self, byte: usize, is_it: impl Fn(&TranscriptSource) -> bool) -> Option<usize> {
         let mut above = 0;
         for item in &self.items {
             if is_it(&item.source) {
@@ -310,11 +318,11 @@ impl Transcript {
         let mut turns = session.turns().iter();
         let (mut above, mut answers) = (0, 0);
         let with_turns = self.items.iter().map(move |item| {
-            let turn = if matches!(item.source, Source::Turn(_)) { turns.next() } else { None };
+            let turn = if matches!(item.source, TranscriptSource::Turn(_)) { turns.next() } else { None };
             let start = above;
             above += item.height() + 1;
             let answer = answers;
-            answers += usize::from(matches!(item.source, Source::Answer(_)));
+            answers += usize::from(matches!(item.source, TranscriptSource::Answer(_)));
             (item, turn, (start, answer))
         });
         with_turns.filter(move |(item, _, (start, _))| start + item.height() >= from).flat_map(
@@ -323,14 +331,14 @@ impl Transcript {
                 let rows = item.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
                     let first = i == 0;
                     match (&item.source, turn) {
-                        (Source::Note(note), _) => Some(RowKind::Note { note, row, first }),
-                        (Source::Frame(turn), _) => Some(RowKind::Turn { turn, row, first }),
-                        (Source::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
-                        (Source::Turn(_), None) | (Source::Answer(_), _) => None,
+                        (TranscriptSource::Note(note), _) => Some(RowKind::Note { note, row, first }),
+                        (TranscriptSource::Frame(turn), _) => Some(RowKind::Turn { turn, row, first }),
+                        (TranscriptSource::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
+                        (TranscriptSource::Turn(_), None) | (TranscriptSource::Answer(_), _) => None,
                     }
                 });
                 let lines = match &item.source {
-                    Source::Answer(shown) => shown.lines(),
+                    TranscriptSource::Answer(shown) => shown.lines(),
                     _ => &[],
                 };
                 let lines = lines.iter().enumerate();

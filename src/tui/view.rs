@@ -17,7 +17,7 @@ use items::first_fitting;
 
 use super::keys::Action;
 use super::layout::{Areas, Arrangement, SMALLEST, Tab};
-use super::panels::{PANES, Pane, Place, Slot, after};
+use super::panels::{PANES, Pane, PanePlace, Slot, after};
 use super::state::State;
 
 /// Draws everything. A window can change between the last message and this frame: only the frame knows
@@ -53,7 +53,7 @@ fn too_small(frame: &mut Frame) {
 }
 
 /// A border, the title in it as long as it fits beside the hint, and what is inside.
-fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, Place), hint: Option<String>) {
+fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, PanePlace), hint: Option<String>) {
     let (theme, focused) = (state.theme, state.has_keys(pane));
     let beside = hint.as_ref().map_or(0, |hint| hint.width() + 1);
     let room = usize::from(place.area.width).saturating_sub(2 + beside);

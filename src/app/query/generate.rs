@@ -7,7 +7,7 @@ use super::{Desk, Stop};
 use crate::app::Running;
 use crate::cli::GenerateArgs;
 use crate::engine::FinishReason;
-use crate::query::generate::{Beginning, Generated, Reply, generate};
+use crate::query::generate::{Beginning, GeneratedReply, GeneratedText, generate};
 use crate::report::output::json_line;
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::{table, waterfall};
@@ -61,11 +61,16 @@ fn write_record(
     json_line(out, &Streamed { kind, message: None, origin, record })
 }
 
-fn conclude(desk: &mut Desk, args: &GenerateArgs, running: &Running, generated: Generated) -> io::Result<()> {
-    let Generated { mut reply, reason, .. } = generated;
+fn conclude(
+    desk: &mut Desk,
+    args: &GenerateArgs,
+    running: &Running,
+    generated: GeneratedText,
+) -> io::Result<()> {
+    let GeneratedText { mut reply, reason, .. } = generated;
     let rest = reply.finish();
     let out = &mut desk.out;
-    let Reply { steps, text, score, prompt, .. } = reply;
+    let GeneratedReply { steps, text, score, prompt, .. } = reply;
     if args.json {
         let record = SummaryRecord::new(text, reason, score, prompt);
         return write_record(out, "summary", record, steps.is_empty().then_some(&running.origin));

@@ -15,15 +15,15 @@ use crate::bounded::{self, DATA, MARK_BYTES};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::{BoundaryMass, Depth};
 use crate::engine::FinishReason;
-use crate::query::scoring::{Job, Scoring, Wanted, score};
-use crate::query::text::{Encoder, Piece};
+use crate::query::scoring::{Scoring, ScoringJob, Wanted, score};
+use crate::query::text::{JoinedToken, TextEncoder};
 use crate::report::score::{RegionRecord, WordRecord};
-use crate::report::score_table::Look;
+use crate::report::score_table::ScoreLook;
 use crate::score::TextToken;
 use crate::score::regions::{Region, characters, lines, smallest, split_marked, sums};
 use crate::score::words::words;
 use crate::separated::{self, UNCLOSED, separator, unclosed_quote};
-use write::{Found, Writer};
+use write::{FoundItems, ItemsWriter};
 
 /// Columns that are taken for the texts where nobody names one.
 const LIKELY: [&str; 2] = ["text", "sentence"];
@@ -62,7 +62,7 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
         );
     }
     items.notes.iter().for_each(|note| desk.say(note));
-    desk.ask_each(|desk, running| Run { items: &items, args, format }.answer(desk, running))
+    desk.ask_each(|desk, running| ItemsRun { items: &items, args, format }.answer(desk, running))
 }
 
 /// Reads the file and finds the texts.
@@ -124,18 +124,18 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
 }
 
 /// A file of texts and a model.
-struct Run<'a> {
+struct ItemsRun<'a> {
     items: &'a Items,
     args: &'a ScoreArgs,
     format: Format,
 }
 
-impl Run<'_> {
+impl ItemsRun<'_> {
     fn by(&self) -> By {
         self.args.by.unwrap_or(By::Word)
     }
 
-    fn pieces(&self, encoder: &Encoder) -> Result<(Vec<Vec<Piece>>, Vec<Job>), Failure> {
+    fn pieces(&self, encoder: &TextEncoder) -> Result<(Vec<Vec<JoinedToken>>, Vec<ScoringJob>), Failure> {
         let mut all = Vec::new();
         let mut jobs = Vec::new();
         for (i, text) in self.items.texts.iter().enumerate() {
@@ -146,7 +146,7 @@ impl Run<'_> {
                     "the tokenizer rewrites the text, so its words can't be found in it".into(),
                 ));
             }
-            jobs.push(Job::whole(&encoded));
+            jobs.push(ScoringJob::whole(&encoded));
             all.push(encoded.pieces);
         }
         Ok((all, jobs))
@@ -159,11 +159,11 @@ impl Run<'_> {
         let (pieces, jobs) = self.pieces(&encoder)?;
         // An empty text has nothing to score.
         let full: Vec<usize> = (0..jobs.len()).filter(|&i| !self.items.texts[i].bytes.is_empty()).collect();
-        let asked: Vec<Job> = full.iter().map(|&i| jobs[i].clone()).collect();
+        let asked: Vec<ScoringJob> = full.iter().map(|&i| jobs[i].clone()).collect();
         let total = asked.iter().map(|job| job.ids.len()).sum();
         let (cancel, bar) = (desk.cancel(), TokenBar::new(total, desk.settings.quiet));
-        let look = Look { unit: self.args.unit, paint: desk.paint() };
-        let mut writer = Writer::new(self, look, &running.origin, &mut desk.out);
+        let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
+        let mut writer = ItemsWriter::new(self, look, &running.origin, &mut desk.out);
         writer.begin().map_err(Stop::Output)?;
         let wanted = Wanted { depth: Depth::Count(1), boundaries: true, after: true, fast: true };
         let how = (windowing(self.args, &model), wanted);
@@ -195,10 +195,12 @@ impl Run<'_> {
         writer.nothing(next..jobs.len()).and_then(|()| writer.end()).map_err(Stop::Output)
     }
 
-    fn found(&self, text: &Text, tokens: &[TextToken], after: Option<BoundaryMass>) -> Found {
+    fn found(&self, text: &Text, tokens: &[TextToken], after: Option<BoundaryMass>) -> FoundItems {
         let bytes = &text.bytes;
         let records = |found: &[Region], corrected: bool| {
-            Found::Regions(found.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect())
+            FoundItems::Regions(
+                found.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect(),
+            )
         };
         let regions =
             |parts: &[Range<usize>]| records(&sums(bytes, tokens, parts, (after, self.args.boundary)), true);
@@ -209,7 +211,7 @@ impl Run<'_> {
             By::Token | By::Word => {
                 let all = words(bytes, tokens, after, self.args.boundary);
                 let records = all.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, bytes));
-                Found::Words(records.collect())
+                FoundItems::Words(records.collect())
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{Desk, Stop};
 use crate::app::Running;
 use crate::cli::NextArgs;
-use crate::query::next::{Next, Prompted, next};
+use crate::query::next::{NextTokens, Prompted, next};
 use crate::report::next::{NextRecord, view};
 use crate::report::output::json;
 use crate::token::visible;
@@ -36,7 +36,7 @@ pub(super) fn run(desk: &mut Desk, args: &NextArgs) -> Result<(), Stop> {
     })
 }
 
-fn answer(desk: &Desk, running: &mut Running, asked: &Prompted) -> Result<Next, Stop> {
+fn answer(desk: &Desk, running: &mut Running, asked: &Prompted) -> Result<NextTokens, Stop> {
     let next = next(&mut desk.asker(running), asked)?;
     for named in &next.texts {
         if let Some(note) = named.note {

@@ -12,14 +12,14 @@ use crate::distribution::Depth;
 use crate::engine::{Command, CrossEntropy, Event, FinishReason, ModelInfo};
 use crate::loading::{self, AskOnTerminal};
 use crate::model::bar::TerminalProgress;
-use crate::query::choices::{Comparison, compare};
-use crate::query::score::Subject;
-use crate::query::scoring::{Job, Scoring, Wanted, score, sequences};
-use crate::query::text::Encoder;
+use crate::query::choices::{ChoiceComparison, compare};
+use crate::query::score::ScoreSubject;
+use crate::query::scoring::{Scoring, ScoringJob, Wanted, score, sequences};
+use crate::query::text::TextEncoder;
 use crate::query::window::Windowing;
 use crate::report::choices::{ChoicesRecord, view};
 use crate::report::output::json;
-use crate::report::score_table::Look;
+use crate::report::score_table::ScoreLook;
 use crate::score::regions::split_marked;
 use crate::settings::Settings;
 use crate::token::visible;
@@ -43,7 +43,7 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
     if text.is_empty() {
         return Err(Failure::usage("the text is empty: there is no token to score").into());
     }
-    let asked = Asked { args, text, parts };
+    let asked = ScoreAsked { args, text, parts };
     match asked.format() {
         Format::Json => desk.ask_each_for_object(|desk, running| asked.answer(desk, running)),
         Format::Table | Format::Csv => desk.ask_each(|desk, running| asked.answer(desk, running)),
@@ -56,14 +56,14 @@ pub(super) fn windowing(args: &ScoreArgs, model: &ModelInfo) -> Windowing {
 }
 
 /// A text to score, and how.
-pub(super) struct Asked<'a> {
+pub(super) struct ScoreAsked<'a> {
     pub args: &'a ScoreArgs,
     pub text: Vec<u8>,
     /// Marked regions.
     pub parts: Vec<Range<usize>>,
 }
 
-impl Asked<'_> {
+impl ScoreAsked<'_> {
     pub fn format(&self) -> Format {
         match (self.args.json, self.args.format) {
             (true, _) => Format::Json,
@@ -97,7 +97,7 @@ impl Asked<'_> {
         let model = Arc::clone(&running.model);
         let encoder = desk.encoder_of(&model)?;
         let prefix = self.args.prefix.as_ref().map(|prefix| prefix.as_bytes());
-        let subject = Subject::new(&encoder, &self.text, prefix)?;
+        let subject = ScoreSubject::new(&encoder, &self.text, prefix)?;
         self.explain(desk, &encoder, &subject, &model)?;
         let windowing = windowing(self.args, &model);
         let cross = match &self.args.reference {
@@ -106,7 +106,7 @@ impl Asked<'_> {
         };
         let wanted = self.wanted(desk.settings.k);
         let (cancel, bar) = (desk.cancel(), TokenBar::new(subject.pieces.len(), desk.settings.quiet));
-        let look = Look { unit: self.args.unit, paint: desk.paint() };
+        let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
         let mut sheet =
             Sheet::new(self, look, (desk.settings.k, &model.vocab), &mut desk.out).map_err(Stop::Output)?;
         sheet.begin(&running.origin).map_err(Stop::Output)?;
@@ -138,8 +138,8 @@ impl Asked<'_> {
     fn explain(
         &self,
         desk: &Desk,
-        encoder: &Encoder,
-        subject: &Subject,
+        encoder: &TextEncoder,
+        subject: &ScoreSubject,
         model: &ModelInfo,
     ) -> Result<(), Stop> {
         if subject.rewritten && (self.wants_words() || self.by() != By::Token) {
@@ -171,7 +171,7 @@ pub(super) fn explain_windows(desk: &Desk, windowing: Windowing, tokens: usize) 
 }
 
 /// Says what stands before the first word.
-pub(super) fn explain_bos(desk: &Desk, encoder: &Encoder, model: &ModelInfo) {
+pub(super) fn explain_bos(desk: &Desk, encoder: &TextEncoder, model: &ModelInfo) {
     match encoder.bos() {
         None => desk.say("no BOS goes before the text: its first word has no context and no surprisal"),
         Some(bos) if encoder.bos_is_marker() => desk.say(&format!(
@@ -187,7 +187,7 @@ fn against(
     desk: &Desk,
     running: &mut Running,
     reference: &str,
-    job: &Job,
+    job: &ScoringJob,
     windowing: Windowing,
 ) -> Result<Vec<f32>, Stop> {
     let settings = Settings { model: reference.to_string(), ..desk.settings.clone() };
@@ -217,7 +217,7 @@ fn choices(desk: &mut Desk, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
         return Err(Failure::usage("choices are written as a table or as JSON").into());
     }
     let compare_with = |desk: &mut Desk, running: &mut Running| -> Result<(), Stop> {
-        let asked = Comparison {
+        let asked = ChoiceComparison {
             context: context.clone(),
             choices: texts.clone(),
             windowing: windowing(args, &running.model),

@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::score::Asked;
+use super::score::ScoreAsked;
 use crate::cli::{By, Format};
 use crate::colouring::Level;
 use crate::distribution::{BoundaryMass, Depth};
-use crate::query::text::Piece;
+use crate::query::text::JoinedToken;
 use crate::report::output::ObjectWriter;
 use crate::report::record::Origin;
-use crate::report::score::{Head, RegionRecord, TokenRecord, Totals, WindowRecord, WordRecord};
+use crate::report::score::{RegionRecord, ScoreHead, TokenRecord, Totals, WindowRecord, WordRecord};
 use crate::report::score_csv::Csv;
-use crate::report::score_table::{self, Look, level};
+use crate::report::score_table::{self, ScoreLook, level};
 use crate::score::regions::{Region, characters, lines, smallest, sums};
 use crate::score::stats::Stats;
 use crate::score::words::{Word, words};
@@ -24,8 +24,8 @@ use crate::token::Vocab;
 
 /// A text being scored.
 pub(super) struct Sheet<'a, W: Write> {
-    asked: &'a Asked<'a>,
-    look: Look,
+    asked: &'a ScoreAsked<'a>,
+    look: ScoreLook,
     k: Depth,
     vocab: &'a Vocab,
     writing: Writing<'a, W>,
@@ -78,7 +78,7 @@ pub(super) fn figures(step: &Step) -> Option<Figures> {
 }
 
 /// A token of a text, ready for arithmetic.
-pub(super) fn text_token(piece: &Piece, step: &Step, vocab: &Vocab) -> TextToken {
+pub(super) fn text_token(piece: &JoinedToken, step: &Step, vocab: &Vocab) -> TextToken {
     TextToken { span: piece.span.clone(), begins: vocab.begins(piece.id), figures: figures(step) }
 }
 
@@ -93,8 +93,8 @@ pub(super) fn io_error(error: csv::Error) -> io::Error {
 impl<'a, W: Write> Sheet<'a, W> {
     /// An empty sheet.
     pub fn new(
-        asked: &'a Asked<'a>,
-        look: Look,
+        asked: &'a ScoreAsked<'a>,
+        look: ScoreLook,
         (k, vocab): (Depth, &'a Vocab),
         out: &'a mut W,
     ) -> io::Result<Self> {
@@ -123,7 +123,7 @@ impl<'a, W: Write> Sheet<'a, W> {
         match &mut self.writing {
             Writing::Json(object) => {
                 let prefix = self.asked.args.prefix.as_ref().map(|prefix| prefix.as_bytes());
-                object.fields(&Head::new(origin, &self.asked.text, prefix))?;
+                object.fields(&ScoreHead::new(origin, &self.asked.text, prefix))?;
                 object.begin_list("tokens")
             }
             Writing::Table(out) if self.asked.by() == By::Token => self.look.tokens().write_head(*out),
@@ -133,7 +133,7 @@ impl<'a, W: Write> Sheet<'a, W> {
     }
 
     /// Takes the next token; `first` is the first of its sequence.
-    pub fn token(&mut self, piece: &Piece, step: &Step, first: bool) -> io::Result<()> {
+    pub fn token(&mut self, piece: &JoinedToken, step: &Step, first: bool) -> io::Result<()> {
         if let Some(logprob) = step.logprob() {
             let bytes = piece.span.as_ref().map_or(0, Range::len);
             self.score.add(logprob, bytes);
@@ -243,7 +243,7 @@ impl<'a, W: Write> Sheet<'a, W> {
     }
 }
 
-fn write_tables(out: &mut impl Write, look: Look, extra: &Extra) -> io::Result<()> {
+fn write_tables(out: &mut impl Write, look: ScoreLook, extra: &Extra) -> io::Result<()> {
     if let Some(words) = &extra.words {
         look.words(out, words)?;
     }

@@ -11,12 +11,12 @@ use crate::cli::TokenizeArgs;
 use crate::engine::{CancelFlag, ModelInfo, vocabulary};
 use crate::model::bar::TerminalProgress;
 use crate::model::{Library, Purpose};
-use crate::query::input::{self, InputError};
+use crate::query::input::{self, TextInputError};
 use crate::query::text::Encoded;
-use crate::report::check::Checked;
+use crate::report::check::CheckedText;
 use crate::report::record::Origin;
-use crate::report::tokens::{Frame, Place, json, of_prompt, of_text, rendered, table};
-use crate::tokenizer::{Against, Compared, Question};
+use crate::report::tokens::{Frame, TokenPlace, json, of_prompt, of_text, rendered, table};
+use crate::tokenizer::{CompareWith, TokenizerQuestion, TokenizersCompared};
 
 /// A model's vocabulary, without its weights.
 struct Words {
@@ -76,10 +76,11 @@ fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> R
     let mut frame = Frame { origin: &words.origin, rendered: None, check: None };
     match &args.check {
         Some(file) => {
-            let against = file.clone().map_or(Against::Gguf, Against::File);
+            let against = file.clone().map_or(CompareWith::Gguf, CompareWith::File);
             let compared = compare(desk, &against, words, text, &encoded)?;
             desk.differs |= !compared.is_same();
-            let checked = Checked { against: &against, text, encoded: &encoded, compared: &compared, vocab };
+            let checked =
+                CheckedText { against: &against, text, encoded: &encoded, compared: &compared, vocab };
             let record = checked.record();
             frame.check = Some(&record);
             match args.json {
@@ -95,18 +96,21 @@ fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> R
 }
 
 /// A long list ends where the person has seen enough.
-fn until_cancelled(places: impl Iterator<Item = Place>, cancel: CancelFlag) -> impl Iterator<Item = Place> {
+fn until_cancelled(
+    places: impl Iterator<Item = TokenPlace>,
+    cancel: CancelFlag,
+) -> impl Iterator<Item = TokenPlace> {
     places.take_while(move |_| !cancel.is_cancelled())
 }
 
 fn compare(
     desk: &Desk,
-    against: &Against,
+    against: &CompareWith,
     words: &Words,
     text: &[u8],
     encoded: &Encoded,
-) -> Result<Compared, Stop> {
-    let question = Question {
+) -> Result<TokenizersCompared, Stop> {
+    let question = TokenizerQuestion {
         against: against.clone(),
         model: words.model.path.clone(),
         text: text.to_vec(),
@@ -166,6 +170,6 @@ impl Chat {
 }
 
 /// A file's bytes; `-` is standard input.
-fn read_file(path: &Path) -> Result<Vec<u8>, InputError> {
+fn read_file(path: &Path) -> Result<Vec<u8>, TextInputError> {
     if path == Path::new("-") { input::read_stdin() } else { input::read_file(path) }
 }

@@ -17,16 +17,16 @@ const THINKS: &str = "{% for m in messages %}{% set c = m.content %}{% if m.role
 /// Looks at what the person says.
 const LOOKS: &str = "{% for m in messages %}{% if m.content.startswith('[INST]') %}!{% endif %}{{ m.content }}<|im_end|>{% endfor %}";
 
-fn encode(source: &str, messages: &[Message], toy: &Toy) -> Result<Prompt, ChatError> {
+fn encode(source: &str, messages: &[Message], toy: &Toy) -> Result<ChatPrompt, ChatError> {
     ChatTemplate::new(source, "<s>", "</s>").unwrap().encode(messages, toy, toy.vocab())
 }
 
-fn ids(prompt: &Prompt) -> Vec<TokenId> {
+fn ids(prompt: &ChatPrompt) -> Vec<TokenId> {
     prompt.tokens.iter().map(|token| token.id).collect()
 }
 
 /// The tokens that hold a message's text, as text.
-fn span(prompt: &Prompt, message: usize, toy: &Toy) -> String {
+fn span(prompt: &ChatPrompt, message: usize, toy: &Toy) -> String {
     let tokens = &prompt.tokens[prompt.spans[message].clone()];
     String::from_utf8(toy.vocab().concat(tokens.iter().map(|token| token.id))).unwrap()
 }
@@ -190,7 +190,7 @@ fn a_folded_system_message_keeps_its_span() {
 #[test]
 fn no_bos_is_added() {
     let toy = Toy::new();
-    let count = |prompt: &Prompt| ids(prompt).iter().filter(|id| **id == toy.id("<s>")).count();
+    let count = |prompt: &ChatPrompt| ids(prompt).iter().filter(|id| **id == toy.id("<s>")).count();
     assert_eq!(count(&encode(CHATML, &[Message::user("x")], &toy).unwrap()), 0);
     assert_eq!(count(&encode(TRIMS, &[Message::user("x")], &toy).unwrap()), 1);
 }

@@ -12,8 +12,8 @@ fn what_was_marked_is_found() {
     assert!(!text.contains(['\u{20000}']) && text.chars().count() == 8);
     let (plain, regions) = marks.remove(&format!("<{text}>")).unwrap();
     assert_eq!(plain, "<one two>");
-    assert_eq!(regions[0], Region { range: 1..4, owner: Owner { message: None, typed: false } });
-    assert_eq!(regions[1], Region { range: 5..8, owner: ANYONE });
+    assert_eq!(regions[0], MarkedRegion { range: 1..4, owner: Owner { message: None, typed: false } });
+    assert_eq!(regions[1], MarkedRegion { range: 5..8, owner: ANYONE });
 }
 
 #[test]

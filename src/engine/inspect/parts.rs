@@ -1,6 +1,6 @@
 //! From the name of a part to its tensor, or to the word that this model has none.
 
-use super::Run;
+use super::InspectRun;
 use crate::engine::EngineError;
 use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::look::Part;
@@ -12,7 +12,7 @@ pub(super) struct Spot<'a> {
     pub columns: std::ops::Range<usize>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> InspectRun<'a> {
     pub(super) fn no_part(&self, layer: usize, part: &'static str) -> EngineError {
         EngineError::NoPart { architecture: self.architecture.clone(), layer, part }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{CHUNK, ROWS, Run, TRUNK};
+use super::{CHUNK, InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::{Action, Region, Script, Source};
 use crate::engine::llama::{Batch, SeqId};
 use crate::engine::look::{Edit, Found, Part, Value, Variant};
@@ -30,7 +30,7 @@ struct Entry {
     position: usize,
 }
 
-impl Run<'_> {
+impl InspectRun<'_> {
     pub(super) fn variants(
         &mut self,
         variants: &[Variant],

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
-use anatomy::{Node, Place};
+use anatomy::{Place, TensorNode};
 
 /// Which values of a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +109,7 @@ enum Mode {
     #[default]
     Off,
     /// Note every tensor.
-    Survey(Vec<Node>),
+    Survey(Vec<TensorNode>),
     Follow(Script),
 }
 
@@ -148,7 +148,7 @@ impl Eval {
 
     /// Ends what was begun: the tensors that were noted, the slots (`None`: nothing was read), and what went
     /// wrong.
-    pub fn finish(&mut self) -> (Vec<Node>, Vec<Option<Vec<f32>>>, Option<String>) {
+    pub fn finish(&mut self) -> (Vec<TensorNode>, Vec<Option<Vec<f32>>>, Option<String>) {
         let state = std::mem::take(self.0.get_mut());
         match state.mode {
             Mode::Survey(nodes) => (nodes, state.slots, state.error),
@@ -306,8 +306,8 @@ fn name(tensor: &sys::ggml_tensor) -> String {
     unsafe { CStr::from_ptr(tensor.name.as_ptr()) }.to_string_lossy().into_owned()
 }
 
-fn node(tensor: &sys::ggml_tensor) -> Node {
-    Node {
+fn node(tensor: &sys::ggml_tensor) -> TensorNode {
+    TensorNode {
         name: name(tensor),
         adds: tensor.op == sys::GGML_OP_ADD,
         takes_rows: tensor.op == sys::GGML_OP_GET_ROWS,

@@ -15,13 +15,13 @@ use crate::distribution;
 use crate::engine::{EngineError, Tokenize};
 use crate::grammar;
 use crate::grammar::mask::Matcher;
-pub use crate::sampling::chain::Choice;
-use crate::sampling::chain::{self, Watched};
+pub use crate::sampling::chain::ChosenToken;
+use crate::sampling::chain::{self, WatchedToken};
 use crate::sampling::{Constraint, Sampling, Stage};
 use crate::token::TokenId;
 
 /// A chain with its state.
-pub struct Chain {
+pub struct MaskedChain {
     mask: Option<Mask>,
     stages: chain::Chain,
     _model: Arc<Model>,
@@ -46,12 +46,12 @@ impl Scratch {
     }
 }
 
-impl Chain {
+impl MaskedChain {
     /// Builds the chain. Accept the prompt's tokens before choosing.
     ///
     /// # Errors
     /// [`EngineError::Grammar`] where the constraint can't be used with this model.
-    pub fn new(model: &Arc<Model>, sampling: &Sampling) -> Result<Chain, EngineError> {
+    pub fn new(model: &Arc<Model>, sampling: &Sampling) -> Result<MaskedChain, EngineError> {
         let mask = match &sampling.grammar {
             None => None,
             Some(Constraint::Gbnf(source)) => Some(Mask::Gbnf(gbnf(model, source)?)),
@@ -62,7 +62,7 @@ impl Chain {
         };
         let room = model.trained_context() as usize;
         let stages = chain::Chain::new(sampling, model.vocab(), room);
-        Ok(Chain { mask, stages, _model: Arc::clone(model) })
+        Ok(MaskedChain { mask, stages, _model: Arc::clone(model) })
     }
 
     /// Tells penalties and constraint that this token was taken.
@@ -93,8 +93,8 @@ impl Chain {
         row: &[f32],
         top: &[(TokenId, f32)],
         scratch: &mut Scratch,
-    ) -> Result<Choice, EngineError> {
-        let mut watched = Watched::new(top.iter().map(|&(id, _)| id).collect());
+    ) -> Result<ChosenToken, EngineError> {
+        let mut watched = WatchedToken::new(top.iter().map(|&(id, _)| id).collect());
         let Some(mask) = &mut self.mask else { return Ok(self.stages.choose(row, top, watched)) };
         mask.fill(row, scratch)?;
         let masked = &scratch.row;

@@ -124,7 +124,7 @@ proptest! {
             let (groups, _) = cut(&trie, &limits);
             let shape = |range| {
                 let group = Group::new(&trie, range);
-                let node = |entry: &Entry| (prefix(&trie, entry.node), trie.node(entry.node).read);
+                let node = |entry: &BatchEntry| (prefix(&trie, entry.node), trie.node(entry.node).read);
                 (group.depth, group.entries.iter().map(node).collect::<Vec<_>>())
             };
             groups.into_iter().map(shape).collect::<Vec<_>>()

@@ -8,7 +8,7 @@ const BETWEEN: Duration = Duration::from_millis(1);
 
 /// Times since the system, or this process, began.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(super) struct LoadReading {
     /// When it was taken.
     pub at: Instant,
     /// Processor time of this process.
@@ -17,14 +17,14 @@ pub(super) struct Reading {
     idle: Option<u64>,
 }
 
-impl Reading {
+impl LoadReading {
     /// What stands there now.
-    pub fn take() -> Reading {
-        Reading { at: Instant::now(), own: own_time(), idle: idle_ticks() }
+    pub fn take() -> LoadReading {
+        LoadReading { at: Instant::now(), own: own_time(), idle: idle_ticks() }
     }
 
     /// Cores that this process used since an earlier reading, and cores that nobody used.
-    pub fn cores_left(&self, since: &Reading) -> (f64, Option<f64>) {
+    pub fn cores_left(&self, since: &LoadReading) -> (f64, Option<f64>) {
         let wall = (self.at - since.at).as_secs_f64().max(1e-6);
         let own = self.own.saturating_sub(since.own).as_secs_f64() / wall;
         let idle =
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn a_thread_at_work_uses_a_core_at_most() {
-        let before = Reading::take();
+        let before = LoadReading::take();
         let until = before.at + Duration::from_millis(60);
         while Instant::now() < until {
             std::hint::spin_loop();
         }
-        let after = Reading::take();
+        let after = LoadReading::take();
         let (own, _) = after.cores_left(&before);
         assert!(own > 0.0, "{own}");
         let cores = f64::from(online());

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::super::{Dialect, Jinja};
 use super::*;
 
-fn source(text: &str) -> Source {
-    Source::new(text, Jinja::new(Dialect::Chat).environment.syntax(), false)
+fn source(text: &str) -> TemplateSource {
+    TemplateSource::new(text, Jinja::new(Dialect::Chat).environment.syntax(), false)
 }
 
 fn compiled(text: &str) -> String {

@@ -1,13 +1,13 @@
 use super::*;
 use crate::model::gguf::tests::fixture::{File, text, tiny_gemma3, tiny_llama};
 
-fn summary(file: &File) -> Summary {
+fn summary(file: &File) -> ModelSummary {
     let bytes = file.bytes();
     let gguf = Gguf::parse(bytes.as_slice(), bytes.len() as u64).unwrap();
-    Summary::of(&gguf, "tiny")
+    ModelSummary::of(&gguf, "tiny")
 }
 
-fn table(summary: &Summary) -> String {
+fn table(summary: &ModelSummary) -> String {
     let mut out = Vec::new();
     summary.write(&mut out).unwrap();
     String::from_utf8(out).unwrap()

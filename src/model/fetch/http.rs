@@ -16,9 +16,9 @@ use crate::aside::{self, Left};
 use crate::model::progress::Progress;
 use crate::token::printable;
 
-/// What a server may take. [`Limits::default`] is right outside tests.
+/// What a server may take. [`HttpLimits::default`] is right outside tests.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct HttpLimits {
     /// To connect.
     pub connect: Duration,
     /// For a whole answer about a model, and until a file begins to arrive.
@@ -41,9 +41,9 @@ pub struct Limits {
     pub longest_pause: Duration,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
-        Limits {
+        HttpLimits {
             connect: Duration::from_secs(20),
             answer: Duration::from_secs(60),
             answer_bytes: 16 << 20,
@@ -60,7 +60,7 @@ impl Default for Limits {
 
 /// Why a request failed.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum HttpTrouble {
     /// Trying again is of no use.
     Lasting(String),
     /// The server does not answer with a file but with this.
@@ -71,35 +71,35 @@ pub(super) enum Trouble {
     Disk(std::io::Error),
 }
 
-impl From<std::io::Error> for Trouble {
+impl From<std::io::Error> for HttpTrouble {
     fn from(error: std::io::Error) -> Self {
-        Trouble::Disk(error)
+        HttpTrouble::Disk(error)
     }
 }
 
 /// Asks one server, and those it redirects to.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(super) struct HttpClient {
     agent: Agent,
-    pub(super) limits: Limits,
+    pub(super) limits: HttpLimits,
     /// Whom the token is for.
-    home: Option<Origin>,
+    home: Option<HttpOrigin>,
     token: Option<String>,
 }
 
 /// Scheme, host and port.
-type Origin = (String, String, u16);
+type HttpOrigin = (String, String, u16);
 
 /// The last of a chain of answers.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) response: Response<Body>,
     /// Headers of the last answer that came from the server that was asked.
     pub(super) own: HeaderMap,
 }
 
-impl Client {
+impl HttpClient {
     /// `home` is the address that the token is for.
-    pub(super) fn new(limits: Limits, home: &str, token: Option<String>) -> Client {
+    pub(super) fn new(limits: HttpLimits, home: &str, token: Option<String>) -> HttpClient {
         let agent = Agent::config_builder()
             .timeout_connect(Some(limits.connect))
             .timeout_recv_response(Some(limits.answer))
@@ -108,11 +108,11 @@ impl Client {
             .http_status_as_error(false)
             .build()
             .into();
-        Client { agent, limits, home: home.parse().ok().as_ref().and_then(origin), token }
+        HttpClient { agent, limits, home: home.parse().ok().as_ref().and_then(origin), token }
     }
 
     /// The answer to a GET, after redirections. Waits: call it aside.
-    pub(super) fn get(&self, url: &str, range: Option<&str>) -> Result<Answer, Trouble> {
+    pub(super) fn get(&self, url: &str, range: Option<&str>) -> Result<HttpAnswer, HttpTrouble> {
         let mut address = parse(url)?;
         let mut own = HeaderMap::new();
         for _ in 0..=self.limits.redirections {
@@ -135,15 +135,15 @@ impl Client {
                     let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
                     address = follow(&address, &location)?;
                 }
-                None if (200..300).contains(&status) => return Ok(Answer { response, own }),
+                None if (200..300).contains(&status) => return Ok(HttpAnswer { response, own }),
                 None => return Err(refusal(status, response.headers())),
             }
         }
-        Err(Trouble::Lasting(format!("it redirects more than {} times", self.limits.redirections)))
+        Err(HttpTrouble::Lasting(format!("it redirects more than {} times", self.limits.redirections)))
     }
 
     /// The text of an answer of moderate size.
-    pub(super) fn text(&self, url: &str) -> Result<String, Trouble> {
+    pub(super) fn text(&self, url: &str) -> Result<String, HttpTrouble> {
         let deadline = Instant::now() + self.limits.answer;
         let mut body = self.get(url, None)?.response.into_body().into_reader();
         let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 14]);
@@ -154,20 +154,20 @@ impl Client {
             }
             text.extend_from_slice(&buffer[..read]);
             if text.len() as u64 > self.limits.answer_bytes {
-                return Err(Trouble::Lasting("its answer does not end".to_owned()));
+                return Err(HttpTrouble::Lasting("its answer does not end".to_owned()));
             }
             if Instant::now() > deadline {
-                return Err(Trouble::Passing("its answer takes too long".to_owned(), None));
+                return Err(HttpTrouble::Passing("its answer takes too long".to_owned(), None));
             }
         }
-        String::from_utf8(text).map_err(|_| Trouble::Lasting("its answer is no text".to_owned()))
+        String::from_utf8(text).map_err(|_| HttpTrouble::Lasting("its answer is no text".to_owned()))
     }
 
     /// Does work with this client until it succeeds, for as often as there is hope. The person can leave.
     pub(super) fn patiently<T: Send + 'static>(
         &self,
         progress: &dyn Progress,
-        work: impl Fn(&Client) -> Result<T, Trouble> + Clone + Send + 'static,
+        work: impl Fn(&HttpClient) -> Result<T, HttpTrouble> + Clone + Send + 'static,
     ) -> Result<T, Unanswered> {
         let mut failures = 0;
         loop {
@@ -177,7 +177,7 @@ impl Client {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(trouble)) => trouble,
                 Err(Left::Interrupted) => return Err(Unanswered::Because(FetchError::Interrupted)),
-                Err(Left::Died(why)) => Trouble::Lasting(why),
+                Err(Left::Died(why)) => HttpTrouble::Lasting(why),
             };
             failures += 1;
             self.pause(failures, trouble, progress)?;
@@ -188,14 +188,14 @@ impl Client {
     pub(super) fn pause(
         &self,
         failures: u32,
-        trouble: Trouble,
+        trouble: HttpTrouble,
         progress: &dyn Progress,
     ) -> Result<(), Unanswered> {
         let (reason, asked) = match trouble {
-            Trouble::Passing(reason, asked) => (reason, asked),
-            Trouble::Status(status) => return Err(Unanswered::Status(status)),
-            Trouble::Lasting(reason) => return Err(FetchError::Failed(reason).into()),
-            Trouble::Disk(error) => return Err(FetchError::from(error).into()),
+            HttpTrouble::Passing(reason, asked) => (reason, asked),
+            HttpTrouble::Status(status) => return Err(Unanswered::Status(status)),
+            HttpTrouble::Lasting(reason) => return Err(FetchError::Failed(reason).into()),
+            HttpTrouble::Disk(error) => return Err(FetchError::from(error).into()),
         };
         if let Some(asked) = asked.filter(|asked| *asked > self.limits.longest_pause) {
             let text = format!("{reason} and asks to come back in {}", roughly(asked));
@@ -231,11 +231,11 @@ impl From<FetchError> for Unanswered {
     }
 }
 
-fn parse(url: &str) -> Result<Uri, Trouble> {
-    url.parse().map_err(|_| Trouble::Lasting(format!("{} is no web address", short(url))))
+fn parse(url: &str) -> Result<Uri, HttpTrouble> {
+    url.parse().map_err(|_| HttpTrouble::Lasting(format!("{} is no web address", short(url))))
 }
 
-fn origin(address: &Uri) -> Option<Origin> {
+fn origin(address: &Uri) -> Option<HttpOrigin> {
     let scheme = address.scheme_str()?.to_ascii_lowercase();
     let port = match (address.port_u16(), scheme.as_str()) {
         (Some(port), _) => port,
@@ -248,7 +248,7 @@ fn origin(address: &Uri) -> Option<Origin> {
 
 /// The address that a redirection leads to. Never from a connection that nobody can listen to to one that
 /// anybody can.
-fn follow(from: &Uri, location: &str) -> Result<Uri, Trouble> {
+fn follow(from: &Uri, location: &str) -> Result<Uri, HttpTrouble> {
     let scheme = from.scheme_str().unwrap_or("https");
     let authority = from.authority().map_or("", |authority| authority.as_str());
     let location = location.split('#').next().unwrap_or_default();
@@ -263,21 +263,23 @@ fn follow(from: &Uri, location: &str) -> Result<Uri, Trouble> {
     };
     let to = parse(&absolute)?;
     match (scheme, to.scheme_str()) {
-        ("https", Some("http")) => {
-            Err(Trouble::Lasting("it redirects from https to http, where anybody could listen".to_owned()))
-        }
+        ("https", Some("http")) => Err(HttpTrouble::Lasting(
+            "it redirects from https to http, where anybody could listen".to_owned(),
+        )),
         (_, Some("http" | "https")) => Ok(to),
-        _ => Err(Trouble::Lasting(format!("it redirects to {}, which is no web address", short(location)))),
+        _ => {
+            Err(HttpTrouble::Lasting(format!("it redirects to {}, which is no web address", short(location))))
+        }
     }
 }
 
-fn refusal(status: u16, headers: &HeaderMap) -> Trouble {
+fn refusal(status: u16, headers: &HeaderMap) -> HttpTrouble {
     match status {
         408 | 429 | 500 | 502..=504 => {
             let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(seconds);
-            Trouble::Passing(format!("the server answers {status}"), after)
+            HttpTrouble::Passing(format!("the server answers {status}"), after)
         }
-        _ => Trouble::Status(status),
+        _ => HttpTrouble::Status(status),
     }
 }
 
@@ -302,21 +304,21 @@ fn roughly(time: Duration) -> String {
 }
 
 /// A connection that breaks while something arrives.
-pub(super) fn broke(error: &std::io::Error) -> Trouble {
-    Trouble::Passing(format!("the connection broke ({})", short(&error.to_string())), None)
+pub(super) fn broke(error: &std::io::Error) -> HttpTrouble {
+    HttpTrouble::Passing(format!("the connection broke ({})", short(&error.to_string())), None)
 }
 
-fn connection(error: &ureq::Error) -> Trouble {
+fn connection(error: &ureq::Error) -> HttpTrouble {
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
-            Trouble::Lasting("no connection".to_owned())
+            HttpTrouble::Lasting("no connection".to_owned())
         }
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Trouble::Lasting("no connection".to_owned())
+            HttpTrouble::Lasting("no connection".to_owned())
         }
         ureq::Error::Io(error) => broke(error),
-        ureq::Error::Timeout(_) => Trouble::Passing(format!("no connection ({error})"), None),
-        other => Trouble::Lasting(short(&other.to_string())),
+        ureq::Error::Timeout(_) => HttpTrouble::Passing(format!("no connection ({error})"), None),
+        other => HttpTrouble::Lasting(short(&other.to_string())),
     }
 }
 

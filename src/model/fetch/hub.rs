@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use ureq::http::HeaderMap;
 
-use super::http::{Answer, Client, Trouble, Unanswered, broke};
+use super::http::{HttpAnswer, HttpClient, HttpTrouble, Unanswered, broke};
 use super::{FetchError, Fetched, Fetcher};
 use crate::aside;
 use crate::bounded::{self, WRITTEN};
 use crate::model::copies::free_disk;
 use crate::model::describe::bytes;
 use crate::model::memory::Hasher;
-use crate::model::progress::{Progress, Stage};
+use crate::model::progress::{ModelStage, Progress};
 use crate::model::spec::is_gguf_path;
 use crate::model::store::{Staging, Store};
 use crate::token::printable;
@@ -41,7 +41,7 @@ pub(super) struct Request<'a> {
 
 /// What a repository says of itself.
 #[derive(Deserialize)]
-struct About {
+struct RepoAbout {
     siblings: Vec<Sibling>,
 }
 
@@ -65,9 +65,9 @@ impl Request<'_> {
         staging: &Staging,
         progress: &dyn Progress,
     ) -> Result<Fetched, FetchError> {
-        progress.update(Stage::Downloading, 0, None);
+        progress.update(ModelStage::Downloading, 0, None);
         let hub = endpoint(fetcher);
-        let client = Client::new(fetcher.limits, &hub, fetcher.token.clone().or_else(token));
+        let client = HttpClient::new(fetcher.limits, &hub, fetcher.token.clone().or_else(token));
         let name = match self.file {
             Some(file) => file.to_owned(),
             None => self.choose(&client, &hub, progress)?,
@@ -116,12 +116,12 @@ impl Request<'_> {
     }
 
     /// The file that is meant where none was named.
-    fn choose(&self, client: &Client, hub: &str, progress: &dyn Progress) -> Result<String, FetchError> {
+    fn choose(&self, client: &HttpClient, hub: &str, progress: &dyn Progress) -> Result<String, FetchError> {
         let revision = escaped(self.revision.unwrap_or("main"), false);
         let url = format!("{hub}/api/models/{}/revision/{revision}", self.repo);
         let text = client.patiently(progress, move |client| client.text(&url));
         let text = text.map_err(|trouble| self.explain(trouble))?;
-        let about: About = serde_json::from_str(&text)
+        let about: RepoAbout = serde_json::from_str(&text)
             .map_err(|error| FetchError::Failed(format!("an answer not understood ({error})")))?;
         let mut names: Vec<String> = about.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
         // The names become names of files here.
@@ -158,10 +158,10 @@ impl Request<'_> {
 }
 
 /// Asks for the first byte: the answer says how many there are.
-fn metadata(client: &Client, url: &str) -> Result<Metadata, Trouble> {
-    let Answer { response, own } = client.get(url, Some(ONE_BYTE))?;
+fn metadata(client: &HttpClient, url: &str) -> Result<Metadata, HttpTrouble> {
+    let HttpAnswer { response, own } = client.get(url, Some(ONE_BYTE))?;
     let headers = response.headers();
-    let lasting = |what: &str| Trouble::Lasting(format!("an answer not understood (it names no {what})"));
+    let lasting = |what: &str| HttpTrouble::Lasting(format!("an answer not understood (it names no {what})"));
     let tag = header(&own, "x-linked-etag")
         .or_else(|| header(&own, "etag"))
         .or_else(|| header(headers, "etag"))
@@ -224,7 +224,7 @@ fn sum(path: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        progress.update(Stage::Hashing, hasher.done, Some(total));
+        progress.update(ModelStage::Hashing, hasher.done, Some(total));
         if progress.cancelled() {
             return Err(FetchError::Interrupted);
         }
@@ -238,7 +238,7 @@ fn sum(path: &Path, progress: &dyn Progress) -> Result<String, FetchError> {
 /// Brings an address's bytes into a file, going on where an earlier run stopped.
 #[derive(Clone)]
 struct Transfer {
-    client: Client,
+    client: HttpClient,
     url: String,
     part: PathBuf,
     size: u64,
@@ -279,7 +279,7 @@ impl Transfer {
     }
 
     /// Reads on a thread of its own: a read that hangs must not keep anybody from leaving.
-    fn watch(&self, before: u64, progress: &dyn Progress) -> Result<Result<(), Trouble>, FetchError> {
+    fn watch(&self, before: u64, progress: &dyn Progress) -> Result<Result<(), HttpTrouble>, FetchError> {
         let limits = self.client.limits;
         let shared = Arc::new(Shared::default());
         shared.done.store(before, Ordering::Relaxed);
@@ -288,7 +288,7 @@ impl Transfer {
         let (mut seen, mut since) = (before, Instant::now());
         while !reading.is_finished() {
             let done = shared.done.load(Ordering::Relaxed);
-            progress.update(Stage::Downloading, done, Some(self.size));
+            progress.update(ModelStage::Downloading, done, Some(self.size));
             if progress.cancelled() {
                 shared.stop.store(true, Ordering::Relaxed);
                 return Err(FetchError::Interrupted);
@@ -298,17 +298,17 @@ impl Transfer {
                     shared.stop.store(true, Ordering::Relaxed);
                     let slow =
                         format!("{} in {} s arrive", bytes(done.saturating_sub(seen)), limits.pace.as_secs());
-                    return Ok(Err(Trouble::Passing(format!("the connection hangs ({slow})"), None)));
+                    return Ok(Err(HttpTrouble::Passing(format!("the connection hangs ({slow})"), None)));
                 }
                 (seen, since) = (done, Instant::now());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         let read = reading.join().unwrap_or_else(|_| Err(String::new()));
-        Ok(read.unwrap_or_else(|reason| Err(Trouble::Lasting(aside::bug(&reason)))))
+        Ok(read.unwrap_or_else(|reason| Err(HttpTrouble::Lasting(aside::bug(&reason)))))
     }
 
-    fn read(&self, before: u64, shared: &Shared) -> Result<(), Trouble> {
+    fn read(&self, before: u64, shared: &Shared) -> Result<(), HttpTrouble> {
         let range = (before > 0).then(|| format!("bytes={before}-"));
         let response = self.client.get(&self.url, range.as_deref())?.response;
         let mut file = OpenOptions::new().create(true).append(true).open(&self.part)?;
@@ -318,7 +318,7 @@ impl Transfer {
                     range.trim_start_matches("bytes").trim().split('-').next()?.parse::<u64>().ok()
                 });
                 if start.is_some_and(|start| start != before) {
-                    return Err(Trouble::Lasting(
+                    return Err(HttpTrouble::Lasting(
                         "the server sends another part than was asked for".to_owned(),
                     ));
                 }
@@ -329,17 +329,17 @@ impl Transfer {
                 file.rewind()?;
                 shared.done.store(0, Ordering::Relaxed);
             }
-            status => return Err(Trouble::Status(status)),
+            status => return Err(HttpTrouble::Status(status)),
         }
         self.copy(response.into_body().into_reader(), &mut file, shared)
     }
 
-    fn copy(&self, mut from: impl Read, file: &mut File, shared: &Shared) -> Result<(), Trouble> {
+    fn copy(&self, mut from: impl Read, file: &mut File, shared: &Shared) -> Result<(), HttpTrouble> {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let read = from.read(&mut buffer).map_err(|error| broke(&error))?;
             if shared.stop.load(Ordering::Relaxed) {
-                return Err(Trouble::Lasting("stopped".to_owned()));
+                return Err(HttpTrouble::Lasting("stopped".to_owned()));
             }
             if read == 0 {
                 break;
@@ -348,14 +348,14 @@ impl Transfer {
             let done = shared.done.fetch_add(read as u64, Ordering::Relaxed) + read as u64;
             if done > self.size {
                 let more = "more bytes arrive than were announced";
-                return Err(Trouble::Lasting(more.to_owned()));
+                return Err(HttpTrouble::Lasting(more.to_owned()));
             }
         }
         match shared.done.load(Ordering::Relaxed) {
             done if done == self.size => Ok(()),
             done => {
                 let early = format!("the connection ended after {done} of {} bytes", self.size);
-                Err(Trouble::Passing(early, None))
+                Err(HttpTrouble::Passing(early, None))
             }
         }
     }

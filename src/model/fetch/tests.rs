@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::model::gguf::tests::fixture::tiny_llama;
 use crate::model::memory::Hasher;
-use crate::model::progress::{Silent, Stage};
+use crate::model::progress::{ModelStage, Silent};
 use crate::model::{Library, Pulled};
 use crate::paths::Paths;
 
@@ -61,14 +61,14 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// Fetching whose patience is short.
 fn quick() -> Fetcher {
-    let limits = Limits {
+    let limits = HttpLimits {
         answer: Duration::from_millis(500),
         pace: Duration::from_millis(500),
         pace_bytes: 1 << 10,
         tries: 3,
         worth: 50_000,
         pause: Duration::from_millis(10),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     Fetcher { limits, ..Fetcher::default() }
 }
@@ -85,7 +85,7 @@ impl StopAfter {
 }
 
 impl Progress for StopAfter {
-    fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+    fn update(&self, _: ModelStage, _: u64, _: Option<u64>) {}
 
     fn cancelled(&self) -> bool {
         Instant::now() > self.until
@@ -94,19 +94,19 @@ impl Progress for StopAfter {
 
 /// Stops the work at the given number of reports of a stage.
 struct StopAt {
-    stage: Stage,
+    stage: ModelStage,
     after: u64,
     seen: AtomicU64,
 }
 
 impl StopAt {
-    fn new(stage: Stage, after: u64) -> StopAt {
+    fn new(stage: ModelStage, after: u64) -> StopAt {
         StopAt { stage, after, seen: AtomicU64::new(0) }
     }
 }
 
 impl Progress for StopAt {
-    fn update(&self, stage: Stage, _: u64, _: Option<u64>) {
+    fn update(&self, stage: ModelStage, _: u64, _: Option<u64>) {
         self.seen.fetch_add(u64::from(stage == self.stage), Ordering::Relaxed);
     }
 

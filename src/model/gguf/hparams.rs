@@ -5,7 +5,7 @@
 
 use super::Gguf;
 use super::error::{Fault, shown};
-use super::value::{Kind, Value};
+use super::value::{GgufValue, ValueKind};
 
 /// llama.cpp's own limits (llama-hparams.h).
 const MOST_LAYERS: u32 = 512;
@@ -16,19 +16,19 @@ const WIDEST: u32 = 1 << 20;
 const LONGEST_CONTEXT: u32 = 1 << 30;
 
 /// Scalars that need no bounds, with the only type llama.cpp accepts.
-const SCALARS: &[(&str, Kind)] = &[
-    ("vocab_size", Kind::U32),
-    ("expert_group_used_count", Kind::U32),
-    ("classifier.pooling_type", Kind::U32),
-    ("rope.freq_base", Kind::F32),
-    ("rope.freq_base_swa", Kind::F32),
-    ("rope.scale_linear", Kind::F32),
-    ("rope.scaling.factor", Kind::F32),
-    ("rope.scaling.alpha", Kind::F32),
-    ("rope.scaling.attn_factor", Kind::F32),
-    ("rope.scaling.original_context_length", Kind::U32),
-    ("rope.scaling.finetuned", Kind::Bool),
-    ("final_logit_softcapping", Kind::F32),
+const SCALARS: &[(&str, ValueKind)] = &[
+    ("vocab_size", ValueKind::U32),
+    ("expert_group_used_count", ValueKind::U32),
+    ("classifier.pooling_type", ValueKind::U32),
+    ("rope.freq_base", ValueKind::F32),
+    ("rope.freq_base_swa", ValueKind::F32),
+    ("rope.scale_linear", ValueKind::F32),
+    ("rope.scaling.factor", ValueKind::F32),
+    ("rope.scaling.alpha", ValueKind::F32),
+    ("rope.scaling.attn_factor", ValueKind::F32),
+    ("rope.scaling.original_context_length", ValueKind::U32),
+    ("rope.scaling.finetuned", ValueKind::Bool),
+    ("final_logit_softcapping", ValueKind::F32),
 ];
 
 impl Gguf {
@@ -102,7 +102,7 @@ fn check_experts(gguf: &Gguf, layers: u32) -> Result<(), Fault> {
 /// An unknown name is an assertion.
 fn check_scaling(gguf: &Gguf) -> Result<(), Fault> {
     let key = gguf.model_key("rope.scaling.type");
-    gguf.scalar_is(&key, Kind::Text)?;
+    gguf.scalar_is(&key, ValueKind::Text)?;
     match gguf.text(&key) {
         None | Some("none" | "linear" | "yarn" | "longrope") => Ok(()),
         Some(other) => {
@@ -129,8 +129,8 @@ fn check_floats(gguf: &Gguf) -> Result<(), Fault> {
 fn check_output(gguf: &Gguf, embd: u32) -> Result<(), Fault> {
     gguf.model_u32_or("embedding_length_out", embd, embd, embd)?;
     let key = gguf.model_key("attention.causal");
-    gguf.scalar_is(&key, Kind::Bool)?;
-    if gguf.get(&key).and_then(Value::bool) == Some(false) {
+    gguf.scalar_is(&key, ValueKind::Bool)?;
+    if gguf.get(&key).and_then(GgufValue::bool) == Some(false) {
         return Err(Fault::Unsupported("an encoder: it does not predict a next token".to_owned()));
     }
     let key = "pooling_type";
@@ -171,7 +171,7 @@ impl Gguf {
             let number = self.model_u32_or(key, 0, 0, WIDEST)?;
             return Ok(Some(vec![number; layers as usize]));
         };
-        if !matches!(list.kind(), Kind::U32 | Kind::I32) {
+        if !matches!(list.kind(), ValueKind::U32 | ValueKind::I32) {
             return Err(Fault::key(name, format!("is {}, and it must be u32", value.type_name())));
         }
         if list.len() != layers as usize {

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::error::Fault;
-use super::value::{ARRAY, Kind, List, Value};
+use super::value::{ARRAY, GgufValue, List, ValueKind};
 
 /// Longest single text: far above any chat template.
 const LONGEST_TEXT: u64 = 16 << 20;
@@ -13,16 +13,16 @@ const MOST_ELEMENTS: u64 = 1 << 23;
 const LARGEST_HEADER: u64 = 256 << 20;
 
 /// Reads little-endian values and counts where it is.
-pub(super) struct Reader<R> {
+pub(super) struct GgufReader<R> {
     inner: R,
     at: u64,
     end: u64,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> GgufReader<R> {
     /// `size` is the file's length.
     pub(super) fn new(inner: R, size: u64) -> Self {
-        Reader { inner, at: 0, end: size }
+        GgufReader { inner, at: 0, end: size }
     }
 
     /// Offset of the next byte.
@@ -110,17 +110,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    pub(super) fn value(&mut self) -> Result<Value, Fault> {
+    pub(super) fn value(&mut self) -> Result<GgufValue, Fault> {
         const WITHIN: &str = "the metadata";
         let at = self.at;
         match self.u32(WITHIN)? {
-            ARRAY => self.list().map(Value::List),
-            number => match Kind::from_number(number) {
-                Some(Kind::Text) => Ok(Value::Text(self.text(WITHIN)?.into_boxed_slice())),
+            ARRAY => self.list().map(GgufValue::List),
+            number => match ValueKind::from_number(number) {
+                Some(ValueKind::Text) => Ok(GgufValue::Text(self.text(WITHIN)?.into_boxed_slice())),
                 Some(kind) => {
                     let mut bytes = [0; 8];
                     self.fill(&mut bytes[..kind.width().unwrap_or(8)], WITHIN)?;
-                    Ok(Value::Scalar(kind, bytes))
+                    Ok(GgufValue::Scalar(kind, bytes))
                 }
                 None => self.fault(at, format!("value type {number} does not exist")),
             },
@@ -131,7 +131,7 @@ impl<R: Read> Reader<R> {
         const WITHIN: &str = "an array of the metadata";
         let at = self.at;
         let number = self.u32(WITHIN)?;
-        let Some(kind) = Kind::from_number(number) else {
+        let Some(kind) = ValueKind::from_number(number) else {
             let what = match number {
                 ARRAY => "arrays of arrays are not used in models".to_owned(),
                 _ => format!("array element type {number} does not exist"),

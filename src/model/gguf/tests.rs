@@ -40,8 +40,8 @@ fn the_fixtures_are_sound() {
 fn values_come_back() {
     let gguf = parse(&tiny_llama(1)).unwrap();
     assert_eq!(gguf.architecture(), Some("llama"));
-    assert_eq!(gguf.of_model("block_count").and_then(Value::u32), Some(1));
-    assert_eq!(gguf.of_model("rope.freq_base").and_then(Value::f32), Some(10_000.0));
+    assert_eq!(gguf.of_model("block_count").and_then(GgufValue::u32), Some(1));
+    assert_eq!(gguf.of_model("rope.freq_base").and_then(GgufValue::f32), Some(10_000.0));
     assert!(gguf.chat_template().unwrap().contains("im_start"));
     let vocabulary = gguf.vocabulary().unwrap();
     assert_eq!(vocabulary.tokens.len(), 279);

@@ -5,7 +5,7 @@ use std::fmt;
 /// Type of a metadata value or of an array's elements, by its number in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Kind {
+pub enum ValueKind {
     /// `u8`
     U8 = 0,
     /// `i8`
@@ -32,13 +32,13 @@ pub enum Kind {
     F64 = 12,
 }
 
-/// The number that stands for an array in place of a [`Kind`].
+/// The number that stands for an array in place of a [`ValueKind`].
 pub(super) const ARRAY: u32 = 9;
 
-impl Kind {
+impl ValueKind {
     /// The kind with this number; arrays (9) are none.
-    pub fn from_number(number: u32) -> Option<Kind> {
-        use Kind::*;
+    pub fn from_number(number: u32) -> Option<ValueKind> {
+        use ValueKind::*;
         [U8, I8, U16, I16, U32, I32, F32, Bool, Text, U64, I64, F64]
             .into_iter()
             .find(|kind| *kind as u32 == number)
@@ -47,59 +47,59 @@ impl Kind {
     /// Bytes of one element; `None` for texts, whose length varies.
     pub fn width(self) -> Option<usize> {
         Some(match self {
-            Kind::U8 | Kind::I8 | Kind::Bool => 1,
-            Kind::U16 | Kind::I16 => 2,
-            Kind::U32 | Kind::I32 | Kind::F32 => 4,
-            Kind::U64 | Kind::I64 | Kind::F64 => 8,
-            Kind::Text => return None,
+            ValueKind::U8 | ValueKind::I8 | ValueKind::Bool => 1,
+            ValueKind::U16 | ValueKind::I16 => 2,
+            ValueKind::U32 | ValueKind::I32 | ValueKind::F32 => 4,
+            ValueKind::U64 | ValueKind::I64 | ValueKind::F64 => 8,
+            ValueKind::Text => return None,
         })
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ValueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::U8 => "u8",
-            Kind::I8 => "i8",
-            Kind::U16 => "u16",
-            Kind::I16 => "i16",
-            Kind::U32 => "u32",
-            Kind::I32 => "i32",
-            Kind::F32 => "f32",
-            Kind::Bool => "bool",
-            Kind::Text => "string",
-            Kind::U64 => "u64",
-            Kind::I64 => "i64",
-            Kind::F64 => "f64",
+            ValueKind::U8 => "u8",
+            ValueKind::I8 => "i8",
+            ValueKind::U16 => "u16",
+            ValueKind::I16 => "i16",
+            ValueKind::U32 => "u32",
+            ValueKind::I32 => "i32",
+            ValueKind::F32 => "f32",
+            ValueKind::Bool => "bool",
+            ValueKind::Text => "string",
+            ValueKind::U64 => "u64",
+            ValueKind::I64 => "i64",
+            ValueKind::F64 => "f64",
         })
     }
 }
 
 /// One metadata value.
 #[derive(Clone, PartialEq)]
-pub enum Value {
+pub enum GgufValue {
     /// A number or a boolean: its kind and its little-endian bytes, padded with zeros.
-    Scalar(Kind, [u8; 8]),
+    Scalar(ValueKind, [u8; 8]),
     /// A text. Bytes: nothing guarantees UTF-8.
     Text(Box<[u8]>),
     /// An array.
     List(List),
 }
 
-impl Value {
+impl GgufValue {
     /// The type, as error messages name it.
     pub fn type_name(&self) -> String {
         match self {
-            Value::Scalar(kind, _) => kind.to_string(),
-            Value::Text(_) => Kind::Text.to_string(),
-            Value::List(list) => format!("array of {}", list.kind()),
+            GgufValue::Scalar(kind, _) => kind.to_string(),
+            GgufValue::Text(_) => ValueKind::Text.to_string(),
+            GgufValue::List(list) => format!("array of {}", list.kind()),
         }
     }
 
     /// The value of a `u32`, and of nothing else: llama.cpp takes no other type in its place.
     pub fn u32(&self) -> Option<u32> {
         match self {
-            Value::Scalar(Kind::U32, bytes) => Some(u32::from_le_bytes(first(bytes))),
+            GgufValue::Scalar(ValueKind::U32, bytes) => Some(u32::from_le_bytes(first(bytes))),
             _ => None,
         }
     }
@@ -107,7 +107,7 @@ impl Value {
     /// Any non-negative integer.
     pub fn integer(&self) -> Option<u64> {
         match self {
-            Value::Scalar(kind, bytes) => u64::try_from(integer(*kind, bytes)?).ok(),
+            GgufValue::Scalar(kind, bytes) => u64::try_from(integer(*kind, bytes)?).ok(),
             _ => None,
         }
     }
@@ -115,7 +115,7 @@ impl Value {
     /// The value of an `f32`.
     pub fn f32(&self) -> Option<f32> {
         match self {
-            Value::Scalar(Kind::F32, bytes) => Some(f32::from_le_bytes(first(bytes))),
+            GgufValue::Scalar(ValueKind::F32, bytes) => Some(f32::from_le_bytes(first(bytes))),
             _ => None,
         }
     }
@@ -123,7 +123,7 @@ impl Value {
     /// The value of a boolean.
     pub fn bool(&self) -> Option<bool> {
         match self {
-            Value::Scalar(Kind::Bool, bytes) => Some(bytes[0] != 0),
+            GgufValue::Scalar(ValueKind::Bool, bytes) => Some(bytes[0] != 0),
             _ => None,
         }
     }
@@ -131,7 +131,7 @@ impl Value {
     /// A text that is UTF-8.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Value::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            GgufValue::Text(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
@@ -139,7 +139,7 @@ impl Value {
     /// A text, a number or a boolean as people write it; an array is its type.
     pub fn written(&self) -> String {
         match self {
-            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            GgufValue::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             other => format!("{other:?}"),
         }
     }
@@ -147,23 +147,23 @@ impl Value {
     /// An array.
     pub fn list(&self) -> Option<&List> {
         match self {
-            Value::List(list) => Some(list),
+            GgufValue::List(list) => Some(list),
             _ => None,
         }
     }
 }
 
-impl fmt::Debug for Value {
+impl fmt::Debug for GgufValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Scalar(kind, bytes) => match (*kind, integer(*kind, bytes)) {
+            GgufValue::Scalar(kind, bytes) => match (*kind, integer(*kind, bytes)) {
                 (_, Some(number)) => write!(f, "{number}"),
-                (Kind::F32, _) => write!(f, "{}", f32::from_le_bytes(first(bytes))),
-                (Kind::F64, _) => write!(f, "{}", f64::from_le_bytes(*bytes)),
+                (ValueKind::F32, _) => write!(f, "{}", f32::from_le_bytes(first(bytes))),
+                (ValueKind::F64, _) => write!(f, "{}", f64::from_le_bytes(*bytes)),
                 _ => write!(f, "{}", bytes[0] != 0),
             },
-            Value::Text(bytes) => f.write_str(&super::error::shown(bytes)),
-            Value::List(list) => list.fmt(f),
+            GgufValue::Text(bytes) => f.write_str(&super::error::shown(bytes)),
+            GgufValue::List(list) => list.fmt(f),
         }
     }
 }
@@ -172,7 +172,7 @@ impl fmt::Debug for Value {
 /// texts lie in one buffer with the end of each beside it.
 #[derive(Clone, PartialEq)]
 pub struct List {
-    kind: Kind,
+    kind: ValueKind,
     bytes: Vec<u8>,
     /// For texts: `ends[i]` is one past the last byte of text i.
     ends: Vec<u32>,
@@ -186,17 +186,17 @@ impl fmt::Debug for List {
 
 impl List {
     /// `bytes` holds whole elements of a kind with a width.
-    pub(super) fn of_numbers(kind: Kind, bytes: Vec<u8>) -> List {
+    pub(super) fn of_numbers(kind: ValueKind, bytes: Vec<u8>) -> List {
         List { kind, bytes, ends: Vec::new() }
     }
 
     /// `ends` grows and its last entry is the length of `bytes`.
     pub(super) fn of_texts(bytes: Vec<u8>, ends: Vec<u32>) -> List {
-        List { kind: Kind::Text, bytes, ends }
+        List { kind: ValueKind::Text, bytes, ends }
     }
 
     /// Type of the elements.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ValueKind {
         self.kind
     }
 
@@ -231,7 +231,7 @@ impl List {
     /// All elements as integers (booleans as 0 and 1); `None` where they are something else.
     pub fn integers(&self) -> Option<impl ExactSizeIterator<Item = i128>> {
         let width = match self.kind {
-            Kind::Text | Kind::F32 | Kind::F64 => return None,
+            ValueKind::Text | ValueKind::F32 | ValueKind::F64 => return None,
             kind => kind.width()?,
         };
         Some(self.bytes.chunks_exact(width).map(move |chunk| {
@@ -242,7 +242,7 @@ impl List {
 
     /// All elements of an array of `f32`; `None` where they are something else.
     pub fn floats(&self) -> Option<impl ExactSizeIterator<Item = f32>> {
-        (self.kind == Kind::F32)
+        (self.kind == ValueKind::F32)
             .then(|| self.bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes(first(chunk))))
     }
 }
@@ -255,16 +255,16 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     out
 }
 
-fn integer(kind: Kind, bytes: &[u8; 8]) -> Option<i128> {
+fn integer(kind: ValueKind, bytes: &[u8; 8]) -> Option<i128> {
     Some(match kind {
-        Kind::U8 => bytes[0].into(),
-        Kind::I8 => (bytes[0] as i8).into(),
-        Kind::U16 => u16::from_le_bytes(first(bytes)).into(),
-        Kind::I16 => i16::from_le_bytes(first(bytes)).into(),
-        Kind::U32 => u32::from_le_bytes(first(bytes)).into(),
-        Kind::I32 => i32::from_le_bytes(first(bytes)).into(),
-        Kind::U64 => u64::from_le_bytes(*bytes).into(),
-        Kind::I64 => i64::from_le_bytes(*bytes).into(),
-        Kind::F32 | Kind::F64 | Kind::Bool | Kind::Text => return None,
+        ValueKind::U8 => bytes[0].into(),
+        ValueKind::I8 => (bytes[0] as i8).into(),
+        ValueKind::U16 => u16::from_le_bytes(first(bytes)).into(),
+        ValueKind::I16 => i16::from_le_bytes(first(bytes)).into(),
+        ValueKind::U32 => u32::from_le_bytes(first(bytes)).into(),
+        ValueKind::I32 => i32::from_le_bytes(first(bytes)).into(),
+        ValueKind::U64 => u64::from_le_bytes(*bytes).into(),
+        ValueKind::I64 => i64::from_le_bytes(*bytes).into(),
+        ValueKind::F32 | ValueKind::F64 | ValueKind::Bool | ValueKind::Text => return None,
     })
 }

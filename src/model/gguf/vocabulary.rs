@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::error::{Fault, shown};
 use super::pieces::{byte_of, distinct, unescape_rwkv};
-use super::value::{Kind, List};
+use super::value::{List, ValueKind};
 use super::{Gguf, GgufError};
 
 /// The token type of a single byte, as the file numbers it.
@@ -22,36 +22,36 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const UNKNOWN_ID: &str = "tokenizer.ggml.unknown_token_id";
 
 /// Scalars llama.cpp reads, with the only type it accepts.
-const SCALARS: &[(&str, Kind)] = &[
-    (PRE, Kind::Text),
-    ("tokenizer.ggml.token_type_count", Kind::U32),
-    ("tokenizer.ggml.bos_token_id", Kind::U32),
-    ("tokenizer.ggml.eos_token_id", Kind::U32),
-    ("tokenizer.ggml.eot_token_id", Kind::U32),
-    ("tokenizer.ggml.eom_token_id", Kind::U32),
-    (UNKNOWN_ID, Kind::U32),
-    ("tokenizer.ggml.seperator_token_id", Kind::U32),
-    ("tokenizer.ggml.padding_token_id", Kind::U32),
-    ("tokenizer.ggml.mask_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_pre_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_suf_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_mid_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_pad_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_rep_token_id", Kind::U32),
-    ("tokenizer.ggml.fim_sep_token_id", Kind::U32),
-    ("tokenizer.ggml.prefix_token_id", Kind::U32),
-    ("tokenizer.ggml.suffix_token_id", Kind::U32),
-    ("tokenizer.ggml.middle_token_id", Kind::U32),
-    ("tokenizer.ggml.add_bos_token", Kind::Bool),
-    ("tokenizer.ggml.add_eos_token", Kind::Bool),
-    ("tokenizer.ggml.add_sep_token", Kind::Bool),
-    ("tokenizer.ggml.add_space_prefix", Kind::Bool),
-    ("tokenizer.ggml.remove_extra_whitespaces", Kind::Bool),
-    ("tokenizer.ggml.normalizer.lowercase", Kind::Bool),
-    ("tokenizer.ggml.normalizer.strip_accents", Kind::Bool),
-    ("general.architecture", Kind::Text),
-    ("general.name", Kind::Text),
-    ("general.file_type", Kind::U32),
+const SCALARS: &[(&str, ValueKind)] = &[
+    (PRE, ValueKind::Text),
+    ("tokenizer.ggml.token_type_count", ValueKind::U32),
+    ("tokenizer.ggml.bos_token_id", ValueKind::U32),
+    ("tokenizer.ggml.eos_token_id", ValueKind::U32),
+    ("tokenizer.ggml.eot_token_id", ValueKind::U32),
+    ("tokenizer.ggml.eom_token_id", ValueKind::U32),
+    (UNKNOWN_ID, ValueKind::U32),
+    ("tokenizer.ggml.seperator_token_id", ValueKind::U32),
+    ("tokenizer.ggml.padding_token_id", ValueKind::U32),
+    ("tokenizer.ggml.mask_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_pre_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_suf_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_mid_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_pad_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_rep_token_id", ValueKind::U32),
+    ("tokenizer.ggml.fim_sep_token_id", ValueKind::U32),
+    ("tokenizer.ggml.prefix_token_id", ValueKind::U32),
+    ("tokenizer.ggml.suffix_token_id", ValueKind::U32),
+    ("tokenizer.ggml.middle_token_id", ValueKind::U32),
+    ("tokenizer.ggml.add_bos_token", ValueKind::Bool),
+    ("tokenizer.ggml.add_eos_token", ValueKind::Bool),
+    ("tokenizer.ggml.add_sep_token", ValueKind::Bool),
+    ("tokenizer.ggml.add_space_prefix", ValueKind::Bool),
+    ("tokenizer.ggml.remove_extra_whitespaces", ValueKind::Bool),
+    ("tokenizer.ggml.normalizer.lowercase", ValueKind::Bool),
+    ("tokenizer.ggml.normalizer.strip_accents", ValueKind::Bool),
+    ("general.architecture", ValueKind::Text),
+    ("general.name", ValueKind::Text),
+    ("general.file_type", ValueKind::U32),
 ];
 
 /// How a vocabulary turns text into tokens.
@@ -205,10 +205,10 @@ impl Gguf {
         }
     }
 
-    pub(super) fn scalar_is(&self, key: &str, kind: Kind) -> Result<(), Fault> {
+    pub(super) fn scalar_is(&self, key: &str, kind: ValueKind) -> Result<(), Fault> {
         let Some(value) = self.get(key) else { return Ok(()) };
         let right = match kind {
-            Kind::Text => value.text().is_some(),
+            ValueKind::Text => value.text().is_some(),
             kind => value.type_name() == kind.to_string(),
         };
         match right {
@@ -217,7 +217,7 @@ impl Gguf {
         }
     }
 
-    fn list_of(&self, key: &str, kinds: &[Kind]) -> Result<Option<&List>, Fault> {
+    fn list_of(&self, key: &str, kinds: &[ValueKind]) -> Result<Option<&List>, Fault> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.list() {
             Some(list) if kinds.contains(&list.kind()) => Ok(Some(list)),
@@ -229,11 +229,11 @@ impl Gguf {
     }
 
     pub(super) fn texts(&self, key: &str) -> Result<Option<&List>, Fault> {
-        self.list_of(key, &[Kind::Text])
+        self.list_of(key, &[ValueKind::Text])
     }
 
     fn scores(&self, count: usize) -> Result<Option<&List>, Fault> {
-        let Some(scores) = self.list_of(SCORES, &[Kind::F32, Kind::I32])? else { return Ok(None) };
+        let Some(scores) = self.list_of(SCORES, &[ValueKind::F32, ValueKind::I32])? else { return Ok(None) };
         same_length(SCORES, scores, count)?;
         match scores.floats().and_then(|mut floats| floats.position(f32::is_nan)) {
             // It would break the order in which pieces are merged.
@@ -243,7 +243,7 @@ impl Gguf {
     }
 
     fn types(&self, count: usize) -> Result<Option<&List>, Fault> {
-        let Some(types) = self.list_of(TYPES, &[Kind::I32])? else { return Ok(None) };
+        let Some(types) = self.list_of(TYPES, &[ValueKind::I32])? else { return Ok(None) };
         same_length(TYPES, types, count)?;
         Ok(Some(types))
     }

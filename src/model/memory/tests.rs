@@ -32,10 +32,10 @@ fn a_changed_file_is_another_file() {
     File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
     let after = FileId::of(&path).unwrap();
     assert_ne!(before, after);
-    assert_eq!(memory.recall(&after), Known::default());
+    assert_eq!(memory.recall(&after), KnownFile::default());
     // Noting the new state drops the old one.
     memory.remember(&after, |known| known.sha256 = Some("x".to_owned()));
-    assert_eq!(memory.recall(&before), Known::default());
+    assert_eq!(memory.recall(&before), KnownFile::default());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn damage_is_forgetting() {
     let id = FileId::of(&file(folder.path(), "abc")).unwrap();
     for content in ["", "{", "[]", "{\"format\": 99, \"files\": []}", "{\"format\": 1, \"files\": [3]}"] {
         fs::write(folder.path().join("files.json"), content).unwrap();
-        assert_eq!(memory.recall(&id), Known::default());
+        assert_eq!(memory.recall(&id), KnownFile::default());
         memory.remember(&id, |known| known.loads = Some("1".to_owned()));
         assert_eq!(memory.recall(&id).loads.as_deref(), Some("1"));
     }
@@ -103,7 +103,7 @@ fn it_does_not_grow_for_ever() {
 fn hashing_can_be_stopped() {
     struct Stopped;
     impl Progress for Stopped {
-        fn update(&self, _: Stage, _: u64, _: Option<u64>) {}
+        fn update(&self, _: ModelStage, _: u64, _: Option<u64>) {}
         fn cancelled(&self) -> bool {
             true
         }

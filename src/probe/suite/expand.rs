@@ -20,7 +20,7 @@ use crate::probe::expect::Limit;
 use crate::probe::item::{Item, Rules, Suite};
 use crate::probe::metric;
 use build::ItemBuilder;
-use fields::{FieldCompiler, ProbeFields, Scope};
+use fields::{CaseScope, FieldCompiler, ProbeFields};
 
 /// More items than this are a mistake in `params`.
 const MOST_ITEMS: usize = 1_000_000;
@@ -104,10 +104,10 @@ impl SuiteExpander<'_> {
         }
         for row in rows {
             let scope = |combination: &CaseVariables| {
-                Scope::new(row, data.as_ref(), combination.clone(), self.document, way)
+                CaseScope::new(row, data.as_ref(), combination.clone(), self.document, way)
             };
             if probe.vary {
-                let scopes: Vec<Scope> = ladder.iter().map(scope).collect();
+                let scopes: Vec<CaseScope> = ladder.iter().map(scope).collect();
                 self.add(&fields, scopes, way)?;
             } else {
                 for combination in &ladder {
@@ -120,9 +120,14 @@ impl SuiteExpander<'_> {
     }
 
     /// Adds the item of one case; of one question's phrasings, all at once.
-    fn add(&mut self, fields: &ProbeFields, scopes: Vec<Scope>, way: &[PathKey]) -> Result<(), InputError> {
+    fn add(
+        &mut self,
+        fields: &ProbeFields,
+        scopes: Vec<CaseScope>,
+        way: &[PathKey],
+    ) -> Result<(), InputError> {
         let item = ItemBuilder { fields, scopes: &scopes }.item()?;
-        let place = scopes.first().map(Scope::place).unwrap_or_default();
+        let place = scopes.first().map(CaseScope::place).unwrap_or_default();
         if let Some(before) = self.ids.insert(item.id.clone(), place.clone()) {
             let hint = if fields.probe.params.is_empty() || fields.probe.vary {
                 String::new()

@@ -23,7 +23,7 @@ const MOST_FRAGMENTS: usize = 100_000;
 
 /// Why a text has no ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ChunkTrouble {
     /// A stretch of text that llama.cpp could not tokenize in reasonable time and memory.
     TooMuch {
         /// 0-based.
@@ -40,7 +40,7 @@ pub(super) fn tokenize(
     special: bool,
     model: &ModelInfo,
     cancel: &CancelFlag,
-) -> Result<Vec<TokenId>, Trouble> {
+) -> Result<Vec<TokenId>, ChunkTrouble> {
     let (tokenizer, vocab) = (&model.tokenizer, &model.vocab);
     if text.len() <= PIECE {
         return Ok(tokenizer.tokenize(text, special));
@@ -52,14 +52,16 @@ pub(super) fn tokenize(
         let end = if cuts { cut(text, at) } else { text.len() };
         let piece = &text[at..end];
         if piece.len() > LARGEST || piece.len() > EASY && fragments(piece, vocab) > MOST_FRAGMENTS {
-            return Err(Trouble::TooMuch { at, bytes: piece.len() });
+            return Err(ChunkTrouble::TooMuch { at, bytes: piece.len() });
         }
         if cancel.is_cancelled() {
-            return Err(Trouble::Left(Left::Interrupted));
+            return Err(ChunkTrouble::Left(Left::Interrupted));
         }
         match piece.len() <= 2 * PIECE {
             true => ids.extend(tokenizer.tokenize(piece, special)),
-            false => ids.extend(tokenize_aside(piece, special, tokenizer, cancel).map_err(Trouble::Left)?),
+            false => {
+                ids.extend(tokenize_aside(piece, special, tokenizer, cancel).map_err(ChunkTrouble::Left)?)
+            }
         }
         at = end;
     }

@@ -47,7 +47,7 @@ fn fixed(pieces: &[&[u8]], ids: &[u32], add_bos: bool) -> ModelInfo {
 }
 
 fn spans(model: &ModelInfo, text: &[u8]) -> Vec<Option<Range<usize>>> {
-    let encoder = Encoder::new(model, Bos::Auto, false).unwrap();
+    let encoder = TextEncoder::new(model, Bos::Auto, false).unwrap();
     encoder.encode(text).unwrap().pieces.into_iter().map(|piece| piece.span).collect()
 }
 
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn the_join_is_where_the_continuation_begins(context in "[a ]{0,8}", continuation in "[ a]{1,8}") {
         let model = model();
-        let encoder = Encoder::new(&model, Bos::Never, false).unwrap();
+        let encoder = TextEncoder::new(&model, Bos::Never, false).unwrap();
         let joined = encoder.join(context.as_bytes(), continuation.as_bytes()).unwrap();
         let start = joined.encoded.pieces[joined.from].span.clone().unwrap();
         prop_assert!(start.end > context.len());
@@ -80,7 +80,7 @@ proptest! {
 #[test]
 fn a_token_across_the_join_is_told() {
     let model = model();
-    let encoder = Encoder::new(&model, Bos::Never, false).unwrap();
+    let encoder = TextEncoder::new(&model, Bos::Never, false).unwrap();
     // The script's vocabulary has " Paris" as one token.
     let joined = encoder.join(b"in ", b"Paris").unwrap();
     assert!(joined.spans_join);
@@ -117,7 +117,7 @@ fn white_space_that_a_special_token_swallows_is_skipped() {
 fn bos_is_never_doubled() {
     let pieces: [&[u8]; 2] = [b"<s>", b"a"];
     let model = fixed(&pieces, &[0, 1], true);
-    let encoded = Encoder::new(&model, Bos::Always, true).unwrap().encode(b"<s>a").unwrap();
+    let encoded = TextEncoder::new(&model, Bos::Always, true).unwrap().encode(b"<s>a").unwrap();
     assert_eq!(encoded.ids(), [TokenId(0), TokenId(1)]);
     assert!(!encoded.has_bos);
 }
@@ -126,7 +126,7 @@ fn bos_is_never_doubled() {
 fn a_tokenizer_that_rewrites_the_text_loses_the_offsets_from_there_on() {
     let pieces: [&[u8]; 3] = [b"<s>", b"a", b"x"];
     let model = fixed(&pieces, &[1, 2, 1], false);
-    let encoded = Encoder::new(&model, Bos::Never, false).unwrap().encode(b"aBa").unwrap();
+    let encoded = TextEncoder::new(&model, Bos::Never, false).unwrap().encode(b"aBa").unwrap();
     assert_eq!(encoded.rewritten_from, Some(1));
     assert_eq!(encoded.pieces.iter().filter(|piece| piece.span.is_some()).count(), 1);
 }
@@ -135,7 +135,7 @@ fn a_tokenizer_that_rewrites_the_text_loses_the_offsets_from_there_on() {
 fn bytes_that_would_be_replaced_are_refused_with_their_place() {
     let pieces: [&[u8]; 4] = [b"<s>", b"a", "\u{FFFD}".as_bytes(), b"\xFF"];
     let replacing = fixed(&pieces, &[1, 2], false);
-    let error = Encoder::new(&replacing, Bos::Never, false).unwrap().encode(b"a\xFF").unwrap_err();
+    let error = TextEncoder::new(&replacing, Bos::Never, false).unwrap().encode(b"a\xFF").unwrap_err();
     assert_eq!(error, TextError::NotUtf8 { at: 2, byte: 0xFF });
     assert_eq!(spans(&fixed(&pieces, &[1, 3], false), b"a\xFF"), [Some(0..1), Some(1..2)]);
 }
@@ -143,7 +143,7 @@ fn bytes_that_would_be_replaced_are_refused_with_their_place() {
 #[test]
 fn a_model_without_bos_says_so() {
     let model = model();
-    assert!(matches!(Encoder::new(&model, Bos::Always, false), Err(TextError::NoBos)));
+    assert!(matches!(TextEncoder::new(&model, Bos::Always, false), Err(TextError::NoBos)));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_bos_before_every_message_is_a_marker() {
         chat_template: Some(template.to_string()),
         ..fixed(&pieces, &[1], true)
     };
-    let is_marker = |model: &ModelInfo| Encoder::new(model, Bos::Auto, false).unwrap().bos_is_marker();
+    let is_marker = |model: &ModelInfo| TextEncoder::new(model, Bos::Auto, false).unwrap().bos_is_marker();
     assert!(is_marker(&with("<s>system {% for m in messages %}<s>{{ m }}{% endfor %}")));
     assert!(!is_marker(&with("<s>{% for m in messages %}{{ m }}{% endfor %}")));
 }
@@ -163,7 +163,7 @@ fn a_long_text_in_pieces_has_the_tokens_of_the_whole() {
     let known = model();
     let line = "The capital of France is Paris.\n\nIt is  the  capital.\n \nLondon\n";
     let text = line.repeat(8000);
-    let encoder = Encoder::new(&known, Bos::Never, false).unwrap();
+    let encoder = TextEncoder::new(&known, Bos::Never, false).unwrap();
     let ids = encoder.encode(text.as_bytes()).unwrap().ids();
     assert!(ids == known.tokenizer.tokenize(text.as_bytes(), false));
 }
@@ -176,7 +176,7 @@ fn too_many_user_defined_tokens_are_refused() {
         tokenizer: Arc::new(Fixed(Vec::new())),
         ..fixed(&[b"<s>"], &[], false)
     };
-    let encoder = Encoder::new(&model, Bos::Never, false).unwrap();
+    let encoder = TextEncoder::new(&model, Bos::Never, false).unwrap();
     let error = encoder.encode(&vec![b'#'; 2 << 20]).unwrap_err();
     assert_eq!(error, TextError::TooMuch { at: 1, bytes: 2 << 20 });
 }

@@ -10,10 +10,10 @@
 use std::io;
 
 use super::digest;
-use super::ending::{Results, Told};
-use super::out::Out;
+use super::ending::{ResultCounts, Told};
+use super::out::ReportOutput;
 use crate::continuation::reduction::Reduction;
-use crate::probe::compare::{Figure, SuiteComparison};
+use crate::probe::compare::{ComparedFigure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::report::cell::cell;
@@ -78,7 +78,7 @@ pub const COLUMNS: [&str; 48] = [
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
+pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let terminal = out.is_terminal();
     let mut writer = csv::Writer::from_writer(out);
     let mut row = |cells: Vec<String>| {
@@ -189,7 +189,7 @@ fn others(item: &ItemOutcome) -> Vec<String> {
 
 /// The comparison of a suite with the first model's run, or with an earlier one, and its name.
 fn paired<'a>(
-    results: &Results<'a>,
+    results: &ResultCounts<'a>,
     told: &Told,
     suite: &SuiteOutcome,
     baseline: bool,
@@ -211,10 +211,10 @@ fn earlier(pair: Option<(&str, &SuiteComparison)>, item: &ItemOutcome) -> [Strin
     let holds = |figure| text(value(figure).map(|share| share == 1.0));
     [
         text(pair.map(|(run, _)| run)),
-        holds(Figure::Passed),
-        holds(Figure::Acc),
-        text(value(Figure::Logprob)),
-        text(value(Figure::Target)),
+        holds(ComparedFigure::Passed),
+        holds(ComparedFigure::Acc),
+        text(value(ComparedFigure::Logprob)),
+        text(value(ComparedFigure::Target)),
     ]
 }
 

@@ -3,15 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use super::out::Out;
-use super::{Report, Subject};
+use super::out::ReportOutput;
+use super::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::record::Origin;
 use crate::token::Vocab;
 
 /// Everything that came out.
-pub struct Results<'a> {
+pub struct ResultCounts<'a> {
     /// One for each model, in the order they ran.
     pub runs: Vec<Told<'a>>,
     /// Runs beside each other.
@@ -20,7 +20,7 @@ pub struct Results<'a> {
     pub partial: bool,
 }
 
-impl Results<'_> {
+impl ResultCounts<'_> {
     /// Whether an expectation failed, or something has become worse.
     pub fn failed(&self) -> bool {
         let worse = self.comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
@@ -39,40 +39,40 @@ pub struct Told<'a> {
 }
 
 /// Writes results in one form.
-pub type Render = fn(&Results, &mut Out) -> io::Result<()>;
+pub type Render = fn(&ResultCounts, &mut ReportOutput) -> io::Result<()>;
 
 /// Waits for the end and then renders.
 pub struct AtEnd {
-    out: Out,
+    out: ReportOutput,
     render: Render,
     models: Vec<(Origin, Arc<Vocab>)>,
 }
 
 impl AtEnd {
     /// A report that goes here.
-    pub fn new(out: Out, render: Render) -> AtEnd {
+    pub fn new(out: ReportOutput, render: Render) -> AtEnd {
         AtEnd { out, render, models: Vec::new() }
     }
 }
 
-impl Report for AtEnd {
-    fn begin(&mut self, subject: Subject) -> io::Result<()> {
+impl ProbeReport for AtEnd {
+    fn begin(&mut self, subject: ReportSubject) -> io::Result<()> {
         self.models.push((subject.origin.clone(), Arc::clone(&subject.model.vocab)));
         Ok(())
     }
 
-    fn item(&mut self, _: Subject, _: &ItemOutcome) -> io::Result<()> {
+    fn item(&mut self, _: ReportSubject, _: &ItemOutcome) -> io::Result<()> {
         Ok(())
     }
 
-    fn suite(&mut self, _: Subject, _: &SuiteOutcome) -> io::Result<()> {
+    fn suite(&mut self, _: ReportSubject, _: &SuiteOutcome) -> io::Result<()> {
         Ok(())
     }
 
     fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
         let told = self.models.iter().zip(runs).map(|((origin, vocab), run)| Told { origin, vocab, run });
         let partial = runs.iter().any(|run| run.interrupted);
-        let results = Results { runs: told.collect(), comparisons, partial };
+        let results = ResultCounts { runs: told.collect(), comparisons, partial };
         (self.render)(&results, &mut self.out)?;
         self.out.keep()
     }

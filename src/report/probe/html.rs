@@ -17,8 +17,8 @@ use minijinja::{Environment, UndefinedBehavior, context};
 use sha2::{Digest, Sha256};
 
 use super::digest;
-use super::ending::Results;
-use super::out::Out;
+use super::ending::ResultCounts;
+use super::out::ReportOutput;
 
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
@@ -28,20 +28,21 @@ const SCRIPT: &str = include_str!("html/script.js");
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
+pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let page = render(results).map_err(io::Error::other)?;
     out.write_all(page.as_bytes())
 }
 
-fn render(results: &Results) -> Result<String, minijinja::Error> {
+fn render(results: &ResultCounts) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     // The name's ending is what turns escaping on.
     environment.add_template("page.html", PAGE)?;
     let runs = results.runs.iter().enumerate();
-    let runs: Vec<view::Run> = runs.map(|(number, told)| view::Run::new(number, told)).collect();
-    let against: Vec<against::Against> = results.comparisons.iter().map(against::Against::new).collect();
+    let runs: Vec<view::RunView> = runs.map(|(number, told)| view::RunView::new(number, told)).collect();
+    let against: Vec<against::AgainstView> =
+        results.comparisons.iter().map(against::AgainstView::new).collect();
     environment.get_template("page.html")?.render(context! {
         conclusion => digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons),
         failed => results.failed(),

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::out::Out;
-use super::{Report, Subject};
+use super::out::ReportOutput;
+use super::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
 use crate::probe::verdict::Verdict;
@@ -17,13 +17,13 @@ use crate::token::{TokenId, Vocab};
 
 /// One item.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ItemRecord<'a> {
+pub struct ProbeItemRecord<'a> {
     /// Everything that needs no vocabulary.
     #[serde(flatten)]
     pub item: Cow<'a, ItemOutcome>,
     /// Named texts, as `next` reports them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tokens: Vec<TokenRecord>,
+    pub tokens: Vec<ProbeTokenRecord>,
     /// What was expected after the prompt, where an expectation failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub top_logprobs: Vec<CandidateRecord>,
@@ -31,7 +31,7 @@ pub struct ItemRecord<'a> {
 
 /// A named text after the prompt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TokenRecord {
+pub struct ProbeTokenRecord {
     /// The text.
     pub text: String,
     /// Its tokens there.
@@ -69,16 +69,16 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-impl<'a> ItemRecord<'a> {
+impl<'a> ProbeItemRecord<'a> {
     /// The record of an item.
-    pub fn new(item: &'a ItemOutcome, vocab: &Vocab) -> ItemRecord<'a> {
-        let token = |token: &TokenOutcome| TokenRecord {
+    pub fn new(item: &'a ItemOutcome, vocab: &Vocab) -> ProbeItemRecord<'a> {
+        let token = |token: &TokenOutcome| ProbeTokenRecord {
             text: token.text.clone(),
             ids: token.ids.clone(),
             logprob: token.logprob,
             first: token.first.as_ref().map(|first| CandidateRecord::new(first, vocab)),
         };
-        ItemRecord {
+        ProbeItemRecord {
             item: Cow::Borrowed(item),
             tokens: item.tokens.iter().map(token).collect(),
             top_logprobs: item
@@ -91,7 +91,7 @@ impl<'a> ItemRecord<'a> {
 
     /// The item of a record.
     pub fn into_item(self) -> ItemOutcome {
-        let token = |record: TokenRecord| TokenOutcome {
+        let token = |record: ProbeTokenRecord| TokenOutcome {
             text: record.text,
             ids: record.ids,
             logprob: record.logprob,
@@ -123,18 +123,23 @@ impl<'a> SuiteRecord<'a> {
 
 /// Writes a line for every item and every suite.
 pub struct Jsonl {
-    out: Out,
+    out: ReportOutput,
     /// The model that the last record was about.
     model: Option<String>,
 }
 
 impl Jsonl {
     /// A report that goes here.
-    pub fn new(out: Out) -> Jsonl {
+    pub fn new(out: ReportOutput) -> Jsonl {
         Jsonl { out, model: None }
     }
 
-    fn write<T: Serialize>(&mut self, subject: Subject, kind: &'static str, record: T) -> io::Result<()> {
+    fn write<T: Serialize>(
+        &mut self,
+        subject: ReportSubject,
+        kind: &'static str,
+        record: T,
+    ) -> io::Result<()> {
         let model = &subject.origin.model;
         let first = self.model.as_ref() != Some(model);
         self.model = Some(model.clone());
@@ -144,12 +149,12 @@ impl Jsonl {
     }
 }
 
-impl Report for Jsonl {
-    fn item(&mut self, subject: Subject, item: &ItemOutcome) -> io::Result<()> {
-        self.write(subject, "item", ItemRecord::new(item, &subject.model.vocab))
+impl ProbeReport for Jsonl {
+    fn item(&mut self, subject: ReportSubject, item: &ItemOutcome) -> io::Result<()> {
+        self.write(subject, "item", ProbeItemRecord::new(item, &subject.model.vocab))
     }
 
-    fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+    fn suite(&mut self, subject: ReportSubject, suite: &SuiteOutcome) -> io::Result<()> {
         self.write(subject, "summary", SuiteRecord::new(suite))
     }
 

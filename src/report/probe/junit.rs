@@ -14,8 +14,8 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::digest::{self, plain};
-use super::ending::{Results, Told};
-use super::out::Out;
+use super::ending::{ResultCounts, Told};
+use super::out::ReportOutput;
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
@@ -24,7 +24,7 @@ use crate::token::{Vocab, printable};
 /// Candidates shown of a distribution.
 const TOP: usize = 10;
 
-type Xml<'a> = Writer<&'a mut Out>;
+type Xml<'a> = Writer<&'a mut ReportOutput>;
 
 /// What a suite adds up to.
 #[derive(Clone, Copy, Default)]
@@ -38,7 +38,7 @@ struct Count {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
+pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let suites = results.runs.iter().flat_map(|told| &told.run.suites).map(count);
     let compared = baselines(results).map(against::count);
     let all = suites.chain(compared).fold(Count::default(), |sum, one| Count {
@@ -64,7 +64,7 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
     xml.get_mut().write_all(b"\n")
 }
 
-fn baselines<'a>(results: &Results<'a>) -> impl Iterator<Item = &'a Comparison> {
+fn baselines<'a>(results: &ResultCounts<'a>) -> impl Iterator<Item = &'a Comparison> {
     results.comparisons.iter().filter(|comparison| comparison.baseline)
 }
 
@@ -78,7 +78,7 @@ fn count(suite: &SuiteOutcome) -> Count {
     }
 }
 
-fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &Results) -> io::Result<()> {
+fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> io::Result<()> {
     let count = count(suite);
     let name = match results.runs.len() {
         1 => suite.name.clone(),
@@ -101,7 +101,7 @@ fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &Result
 }
 
 /// What is known of a suite as a whole.
-fn facts(told: &Told, suite: &SuiteOutcome, results: &Results) -> Vec<(String, String)> {
+fn facts(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(String, String)> {
     let mut pairs = vec![("model".to_string(), told.origin.model.clone())];
     let known = digest::provenance(told.origin).into_iter();
     pairs.extend(known.map(|(name, value)| (name.to_string(), value.unwrap_or("unknown".to_string()))));
@@ -180,7 +180,7 @@ fn case<'a, 'o>(
     xml: &'a mut Xml<'o>,
     class: &str,
     name: &str,
-) -> quick_xml::writer::ElementWriter<'a, &'o mut Out> {
+) -> quick_xml::writer::ElementWriter<'a, &'o mut ReportOutput> {
     xml.create_element("testcase")
         .with_attribute(("classname", line(class).as_str()))
         .with_attribute(("name", line(name).as_str()))

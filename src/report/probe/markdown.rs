@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use super::digest::{self, head, plain, tail};
-use super::ending::{Results, Told};
-use super::out::Out;
+use super::ending::{ResultCounts, Told};
+use super::out::ReportOutput;
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 
@@ -24,7 +24,7 @@ const TOP: usize = 5;
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
+pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let conclusion = digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons);
     writeln!(out, "## tokenscope probe: {conclusion}\n")?;
     if results.partial {
@@ -40,7 +40,7 @@ pub fn write(results: &Results, out: &mut Out) -> io::Result<()> {
 }
 
 /// Two runs beside each other.
-fn compared(comparison: &Comparison, out: &mut Out) -> io::Result<()> {
+fn compared(comparison: &Comparison, out: &mut ReportOutput) -> io::Result<()> {
     let (first, other) = (code(&comparison.first), code(&comparison.other));
     match comparison.baseline {
         true => writeln!(out, "### {other} against {first}\n")?,
@@ -74,7 +74,7 @@ fn compared(comparison: &Comparison, out: &mut Out) -> io::Result<()> {
     writeln!(out)
 }
 
-fn row(suite: &SuiteComparison, found: &Difference, out: &mut Out) -> io::Result<()> {
+fn row(suite: &SuiteComparison, found: &Difference, out: &mut ReportOutput) -> io::Result<()> {
     let mark = match found.regressed {
         Some(true) => "❌ worse",
         Some(false) => "✅ held",
@@ -89,13 +89,13 @@ fn row(suite: &SuiteComparison, found: &Difference, out: &mut Out) -> io::Result
     )
 }
 
-fn model(told: &Told, out: &mut Out) -> io::Result<()> {
+fn model(told: &Told, out: &mut ReportOutput) -> io::Result<()> {
     let known = digest::provenance(told.origin).into_iter();
     let known = known.map(|(name, value)| format!("{name} {}", code(&value.unwrap_or("unknown".into()))));
     writeln!(out, "**Model** {}: {}\n", code(&told.origin.model), known.collect::<Vec<_>>().join(", "))
 }
 
-fn suites(told: &Told, out: &mut Out) -> io::Result<()> {
+fn suites(told: &Told, out: &mut ReportOutput) -> io::Result<()> {
     if told.run.suites.is_empty() {
         return Ok(());
     }
@@ -134,7 +134,7 @@ fn figures(suite: &SuiteOutcome) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn failures(told: &Told, left: &mut usize, out: &mut Out) -> io::Result<()> {
+fn failures(told: &Told, left: &mut usize, out: &mut ReportOutput) -> io::Result<()> {
     let mut skipped = 0;
     let failed: Vec<&SuiteOutcome> = told.run.suites.iter().filter(|suite| suite.failed()).collect();
     if !failed.is_empty() {
@@ -165,7 +165,7 @@ fn failures(told: &Told, left: &mut usize, out: &mut Out) -> io::Result<()> {
     if failed.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
-fn failure(suite: &SuiteOutcome, item: &ItemOutcome, told: &Told, out: &mut Out) -> io::Result<()> {
+fn failure(suite: &SuiteOutcome, item: &ItemOutcome, told: &Told, out: &mut ReportOutput) -> io::Result<()> {
     writeln!(out, "- {} {}", code(&suite.name), code(&item.id))?;
     for verdict in digest::unmet(item) {
         writeln!(out, "  - expected {}, found {}", code(&verdict.text), code(&verdict.found))?;

@@ -12,7 +12,7 @@ use tempfile::TempPath;
 use crate::files;
 
 /// A place for a report.
-pub enum Out {
+pub enum ReportOutput {
     /// Standard output.
     Screen(BufWriter<Stdout>),
     /// A file that grows while the run goes on, so that a run that dies has lost nothing.
@@ -32,23 +32,23 @@ pub struct Growing {
     begun: bool,
 }
 
-impl Out {
+impl ReportOutput {
     /// Standard output.
-    pub fn screen() -> Out {
-        Out::Screen(BufWriter::new(io::stdout()))
+    pub fn screen() -> ReportOutput {
+        ReportOutput::Screen(BufWriter::new(io::stdout()))
     }
 
     /// A file that grows.
     ///
     /// # Errors
     /// What keeps it from being written.
-    pub fn growing(path: &Path) -> io::Result<Out> {
+    pub fn growing(path: &Path) -> io::Result<ReportOutput> {
         let created = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         if !file.metadata()?.is_file() {
-            return Ok(Out::Plain(Box::new(file)));
+            return Ok(ReportOutput::Plain(Box::new(file)));
         }
-        Ok(Out::Growing(Growing { file, path: path.to_path_buf(), created, begun: false }))
+        Ok(ReportOutput::Growing(Growing { file, path: path.to_path_buf(), created, begun: false }))
     }
 
     /// A file that appears when it is whole. A link stays a link; what is no regular file (`/dev/null`,
@@ -56,14 +56,14 @@ impl Out {
     ///
     /// # Errors
     /// What keeps it from being written.
-    pub fn whole(path: &Path) -> io::Result<Out> {
+    pub fn whole(path: &Path) -> io::Result<ReportOutput> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let mut builder = tempfile::Builder::new();
         match OpenOptions::new().write(true).open(&path) {
             Ok(there) => {
                 let metadata = there.metadata()?;
                 if !metadata.is_file() {
-                    return Ok(Out::Plain(Box::new(there)));
+                    return Ok(ReportOutput::Plain(Box::new(there)));
                 }
                 builder.permissions(metadata.permissions());
             }
@@ -71,12 +71,12 @@ impl Out {
             Err(error) => return Err(error),
         }
         let (file, place) = files::unfinished(&path, builder)?.into_parts();
-        Ok(Out::Whole(Some((BufWriter::new(file), place)), path))
+        Ok(ReportOutput::Whole(Some((BufWriter::new(file), place)), path))
     }
 
     /// Whether a terminal reads it, which would act on control characters.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Out::Screen(_)) && io::stdout().is_terminal()
+        matches!(self, ReportOutput::Screen(_)) && io::stdout().is_terminal()
     }
 
     /// The report is complete: a file that is to appear does so.
@@ -85,13 +85,13 @@ impl Out {
     /// Those of the writer.
     pub fn keep(&mut self) -> io::Result<()> {
         match self {
-            Out::Whole(file, path) => {
+            ReportOutput::Whole(file, path) => {
                 let Some((file, place)) = file.take() else { return Ok(()) };
                 // Its lock is held until it has its name.
                 let _file = file.into_inner().map_err(|error| named(path, error.into_error()))?;
                 place.persist(&*path).map_err(|error| named(path, error.error))
             }
-            Out::Growing(growing) => growing.begin().map_err(|error| named(&growing.path, error)),
+            ReportOutput::Growing(growing) => growing.begin().map_err(|error| named(&growing.path, error)),
             _ => self.flush(),
         }
     }
@@ -130,27 +130,29 @@ impl Drop for Growing {
     }
 }
 
-impl Write for Out {
+impl Write for ReportOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Out::Screen(out) => out.write(bytes),
-            Out::Growing(growing) => {
+            ReportOutput::Screen(out) => out.write(bytes),
+            ReportOutput::Growing(growing) => {
                 let written = growing.begin().and_then(|()| growing.file.write(bytes));
                 written.map_err(|error| named(&growing.path, error))
             }
-            Out::Whole(Some((file, _)), path) => file.write(bytes).map_err(|error| named(path, error)),
-            Out::Whole(None, _) => Err(io::Error::other("the report is already complete")),
-            Out::Plain(out) => out.write(bytes),
+            ReportOutput::Whole(Some((file, _)), path) => {
+                file.write(bytes).map_err(|error| named(path, error))
+            }
+            ReportOutput::Whole(None, _) => Err(io::Error::other("the report is already complete")),
+            ReportOutput::Plain(out) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Out::Screen(out) => out.flush(),
-            Out::Growing(growing) => growing.file.flush(),
-            Out::Whole(Some((file, _)), path) => file.flush().map_err(|error| named(path, error)),
-            Out::Whole(None, _) => Ok(()),
-            Out::Plain(out) => out.flush(),
+            ReportOutput::Screen(out) => out.flush(),
+            ReportOutput::Growing(growing) => growing.file.flush(),
+            ReportOutput::Whole(Some((file, _)), path) => file.flush().map_err(|error| named(path, error)),
+            ReportOutput::Whole(None, _) => Ok(()),
+            ReportOutput::Plain(out) => out.flush(),
         }
     }
 }
@@ -173,7 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.html");
         fs::write(&path, "old").unwrap();
-        let mut out = Out::whole(&path).unwrap();
+        let mut out = ReportOutput::whole(&path).unwrap();
         out.write_all(b"new").unwrap();
         out.flush().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
@@ -182,7 +184,7 @@ mod tests {
         out.keep().unwrap();
         assert!(out.write_all(b"more").is_err());
         // One that is given up leaves nothing.
-        Out::whole(&path).unwrap().write_all(b"half").unwrap();
+        ReportOutput::whole(&path).unwrap().write_all(b"half").unwrap();
         assert_eq!(
             (fs::read(&path).unwrap(), names(folder.path())),
             (b"new".to_vec(), vec!["r.html".into()])
@@ -193,12 +195,12 @@ mod tests {
     fn a_growing_file_keeps_what_is_there_until_it_has_something_to_say() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.jsonl");
-        drop(Out::growing(&path).unwrap());
+        drop(ReportOutput::growing(&path).unwrap());
         assert!(!path.exists());
         fs::write(&path, "from an earlier run").unwrap();
-        drop(Out::growing(&path).unwrap());
+        drop(ReportOutput::growing(&path).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"from an earlier run");
-        let mut out = Out::growing(&path).unwrap();
+        let mut out = ReportOutput::growing(&path).unwrap();
         out.write_all(b"a").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"a");
         out.write_all(b"b").unwrap();
@@ -215,14 +217,14 @@ mod tests {
         fs::write(&file, "old").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        let mut out = Out::whole(&link).unwrap();
+        let mut out = ReportOutput::whole(&link).unwrap();
         out.write_all(b"new").unwrap();
         out.keep().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         let null = Path::new("/dev/null");
-        for mut out in [Out::whole(null).unwrap(), Out::growing(null).unwrap()] {
+        for mut out in [ReportOutput::whole(null).unwrap(), ReportOutput::growing(null).unwrap()] {
             out.write_all(b"x").unwrap();
             out.keep().unwrap();
         }
@@ -236,8 +238,8 @@ mod tests {
         let path = folder.path().join("r.html");
         // It can no more be written than one on a full disk.
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut out = Out::whole(&path).unwrap();
-        let Out::Whole(Some((file, _)), _) = &mut out else { panic!("no whole file") };
+        let mut out = ReportOutput::whole(&path).unwrap();
+        let ReportOutput::Whole(Some((file, _)), _) = &mut out else { panic!("no whole file") };
         *file = BufWriter::new(full);
         out.write_all(b"half").unwrap();
         let said = out.keep().unwrap_err().to_string();
@@ -248,8 +250,8 @@ mod tests {
     #[test]
     fn a_folder_is_no_place_for_a_report() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Out::whole(folder.path()).is_err() && Out::growing(folder.path()).is_err());
+        assert!(ReportOutput::whole(folder.path()).is_err() && ReportOutput::growing(folder.path()).is_err());
         let nowhere = folder.path().join("no/where");
-        assert!(Out::whole(&nowhere).is_err() && Out::growing(&nowhere).is_err());
+        assert!(ReportOutput::whole(&nowhere).is_err() && ReportOutput::growing(&nowhere).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::jsonl::ItemRecord;
+use super::jsonl::ProbeItemRecord;
 use crate::bounded::{self, DATA};
 use crate::probe::error::InputError;
 use crate::probe::outcome::ItemOutcome;
@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
         let kind = value.get("type").and_then(Value::as_str);
         match (kind, runs.last_mut()) {
             (Some("item"), Some(run)) => {
-                let record: ItemRecord = serde_json::from_value(value)
+                let record: ProbeItemRecord = serde_json::from_value(value)
                     .map_err(|error| wrong(format!("the item can't be read: {error}")))?;
                 run.items.push(record.into_item());
             }

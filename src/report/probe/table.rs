@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 
 use super::digest::{self, plain, tail};
-use super::out::Out;
+use super::out::ReportOutput;
 use super::side_by_side;
-use super::{Report, Subject};
+use super::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::bars::{Paint, bar};
-use crate::report::view::{self, Block, Cell, Column, Row, View};
+use crate::report::view::{self, Block, Cell, Column, TableRow, View};
 use crate::token::{Vocab, printable, visible};
 
 /// Cells of a bar.
@@ -24,19 +24,19 @@ const SHOWN: usize = 20;
 const TOP: usize = 5;
 
 /// A block of text for each suite.
-pub struct Table {
-    out: Out,
+pub struct TableReport {
+    out: ReportOutput,
     model: Option<String>,
 }
 
-impl Table {
+impl TableReport {
     /// A report that goes here.
-    pub fn new(out: Out) -> Table {
-        Table { out, model: None }
+    pub fn new(out: ReportOutput) -> TableReport {
+        TableReport { out, model: None }
     }
 
     /// The model, where it is another than before.
-    fn model(&mut self, subject: Subject) -> io::Result<()> {
+    fn model(&mut self, subject: ReportSubject) -> io::Result<()> {
         if self.model.as_ref() != Some(&subject.origin.model) {
             self.model = Some(subject.origin.model.clone());
             let provenance = &subject.origin.provenance;
@@ -81,7 +81,7 @@ fn probes(suite: &SuiteOutcome) -> view::Table {
         let notes = [figures(&items), unfailing(suite, &items)];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
         let [share, bar] = share.map(Cell::from);
-        table.rows.push(Row::new([plain(name).into(), share, bar, notes.join(" · ").into()]));
+        table.rows.push(TableRow::new([plain(name).into(), share, bar, notes.join(" · ").into()]));
     }
     table
 }
@@ -111,7 +111,11 @@ fn top(item: &ItemOutcome, vocab: &Vocab) -> view::Table {
     let mut table = view::Table::new(columns);
     for candidate in item.top.iter().take(TOP) {
         let (p, token) = (candidate.prob(), vocab.visible(candidate.id));
-        table.rows.push(Row::new([token.into(), format!("{:.1} %", p * 100.0).into(), bar(p, BAR).into()]));
+        table.rows.push(TableRow::new([
+            token.into(),
+            format!("{:.1} %", p * 100.0).into(),
+            bar(p, BAR).into(),
+        ]));
     }
     table
 }
@@ -135,12 +139,12 @@ fn totals(view: &mut View, suite: &SuiteOutcome) {
     view.text("");
 }
 
-impl Report for Table {
-    fn item(&mut self, _: Subject, _: &ItemOutcome) -> io::Result<()> {
+impl ProbeReport for TableReport {
+    fn item(&mut self, _: ReportSubject, _: &ItemOutcome) -> io::Result<()> {
         Ok(())
     }
 
-    fn suite(&mut self, subject: Subject, suite: &SuiteOutcome) -> io::Result<()> {
+    fn suite(&mut self, subject: ReportSubject, suite: &SuiteOutcome) -> io::Result<()> {
         self.model(subject)?;
         self::suite(suite, &subject.model.vocab).write(&mut self.out, Paint::default())?;
         self.out.flush()

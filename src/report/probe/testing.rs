@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::out::Out;
-use super::{Kind, Report, Subject, Target, open};
+use super::out::ReportOutput;
+use super::{ProbeReport, ReportKind, ReportSubject, Target, open};
 use crate::continuation::reduction::{Best, ChoiceRecord};
 use crate::engine::scripted::Scripted;
 use crate::engine::{Event, ModelInfo};
@@ -129,7 +129,7 @@ pub fn run() -> RunOutcome {
 }
 
 /// What a report of this kind writes into a file.
-pub fn written(kind: Kind, run: &RunOutcome) -> String {
+pub fn written(kind: ReportKind, run: &RunOutcome) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report");
     let mut reports = open(&[Target { kind, file: Some(path.clone()) }]).unwrap();
@@ -138,10 +138,10 @@ pub fn written(kind: Kind, run: &RunOutcome) -> String {
 }
 
 /// Tells a report a whole run.
-pub fn tell(report: &mut dyn Report, run: &RunOutcome) {
+pub fn tell(report: &mut dyn ProbeReport, run: &RunOutcome) {
     let model = model();
     let origin = Origin { model: run.model.clone(), ..origin(&model) };
-    let subject = Subject { origin: &origin, model: &model };
+    let subject = ReportSubject { origin: &origin, model: &model };
     report.begin(subject).unwrap();
     for suite in &run.suites {
         suite.items.iter().for_each(|item| report.item(subject, item).unwrap());
@@ -163,7 +163,7 @@ pub fn assert_harmless(text: &str) {
 }
 
 /// Fails to be written to.
-pub fn unwritable() -> Out {
+pub fn unwritable() -> ReportOutput {
     struct Full;
     impl std::io::Write for Full {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -173,5 +173,5 @@ pub fn unwritable() -> Out {
             Ok(())
         }
     }
-    Out::Plain(Box::new(Full))
+    ReportOutput::Plain(Box::new(Full))
 }

@@ -4,8 +4,8 @@ use super::*;
 #[test]
 fn a_report_is_a_kind_and_perhaps_a_file() {
     let target = |text| Target::parse(text).unwrap();
-    assert_eq!(target("table"), Target { kind: Kind::Table, file: None });
-    assert_eq!(target("jsonl=a=b.jsonl"), Target { kind: Kind::Jsonl, file: Some("a=b.jsonl".into()) });
+    assert_eq!(target("table"), Target { kind: ReportKind::Table, file: None });
+    assert_eq!(target("jsonl=a=b.jsonl"), Target { kind: ReportKind::Jsonl, file: Some("a=b.jsonl".into()) });
     assert_eq!(target("jsonl=-").file, None);
     assert_eq!(
         Target::parse("jsnol").unwrap_err().to_string(),
@@ -32,7 +32,7 @@ fn one_file_is_one_place_whatever_way_it_is_named() {
     let name = folder.path().join("r");
     let again = folder.path().join(".").join("r");
     let target = |kind, file: &PathBuf| Target { kind, file: Some(file.clone()) };
-    let error = open(&[target(Kind::Csv, &name), target(Kind::Html, &again)]).err().unwrap();
+    let error = open(&[target(ReportKind::Csv, &name), target(ReportKind::Html, &again)]).err().unwrap();
     assert!(error.to_string().starts_with("two reports go to"), "{error}");
     assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
 }
@@ -40,7 +40,7 @@ fn one_file_is_one_place_whatever_way_it_is_named() {
 #[test]
 fn csv_comes_back_as_it_was() {
     let run = run();
-    let text = written(Kind::Csv, &run);
+    let text = written(ReportKind::Csv, &run);
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let names = reader.headers().unwrap().clone();
     let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -66,7 +66,7 @@ fn csv_comes_back_as_it_was() {
     assert_eq!((cell(0, "baseline_passed"), cell(0, "baseline_right")), ("true".into(), "false".into()));
     assert_eq!(cell(0, "baseline_answer_logprob_nats"), cell(0, "answer_logprob_nats"));
     assert_eq!(cell(1, "baseline_target_p"), "0.5");
-    let partial = written(Kind::Csv, &RunOutcome { interrupted: true, ..run });
+    let partial = written(ReportKind::Csv, &RunOutcome { interrupted: true, ..run });
     assert!(partial.contains(",true,scripted.gguf,abc123,"));
 }
 
@@ -101,7 +101,7 @@ fn parsed(xml: &str) -> Vec<(String, std::collections::HashMap<String, String>)>
 
 #[test]
 fn junit_is_xml_that_counts_what_it_holds() {
-    let text = written(Kind::Junit, &run());
+    let text = written(ReportKind::Junit, &run());
     assert_harmless(&text);
     assert!(!text.contains('\u{FFFE}'));
     let elements = parsed(&text);
@@ -138,7 +138,7 @@ fn junit_is_xml_that_counts_what_it_holds() {
 
 #[test]
 fn a_stopped_run_is_an_error_in_junit() {
-    let text = written(Kind::Junit, &RunOutcome { interrupted: true, ..run() });
+    let text = written(ReportKind::Junit, &RunOutcome { interrupted: true, ..run() });
     let elements = parsed(&text);
     assert_eq!(elements[0].1["errors"], "1");
     let error = elements.iter().find(|(name, _)| name == "error").unwrap();
@@ -148,7 +148,7 @@ fn a_stopped_run_is_an_error_in_junit() {
 #[test]
 fn markdown_shows_hostile_text_and_does_nothing_it_says() {
     use pulldown_cmark::{Event, Options, Parser, Tag};
-    let text = written(Kind::Markdown, &RunOutcome { interrupted: true, ..run() });
+    let text = written(ReportKind::Markdown, &RunOutcome { interrupted: true, ..run() });
     assert_harmless(&text);
     assert!(text.starts_with(
         "## tokenscope probe: expectations failed in 1 of 2 suites; a figure is worse than in the earlier run\n"
@@ -174,7 +174,7 @@ fn markdown_shows_hostile_text_and_does_nothing_it_says() {
 
 #[test]
 fn the_page_runs_no_script_but_its_own() {
-    let text = written(Kind::Html, &RunOutcome { interrupted: true, ..run() });
+    let text = written(ReportKind::Html, &RunOutcome { interrupted: true, ..run() });
     assert_harmless(&text);
     assert_eq!(text.matches("<script").count(), 1);
     assert_eq!(text.matches("</script").count(), 1);
@@ -194,7 +194,7 @@ fn the_page_runs_no_script_but_its_own() {
 
 #[test]
 fn reports_of_nothing_are_still_reports() {
-    for kind in [Kind::Csv, Kind::Markdown, Kind::Junit, Kind::Html] {
+    for kind in [ReportKind::Csv, ReportKind::Markdown, ReportKind::Junit, ReportKind::Html] {
         let text = written(kind, &RunOutcome { interrupted: true, ..RunOutcome::default() });
         assert!(!text.is_empty(), "{kind:?}");
     }

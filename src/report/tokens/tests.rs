@@ -14,8 +14,8 @@ fn vocab() -> Vocab {
     )
 }
 
-fn place(id: u32, span: Option<Range<usize>>, typed: bool) -> Place {
-    Place { id: TokenId(id), span, typed }
+fn place(id: u32, span: Option<Range<usize>>, typed: bool) -> TokenPlace {
+    TokenPlace { id: TokenId(id), span, typed }
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn the_rendered_text_is_whole_and_its_scaffold_dim() {
         typed,
         message: typed.then_some(0),
     };
-    let prompt = Prompt {
+    let prompt = ChatPrompt {
         tokens: vec![token(0, 0, 3, false), token(1, 3, 5, true), token(0, 5, 8, false)],
         text: "<s>hi<s>".to_string(),
         spans: Vec::new(),

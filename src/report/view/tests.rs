@@ -9,7 +9,9 @@ fn candidates() -> Table {
     ]);
     let texts = [("␣Paris", "78.00", "████▋"), ("␣a␣very␣long␣token", "1.20", "▏"), ("x", "0.00", "")];
     for (i, (token, p, bar)) in texts.into_iter().enumerate() {
-        table.rows.push(Row::new([(i + 1).to_string().into(), token.into(), p.into(), bar.into()]).of(i));
+        table
+            .rows
+            .push(TableRow::new([(i + 1).to_string().into(), token.into(), p.into(), bar.into()]).of(i));
     }
     table
 }

@@ -2,7 +2,7 @@
 
 use rand_mt::Mt;
 
-use super::{Choice, Watched, uniform};
+use super::{ChosenToken, WatchedToken, uniform};
 use crate::distribution::{Depth, Distribution};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
@@ -187,8 +187,8 @@ pub(crate) fn vocab(n: usize) -> Vocab {
     Vocab::new(entries, SpecialTokens::default())
 }
 
-pub(crate) fn choose(chain: &mut super::Chain, row: &[f32], k: usize) -> Choice {
+pub(crate) fn choose(chain: &mut super::Chain, row: &[f32], k: usize) -> ChosenToken {
     let raw = Distribution::measure(row, Depth::Count(k), None).unwrap();
     let all = (0..row.len() as u32).map(TokenId).collect();
-    chain.choose(row, &raw.top, Watched::new(all))
+    chain.choose(row, &raw.top, WatchedToken::new(all))
 }

@@ -1,11 +1,11 @@
 use super::*;
 use crate::session::turn::TurnId;
 
-fn written(text: &str) -> Result<Stored, String> {
+fn written(text: &str) -> Result<StoredSession, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("talk.json");
     std::fs::write(&path, text).unwrap();
-    Stored::read(&path).map_err(|error| error.to_string())
+    StoredSession::read(&path).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -13,9 +13,9 @@ fn what_is_kept_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("talk.json");
     let turn = Turn::user(TurnId::default(), "北京\n");
-    let stored = Stored::new(None, Some("be brief"), &[turn], &Trace::default());
+    let stored = StoredSession::new(None, Some("be brief"), &[turn], &Trace::default());
     stored.write(&path, Existing::Keep).unwrap();
-    let back = Stored::read(&path).unwrap();
+    let back = StoredSession::read(&path).unwrap();
     assert_eq!((back.system.as_deref(), back.turns[0].content.as_str()), (Some("be brief"), "北京\n"));
     assert!(back.trace().is_empty());
 }
@@ -42,7 +42,7 @@ fn other_files_are_named_with_line_and_column() {
         assert!(message.contains("line"), "{message}");
     }
     let dir = tempfile::tempdir().unwrap();
-    assert!(Stored::read(&dir.path().join("none")).unwrap_err().to_string().contains("none:"));
+    assert!(StoredSession::read(&dir.path().join("none")).unwrap_err().to_string().contains("none:"));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn advised(about: &About, mut settings: Settings) -> Settings {
 fn a_model_nobody_recommends_anything_for_has_the_defaults_of_a_chat() {
     let settings = advised(&About::default(), plain());
     assert_eq!(settings.sampling_told(), "T 0.8 top-p 0.95 min-p 0.05 (default)");
-    assert_eq!(settings.sources.of(Key::Temp), Source::Default);
+    assert_eq!(settings.sources.of(SettingKey::Temp), Source::Default);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_catalogue_replaces_the_whole_default_set() {
     let expected = Sampling { temperature: 0.2, top_p: 0.9, seed, ..Sampling::default() };
     assert_eq!(settings.sampling, expected);
     assert_eq!(settings.sampling_told(), "T 0.2 top-p 0.9 (catalogue)");
-    assert_eq!(settings.sources.of(Key::MinP), Source::Catalogue);
+    assert_eq!(settings.sources.of(SettingKey::MinP), Source::Catalogue);
 }
 
 #[test]
@@ -57,8 +57,8 @@ fn what_a_person_set_stays() {
     let settings = advised(&smollm2(), settings("[sampling]\ntemp = 0.7", flags));
     assert_eq!((settings.sampling.temperature, settings.sampling.top_p), (0.7, 0.5));
     assert_eq!(settings.sampling.min_p, 0.0, "nobody set it: the catalogue's set has it off");
-    assert_eq!(settings.sources.of(Key::Temp), Source::Config);
-    assert_eq!(settings.sources.of(Key::TopP), Source::Flag);
+    assert_eq!(settings.sources.of(SettingKey::Temp), Source::Config);
+    assert_eq!(settings.sources.of(SettingKey::TopP), Source::Flag);
     assert_eq!(settings.sampling_told(), "T 0.7 top-p 0.5 (command line, config.toml)");
 }
 
@@ -71,7 +71,7 @@ fn greedy_stays_greedy() {
 #[test]
 fn what_was_set_here_outlives_the_model_and_the_rest_follows_it() {
     let mut settings = advised(&smollm2(), plain());
-    Key::TopP.set(&mut settings, "0.3").unwrap();
+    SettingKey::TopP.set(&mut settings, "0.3").unwrap();
     let settings = advised(&About::default(), settings);
     assert_eq!(settings.sampling_told(), "T 0.8 top-p 0.3 min-p 0.05 (set here, default)");
 }

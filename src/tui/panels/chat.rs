@@ -20,11 +20,11 @@ use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
-use crate::tui::view::items::{Item, line};
+use crate::tui::view::items::{WholeItem, line};
 use crate::tui::view::welcome;
 use crate::tui::wrap::Row;
 
-use super::{Pane, Place, Slot};
+use super::{Pane, PanePlace, Slot};
 
 /// The conversation.
 pub static CHAT: Pane = Pane {
@@ -63,7 +63,7 @@ fn take_row(state: &mut State) -> Vec<Effect> {
 }
 
 /// The row of an answer at a place of the screen.
-fn row_at(state: &State, place: Place, at: Position) -> Option<(usize, usize)> {
+fn row_at(state: &State, place: PanePlace, at: Position) -> Option<(usize, usize)> {
     let line = at.y.checked_sub(inside(place.area).y)?;
     match state.transcript.at_line(&state.session, line)? {
         RowKind::Answer { answer, line, .. } => Some((answer, line.item?)),
@@ -71,7 +71,7 @@ fn row_at(state: &State, place: Place, at: Position) -> Option<(usize, usize)> {
     }
 }
 
-fn click(state: &mut State, place: Place, at: Position) {
+fn click(state: &mut State, place: PanePlace, at: Position) {
     if let Some(row) = row_at(state, place, at) {
         state.cursor = None;
         state.table_scroll = 0;
@@ -84,7 +84,7 @@ fn click(state: &mut State, place: Place, at: Position) {
 }
 
 /// The token of the trace at a place of the screen: the inverse of what is drawn, on the same geometry.
-fn token_at(state: &State, place: Place, at: Position) -> Option<usize> {
+fn token_at(state: &State, place: PanePlace, at: Position) -> Option<usize> {
     let inner = inside(place.area);
     let line = at.y.checked_sub(inner.y)?;
     let column = usize::from(at.x.checked_sub(inner.x + gutter(place.area))?);
@@ -119,7 +119,7 @@ fn marks_of(turn: &Turn, bytes: Range<usize>) -> Range<usize> {
     first..(end + 1).clamp(first, marks.len())
 }
 
-fn draw(state: &State, frame: &mut Frame, place: Place) {
+fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let (area, theme) = (place.area, state.theme);
     let more = if state.transcript.follows() { "" } else { " ↓ more " };
     let mut block = Block::bordered().border_style(theme.border(state.has_keys(&CHAT)));
@@ -282,10 +282,10 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
 fn legend(state: &State, columns: usize) -> Line<'static> {
     let dim = state.theme.dim();
     let levels = state.colouring.legend(true).into_iter().enumerate().take(LEVELS);
-    let name = Item::new(0, "", format!(" {}", state.colouring.name(true)), dim);
-    let labels =
-        levels.map(|(level, label)| Item::new(level + 1, " ", label.to_string(), state.theme.level(level)));
-    let items: Vec<Item> = std::iter::once(name).chain(labels).collect();
+    let name = WholeItem::new(0, "", format!(" {}", state.colouring.name(true)), dim);
+    let labels = levels
+        .map(|(level, label)| WholeItem::new(level + 1, " ", label.to_string(), state.theme.level(level)));
+    let items: Vec<WholeItem> = std::iter::once(name).chain(labels).collect();
     let mut line = line(&items, columns.saturating_sub(1));
     line.push_span(Span::raw(" "));
     // The border's own style must not make it fainter.

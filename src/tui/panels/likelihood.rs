@@ -14,10 +14,10 @@ use crate::tui::layout::inside;
 use crate::tui::segment::{Segment, segment};
 use crate::tui::state::State;
 
-use crate::tui::view::items::{Item, figure, line};
+use crate::tui::view::items::{WholeItem, figure, line};
 
 use super::table::{grouped, reading};
-use super::{Pane, Place, Slot};
+use super::{Pane, PanePlace, Slot};
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
@@ -45,7 +45,7 @@ fn title(state: &State) -> Vec<String> {
 }
 
 /// A click on a bar shows its step.
-fn click(state: &mut State, place: Place, at: Position) {
+fn click(state: &mut State, place: PanePlace, at: Position) {
     let inner = inside(place.area);
     let column = at.x.checked_sub(inner.x).map(usize::from);
     let bars = segment(state).map(|segment| segment.window(usize::from(inner.width)));
@@ -54,7 +54,7 @@ fn click(state: &mut State, place: Place, at: Position) {
     }
 }
 
-fn draw(state: &State, frame: &mut Frame, place: Place) {
+fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let inner = inside(place.area);
     if reading(state, frame, inner) {
         return;
@@ -83,9 +83,9 @@ pub(super) fn sum_line(state: &State, segment: &Segment, columns: usize) -> Line
     let score = segment.score(state);
     let (plain, bold) = (Style::new(), state.theme.figure());
     let items = [
-        Item::new(0, "  ", figure(score.sum_logprob(), 2, 10), bold).with("Σ ", " nat", plain),
-        Item::new(1, "  ", or_dash(score.mean_logprob()), bold).with("", " nat/token", plain),
-        Item::new(2, "  ", or_dash(score.perplexity()), bold).with("ppl ", "", plain),
+        WholeItem::new(0, "  ", figure(score.sum_logprob(), 2, 10), bold).with("Σ ", " nat", plain),
+        WholeItem::new(1, "  ", or_dash(score.mean_logprob()), bold).with("", " nat/token", plain),
+        WholeItem::new(2, "  ", or_dash(score.perplexity()), bold).with("ppl ", "", plain),
     ];
     line(&items, columns)
 }
@@ -96,8 +96,8 @@ fn draw_figures(state: &State, segment: &Segment, frame: &mut Frame, area: Rect)
     let dim = state.theme.dim();
     let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
     let second = [
-        Item::new(1, "  ", format!("{} nat/byte", or_dash(per_byte)), dim),
-        Item::new(0, "  ", counted(score.tokens()), dim),
+        WholeItem::new(1, "  ", format!("{} nat/byte", or_dash(per_byte)), dim),
+        WholeItem::new(0, "  ", counted(score.tokens()), dim),
     ];
     let rows = [sum_line(state, segment, columns), line(&second, columns)];
     for (row, y) in rows.into_iter().zip(area.y..area.bottom()) {

@@ -13,7 +13,7 @@ use crate::tui::layout::{inside, message_columns};
 use crate::tui::state::State;
 use crate::tui::wrap::Row;
 
-use super::{Pane, Place, Slot};
+use super::{Pane, PanePlace, Slot};
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -35,7 +35,7 @@ pub static MESSAGE: Pane = Pane {
     scroll: |state, by| state.transcript.scroll_by(by),
 };
 
-fn draw(state: &State, frame: &mut Frame, place: Place) {
+fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let area = place.area;
     let focused = state.has_keys(&MESSAGE);
     let inner = inside(area);
@@ -77,7 +77,7 @@ fn rows(state: &State, area: Rect) -> (Vec<Row>, usize) {
 }
 
 /// Puts the cursor where somebody clicks.
-fn click(state: &mut State, place: Place, at: Position) {
+fn click(state: &mut State, place: PanePlace, at: Position) {
     let text = text_area(place.area);
     let (rows, first) = rows(state, place.area);
     let (row, column) = (at.y.saturating_sub(text.y), at.x.saturating_sub(text.x));

@@ -13,11 +13,11 @@ use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
 
-use crate::tui::view::items::{Item, figure, first_fitting, line};
+use crate::tui::view::items::{WholeItem, figure, first_fitting, line};
 use crate::tui::view::status::gauge;
 
 use super::likelihood::sum_line;
-use super::{Pane, Place, Slot};
+use super::{Pane, PanePlace, Slot};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
@@ -35,7 +35,7 @@ pub static TABLE: Pane = Pane {
 };
 
 /// A compact one ends with the sum of what is written.
-fn draw(state: &State, frame: &mut Frame, place: Place) {
+fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let area = place.area;
     let inner = inside(area);
     if reading(state, frame, inner) {
@@ -206,12 +206,13 @@ fn whole(state: &State, stats: &TokenStats, columns: usize) -> Line<'static> {
     let (plain, bold) = (Style::new(), state.theme.figure());
     let entropy = stats.prediction.entropy.shown(|entropy| figure(f64::from(entropy), 2, 8));
     let mut items = vec![
-        Item::new(1, "  ", entropy, bold).with("entropy ", " nat", plain),
-        Item::new(0, "  ", stats.rank.shown(|rank| grouped(rank as usize)), bold).with("rank ", "", plain),
+        WholeItem::new(1, "  ", entropy, bold).with("entropy ", " nat", plain),
+        WholeItem::new(0, "  ", stats.rank.shown(|rank| grouped(rank as usize)), bold)
+            .with("rank ", "", plain),
     ];
     if let Some(margin) = stats.prediction.margin() {
         let margin = figure(f64::from(margin), 2, 8);
-        items.push(Item::new(2, "  ", margin, bold).with("margin ", " nat", plain));
+        items.push(WholeItem::new(2, "  ", margin, bold).with("margin ", " nat", plain));
     }
     line(&items, columns)
 }

@@ -74,13 +74,13 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
         section(&title(scope), rows);
     }
     let command =
-        |spec: &crate::command::Spec| (spec.name.to_string(), format!("{} {}", spec.usage, spec.help));
+        |spec: &crate::command::CommandSpec| (spec.name.to_string(), format!("{} {}", spec.usage, spec.help));
     section(
         "commands, in the message",
         COMMANDS.iter().map(command).chain(palette::OWN.map(owned)).collect(),
     );
     section("themes (/theme NAME)", THEMES.iter().map(|&(name, about, _)| owned((name, about))).collect());
-    let figure = |entry: &crate::glossary::Entry| owned((entry.names[0], entry.text));
+    let figure = |entry: &crate::glossary::GlossaryEntry| owned((entry.names[0], entry.text));
     section("figures (/explain NAME)", FIGURES.iter().map(figure).collect());
     lines
 }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::columns::width;
 
 /// Something that is shown whole or not at all.
-pub struct Item {
+pub struct WholeItem {
     text: Vec<(String, Style)>,
     /// What stands before it, unless it is the first.
     gap: &'static str,
@@ -15,14 +15,14 @@ pub struct Item {
     importance: usize,
 }
 
-impl Item {
+impl WholeItem {
     /// A name or a figure.
-    pub fn new(importance: usize, gap: &'static str, text: String, style: Style) -> Item {
-        Item { text: vec![(text, style)], gap, importance }
+    pub fn new(importance: usize, gap: &'static str, text: String, style: Style) -> WholeItem {
+        WholeItem { text: vec![(text, style)], gap, importance }
     }
 
     /// Text around it, in another style.
-    pub fn with(mut self, before: &str, after: &str, style: Style) -> Item {
+    pub fn with(mut self, before: &str, after: &str, style: Style) -> WholeItem {
         self.text.insert(0, (before.to_string(), style));
         self.text.push((after.to_string(), style));
         self
@@ -34,7 +34,7 @@ impl Item {
 }
 
 /// A line of the items that fit into these columns.
-pub fn line(items: &[Item], columns: usize) -> Line<'static> {
+pub fn line(items: &[WholeItem], columns: usize) -> Line<'static> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|&i| items[i].importance);
     let mut shown = Vec::new();
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn shown(columns: usize) -> String {
-        let item = |importance, text: &str| Item::new(importance, " · ", text.to_string(), Style::new());
+        let item = |importance, text: &str| WholeItem::new(importance, " · ", text.to_string(), Style::new());
         let items = [item(0, "model"), item(2, "12.5 t/s"), item(3, "min-p 0.05"), item(1, "seed 7")];
         line(&items, columns).to_string()
     }

@@ -1,10 +1,10 @@
 //! Every state on every window, also where the state remembers another size than the frame has.
 
-use crate::report::view::{Block, Column, Row, Table};
+use crate::report::view::{Block, Column, Table, TableRow};
 use crate::tui::harness::answered;
 use ratatui::crossterm::event::Event as Input;
 
-use crate::engine::scripted::Line;
+use crate::engine::scripted::ScriptedLine;
 use crate::engine::{EngineError, Event};
 use crate::session::Notice;
 use crate::session::state::Fetch;
@@ -16,9 +16,9 @@ const HEIGHTS: std::ops::RangeInclusive<u16> = 1..=60;
 const SOME_HEIGHTS: [u16; 12] = [1, 2, 3, 5, 9, 10, 11, 16, 24, 36, 45, 60];
 const SOME_WIDTHS: [u16; 8] = [1, 7, 39, 40, 80, 92, 120, 200];
 
-fn reply() -> Vec<Line> {
+fn reply() -> Vec<ScriptedLine> {
     let text = [("The", 0.9), (" capital", 0.4), (" is", 0.95), ("北", 0.02), ("\n", 0.1), (" Paris", 1e-30)];
-    let mut lines: Vec<Line> = text.into_iter().cycle().take(160).collect();
+    let mut lines: Vec<ScriptedLine> = text.into_iter().cycle().take(160).collect();
     lines.push(("<|im_end|>", 0.7));
     lines
 }
@@ -75,7 +75,7 @@ fn states() -> Vec<(&'static str, Harness)> {
     ]);
     for i in 0..12 {
         let cells = [i.to_string().into(), "␣sat 北京".into(), "50.012345".into(), "████████".into()];
-        table.rows.push(Row::new(cells).of(i));
+        table.rows.push(TableRow::new(cells).of(i));
     }
     asked.send(answered(vec![Block::Text("prose 北京\n".repeat(9)), Block::Table(table)]));
     asked.state.tell(Notice::Warning("careful ".repeat(40)));

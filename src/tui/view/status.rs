@@ -14,7 +14,7 @@ use crate::token::printable;
 use crate::tui::keys::Action;
 use crate::tui::state::State;
 
-use super::items::{Item, line};
+use super::items::{WholeItem, line};
 
 pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let hint = clipped(&hint(state, area.width), usize::from(area.width));
@@ -40,7 +40,7 @@ fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
 
-fn fetching(fetch: &Fetch, room: usize) -> Vec<Item> {
+fn fetching(fetch: &Fetch, room: usize) -> Vec<WholeItem> {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let (gauge, count) = match fetch.total {
         Some(total) if total > 0 => (
@@ -53,10 +53,10 @@ fn fetching(fetch: &Fetch, room: usize) -> Vec<Item> {
 }
 
 /// What is done, and how far it is: the figure stays longest.
-fn progress(what: String, gauge: Option<String>, count: Option<String>, room: usize) -> Vec<Item> {
+fn progress(what: String, gauge: Option<String>, count: Option<String>, room: usize) -> Vec<WholeItem> {
     let others: usize = [&gauge, &count].into_iter().flatten().map(|text| width(text) + 1).sum();
     let what = clipped(&what, room.saturating_sub(others).max(room.min(16)));
-    let item = |importance, text: String| Item::new(importance, " ", text, Style::new());
+    let item = |importance, text: String| WholeItem::new(importance, " ", text, Style::new());
     let gauge = gauge.map(|text| item(2, text));
     let count = count.map(|text| item(0, text));
     [Some(item(1, what)), gauge, count].into_iter().flatten().collect()
@@ -69,9 +69,9 @@ fn reply(state: &State) -> Option<&Reply> {
     shown.into_iter().chain(last).find_map(|turn| turn.reply.as_ref())
 }
 
-fn ready(state: &State, room: usize) -> Vec<Item> {
+fn ready(state: &State, room: usize) -> Vec<WholeItem> {
     let session = &state.session;
-    let item = |importance, gap, text: String| Item::new(importance, gap, text, Style::new());
+    let item = |importance, gap, text: String| WholeItem::new(importance, gap, text, Style::new());
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
     let mut items = vec![item(0, " · ", name)];
     items.extend(session.model().map(|model| item(4, " · ", model.about.weights.brief())));

@@ -1,6 +1,6 @@
 //! Whole screens, as people see them.
 
-use crate::report::view::{Block, Column, Row, Table};
+use crate::report::view::{Block, Column, Table, TableRow};
 use crate::tui::harness::answered;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::Event as Input;
 
 use crate::distribution::Depth;
-use crate::engine::scripted::Line;
+use crate::engine::scripted::ScriptedLine;
 use crate::engine::{Command, Event};
 use crate::session::Outcome;
 use crate::step::Step;
@@ -16,7 +16,7 @@ use crate::tui::harness::Harness;
 use crate::tui::msg::Msg;
 use crate::tui::panels::{CHAT, TABLE};
 
-fn reply() -> Vec<Line> {
+fn reply() -> Vec<ScriptedLine> {
     vec![
         ("The", 0.9),
         (" capital", 0.4),
@@ -83,7 +83,7 @@ fn help() {
 }
 
 /// A reply of so many tokens.
-fn words(n: usize) -> Vec<Line> {
+fn words(n: usize) -> Vec<ScriptedLine> {
     [vec![(" the", 0.9); n], vec![("<|im_end|>", 0.7)]].concat()
 }
 
@@ -197,7 +197,7 @@ fn no_number_is_cut_in_a_narrow_pane() {
     let mut harness = Harness::new(40, 16, vec![]);
     let columns = [Column::text("token", 18), Column::figures("p %", 20), Column::figures("ln p", 20)];
     let mut table = Table::new(columns);
-    table.rows.push(Row::new(["␣sat".into(), "50.0123456789012".into(), "-0.12345678901234567".into()]));
+    table.rows.push(TableRow::new(["␣sat".into(), "50.0123456789012".into(), "-0.12345678901234567".into()]));
     harness.send(answered(vec![Block::Table(table)]));
     let screen = harness.screen();
     assert!(screen.contains("␣sat  50.0123456789012") && screen.contains("-0.12345678901234567"), "{screen}");

@@ -6,14 +6,14 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Run;
+use super::ItemsRun;
 use crate::app::query::sheet::io_error;
 use crate::cli::{By, Format};
 use crate::report::output::json_line;
 use crate::report::record::{Origin, Streamed};
 use crate::report::score::{RegionRecord, WordRecord};
 use crate::report::score_csv::Csv;
-use crate::report::score_table::Look;
+use crate::report::score_table::ScoreLook;
 use crate::token::{text_of, visible};
 
 /// Stands where a text has nothing to score.
@@ -22,7 +22,7 @@ const EMPTY: &str = "empty text";
 const NO_WORD: &str = "no word";
 
 /// What is made of one text.
-pub(super) enum Found {
+pub(super) enum FoundItems {
     Words(Vec<WordRecord>),
     Regions(Vec<RegionRecord>),
 }
@@ -41,25 +41,25 @@ struct ItemRecord<'a> {
 }
 
 /// Writes text after text.
-pub(super) struct Writer<'a, W: Write> {
-    run: &'a Run<'a>,
-    look: Look,
+pub(super) struct ItemsWriter<'a, W: Write> {
+    run: &'a ItemsRun<'a>,
+    look: ScoreLook,
     origin: &'a Origin,
-    out: Out<'a, W>,
+    out: ItemsOutput<'a, W>,
 }
 
-enum Out<'a, W: Write> {
+enum ItemsOutput<'a, W: Write> {
     Csv(Box<Csv<&'a mut W>>),
     Other(&'a mut W),
 }
 
-impl<'a, W: Write> Writer<'a, W> {
-    pub fn new(run: &'a Run<'a>, look: Look, origin: &'a Origin, out: &'a mut W) -> Self {
+impl<'a, W: Write> ItemsWriter<'a, W> {
+    pub fn new(run: &'a ItemsRun<'a>, look: ScoreLook, origin: &'a Origin, out: &'a mut W) -> Self {
         let out = match run.format {
-            Format::Csv => Out::Csv(Box::new(Csv::new(out, look.unit, io::stdout().is_terminal()))),
-            Format::Table | Format::Json => Out::Other(out),
+            Format::Csv => ItemsOutput::Csv(Box::new(Csv::new(out, look.unit, io::stdout().is_terminal()))),
+            Format::Table | Format::Json => ItemsOutput::Other(out),
         };
-        Writer { run, look, origin, out }
+        ItemsWriter { run, look, origin, out }
     }
 
     /// Writes the head.
@@ -67,34 +67,36 @@ impl<'a, W: Write> Writer<'a, W> {
         let columns: Vec<&str> = self.run.items.columns.iter().map(String::as_str).collect();
         let part = self.run.part();
         match &mut self.out {
-            Out::Csv(csv) => match part {
+            ItemsOutput::Csv(csv) => match part {
                 Some(name) => csv.region_head(name, &columns).map_err(io_error),
                 None => csv.word_head(&columns).map_err(io_error),
             },
-            Out::Other(_) => Ok(()),
+            ItemsOutput::Other(_) => Ok(()),
         }
     }
 
     /// Writes what was found of a text.
-    pub fn item(&mut self, index: usize, found: &Found) -> io::Result<()> {
+    pub fn item(&mut self, index: usize, found: &FoundItems) -> io::Result<()> {
         let row: Vec<&str> = self.run.items.rows[index].iter().collect();
         match &mut self.out {
-            Out::Csv(csv) => match found {
-                Found::Words(words) if words.is_empty() => csv.nothing(&row, NO_WORD),
-                Found::Words(words) => words.iter().try_for_each(|word| csv.word(&row, word)),
-                Found::Regions(regions) => regions.iter().try_for_each(|region| csv.region(&row, region)),
+            ItemsOutput::Csv(csv) => match found {
+                FoundItems::Words(words) if words.is_empty() => csv.nothing(&row, NO_WORD),
+                FoundItems::Words(words) => words.iter().try_for_each(|word| csv.word(&row, word)),
+                FoundItems::Regions(regions) => {
+                    regions.iter().try_for_each(|region| csv.region(&row, region))
+                }
             }
             .map_err(io_error),
-            Out::Other(out) if self.run.format == Format::Json => {
+            ItemsOutput::Other(out) if self.run.format == Format::Json => {
                 let origin = (index == 0).then_some(self.origin);
                 let record = self.run.record(index, found);
                 json_line(out, &Streamed { kind: "item", message: None, origin, record })
             }
-            Out::Other(out) => {
+            ItemsOutput::Other(out) => {
                 writeln!(out, "{}: {}", index + 1, visible(&self.run.items.texts[index].bytes))?;
                 match found {
-                    Found::Words(words) => self.look.words(out, words),
-                    Found::Regions(regions) => {
+                    FoundItems::Words(words) => self.look.words(out, words),
+                    FoundItems::Regions(regions) => {
                         self.look.regions(out, self.run.part().unwrap_or_default(), regions)
                     }
                 }
@@ -107,8 +109,8 @@ impl<'a, W: Write> Writer<'a, W> {
         for index in indices {
             let row: Vec<&str> = self.run.items.rows[index].iter().collect();
             match &mut self.out {
-                Out::Csv(csv) => csv.nothing(&row, EMPTY).map_err(io_error)?,
-                Out::Other(_) => self.item(index, &Found::Words(Vec::new()))?,
+                ItemsOutput::Csv(csv) => csv.nothing(&row, EMPTY).map_err(io_error)?,
+                ItemsOutput::Other(_) => self.item(index, &FoundItems::Words(Vec::new()))?,
             }
         }
         Ok(())
@@ -117,19 +119,19 @@ impl<'a, W: Write> Writer<'a, W> {
     /// Writes out what is buffered.
     pub fn end(&mut self) -> io::Result<()> {
         match &mut self.out {
-            Out::Csv(csv) => csv.flush(),
-            Out::Other(_) => Ok(()),
+            ItemsOutput::Csv(csv) => csv.flush(),
+            ItemsOutput::Other(_) => Ok(()),
         }
     }
 }
 
-impl Run<'_> {
-    fn record<'a>(&self, index: usize, found: &'a Found) -> ItemRecord<'a> {
+impl ItemsRun<'_> {
+    fn record<'a>(&self, index: usize, found: &'a FoundItems) -> ItemRecord<'a> {
         let columns = self.items.columns.iter().cloned();
         let values = self.items.rows[index].iter().map(|value| Value::from(value.to_string()));
         let (words, regions) = match found {
-            Found::Words(words) => (Some(words.as_slice()), None),
-            Found::Regions(regions) => (None, Some(regions.as_slice())),
+            FoundItems::Words(words) => (Some(words.as_slice()), None),
+            FoundItems::Regions(regions) => (None, Some(regions.as_slice())),
         };
         ItemRecord {
             index,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// One computed tensor of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Node {
+pub struct TensorNode {
     /// Its name.
     pub name: String,
     /// Whether it is a sum.
@@ -55,7 +55,7 @@ pub struct Layer {
 }
 
 /// The layers of a graph, from the tensors that it computes in their order.
-pub fn layers(nodes: &[Node], count: usize) -> Vec<Layer> {
+pub fn layers(nodes: &[TensorNode], count: usize) -> Vec<Layer> {
     let graph = Graph {
         nodes,
         by_key: nodes.iter().enumerate().map(|(i, node)| (node.key, i)).collect(),
@@ -65,7 +65,7 @@ pub fn layers(nodes: &[Node], count: usize) -> Vec<Layer> {
 }
 
 struct Graph<'a> {
-    nodes: &'a [Node],
+    nodes: &'a [TensorNode],
     by_key: HashMap<usize, usize>,
     /// Of several with one name, the last.
     by_name: HashMap<&'a str, usize>,

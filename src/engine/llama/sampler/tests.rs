@@ -7,7 +7,7 @@ use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use rand_mt::Mt;
 
 use crate::sampling::chain::reference::{Noise, Reference, choose, vocab};
-use crate::sampling::chain::{Chain, Choice};
+use crate::sampling::chain::{Chain, ChosenToken};
 use crate::sampling::{Mirostat, Sampling, Stage, Xtc};
 use crate::step::SamplerOutcome;
 use crate::token::TokenId;
@@ -56,7 +56,7 @@ fn kept_by_theirs(row: &[f32], sampling: &Sampling, before: &[TokenId]) -> Vec<O
 }
 
 /// What we keep, by id. Mirostat is no stage that drops: what it keeps has a probability.
-fn kept_by_ours(choice: &Choice, sampling: &Sampling) -> Vec<Option<f64>> {
+fn kept_by_ours(choice: &ChosenToken, sampling: &Sampling) -> Vec<Option<f64>> {
     let stays = |outcome: &SamplerOutcome| match sampling.mirostat {
         Some(_) => outcome.prob > 0.0,
         None => outcome.dropped_by.is_none(),

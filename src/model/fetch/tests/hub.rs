@@ -124,7 +124,7 @@ fn a_server_that_does_not_answer_can_be_left_at_once() {
         let mut behaviour = Behaviour::serving(&model());
         change(&mut behaviour);
         let server = Server::start(behaviour);
-        let fetcher = Fetcher { limits: Limits::default(), ..of(&server) };
+        let fetcher = Fetcher { limits: HttpLimits::default(), ..of(&server) };
         let begun = std::time::Instant::now();
         let outcome = Home::new().library(fetcher).pull(&Spec::parse(SPEC).unwrap(), &StopAfter::new(300));
         assert_eq!(outcome.unwrap_err().exit_code(), 130);
@@ -180,7 +180,7 @@ fn stopping_keeps_what_has_arrived() {
     let home = Home::new();
     let server = Server::start(Behaviour::serving(&model()));
     let spec = Spec::parse(SPEC).unwrap();
-    let outcome = home.library(of(&server)).pull(&spec, &StopAt::new(Stage::Hashing, 1));
+    let outcome = home.library(of(&server)).pull(&spec, &StopAt::new(ModelStage::Hashing, 1));
     assert_eq!(outcome.unwrap_err().exit_code(), 130);
     assert_eq!(home.files(), [format!(".partial/{}", sha256(&model()))]);
     // All of it is here: only the address is asked again.

@@ -150,11 +150,11 @@ fn stopping_leaves_nothing() {
     let spec = Spec::parse("pypi:some").unwrap();
     let slow = only(script(&home, "slow", "echo half > \"$dest/half\"; sleep 30"));
     let begun = std::time::Instant::now();
-    let outcome = home.library(slow).pull(&spec, &StopAt::new(Stage::Downloading, 3));
+    let outcome = home.library(slow).pull(&spec, &StopAt::new(ModelStage::Downloading, 3));
     assert!(matches!(outcome, Err(ModelError::Interrupted)));
     assert!(begun.elapsed().as_secs() < 10);
     let fetcher = copying(&home, &[("a.gguf", &model)]);
-    let outcome = home.library(fetcher).pull(&spec, &StopAt::new(Stage::Unpacking, 1));
+    let outcome = home.library(fetcher).pull(&spec, &StopAt::new(ModelStage::Unpacking, 1));
     assert_eq!(outcome.unwrap_err().exit_code(), 130);
     assert_eq!(home.files(), [""; 0]);
 }

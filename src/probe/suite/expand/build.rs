@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fields::{ProbeFields, Scope, TemplateField};
+use super::fields::{CaseScope, ProbeFields, TemplateField};
 use crate::chat::Message;
 use crate::continuation::Join;
 use crate::jinja::{Value, pattern};
@@ -27,11 +27,11 @@ pub struct ItemBuilder<'a> {
     /// The probe.
     pub fields: &'a ProbeFields<'a>,
     /// The variables; at least one.
-    pub scopes: &'a [Scope<'a>],
+    pub scopes: &'a [CaseScope<'a>],
 }
 
 impl ItemBuilder<'_> {
-    fn scope(&self) -> &Scope<'_> {
+    fn scope(&self) -> &CaseScope<'_> {
         &self.scopes[0]
     }
 
@@ -128,7 +128,7 @@ impl ItemBuilder<'_> {
         Ok(prompts)
     }
 
-    fn prompt(&self, scope: &Scope, field: Option<&TemplateField>) -> Result<Prompt, InputError> {
+    fn prompt(&self, scope: &CaseScope, field: Option<&TemplateField>) -> Result<Prompt, InputError> {
         let fields = self.fields;
         let text = field.map_or(Ok(String::new()), |field| scope.render(field))?;
         if fields.mode == Mode::Completion {

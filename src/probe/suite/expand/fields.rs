@@ -280,7 +280,7 @@ fn template_error(error: &TemplateError) -> String {
 }
 
 /// The variables of one case.
-pub struct Scope<'a> {
+pub struct CaseScope<'a> {
     /// Parameters, the row's cells and its number.
     pub variables: IndexMap<String, Value>,
     row: Option<&'a DataRow>,
@@ -289,7 +289,7 @@ pub struct Scope<'a> {
     way: &'a [PathKey<'a>],
 }
 
-impl<'a> Scope<'a> {
+impl<'a> CaseScope<'a> {
     /// The variables of a row and a combination of parameters, which win.
     pub fn new(
         row: Option<&'a DataRow>,
@@ -297,7 +297,7 @@ impl<'a> Scope<'a> {
         combination: IndexMap<String, Value>,
         document: &'a Document<'a>,
         way: &'a [PathKey<'a>],
-    ) -> Scope<'a> {
+    ) -> CaseScope<'a> {
         let mut variables = IndexMap::new();
         if let Some(row) = row {
             variables.insert(ROW.to_string(), Value::from(row.number));
@@ -305,7 +305,7 @@ impl<'a> Scope<'a> {
         }
         variables.extend(combination);
         let file = data.map(|data| data.path.display().to_string()).unwrap_or_default();
-        Scope { variables, row, file, document, way }
+        CaseScope { variables, row, file, document, way }
     }
 
     /// The row, for people.

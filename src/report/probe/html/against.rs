@@ -4,8 +4,8 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::plot;
-use super::view::State;
-use crate::probe::compare::{Comparison, Difference, Figure, SuiteComparison};
+use super::view::StateView;
+use crate::probe::compare::{ComparedFigure, Comparison, Difference, SuiteComparison};
 use crate::report::probe::digest::{self, plain};
 
 /// What plots span at least: less is noise of the arithmetic.
@@ -13,16 +13,16 @@ const SMALLEST: f64 = 0.01;
 
 /// Two runs.
 #[derive(Serialize)]
-pub struct Against {
+pub struct AgainstView {
     first: String,
     other: String,
-    state: State,
-    rows: Vec<Row>,
+    state: StateView,
+    rows: Vec<AgainstRow>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct AgainstRow {
     suite: String,
     figure: &'static str,
     first: String,
@@ -30,23 +30,23 @@ struct Row {
     difference: String,
     plot: Value,
     items: usize,
-    state: Option<State>,
+    state: Option<StateView>,
 }
 
-impl Against {
+impl AgainstView {
     /// The view of a comparison.
-    pub fn new(comparison: &Comparison) -> Against {
+    pub fn new(comparison: &Comparison) -> AgainstView {
         let state = match (comparison.baseline, comparison.regressions.is_empty()) {
-            (false, _) => State { word: "two models", class: "neutral" },
-            (true, true) => State { word: "nothing is worse", class: "good" },
-            (true, false) => State { word: "worse than before", class: "bad" },
+            (false, _) => StateView { word: "two models", class: "neutral" },
+            (true, true) => StateView { word: "nothing is worse", class: "good" },
+            (true, false) => StateView { word: "worse than before", class: "bad" },
         };
         // Figures together, so that bars of one scale stand below each other.
-        let rows = Figure::ALL.into_iter().flat_map(|figure| {
+        let rows = ComparedFigure::ALL.into_iter().flat_map(|figure| {
             let scale = scale(comparison, figure);
-            of(comparison, figure).map(move |(suite, found)| Row::new(suite, found, scale))
+            of(comparison, figure).map(move |(suite, found)| AgainstRow::new(suite, found, scale))
         });
-        Against {
+        AgainstView {
             first: plain(&comparison.first),
             other: plain(&comparison.other),
             state,
@@ -57,14 +57,17 @@ impl Against {
 }
 
 /// A figure in every suite that has it.
-fn of(comparison: &Comparison, figure: Figure) -> impl Iterator<Item = (&SuiteComparison, &Difference)> {
+fn of(
+    comparison: &Comparison,
+    figure: ComparedFigure,
+) -> impl Iterator<Item = (&SuiteComparison, &Difference)> {
     let all =
         comparison.suites.iter().flat_map(|suite| suite.figures.iter().map(move |found| (suite, found)));
     all.filter(move |(_, found)| found.figure == figure)
 }
 
 /// The largest difference of a figure, with its interval: what its plots span to either side.
-fn scale(comparison: &Comparison, figure: Figure) -> f64 {
+fn scale(comparison: &Comparison, figure: ComparedFigure) -> f64 {
     let found = of(comparison, figure).map(|(_, found)| found);
     let ends = found.flat_map(|found| [Some(found.difference), found.low, found.high]).flatten();
     ends.fold(SMALLEST, |most: f64, end| most.max(end.abs()))
@@ -84,11 +87,11 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
-impl Row {
-    fn new(suite: &SuiteComparison, found: &Difference, scale: f64) -> Row {
+impl AgainstRow {
+    fn new(suite: &SuiteComparison, found: &Difference, scale: f64) -> AgainstRow {
         let state = found.regressed.map(|worse| match worse {
-            true => State { word: "worse", class: "bad" },
-            false => State { word: "held", class: "good" },
+            true => StateView { word: "worse", class: "bad" },
+            false => StateView { word: "held", class: "good" },
         });
         // Only where the interval leaves no doubt of the side.
         let class = match found.low.zip(found.high) {
@@ -98,7 +101,7 @@ impl Row {
             _ => "neutral",
         };
         let (difference, range) = (found.difference, found.low.zip(found.high));
-        Row {
+        AgainstRow {
             suite: plain(&suite.suite),
             figure: found.figure.name(),
             first: format!("{:.4}", found.first),

@@ -22,7 +22,7 @@ const SWEEPS: usize = 12;
 
 /// A plot, and its numbers as a table.
 #[derive(Serialize)]
-pub struct Figure {
+pub struct FigureView {
     title: String,
     note: String,
     plot: Value,
@@ -31,7 +31,7 @@ pub struct Figure {
 }
 
 /// The plots of a suite.
-pub fn of_suite(suite: &SuiteOutcome) -> Vec<Figure> {
+pub fn of_suite(suite: &SuiteOutcome) -> Vec<FigureView> {
     let mut probes: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
     for item in &suite.items {
         probes.entry(&item.probe).or_default().push(item);
@@ -45,7 +45,7 @@ pub fn of_suite(suite: &SuiteOutcome) -> Vec<Figure> {
 }
 
 /// The probability of what is right, over the number in the ids of a probe's cases.
-fn climbed(ladder: &Ladder) -> Option<Figure> {
+fn climbed(ladder: &Ladder) -> Option<FigureView> {
     let chances: Vec<_> =
         ladder.rungs.iter().filter_map(|(x, item)| Some((*x, *item, digest::chance(item)?))).collect();
     if chances.len() < 3 {
@@ -71,7 +71,7 @@ fn climbed(ladder: &Ladder) -> Option<Figure> {
         guide,
         diagonal: false,
     };
-    Some(Figure {
+    Some(FigureView {
         title,
         note: guide.map_or(String::new(), |guess| format!("dashed: a guess, {}", percent(guess))),
         plot: Value::from_safe_string(chart.draw()),
@@ -89,7 +89,7 @@ fn verdict(passed: Option<bool>) -> &'static str {
 }
 
 /// How often samples match, over their temperature.
-fn sweep(item: &ItemOutcome) -> Option<Figure> {
+fn sweep(item: &ItemOutcome) -> Option<FigureView> {
     let known: Vec<_> = item
         .samples
         .iter()
@@ -114,7 +114,7 @@ fn sweep(item: &ItemOutcome) -> Option<Figure> {
         guide: None,
         diagonal: false,
     };
-    Some(Figure {
+    Some(FigureView {
         title,
         note: "with 95 % intervals".to_string(),
         plot: Value::from_safe_string(chart.draw()),
@@ -130,7 +130,7 @@ fn shared(name: String, share: Share) -> Vec<String> {
 }
 
 /// How probable what is right is, where there are many items.
-fn spread(suite: &SuiteOutcome) -> Option<Figure> {
+fn spread(suite: &SuiteOutcome) -> Option<FigureView> {
     let chances: Vec<f64> = suite.items.iter().filter_map(digest::chance).map(|chance| chance.p).collect();
     if chances.len() < MANY {
         return None;
@@ -144,7 +144,7 @@ fn spread(suite: &SuiteOutcome) -> Option<Figure> {
         let part = |i: usize| format!("{:.2}", i as f64 / PARTS as f64);
         vec![format!("{} to {}", part(i), part(i + 1)), count.to_string()]
     };
-    Some(Figure {
+    Some(FigureView {
         title: title.to_string(),
         note: format!("{} items", chances.len()),
         plot: Value::from_safe_string(plot::histogram(title, "probability", &counts)),
@@ -154,7 +154,7 @@ fn spread(suite: &SuiteOutcome) -> Option<Figure> {
 }
 
 /// How often the best choice is right, over how sure the model is of it.
-pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Option<Figure> {
+pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Option<FigureView> {
     let bins = digest::calibration(items)?;
     if bins.iter().map(|bin| bin.n).sum::<usize>() < ENOUGH {
         return None;
@@ -182,7 +182,7 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
         cells.extend(shared(String::new(), *share).into_iter().skip(1));
         cells
     };
-    Some(Figure {
+    Some(FigureView {
         title: "Reliability".to_string(),
         note: "all items with choices and an answer; dashed: as often right as sure; with 95 % intervals"
             .to_string(),

@@ -3,7 +3,7 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use super::figures::{self, Figure};
+use super::figures::{self, FigureView};
 use super::plot::{self, percent};
 use crate::probe::outcome::{Generated, ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
@@ -20,21 +20,21 @@ const SAMPLES: usize = 5;
 
 /// The run of one model.
 #[derive(Serialize)]
-pub struct Run {
+pub struct RunView {
     model: String,
     provenance: Vec<(&'static str, String)>,
-    suites: Vec<Suite>,
-    calibration: Option<Figure>,
+    suites: Vec<SuiteView>,
+    calibration: Option<FigureView>,
 }
 
 #[derive(Serialize)]
-struct Suite {
+struct SuiteView {
     anchor: String,
     name: String,
     title: Option<String>,
     claim: Option<String>,
     lang: Option<String>,
-    state: State,
+    state: StateView,
     items: usize,
     passed: Option<String>,
     share: Option<f64>,
@@ -42,13 +42,13 @@ struct Suite {
     bar: Option<Value>,
     metrics: Vec<(String, String, String)>,
     limits: Vec<Check>,
-    figures: Vec<Figure>,
-    rows: Vec<Row>,
+    figures: Vec<FigureView>,
+    rows: Vec<RowView>,
 }
 
 /// How something stands: a word, and the class that colours it.
 #[derive(Clone, Copy, Serialize)]
-pub struct State {
+pub struct StateView {
     pub word: &'static str,
     pub class: &'static str,
 }
@@ -61,8 +61,8 @@ struct Check {
 }
 
 #[derive(Serialize)]
-struct Row {
-    state: State,
+struct RowView {
+    state: StateView,
     id: String,
     prompt: String,
     whole_prompt: String,
@@ -71,15 +71,15 @@ struct Row {
     bar: Option<Value>,
     said: Option<String>,
     right: Option<String>,
-    choices: Vec<Choice>,
+    choices: Vec<ChoiceView>,
     checks: Vec<Check>,
     predictions: Vec<Check>,
-    top: Vec<Candidate>,
+    top: Vec<CandidateView>,
     facts: Vec<(String, String)>,
 }
 
 #[derive(Serialize)]
-struct Choice {
+struct ChoiceView {
     text: String,
     right: bool,
     best: bool,
@@ -89,36 +89,36 @@ struct Choice {
 }
 
 #[derive(Serialize)]
-struct Candidate {
+struct CandidateView {
     token: String,
     p: String,
     bar: Value,
 }
 
-impl Run {
+impl RunView {
     /// The view of a run; `number` makes anchors differ.
-    pub fn new(number: usize, told: &Told) -> Run {
+    pub fn new(number: usize, told: &Told) -> RunView {
         let known = digest::provenance(told.origin).into_iter();
         let suites = told.run.suites.iter().enumerate();
         let items = told.run.suites.iter().flat_map(|suite| &suite.items);
-        Run {
+        RunView {
             model: plain(&told.origin.model),
             provenance: known
                 .map(|(name, value)| (name, plain(&value.unwrap_or("unknown".into()))))
                 .collect(),
             suites: suites
-                .map(|(i, suite)| Suite::new(format!("suite-{number}-{i}"), suite, told.vocab))
+                .map(|(i, suite)| SuiteView::new(format!("suite-{number}-{i}"), suite, told.vocab))
                 .collect(),
             calibration: figures::calibration(items),
         }
     }
 }
 
-impl Suite {
-    fn new(anchor: String, suite: &SuiteOutcome, vocab: &Vocab) -> Suite {
+impl SuiteView {
+    fn new(anchor: String, suite: &SuiteOutcome, vocab: &Vocab) -> SuiteView {
         let share = digest::share_passed(suite);
         let class = state(suite).class;
-        Suite {
+        SuiteView {
             anchor,
             name: plain(&suite.name),
             title: suite.title.as_deref().map(plain),
@@ -145,21 +145,21 @@ impl Suite {
     }
 }
 
-fn state(suite: &SuiteOutcome) -> State {
+fn state(suite: &SuiteOutcome) -> StateView {
     match (suite.failed(), suite.informational) {
-        (true, _) => State { word: "failed", class: "bad" },
-        (false, true) => State { word: "informational", class: "neutral" },
-        (false, false) => State { word: "held", class: "good" },
+        (true, _) => StateView { word: "failed", class: "bad" },
+        (false, true) => StateView { word: "informational", class: "neutral" },
+        (false, false) => StateView { word: "held", class: "good" },
     }
 }
 
 /// The rows of a suite in file order; of too many, those that passed are left out first.
-fn rows(suite: &SuiteOutcome, vocab: &Vocab) -> Vec<Row> {
+fn rows(suite: &SuiteOutcome, vocab: &Vocab) -> Vec<RowView> {
     let mut items: Vec<&ItemOutcome> = suite.items.iter().collect();
     items.sort_by_key(|item| item.passed != Some(false));
     items.truncate(ROWS);
     items.sort_by_key(|item| item.index);
-    items.into_iter().map(|item| Row::new(item, vocab)).collect()
+    items.into_iter().map(|item| RowView::new(item, vocab)).collect()
 }
 
 impl Check {
@@ -168,19 +168,19 @@ impl Check {
     }
 }
 
-impl Row {
-    fn new(item: &ItemOutcome, vocab: &Vocab) -> Row {
+impl RowView {
+    fn new(item: &ItemOutcome, vocab: &Vocab) -> RowView {
         let chance = digest::chance(item);
         let state = match item.passed {
-            Some(true) => State { word: "passed", class: "good" },
-            Some(false) if digest::unmet(item).next().is_some() => State { word: "failed", class: "bad" },
-            Some(false) => State { word: "missed", class: "bad" },
-            None => State { word: "not judged", class: "neutral" },
+            Some(true) => StateView { word: "passed", class: "good" },
+            Some(false) if digest::unmet(item).next().is_some() => StateView { word: "failed", class: "bad" },
+            Some(false) => StateView { word: "missed", class: "bad" },
+            None => StateView { word: "not judged", class: "neutral" },
         };
         let named = |index: usize| item.choices.get(index).map(|choice| head(&plain(&choice.text), 60));
         let right: Vec<String> = item.answers().iter().filter_map(|index| named(*index)).collect();
         let target = item.target.as_ref().map(|target| head(&plain(&target.text), 60));
-        Row {
+        RowView {
             state,
             id: plain(&item.id),
             prompt: tail(&plain(&item.prompt), 90),
@@ -203,8 +203,8 @@ fn safe(svg: String) -> Value {
     Value::from_safe_string(svg)
 }
 
-fn candidate((token, p): (String, f64)) -> Candidate {
-    Candidate { token, p: percent(p), bar: safe(plot::bar(p, None, None, "neutral")) }
+fn candidate((token, p): (String, f64)) -> CandidateView {
+    CandidateView { token, p: percent(p), bar: safe(plot::bar(p, None, None, "neutral")) }
 }
 
 /// What the model preferred, or said.
@@ -213,14 +213,14 @@ fn said(item: &ItemOutcome) -> Option<String> {
     best.map(|choice| plain(&choice.text)).or_else(|| item.greedy.as_ref().map(|greedy| plain(&greedy.text)))
 }
 
-fn choices(item: &ItemOutcome) -> Vec<Choice> {
+fn choices(item: &ItemOutcome) -> Vec<ChoiceView> {
     let shares = digest::shares(item);
     let answers = item.answers();
     let choices = item.choices.iter().enumerate().map(|(i, choice)| {
         let share = shares.as_ref().and_then(|shares| shares.get(i).copied());
         let right = answers.contains(&i);
         let class = if right { "good" } else { "neutral" };
-        Choice {
+        ChoiceView {
             text: plain(&choice.text),
             right,
             best: item.best.acc == Some(i) && item.choices.len() > 1,

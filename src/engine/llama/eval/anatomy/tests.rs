@@ -1,9 +1,9 @@
-use super::{Node, layers};
+use super::{TensorNode, layers};
 
 /// Nodes by name, with the names of what each is computed from; a leading `+` is a sum, `[` takes rows.
-fn graph(lines: &[(&str, &[&str])]) -> Vec<Node> {
+fn graph(lines: &[(&str, &[&str])]) -> Vec<TensorNode> {
     let key = |name: &str| lines.iter().position(|(other, _)| other.trim_start_matches(['+', '[']) == name);
-    let node = |(i, (name, sources)): (usize, &(&str, &[&str]))| Node {
+    let node = |(i, (name, sources)): (usize, &(&str, &[&str]))| TensorNode {
         name: name.trim_start_matches(['+', '[']).to_string(),
         adds: name.starts_with('+'),
         takes_rows: name.starts_with('['),
