@@ -12,41 +12,41 @@ columns:
 token: columns
 distribution: token
 step: distribution token
-score: distribution step token
+sampling: distribution step token
 aside:
-continuation: token
 fatal: aside token
+child: aside fatal token
 interrupt: fatal
 bounded: interrupt
-sampling: distribution step token
-child: aside fatal token
 grammar: bounded child sampling token
-text:
-files: bounded
 say: token
 paths:
+text:
+files: bounded
 model: aside bounded child columns fatal files interrupt paths say text token
 engine: aside distribution grammar model sampling step token
 jinja:
 chat: bounded engine jinja token
+glossary: text
 counter: say
 colouring: step
 settings: bounded colouring distribution engine files grammar model sampling text token
+continuation: token
+score: distribution step token
 query: aside bounded chat continuation counter distribution engine score settings step token
-tokenizer: aside bounded engine model token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
-ask: continuation counter files probe query token
-wrap: columns
-report: ask bounded chat colouring columns continuation distribution engine files probe query score settings step token tokenizer wrap
-glossary: text
+ask: continuation counter files probe query step token
 command: chat files glossary model probe settings text
+wrap: columns
+tokenizer: aside bounded engine model token
+report: ask bounded chat colouring columns continuation distribution engine files probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar model query report sampling score settings step token
-pipe: bounded engine interrupt query report say session step
-repl: ask command counter engine fatal files interrupt query report say session settings token
 loading: engine model paths say settings
-bench: aside distribution engine sampling token
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary loading model paths query report sampling score session settings step text token wrap
+bench: aside distribution engine sampling token
+repl: ask command counter engine fatal files interrupt query report say session settings token
+pipe: bounded engine interrupt query report say session step
 cli: model report score settings
 app: aside bench bounded chat cli colouring columns counter distribution engine interrupt loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
 ";
