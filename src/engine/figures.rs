@@ -1,13 +1,14 @@
-//! From rows of logits to figures, a [`Trie`]'s nodes' among them, on several threads.
+//! From rows of logits to token statistics, a [`Trie`]'s nodes' among them, on several threads.
 //!
 //! With a large vocabulary a row is a megabyte, and reading them all on one thread while the others
 //! wait would cost a fifth of the time.
 
 use super::EngineError;
-use super::generate::{prediction, stats};
 use super::trie::{NodeId, Trie};
 use crate::distribution::{Depth, Distribution};
-use crate::step::{Prediction, Step};
+use crate::sampling::chain::ChosenToken;
+use crate::step::{Candidate, Prediction, Step, TokenStats};
+use crate::token::TokenId;
 
 /// Fewest rows for which a thread is worth its start.
 const FEWEST_ROWS: usize = 4;
@@ -86,4 +87,41 @@ pub(super) fn in_parts<T: Sync, F: Send>(
         }
         Ok(all)
     })
+}
+
+/// The figures of one token in its distribution.
+pub(super) fn stats(
+    row: &[f32],
+    raw: &Distribution,
+    id: TokenId,
+    choice: Option<&ChosenToken>,
+) -> TokenStats {
+    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
+    TokenStats {
+        logprob: raw.logprob(logit) as f32,
+        rank: raw.rank(row, logit).into(),
+        outcome: choice.map(|choice| choice.outcome),
+        prediction: prediction(row, raw, choice),
+    }
+}
+
+/// The distribution as it is kept.
+pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&ChosenToken>) -> Prediction {
+    let mut rank = 0;
+    let mut last = f32::INFINITY;
+    let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
+        if logit < last {
+            (rank, last) = (i as u32 + 1, logit);
+        }
+        let outcome = choice.map(|choice| choice.watched[i]);
+        Candidate { id, logprob: raw.logprob(logit) as f32, rank, outcome }
+    });
+    Prediction {
+        top_logprobs: top.collect(),
+        entropy: (raw.entropy as f32).into(),
+        varentropy: (raw.varentropy as f32).into(),
+        residual: raw.residual.into(),
+        n_vocab: row.len() as u32,
+        boundary: raw.boundary,
+    }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Sink;
-use super::figures::in_parts;
-use super::llama::{Attention, Batch, ChosenToken, Context, MaskedChain, Model, Scratch, SeqId};
+use super::figures::{in_parts, stats};
+use super::llama::{Attention, Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::threads::Governor;
 use super::{CancelFlag, EngineError, Event, FinishReason, Generate, Timing};
 use crate::distribution::{Depth, Distribution};
-use crate::step::{Candidate, Prediction, Step, TokenStats};
+use crate::step::Step;
 use crate::token::TokenId;
 
 const SEQUENCE: SeqId = SeqId(0);
@@ -251,42 +251,5 @@ impl CachedConversation {
         run.timing.decode_tokens += 1;
         (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
         Ok(id)
-    }
-}
-
-/// The figures of one token in its distribution.
-pub(super) fn stats(
-    row: &[f32],
-    raw: &Distribution,
-    id: TokenId,
-    choice: Option<&ChosenToken>,
-) -> TokenStats {
-    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
-    TokenStats {
-        logprob: raw.logprob(logit) as f32,
-        rank: raw.rank(row, logit).into(),
-        outcome: choice.map(|choice| choice.outcome),
-        prediction: prediction(row, raw, choice),
-    }
-}
-
-/// The distribution as it is kept.
-pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&ChosenToken>) -> Prediction {
-    let mut rank = 0;
-    let mut last = f32::INFINITY;
-    let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
-        if logit < last {
-            (rank, last) = (i as u32 + 1, logit);
-        }
-        let outcome = choice.map(|choice| choice.watched[i]);
-        Candidate { id, logprob: raw.logprob(logit) as f32, rank, outcome }
-    });
-    Prediction {
-        top_logprobs: top.collect(),
-        entropy: (raw.entropy as f32).into(),
-        varentropy: (raw.varentropy as f32).into(),
-        residual: raw.residual.into(),
-        n_vocab: row.len() as u32,
-        boundary: raw.boundary,
     }
 }

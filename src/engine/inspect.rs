@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::backend::Sink;
 use super::figures::in_parts;
-use super::generate::prediction;
+use super::figures::prediction;
 use super::llama::eval::anatomy::Layer;
 use super::llama::eval::{Action, Region, Script, Source};
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};

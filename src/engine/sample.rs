@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Sink;
-use super::generate::stats;
+use super::figures::stats;
 use super::llama::{Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::generate::{prediction, stats};
+use super::figures::{prediction, stats};
 use super::trie::{evaluated, first_scored};
 use super::{
     Backend, Client, Command, Engine, EngineError, Event, FinishReason, Generate, ModelInfo, Sample,
