@@ -21,7 +21,8 @@ use std::ops::Range;
 use thiserror::Error;
 
 pub use message::{Content, Conversation, Message, MessageError, Role, reply_text};
-pub use template::{ChatTemplate, Rendered};
+pub use prepare::Rendered;
+pub use template::ChatTemplate;
 
 use crate::jinja::TemplateError;
 use crate::token::TokenId;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value as Json, json};
 
 use super::message::part_text;
-use super::template::{ChatTemplate, explain};
+use super::template::{ChatTemplate, Extras, explain};
 use super::{ChatError, Content, Conversation, Message, Note, Role};
 use crate::jinja::ErrorKind;
 
@@ -16,12 +16,8 @@ pub struct Prepared {
     pub messages: Vec<Json>,
     /// The texts inside them that are a message's own, by place and part.
     pub slots: Vec<ContentSlot>,
-    /// Descriptions of tools, or null.
-    pub tools: Json,
-    /// Variables of the template's own.
-    pub variables: Map<String, Json>,
-    /// Whether the beginning of the next reply is asked for.
-    pub add_generation_prompt: bool,
+    /// What it gets beside them.
+    pub extras: Extras,
     /// What the template makes of it.
     pub text: String,
     /// What a person should know about it.
@@ -39,6 +35,30 @@ pub struct ContentSlot {
     pub range: Range<usize>,
     /// Index among the messages of the conversation.
     pub message: usize,
+}
+
+/// A conversation as text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// What a person should know about it.
+    pub notes: Vec<Note>,
+}
+
+impl ChatTemplate {
+    /// Renders a conversation, with or without the beginning of the reply that is asked for.
+    ///
+    /// # Errors
+    /// The template's refusal, or its mistake.
+    pub fn render(
+        &self,
+        conversation: &Conversation,
+        add_generation_prompt: bool,
+    ) -> Result<Rendered, ChatError> {
+        let prepared = prepare(self, conversation, add_generation_prompt)?;
+        Ok(Rendered { text: prepared.text, notes: prepared.notes })
+    }
 }
 
 /// Between the system text and the message it is put into.
@@ -82,16 +102,18 @@ fn fitted(
     }
     let messages = fit_parts(template, &conversation.messages, &mut notes);
     let mut prepared = Prepared {
-        tools: conversation.tools.clone().map_or(Json::Null, Json::Array),
-        variables: conversation.variables.clone(),
-        add_generation_prompt,
+        extras: Extras {
+            tools: conversation.tools.clone().map_or(Json::Null, Json::Array),
+            variables: conversation.variables.clone(),
+            add_generation_prompt,
+        },
         notes,
         ..Prepared::default()
     };
     prepared.place(&messages, false);
     let folds = messages.first().is_some_and(|first| first.role == Role::System && !first.text().is_empty())
         && messages.iter().any(|message| message.role == Role::User);
-    match template.render_json(&prepared, &prepared.messages) {
+    match template.render_json(&prepared.extras, &prepared.messages) {
         Ok(text) => {
             prepared.text = text;
             if folds && leaves_out_system(template, &prepared, &messages[0]) {
@@ -102,7 +124,7 @@ fn fitted(
         Err(error) if folds && error.kind == ErrorKind::Raised => {
             prepared.place(&messages, true);
             prepared.text = template
-                .render_json(&prepared, &prepared.messages)
+                .render_json(&prepared.extras, &prepared.messages)
                 .map_err(|_| explain(error, conversation))?;
             prepared.notes.push(Note::SystemFolded);
             Ok(prepared)
@@ -118,7 +140,7 @@ fn leaves_out_system(template: &ChatTemplate, prepared: &Prepared, system: &Mess
     }
     let mut others = prepared.messages.clone();
     others[0]["content"] = json!("Say nothing.");
-    template.render_json(prepared, &others).is_ok_and(|text| text == prepared.text)
+    template.render_json(&prepared.extras, &others).is_ok_and(|text| text == prepared.text)
 }
 
 /// Messages with plain text where the template knows no parts, and in parts where it knows nothing else.

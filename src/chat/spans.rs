@@ -76,7 +76,7 @@ pub fn find(
     prepared: &Prepared,
     specials: &Specials,
 ) -> Result<FoundSpan, ChatError> {
-    let strings = prepared.messages.iter().chain([&prepared.tools]).map(Json::to_string);
+    let strings = prepared.messages.iter().chain([&prepared.extras.tools]).map(Json::to_string);
     let used = strings.chain([template.source().to_string()]);
     let used = used.flat_map(|text| could_be_markers(&text).collect::<Vec<_>>()).collect();
     let mut finder = Finder { template, prepared, specials, used, renderings: 0, levels: Vec::new() };
@@ -119,7 +119,7 @@ impl Finder<'_> {
     fn literal_in(&self, unit: SpanUnit) -> Option<String> {
         match unit {
             SpanUnit::Slot(_) => None,
-            SpanUnit::Tools => self.first_literal(&self.prepared.tools),
+            SpanUnit::Tools => self.first_literal(&self.prepared.extras.tools),
             SpanUnit::Fields(place) => {
                 fields(&self.prepared.messages[place]).find_map(|field| self.first_literal(field))
             }
@@ -204,11 +204,15 @@ impl Finder<'_> {
                 }
                 SpanUnit::Tools if *level == SpanLevel::Nowhere => {}
                 SpanUnit::Tools => {
-                    self.mark_literals(&mut marks, &mut marked.tools, Owner { message: None, typed: false });
+                    self.mark_literals(
+                        &mut marks,
+                        &mut marked.extras.tools,
+                        Owner { message: None, typed: false },
+                    );
                 }
             }
         }
-        let rendered = self.template.render_json(&marked, &marked.messages).ok()?;
+        let rendered = self.template.render_json(&marked.extras, &marked.messages).ok()?;
         let (text, regions) = marks.remove(&rendered)?;
         (text == self.prepared.text).then_some(regions)
     }

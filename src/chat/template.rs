@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::prepare::{Prepared, prepare};
-use super::{ChatError, Conversation, Note};
+use super::{ChatError, Conversation};
 use crate::engine::ModelInfo;
 use crate::jinja::{self, Clock, Dialect, ErrorKind, Jinja, TemplateError};
 
@@ -29,13 +28,15 @@ pub struct ChatTemplate {
     takes: OnceLock<Takes>,
 }
 
-/// A conversation as text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rendered {
-    /// The text.
-    pub text: String,
-    /// What a person should know about it.
-    pub notes: Vec<Note>,
+/// What a template is given beside the messages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extras {
+    /// Descriptions of tools, or null.
+    pub tools: Json,
+    /// Variables of the template's own.
+    pub variables: Map<String, Json>,
+    /// Whether the beginning of the next reply is asked for.
+    pub add_generation_prompt: bool,
 }
 
 impl ChatTemplate {
@@ -96,36 +97,19 @@ impl ChatTemplate {
         self.is_transcript
     }
 
-    /// Renders a conversation, with or without the beginning of the reply that is asked for.
-    ///
-    /// # Errors
-    /// The template's refusal, or its mistake.
-    pub fn render(
-        &self,
-        conversation: &Conversation,
-        add_generation_prompt: bool,
-    ) -> Result<Rendered, ChatError> {
-        let prepared = prepare(self, conversation, add_generation_prompt)?;
-        Ok(Rendered { text: prepared.text, notes: prepared.notes })
-    }
-
     /// Renders messages in the form a template gets them, with everything else as prepared.
-    pub(super) fn render_json(
-        &self,
-        prepared: &Prepared,
-        messages: &[Json],
-    ) -> Result<String, TemplateError> {
+    pub(super) fn render_json(&self, extras: &Extras, messages: &[Json]) -> Result<String, TemplateError> {
         let mut variables = Map::new();
         for (name, token) in [("bos_token", &self.bos), ("eos_token", &self.eos)] {
             if let Some(token) = token {
                 variables.insert(name.to_string(), json!(token));
             }
         }
-        variables.extend(prepared.variables.clone());
+        variables.extend(extras.variables.clone());
         variables.insert("messages".to_string(), messages.iter().map(with_reasoning).collect());
-        variables.insert("tools".to_string(), prepared.tools.clone());
+        variables.insert("tools".to_string(), extras.tools.clone());
         variables.insert("documents".to_string(), Json::Null);
-        variables.insert("add_generation_prompt".to_string(), json!(prepared.add_generation_prompt));
+        variables.insert("add_generation_prompt".to_string(), json!(extras.add_generation_prompt));
         self.template.render(jinja::from_json(&Json::Object(variables)))
     }
 
@@ -145,7 +129,7 @@ impl ChatTemplate {
         const PROBE: &str = "how are you";
         let tried = |content: Json| {
             let message = json!({"role": "user", "content": content});
-            self.render_json(&Prepared::default(), &[message]).is_ok_and(|text| {
+            self.render_json(&Extras::default(), &[message]).is_ok_and(|text| {
                 let printed = text.contains("'type'") || text.contains("\"type\"");
                 text.contains(PROBE) && !printed
             })

@@ -1,3 +1,4 @@
+use super::super::{Note, Rendered};
 use super::*;
 use crate::chat::{Message, Role};
 
