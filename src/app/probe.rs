@@ -88,7 +88,7 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
         }
     };
     // Opened before anything that takes long; those that nothing comes of leave nothing behind.
-    let reports = open(&targets)?;
+    let reports = open(&targets, args.resume.as_deref())?;
     models::check(&groups, &settings, paths, &interrupted)?;
     let session = ProbeSession {
         settings,

@@ -101,6 +101,8 @@ struct Desk<'a> {
     /// Whether the seed says anything: where nothing is drawn, one that nobody gave would only make the same
     /// answer look like another.
     tells_seed: bool,
+    /// Whether the header says how far figures are from exact ones.
+    tells_tolerance: bool,
     out: BufWriter<io::Stdout>,
 }
 
@@ -131,7 +133,8 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
     };
     let out = BufWriter::new(io::stdout());
     let tells_seed = cli.flags.seed.is_some() || matches!(cli.command, Some(CliCommand::Generate(_)));
-    let mut desk = Desk { settings, paths, interrupted, differs: false, tells_seed, out };
+    let tells_tolerance = matches!(cli.command, Some(CliCommand::Score(_)));
+    let mut desk = Desk { settings, paths, interrupted, differs: false, tells_seed, tells_tolerance, out };
     let outcome = match &cli.command {
         Some(CliCommand::Next(args)) => next::run(&mut desk, args),
         Some(CliCommand::Generate(args)) => generate::run(&mut desk, args),
@@ -189,7 +192,9 @@ impl Desk<'_> {
     fn load(&self) -> Result<Running, Stop> {
         let mut running = Running::load(&self.settings, self.paths, &self.interrupted)?;
         self.tell_seed(&mut running.origin);
-        self.show_header(&running.origin.header());
+        let tolerance = running.origin.provenance.tolerance().filter(|_| self.tells_tolerance);
+        let tolerance = tolerance.map_or(String::new(), |tolerance| format!(" · {tolerance}"));
+        self.show_header(&(running.origin.header() + &tolerance));
         Ok(running)
     }
 

@@ -9,6 +9,10 @@ const DEEPEST: usize = 50;
 /// Repetitions of one part.
 const MOST_REPETITIONS: u32 = 100_000;
 
+/// Repetitions without an end: each may go on beside every other, so that the automaton of thousands takes
+/// the engine tens of seconds to give up.
+const MOST_ENDLESS: u64 = 250;
+
 const DIGIT: &str = "0-9";
 const WORD: &str = "0-9A-Za-z_";
 /// White space in every dialect.
@@ -47,6 +51,12 @@ pub fn translate(pattern: &str, extent: Extent) -> Result<String, PatternFault> 
     if parser.at < parser.chars.len() {
         return Err(parser.fault(parser.at, "this ) closes nothing"));
     }
+    if endless(&alternatives) > MOST_ENDLESS {
+        let what = format!(
+            "more than {MOST_ENDLESS} repetitions without an end (*, +, {{3,}}) follow one another; give most of them one, as in .{{0,100}}"
+        );
+        return Err(parser.fault(0, what));
+    }
     let open = extent == Extent::Part;
     emit(&alternatives, PatternEdge { first: true, last: true, open })
 }
@@ -71,6 +81,24 @@ struct PatternEdge {
     first: bool,
     last: bool,
     open: bool,
+}
+
+/// How many repetitions without an end a text may go through, those of repeated groups counted as often.
+fn endless(alternatives: &[Vec<PatternNode>]) -> u64 {
+    fn of(node: &PatternNode) -> u64 {
+        match node {
+            PatternNode::Atom(_) | PatternNode::Start(_) | PatternNode::End(_) => 0,
+            PatternNode::Group(alternatives) => endless(alternatives),
+            PatternNode::Repeated(node, times) => {
+                let bounds = times.trim_matches(['{', '}']).split(',');
+                let most = bounds.filter_map(|bound| bound.parse::<u64>().ok()).max().unwrap_or(1);
+                let itself = times.ends_with(['*', '+']) || times.ends_with(",}");
+                of(node).saturating_mul(most).saturating_add(u64::from(itself))
+            }
+        }
+    }
+    let sums = alternatives.iter().map(|sequence| sequence.iter().map(of).fold(0, u64::saturating_add));
+    sums.max().unwrap_or(0)
 }
 
 fn emit(alternatives: &[Vec<PatternNode>], edge: PatternEdge) -> Result<String, PatternFault> {

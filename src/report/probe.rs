@@ -99,7 +99,7 @@ impl ReportKind {
         }
     }
 
-    fn open(self, file: Option<&Path>) -> io::Result<Box<dyn ProbeReport>> {
+    fn open(self, file: Option<&Path>, carries: bool) -> io::Result<Box<dyn ProbeReport>> {
         let out = match file {
             None => ReportOutput::screen(),
             // What a run can go on from is there while it is made; a part of anything else is no use.
@@ -108,7 +108,7 @@ impl ReportKind {
         };
         Ok(match self {
             ReportKind::Table => Box::new(table::TableReport::new(out)),
-            ReportKind::Jsonl => Box::new(jsonl::Jsonl::new(out)),
+            ReportKind::Jsonl => Box::new(jsonl::Jsonl::new(out, carries)),
             ReportKind::Csv => Box::new(AtEnd::new(out, csv::write)),
             ReportKind::Markdown => Box::new(AtEnd::new(out, markdown::write)),
             ReportKind::Junit => Box::new(AtEnd::new(out, junit::write)),
@@ -179,11 +179,12 @@ impl Target {
     }
 }
 
-/// Opens all reports, files included.
+/// Opens all reports, files included. One that goes to the file which is gone on from keeps what the run
+/// puts nothing in the place of.
 ///
 /// # Errors
 /// [`ReportError`] for two in one place, or a file that can't be written.
-pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn ProbeReport>>, ReportError> {
+pub fn open(targets: &[Target], resumed: Option<&Path>) -> Result<Vec<Box<dyn ProbeReport>>, ReportError> {
     let places: Vec<Option<PathBuf>> = targets.iter().map(Target::place).collect();
     for (i, place) in places.iter().enumerate() {
         if places[..i].contains(place) {
@@ -192,8 +193,10 @@ pub fn open(targets: &[Target]) -> Result<Vec<Box<dyn ProbeReport>>, ReportError
             return Err(ReportError::Twice(name));
         }
     }
+    let resumed = resumed.and_then(|path| fs::canonicalize(path).ok());
     let open = |target: &Target| {
-        target.kind.open(target.file.as_deref()).map_err(|source| {
+        let carries = resumed.is_some() && target.place() == resumed;
+        target.kind.open(target.file.as_deref(), carries).map_err(|source| {
             let path = target.file.as_ref().map_or(String::new(), |path| path.display().to_string());
             // The kind alone: a file that is made beside it first is nobody's business.
             let reason = match source.kind() {

@@ -47,7 +47,7 @@ impl Words {
 pub(super) fn run(desk: &mut Desk, args: &TokenizeArgs) -> Result<(), Stop> {
     match &args.chat {
         Some(path) => {
-            let chat = Chat::read(path, args.template.as_deref())?;
+            let chat = Chat::read(desk, path, args.template.as_deref())?;
             each(desk, args, |desk, words| chat.answer(desk, args, words))
         }
         None => {
@@ -128,7 +128,7 @@ struct Chat {
 }
 
 impl Chat {
-    fn read(path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
+    fn read(desk: &Desk, path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
         let bytes = read_file(path)?;
         let text = bounded::without_mark(bytes)
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
@@ -136,6 +136,9 @@ impl Chat {
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         let template = template.map(|path| {
             let bytes = read_file(path)?;
+            if bytes.starts_with(bounded::MARK_BYTES) {
+                desk.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
+            }
             let text = bounded::without_mark(bytes)
                 .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
             Ok::<_, Stop>((path.to_path_buf(), text))

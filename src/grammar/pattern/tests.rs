@@ -80,3 +80,18 @@ fn faults_have_a_column() {
     let deep = format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000));
     assert!(translate(&deep, Extent::Part).unwrap_err().what.contains("deep"));
 }
+
+#[test]
+fn repetitions_without_an_end_are_counted_wherever_they_stand() {
+    let refused = |pattern: &str| translate(pattern, Extent::Whole).is_err();
+    for pattern in [".*".repeat(251), "(.*a){251}".to_string(), "((a+b){20}c){13}".to_string()] {
+        assert!(refused(&pattern), "{pattern}");
+        assert!(
+            translate(&pattern, Extent::Whole).unwrap_err().what.contains("250 repetitions without an end")
+        );
+    }
+    let choices = vec!["a*b"; 300].join("|");
+    for pattern in [".*".repeat(250), "(.*a){250}".to_string(), ".{0,100}".repeat(300), choices] {
+        assert!(!refused(&pattern), "{pattern}");
+    }
+}

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::out::ReportOutput;
-use super::{ProbeReport, ReportSubject};
+use super::{ProbeReport, ReportSubject, results};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
 use crate::probe::verdict::Verdict;
@@ -126,12 +126,14 @@ pub struct Jsonl {
     out: ReportOutput,
     /// The model that the last record was about.
     model: Option<String>,
+    /// Whether rows of the file that is written stay, where nothing replaces them.
+    carries: bool,
 }
 
 impl Jsonl {
-    /// A report that goes here.
-    pub fn new(out: ReportOutput) -> Jsonl {
-        Jsonl { out, model: None }
+    /// A report that goes here, and whether it completes what is there.
+    pub fn new(out: ReportOutput, carries: bool) -> Jsonl {
+        Jsonl { out, model: None, carries }
     }
 
     fn write<T: Serialize>(
@@ -158,7 +160,13 @@ impl ProbeReport for Jsonl {
         self.write(subject, "summary", SuiteRecord::new(suite))
     }
 
-    fn finish(&mut self, _: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
+    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
+        if self.carries && self.model.is_some() {
+            let before = String::from_utf8_lossy(&self.out.before()?).into_owned();
+            for row in results::carried(&before, runs) {
+                writeln!(self.out, "{row}")?;
+            }
+        }
         for record in comparisons {
             let streamed = Streamed { kind: "comparison", message: None, origin: None, record };
             json_line(&mut self.out, &streamed)?;

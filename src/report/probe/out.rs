@@ -4,11 +4,12 @@
 //! something to say.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
+use super::results::ROW;
 use crate::files;
 
 /// A place for a report.
@@ -23,13 +24,15 @@ pub enum ReportOutput {
     Plain(Box<dyn Write>),
 }
 
-/// A file that is emptied by the first write to it.
+/// A file that grows behind what stands in it, which goes when all is written: neither a full disk nor a
+/// run that dies loses what was there.
 pub struct Growing {
     file: File,
     path: PathBuf,
     /// Whether there was none before.
     created: bool,
-    begun: bool,
+    /// From which byte on it is this report, once something was written.
+    from: Option<u64>,
 }
 
 impl ReportOutput {
@@ -48,7 +51,7 @@ impl ReportOutput {
         if !file.metadata()?.is_file() {
             return Ok(ReportOutput::Plain(Box::new(file)));
         }
-        Ok(ReportOutput::Growing(Growing { file, path: path.to_path_buf(), created, begun: false }))
+        Ok(ReportOutput::Growing(Growing { file, path: path.to_path_buf(), created, from: None }))
     }
 
     /// A file that appears when it is whole. A link stays a link; what is no regular file (`/dev/null`,
@@ -58,20 +61,33 @@ impl ReportOutput {
     /// What keeps it from being written.
     pub fn whole(path: &Path) -> io::Result<ReportOutput> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let mut builder = tempfile::Builder::new();
-        match OpenOptions::new().write(true).open(&path) {
+        let (file, place) = match OpenOptions::new().write(true).open(&path) {
             Ok(there) => {
                 let metadata = there.metadata()?;
                 if !metadata.is_file() {
                     return Ok(ReportOutput::Plain(Box::new(there)));
                 }
-                builder.permissions(metadata.permissions());
+                beside(&path, &metadata)?
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => readable(&mut builder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut builder = tempfile::Builder::new();
+                readable(&mut builder);
+                files::unfinished(&path, builder)?.into_parts()
+            }
             Err(error) => return Err(error),
-        }
-        let (file, place) = files::unfinished(&path, builder)?.into_parts();
+        };
         Ok(ReportOutput::Whole(Some((BufWriter::new(file), place)), path))
+    }
+
+    /// What stood in a file that grows before anything was written to it.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    pub fn before(&self) -> io::Result<Vec<u8>> {
+        let ReportOutput::Growing(growing) = self else { return Ok(Vec::new()) };
+        let mut before = Vec::new();
+        File::open(&growing.path)?.take(growing.from.unwrap_or(u64::MAX)).read_to_end(&mut before)?;
+        Ok(before)
     }
 
     /// Whether a terminal reads it, which would act on control characters.
@@ -91,7 +107,7 @@ impl ReportOutput {
                 let _file = file.into_inner().map_err(|error| named(path, error.into_error()))?;
                 place.persist(&*path).map_err(|error| named(path, error.error))
             }
-            ReportOutput::Growing(growing) => growing.begin().map_err(|error| named(&growing.path, error)),
+            ReportOutput::Growing(growing) => growing.keep().map_err(|error| named(&growing.path, error)),
             _ => self.flush(),
         }
     }
@@ -112,18 +128,60 @@ fn named(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
+/// A file that replaces the one at a path, with its permissions.
+fn beside(path: &Path, metadata: &fs::Metadata) -> io::Result<(File, TempPath)> {
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(metadata.permissions());
+    Ok(files::unfinished(path, builder)?.into_parts())
+}
+
 impl Growing {
-    fn begin(&mut self) -> io::Result<()> {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.file.set_len(0)?;
+    /// Goes to the end of what is there, behind a line break; returns where that is.
+    fn begin(&mut self) -> io::Result<u64> {
+        if let Some(from) = self.from {
+            return Ok(from);
         }
+        let mut from = self.file.seek(SeekFrom::End(0))?;
+        if from > 0 && !self.created {
+            let there = fs::read(&self.path)?;
+            let last = there.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            let (tail, row) = (&there[last..], ROW.as_bytes());
+            if !tail.is_empty() && (tail.starts_with(row) || row.starts_with(tail)) {
+                // A row that was being written when a run died.
+                from = last as u64;
+                self.file.set_len(from)?;
+                self.file.seek(SeekFrom::End(0))?;
+            } else if last < there.len() {
+                self.file.write_all(b"\n")?;
+                from += 1;
+            }
+        }
+        self.from = Some(from);
+        Ok(from)
+    }
+
+    /// Takes what stood there before away, by putting the rest in the file's place.
+    fn keep(&mut self) -> io::Result<()> {
+        match self.from {
+            // Nothing came of it that could replace anything.
+            None if !self.created => return Ok(()),
+            None | Some(0) => return self.begin().map(|_| ()),
+            Some(_) => {}
+        }
+        let place = fs::canonicalize(&self.path)?;
+        let (mut file, temporary) = beside(&place, &self.file.metadata()?)?;
+        let mut whole = File::open(&place)?;
+        whole.seek(SeekFrom::Start(self.begin()?))?;
+        io::copy(&mut whole, &mut file)?;
+        temporary.persist(&place).map_err(|error| error.error)?;
+        (self.file, self.from) = (file, Some(0));
         Ok(())
     }
 }
 
 impl Drop for Growing {
     fn drop(&mut self) {
-        if self.created && !self.begun {
+        if self.created && self.from.is_none() {
             // Nothing came of it; an empty file would look like results.
             let _ = fs::remove_file(&self.path);
         }
@@ -135,7 +193,7 @@ impl Write for ReportOutput {
         match self {
             ReportOutput::Screen(out) => out.write(bytes),
             ReportOutput::Growing(growing) => {
-                let written = growing.begin().and_then(|()| growing.file.write(bytes));
+                let written = growing.begin().and_then(|_| growing.file.write(bytes));
                 written.map_err(|error| named(&growing.path, error))
             }
             ReportOutput::Whole(Some((file, _)), path) => {
@@ -202,10 +260,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"from an earlier run");
         let mut out = ReportOutput::growing(&path).unwrap();
         out.write_all(b"a").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"a");
+        // Until it is complete, both are there.
+        assert_eq!(fs::read(&path).unwrap(), b"from an earlier run\na");
         out.write_all(b"b").unwrap();
         out.keep().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"ab");
+        assert_eq!(names(folder.path()), ["r.jsonl"]);
+        // A row that a run could not finish is no row.
+        fs::write(&path, "{\"type\":\"item\"}\n{\"type\":\"it").unwrap();
+        let mut out = ReportOutput::growing(&path).unwrap();
+        out.write_all(b"c").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{\"type\":\"item\"}\nc");
+        assert_eq!(out.before().unwrap(), b"{\"type\":\"item\"}\n");
+        // One of which nothing comes changes nothing.
+        drop(out);
+        ReportOutput::growing(&path).unwrap().keep().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{\"type\":\"item\"}\nc");
     }
 
     #[cfg(unix)]

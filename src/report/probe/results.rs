@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::jsonl::ProbeItemRecord;
 use crate::bounded::{self, DATA};
 use crate::probe::error::InputError;
-use crate::probe::outcome::ItemOutcome;
+use crate::probe::outcome::{ItemOutcome, RunOutcome};
 use crate::report::record::Origin;
 
 /// How every row begins.
-const ROW: &str = r#"{"type":""#;
+pub(super) const ROW: &str = r#"{"type":""#;
 const FOREIGN: &str = "these are no results of `tokenscope probe --report jsonl`";
 
 /// The items of one model.
@@ -66,12 +66,12 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
 }
 
 /// The items that can be taken over by a run of this model: everything that decides about the numbers
-/// must be the same.
+/// must be the same. Others are passed over where some can.
 ///
 /// # Errors
 /// What differs.
 pub fn of_model(runs: Vec<Results>, now: &Origin, path: &Path) -> Result<Vec<ItemOutcome>, InputError> {
-    let mut items = Vec::new();
+    let (mut items, mut differs, mut found) = (Vec::new(), None, false);
     for run in runs.into_iter().filter(|run| run.origin.model == now.model) {
         let (old, new) = (&run.origin.provenance, &now.provenance);
         let pairs = [
@@ -90,9 +90,54 @@ pub fn of_model(runs: Vec<Results>, now: &Origin, path: &Path) -> Result<Vec<Ite
                 String::new()
             };
             let reason = format!("these results are of another run: {name} was {old} and is {new}{remedy}");
-            return Err(InputError::new(path.display(), reason));
+            differs = Some(InputError::new(path.display(), reason));
+            continue;
         }
+        found = true;
         items.extend(run.items);
     }
-    Ok(items)
+    match differs {
+        Some(error) if !found => Err(error),
+        _ => Ok(items),
+    }
+}
+
+/// The rows of earlier results that these runs have nothing to put in their place: other models', other
+/// suites', and of a run that was stopped the items it did not come to.
+pub(super) fn carried(before: &str, runs: &[RunOutcome]) -> Vec<String> {
+    let mut rows = Vec::new();
+    // The fields that tell of a block's model, until a row of it is carried.
+    let (mut model, mut origin) = (String::new(), None);
+    for line in before.lines() {
+        let Ok(value) = serde_json::from_str::<Value>(line) else { continue };
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+        let begins = value.get("provenance");
+        if let Some(provenance) = begins {
+            model = text("model").to_string();
+            origin = Some(format!(r#""model":{},"provenance":{provenance},"#, json!(model)));
+        }
+        let mut suites = runs.iter().filter(|run| run.model == model);
+        let run = suites.find_map(|run| {
+            let suite = run.suites.iter().find(|suite| suite.name == text("suite"))?;
+            Some((run.interrupted, suite))
+        });
+        let id = text("id");
+        let stays = match (text("type"), run) {
+            ("item", Some((interrupted, suite))) => {
+                interrupted && suite.items.iter().all(|item| item.id != id)
+            }
+            ("item" | "summary", None) => true,
+            _ => false,
+        };
+        if !stays {
+            continue;
+        }
+        let kind = format!(r#"{ROW}{}","#, text("type"));
+        let rest = line.strip_prefix(&kind).filter(|_| begins.is_none());
+        rows.push(match (rest, origin.take()) {
+            (Some(rest), Some(origin)) => format!("{kind}{origin}{rest}"),
+            _ => line.to_string(),
+        });
+    }
+    rows
 }

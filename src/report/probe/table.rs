@@ -73,7 +73,12 @@ fn probes(suite: &SuiteOutcome) -> view::Table {
     for (name, items) in groups {
         let judged = items.iter().filter(|item| item.passed.is_some()).count();
         let passed = items.iter().filter(|item| item.passed == Some(true)).count();
-        let name = if let [only] = items.as_slice() { &only.id } else { name };
+        let name = match items.as_slice() {
+            [only] => only.id.clone(),
+            // What a template in its name became.
+            [first, .., last] if name.contains("{{") => format!("{} … {}", first.id, last.id),
+            _ => name.to_string(),
+        };
         let share = match judged {
             0 => [String::new(), String::new()],
             _ => [format!("{passed}/{judged}"), bar(passed as f64 / judged as f64, BAR)],
@@ -81,7 +86,7 @@ fn probes(suite: &SuiteOutcome) -> view::Table {
         let notes = [figures(&items), unfailing(suite, &items)];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
         let [share, bar] = share.map(Cell::from);
-        table.rows.push(TableRow::new([plain(name).into(), share, bar, notes.join(" · ").into()]));
+        table.rows.push(TableRow::new([plain(&name).into(), share, bar, notes.join(" · ").into()]));
     }
     table
 }

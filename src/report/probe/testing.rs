@@ -132,7 +132,7 @@ pub fn run() -> RunOutcome {
 pub fn written(kind: ReportKind, run: &RunOutcome) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report");
-    let mut reports = open(&[Target { kind, file: Some(path.clone()) }]).unwrap();
+    let mut reports = open(&[Target { kind, file: Some(path.clone()) }], None).unwrap();
     tell(&mut *reports[0], run);
     std::fs::read_to_string(path).unwrap()
 }

@@ -17,7 +17,7 @@ fn a_report_is_a_kind_and_perhaps_a_file() {
 fn reports_that_would_mix_or_cant_be_written_are_refused() {
     let error = |texts: &[&str]| {
         let targets: Vec<Target> = texts.iter().map(|text| Target::parse(text).unwrap()).collect();
-        open(&targets).err().unwrap().to_string()
+        open(&targets, None).err().unwrap().to_string()
     };
     assert!(error(&["table", "jsonl"]).starts_with("two reports go to standard output"));
     assert!(
@@ -32,7 +32,8 @@ fn one_file_is_one_place_whatever_way_it_is_named() {
     let name = folder.path().join("r");
     let again = folder.path().join(".").join("r");
     let target = |kind, file: &PathBuf| Target { kind, file: Some(file.clone()) };
-    let error = open(&[target(ReportKind::Csv, &name), target(ReportKind::Html, &again)]).err().unwrap();
+    let error =
+        open(&[target(ReportKind::Csv, &name), target(ReportKind::Html, &again)], None).err().unwrap();
     assert!(error.to_string().starts_with("two reports go to"), "{error}");
     assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
 }
