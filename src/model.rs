@@ -166,11 +166,13 @@ impl Library {
         let spec = Spec::parse(spec)?;
         let Pulled { path, fresh } = self.locate(&spec, progress)?;
         let gguf = Gguf::read(&path)?;
-        match purpose {
-            Purpose::Run => gguf.check_runnable()?,
-            Purpose::Tokenize => drop(gguf.check_vocabulary()?),
-        }
         let entry = self.entry_of(&path, gguf.size, progress)?;
+        match (purpose, entry) {
+            // What everybody has loaded before needs no look at every token.
+            (_, Some(_)) => {}
+            (Purpose::Run, None) => gguf.check_runnable()?,
+            (Purpose::Tokenize, None) => drop(gguf.check_vocabulary()?),
+        }
         let known = || FileId::of(&path).and_then(|id| self.memory.recall(&id).sha256);
         let sha256 = entry.map(|entry| entry.sha256.to_owned()).or_else(known);
         // What everybody has loaded before needs no trial.
