@@ -20,6 +20,7 @@ use super::{DIFFERS, ENGINE, Failure, INTERRUPTED, OK, Running, USAGE};
 use crate::bench::PATIENCE;
 use crate::bounded::MARK_BYTES;
 use crate::cli::{Cli, CliCommand};
+use crate::counter::Counter;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::interrupt;
 use crate::paths::Paths;
@@ -280,7 +281,11 @@ impl Desk<'_> {
             template: None,
             settings: self.settings.clone(),
             cancel: self.cancel(),
-            far: Arc::new(|_| {}),
+            far: {
+                let counter = Counter::new(self.settings.quiet);
+                counter.begin();
+                Arc::new(move |far| counter.show(far))
+            },
         }
     }
 

@@ -8,9 +8,13 @@ use super::window::Windowing;
 use super::{Asker, QueryError};
 use crate::continuation::reduction::{Best, Measured};
 use crate::continuation::{Join, after_nothing};
+use crate::counter::Far;
 use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
 use crate::settings::Bos;
+
+/// Choices between two words about how far it is.
+const TOLD: usize = 100;
 
 /// A context and what could follow it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,8 +77,18 @@ pub fn compare(asker: &mut Asker, asked: &ChoiceComparison) -> Result<ComparedCh
     }
     let model = Arc::clone(&asker.model);
     let encoder = asker.encoder(&model, asked.bos)?;
-    let joined: Vec<Joined> =
-        asked.choices.iter().map(|choice| encoder.join(&asked.context, choice)).collect::<Result<_, _>>()?;
+    let total = asked.choices.len();
+    let far = Arc::clone(&asker.far);
+    let tell = |what, done| {
+        if done % TOLD == 0 || done == total {
+            far(Far { what, unit: "choices", done, total });
+        }
+    };
+    let mut joined: Vec<Joined> = Vec::with_capacity(total);
+    for (i, choice) in asked.choices.iter().enumerate() {
+        joined.push(encoder.join(&asked.context, choice)?);
+        tell("reading", i + 1);
+    }
     if let Some(bare) = joined.iter().position(|joined| joined.from == 0) {
         let what = "has no context: give one, or --bos always";
         return Err(QueryError::Refused(format!("choice {} {what}", bare + 1)));
@@ -82,14 +96,19 @@ pub fn compare(asker: &mut Asker, asked: &ChoiceComparison) -> Result<ComparedCh
     let mut jobs: Vec<ScoringJob> =
         joined.iter().map(|joined| ScoringJob::from(&joined.encoded, joined.from)).collect();
     if asked.bos != Bos::Never {
-        for choice in &asked.choices {
+        for (i, choice) in asked.choices.iter().enumerate() {
             jobs.extend(alone(&model, &encoder, choice)?);
+            tell("reading them alone:", i + 1);
         }
     }
     let wanted = Wanted { depth: Depth::Count(1), boundaries: false, after: false, fast: false };
     let mut sums = vec![Some(0.0); jobs.len()];
     let mut greedy = vec![true; jobs.len()];
     let ended = score(asker.client, &jobs, (asked.windowing, wanted), &asker.cancel, &mut |event| {
+        if let Scoring::End { job, .. } = event {
+            // Those that are scored alone come after the others.
+            tell(if job < total { "scoring" } else { "scoring alone:" }, job % total + 1);
+        }
         if let Scoring::Token { job, step, .. } = event {
             let logprob = step.logprob().map(f64::from);
             sums[job] = sums[job].zip(logprob).map(|(sum, logprob)| sum + logprob);

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, fitted, width, wrapped};
+use crate::report::bars::bar;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::TokenId;
 use crate::tui::layout::{candidate_rows, inside};
@@ -264,15 +265,6 @@ pub(super) fn grouped(n: usize) -> String {
     out
 }
 
-/// A bar in eighths of a column.
-fn bar(share: f64, columns: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share.clamp(0.0, 1.0) * columns as f64 * 8.0).round() as usize;
-    let mut out = "█".repeat(eighths / 8);
-    out.push_str(EIGHTHS[eighths % 8]);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,12 +273,5 @@ mod tests {
     fn percentages_keep_the_figures_that_matter() {
         let shown = [0.78, 0.0621, 0.0003, 0.0, 0.0000001, 1.0, 0.99999].map(percent);
         assert_eq!(shown, ["78.0", "6.21", "0.03", "0.00", "1e-5", "100.0", "99.99"]);
-    }
-
-    #[test]
-    fn bars_grow_by_eighths() {
-        assert_eq!(bar(0.5, 3), "█▌");
-        assert_eq!(bar(1.0, 2), "██");
-        assert_eq!(bar(0.0, 9), "");
     }
 }
