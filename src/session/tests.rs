@@ -1,14 +1,52 @@
+use std::io;
+use std::sync::atomic::AtomicBool;
+
+use super::drive::{Front, drive};
 use super::*;
 use crate::chat::Role;
 use crate::command::COMMANDS;
+use crate::engine::Client;
 use crate::engine::scripted::{Scripted, ScriptedLine};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
-/// A session whose requests are answered at once.
+/// A session beside a scripted engine.
 struct Talk {
     session: Session,
     engine: Scripted,
+    client: Client,
     asked: Vec<Question>,
+    said: Result<String, String>,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// What a [`Talk`] hears.
+struct Ear<'a> {
+    asked: &'a mut Vec<Question>,
+    said: &'a mut Result<String, String>,
+    interrupted: &'a Arc<AtomicBool>,
+}
+
+impl Front for Ear<'_> {
+    fn interrupted(&self) -> &Arc<AtomicBool> {
+        self.interrupted
+    }
+
+    fn say(&mut self, notice: Notice) -> io::Result<()> {
+        match (notice, &mut self.said) {
+            (Notice::Error(text), said) => **said = Err(text),
+            (notice, Ok(said)) => said.push_str(notice.text()),
+            (_, Err(_)) => {}
+        }
+        Ok(())
+    }
+
+    fn other(&mut self, session: &mut Session, _: &mut Client, outcome: Outcome) -> io::Result<Vec<Outcome>> {
+        if let Outcome::Ask(asked, _) = outcome {
+            self.asked.push(asked);
+            session.on_answer(None);
+        }
+        Ok(Vec::new())
+    }
 }
 
 impl Talk {
@@ -24,7 +62,15 @@ impl Talk {
         let engine = Scripted::new(replies);
         let mut session = Session::new(settings);
         session.on_event(engine.ready());
-        Talk { session, engine, asked: Vec::new() }
+        let client = engine.client();
+        Talk {
+            session,
+            engine,
+            client,
+            asked: Vec::new(),
+            said: Ok(String::new()),
+            interrupted: Arc::default(),
+        }
     }
 
     fn line(&mut self, line: &str) -> Result<String, String> {
@@ -32,32 +78,11 @@ impl Talk {
             Some(command) => self.session.execute(command.map_err(|error| error.to_string())?),
             None => self.session.say(line),
         };
-        self.carry_out(outcomes.map_err(|error| error.to_string())?)
-    }
-
-    fn carry_out(&mut self, outcomes: Vec<Outcome>) -> Result<String, String> {
-        let mut said = String::new();
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Send(_, command) => {
-                    for event in self.engine.answer(&command) {
-                        self.session.on_event(event);
-                    }
-                }
-                Outcome::Run(ticket, task) => {
-                    let next = self.session.on_done(ticket.id, task.run());
-                    said.push_str(&self.carry_out(next)?);
-                }
-                Outcome::Ask(asked, _) => {
-                    self.asked.push(asked);
-                    self.session.on_answer(None);
-                }
-                Outcome::Say(Notice::Error(text)) => return Err(text),
-                Outcome::Say(notice) => said.push_str(notice.text()),
-                _ => {}
-            }
-        }
-        Ok(said)
+        self.said = Ok(String::new());
+        let Talk { session, client, asked, said, interrupted, .. } = self;
+        let mut ear = Ear { asked, said, interrupted };
+        drive(session, client, outcomes.map_err(|error| error.to_string())?, &mut ear).unwrap();
+        self.said.clone()
     }
 }
 
