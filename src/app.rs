@@ -125,9 +125,18 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     }
 }
 
+/// Reads the constraint of replies, and says what there is to know of it.
+fn read_constraint(settings: &mut Settings) -> Result<(), SettingsError> {
+    let note = interrupt::waiting(|| settings.read_constraint())?;
+    if let Some(note) = note.filter(|_| !settings.quiet) {
+        say::tell(&note);
+    }
+    Ok(())
+}
+
 fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    interrupt::waiting(|| settings.read_constraint())?;
+    read_constraint(&mut settings)?;
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a REPL")?;
@@ -172,7 +181,7 @@ fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile, look: Look
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    interrupt::waiting(|| settings.read_constraint())?;
+    read_constraint(&mut settings)?;
     settings.system = args.system.clone().or(settings.system);
     limit(&mut settings, args.max_tokens);
     one_model(&settings, "a chat")?;

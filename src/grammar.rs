@@ -39,13 +39,23 @@ impl ConstraintSource {
     ///
     /// # Errors
     /// [`GrammarError`], one line.
-    pub fn read(&self) -> Result<Constraint, GrammarError> {
+    pub fn read(&self) -> Result<ReadConstraint, GrammarError> {
+        let silent = |constraint| ReadConstraint { constraint, note: None };
         match self {
-            ConstraintSource::Grammar(path) => read(path),
+            ConstraintSource::Grammar(path) => read(path).map(silent),
             ConstraintSource::JsonSchema(path) => schema::read(path),
-            ConstraintSource::Regex(source) => regex(source),
+            ConstraintSource::Regex(source) => regex(source).map(silent),
         }
     }
+}
+
+/// A constraint that has been read.
+#[derive(Debug)]
+pub struct ReadConstraint {
+    /// The constraint.
+    pub constraint: Constraint,
+    /// What a person should know of it, in one line.
+    pub note: Option<String>,
 }
 
 /// Why a grammar can't be used.

@@ -251,10 +251,11 @@ impl Session {
                         told(format!("kept in {file}"))
                     }
                     Ok(Done::Loaded(stored, file)) => told(self.take(&stored, &file)),
-                    Ok(Done::Constraint(key, text, constraint)) => match self.change(key, &text) {
+                    Ok(Done::Constraint(key, text, read)) => match self.change(key, &text) {
                         Ok(said) => {
-                            self.settings.sampling.grammar = Some(constraint);
-                            told(said)
+                            self.settings.sampling.grammar = Some(read.constraint);
+                            let note = read.note.map(|note| Outcome::Say(Notice::Info(note)));
+                            told(said).into_iter().chain(note).collect()
                         }
                         Err(error) => vec![error.into()],
                     },

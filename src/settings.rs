@@ -171,13 +171,16 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Reads the constraint that the settings name; who samples does this first.
+    /// Reads the constraint that the settings name; who samples does this first. What a person should know
+    /// of it comes back.
     ///
     /// # Errors
     /// [`SettingsError::Grammar`].
-    pub fn read_constraint(&mut self) -> Result<(), SettingsError> {
-        self.sampling.grammar = self.constraint.as_ref().map(ConstraintSource::read).transpose()?;
-        Ok(())
+    pub fn read_constraint(&mut self) -> Result<Option<String>, SettingsError> {
+        let read = self.constraint.as_ref().map(ConstraintSource::read).transpose()?;
+        let (constraint, note) = read.map(|read| (read.constraint, read.note)).unzip();
+        self.sampling.grammar = constraint;
+        Ok(note.flatten())
     }
 
     /// Puts the layers together; later ones win. `base` is where sampling starts from.

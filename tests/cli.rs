@@ -418,6 +418,20 @@ fn hostile_grammars_and_schemas_are_one_line() {
 }
 
 #[test]
+fn unknown_keywords_of_a_schema_are_noted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = "{\"type\": \"boolean\", \"colour\": \"red\"}";
+    let file = written(folder.path(), "s.json", schema);
+    let noted = |quiet: &[&str]| {
+        let arguments = ["generate", "x", "-n", "4", "-k", "1", "--json-schema", &file];
+        let output = run(&[&arguments, quiet].concat());
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8_lossy(&output.stderr).matches("s.json: no keyword of a schema").count()
+    };
+    assert_eq!((noted(&[]), noted(&["-q"])), (1, 0));
+}
+
+#[test]
 fn standard_input_and_files_are_read_byte_for_byte() {
     let text = "one\n\n two \n";
     let output = run_with(&["score", "-", "--json", "-q", "-k", "1"], text.as_bytes());

@@ -49,7 +49,7 @@ struct BenchReport {
 
 pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    settings.read_constraint()?;
+    super::read_constraint(&mut settings)?;
     one_model(&settings, "a benchmark")?;
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.

@@ -124,7 +124,7 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
     let layers = Settings::from_layers(Sampling::default(), file, &cli.flags, &sampling);
     let settings = layers.and_then(|mut settings| {
         if matches!(cli.command, Some(CliCommand::Generate(_))) {
-            interrupt::waiting(|| settings.read_constraint())?;
+            super::read_constraint(&mut settings)?;
         }
         Ok(settings)
     });

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::GrammarError;
 use super::mask::{TokenTable, UNSATISFIABLE};
+use super::{GrammarError, ReadConstraint};
 use crate::child;
 use crate::sampling::Constraint;
 use crate::token::printable;
@@ -31,6 +31,9 @@ use crate::token::printable;
 pub const SUBCOMMAND: &str = "__try-schema";
 /// A schema that takes longer is refused.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Unknown keywords that are named.
+const MOST_NAMED: usize = 5;
+
 /// White space that a reply may hold between two parts: a space, or line breaks with an indentation.
 /// Without a bound a small model fills its context with it.
 const WHITE_SPACE: &str = r"[ ]|\n{1,2}[ \t]{0,40}";
@@ -67,14 +70,25 @@ impl std::fmt::Display for Refusal {
 ///
 /// # Errors
 /// [`GrammarError`] with the file and the place in it.
-pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
+pub fn read(path: &Path) -> Result<ReadConstraint, GrammarError> {
     let source = super::read_text(path)?;
     let wrong = |what: String| GrammarError::Schema { path: path.to_path_buf(), what };
     let document: Value =
         serde_json::from_str(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
     let normal = normalise(&document).map_err(|refusal| wrong(refusal.to_string()))?;
     try_aside(&document).map_err(wrong)?;
-    Ok(Constraint::Schema(normal.into()))
+    let note = unknown_keywords(&document).map(|note| format!("{}: {note}", path.display()));
+    Ok(ReadConstraint { constraint: Constraint::Schema(normal.into()), note })
+}
+
+/// Names the keywords that are none, and where they stand: what may stand in a schema, and changes nothing.
+fn unknown_keywords(document: &Value) -> Option<String> {
+    let unknown = normal::normalise(document, "").ok()?.unknown;
+    let named: Vec<&str> = unknown.iter().map(String::as_str).take(MOST_NAMED).collect();
+    let more = unknown.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty())
+        .then(|| format!("no keyword of a schema, so nothing is enforced by it: {}{more}", named.join(", ")))
 }
 
 /// The schema in the engine's dialect.
@@ -87,7 +101,7 @@ pub fn normalise(document: &Value) -> Result<String, Refusal> {
 
 /// The part of a document at a pointer, as a schema of its own.
 fn normalise_part(document: &Value, pointer: &str) -> Result<String, Refusal> {
-    let mut normal = normal::normalise(document, pointer)?;
+    let mut normal = normal::normalise(document, pointer)?.schema;
     normal["x-guidance"] = json!({
         "whitespace_flexible": true,
         "whitespace_pattern": WHITE_SPACE,

@@ -16,8 +16,7 @@ use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, system};
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::files::{self, Existing, WriteError};
-use crate::grammar::ConstraintSource;
-use crate::sampling::Constraint;
+use crate::grammar::{ConstraintSource, ReadConstraint};
 use crate::settings::SettingsError;
 use crate::settings::key::SettingKey;
 
@@ -72,7 +71,7 @@ pub enum Done {
     /// What to tell the person.
     Told(String),
     /// The constraint, and the setting that names it.
-    Constraint(SettingKey, String, Constraint),
+    Constraint(SettingKey, String, ReadConstraint),
     /// This state of the conversation is in that file.
     Saved(u32, String),
     /// The conversation of this file.

@@ -43,11 +43,18 @@ pub(super) type Keys = Map<String, Value>;
 /// What every check answers.
 pub(super) type Enforced<T> = Result<T, Refusal>;
 
+/// A schema in the engine's dialect.
+pub(super) struct NormalSchema {
+    pub schema: Value,
+    /// Pointers of keywords that are none.
+    pub unknown: Vec<String>,
+}
+
 /// The schema at a pointer of a document (the whole one at the empty pointer), normalised.
 ///
 /// # Errors
 /// The first thing that can't be enforced.
-pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<Value> {
+pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<NormalSchema> {
     let places = Places::of(document)?;
     let mut walk = Walk {
         places,
@@ -55,6 +62,7 @@ pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<Value> {
         targets: HashMap::new(),
         queue: Vec::new(),
         schemas: 0,
+        unknown: Vec::new(),
     };
     let start = document.pointer(pointer).unwrap_or(document);
     let root = walk.schema(start, pointer)?;
@@ -75,7 +83,7 @@ pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<Value> {
     };
     Chains { definitions: &definitions, pointers: &walk.queue }.check(&root)?;
     root.insert("$defs".to_string(), Value::Object(definitions));
-    Ok(Value::Object(root))
+    Ok(NormalSchema { schema: Value::Object(root), unknown: walk.unknown })
 }
 
 /// The walk over a document.
@@ -87,6 +95,7 @@ pub(super) struct Walk<'a> {
     /// The same, in the order of their numbers.
     queue: Vec<String>,
     schemas: usize,
+    unknown: Vec<String>,
 }
 
 /// A pointer, one step further.
@@ -130,7 +139,7 @@ impl Walk<'_> {
         Ok(Value::Object(out))
     }
 
-    fn check_names(&self, keys: &Keys, pointer: &str) -> Enforced<()> {
+    fn check_names(&mut self, keys: &Keys, pointer: &str) -> Enforced<()> {
         for (name, value) in keys {
             let name = name.as_str();
             let place = || below(pointer, name);
@@ -151,13 +160,15 @@ impl Walk<'_> {
             if name == "$schema" && !pointer.is_empty() && !self.places.is_own_draft(value) {
                 return Err(Refusal::at(&place(), "another draft than the whole schema's"));
             }
-            if !is_listed(REMARKS, name)
-                && !is_listed(ENFORCED, name)
-                && let Some(meant) = super::meant(name, ENFORCED)
-            {
+            // What begins with x- is by agreement somebody's own.
+            if is_listed(REMARKS, name) || is_listed(ENFORCED, name) || name.starts_with("x-") {
+                continue;
+            }
+            if let Some(meant) = super::meant(name, ENFORCED) {
                 let what = format!("there is no keyword {name}; did you mean {meant}?");
                 return Err(Refusal::at(&place(), what));
             }
+            self.unknown.push(place());
         }
         Ok(())
     }

@@ -104,6 +104,19 @@ fn remarks_and_what_says_nothing_may_stand() {
 }
 
 #[test]
+fn unknown_keywords_are_named_with_their_places() {
+    let note = |schema: &str| unknown_keywords(&serde_json::from_str(schema).unwrap());
+    let said = "no keyword of a schema, so nothing is enforced by it: ";
+    let schema =
+        r#"{"colour": 1, "properties": {"a": {"tint/x": 2, "type": "integer"}, "hue": {"x-hue": 3}}}"#;
+    assert_eq!(note(schema), Some(format!("{said}/colour, /properties/a/tint~1x")));
+    let many: Vec<String> = (0..7).map(|i| format!("\"key{i}\": {i}")).collect();
+    let named = (0..5).map(|i| format!("/key{i}")).collect::<Vec<_>>().join(", ");
+    assert_eq!(note(&format!("{{{}}}", many.join(", "))), Some(format!("{said}{named} and 2 more")));
+    assert_eq!(note(r#"{"title": "t", "type": "string", "examples": ["a"]}"#), None);
+}
+
+#[test]
 fn what_the_engine_itself_cannot_compile_is_a_reason_in_one_line() {
     let document: Value = serde_json::from_str(r#"{"oneOf": [{"minimum": 3}, {"maximum": 5}]}"#).unwrap();
     let error = check(&document).unwrap_err();
