@@ -30,7 +30,7 @@ use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings, SettingsError};
 use crate::tui;
-use crate::tui::look::Look;
+use crate::tui::look::Appearance;
 
 /// Everything was answered.
 const OK: u8 = 0;
@@ -111,7 +111,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     }
     let file = ConfigFile::read(&paths.config_file())?;
     // A mistake is told whatever was asked for.
-    let look = Look::of(&file)?;
+    let look = Appearance::of(&file)?;
     keep_log(&paths);
     if let Some(outcome) = query::run(&cli, &paths, &file) {
         return outcome;
@@ -176,7 +176,13 @@ fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8
     }
 }
 
-fn chat(cli: &Cli, args: &ChatArgs, paths: &Paths, file: &ConfigFile, look: Look) -> Result<u8, Failure> {
+fn chat(
+    cli: &Cli,
+    args: &ChatArgs,
+    paths: &Paths,
+    file: &ConfigFile,
+    look: Appearance,
+) -> Result<u8, Failure> {
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };

@@ -17,6 +17,7 @@ pub mod look;
 pub mod msg;
 mod pace;
 mod palette;
+pub mod pane;
 pub mod panels;
 pub mod run;
 mod segment;

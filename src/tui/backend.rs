@@ -12,12 +12,12 @@ use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 
 /// A terminal's screen.
-pub struct Screen<W: Write>(CrosstermBackend<W>);
+pub struct AnsiScreen<W: Write>(CrosstermBackend<W>);
 
-impl<W: Write> Screen<W> {
+impl<W: Write> AnsiScreen<W> {
     /// Writes to this.
-    pub fn new(writer: W) -> Screen<W> {
-        Screen(CrosstermBackend::new(writer))
+    pub fn new(writer: W) -> AnsiScreen<W> {
+        AnsiScreen(CrosstermBackend::new(writer))
     }
 }
 
@@ -57,7 +57,7 @@ fn own(color: Color) -> Option<u8> {
     at(all).or_else(|| at(bright).map(|at| 60 + at))
 }
 
-impl<W: Write> Backend for Screen<W> {
+impl<W: Write> Backend for AnsiScreen<W> {
     type Error = io::Error;
 
     fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
@@ -131,7 +131,7 @@ mod tests {
         let mut cell = Cell::new("x");
         cell.set_style(style);
         let mut out = Vec::new();
-        Screen::new(&mut out).draw([(0, 0, &cell)].into_iter()).unwrap();
+        AnsiScreen::new(&mut out).draw([(0, 0, &cell)].into_iter()).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -153,7 +153,7 @@ mod tests {
         let cells = ["a", "b", "c"].map(Cell::new);
         let mut out = Vec::new();
         let content = cells.iter().enumerate().map(|(x, cell)| (x as u16 * (x as u16 + 1) / 2, 0, cell));
-        Screen::new(&mut out).draw(content).unwrap();
+        AnsiScreen::new(&mut out).draw(content).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[1;1H\u{1b}[0mab\u{1b}[1;4Hc\u{1b}[0m");
     }
 }

@@ -22,7 +22,7 @@ use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
 use super::answer::computed;
-use super::look::Look;
+use super::look::Appearance;
 use super::msg::{Effect, Msg};
 use super::state::State;
 use super::update::update;
@@ -49,7 +49,7 @@ impl Harness {
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
                 .unwrap();
-        let state = State::new(Session::new(settings), (width, height), Vec::new(), Look::default());
+        let state = State::new(Session::new(settings), (width, height), Vec::new(), Appearance::default());
         Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
     }
 

@@ -6,64 +6,64 @@ pub mod key;
 
 use ratatui::crossterm::event::KeyEvent;
 
-use super::panels::{MESSAGE, PANES, Pane};
+use super::pane::{MESSAGE, PANES, Pane};
 
-pub use action::{Action, Own};
-pub use key::Key;
+pub use action::{KeyAction, Own};
+pub use key::KeyPress;
 
 /// A key, written as in the config file, and what it asks for.
-pub type Bound = (&'static str, Action);
+pub type DefaultKey = (&'static str, KeyAction);
 
 /// Keys that do the same in every pane.
-const EVERYWHERE: &[Bound] = &[
-    ("ctrl-c", Action::Stop),
-    ("ctrl-z", Action::Suspend),
-    ("ctrl-p", Action::Palette),
-    ("ctrl-r", Action::Retry),
-    ("ctrl-l", Action::Redraw),
-    ("alt-n", Action::Unsure(1)),
-    ("alt-N", Action::Unsure(-1)),
-    ("alt-c", Action::Colour),
-    ("alt-s", Action::Frame),
-    ("alt-+", Action::Candidates(1)),
-    ("alt-=", Action::Candidates(1)),
-    ("alt--", Action::Candidates(-1)),
-    ("alt-z", Action::Zoom),
-    ("pageup", Action::Page(-1)),
-    ("pagedown", Action::Page(1)),
-    ("tab", Action::Focus(1)),
-    ("shift-tab", Action::Focus(-1)),
-    ("esc", Action::Live),
+const EVERYWHERE: &[DefaultKey] = &[
+    ("ctrl-c", KeyAction::Stop),
+    ("ctrl-z", KeyAction::Suspend),
+    ("ctrl-p", KeyAction::Palette),
+    ("ctrl-r", KeyAction::Retry),
+    ("ctrl-l", KeyAction::Redraw),
+    ("alt-n", KeyAction::Unsure(1)),
+    ("alt-N", KeyAction::Unsure(-1)),
+    ("alt-c", KeyAction::Colour),
+    ("alt-s", KeyAction::Frame),
+    ("alt-+", KeyAction::Candidates(1)),
+    ("alt-=", KeyAction::Candidates(1)),
+    ("alt--", KeyAction::Candidates(-1)),
+    ("alt-z", KeyAction::Zoom),
+    ("pageup", KeyAction::Page(-1)),
+    ("pagedown", KeyAction::Page(1)),
+    ("tab", KeyAction::Focus(1)),
+    ("shift-tab", KeyAction::Focus(-1)),
+    ("esc", KeyAction::Live),
 ];
 
 /// Keys of every pane but the message, where letters are text.
-const READING: &[Bound] = &[
-    ("left", Action::Walk(-1)),
-    ("right", Action::Walk(1)),
-    ("n", Action::Unsure(1)),
-    ("N", Action::Unsure(-1)),
-    ("home", Action::First),
-    ("end", Action::Last),
-    ("up", Action::Scroll(-1)),
-    ("down", Action::Scroll(1)),
-    ("c", Action::Colour),
-    ("z", Action::Zoom),
-    ("s", Action::Frame),
-    ("+", Action::Candidates(1)),
-    ("=", Action::Candidates(1)),
-    ("-", Action::Candidates(-1)),
-    ("q", Action::Quit),
-    ("?", Action::Help),
-    (":", Action::Palette),
+const READING: &[DefaultKey] = &[
+    ("left", KeyAction::Walk(-1)),
+    ("right", KeyAction::Walk(1)),
+    ("n", KeyAction::Unsure(1)),
+    ("N", KeyAction::Unsure(-1)),
+    ("home", KeyAction::First),
+    ("end", KeyAction::Last),
+    ("up", KeyAction::Scroll(-1)),
+    ("down", KeyAction::Scroll(1)),
+    ("c", KeyAction::Colour),
+    ("z", KeyAction::Zoom),
+    ("s", KeyAction::Frame),
+    ("+", KeyAction::Candidates(1)),
+    ("=", KeyAction::Candidates(1)),
+    ("-", KeyAction::Candidates(-1)),
+    ("q", KeyAction::Quit),
+    ("?", KeyAction::Help),
+    (":", KeyAction::Palette),
 ];
 
 /// A key that is bound; without an action it does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The key.
-    pub key: Key,
+    pub key: KeyPress,
     /// What it asks for.
-    pub action: Option<Action>,
+    pub action: Option<KeyAction>,
 }
 
 /// Where a table of keys holds.
@@ -109,8 +109,9 @@ impl Default for Keymap {
             Scope::Reading => READING,
             Scope::Pane(pane) => pane.keys,
         };
-        let binding =
-            |&(key, action): &Bound| Some(Binding { key: Key::parse(key).ok()?, action: Some(action) });
+        let binding = |&(key, action): &DefaultKey| {
+            Some(Binding { key: KeyPress::parse(key).ok()?, action: Some(action) })
+        };
         let table = |scope| (scope, bound(scope).iter().filter_map(binding).collect());
         Keymap { tables: Scope::all().map(table).collect() }
     }
@@ -118,7 +119,7 @@ impl Default for Keymap {
 
 impl Keymap {
     /// Has a key ask for something in a scope, or for nothing: also where a pane's own key did before.
-    pub fn bind(&mut self, scope: Scope, key: Key, action: Option<Action>) {
+    pub fn bind(&mut self, scope: Scope, key: KeyPress, action: Option<KeyAction>) {
         for (other, table) in &mut self.tables {
             let covers = match (scope, *other) {
                 (Scope::Everywhere, _) => true,
@@ -147,8 +148,8 @@ impl Keymap {
 
     /// What a key asks for in a pane. In the message, keys that edit ask for something only while nothing
     /// is written.
-    pub fn action(&self, pane: &'static Pane, nothing_written: bool, key: KeyEvent) -> Option<Action> {
-        let key = Key::from(key);
+    pub fn action(&self, pane: &'static Pane, nothing_written: bool, key: KeyEvent) -> Option<KeyAction> {
+        let key = KeyPress::from(key);
         if *pane == MESSAGE && !nothing_written && key.edits() {
             return None;
         }
@@ -156,21 +157,30 @@ impl Keymap {
     }
 
     /// How the first key is written that asks for something in a pane.
-    pub fn spelled(&self, pane: &'static Pane, action: Action) -> Option<String> {
+    pub fn spelled(&self, pane: &'static Pane, action: KeyAction) -> Option<String> {
         let found = self.holding(pane).find(|binding| binding.action == Some(action))?;
         Some(found.key.to_string())
     }
 
     /// The same as short as it goes, for hints.
-    pub fn short(&self, pane: &'static Pane, action: Action) -> Option<String> {
+    pub fn short(&self, pane: &'static Pane, action: KeyAction) -> Option<String> {
         let spelled = self.spelled(pane, action)?;
         Some(spelled.replace("Ctrl-", "^").replace("Tab", "⇥"))
     }
 }
 
+/// Every action and its name, those of single panes included.
+pub fn actions() -> impl Iterator<Item = (&'static str, KeyAction)> {
+    let own = PANES.into_iter().flat_map(|pane| pane.keys).filter_map(|&(_, action)| match action {
+        KeyAction::Own(own) => Some((own.name, action)),
+        _ => None,
+    });
+    KeyAction::all().chain(own)
+}
+
 /// The character that a key writes, if it writes one.
 pub fn written(key: KeyEvent) -> Option<char> {
-    Key::from(key).written()
+    KeyPress::from(key).written()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 
-use super::panels::{Fronts, Pane, PanePlace, Slot, TABLE};
+use super::pane::{Fronts, Pane, PanePlace, Slot, TABLE};
 
 /// Narrower screens show a short table below the chat, where they are high enough, and the whole panels in
 /// the chat's place.
@@ -159,7 +159,7 @@ impl Areas {
 
 #[cfg(test)]
 mod tests {
-    use super::super::panels::{CHAT, LIKELIHOOD, PANES};
+    use super::super::pane::{CHAT, LIKELIHOOD, PANES};
     use super::*;
 
     fn wish(tab: Tab, focus: &'static Pane, zoom: bool) -> Wish {

@@ -12,26 +12,26 @@ use crate::colouring::{Colors, LEVELS};
 use crate::settings::{ConfigFile, SettingsError};
 use crate::text::nearest;
 
-use super::keys::{Action, Key, Keymap, Scope};
-use super::panels::{MESSAGE, PANES, named};
+use super::keys::{KeyAction, KeyPress, Keymap, Scope, actions};
+use super::pane::{MESSAGE, PANES, named};
 use super::theme::{self, THEMES, Theme, nearest_of_sixteen};
 
 /// Keys and colours.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct Appearance {
     /// Which key asks for what.
     pub keymap: Keymap,
     /// The theme that `[theme]` names.
     pub theme: String,
     /// Its colours that are other ones.
-    colors: Vec<(Role, Color)>,
+    colors: Vec<(Colored, Color)>,
     /// How many colours the terminal has.
     terminal: Colors,
 }
 
 /// What `[theme]` can colour: a field of [`Theme`], or a level of its scale.
 #[derive(Clone, Copy, Debug)]
-enum Role {
+enum Colored {
     Accent,
     Model,
     Error,
@@ -43,29 +43,29 @@ enum Role {
 /// A place in the file, and what is wrong there.
 type Mistake = (usize, String);
 
-type Value<'a> = Spanned<DeValue<'a>>;
+type TomlValue<'a> = Spanned<DeValue<'a>>;
 
-impl Default for Look {
-    fn default() -> Look {
+impl Default for Appearance {
+    fn default() -> Appearance {
         let theme = THEMES[0].0.to_string();
-        Look { keymap: Keymap::default(), theme, colors: Vec::new(), terminal: Colors::Many }
+        Appearance { keymap: Keymap::default(), theme, colors: Vec::new(), terminal: Colors::Many }
     }
 }
 
-impl Look {
+impl Appearance {
     /// What a config file says.
     ///
     /// # Errors
     /// With the line of what is wrong, and what would be right.
-    pub fn of(file: &ConfigFile) -> Result<Look, SettingsError> {
-        let mut look = Look::default();
+    pub fn of(file: &ConfigFile) -> Result<Appearance, SettingsError> {
+        let mut look = Appearance::default();
         look.read(file.text()).map_err(|(at, message)| file.wrong(at, &message))?;
         Ok(look)
     }
 
     /// The same on a terminal with so many colours.
-    pub fn on(self, terminal: Colors) -> Look {
-        Look { terminal, ..self }
+    pub fn on(self, terminal: Colors) -> Appearance {
+        Appearance { terminal, ..self }
     }
 
     fn read(&mut self, text: &str) -> Result<(), Mistake> {
@@ -78,7 +78,7 @@ impl Look {
         if let Some((at, keys)) = section("keys") {
             self.read_keys(keys)?;
             let leaves = |action| self.keymap.spelled(&MESSAGE, action).is_some();
-            if !leaves(Action::Stop) && !leaves(Action::Quit) {
+            if !leaves(KeyAction::Stop) && !leaves(KeyAction::Quit) {
                 return Err((at, "no key of the message stops or leaves any more".to_string()));
             }
         }
@@ -106,12 +106,12 @@ impl Look {
     fn bind<'a: 'b, 'b>(
         &mut self,
         scope: Scope,
-        table: impl IntoIterator<Item = (&'b Spanned<std::borrow::Cow<'a, str>>, &'b Value<'a>)>,
+        table: impl IntoIterator<Item = (&'b Spanned<std::borrow::Cow<'a, str>>, &'b TomlValue<'a>)>,
     ) -> Result<(), Mistake> {
-        let mut bound: HashMap<Key, &str> = HashMap::new();
+        let mut bound: HashMap<KeyPress, &str> = HashMap::new();
         for (name, value) in table {
             let at = name.span().start;
-            let key = Key::parse(name.get_ref()).map_err(|message| (at, message))?;
+            let key = KeyPress::parse(name.get_ref()).map_err(|message| (at, message))?;
             let action = action(value)?;
             if let Some(before) = bound.insert(key, name.get_ref()) {
                 return Err((
@@ -142,11 +142,11 @@ impl Look {
                     self.read_scale(value)?;
                     continue;
                 }
-                "accent" => Role::Accent,
-                "model" => Role::Model,
-                "error" => Role::Error,
-                "warning" => Role::Warning,
-                "bar" => Role::Bar,
+                "accent" => Colored::Accent,
+                "model" => Colored::Model,
+                "error" => Colored::Error,
+                "warning" => Colored::Warning,
+                "bar" => Colored::Bar,
                 other => {
                     const FIELDS: [&str; 7] = ["name", "accent", "model", "error", "warning", "bar", "scale"];
                     let at = field.span().start;
@@ -158,12 +158,12 @@ impl Look {
         Ok(())
     }
 
-    fn read_scale(&mut self, value: &Value) -> Result<(), Mistake> {
+    fn read_scale(&mut self, value: &TomlValue) -> Result<(), Mistake> {
         let wrong =
             || (value.span().start, format!("{LEVELS} colours are wanted, from expected to surprising"));
         let colors = value.get_ref().as_array().filter(|colors| colors.len() == LEVELS).ok_or_else(wrong)?;
         for (level, value) in colors.iter().enumerate() {
-            self.colors.push((Role::Level(level), color(value)?));
+            self.colors.push((Colored::Level(level), color(value)?));
         }
         Ok(())
     }
@@ -178,12 +178,12 @@ impl Look {
         for &(role, color) in own {
             let color = if self.terminal == Colors::Many { color } else { nearest_of_sixteen(color) };
             match role {
-                Role::Accent => theme.accent = color,
-                Role::Model => theme.model = color,
-                Role::Error => theme.error = color,
-                Role::Warning => theme.warning = color,
-                Role::Bar => theme.bar = color,
-                Role::Level(level) => theme.scale[level] = color,
+                Colored::Accent => theme.accent = color,
+                Colored::Model => theme.model = color,
+                Colored::Error => theme.error = color,
+                Colored::Warning => theme.warning = color,
+                Colored::Bar => theme.bar = color,
+                Colored::Level(level) => theme.scale[level] = color,
             }
         }
         Ok(theme)
@@ -206,24 +206,24 @@ fn scope(name: &Spanned<std::borrow::Cow<str>>) -> Result<Scope, Mistake> {
     }
 }
 
-fn text<'a>(value: &'a Value, wanted: &str) -> Result<&'a str, Mistake> {
+fn text<'a>(value: &'a TomlValue, wanted: &str) -> Result<&'a str, Mistake> {
     value.get_ref().as_str().ok_or_else(|| (value.span().start, wanted.to_string()))
 }
 
 /// What a key shall ask for; `none` is nothing.
-fn action(value: &Value) -> Result<Option<Action>, Mistake> {
+fn action(value: &TomlValue) -> Result<Option<KeyAction>, Mistake> {
     let name = text(value, "an action in quotes is wanted, or \"none\"")?;
     if name == "none" {
         return Ok(None);
     }
-    let found = Action::all().find(|(other, _)| *other == name);
+    let found = actions().find(|(other, _)| *other == name);
     found.map(|(_, action)| Some(action)).ok_or_else(|| {
-        let names: Vec<&str> = ["none"].into_iter().chain(Action::all().map(|(name, _)| name)).collect();
+        let names: Vec<&str> = ["none"].into_iter().chain(actions().map(|(name, _)| name)).collect();
         (value.span().start, unknown("no action", name, &names))
     })
 }
 
-fn color(value: &Value) -> Result<Color, Mistake> {
+fn color(value: &TomlValue) -> Result<Color, Mistake> {
     const WANTED: &str =
         "a name such as bright-blue or default, a number from 0 to 255, or #rrggbb is wanted";
     let number = value.get_ref().as_integer().map(|number| number.as_str().to_string());

@@ -69,7 +69,7 @@ pub enum Effect {
     Run(Ticket, Task),
     /// Load another model.
     Load(String),
-    /// Look which files complete a line; they come as [`Msg::Files`].
+    /// Appearance which files complete a line; they come as [`Msg::Files`].
     ListFiles(String),
     /// Keep a message for the up key of later sessions.
     Remember(String),

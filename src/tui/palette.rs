@@ -5,7 +5,7 @@ use crate::colouring::Colors;
 use crate::command::{self, Completion};
 use crate::text::nearest;
 
-use super::panels::{PANES, Pane};
+use super::pane::{PANES, Pane};
 use super::theme::{self, THEMES};
 
 /// What the screen alone can do, as the help says it.

@@ -26,10 +26,10 @@ use crate::session::{RequestId, Session, Ticket};
 use crate::settings::Settings;
 
 use super::answer;
-use super::backend::Screen;
+use super::backend::AnsiScreen;
 use super::burst::Burst;
 use super::history::History;
-use super::look::Look;
+use super::look::Appearance;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
 use super::state::State;
@@ -60,7 +60,7 @@ struct Driver {
     /// Stops the model that is being found or loaded.
     cancel: CancelFlag,
     history: History,
-    screen: Terminal<Screen<Stdout>>,
+    screen: Terminal<AnsiScreen<Stdout>>,
     guard: Option<Guard>,
     /// The download that `/model` asked about last.
     asked: PendingQuestion,
@@ -75,10 +75,10 @@ type PendingQuestion = Arc<Mutex<Option<String>>>;
 ///
 /// # Errors
 /// Where the terminal can't be used.
-pub fn run(settings: Settings, paths: &Paths, look: Look) -> io::Result<u8> {
+pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8> {
     let (sender, inbox) = sync_channel(QUEUE);
     let guard = Guard::take()?;
-    let screen = Terminal::new(Screen::new(io::stdout()))?;
+    let screen = Terminal::new(AnsiScreen::new(io::stdout()))?;
     let size = screen.size()?;
     let history = History::open(paths.state.join("messages"));
     let session = Session::new(settings.clone());

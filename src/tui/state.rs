@@ -14,11 +14,11 @@ use crate::step::{Step, TokenStats};
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
-use super::keys::Key as Pressed;
+use super::keys::KeyPress;
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_columns, text_width};
-use super::look::Look;
+use super::look::Appearance;
 use super::pace::Held;
-use super::panels::{CHAT, Fronts, MESSAGE, Pane, TABLE};
+use super::pane::{CHAT, Fronts, MESSAGE, Pane, TABLE};
 use super::theme::{THEMES, Theme};
 use super::transcript::Transcript;
 
@@ -39,7 +39,7 @@ pub struct State {
     /// What each place of the screen shows.
     pub fronts: Fronts,
     /// Keys and themes, as the config file has them.
-    pub look: Look,
+    pub look: Appearance,
     /// Which side a narrow screen shows.
     pub tab: Tab,
     /// Whether the focused pane fills the screen.
@@ -63,7 +63,7 @@ pub struct State {
     /// Whether the keys are shown, and from which line.
     pub help: Option<usize>,
     /// The key that leaves when it is pressed again.
-    pub leaving: Option<Pressed>,
+    pub leaving: Option<KeyPress>,
     /// The question that Enter asks while nothing was said.
     pub example: usize,
     /// Steps that slow motion shows later.
@@ -74,7 +74,7 @@ pub struct State {
 
 impl State {
     /// The state before anything happened.
-    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, look: Look) -> State {
+    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, look: Appearance) -> State {
         let theme = look.theme(&look.theme).unwrap_or(THEMES[0].2);
         let mut state = State {
             session,

@@ -4,9 +4,9 @@ use ratatui::crossterm::event::Event as Input;
 use ratatui::style::Modifier;
 
 use super::harness::{Harness, answered};
-use super::keys::{Action, Key, Scope};
+use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::panels::{CHAT, LIKELIHOOD, MESSAGE, PANES};
+use super::pane::{CHAT, LIKELIHOOD, MESSAGE, PANES};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -282,14 +282,14 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
 #[test]
 fn the_help_and_the_hints_show_the_keys_that_are_in_force() {
     let mut harness = Harness::new(120, 200, vec![paris()]);
-    let key = |text| Key::parse(text).unwrap();
+    let key = |text| KeyPress::parse(text).unwrap();
     let keymap = &mut harness.state.look.keymap;
-    keymap.bind(Scope::Everywhere, key("f3"), Some(Action::Zoom));
-    keymap.bind(Scope::Reading, key("x"), Some(Action::Unsure(1)));
-    keymap.bind(Scope::Pane(&LIKELIHOOD), key("j"), Some(Action::Retry));
+    keymap.bind(Scope::Everywhere, key("f3"), Some(KeyAction::Zoom));
+    keymap.bind(Scope::Reading, key("x"), Some(KeyAction::Unsure(1)));
+    keymap.bind(Scope::Pane(&LIKELIHOOD), key("j"), Some(KeyAction::Retry));
     keymap.bind(Scope::Pane(&MESSAGE), key("?"), None);
     keymap.bind(Scope::Everywhere, key("ctrl-c"), None);
-    keymap.bind(Scope::Everywhere, key("f9"), Some(Action::Stop));
+    keymap.bind(Scope::Everywhere, key("f9"), Some(KeyAction::Stop));
     let last = harness.screen().lines().last().unwrap().to_string();
     assert!(!last.contains("help") && harness.screen().contains("F9"), "{}", harness.screen());
     harness.keys("hi<Enter><Tab>?");

@@ -15,11 +15,12 @@ use crate::session::{Notice, Outcome, SessionError};
 
 use super::answer::Shown;
 use super::composer::Typed;
-use super::keys::{Action, Key, written};
+use super::keys::{KeyAction, KeyPress, written};
 use super::layout::Tab;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::palette::{self, Asked};
-use super::panels::{CHAT, MESSAGE, Pane, Slot, after};
+use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, after};
+use super::panels;
 use super::state::{EXAMPLES, State};
 
 /// Rows a turn of the mouse wheel scrolls.
@@ -171,28 +172,28 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
 
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let asked = state.look.keymap.action(state.focus, state.composer.is_empty(), key);
-    if state.help.is_some() && !matches!(asked, Some(Action::Stop | Action::Suspend)) {
+    if state.help.is_some() && !matches!(asked, Some(KeyAction::Stop | KeyAction::Suspend)) {
         return on_help_key(state, key);
     }
-    if !matches!(asked, Some(Action::Stop | Action::Quit)) {
+    if !matches!(asked, Some(KeyAction::Stop | KeyAction::Quit)) {
         state.leaving = None;
     }
     let completing = !state.composer.completions().0.is_empty();
     match asked {
         // Tab and Esc belong to the list of completions while it is open.
-        Some(Action::Focus(_) | Action::Live) if *state.focus == MESSAGE && completing => {
-            if asked == Some(Action::Live) {
+        Some(KeyAction::Focus(_) | KeyAction::Live) if *state.focus == MESSAGE && completing => {
+            if asked == Some(KeyAction::Live) {
                 state.composer.close_completions();
                 return Vec::new();
             }
             write(state, key)
         }
-        Some(Action::Focus(1))
+        Some(KeyAction::Focus(1))
             if *state.focus == MESSAGE && command::file_argument(state.composer.text()).is_some() =>
         {
             vec![Effect::ListFiles(state.composer.text().to_string())]
         }
-        Some(asked) => act(state, asked, Key::from(key)),
+        Some(asked) => act(state, asked, KeyPress::from(key)),
         None if *state.focus == MESSAGE => write(state, key),
         // A letter that is no key of the pane begins a message.
         None if written(key).is_some() => {
@@ -206,8 +207,8 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 fn on_help_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let line = state.help.unwrap_or(0);
     state.help = match state.look.keymap.action(&CHAT, true, key) {
-        Some(Action::Scroll(by)) => Some(line.saturating_add_signed(by)),
-        Some(Action::Page(by)) => Some(line.saturating_add_signed(by * 10)),
+        Some(KeyAction::Scroll(by)) => Some(line.saturating_add_signed(by)),
+        Some(KeyAction::Page(by)) => Some(line.saturating_add_signed(by * 10)),
         _ => None,
     };
     Vec::new()
@@ -290,56 +291,60 @@ fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
     Ok(())
 }
 
-fn act(state: &mut State, asked: Action, key: Key) -> Vec<Effect> {
+fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
     match asked {
-        Action::Stop => return stop(state, key),
-        Action::Quit => return quit(state, key),
-        Action::Suspend => return vec![Effect::Suspend],
-        Action::Redraw => return vec![Effect::Redraw],
-        Action::Retry => {
+        KeyAction::Stop => return stop(state, key),
+        KeyAction::Quit => return quit(state, key),
+        KeyAction::Suspend => return vec![Effect::Suspend],
+        KeyAction::Redraw => return vec![Effect::Redraw],
+        KeyAction::Retry => {
             let outcome = state.session.execute(command::Command::Retry);
             match outcome {
                 Ok(outcomes) => return carry_out(state, outcomes),
                 Err(error) => state.tell(Notice::Error(error.to_string())),
             }
         }
-        Action::Help => state.help = Some(0),
-        Action::Palette => {
+        KeyAction::Help => state.help = Some(0),
+        KeyAction::Palette => {
             focus(state, &MESSAGE);
             if state.composer.is_empty() {
                 state.composer.replace("/");
             }
         }
-        Action::Focus(by) => {
+        KeyAction::Focus(by) => {
             let next = after(state.focus, by);
             focus(state, next);
         }
         // From the composer too: the keys stay where they are.
-        Action::Walk(by) => state.walk(by),
-        Action::First => state.walk_to(0),
-        Action::Last => state.walk_to(state.session.trace().len().saturating_sub(1)),
-        Action::Unsure(direction) => {
+        KeyAction::Walk(by) => state.walk(by),
+        KeyAction::First => state.walk_to(0),
+        KeyAction::Last => state.walk_to(state.session.trace().len().saturating_sub(1)),
+        KeyAction::Unsure(direction) => {
             state.walk_to_unsure(direction);
         }
-        Action::Live => {
+        KeyAction::Live => {
             state.live();
             focus(state, &MESSAGE);
         }
-        Action::Scroll(by) => (state.focus.scroll)(state, by),
-        Action::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
-        Action::Zoom => state.zoom = !state.zoom,
-        Action::Frame => state.toggle_scaffold(),
-        Action::Colour => state.colouring = state.colouring.next(),
-        Action::Candidates(by) => {
+        KeyAction::Scroll(by) => scroll(state, state.focus, by),
+        KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
+        KeyAction::Zoom => state.zoom = !state.zoom,
+        KeyAction::Frame => state.toggle_scaffold(),
+        KeyAction::Colour => state.colouring = state.colouring.next(),
+        KeyAction::Candidates(by) => {
             let k = state.candidates().saturating_add_signed(by);
             state.session.show_candidates(k);
         }
-        Action::Own(own) => return (own.act)(state),
+        KeyAction::Own(own) => {
+            let is_its = |pane: &&&Pane| pane.keys.iter().any(|(_, action)| *action == asked);
+            let panel = PANES.iter().find(is_its).and_then(|pane| panels::of(pane));
+            return panel.map_or_else(Vec::new, |panel| (panel.act)(state, own.name));
+        }
     }
     Vec::new()
 }
 
-fn stop(state: &mut State, key: Key) -> Vec<Effect> {
+fn stop(state: &mut State, key: KeyPress) -> Vec<Effect> {
     if state.session.cancel() {
         let Some(id) = state.session.job().map(|job| job.id) else { return Vec::new() };
         return state.held.stop(id).map_or_else(Vec::new, |event| on_reply(state, id, event));
@@ -353,7 +358,7 @@ fn stop(state: &mut State, key: Key) -> Vec<Effect> {
 }
 
 /// Leaves, but asks first where a conversation or a draft would be lost.
-fn quit(state: &mut State, key: Key) -> Vec<Effect> {
+fn quit(state: &mut State, key: KeyPress) -> Vec<Effect> {
     let would_lose = state.session.is_unsaved() || !state.composer.is_empty();
     if !would_lose || state.leaving == Some(key) {
         return vec![Effect::Quit(0)];
@@ -376,17 +381,25 @@ fn focus(state: &mut State, to: &'static Pane) {
     };
 }
 
+fn scroll(state: &mut State, pane: &Pane, by: isize) {
+    if let Some(panel) = panels::of(pane) {
+        (panel.scroll)(state, by);
+    }
+}
+
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     let at = Position::new(mouse.column, mouse.row);
     let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
     match mouse.kind {
-        MouseEventKind::ScrollUp => (pane.scroll)(state, -WHEEL),
-        MouseEventKind::ScrollDown => (pane.scroll)(state, WHEEL),
+        MouseEventKind::ScrollUp => scroll(state, pane, -WHEEL),
+        MouseEventKind::ScrollDown => scroll(state, pane, WHEEL),
         MouseEventKind::Down(MouseButton::Left) => {
             state.leaving = None;
             if state.help.take().is_none() {
                 focus(state, pane);
-                (pane.click)(state, place, at);
+                if let Some(panel) = panels::of(pane) {
+                    (panel.click)(state, place, at);
+                }
             }
         }
         _ => {}

@@ -15,9 +15,10 @@ use unicode_width::UnicodeWidthStr;
 
 use items::first_fitting;
 
-use super::keys::Action;
+use super::keys::KeyAction;
 use super::layout::{Areas, Arrangement, SMALLEST, Tab};
-use super::panels::{PANES, Pane, PanePlace, Slot, after};
+use super::pane::{PANES, Pane, PanePlace, Slot, after};
+use super::panels;
 use super::state::State;
 
 /// Draws everything. A window can change between the last message and this frame: only the frame knows
@@ -58,8 +59,9 @@ fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, PanePlace)
     let beside = hint.as_ref().map_or(0, |hint| hint.width() + 1);
     let room = usize::from(place.area.width).saturating_sub(2 + beside);
     frame.render_widget(Block::bordered().border_style(theme.border(focused)), place.area);
-    (pane.draw)(state, frame, place);
-    let title = first_fitting(&(pane.title)(state), room);
+    let Some(panel) = panels::of(pane) else { return };
+    (panel.draw)(state, frame, place);
+    let title = first_fitting(&(panel.title)(state), room);
     let top = Rect { height: 1, ..place.area }.inner(Margin::new(1, 0));
     // The border's own style must not make it fainter.
     let plain = Style::reset();
@@ -74,7 +76,7 @@ fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, PanePlace)
 fn corner_hint(state: &State, areas: &Areas) -> Option<String> {
     match (areas.arrangement, state.tab) {
         (Arrangement::Zoomed, _) => {
-            let key = state.look.keymap.spelled(state.focus, Action::Zoom)?;
+            let key = state.look.keymap.spelled(state.focus, KeyAction::Zoom)?;
             Some(format!(" {key}: all panes "))
         }
         (Arrangement::SideBySide, _) => None,
@@ -85,7 +87,7 @@ fn corner_hint(state: &State, areas: &Areas) -> Option<String> {
 
 /// What to press until the pane of a slot has the keys: a step back, or some on.
 fn way(state: &State, slot: Slot) -> Option<String> {
-    let key = |by| state.look.keymap.spelled(state.focus, Action::Focus(by));
+    let key = |by| state.look.keymap.spelled(state.focus, KeyAction::Focus(by));
     if after(state.focus, -1).slot == slot {
         return key(-1);
     }

@@ -1,12 +1,8 @@
 //! What a key can ask for, by the name that the config file uses.
 
-use crate::tui::msg::Effect;
-use crate::tui::panels::PANES;
-use crate::tui::state::State;
-
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum KeyAction {
     /// Stop the running reply; when idle, clear the draft and hint, and then leave.
     Stop,
     /// Leave; asks first where something would be lost.
@@ -46,56 +42,46 @@ pub enum Action {
     /// Answer again.
     Retry,
     /// Something that one pane alone does.
-    Own(&'static Own),
+    Own(Own),
 }
 
 /// An action of one pane.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Own {
     /// In the config file.
     pub name: &'static str,
     /// In the help.
     pub help: &'static str,
-    /// What it does.
-    pub act: fn(&mut State) -> Vec<Effect>,
 }
-
-impl PartialEq for Own {
-    fn eq(&self, other: &Own) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Own {}
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, Action, &str); 25] = [
-    ("stop", Action::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
-    ("leave", Action::Quit, "leave; asks where something would be lost"),
-    ("suspend", Action::Suspend, "back to the shell; fg returns"),
-    ("redraw", Action::Redraw, "draw the screen anew"),
-    ("help", Action::Help, "show keys, commands and figures"),
-    ("palette", Action::Palette, "list all commands and panes"),
-    ("next-pane", Action::Focus(1), PANE),
-    ("previous-pane", Action::Focus(-1), PANE),
-    ("previous-token", Action::Walk(-1), WALK),
-    ("next-token", Action::Walk(1), WALK),
-    ("first-token", Action::First, ENDS),
-    ("last-token", Action::Last, ENDS),
-    ("next-unsure", Action::Unsure(1), UNSURE),
-    ("previous-unsure", Action::Unsure(-1), UNSURE),
-    ("newest", Action::Live, "back to the newest step and to the message"),
-    ("scroll-up", Action::Scroll(-1), "scroll"),
-    ("scroll-down", Action::Scroll(1), "scroll"),
-    ("page-up", Action::Page(-1), PAGE),
-    ("page-down", Action::Page(1), PAGE),
-    ("zoom", Action::Zoom, "the pane that has the keys fills the screen; again: all panes"),
-    ("colour", Action::Colour, "colour by probability, surprisal, entropy, rank, off"),
-    ("frame", Action::Frame, "show, hide the frame: what the chat template puts around the messages"),
-    ("more-candidates", Action::Candidates(1), CANDIDATES),
-    ("fewer-candidates", Action::Candidates(-1), CANDIDATES),
-    ("retry", Action::Retry, "answer the last message again"),
+const ACTIONS: [(&str, KeyAction, &str); 25] = [
+    ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
+    ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
+    ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
+    ("redraw", KeyAction::Redraw, "draw the screen anew"),
+    ("help", KeyAction::Help, "show keys, commands and figures"),
+    ("palette", KeyAction::Palette, "list all commands and panes"),
+    ("next-pane", KeyAction::Focus(1), PANE),
+    ("previous-pane", KeyAction::Focus(-1), PANE),
+    ("previous-token", KeyAction::Walk(-1), WALK),
+    ("next-token", KeyAction::Walk(1), WALK),
+    ("first-token", KeyAction::First, ENDS),
+    ("last-token", KeyAction::Last, ENDS),
+    ("next-unsure", KeyAction::Unsure(1), UNSURE),
+    ("previous-unsure", KeyAction::Unsure(-1), UNSURE),
+    ("newest", KeyAction::Live, "back to the newest step and to the message"),
+    ("scroll-up", KeyAction::Scroll(-1), "scroll"),
+    ("scroll-down", KeyAction::Scroll(1), "scroll"),
+    ("page-up", KeyAction::Page(-1), PAGE),
+    ("page-down", KeyAction::Page(1), PAGE),
+    ("zoom", KeyAction::Zoom, "the pane that has the keys fills the screen; again: all panes"),
+    ("colour", KeyAction::Colour, "colour by probability, surprisal, entropy, rank, off"),
+    ("frame", KeyAction::Frame, "show, hide the frame: what the chat template puts around the messages"),
+    ("more-candidates", KeyAction::Candidates(1), CANDIDATES),
+    ("fewer-candidates", KeyAction::Candidates(-1), CANDIDATES),
+    ("retry", KeyAction::Retry, "answer the last message again"),
 ];
 
 const PANE: &str = "next, previous pane";
@@ -105,21 +91,16 @@ const UNSURE: &str = "next, previous unsure step (no candidate has half the mass
 const PAGE: &str = "scroll the conversation";
 const CANDIDATES: &str = "more, fewer candidates (k)";
 
-impl Action {
-    /// Every action and its name, those of single panes included.
-    pub fn all() -> impl Iterator<Item = (&'static str, Action)> {
-        let bound = PANES.into_iter().flat_map(|pane| pane.keys);
-        let own = bound.filter_map(|&(_, action)| match action {
-            Action::Own(own) => Some((own.name, action)),
-            _ => None,
-        });
-        ACTIONS.into_iter().map(|(name, action, _)| (name, action)).chain(own)
+impl KeyAction {
+    /// Every action of the whole screen and its name.
+    pub fn all() -> impl Iterator<Item = (&'static str, KeyAction)> {
+        ACTIONS.into_iter().map(|(name, action, _)| (name, action))
     }
 
     /// What it does, in a few words.
     pub fn help(self) -> &'static str {
         match self {
-            Action::Own(own) => own.help,
+            KeyAction::Own(own) => own.help,
             _ => ACTIONS.iter().find(|(_, action, _)| *action == self).map_or("", |(_, _, help)| help),
         }
     }

@@ -8,7 +8,7 @@ use crate::text::nearest;
 
 /// A key with what is held down beside it. Shift is part of what a letter is, and of Shift-Tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct KeyPress {
     code: KeyCode,
     modifiers: KeyModifiers,
 }
@@ -36,18 +36,18 @@ const NAMED: [(&str, KeyCode, &str); 18] = [
     ("pgdn", KeyCode::PageDown, ""),
 ];
 
-impl From<KeyEvent> for Key {
-    fn from(event: KeyEvent) -> Key {
-        Key { code: event.code, modifiers: event.modifiers - KeyModifiers::SHIFT }
+impl From<KeyEvent> for KeyPress {
+    fn from(event: KeyEvent) -> KeyPress {
+        KeyPress { code: event.code, modifiers: event.modifiers - KeyModifiers::SHIFT }
     }
 }
 
-impl Key {
+impl KeyPress {
     /// The key that is written like this: `q`, `N`, `?`, `left`, `f5`, `ctrl-x`, `alt-n`, `shift-tab`.
     ///
     /// # Errors
     /// Why it is none, and what would be right.
-    pub fn parse(text: &str) -> Result<Key, String> {
+    pub fn parse(text: &str) -> Result<KeyPress, String> {
         let (mut rest, mut modifiers) = (text, KeyModifiers::NONE);
         let mut is_shifted = false;
         // What is left when nothing follows is the minus itself.
@@ -64,7 +64,7 @@ impl Key {
             }
             rest = after;
         }
-        let mut code = Key::code(rest).ok_or_else(|| Key::unknown(text, rest))?;
+        let mut code = KeyPress::code(rest).ok_or_else(|| KeyPress::unknown(text, rest))?;
         if is_shifted {
             code = match code {
                 KeyCode::Tab => KeyCode::BackTab,
@@ -75,7 +75,7 @@ impl Key {
         if let (KeyCode::Char(c), true) = (code, modifiers.contains(KeyModifiers::CONTROL)) {
             code = KeyCode::Char(c.to_ascii_lowercase());
         }
-        Ok(Key { code, modifiers })
+        Ok(KeyPress { code, modifiers })
     }
 
     fn code(name: &str) -> Option<KeyCode> {
@@ -117,7 +117,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyPress {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let is_control = self.modifiers.contains(KeyModifiers::CONTROL);
         if is_control {

@@ -1,7 +1,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
 use super::*;
-use crate::tui::panels::{CHAT, TABLE};
+use crate::tui::pane::{CHAT, TABLE};
 
 fn press(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
     KeyEvent::new(code, modifiers)
@@ -10,7 +10,7 @@ fn press(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
 #[test]
 fn every_key_that_comes_with_the_program_is_one_and_stands_once_in_its_scope() {
     for bound in PANES.iter().map(|pane| pane.keys).chain([EVERYWHERE, READING]) {
-        let keys: Vec<Key> = bound.iter().map(|(key, _)| Key::parse(key).unwrap()).collect();
+        let keys: Vec<KeyPress> = bound.iter().map(|(key, _)| KeyPress::parse(key).unwrap()).collect();
         for (i, key) in keys.iter().enumerate() {
             assert!(!keys[..i].contains(key), "{key}");
         }
@@ -19,12 +19,12 @@ fn every_key_that_comes_with_the_program_is_one_and_stands_once_in_its_scope() {
 
 #[test]
 fn every_action_has_a_name_of_its_own_and_says_what_it_does() {
-    let names: Vec<&str> = Action::all().map(|(name, _)| name).collect();
-    for (i, (name, action)) in Action::all().enumerate() {
+    let names: Vec<&str> = actions().map(|(name, _)| name).collect();
+    for (i, (name, action)) in actions().enumerate() {
         assert!(!action.help().is_empty() && !names[..i].contains(&name), "{name}");
     }
     for bound in PANES.iter().map(|pane| pane.keys).chain([EVERYWHERE, READING]).flatten() {
-        assert!(Action::all().any(|(_, action)| action == bound.1), "{}", bound.0);
+        assert!(actions().any(|(_, action)| action == bound.1), "{}", bound.0);
     }
 }
 
@@ -34,23 +34,23 @@ fn letters_are_text_in_the_composer_and_commands_elsewhere() {
     let n = press(KeyCode::Char('n'), KeyModifiers::NONE);
     assert_eq!(keymap.action(&MESSAGE, true, n), None);
     for pane in PANES.into_iter().filter(|&pane| *pane != MESSAGE) {
-        assert_eq!(keymap.action(pane, true, n), Some(Action::Unsure(1)));
+        assert_eq!(keymap.action(pane, true, n), Some(KeyAction::Unsure(1)));
     }
     let shifted = press(KeyCode::Char('N'), KeyModifiers::SHIFT);
-    assert_eq!(keymap.action(&CHAT, true, shifted), Some(Action::Unsure(-1)));
+    assert_eq!(keymap.action(&CHAT, true, shifted), Some(KeyAction::Unsure(-1)));
 }
 
 #[test]
 fn keys_that_edit_ask_for_nothing_once_something_is_written() {
     let keymap = Keymap::default();
-    for (code, action) in [(KeyCode::Char('?'), Action::Help), (KeyCode::Left, Action::Walk(-1))] {
+    for (code, action) in [(KeyCode::Char('?'), KeyAction::Help), (KeyCode::Left, KeyAction::Walk(-1))] {
         let key = press(code, KeyModifiers::NONE);
         assert_eq!(keymap.action(&MESSAGE, true, key), Some(action));
         assert_eq!(keymap.action(&MESSAGE, false, key), None);
         assert_eq!(keymap.action(&TABLE, false, key), Some(action));
     }
     let tab = press(KeyCode::Tab, KeyModifiers::NONE);
-    assert_eq!(keymap.action(&MESSAGE, false, tab), Some(Action::Focus(1)));
+    assert_eq!(keymap.action(&MESSAGE, false, tab), Some(KeyAction::Focus(1)));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn keys_are_written_as_they_are_shown_or_in_small_letters() {
         ("space", "Space"),
         ("ä", "ä"),
     ] {
-        assert_eq!(Key::parse(written).unwrap().to_string(), shown);
+        assert_eq!(KeyPress::parse(written).unwrap().to_string(), shown);
     }
     for (wrong, hint) in [
         ("", "a key is a character"),
@@ -80,7 +80,7 @@ fn keys_are_written_as_they_are_shown_or_in_small_letters() {
         ("f25", "a key is"),
         ("ctrl-", "a key is"),
     ] {
-        let error = Key::parse(wrong).unwrap_err();
+        let error = KeyPress::parse(wrong).unwrap_err();
         assert!(error.contains(hint), "{wrong}: {error}");
     }
 }

@@ -3,14 +3,14 @@ use std::path::Path;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
-use crate::tui::panels::{CHAT, TABLE};
+use crate::tui::pane::{CHAT, TABLE};
 
-fn read(text: &str) -> Result<Look, String> {
+fn read(text: &str) -> Result<Appearance, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     std::fs::write(&path, text).unwrap();
     let file = ConfigFile::read(Path::new(&path)).map_err(|error| error.to_string());
-    let look = file.and_then(|file| Look::of(&file).map_err(|error| error.to_string()));
+    let look = file.and_then(|file| Appearance::of(&file).map_err(|error| error.to_string()));
     look.map_err(|error| error.replace(&format!("{}:", path.display()), ""))
 }
 
@@ -27,16 +27,16 @@ fn keys_are_bound_for_all_panes_for_those_one_reads_and_for_one() {
     let keymap = look.keymap;
     let f3 = KeyEvent::new(KeyCode::F(3), KeyModifiers::NONE);
     for pane in PANES {
-        assert_eq!(keymap.action(pane, false, f3), Some(Action::Zoom));
+        assert_eq!(keymap.action(pane, false, f3), Some(KeyAction::Zoom));
     }
-    assert_eq!(keymap.action(&CHAT, true, press('x')), Some(Action::Unsure(1)));
-    assert_eq!(keymap.action(&TABLE, true, press('x')), Some(Action::Retry));
+    assert_eq!(keymap.action(&CHAT, true, press('x')), Some(KeyAction::Unsure(1)));
+    assert_eq!(keymap.action(&TABLE, true, press('x')), Some(KeyAction::Retry));
     assert_eq!(keymap.action(&CHAT, true, press('n')), None);
     assert_eq!(keymap.action(&MESSAGE, true, press('x')), None);
     assert_eq!(keymap.action(&MESSAGE, true, press('?')), None);
-    assert_eq!(keymap.action(&CHAT, true, press('?')), Some(Action::Help));
-    assert_eq!(keymap.spelled(&CHAT, Action::Palette), Some(":".to_string()));
-    assert_eq!(keymap.spelled(&MESSAGE, Action::Palette), None);
+    assert_eq!(keymap.action(&CHAT, true, press('?')), Some(KeyAction::Help));
+    assert_eq!(keymap.spelled(&CHAT, KeyAction::Palette), Some(":".to_string()));
+    assert_eq!(keymap.spelled(&MESSAGE, KeyAction::Palette), None);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_key_bound_everywhere_is_bound_also_where_a_pane_had_it() {
     let keymap = read("[keys]\nleft = 'first-token'\n").unwrap().keymap;
     let left = KeyEvent::new(KeyCode::Left, KeyModifiers::NONE);
     for pane in PANES {
-        assert_eq!(keymap.action(pane, true, left), Some(Action::First));
+        assert_eq!(keymap.action(pane, true, left), Some(KeyAction::First));
     }
     assert_eq!(keymap.action(&MESSAGE, false, left), None, "it moves in what is written");
 }
@@ -105,7 +105,7 @@ fn the_readme_names_every_action_theme_and_colour() {
     let readme = include_str!("../../../README.md");
     let section = readme.split("[theme]").nth(1).unwrap();
     let words: Vec<&str> = section.split(|c: char| !(c.is_alphanumeric() || c == '-')).collect();
-    for name in Action::all().map(|(name, _)| name).chain(THEMES.map(|(name, ..)| name)) {
+    for name in actions().map(|(name, _)| name).chain(THEMES.map(|(name, ..)| name)) {
         assert!(words.contains(&name), "{name}");
     }
 }

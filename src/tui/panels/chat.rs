@@ -15,7 +15,6 @@ use crate::report::view::{self, Tone};
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
-use crate::tui::keys::{Action, Own};
 use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::state::State;
@@ -24,26 +23,26 @@ use crate::tui::view::items::{WholeItem, line};
 use crate::tui::view::welcome;
 use crate::tui::wrap::Row;
 
-use super::{Pane, PanePlace, Slot};
+use crate::tui::pane::{CHAT, PanePlace};
 
-/// The conversation.
-pub static CHAT: Pane = Pane {
-    name: "chat",
-    about: "the conversation, token by token",
-    slot: Slot::Conversation,
-    keys: &[
-        ("j", Action::Own(&Own { name: "next-row", help: ROWS, act: |state| walk_rows(state, 1) })),
-        ("k", Action::Own(&Own { name: "previous-row", help: ROWS, act: |state| walk_rows(state, -1) })),
-        ("enter", Action::Own(&Own { name: "take-row", help: TAKE, act: take_row })),
-    ],
+use super::panel::Panel;
+
+pub static PANEL: Panel = Panel {
+    pane: &CHAT,
     title: |_| vec![" chat ".to_string()],
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
+    act,
 };
 
-const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
-const TAKE: &str = "on a candidate of /next: take it and go on from there";
+fn act(state: &mut State, name: &str) -> Vec<Effect> {
+    match name {
+        "next-row" => walk_rows(state, 1),
+        "previous-row" => walk_rows(state, -1),
+        _ => take_row(state),
+    }
+}
 
 fn walk_rows(state: &mut State, by: isize) -> Vec<Effect> {
     state.cursor = None;

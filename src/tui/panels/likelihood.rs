@@ -17,22 +17,21 @@ use crate::tui::state::State;
 use crate::tui::view::items::{WholeItem, figure, line};
 
 use super::table::{grouped, reading};
-use super::{Pane, PanePlace, Slot};
+use crate::tui::pane::{LIKELIHOOD, PanePlace};
+
+use super::panel::Panel;
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
 const FULL_BAR: f64 = 12.0;
 
-/// The log-likelihood panel.
-pub static LIKELIHOOD: Pane = Pane {
-    name: "log-likelihood",
-    about: "the running sum, its curve, each step's surprisal",
-    slot: Slot::Lower,
-    keys: &[],
+pub static PANEL: Panel = Panel {
+    pane: &LIKELIHOOD,
     title,
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
+    act: |_, _| Vec::new(),
 };
 
 fn title(state: &State) -> Vec<String> {

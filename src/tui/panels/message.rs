@@ -8,31 +8,21 @@ use ratatui::widgets::{Block, Clear};
 
 use crate::columns::{drawn_text, padded, width};
 use crate::tui::composer::LISTED;
-use crate::tui::keys::Action;
 use crate::tui::layout::{inside, message_columns};
 use crate::tui::state::State;
 use crate::tui::wrap::Row;
 
-use super::{Pane, PanePlace, Slot};
+use crate::tui::pane::{MESSAGE, PanePlace};
 
-/// The message being written.
-pub static MESSAGE: Pane = Pane {
-    name: "message",
-    about: "what you are writing",
-    slot: Slot::Message,
-    // Those that edit hold while nothing is written.
-    keys: &[
-        ("?", Action::Help),
-        ("left", Action::Walk(-1)),
-        ("right", Action::Walk(1)),
-        ("home", Action::First),
-        ("end", Action::Last),
-        ("ctrl-d", Action::Quit),
-    ],
+use super::panel::Panel;
+
+pub static PANEL: Panel = Panel {
+    pane: &MESSAGE,
     title: |_| vec![" message ".to_string()],
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
+    act: |_, _| Vec::new(),
 };
 
 fn draw(state: &State, frame: &mut Frame, place: PanePlace) {

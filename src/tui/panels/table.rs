@@ -18,21 +18,20 @@ use crate::tui::view::items::{WholeItem, figure, first_fitting, line};
 use crate::tui::view::status::gauge;
 
 use super::likelihood::sum_line;
-use super::{Pane, PanePlace, Slot};
+use crate::tui::pane::{PanePlace, TABLE};
+
+use super::panel::Panel;
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-/// The next-token table.
-pub static TABLE: Pane = Pane {
-    name: "table",
-    about: "the candidates for a token: raw and final probability, ln p",
-    slot: Slot::Upper,
-    keys: &[],
+pub static PANEL: Panel = Panel {
+    pane: &TABLE,
     title,
     draw,
     click: |_, _, _| {},
     scroll: |state, by| state.table_scroll = state.table_scroll.saturating_add_signed(by),
+    act: |_, _| Vec::new(),
 };
 
 /// A compact one ends with the sum of what is written.

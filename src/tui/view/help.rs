@@ -10,7 +10,7 @@ use crate::command::COMMANDS;
 use crate::glossary::FIGURES;
 use crate::tui::keys::{Binding, Scope};
 use crate::tui::palette;
-use crate::tui::panels::{MESSAGE, PANES};
+use crate::tui::pane::{MESSAGE, PANES};
 use crate::tui::state::State;
 use crate::tui::theme::THEMES;
 

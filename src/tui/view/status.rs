@@ -11,7 +11,7 @@ use crate::sampling::Sampling;
 use crate::session::state::{Fetch, ModelState};
 use crate::session::turn::Reply;
 use crate::token::printable;
-use crate::tui::keys::Action;
+use crate::tui::keys::KeyAction;
 use crate::tui::state::State;
 
 use super::items::{WholeItem, line};
@@ -119,10 +119,10 @@ fn hint(state: &State, width: u16) -> String {
     let short =
         |action, what| state.look.keymap.short(state.focus, action).map(|key| format!("{key} {what} "));
     if state.session.is_busy() {
-        return short(Action::Stop, "stop").unwrap_or_default();
+        return short(KeyAction::Stop, "stop").unwrap_or_default();
     }
-    let focus = short(Action::Focus(1), "focus").filter(|_| width >= 90).map(|hint| format!(" {hint}"));
-    [short(Action::Help, "help"), focus].into_iter().flatten().collect()
+    let focus = short(KeyAction::Focus(1), "focus").filter(|_| width >= 90).map(|hint| format!(" {hint}"));
+    [short(KeyAction::Help, "help"), focus].into_iter().flatten().collect()
 }
 
 pub fn gauge(share: f32) -> String {

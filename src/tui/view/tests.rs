@@ -14,7 +14,7 @@ use crate::session::Outcome;
 use crate::step::Step;
 use crate::tui::harness::Harness;
 use crate::tui::msg::Msg;
-use crate::tui::panels::{CHAT, TABLE};
+use crate::tui::pane::{CHAT, TABLE};
 
 fn reply() -> Vec<ScriptedLine> {
     vec![

@@ -6,17 +6,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::items::first_fitting;
-use crate::tui::keys::Action;
-use crate::tui::panels::MESSAGE;
+use crate::tui::keys::KeyAction;
+use crate::tui::pane::MESSAGE;
 use crate::tui::state::{EXAMPLES, State};
 
 /// The keys that matter, and what they do.
-const KEYS: [(&[Action], &str); 5] = [
-    (&[Action::Walk(-1), Action::Walk(1)], "walk token by token"),
-    (&[Action::Unsure(1)], "next step the model was unsure of"),
-    (&[Action::Colour], "colour the tokens"),
-    (&[Action::Help], "all keys, commands and figures"),
-    (&[Action::Stop], "stop the reply; twice: leave"),
+const KEYS: [(&[KeyAction], &str); 5] = [
+    (&[KeyAction::Walk(-1), KeyAction::Walk(1)], "walk token by token"),
+    (&[KeyAction::Unsure(1)], "next step the model was unsure of"),
+    (&[KeyAction::Colour], "colour the tokens"),
+    (&[KeyAction::Help], "all keys, commands and figures"),
+    (&[KeyAction::Stop], "stop the reply; twice: leave"),
 ];
 
 pub fn draw(state: &State, frame: &mut Frame, inner: Rect) {
@@ -32,7 +32,7 @@ pub fn draw(state: &State, frame: &mut Frame, inner: Rect) {
     }
     lines.push(Line::styled("↓ chooses, Enter asks", theme.dim()));
     lines.push(Line::raw(""));
-    let spelled = |action: &Action| state.look.keymap.spelled(&MESSAGE, *action);
+    let spelled = |action: &KeyAction| state.look.keymap.spelled(&MESSAGE, *action);
     let keys =
         KEYS.map(|(actions, help)| (actions.iter().filter_map(spelled).collect::<Vec<_>>().join(" "), help));
     let bound = keys.into_iter().filter(|(key, _)| !key.is_empty());

@@ -1,0 +1,148 @@
+//! The panes of the screen as layout, focus, help, keys and palette know them: what each is called, where
+//! it stands, and its keys. What is drawn in one and what a click does there is its own file's, in
+//! [`super::panels`].
+
+use ratatui::layout::Rect;
+
+use super::keys::action::{KeyAction, Own};
+
+/// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
+/// for.
+pub static PANES: [&Pane; 4] = [&MESSAGE, &CHAT, &TABLE, &LIKELIHOOD];
+
+/// The message being written.
+pub static MESSAGE: Pane = Pane {
+    name: "message",
+    about: "what you are writing",
+    slot: Slot::Message,
+    // Those that edit hold while nothing is written.
+    keys: &[
+        ("?", KeyAction::Help),
+        ("left", KeyAction::Walk(-1)),
+        ("right", KeyAction::Walk(1)),
+        ("home", KeyAction::First),
+        ("end", KeyAction::Last),
+        ("ctrl-d", KeyAction::Quit),
+    ],
+};
+
+/// The conversation.
+pub static CHAT: Pane = Pane {
+    name: "chat",
+    about: "the conversation, token by token",
+    slot: Slot::Conversation,
+    keys: &[
+        ("j", KeyAction::Own(Own { name: "next-row", help: ROWS })),
+        ("k", KeyAction::Own(Own { name: "previous-row", help: ROWS })),
+        ("enter", KeyAction::Own(Own { name: "take-row", help: TAKE })),
+    ],
+};
+
+const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
+const TAKE: &str = "on a candidate of /next: take it and go on from there";
+
+/// The next-token table.
+pub static TABLE: Pane = Pane {
+    name: "table",
+    about: "the candidates for a token: raw and final probability, ln p",
+    slot: Slot::Upper,
+    keys: &[],
+};
+
+/// The log-likelihood panel.
+pub static LIKELIHOOD: Pane = Pane {
+    name: "log-likelihood",
+    about: "the running sum, its curve, each step's surprisal",
+    slot: Slot::Lower,
+    keys: &[],
+};
+
+/// A pane of the screen.
+#[derive(Debug)]
+pub struct Pane {
+    /// What it is called: by the palette, in the help, in the config file.
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// Where it stands.
+    pub slot: Slot,
+    /// Keys of its own, written as in the config file, beside those of every pane.
+    pub keys: &'static [(&'static str, KeyAction)],
+}
+
+impl PartialEq for Pane {
+    fn eq(&self, other: &Pane) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Pane {}
+
+/// A place of the screen that one pane takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// What was said.
+    Conversation,
+    /// What is being written.
+    Message,
+    /// The upper part of the figures.
+    Upper,
+    /// The lower part of the figures.
+    Lower,
+}
+
+/// Where a pane stands on a screen, its border included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PanePlace {
+    /// Its area.
+    pub area: Rect,
+    /// Whether it is the short one below the conversation, which says the most important alone.
+    pub is_compact: bool,
+}
+
+/// The pane that goes by this name.
+pub fn named(name: &str) -> Option<&'static Pane> {
+    PANES.into_iter().find(|pane| pane.name == name)
+}
+
+/// The pane after this one, or with −1 the one before.
+pub fn after(pane: &'static Pane, by: isize) -> &'static Pane {
+    let at = PANES.iter().position(|&other| other == pane).unwrap_or(0) as isize;
+    PANES[(at + by).rem_euclid(PANES.len() as isize) as usize]
+}
+
+/// The pane that each slot shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Fronts([&'static Pane; 4]);
+
+impl Default for Fronts {
+    fn default() -> Fronts {
+        Fronts([&CHAT, &MESSAGE, &TABLE, &LIKELIHOOD])
+    }
+}
+
+impl Fronts {
+    /// The pane of a slot.
+    pub fn of(&self, slot: Slot) -> &'static Pane {
+        self.0[slot as usize]
+    }
+
+    /// Brings a pane to the front of its slot.
+    pub fn show(&mut self, pane: &'static Pane) {
+        self.0[pane.slot as usize] = pane;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_shows_its_first_pane_and_names_are_told_apart() {
+        for (i, pane) in PANES.into_iter().enumerate() {
+            let first = PANES.into_iter().find(|other| other.slot == pane.slot);
+            assert_eq!(Some(Fronts::default().of(pane.slot)), first);
+            assert!(PANES[..i].iter().all(|other| other.name != pane.name), "{}", pane.name);
+        }
+    }
+}
