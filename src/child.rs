@@ -30,23 +30,28 @@ pub struct ChildReport {
 
 /// Why there is no report.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ChildTrouble<E> {
     /// The child could not be started.
     Start(std::io::Error),
-    /// The person does not want to wait.
-    Interrupted,
+    /// Whoever waited did not want to any longer.
+    Stopped(E),
+}
+
+/// How a child is waited for.
+pub struct Wait<'a, E> {
+    /// Time between two looks.
+    pub pulse: Duration,
+    /// The longest it may take.
+    pub patience: Duration,
+    /// Called between two looks; an error ends the child.
+    pub look: &'a mut dyn FnMut() -> Result<(), E>,
 }
 
 /// Runs a child, hands it its input and waits for its end.
 ///
 /// # Errors
-/// [`Trouble`].
-pub fn run(
-    command: &mut Command,
-    input: Vec<u8>,
-    patience: Duration,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<ChildReport, Trouble> {
+/// [`ChildTrouble`].
+pub fn run<E>(command: &mut Command, input: Vec<u8>, wait: Wait<E>) -> Result<ChildReport, ChildTrouble<E>> {
     let child = tied(command)
         // ggml would start a debugger to print a backtrace.
         .env("GGML_NO_BACKTRACE", "1")
@@ -54,19 +59,21 @@ pub fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let mut child = WatchedChild(child.map_err(Trouble::Start)?);
+    let mut child = WatchedChild(child.map_err(ChildTrouble::Start)?);
     if let Some(mut pipe) = child.0.stdin.take() {
         // A child that reads nothing is judged by what it says.
         std::thread::spawn(move || aside::guarded(|| pipe.write_all(&input)));
     }
     let said = read_aside(child.0.stdout.take());
     let log = read_aside(child.0.stderr.take());
-    let deadline = Instant::now() + patience;
+    let begun = Instant::now();
     let status = loop {
         match child.0.try_wait() {
             Ok(Some(status)) => break Some(status),
-            Ok(None) if interrupted() => return Err(Trouble::Interrupted),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) if begun.elapsed() < wait.patience => {
+                (wait.look)().map_err(ChildTrouble::Stopped)?;
+                std::thread::sleep(wait.pulse);
+            }
             Ok(None) | Err(_) => break None,
         }
     };
@@ -111,7 +118,7 @@ const PULSE: Duration = Duration::from_millis(200);
 
 /// Has the child end with this process, even where that is killed: at once on Linux, and elsewhere where
 /// the child calls [`end_with_parent`]. The thread that starts the child must live as long as the child.
-pub fn tied(command: &mut Command) -> &mut Command {
+fn tied(command: &mut Command) -> &mut Command {
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::process::CommandExt;
@@ -146,7 +153,7 @@ pub fn end_with_parent() {
 }
 
 /// A child that does not outlive its watcher.
-pub struct WatchedChild(pub Child);
+struct WatchedChild(Child);
 
 impl Drop for WatchedChild {
     fn drop(&mut self) {
@@ -156,7 +163,7 @@ impl Drop for WatchedChild {
 }
 
 /// Reads a pipe on a thread of its own, so that a full pipe stops nobody.
-pub fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     let read = move || {
         let mut kept = Vec::new();
         if let Some(mut pipe) = pipe {

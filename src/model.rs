@@ -83,14 +83,6 @@ pub struct Pulled {
     pub fresh: bool,
 }
 
-/// Turns a name, a path, `hf:…` or `pypi:…` into a file that can be loaded and evaluated.
-///
-/// # Errors
-/// [`ModelError`]: one line and an exit code.
-pub fn resolve(spec: &str, progress: &dyn Progress) -> Result<ModelFile, ModelError> {
-    Library::open()?.resolve(spec, Purpose::Run, progress)
-}
-
 /// The models of this user.
 #[derive(Clone, Debug)]
 pub struct Library {

@@ -102,11 +102,6 @@ impl Paths {
     pub fn log_file(&self) -> PathBuf {
         self.state.join("llama.log")
     }
-
-    /// Lines typed in the REPL or the composer.
-    pub fn history_file(&self, of: &str) -> PathBuf {
-        self.state.join(format!("{of}.history"))
-    }
 }
 
 #[cfg(test)]

@@ -61,14 +61,6 @@ impl ChatTemplate {
         Ok(ChatTemplate { template, bos: known(bos), eos: known(eos), is_transcript, takes: OnceLock::new() })
     }
 
-    /// The template for models that have none: a plain transcript of "Question:" and "Answer:".
-    ///
-    /// # Errors
-    /// None in practice.
-    pub fn transcript(bos: &str, eos: &str) -> Result<ChatTemplate, TemplateError> {
-        ChatTemplate::new("", bos, eos)
-    }
-
     /// The template of a model, or `source` in its place, with the model's own special tokens.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::mask::{TokenTable, UNSATISFIABLE};
 use super::{GrammarError, ReadConstraint};
-use crate::child;
+use crate::child::{self, ChildTrouble, Wait};
 use crate::sampling::Constraint;
 use crate::token::printable;
 
@@ -170,10 +171,11 @@ fn try_aside(document: &Value) -> Result<(), String> {
         std::env::current_exe().map_err(|error| format!("this program can't find itself: {error}"))?;
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND);
-    let report = match child::run(&mut command, document.to_string().into_bytes(), PATIENCE, &|| false) {
+    let look = &mut || Ok::<(), Infallible>(());
+    let wait = Wait { pulse: Duration::from_millis(2), patience: PATIENCE, look };
+    let report = match child::run(&mut command, document.to_string().into_bytes(), wait) {
         Ok(report) => report,
-        Err(child::Trouble::Start(error)) => return Err(format!("trying it did not start: {error}")),
-        Err(child::Trouble::Interrupted) => return Err("interrupted".to_string()),
+        Err(ChildTrouble::Start(error)) => return Err(format!("trying it did not start: {error}")),
     };
     let Some(answer) = report.answer() else {
         // Another program than ours uses this library.

