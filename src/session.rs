@@ -1,7 +1,7 @@
 //! A conversation and everything a person can do to it, without a screen.
 //!
 //! The TUI, the REPL and the pipe all hold one [`Session`]: it turns messages and slash commands into
-//! requests, and the engine's events into turns and a trace. It touches nothing outside and waits for
+//! requests, and the engine's events into turns and a token sequence. It touches nothing outside and waits for
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
 pub mod drive;
@@ -12,10 +12,10 @@ mod outcome;
 mod prompt;
 mod questions;
 mod reply;
+pub mod sequence;
 pub mod state;
 mod store;
 pub mod task;
-pub mod trace;
 pub mod turn;
 
 use std::sync::Arc;
@@ -32,9 +32,9 @@ use crate::settings::Settings;
 use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
 pub use outcome::{Notice, Outcome, SessionError, Ticket};
+use sequence::TokenSequence;
 use state::{Fetch, Job, ModelState, Work};
 use task::{Done, Task};
-use trace::Trace;
 use turn::{Turn, TurnId};
 
 /// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
@@ -53,7 +53,7 @@ pub struct Session {
     work: Work,
     system: Option<String>,
     turns: Vec<Turn>,
-    trace: Trace,
+    sequence: TokenSequence,
     /// The text that `/step` goes on with.
     draft: Option<Draft>,
     /// Counts what was said, and which of that a file holds.
@@ -84,7 +84,7 @@ impl Session {
             work: Work::Idle,
             system,
             turns: Vec::new(),
-            trace: Trace::default(),
+            sequence: TokenSequence::default(),
             draft: None,
             version: 0,
             saved: 0,
@@ -124,8 +124,8 @@ impl Session {
     }
 
     /// Every token of the sequence the model last saw, with its figures.
-    pub fn trace(&self) -> &Trace {
-        &self.trace
+    pub fn sequence(&self) -> &TokenSequence {
+        &self.sequence
     }
 
     /// The reply in the making.
@@ -293,7 +293,7 @@ impl Session {
     fn clear(&mut self) -> Result<(), SessionError> {
         self.must_be_free()?;
         self.turns.clear();
-        self.trace = Trace::default();
+        self.sequence = TokenSequence::default();
         self.work = Work::Idle;
         self.saved = self.version;
         Ok(())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::trace::Trace;
+use super::sequence::TokenSequence;
 use super::turn::Turn;
 use crate::chat::Role;
 use crate::distribution::Depth;
@@ -41,7 +41,7 @@ impl ExportFormat {
 /// What is exported.
 pub struct Export<'a> {
     /// The sequence.
-    pub trace: &'a Trace,
+    pub sequence: &'a TokenSequence,
     /// The turns, for a transcript.
     pub turns: &'a [Turn],
     /// The model's vocabulary.
@@ -94,15 +94,15 @@ impl Export<'_> {
         let mut places = self.places();
         places.reverse();
         let mut sum = 0.0;
-        (0..self.trace.len()).filter_map(move |index| {
+        (0..self.sequence.len()).filter_map(move |index| {
             // Places are in order: those that ended before this token are done with.
             while places.last().is_some_and(|place| place.tokens.end <= index) {
                 places.pop();
                 sum = 0.0;
             }
-            let step = self.trace.step(index)?;
+            let step = self.sequence.step(index)?;
             let inside = places.last().is_some_and(|place| place.tokens.contains(&index));
-            let typed = self.trace.get(index).is_some_and(|token| token.typed);
+            let typed = self.sequence.get(index).is_some_and(|token| token.typed);
             let place = places.last();
             let system = typed && !inside && place.is_some_and(|place| place.turn == 1);
             let (turn, role) = match place {

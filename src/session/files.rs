@@ -38,7 +38,7 @@ impl Session {
             model: self.model().cloned(),
             system: self.system.clone(),
             turns: self.turns.clone(),
-            trace: self.trace.clone(),
+            sequence: self.sequence.clone(),
             k: self.settings.k,
             version: self.version,
         })
@@ -52,7 +52,7 @@ impl Session {
         self.ids_of = vocabulary.or((stored.n_vocab > 0).then_some(stored.n_vocab));
         self.saved = self.version;
         self.system.clone_from(&stored.system);
-        self.trace = if same { stored.trace() } else { Default::default() };
+        self.sequence = if same { stored.sequence() } else { Default::default() };
         self.turns.clear();
         for turn in &stored.turns {
             let id = self.new_turn_id();

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::sequence::TokenSequence;
 use super::state::{Fetch, Loaded, ModelState, Work};
-use super::trace::Trace;
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError};
 use crate::chat::ChatTemplate;
@@ -104,14 +104,14 @@ impl Session {
             advice.note.into_iter().map(|note| Outcome::Say(Notice::Warning(note))).collect();
         // Ids of another vocabulary mean nothing.
         if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
-            if !self.trace.is_empty() {
+            if !self.sequence.is_empty() {
                 outcomes.push(Outcome::Say(Notice::Warning(format!(
                     "{} has another vocabulary: what was said is tokenized anew, its figures are gone from the screen",
                     info.name
                 ))));
             }
             self.turns.iter_mut().for_each(Turn::forget_ids);
-            self.trace = Trace::default();
+            self.sequence = TokenSequence::default();
             self.draft = None;
         }
         self.turns.iter_mut().for_each(Turn::forget_speed);

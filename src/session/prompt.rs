@@ -44,7 +44,7 @@ impl Session {
             let reason = "the model is not ready yet: its chat template is not known";
             return Outcome::Say(Notice::Info(reason.to_string()));
         };
-        let read = &self.trace.tokens()[..self.trace.reply_start()];
+        let read = &self.sequence.tokens()[..self.sequence.reply_start()];
         if !read.is_empty() {
             let text = text_of(&model.vocab.concat(read.iter().map(|token| token.id)));
             let count = read.len();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::sequence::TokenSequence;
 use super::state::{Job, Loaded, ModelState, Undo, Work};
 use super::task::{Task, may_fit};
-use super::trace::Trace;
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::{ChatPrompt, Role};
@@ -111,13 +111,13 @@ impl Session {
         job.undo = None;
         job.prefill = (0, prompt.tokens.len());
         let (id, cancel) = (job.id, job.cancel.clone());
-        self.trace = Trace::begin(&prompt);
+        self.sequence = TokenSequence::begin(&prompt);
         let first = usize::from(self.system.is_some());
         for (i, turn) in self.turns.iter_mut().enumerate() {
             turn.mark(&prompt, first + i, &loaded.info.vocab);
         }
         self.replies = self.replies.wrapping_add(1);
-        let mut turn = Turn::reply(turn, self.trace.len(), seed);
+        let mut turn = Turn::reply(turn, self.sequence.len(), seed);
         if let Some(reply) = &mut turn.reply {
             reply.sampling = Some(self.settings.sampling.clone());
         }
@@ -144,13 +144,13 @@ impl Session {
             (Event::Lost(error), _) => return self.on_lost(error),
             (Event::Prefill { steps, done, total }, Work::Replying(job)) => {
                 job.prefill = (done, total);
-                steps.into_iter().for_each(|step| self.trace.fill(step));
+                steps.into_iter().for_each(|step| self.sequence.fill(step));
             }
             (Event::Step { step, elapsed }, Work::Replying(_)) => {
                 if let (Some(turn), ModelState::Ready(loaded)) = (self.turns.last_mut(), &self.model) {
                     turn.grow(&step, elapsed, &loaded.info.vocab);
                 }
-                self.trace.push(step);
+                self.sequence.push(step);
             }
             (Event::Finished { reason, timing }, Work::Replying(_)) => {
                 return self.on_finished(reason, timing);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::trace::{Trace, TraceToken};
+use super::sequence::{SequenceToken, TokenSequence};
 use super::turn::{Mark, Turn};
 use crate::bounded::DATA;
 use crate::chat::Role;
@@ -114,9 +114,9 @@ impl StoredSession {
         model: Option<&ModelInfo>,
         system: Option<&str>,
         turns: &[Turn],
-        trace: &Trace,
+        sequence: &TokenSequence,
     ) -> StoredSession {
-        let token = |token: &TraceToken| StoredToken {
+        let token = |token: &SequenceToken| StoredToken {
             id: token.id,
             typed: token.typed,
             seen: token.step.as_ref().and_then(|step| step.stats.as_ref()).map(StoredStats::new),
@@ -128,8 +128,8 @@ impl StoredSession {
             n_vocab: model.map_or(0, |model| model.vocab.len()),
             system: system.map(str::to_string),
             turns: turns.iter().map(StoredTurn::new).collect(),
-            reply_start: trace.reply_start(),
-            sequence: trace.tokens().iter().map(token).collect(),
+            reply_start: sequence.reply_start(),
+            sequence: sequence.tokens().iter().map(token).collect(),
         }
     }
 
@@ -179,12 +179,12 @@ impl StoredSession {
     }
 
     /// The sequence with its figures.
-    pub fn trace(&self) -> Trace {
+    pub fn sequence(&self) -> TokenSequence {
         let tokens = self.sequence.iter().map(|token| {
             let seen = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
-            TraceToken::restored(token.id, token.typed, seen)
+            SequenceToken::restored(token.id, token.typed, seen)
         });
-        Trace::restored(tokens.collect(), self.reply_start)
+        TokenSequence::restored(tokens.collect(), self.reply_start)
     }
 }
 

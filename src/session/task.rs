@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::export::{Export, ExportFormat};
 use super::outcome::SessionError;
+use super::sequence::TokenSequence;
 use super::store::StoredSession;
-use super::trace::Trace;
 use super::turn::Turn;
 use crate::aside::{self, Left};
 use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, system};
@@ -56,7 +56,7 @@ pub struct Snapshot {
     /// What was said.
     pub turns: Vec<Turn>,
     /// The sequence with its figures.
-    pub trace: Trace,
+    pub sequence: TokenSequence,
     /// Candidates of each token that are exported.
     pub k: Depth,
     /// Which of its states this is.
@@ -132,8 +132,12 @@ impl Task {
                 Ok(Done::Constraint(key, text, source.read().map_err(SettingsError::from)?))
             }
             Task::Save(now, file, existing) => {
-                let stored =
-                    StoredSession::new(now.model.as_deref(), now.system.as_deref(), &now.turns, &now.trace);
+                let stored = StoredSession::new(
+                    now.model.as_deref(),
+                    now.system.as_deref(),
+                    &now.turns,
+                    &now.sequence,
+                );
                 let written = stored.write(&files::named(&file), existing);
                 written.map_err(|error| not_written("/save", &file, error))?;
                 Ok(Done::Saved(now.version, file))
@@ -174,7 +178,7 @@ fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, Sess
     let format =
         ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
     let model = now.model.as_ref().ok_or(SessionError::NothingToWrite)?;
-    let export = Export { trace: &now.trace, turns: &now.turns, vocab: &model.vocab, k: now.k };
+    let export = Export { sequence: &now.sequence, turns: &now.turns, vocab: &model.vocab, k: now.k };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))
         .map_err(|error| not_written("/export", &file, error))?;
     Ok(Done::Told(format!("written to {file}")))

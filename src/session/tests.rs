@@ -135,8 +135,8 @@ fn a_conversation_comes_back_from_its_file_with_its_exact_ids() {
     assert_eq!(other.session.system(), Some("be brief"));
     assert_eq!(other.session.turns()[1].reply.as_ref().unwrap().ids, ids);
     other.line("again").unwrap();
-    let trace: Vec<_> = other.session.trace().tokens().iter().map(|token| token.id).collect();
-    assert!(trace.windows(ids.len()).any(|window| window == ids));
+    let sequence: Vec<_> = other.session.sequence().tokens().iter().map(|token| token.id).collect();
+    assert!(sequence.windows(ids.len()).any(|window| window == ids));
     // The token that ended it is a step of its own.
     assert_eq!(other.session.turns()[1].marks.len(), ids.len() + 1);
 }
@@ -152,7 +152,7 @@ fn seen(session: &Session) -> String {
             (turn.content.clone(), turn.text.clone(), turn.marks.clone(), reply)
         })
         .collect();
-    format!("{turns:?}\n{:?} {:?}", session.trace().reply_start(), session.trace().tokens())
+    format!("{turns:?}\n{:?} {:?}", session.sequence().reply_start(), session.sequence().tokens())
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn figures_of_another_vocabulary_are_not_taken_and_that_is_said() {
     std::fs::write(&path, larger).unwrap();
     let said = talk.line(&format!("/load {file}")).unwrap();
     assert!(said.contains("another model"), "{said}");
-    assert!(talk.session.trace().is_empty());
+    assert!(talk.session.sequence().is_empty());
     assert!(talk.line("/rescore x").unwrap_err().contains("there is no reply"));
     std::fs::write(&path, text.replace("\"model\":\"scripted\"", "\"model\":\"cousin\"")).unwrap();
     assert!(talk.line(&format!("/load {file}")).unwrap().contains("its figures are those of cousin"));
@@ -313,7 +313,7 @@ fn an_export_says_whose_each_token_is_and_sums_each_reply_by_itself() {
 
     let text = std::fs::read_to_string(at("x.jsonl")).unwrap();
     let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(rows.len(), talk.session.trace().len());
+    assert_eq!(rows.len(), talk.session.sequence().len());
     for turn in [2, 4] {
         let mut sum = 0.0;
         let of_reply = rows.iter().filter(|row| row["turn"] == turn && row["part"] == "reply");

@@ -1,4 +1,4 @@
-//! One thing said, and which tokens of the trace its text is made of.
+//! One thing said, and which tokens of the sequence its text is made of.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Mark {
     /// One past its last byte in [`Turn::text`]; equal to the mark before it where the token holds
     /// only part of a character.
     pub end: usize,
-    /// Its index in the trace.
+    /// Its index in the sequence.
     pub token: usize,
 }
 
@@ -54,7 +54,7 @@ pub struct Reply {
     pub finish: Option<FinishReason>,
     /// How long it took.
     pub timing: Timing,
-    /// Index of its first token in the trace.
+    /// Index of its first token in the sequence.
     first: usize,
     assembler: Utf8Assembler,
 }
@@ -100,7 +100,7 @@ impl Turn {
         }
     }
 
-    /// A reply that will begin at this index of the trace.
+    /// A reply that will begin at this index of the sequence.
     pub fn reply(id: TurnId, first: usize, seed: u32) -> Turn {
         let reply = Reply {
             ids: Vec::new(),
@@ -157,7 +157,7 @@ impl Turn {
     }
 
     /// A stretch of the sequence that nobody said: the template's scaffold. `first` is the index of its
-    /// first token in the trace.
+    /// first token in the sequence.
     pub fn frame(first: usize, ids: &[TokenId], vocab: &Vocab) -> Turn {
         let mut frame = Turn::user(TurnId::default(), "");
         let mut assembler = Utf8Assembler::default();
@@ -288,13 +288,13 @@ impl Turn {
         }
     }
 
-    /// The turn's tokens in the trace.
+    /// The turn's tokens in the sequence.
     pub fn tokens(&self) -> Option<Range<usize>> {
         let (first, last) = (self.marks.first()?, self.marks.last()?);
         Some(first.token..last.token + 1)
     }
 
-    /// The bytes of [`Turn::text`] that a token of the trace stands for.
+    /// The bytes of [`Turn::text`] that a token of the sequence stands for.
     pub fn text_of(&self, token: usize) -> Option<Range<usize>> {
         let at = self.marks.iter().position(|mark| mark.token == token)?;
         let start = if at == 0 { 0 } else { self.marks[at - 1].end };

@@ -1,4 +1,4 @@
-//! The stretch of the trace that the log-likelihood panel adds up.
+//! The stretch of the sequence that the log-likelihood panel adds up.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::state::State;
 pub struct Segment {
     /// What it is.
     pub title: String,
-    /// Its tokens in the trace.
+    /// Its tokens in the sequence.
     pub tokens: Range<usize>,
     /// The step the panels show.
     pub shown: usize,
@@ -22,17 +22,17 @@ pub struct Segment {
 /// replies in it are part of it.
 pub fn segment(state: &State) -> Option<Segment> {
     let shown = state.shown_step()?;
-    let trace = state.session.trace();
-    let reads = state.cursor.is_none() && shown < trace.reply_start();
+    let sequence = state.session.sequence();
+    let reads = state.cursor.is_none() && shown < sequence.reply_start();
     let reply = reply_at(state, shown).filter(|_| !reads);
     if let Some((title, tokens)) = reply {
         return Some(Segment { title, tokens, shown });
     }
     let title = "prompt".to_string();
-    Some(Segment { title, tokens: 0..trace.reply_start().min(trace.len()), shown })
+    Some(Segment { title, tokens: 0..sequence.reply_start().min(sequence.len()), shown })
 }
 
-/// The reply that a token of the trace belongs to: what it is called, and its tokens.
+/// The reply that a token of the sequence belongs to: what it is called, and its tokens.
 pub fn reply_at(state: &State, token: usize) -> Option<(String, Range<usize>)> {
     let turn = state.turn_of(token).filter(|turn| turn.role == Role::Assistant)?;
     let tokens = turn.tokens()?;
@@ -50,7 +50,7 @@ impl Segment {
         let Some(model) = state.model() else { return Score::default() };
         let mut score = Score::default();
         for index in self.tokens.start..(self.shown + 1).min(self.tokens.end) {
-            if let Some(step) = state.session.trace().step(index)
+            if let Some(step) = state.session.sequence().step(index)
                 && let Some(logprob) = step.logprob()
             {
                 score.add(logprob, model.vocab.text_length(step.id));
@@ -76,7 +76,7 @@ impl Segment {
         let mut sum = 0.0;
         let mut curve = vec![(0.0, 0.0)];
         for (i, index) in self.tokens.clone().enumerate() {
-            if let Some(logprob) = state.session.trace().step(index).and_then(|step| step.logprob()) {
+            if let Some(logprob) = state.session.sequence().step(index).and_then(|step| step.logprob()) {
                 sum += f64::from(logprob);
             }
             if (i + 1) % every == 0 || i + 1 == n {

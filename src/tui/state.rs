@@ -145,7 +145,7 @@ impl State {
     /// The stretches of scaffold that the chat shows, each with the turn it stands before: all of them, or
     /// the one that somebody walks on.
     fn frames(&self) -> Vec<(Turn, usize)> {
-        let trace = self.session.trace();
+        let sequence = self.session.sequence();
         let Some(model) = self.session.model().filter(|_| self.scaffold || self.cursor.is_some()) else {
             return Vec::new();
         };
@@ -156,13 +156,13 @@ impl State {
                 (end, next) = (tokens.end, i + 1);
             }
         }
-        stretches.push((end..trace.len(), next));
+        stretches.push((end..sequence.len(), next));
         let is_shown = |range: &Range<usize>| {
             !range.is_empty() && (self.scaffold || self.cursor.is_some_and(|token| range.contains(&token)))
         };
         let shown = stretches.into_iter().filter(|(range, _)| is_shown(range));
         let frame = |(range, before): (Range<usize>, usize)| {
-            let ids: Vec<_> = trace.tokens()[range.clone()].iter().map(|token| token.id).collect();
+            let ids: Vec<_> = sequence.tokens()[range.clone()].iter().map(|token| token.id).collect();
             (Turn::frame(range.start, &ids, &model.vocab), before)
         };
         shown.map(frame).collect()
@@ -197,8 +197,8 @@ impl State {
 
     /// The step the panels show.
     pub fn shown_step(&self) -> Option<usize> {
-        let trace = self.session.trace();
-        self.cursor.or_else(|| (0..trace.len()).rev().find(|&i| trace.step(i).is_some()))
+        let sequence = self.session.sequence();
+        self.cursor.or_else(|| (0..sequence.len()).rev().find(|&i| sequence.step(i).is_some()))
     }
 
     /// The token of an answer that somebody walks on.
@@ -212,11 +212,11 @@ impl State {
             return step.stats.as_ref();
         }
         self.shown_step()
-            .and_then(|index| self.session.trace().step(index))
+            .and_then(|index| self.session.sequence().step(index))
             .and_then(|step| step.stats.as_ref())
     }
 
-    /// The turn a token of the trace belongs to.
+    /// The turn a token of the sequence belongs to.
     pub fn turn_of(&self, token: usize) -> Option<&Turn> {
         self.session.turns().iter().find(|turn| turn.tokens().is_some_and(|range| range.contains(&token)))
     }
@@ -242,7 +242,7 @@ impl State {
 
     /// Moves the step cursor; past the last step it is live again.
     pub fn walk(&mut self, by: isize) {
-        let Some(last) = self.session.trace().len().checked_sub(1) else { return };
+        let Some(last) = self.session.sequence().len().checked_sub(1) else { return };
         let from = self.shown_step().unwrap_or(last);
         let to = from.saturating_add_signed(by).min(last);
         self.cursor = if by > 0 && from == last { None } else { Some(to) };
@@ -251,7 +251,7 @@ impl State {
 
     /// Puts the step cursor on a token.
     pub fn walk_to(&mut self, token: usize) {
-        if token < self.session.trace().len() {
+        if token < self.session.sequence().len() {
             self.cursor = Some(token);
             self.after_walking();
         }
@@ -259,11 +259,15 @@ impl State {
 
     /// Goes to the next step in a direction where the model was unsure; `false` if there is none.
     pub fn walk_to_unsure(&mut self, direction: isize) -> bool {
-        let trace = self.session.trace();
+        let sequence = self.session.sequence();
         let Some(from) = self.shown_step() else { return false };
-        let unsure = |&i: &usize| trace.step(i).and_then(|step| step.stats.as_ref()).is_some_and(is_unsure);
-        let found =
-            if direction > 0 { (from + 1..trace.len()).find(unsure) } else { (0..from).rev().find(unsure) };
+        let unsure =
+            |&i: &usize| sequence.step(i).and_then(|step| step.stats.as_ref()).is_some_and(is_unsure);
+        let found = if direction > 0 {
+            (from + 1..sequence.len()).find(unsure)
+        } else {
+            (0..from).rev().find(unsure)
+        };
         if let Some(token) = found {
             self.walk_to(token);
         }

@@ -105,7 +105,7 @@ fn unsure_steps_are_found_in_both_directions() {
     assert_eq!(harness.state.cursor, Some(0), "nothing unsure before the first token");
     harness.keys("<End>N");
     let found = harness.state.cursor.unwrap();
-    let token = harness.state.session.trace().get(found).unwrap().id;
+    let token = harness.state.session.sequence().get(found).unwrap().id;
     assert_eq!(harness.state.model().unwrap().vocab.text(token), " capital");
     harness.keys("<Home>n");
     assert_eq!(harness.state.cursor, Some(found));
@@ -370,7 +370,7 @@ fn letters_act_in_a_pane_and_with_alt_anywhere() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
     harness.keys("hi<Enter><A-N>");
     let found = harness.state.cursor.unwrap();
-    let token = harness.state.session.trace().get(found).unwrap().id;
+    let token = harness.state.session.sequence().get(found).unwrap().id;
     assert_eq!(harness.state.model().unwrap().vocab.text(token), " capital");
     harness.keys("<A-c>");
     assert!(harness.screen().contains("probability %"));
@@ -658,7 +658,7 @@ fn a_loaded_conversation_can_be_walked_with_its_figures() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
     harness.keys(&format!("hi<Enter>/save {file}<Enter>"));
     let walked = |harness: &mut Harness| -> Vec<String> {
-        (0..harness.state.session.trace().len())
+        (0..harness.state.session.sequence().len())
             .map(|_| {
                 harness.keys("<Left>");
                 harness
@@ -794,13 +794,13 @@ fn while_a_prompt_is_read_the_panels_say_how_far_it_is() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
     harness.hold();
     harness.keys("hi<Enter>");
-    let total = harness.state.session.trace().len();
+    let total = harness.state.session.sequence().len();
     let id = harness.state.session.job().unwrap().id;
     let words = |done: usize| format!("{done} of {total} tokens of your message and its frame");
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(0)).count(), 2, "{screen}");
     let step = |id, stats| std::sync::Arc::new(crate::step::Step { id, stats });
-    let first = harness.state.session.trace().tokens()[0].id;
+    let first = harness.state.session.sequence().tokens()[0].id;
     harness.send(Msg::Reply(id, Event::Prefill { steps: vec![step(first, None)], done: 1, total }));
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(1)).count(), 2, "{screen}");

@@ -318,7 +318,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         // From the composer too: the keys stay where they are.
         KeyAction::Walk(by) => state.walk(by),
         KeyAction::First => state.walk_to(0),
-        KeyAction::Last => state.walk_to(state.session.trace().len().saturating_sub(1)),
+        KeyAction::Last => state.walk_to(state.session.sequence().len().saturating_sub(1)),
         KeyAction::Unsure(direction) => {
             state.walk_to_unsure(direction);
         }

@@ -82,7 +82,7 @@ fn click(state: &mut State, place: PanePlace, at: Position) {
     }
 }
 
-/// The token of the trace at a place of the screen: the inverse of what is drawn, on the same geometry.
+/// The token of the sequence at a place of the screen: the inverse of what is drawn, on the same geometry.
 fn token_at(state: &State, place: PanePlace, at: Position) -> Option<usize> {
     let inner = inside(place.area);
     let line = at.y.checked_sub(inner.y)?;
@@ -263,11 +263,11 @@ impl From<Runs> for Line<'static> {
 }
 
 fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
-    let stats = state.session.trace().step(token).and_then(|step| step.stats.as_ref());
+    let stats = state.session.sequence().step(token).and_then(|step| step.stats.as_ref());
     let level = stats.and_then(|stats| state.colouring.level(stats));
     let plain = if turn.is_frame() { state.theme.dim() } else { Style::new() };
     let mut style = level.map_or(plain, |level| state.theme.level(level));
-    let ends = state.model().zip(state.session.trace().get(token));
+    let ends = state.model().zip(state.session.sequence().get(token));
     if level.is_none()
         && turn.role == Role::Assistant
         && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))

@@ -137,7 +137,7 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let spans: Vec<Span> = segment
         .window(usize::from(area.width))
         .map(|index| {
-            let step = state.session.trace().step(index);
+            let step = state.session.sequence().step(index);
             let stats = step.and_then(|step| step.stats.as_ref());
             let height = step.map_or(0.0, |step| surprisal_bits(step) / FULL_BAR * 8.0);
             let glyph = match stats {
@@ -158,9 +158,9 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
 
 /// What the marked bar is.
 fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
-    let trace = state.session.trace();
-    let (Some(model), Some(token)) = (state.model(), trace.get(segment.shown)) else { return };
-    let surprisal = match trace.step(segment.shown).and_then(|step| step.stats.as_ref()) {
+    let sequence = state.session.sequence();
+    let (Some(model), Some(token)) = (state.model(), sequence.get(segment.shown)) else { return };
+    let surprisal = match sequence.step(segment.shown).and_then(|step| step.stats.as_ref()) {
         Some(stats) => format!("surprisal {} nat", figure(stats.surprisal(), 3, 8)),
         None => "no context".to_string(),
     };

@@ -82,7 +82,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
 
 /// What the pane shows, the longest wording first.
 fn title(state: &State) -> Vec<String> {
-    let trace = state.session.trace();
+    let sequence = state.session.sequence();
     if state.reading().is_some() {
         return vec![" next token ─ reading the prompt ".to_string(), " reading ".to_string()];
     }
@@ -93,7 +93,7 @@ fn title(state: &State) -> Vec<String> {
         return vec![format!(" next token ─ {what} "), format!(" {what} "), " answer ".to_string()];
     }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
-    let start = trace.reply_start();
+    let start = sequence.reply_start();
     let what = if index >= start {
         let live = if state.cursor.is_none() { " ─ live" } else { "" };
         let step = format!("step {}", index - start + 1);
@@ -130,7 +130,7 @@ fn chosen_id(state: &State) -> Option<TokenId> {
     if let Some(step) = state.answer_step() {
         return Some(step.id);
     }
-    state.shown_step().and_then(|index| state.session.trace().get(index)).map(|token| token.id)
+    state.shown_step().and_then(|index| state.session.sequence().get(index)).map(|token| token.id)
 }
 
 /// The chosen token, where it is not among these candidates.

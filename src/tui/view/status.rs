@@ -96,7 +96,7 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
         items.push(item(1, " · ", reason.words().to_string()));
     }
     if let Some(model) = session.model() {
-        items.push(item(5, " · ", format!("ctx {}/{}", session.trace().len(), model.context)));
+        items.push(item(5, " · ", format!("ctx {}/{}", session.sequence().len(), model.context)));
     }
     // The reply's own, which the settings may have left behind.
     let own = reply.map_or(Some(&session.settings().sampling), |reply| reply.sampling.as_ref());

@@ -189,7 +189,7 @@ fn no_number_is_cut_in_a_narrow_pane() {
     improbable.extend(words(4));
     let mut harness = Harness::new(40, 16, vec![improbable]);
     harness.keys("hi<Enter><Tab><Tab>");
-    let first = harness.state.session.trace().reply_start();
+    let first = harness.state.session.sequence().reply_start();
     harness.state.walk_to(first);
     let screen = harness.screen();
     assert!(screen.contains("−69.078"), "{screen}");

@@ -8,7 +8,7 @@ use crate::token::TokenId;
 
 /// One token of the sequence.
 #[derive(Clone, Debug)]
-pub struct TraceToken {
+pub struct SequenceToken {
     /// The token.
     pub id: TokenId,
     /// Whether a person typed it (or a model wrote it); scaffold otherwise.
@@ -17,37 +17,37 @@ pub struct TraceToken {
     pub step: Option<Arc<Step>>,
 }
 
-impl TraceToken {
+impl SequenceToken {
     /// A token whose figures are known from a file; none where they are not.
-    pub fn restored(id: TokenId, typed: bool, stats: Option<TokenStats>) -> TraceToken {
-        TraceToken { id, typed, step: Some(Arc::new(Step { id, stats })) }
+    pub fn restored(id: TokenId, typed: bool, stats: Option<TokenStats>) -> SequenceToken {
+        SequenceToken { id, typed, step: Some(Arc::new(Step { id, stats })) }
     }
 }
 
 /// The whole sequence, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Trace {
-    tokens: Vec<TraceToken>,
+pub struct TokenSequence {
+    tokens: Vec<SequenceToken>,
     /// Where the current reply begins.
     reply: usize,
     /// Prompt tokens whose figures are known.
     filled: usize,
 }
 
-impl Trace {
+impl TokenSequence {
     /// A sequence that begins with this prompt.
-    pub fn begin(prompt: &ChatPrompt) -> Trace {
+    pub fn begin(prompt: &ChatPrompt) -> TokenSequence {
         let tokens: Vec<_> = prompt
             .tokens
             .iter()
-            .map(|token| TraceToken { id: token.id, typed: token.typed, step: None })
+            .map(|token| SequenceToken { id: token.id, typed: token.typed, step: None })
             .collect();
-        Trace { reply: tokens.len(), tokens, filled: 0 }
+        TokenSequence { reply: tokens.len(), tokens, filled: 0 }
     }
 
     /// A sequence as a file has it; its last reply begins at `reply`.
-    pub fn restored(tokens: Vec<TraceToken>, reply: usize) -> Trace {
-        Trace { filled: reply, reply, tokens }
+    pub fn restored(tokens: Vec<SequenceToken>, reply: usize) -> TokenSequence {
+        TokenSequence { filled: reply, reply, tokens }
     }
 
     /// The next prompt token's figures.
@@ -60,7 +60,7 @@ impl Trace {
 
     /// The next token of the reply.
     pub fn push(&mut self, step: Arc<Step>) {
-        self.tokens.push(TraceToken { id: step.id, typed: true, step: Some(step) });
+        self.tokens.push(SequenceToken { id: step.id, typed: true, step: Some(step) });
     }
 
     /// Tokens of prompt and reply.
@@ -79,12 +79,12 @@ impl Trace {
     }
 
     /// All tokens.
-    pub fn tokens(&self) -> &[TraceToken] {
+    pub fn tokens(&self) -> &[SequenceToken] {
         &self.tokens
     }
 
     /// One token.
-    pub fn get(&self, index: usize) -> Option<&TraceToken> {
+    pub fn get(&self, index: usize) -> Option<&SequenceToken> {
         self.tokens.get(index)
     }
 
