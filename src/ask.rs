@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::continuation::Encoded;
 use crate::counter::Far;
+use crate::lens::{self, Lens, Wish};
 use crate::probe::outcome::SuiteOutcome;
 use crate::query::choices::{ChoiceComparison, ComparedChoices, compare};
 use crate::query::generate::{Beginning, GeneratedText, generate};
@@ -45,6 +46,8 @@ pub enum Question {
     Probe(String),
     /// The last reply under another premise.
     Rescore(Box<Premised>),
+    /// Why a prediction is what it is.
+    Lens(Box<Wish>),
 }
 
 /// An answer, by the same names.
@@ -66,6 +69,8 @@ pub enum Answer {
     Probe(Probed),
     /// The reply's tokens with both figures.
     Rescore(Rescored),
+    /// What a lens shows.
+    Lens(Box<Lens>),
 }
 
 /// A piece of an answer in the making, for whoever does not want to wait for the whole.
@@ -155,6 +160,7 @@ fn computed(
         }
         Question::Probe(name) => probe::probe(asker, name, parts).map(Answer::Probe),
         Question::Rescore(asked) => rescore(asker, asked).map(Answer::Rescore),
+        Question::Lens(wish) => lens::look(asker, wish).map(|seen| Answer::Lens(Box::new(seen))),
     }
 }
 

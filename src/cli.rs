@@ -37,6 +37,8 @@ pub enum CliCommand {
     Generate(GenerateArgs),
     /// How likely a text is: by token, word, character or line; which continuation is preferred
     Score(ScoreArgs),
+    /// Why this token: which words before it made it so, at which layer, where attention looks
+    Lens(LensArgs),
     /// What a text is to a model: token ids, bytes and offsets; also of a chat
     Tokenize(TokenizeArgs),
     /// List, fetch, describe and remove models
@@ -236,6 +238,61 @@ pub struct ScoreArgs {
     /// Leave out tokens with fewer tokens before them in their window
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub min_context: u32,
+}
+
+/// Ways of looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LensView {
+    /// What the model's own head says of the residual stream after each layer
+    Logit,
+    /// The target when the model sees only the last 1, 2, 4 … tokens
+    Context,
+    /// The target without each word, token, character, sentence or turn
+    Occlusion,
+    /// The weights of attention, by layer and head
+    Attention,
+}
+
+/// Flags of `lens`.
+#[derive(Args, Clone, Debug)]
+pub struct LensArgs {
+    /// The prompt; - or a pipe reads standard input
+    #[arg(value_name = "PROMPT|-", conflicts_with = "chat")]
+    pub prompt: Option<String>,
+    /// Look at a conversation instead, with the beginning of the next reply: a JSON array of messages, or an
+    /// object with "messages"
+    #[arg(long, value_name = "FILE|-")]
+    pub chat: Option<PathBuf>,
+    /// How to look
+    #[arg(long, value_name = "VIEW")]
+    pub view: LensView,
+    /// The text whose probability after the prompt is looked at (default: the model's first choice)
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub target: Option<String>,
+    /// Look at the difference to this text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub versus: Option<String>,
+    /// With occlusion: what is left out at a time (default: word; char in scripts without spaces)
+    #[arg(long, value_name = "UNIT")]
+    pub by: Option<crate::lens::spans::By>,
+    /// With occlusion: put neutral tokens there, as many as there were, instead of leaving a span out
+    #[arg(long)]
+    pub replace: bool,
+    /// The text whose tokens are neutral
+    #[arg(long, value_name = "TEXT", default_value = " _", allow_hyphen_values = true)]
+    pub neutral: String,
+    /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last)
+    #[arg(long, value_name = "N|all")]
+    pub position: Option<String>,
+    /// With attention: this layer alone, counted from 0
+    #[arg(long, value_name = "N")]
+    pub layer: Option<usize>,
+    /// With attention: this head alone, counted from 0
+    #[arg(long, value_name = "N")]
+    pub head: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `tokenize`.

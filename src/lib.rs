@@ -21,6 +21,7 @@ pub mod glossary;
 pub mod grammar;
 pub mod interrupt;
 pub mod jinja;
+pub mod lens;
 pub mod loading;
 pub mod model;
 pub mod paths;

@@ -5,6 +5,7 @@
 
 mod generate;
 mod items;
+mod lens;
 mod next;
 mod progress;
 mod score;
@@ -114,7 +115,7 @@ struct Desk<'a> {
 pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<u8, Failure>> {
     let sampling = match &cli.command {
         Some(CliCommand::Generate(args)) => args.sampling.clone(),
-        Some(CliCommand::Next(_) | CliCommand::Score(_) | CliCommand::Tokenize(_)) => {
+        Some(CliCommand::Next(_) | CliCommand::Score(_) | CliCommand::Lens(_) | CliCommand::Tokenize(_)) => {
             SamplingFlags::default()
         }
         _ => return None,
@@ -140,6 +141,7 @@ pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<
         Some(CliCommand::Next(args)) => next::run(&mut desk, args),
         Some(CliCommand::Generate(args)) => generate::run(&mut desk, args),
         Some(CliCommand::Score(args)) => score::run(&mut desk, args),
+        Some(CliCommand::Lens(args)) => lens::run(&mut desk, args),
         Some(CliCommand::Tokenize(args)) => tokenize::run(&mut desk, args),
         _ => Ok(()),
     };

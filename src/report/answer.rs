@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::bars::Paint;
 use super::view::View;
-use super::{choices, next, probe, rescore, score_table, table, tokens};
+use super::{choices, lens, next, probe, rescore, score_table, table, tokens};
 use crate::ask::{Answer, AnswerPart, Probed};
 use crate::distribution::Depth;
 use crate::query::generate::GeneratedText;
@@ -28,6 +28,7 @@ pub fn view(answer: &Answer, k: Depth, vocab: &Vocab) -> View {
         Answer::Tokens(encoded) => tokens::view(encoded, vocab),
         Answer::Probe(probed) => suites(probed, vocab),
         Answer::Rescore(rescored) => rescore::view(rescored, vocab),
+        Answer::Lens(seen) => lens::view(seen, vocab),
     }
 }
 

@@ -1,0 +1,126 @@
+//! Why this token? What the layers say, what the words before it do, where attention looks.
+//!
+//! One file a view: its question as plain data, and its answer computed from what an [`Asker`] has. Nothing
+//! here prints, and nothing knows a tensor: what lies between the layers is asked of the engine by name
+//! ([`crate::engine::look`]).
+
+pub mod attention;
+pub mod context;
+pub mod floor;
+pub mod logit;
+pub mod occlusion;
+pub mod spans;
+pub mod subject;
+
+use crate::engine::look::{Found, Inspect, Look};
+use crate::engine::{Command, Event, FinishReason};
+use crate::query::{Asker, QueryError};
+use crate::token::TokenId;
+
+use attention::{Attention, Which};
+use context::Curve;
+use logit::Layers;
+use occlusion::{Instead, Occlusion};
+use spans::By;
+use subject::{Given, Subject, subject};
+
+/// What is asked about a prediction.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// What it is a prediction after.
+    pub given: Given,
+    /// The text that is asked about; `None` is the model's first choice.
+    pub target: Option<Vec<u8>>,
+    /// Another text, of which the difference is told.
+    pub versus: Option<Vec<u8>>,
+    /// How it is looked at.
+    pub view: View,
+}
+
+/// A way of looking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    /// What the model's head says of the residual stream after each layer.
+    Logit,
+    /// The target with the last 1, 2, 4 … tokens alone.
+    Context,
+    /// The target without each span.
+    Occlusion {
+        /// What a span is; `None` is a word, or a character in a script without spaces.
+        by: Option<By>,
+        /// What stands there instead.
+        instead: Instead,
+    },
+    /// Where attention looks.
+    Attention(Which),
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Lens {
+    /// What it is about.
+    pub subject: Subject,
+    /// Differences of log p below this many nats are no effect; `None` for figures that are no log p.
+    pub floor: Option<f64>,
+    /// The figures.
+    pub finding: Finding,
+}
+
+/// The figures of a view.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// By layer.
+    Logit(Layers),
+    /// By number of tokens.
+    Context(Curve),
+    /// By span.
+    Occlusion(Occlusion),
+    /// By layer and head.
+    Attention(Attention),
+}
+
+/// Looks.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn look(asker: &mut Asker, wish: &Wish) -> Result<Lens, QueryError> {
+    let subject = subject(asker, wish)?;
+    let (floor, finding) = match &wish.view {
+        View::Logit => {
+            let (floor, layers) = logit::layers(asker, &subject)?;
+            (Some(floor), Finding::Logit(layers))
+        }
+        View::Context => {
+            let (floor, curve) = context::curve(asker, &subject)?;
+            (Some(floor), Finding::Context(curve))
+        }
+        View::Occlusion { by, instead } => {
+            let (floor, occlusion) = occlusion::occlusion(asker, &subject, *by, instead)?;
+            (Some(floor), Finding::Occlusion(occlusion))
+        }
+        View::Attention(which) => (None, Finding::Attention(attention::attention(asker, &subject, *which)?)),
+    };
+    Ok(Lens { subject, floor, finding })
+}
+
+/// Asks the engine to look between the layers; `each` is given what it finds. `false`: it was stopped.
+fn inspect(
+    asker: &mut Asker,
+    (tokens, named): (&[TokenId], &[TokenId]),
+    look: Look,
+    each: &mut dyn FnMut(usize, Found),
+) -> Result<bool, QueryError> {
+    let request = Inspect {
+        tokens: tokens.to_vec(),
+        look,
+        named: named.to_vec(),
+        depth: asker.settings.k,
+        cancel: asker.cancel.clone(),
+    };
+    let (reason, _) = asker.client.run(Command::Inspect(request), |event| {
+        if let Event::Found { index, found } = event {
+            each(index, *found);
+        }
+    })?;
+    Ok(reason == FinishReason::Stop)
+}

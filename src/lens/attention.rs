@@ -1,0 +1,195 @@
+//! Where attention looks. It routes, and alone explains nothing: the span that occlusion finds stands
+//! beside it.
+
+use super::inspect;
+use super::occlusion::{Instead, Occlusion, occlusion};
+use super::spans::By;
+use super::subject::Subject;
+use crate::engine::look::{Found, Look, WeightsOf};
+use crate::query::{Asker, QueryError};
+
+/// Most tokens for which rollout is computed: it takes every position of every layer.
+pub const MOST_ROLLED: usize = 512;
+
+/// Which weights are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// From which positions.
+    pub from: Positions,
+    /// One layer alone.
+    pub layer: Option<usize>,
+    /// One head alone, of that layer or of every one.
+    pub head: Option<usize>,
+}
+
+/// The positions that attend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Positions {
+    /// The one the target is predicted from.
+    #[default]
+    Last,
+    /// One, counted from 0.
+    One(usize),
+    /// All of them.
+    All,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// Which weights.
+    pub which: Which,
+    /// From each position, in order; one unless all were asked for.
+    pub rows: Vec<RowOf>,
+    /// Attention carried through every layer to the position, half of it staying where it is in each;
+    /// `None` for all positions, one layer or head, and for more than [`MOST_ROLLED`] tokens.
+    pub rollout: Option<Vec<f64>>,
+    /// What occlusion by token finds; `None` where the position is not the target's.
+    pub occlusion: Option<(f64, Occlusion)>,
+}
+
+/// Weights from one position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowOf {
+    /// It.
+    pub position: usize,
+    /// By layer.
+    pub layers: Vec<LayerOf>,
+}
+
+/// Weights of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerOf {
+    /// Which.
+    pub layer: usize,
+    /// By head: the weight of each position up to the one that attends.
+    pub heads: Vec<(usize, Vec<f32>)>,
+}
+
+impl LayerOf {
+    /// The mean over the heads.
+    pub fn mean(&self) -> Vec<f64> {
+        self.over(|weights| weights.iter().sum::<f64>() / weights.len() as f64)
+    }
+
+    /// The largest of any head.
+    pub fn max(&self) -> Vec<f64> {
+        self.over(|weights| weights.iter().copied().fold(0.0, f64::max))
+    }
+
+    /// What a head's weights lack to one: what a learned sink takes.
+    pub fn sink(weights: &[f32]) -> f64 {
+        1.0 - weights.iter().map(|&weight| f64::from(weight)).sum::<f64>()
+    }
+
+    fn over(&self, fold: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+        let width = self.heads.first().map_or(0, |(_, weights)| weights.len());
+        let column =
+            |i: usize| -> Vec<f64> { self.heads.iter().map(|(_, weights)| f64::from(weights[i])).collect() };
+        (0..width).map(|i| fold(&column(i))).collect()
+    }
+}
+
+/// Looks where attention looks.
+pub(super) fn attention(asker: &mut Asker, subject: &Subject, which: Which) -> Result<Attention, QueryError> {
+    let ids = subject.ids();
+    check(asker, which, ids.len())?;
+    let last = ids.len() - 1;
+    let positions = match which.from {
+        Positions::Last => last..last + 1,
+        Positions::One(position) => position..position + 1,
+        Positions::All => 0..ids.len(),
+    };
+    let end = positions.end;
+    let rolls =
+        which.layer.is_none() && which.head.is_none() && which.from != Positions::All && end <= MOST_ROLLED;
+    let mut wanted = vec![WeightsOf { layer: which.layer, positions: positions.clone(), mean: false }];
+    wanted.extend(rolls.then_some(WeightsOf { layer: None, positions: 0..end, mean: true }));
+    let mut rows: Vec<RowOf> = positions.map(|position| RowOf { position, layers: Vec::new() }).collect();
+    let mut means: Vec<Vec<Vec<f32>>> = Vec::new();
+    let mut keep = |index: usize, found: Found| {
+        let Found::Weights { layer, position, heads, weights } = found else { return };
+        if index == 1 {
+            means.resize(means.len().max(layer + 1), Vec::new());
+            means[layer].push(weights);
+        } else if let Some(row) = rows.iter_mut().find(|row| row.position == position) {
+            let heads = weights.chunks(position + 1).map(<[f32]>::to_vec).enumerate().take(heads);
+            let heads = heads.filter(|(head, _)| which.head.is_none_or(|wanted| wanted == *head));
+            row.layers.push(LayerOf { layer, heads: heads.collect() });
+        }
+    };
+    // What comes behind the position is not read.
+    if !inspect(asker, (&ids[..end], &[]), Look::Weights(wanted), &mut keep)? {
+        return Err(QueryError::Stopped);
+    }
+    rows.iter_mut().for_each(|row| row.layers.sort_by_key(|layer| layer.layer));
+    let rollout = rolls.then(|| rollout(&means, end - 1));
+    let occlusion = match which.from {
+        Positions::Last => Some(occlusion(asker, subject, Some(By::Token), &Instead::Nothing)?),
+        _ => None,
+    };
+    Ok(Attention { which, rows, rollout, occlusion })
+}
+
+fn check(asker: &Asker, which: Which, length: usize) -> Result<(), QueryError> {
+    let (layers, heads) = (asker.model.layers, asker.model.heads);
+    let refuse = |what: String| Err(QueryError::Refused(what));
+    match which {
+        Which { layer: Some(layer), .. } if layer >= layers => {
+            refuse(format!("there is no layer {layer}: this model has layers 0 to {}", layers - 1))
+        }
+        Which { head: Some(head), .. } if head >= heads => {
+            refuse(format!("there is no head {head}: this model has heads 0 to {}", heads - 1))
+        }
+        Which { from: Positions::One(position), .. } if position >= length => {
+            refuse(format!("there is no position {position}: the prompt has positions 0 to {}", length - 1))
+        }
+        Which { from: Positions::All, layer: None, head: None } => {
+            refuse("all positions are shown of one layer or head: add --layer N or --head N".to_string())
+        }
+        Which { from: Positions::All, .. } if length > MOST_ROLLED => {
+            refuse(format!("all positions are shown of at most {MOST_ROLLED} tokens; these are {length}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The product over the layers of ½ the heads' mean and ½ staying, its rows summing to one: the row of a
+/// position. `means` holds for each layer the rows of positions 0, 1, 2 …
+pub fn rollout(means: &[Vec<Vec<f32>>], position: usize) -> Vec<f64> {
+    // A row times the matrices, the last layer's first.
+    let mut row = vec![0.0; position + 1];
+    row[position] = 1.0;
+    for layer in means.iter().rev() {
+        let mut next = vec![0.0; row.len()];
+        for (from, &share) in row.iter().enumerate().filter(|(_, share)| **share != 0.0) {
+            let weights = &layer[from];
+            let sum = 0.5 + 0.5 * weights.iter().map(|&weight| f64::from(weight)).sum::<f64>();
+            for (to, &weight) in weights.iter().enumerate() {
+                let stays = if to == from { 0.5 } else { 0.0 };
+                next[to] += share * (0.5 * f64::from(weight) + stays) / sum;
+            }
+        }
+        row = next;
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rollout;
+
+    #[test]
+    fn rollout_is_a_product_of_matrices_with_half_a_step_each() {
+        // Two layers over two positions.
+        let first = vec![vec![1.0], vec![0.4, 0.6]];
+        let second = vec![vec![1.0], vec![0.8, 0.2]];
+        // Rows of ½A + ½I: [1 0; 0.2 0.8] and [1 0; 0.4 0.6]; the product's last row is
+        // 0.4·[1 0] + 0.6·[0.2 0.8].
+        let row = rollout(&[first, second], 1);
+        assert!((row[0] - 0.52).abs() < 1e-7 && (row[1] - 0.48).abs() < 1e-7, "{row:?}");
+        // A sink's part is not kept.
+        let row = rollout(&[vec![vec![0.5], vec![0.25, 0.25]]], 1);
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}

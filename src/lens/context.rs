@@ -1,0 +1,144 @@
+//! The target with the last 1, 2, 4 … tokens of the prompt alone, at positions counted anew.
+
+use super::floor;
+use super::subject::Subject;
+use crate::engine::FinishReason;
+use crate::query::scoring::{Job, Scoring, Wanted, score};
+use crate::query::{Asker, QueryError};
+use crate::step::Step;
+use crate::token::TokenId;
+
+/// Sequences whose figures are found a second time, among others, to see what rounding does.
+const TWICE: usize = 5;
+
+/// The target by the number of tokens the model sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Shortest first; the last is the whole prompt.
+    pub points: Vec<Point>,
+    /// Signed area between the whole prompt's log p and the curve, over log₂ of the number of tokens, in
+    /// nat·octaves.
+    pub area: f64,
+    /// Whether there is no BOS, so that the first token that is seen takes the place that attention
+    /// rests on.
+    pub no_bos: bool,
+}
+
+/// One point of the curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Tokens that are seen, a BOS not counted.
+    pub tokens: usize,
+    /// ln p of the target, by the chain rule.
+    pub logprob: f64,
+    /// The same minus that of what it is compared with.
+    pub difference: Option<f64>,
+    /// Rank of a target of one token.
+    pub rank: Option<u32>,
+    /// Entropy after the tokens.
+    pub entropy: f64,
+}
+
+/// Computes the curve.
+pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve), QueryError> {
+    let ids = subject.ids();
+    let bos = usize::from(subject.has_bos);
+    let seen = counts(ids.len() - bos);
+    if seen.is_empty() {
+        return Err(QueryError::Refused("there is no token before the target but the BOS".to_string()));
+    }
+    let prompt = |tokens: usize| -> Vec<TokenId> {
+        ids[..bos].iter().chain(&ids[ids.len() - tokens..]).copied().collect()
+    };
+    let jobs: Vec<Job> = seen.iter().flat_map(|&tokens| jobs(subject, &prompt(tokens))).collect();
+    let scored = steps(asker, &jobs)?;
+    // The shortest once more, in the reverse order and in a batch of another size.
+    let again: Vec<Job> = jobs.iter().take(TWICE).rev().cloned().collect();
+    let copies = steps(asker, &again)?;
+    let sum = |steps: &Vec<Step>| total(steps);
+    let differences = scored.iter().zip(copies.iter().rev()).map(|(a, b)| sum(a) - sum(b));
+    let floor = floor::floor(&asker.model, differences);
+    let each = subject.named().count();
+    let points: Vec<Point> =
+        seen.iter().zip(scored.chunks(each)).map(|(&tokens, of)| point(tokens, of)).collect();
+    let area = area(&points);
+    Ok((floor, Curve { points, area, no_bos: bos == 0 }))
+}
+
+/// 1, 2, 4 … and the whole.
+fn counts(whole: usize) -> Vec<usize> {
+    let powers = std::iter::successors(Some(1usize), |n| n.checked_mul(2)).take_while(|&n| n < whole);
+    powers.chain((whole > 0).then_some(whole)).collect()
+}
+
+fn point(tokens: usize, of: &[Vec<Step>]) -> Point {
+    let target = &of[0];
+    let stats = target.first().and_then(|step| step.stats.as_ref());
+    Point {
+        tokens,
+        logprob: total(target),
+        difference: of.get(1).map(|versus| total(target) - total(versus)),
+        rank: stats.filter(|_| target.len() == 1).map(|stats| stats.rank),
+        entropy: stats.map_or(f64::NAN, |stats| f64::from(stats.prediction.entropy)),
+    }
+}
+
+/// The trapezoid rule over log₂ of the number of tokens.
+fn area(points: &[Point]) -> f64 {
+    let full = points.last().map_or(0.0, |point| point.logprob);
+    let lost = |point: &Point| full - point.logprob;
+    let width = |a: &Point, b: &Point| (b.tokens as f64 / a.tokens as f64).log2();
+    points.windows(2).map(|pair| (lost(&pair[0]) + lost(&pair[1])) / 2.0 * width(&pair[0], &pair[1])).sum()
+}
+
+/// The target and what it is compared with, after a prompt of these ids.
+pub(super) fn jobs(subject: &Subject, prompt: &[TokenId]) -> Vec<Job> {
+    let job = |ids: &Vec<TokenId>| Job {
+        ids: prompt.iter().chain(ids).copied().collect(),
+        has_bos: false,
+        from: prompt.len(),
+    };
+    subject.named().map(|named| job(&named.ids)).collect()
+}
+
+/// Σ ln p; not a number where a token has no context.
+pub(super) fn total(steps: &[Step]) -> f64 {
+    steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum()
+}
+
+/// The figures of each sequence.
+pub(super) fn steps(asker: &mut Asker, jobs: &[Job]) -> Result<Vec<Vec<Step>>, QueryError> {
+    let wanted =
+        Wanted { depth: crate::distribution::Depth::Count(1), boundaries: false, after: false, fast: false };
+    let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
+    let how = (asker.windowing(), wanted);
+    let ended = score(asker.client, jobs, how, &asker.cancel, &mut |event| {
+        if let Scoring::Token { job, step, .. } = event {
+            steps[job].push(step);
+        }
+    })?;
+    if ended == FinishReason::Stop { Ok(steps) } else { Err(QueryError::Stopped) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Point, area, counts};
+
+    #[test]
+    fn counts_double_and_end_with_the_whole() {
+        assert_eq!(counts(1), [1]);
+        assert_eq!(counts(2), [1, 2]);
+        assert_eq!(counts(5), [1, 2, 4, 5]);
+        assert_eq!(counts(64), [1, 2, 4, 8, 16, 32, 64]);
+        assert!(counts(0).is_empty());
+    }
+
+    #[test]
+    fn the_area_is_a_signed_trapezoid_over_octaves() {
+        let point = |tokens, logprob| Point { tokens, logprob, difference: None, rank: None, entropy: 0.0 };
+        // Lost: 3, 1, −1, 0; widths 1, 1 and log₂ 1.25.
+        let points = [point(1, -4.0), point(2, -2.0), point(4, 0.0), point(5, -1.0)];
+        let expected = 2.0 + 0.0 + -0.5 * 1.25f64.log2();
+        assert!((area(&points) - expected).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,77 @@
+//! The logit lens: the model's own norm and head on the residual stream after each layer.
+
+use super::subject::Subject;
+use super::{floor, inspect};
+use crate::engine::look::{Found, Look, Reading, Variant};
+use crate::query::{Asker, QueryError};
+use crate::step::Candidate;
+
+/// What each layer says.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// From the first layer to the last.
+    pub layers: Vec<Reading>,
+    /// The largest difference of log p between the last of them and the model's own distribution, among
+    /// the candidates: 0, or what kernels round.
+    pub last_row_difference: f64,
+}
+
+impl Layers {
+    /// The target in a layer.
+    pub fn target(reading: &Reading) -> Option<&Candidate> {
+        reading.named.first()
+    }
+
+    /// The first layer from which on the target is the first choice, up to the last.
+    pub fn decided(&self) -> Option<usize> {
+        let first = |reading: &&Reading| Layers::target(reading).is_some_and(|target| target.rank == 1);
+        let count = self.layers.iter().rev().take_while(first).count();
+        (count > 0).then(|| self.layers.len() - count)
+    }
+}
+
+/// Looks at every layer, at the last position.
+pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layers), QueryError> {
+    let named = subject.single("the logit lens")?;
+    let ids = subject.ids();
+    let mut readings = Vec::new();
+    let mut keep = |_, found| {
+        if let Found::Reading(reading) = found {
+            readings.push(reading);
+        }
+    };
+    if !inspect(asker, (&ids, &named), Look::Layers, &mut keep)? {
+        return Err(QueryError::Stopped);
+    }
+    let Some(real) = readings.pop() else { return Err(QueryError::Stopped) };
+    let copies = copies(asker, (&ids, &named))?;
+    let own = real.named.first().map_or(f32::NAN, |target| target.logprob);
+    let floor = floor::floor(&asker.model, copies.into_iter().map(|copy| f64::from(copy - own)));
+    let last_row_difference = readings.last().map_or(0.0, |last| difference(last, &real));
+    Ok((floor, Layers { layers: readings, last_row_difference }))
+}
+
+/// The target's log p in unchanged copies, in other places and batches of other sizes.
+fn copies(
+    asker: &mut Asker,
+    (ids, named): (&[crate::token::TokenId], &[crate::token::TokenId]),
+) -> Result<Vec<f32>, QueryError> {
+    let last = ids.len() - 1;
+    let variants = [last, last, last, last.saturating_sub(1), last / 2];
+    let variants = variants.map(|from| Variant { from, edits: Vec::new() }).to_vec();
+    let mut copies = Vec::new();
+    let look = Look::Variants { variants, other: Vec::new() };
+    let done = inspect(asker, (ids, named), look, &mut |_, found| {
+        if let Found::Reading(reading) = found {
+            copies.extend(reading.named.first().map(|target| target.logprob));
+        }
+    })?;
+    if done { Ok(copies) } else { Err(QueryError::Stopped) }
+}
+
+fn difference(a: &Reading, b: &Reading) -> f64 {
+    let of = |id| b.prediction.top_logprobs.iter().find(|other| other.id == id);
+    let both = a.prediction.top_logprobs.iter().filter_map(|one| Some((one, of(one.id)?)));
+    let named = a.named.iter().zip(&b.named);
+    both.chain(named).map(|(a, b)| f64::from((a.logprob - b.logprob).abs())).fold(0.0, f64::max)
+}

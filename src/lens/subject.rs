@@ -1,0 +1,218 @@
+//! What is looked at: a prompt's exact ids with the bytes each stands for, and the texts after it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Wish;
+use crate::chat::{ChatTemplate, Conversation};
+use crate::engine::EngineError;
+use crate::query::next::after_ids;
+use crate::query::text::Encoder;
+use crate::query::{Asker, QueryError};
+use crate::token::{TokenId, text_of, visible};
+
+/// What a prediction is made from.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// Raw text.
+    Text(Vec<u8>),
+    /// A conversation, with the beginning of the next reply.
+    Chat(Box<Conversation>),
+    /// Exact ids, such as a reply's in the making, and the token that was chosen after them.
+    Ids(Vec<TokenId>, TokenId),
+}
+
+/// A token of the prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its id.
+    pub id: TokenId,
+    /// The bytes of [`Subject::text`] that it stands for.
+    pub span: Option<Range<usize>>,
+    /// Whether somebody wrote it: not a BOS, nor a chat template's frame.
+    pub written: bool,
+    /// Which message of a conversation it belongs to.
+    pub turn: Option<usize>,
+}
+
+/// A text after the prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// Its text.
+    pub text: Vec<u8>,
+    /// Its ids, as they follow the prompt.
+    pub ids: Vec<TokenId>,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The prompt as text.
+    pub text: Vec<u8>,
+    /// Its tokens; at least one.
+    pub words: Vec<Word>,
+    /// Whether the first is a BOS that was put there.
+    pub has_bos: bool,
+    /// The text that is asked about.
+    pub target: Goal,
+    /// Whether it is the model's own first choice.
+    pub greedy: bool,
+    /// The text it is compared with.
+    pub versus: Option<Goal>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Subject {
+    /// The prompt's ids.
+    pub fn ids(&self) -> Vec<TokenId> {
+        self.words.iter().map(|word| word.id).collect()
+    }
+
+    /// The target, and what it is compared with.
+    pub fn named(&self) -> impl Iterator<Item = &Goal> {
+        [Some(&self.target), self.versus.as_ref()].into_iter().flatten()
+    }
+
+    /// The ids of the target and what it is compared with, for a view of one token.
+    ///
+    /// # Errors
+    /// [`QueryError::Refused`] for a text of several.
+    pub fn single(&self, view: &str) -> Result<Vec<TokenId>, QueryError> {
+        let single = |named: &Goal| match named.ids[..] {
+            [id] => Ok(id),
+            _ => Err(QueryError::Refused(format!(
+                "{view} looks at one token, and «{}» is {} here: give the first of them, or use context or occlusion",
+                visible(&named.text),
+                named.ids.len()
+            ))),
+        };
+        self.named().map(single).collect()
+    }
+}
+
+/// Reads what a wish is about.
+pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryError> {
+    let model = Arc::clone(&asker.model);
+    let encoder = asker.encoder(&model, asker.settings.bos)?;
+    let mut subject = Subject {
+        text: Vec::new(),
+        words: Vec::new(),
+        has_bos: false,
+        target: Goal { text: Vec::new(), ids: Vec::new() },
+        greedy: false,
+        versus: None,
+        notes: Vec::new(),
+    };
+    let mut chosen = None;
+    match &wish.given {
+        Given::Text(text) => {
+            let encoded = encoder.encode(text)?;
+            subject.has_bos = encoded.has_bos;
+            let word = |(i, piece): (usize, crate::query::text::Piece)| Word {
+                id: piece.id,
+                span: piece.span,
+                written: i > 0 || !encoded.has_bos,
+                turn: None,
+            };
+            subject.words = encoded.pieces.into_iter().enumerate().map(word).collect();
+            subject.text.clone_from(text);
+        }
+        Given::Chat(conversation) => of_chat(asker, conversation, &mut subject)?,
+        Given::Ids(ids, token) => {
+            for &id in ids {
+                let start = subject.text.len();
+                subject.text.extend_from_slice(model.vocab.bytes(id));
+                let written = !model.vocab.is_control(id);
+                let span = Some(start..subject.text.len());
+                subject.words.push(Word { id, span, written, turn: None });
+            }
+            chosen = Some(*token);
+        }
+    }
+    if subject.words.is_empty() {
+        return Err(EngineError::Empty.into());
+    }
+    asker.must_fit(subject.words.len())?;
+    let target = match (&wish.target, chosen) {
+        (Some(text), _) => named(&encoder, wish, &subject, text)?,
+        (None, Some(id)) => Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] },
+        (None, None) => {
+            subject.greedy = true;
+            let next = after_ids(asker, &subject.ids())?;
+            let first = next.prediction.top_logprobs.first();
+            let id = first.map(|first| first.id).ok_or(EngineError::Empty)?;
+            Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] }
+        }
+    };
+    subject.versus = wish.versus.as_ref().map(|text| named(&encoder, wish, &subject, text)).transpose()?;
+    if subject.versus.as_ref() == Some(&target) {
+        let text = visible(&target.text);
+        return Err(QueryError::Refused(format!(
+            "the target and what it is compared with are both «{text}»"
+        )));
+    }
+    let longest = subject.named().map(|named| named.ids.len()).max().unwrap_or(0).max(target.ids.len());
+    asker.must_fit(subject.words.len() + longest - 1)?;
+    Ok(Subject { target, ..subject })
+}
+
+fn of_chat(asker: &Asker, conversation: &Conversation, subject: &mut Subject) -> Result<(), QueryError> {
+    let model = &asker.model;
+    let template = match &asker.template {
+        Some(template) => Arc::clone(template),
+        None => {
+            let template = ChatTemplate::of_model(model, None);
+            Arc::new(template.map_err(|error| QueryError::Refused(error.to_string()))?)
+        }
+    };
+    let prompt = template.encode_conversation(conversation, true, model.tokenizer.as_ref(), &model.vocab)?;
+    subject.notes = prompt.notes.iter().map(ToString::to_string).collect();
+    subject.text = prompt.text.into_bytes();
+    subject.words = prompt
+        .tokens
+        .iter()
+        .map(|token| Word {
+            id: token.id,
+            span: Some(token.start..token.end),
+            written: token.typed,
+            turn: token.message,
+        })
+        .collect();
+    Ok(())
+}
+
+/// A text after the prompt, as tokens of its own.
+fn named(encoder: &Encoder, wish: &Wish, subject: &Subject, text: &[u8]) -> Result<Goal, QueryError> {
+    if text.is_empty() {
+        let what = "a target is empty: every text is certain to go on with nothing";
+        return Err(QueryError::Refused(what.to_string()));
+    }
+    let ids = match &wish.given {
+        Given::Text(prompt) => {
+            let joined = encoder.join(prompt, text)?;
+            let before = joined.encoded.pieces[..joined.from].iter().map(|piece| piece.id);
+            if !before.eq(subject.ids()) {
+                return Err(QueryError::Refused(format!(
+                    "«{}» shares a token with the end of the prompt: move the white space or the beginning of \
+                     the word from the prompt into the target, or the other way round",
+                    visible(text)
+                )));
+            }
+            joined.continuation()
+        }
+        // A reply begins after a special token or a line break.
+        Given::Chat(_) | Given::Ids(..) => {
+            let encoded = encoder.encode(text)?;
+            encoded.pieces.iter().skip(usize::from(encoded.has_bos)).map(|piece| piece.id).collect()
+        }
+    };
+    Ok(Goal { text: text.to_vec(), ids })
+}
+
+impl Goal {
+    /// Its text, as it is written in a record.
+    pub fn shown(&self) -> String {
+        text_of(&self.text)
+    }
+}

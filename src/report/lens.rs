@@ -1,0 +1,304 @@
+//! What a lens shows, as records and as tables.
+
+mod record;
+
+pub use record::LensRecord;
+
+use super::bars::bar;
+use super::next::percent;
+use super::view::{Cell, Column, Row, Table, View};
+use crate::colouring::{LEVELS, Level};
+use crate::lens::attention::{Attention, LayerOf, MOST_ROLLED, RowOf};
+use crate::lens::context::Curve;
+use crate::lens::logit::Layers;
+use crate::lens::occlusion::Occlusion;
+use crate::lens::spans::Span;
+use crate::lens::subject::Subject;
+use crate::lens::{Finding, Lens};
+use crate::step::Candidate;
+use crate::token::{Vocab, visible};
+
+/// Columns of a token.
+const TOKEN: usize = 14;
+/// Columns of a bar.
+const BAR: usize = 16;
+/// Rows of a sorted list.
+const MOST_ROWS: usize = 24;
+/// Positions of a map.
+const MOST_POSITIONS: usize = 48;
+/// A share from none to all.
+const SHADES: [&str; 9] = ["·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// A lens as text and tables.
+pub fn view(lens: &Lens, vocab: &Vocab) -> View {
+    let mut view = View::default();
+    let subject = &lens.subject;
+    view.text(head(subject));
+    match &lens.finding {
+        Finding::Logit(layers) => logit(&mut view, subject, layers, vocab),
+        Finding::Context(curve) => context(&mut view, subject, curve),
+        Finding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
+        Finding::Attention(found) => attention(&mut view, subject, found, vocab),
+    }
+    if let Some(floor) = lens.floor {
+        view.text(format!("floor {} nat: a smaller difference is none", small(floor)));
+    }
+    view
+}
+
+fn head(subject: &Subject) -> String {
+    let why = if subject.greedy { " (the first choice)" } else { "" };
+    let versus = subject
+        .versus
+        .as_ref()
+        .map_or(String::new(), |versus| format!(" against «{}»", visible(&versus.text)));
+    format!("target «{}»{why}{versus} after {} tokens", visible(&subject.target.text), subject.words.len())
+}
+
+/// A small number with the digits that say something.
+fn small(value: f64) -> String {
+    if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}") }
+}
+
+fn logit(view: &mut View, subject: &Subject, layers: &Layers, vocab: &Vocab) {
+    let mut columns = vec![
+        Column::figures("layer", 5).after(0),
+        Column::figures("rank", 7),
+        Column::figures("ln p", 9),
+        Column::figures("entropy", 8),
+        Column::figures("KL", 8),
+    ];
+    let versus = subject.versus.is_some();
+    columns.extend(versus.then(|| Column::figures("difference", 10)));
+    columns.push(Column::text("first choices, p %", 0).after(2));
+    let mut table = Table::new(columns);
+    for (i, layer) in layers.layers.iter().enumerate() {
+        let target = layer.named.first();
+        let figure = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.3}"));
+        let mut cells: Vec<Cell> = vec![
+            i.to_string().into(),
+            target.map_or(String::new(), |target| target.rank.to_string()).into(),
+            figure(target.map(|target| f64::from(target.logprob))).into(),
+            format!("{:.3}", layer.prediction.entropy).into(),
+            figure(layer.divergence).into(),
+        ];
+        if let (true, [target, versus]) = (versus, &layer.named[..]) {
+            cells.push(format!("{:+.3}", target.logprob - versus.logprob).into());
+        }
+        let first =
+            |candidate: &Candidate| format!("{} {}", vocab.visible(candidate.id), percent(candidate.prob()));
+        let top: Vec<String> = layer.prediction.top_logprobs.iter().take(3).map(first).collect();
+        cells.push(top.join("  ").into());
+        table.rows.push(Row { cells, item: None });
+    }
+    view.table(table);
+    view.text(match layers.decided() {
+        Some(layer) => format!("the first choice from layer {layer} on"),
+        None => "not the first choice after the last layer".to_string(),
+    });
+    view.text("in nats; KL is that of the last layer's distribution from this one's");
+}
+
+fn context(view: &mut View, subject: &Subject, curve: &Curve) {
+    let mut columns = vec![
+        Column::figures("tokens", 6).after(0),
+        Column::figures("ln p", 9),
+        Column::figures("rank", 7),
+        Column::figures("entropy", 8),
+    ];
+    columns.extend(subject.versus.as_ref().map(|_| Column::figures("difference", 10)));
+    columns.push(Column::bars("p", BAR).after(2));
+    let mut table = Table::new(columns);
+    for point in &curve.points {
+        let mut cells: Vec<Cell> = vec![
+            point.tokens.to_string().into(),
+            format!("{:.3}", point.logprob).into(),
+            point.rank.map_or("-".to_string(), |rank| rank.to_string()).into(),
+            format!("{:.3}", point.entropy).into(),
+        ];
+        cells.extend(point.difference.map(|difference| format!("{difference:+.3}").into()));
+        cells.push(bar(point.logprob.exp(), BAR).into());
+        table.rows.push(Row { cells, item: None });
+    }
+    view.table(table);
+    view.text(format!("area {:.3} nat·octaves between the whole prompt and the curve", curve.area));
+    if curve.no_bos {
+        view.text("without a BOS the first token that is seen takes the place that attention rests on");
+    }
+}
+
+fn occlusion(view: &mut View, subject: &Subject, found: &Occlusion, floor: f64) {
+    let what = if subject.versus.is_some() { "the difference of ln p" } else { "ln p" };
+    let how = if found.neutral.is_some() { "replaced" } else { "left out" };
+    view.text(format!("{what} is {:.3} with everything; each {} {how}:", found.base, found.by.name()));
+    view.text("");
+    let sorted = found.sorted();
+    let largest = sorted.first().map_or(0.0, |(_, delta)| delta.abs());
+    view.table(coloured(found, floor, largest));
+    view.text("");
+    let mut table = Table::new([
+        Column::figures("delta", 9).after(0),
+        Column::text("", BAR).after(2),
+        Column::text("span", 0).after(2),
+    ]);
+    let effects: Vec<&(&Span, f64)> = sorted.iter().filter(|(_, delta)| delta.abs() >= floor).collect();
+    for (span, delta) in effects.iter().take(MOST_ROWS) {
+        let cells = [
+            format!("{delta:+.3}").into(),
+            bar(delta.abs() / largest, BAR).into(),
+            visible(span.text.as_bytes()).into(),
+        ];
+        table.rows.push(Row::new(cells).of(span.tokens.start));
+    }
+    match effects.is_empty() {
+        true => view.text("no span has an effect"),
+        false => view.table(table),
+    }
+    let rest = found.spans.len() - effects.len();
+    if rest > 0 {
+        view.text(format!("{rest} more below the floor"));
+    }
+    view.text("delta in nats: without the span, minus with it; negative where it spoke for the target");
+}
+
+/// The text in the colours of what each span does; nothing below the floor has one.
+fn coloured(found: &Occlusion, floor: f64, largest: f64) -> Table {
+    let mut table = Table::new(vec![Column::text("", 0).after(0); found.spans.len()]);
+    let cell = |(span, delta): &(Span, Option<f64>)| {
+        let delta = delta.map(f64::abs).filter(|delta| *delta >= floor);
+        Cell { text: visible(span.text.as_bytes()), level: delta.map(|delta| level(delta / largest)) }
+    };
+    table.rows.push(Row { cells: found.spans.iter().map(cell).collect(), item: None });
+    table
+}
+
+/// From a share of the largest to a colour.
+fn level(share: f64) -> Level {
+    ((share * LEVELS as f64) as Level).min(LEVELS - 1)
+}
+
+fn attention(view: &mut View, subject: &Subject, found: &Attention, vocab: &Vocab) {
+    match &found.rows[..] {
+        [row] => from_one(view, subject, (found, row), vocab),
+        rows => from_all(view, subject, rows, vocab),
+    }
+    view.text("attention alone is no explanation: it says what is read, not what is done with it");
+    if let Some((floor, occlusion)) = &found.occlusion {
+        view.text(match occlusion.sorted().first().filter(|(_, delta)| delta.abs() >= *floor) {
+            Some((span, delta)) => {
+                format!("occlusion finds «{}»: {delta:+.3} nat without it", visible(span.text.as_bytes()))
+            }
+            None => "occlusion finds no token with an effect".to_string(),
+        });
+    }
+}
+
+fn from_one(view: &mut View, subject: &Subject, (found, row): (&Attention, &RowOf), vocab: &Vocab) {
+    let means: Vec<Vec<f64>> = row.layers.iter().map(LayerOf::mean).collect();
+    let maxima: Vec<Vec<f64>> = row.layers.iter().map(LayerOf::max).collect();
+    let width = row.position + 1;
+    let mean = |i: usize| means.iter().map(|layer| layer[i]).sum::<f64>() / means.len().max(1) as f64;
+    let max = |i: usize| maxima.iter().map(|layer| layer[i]).fold(0.0, f64::max);
+    let mut table = Table::new([
+        Column::figures("at", 4).after(0),
+        Column::text("token", TOKEN).after(2),
+        Column::figures("mean %", 8),
+        Column::figures("max %", 8),
+        Column::figures("rollout %", 9),
+        Column::bars("", BAR).after(2),
+    ]);
+    let mut order: Vec<usize> = (0..width).collect();
+    order.sort_by(|&a, &b| mean(b).total_cmp(&mean(a)).then(a.cmp(&b)));
+    for &i in order.iter().take(MOST_ROWS) {
+        let rollout = found.rollout.as_ref().map_or("-".to_string(), |rollout| percent(rollout[i]));
+        table.rows.push(Row::new([
+            i.to_string().into(),
+            vocab.visible(subject.words[i].id).into(),
+            percent(mean(i)).into(),
+            percent(max(i)).into(),
+            rollout.into(),
+            bar(mean(i), BAR).into(),
+        ]));
+    }
+    view.table(table);
+    if width > MOST_ROWS {
+        view.text(format!("{} more tokens with less", width - MOST_ROWS));
+    }
+    view.text("");
+    view.table(heads(row, vocab, subject));
+    view.text(
+        "each column is a position, its height the mean over the heads without the first token's share",
+    );
+    if found.rollout.is_none() {
+        view.text(format!("rollout needs every layer and head, and at most {MOST_ROLLED} tokens"));
+    }
+}
+
+/// One row a layer: what the first token takes, what a learned sink takes, and where the rest goes.
+fn heads(row: &RowOf, vocab: &Vocab, subject: &Subject) -> Table {
+    let mut table = Table::new([
+        Column::figures("layer", 5).after(0),
+        Column::figures("first %", 7),
+        Column::figures("sink %", 6),
+        Column::text("positions", 0).after(2),
+        Column::text("head that looks most at one token", 0).after(2),
+    ]);
+    for layer in &row.layers {
+        let mean = layer.mean();
+        let sinks: f64 = layer.heads.iter().map(|(_, weights)| LayerOf::sink(weights)).sum();
+        let sink = (sinks / layer.heads.len().max(1) as f64).max(0.0);
+        let first = mean.first().copied().unwrap_or(0.0);
+        let rest = &mean[mean.len().min(1).max(mean.len().saturating_sub(MOST_POSITIONS))..];
+        let most = layer.heads.iter().flat_map(|(head, weights)| {
+            weights.iter().enumerate().skip(1).map(move |(i, &weight)| (*head, i, weight))
+        });
+        let most = most.max_by(|a, b| a.2.total_cmp(&b.2).then(b.1.cmp(&a.1)));
+        let most = most.map_or(String::new(), |(head, i, weight)| {
+            let token = vocab.visible(subject.words[i].id);
+            format!("H{head} {} % on «{token}» at {i}", percent(f64::from(weight)))
+        });
+        table.rows.push(Row::new([
+            layer.layer.to_string().into(),
+            percent(first).into(),
+            percent(sink).into(),
+            shades(rest, 1.0 - first).into(),
+            most.into(),
+        ]));
+    }
+    table
+}
+
+fn from_all(view: &mut View, subject: &Subject, rows: &[RowOf], vocab: &Vocab) {
+    for (i, layer) in rows.first().map_or(&[][..], |row| &row.layers).iter().enumerate() {
+        let heads: Vec<String> = layer.heads.iter().map(|(head, _)| head.to_string()).collect();
+        let heads =
+            if heads.len() == 1 { format!("head {}", heads[0]) } else { "mean of the heads".to_string() };
+        view.text(format!("layer {}, {heads}", layer.layer));
+        let mut table = Table::new([
+            Column::figures("at", 4).after(0),
+            Column::text("token", TOKEN).after(2),
+            Column::figures("first %", 8),
+            Column::text("looks at", 0).after(2),
+        ]);
+        for row in rows {
+            let mean = row.layers[i].mean();
+            let rest = &mean[mean.len().min(1).max(mean.len().saturating_sub(MOST_POSITIONS))..];
+            table.rows.push(Row::new([
+                row.position.to_string().into(),
+                vocab.visible(subject.words[row.position].id).into(),
+                percent(mean[0]).into(),
+                shades(rest, (1.0 - mean[0]).max(0.0)).into(),
+            ]));
+        }
+        view.table(table);
+    }
+}
+
+/// One mark a value, as a share of a whole.
+fn shades(values: &[f64], whole: f64) -> String {
+    let shade = |value: &f64| {
+        let share = if whole > 0.0 { (value / whole).clamp(0.0, 1.0) } else { 0.0 };
+        SHADES[(share * (SHADES.len() - 1) as f64).round() as usize]
+    };
+    values.iter().map(shade).collect()
+}
