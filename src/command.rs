@@ -9,6 +9,9 @@ use thiserror::Error;
 pub use complete::{Completion, complete, complete_file, file_argument};
 
 use crate::files::Existing;
+use crate::lens::View;
+use crate::lens::attention::Which;
+use crate::lens::occlusion::Instead;
 use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
@@ -45,6 +48,8 @@ pub enum Command {
     Probe(String),
     /// Score the last reply under another question or system prompt.
     Rescore(Premise),
+    /// Why a prediction is what it is.
+    Lens(View, Looked),
     /// Say something in the conversation.
     Chat(String),
     /// Show or change the model.
@@ -59,6 +64,15 @@ pub enum Command {
     History,
     /// Leave.
     Quit,
+}
+
+/// What is looked at through a lens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Looked {
+    /// What comes after a text: the text, the target and what it is compared with.
+    Text(String, Option<String>, Option<String>),
+    /// A token of the last reply, counted from 1; `None` is its last.
+    Step(Option<usize>),
 }
 
 /// What a reply could have been an answer to.
@@ -83,6 +97,8 @@ pub enum Argument {
     System,
     /// A setting and its value.
     Setting,
+    /// A way of looking and a text.
+    View,
     /// Text, taken as it is.
     Text,
     /// A number.
@@ -158,6 +174,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         "the tokens of a text: ids and bytes"),
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
         "run a suite of probes on this model: what it expects, and what was found"),
+    row("/lens", "VIEW [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
+        "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
     row("/retry", "", Argument::None, Nothing(|| Command::Retry),
@@ -296,6 +314,35 @@ fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
         return Err(malformed(spec, "write two or more texts with ||| between them"));
     }
     Ok(Command::Compare(texts))
+}
+
+fn lens(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+    let text = text.trim_start();
+    let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let view = match name {
+        "logit" => View::Logit,
+        "context" => View::Context,
+        "occlusion" => View::Occlusion { by: None, instead: Instead::Nothing },
+        "attention" => View::Attention(Which::default()),
+        "" => return Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
+        _ => return Err(malformed(spec, "VIEW is logit, context, occlusion or attention")),
+    };
+    if let Some(step) = rest.trim().strip_prefix('@') {
+        let step = step.parse().ok().filter(|&step: &usize| step > 0);
+        let step = step.ok_or_else(|| malformed(spec, "write @ and the number of a token, from 1 on"))?;
+        return Ok(Command::Lens(view, Looked::Step(Some(step))));
+    }
+    if rest.is_empty() {
+        return Ok(Command::Lens(view, Looked::Step(None)));
+    }
+    // A target goes on where the text ends: the space before it is its own.
+    let mut texts = rest.split("|||").map(|part| part.strip_suffix(' ').unwrap_or(part).to_string());
+    let prompt = texts.next().unwrap_or_default();
+    let (target, versus) = (texts.next(), texts.next());
+    if texts.next().is_some() || target.iter().chain(&versus).any(String::is_empty) {
+        return Err(malformed(spec, "write a text, and after ||| a target, and after another ||| one more"));
+    }
+    Ok(Command::Lens(view, Looked::Text(prompt, target, versus)))
 }
 
 fn rescore(text: String) -> Command {

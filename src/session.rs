@@ -222,6 +222,10 @@ impl Session {
                 self.ask(Question::Rescore(Box::new(asked)))
             }
             Command::Model(name) => self.change_model(name),
+            Command::Lens(view, looked) => {
+                let wish = self.wish(view, looked)?;
+                self.ask(Question::Lens(Box::new(wish)))
+            }
             Command::Save(file, existing) => self.save(file, existing),
             Command::Load(file, existing) => self.load(file, existing),
             Command::Export(file, existing) => self.export(file, existing),

@@ -254,3 +254,187 @@ fn copies_in_other_places_agree_and_a_part_that_is_not_there_is_named() {
         assert!(matches!(model.try_look(&tokens, look), Err(EngineError::NoPart { .. })));
     }
 }
+
+mod command_line {
+    use std::io::Write;
+    use std::process::{Command, Output, Stdio};
+
+    use serde_json::Value;
+
+    const PROMPT: &str = "The capital of France is";
+
+    fn run(args: &[&str], input: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_")) {
+            if name != "TOKENSCOPE_HOME" {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn json(args: &[&str]) -> Value {
+        let output = run(args, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn lens(view: &str, more: &[&str]) -> Value {
+        let mut args = vec!["lens", PROMPT, "--view", view, "--json", "-q"];
+        args.extend(more);
+        json(&args)
+    }
+
+    fn number(value: &Value) -> f64 {
+        value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    }
+
+    /// ln p of a text after a prompt, as `next` has it.
+    fn next(model: &str, prompt: &str, text: &str) -> f64 {
+        number(&json(&["next", prompt, "--token", text, "--json", "-q", "-m", model])["tokens"][0]["logprob"])
+    }
+
+    #[test]
+    fn every_view_ends_with_the_figure_of_next() {
+        for model in ["smollm2-135m", "gemma-3-270m"] {
+            let own = next(model, PROMPT, " Paris");
+            let target = ["--target", " Paris", "-m", model];
+            let logit = lens("logit", &target);
+            let floor = number(&logit["floor"]);
+            let last = logit["layers"].as_array().unwrap().last().unwrap();
+            // The lens' own context rounds otherwise, and where that shows the chat's figure stands beside it.
+            assert!((number(&last["target"]["logprob"]) - own).abs() <= 2.0 * floor, "{last} {own}");
+            assert!((number(&logit["chat_logprob"]) - own).abs() <= 0.01);
+            assert_eq!(last["kl_to_final"], 0.0);
+            assert_eq!(logit["last_row_difference"], 0.0);
+            let curve = lens("context", &target);
+            let last = curve["context"].as_array().unwrap().last().unwrap();
+            assert!((number(&last["logprob"]) - own).abs() <= number(&curve["floor"]));
+            assert_eq!(number(&last["tokens"]), 5.0, "a BOS is not counted");
+            let occlusion = lens("occlusion", &target);
+            assert!((number(&occlusion["base"]) - own).abs() <= number(&occlusion["floor"]));
+        }
+    }
+
+    #[test]
+    fn a_span_left_out_is_the_prompt_without_it() {
+        for model in ["smollm2-135m", "gemma-3-270m"] {
+            let found = lens("occlusion", &["--target", " Paris", "--versus", " Rome", "-m", model]);
+            let spans = found["spans"].as_array().unwrap();
+            assert_eq!(spans.len(), 5);
+            assert_eq!(spans[3]["text"], " France");
+            assert_eq!((&spans[3]["start"], &spans[3]["end"]), (&Value::from(14), &Value::from(21)));
+            let without = |text| next(model, "The capital of is", text);
+            let with = |text| next(model, PROMPT, text);
+            let expected = without(" Paris") - without(" Rome") - (with(" Paris") - with(" Rome"));
+            let found = number(&spans[3]["delta_logprob"]);
+            assert!(
+                (found - expected).abs()
+                    < 2.0
+                        * number(
+                            &json(&["lens", PROMPT, "--view", "occlusion", "--json", "-q", "-m", model])["floor"]
+                        ),
+                "{found} {expected}"
+            );
+            // Replaced: the neutral tokens stand there, as many as there were.
+            let replaced = lens("occlusion", &["--target", " Paris", "--replace", "-m", model]);
+            assert_eq!(replaced["neutral"].as_array().unwrap().len(), 1);
+            let expected = next(model, "The capital of _ is", " Paris") - with(" Paris");
+            let found = number(&replaced["spans"][3]["delta_logprob"]);
+            assert!((found - expected).abs() < 2.0 * number(&replaced["floor"]), "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn attention_is_told_by_head_and_with_what_occlusion_finds() {
+        let found = lens("attention", &["--target", " Paris"]);
+        assert_eq!(found["floor"], Value::Null);
+        let layers = found["layers"].as_array().unwrap();
+        assert_eq!((layers.len(), layers[0]["heads"].as_array().unwrap().len()), (30, 9));
+        let sum = |weights: &Value| weights.as_array().unwrap().iter().map(number).sum::<f64>();
+        for head in layers.iter().flat_map(|layer| layer["heads"].as_array().unwrap()) {
+            assert!((sum(&head["weights"]) - 1.0).abs() < 1e-4 && number(&head["sink"]).abs() < 1e-4);
+        }
+        assert!((sum(&found["rollout"]) - 1.0).abs() < 1e-9);
+        // The head that carries the fact to the end looks at the country.
+        assert!(number(&layers[23]["heads"][4]["weights"][3]) > 0.8);
+        assert_eq!(found["occlusion"]["spans"].as_array().unwrap().len(), 5);
+        let all = lens("attention", &["--position", "all", "--layer", "23", "--head", "4"]);
+        let rows = all["positions"].as_array().unwrap();
+        assert_eq!(rows.len(), 5);
+        assert_eq!(rows[4]["layers"][0]["heads"][0]["weights"], layers[23]["heads"][4]["weights"]);
+    }
+
+    #[test]
+    fn a_target_of_several_tokens_goes_by_the_chain_rule_or_is_refused() {
+        let curve = lens("context", &["--target", " Paris, the"]);
+        assert_eq!(curve["target"]["ids"].as_array().unwrap().len(), 3);
+        let last = curve["context"].as_array().unwrap().last().unwrap();
+        let own = next("smollm2-135m", PROMPT, " Paris, the");
+        assert!((number(&last["logprob"]) - own).abs() <= number(&curve["floor"]));
+        assert_eq!(last["rank"], Value::Null);
+        let output = run(&["lens", PROMPT, "--view", "logit", "--target", " Paris, the", "-q"], "");
+        assert_eq!(output.status.code(), Some(2));
+    }
+
+    #[test]
+    fn a_conversations_frame_is_never_left_out() {
+        let chat = r#"[{"role":"user","content":"Name the capital of France."},{"role":"assistant","content":"It is"},{"role":"user","content":"Go on."}]"#;
+        let args = ["lens", "--chat", "-", "--view", "occlusion", "--by", "turn", "--json", "-q"];
+        let output = run(&args, chat);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let texts: Vec<&str> =
+            found["spans"].as_array().unwrap().iter().map(|span| span["text"].as_str().unwrap()).collect();
+        assert_eq!(texts, ["Name the capital of France.", "It is", "Go on."]);
+    }
+
+    #[test]
+    fn bad_input_is_one_line_and_two() {
+        let cases: [&[&str]; 14] = [
+            &["", "--view", "logit"],
+            &[PROMPT, "--view", "logit", "--target", ""],
+            &[PROMPT, "--view", "logit", "--target", " Paris", "--versus", " Paris"],
+            &["The capital of Fr", "--view", "logit", "--target", "ance"],
+            &[PROMPT, "--view", "logit", "--by", "word"],
+            &[PROMPT, "--view", "context", "--position", "3"],
+            &[PROMPT, "--view", "occlusion", "--by", "turn"],
+            &[PROMPT, "--view", "occlusion", "--replace", "--neutral", ""],
+            &[PROMPT, "--view", "attention", "--position", "5"],
+            &[PROMPT, "--view", "attention", "--position", "-x"],
+            &[PROMPT, "--view", "attention", "--layer", "30"],
+            &[PROMPT, "--view", "attention", "--head", "9"],
+            &[PROMPT, "--view", "attention", "--position", "all"],
+            &["--chat", "no-such-file.json", "--view", "logit"],
+        ];
+        for case in cases {
+            let args: Vec<&str> = ["lens"].iter().chain(case).chain(&["-q"]).copied().collect();
+            let output = run(&args, "");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{case:?}: {said}");
+            assert!(output.stdout.is_empty(), "{case:?}");
+            assert!(
+                said.starts_with("tokenscope: ") && said.lines().count() == 1 || said.contains("error:"),
+                "{case:?}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_repl_looks_too() {
+        let script = "/lens logit The capital of France is ||| Paris\n/lens nothing\n/lens occlusion @1\n";
+        let output = run(&["repl", "-q"], script);
+        let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(out.contains("the first choice from layer"), "{out} {said}");
+        assert!(said.contains("VIEW is logit, context, occlusion or attention"), "{said}");
+        assert!(said.contains("there is no token 1 to look at"), "{said}");
+        let script = "/chat What is the capital of France?\n/lens occlusion @1\n/lens logit\n";
+        let output = run(&["repl", "-q", "-n", "6"], script);
+        let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(out.contains("against «") && out.contains("␣capital") && said.is_empty(), "{out} {said}");
+    }
+}

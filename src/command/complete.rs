@@ -69,6 +69,11 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let matching = |label: &&str| label.starts_with(rest);
     match argument {
         Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
+        Argument::View => ["logit", "context", "occlusion", "attention"]
+            .into_iter()
+            .filter(matching)
+            .map(|view| completion(before.clone(), view, ""))
+            .collect(),
         Argument::Model => ALIASES
             .iter()
             .filter(|alias| alias.name.starts_with(rest))

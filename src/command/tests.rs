@@ -14,9 +14,29 @@ fn every_command_of_the_table_parses() {
             Argument::None | Argument::Setting => "",
             Argument::Number => " 1",
             Argument::Figure => " rank",
+            Argument::View => " logit a ||| b",
             _ => " a ||| b",
         };
         assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);
+    }
+}
+
+#[test]
+fn a_lens_is_turned_on_a_text_or_on_a_token_of_the_last_reply() {
+    let text = |prompt: &str, target: Option<&str>, versus: Option<&str>| {
+        Looked::Text(prompt.to_string(), target.map(str::to_string), versus.map(str::to_string))
+    };
+    let looked = |line: &str| match parse(line) {
+        Some(Ok(Command::Lens(View::Logit, looked))) => looked,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(looked("/lens logit"), Looked::Step(None));
+    assert_eq!(looked("/lens logit @12"), Looked::Step(Some(12)));
+    assert_eq!(looked("/lens logit The capital"), text("The capital", None, None));
+    // The space before a target is its own.
+    assert_eq!(looked("/lens logit a ||| b ||| c"), text("a", Some(" b"), Some(" c")));
+    for wrong in ["/lens", "/lens nothing", "/lens logit @0", "/lens logit @x", "/lens logit a |||"] {
+        assert!(matches!(parse(wrong), Some(Err(_))), "{wrong}");
     }
 }
 

@@ -78,8 +78,8 @@ fn point(tokens: usize, of: &[Vec<Step>]) -> Point {
         tokens,
         logprob: total(target),
         difference: of.get(1).map(|versus| total(target) - total(versus)),
-        rank: stats.filter(|_| target.len() == 1).map(|stats| stats.rank),
-        entropy: stats.map_or(f64::NAN, |stats| f64::from(stats.prediction.entropy)),
+        rank: stats.filter(|_| target.len() == 1).and_then(|stats| stats.rank.exact()),
+        entropy: stats.and_then(|stats| stats.prediction.entropy.exact()).map_or(f64::NAN, f64::from),
     }
 }
 

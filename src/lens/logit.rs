@@ -1,5 +1,6 @@
 //! The logit lens: the model's own norm and head on the residual stream after each layer.
 
+use super::context::{jobs, steps, total};
 use super::subject::Subject;
 use super::{floor, inspect};
 use crate::engine::look::{Found, Look, Reading, Variant};
@@ -11,6 +12,8 @@ use crate::step::Candidate;
 pub struct Layers {
     /// From the first layer to the last.
     pub layers: Vec<Reading>,
+    /// ln p of the target as the chat and the scorer have it, whose attention is computed in another way.
+    pub chat_logprob: f64,
     /// The largest difference of log p between the last of them and the model's own distribution, among
     /// the candidates: 0, or what kernels round.
     pub last_row_difference: f64,
@@ -47,8 +50,10 @@ pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layer
     let copies = copies(asker, (&ids, &named))?;
     let own = real.named.first().map_or(f32::NAN, |target| target.logprob);
     let floor = floor::floor(&asker.model, copies.into_iter().map(|copy| f64::from(copy - own)));
+    let scored = steps(asker, &jobs(subject, &ids)[..1])?;
+    let chat_logprob = scored.first().map_or(f64::NAN, |steps| total(steps));
     let last_row_difference = readings.last().map_or(0.0, |last| difference(last, &real));
-    Ok((floor, Layers { layers: readings, last_row_difference }))
+    Ok((floor, Layers { layers: readings, chat_logprob, last_row_difference }))
 }
 
 /// The target's log p in unchanged copies, in other places and batches of other sizes.

@@ -18,8 +18,15 @@ pub enum Given {
     Text(Vec<u8>),
     /// A conversation, with the beginning of the next reply.
     Chat(Box<Conversation>),
-    /// Exact ids, such as a reply's in the making, and the token that was chosen after them.
-    Ids(Vec<TokenId>, TokenId),
+    /// A step of a reply.
+    Step {
+        /// The exact ids before it, and which of them somebody wrote.
+        before: Vec<(TokenId, bool)>,
+        /// The token that was chosen.
+        chosen: TokenId,
+        /// The best candidate that was not.
+        other: Option<TokenId>,
+    },
 }
 
 /// A token of the prompt.
@@ -119,15 +126,15 @@ pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryEr
             subject.text.clone_from(text);
         }
         Given::Chat(conversation) => of_chat(asker, conversation, &mut subject)?,
-        Given::Ids(ids, token) => {
-            for &id in ids {
+        Given::Step { before, chosen: token, other } => {
+            for &(id, written) in before {
                 let start = subject.text.len();
                 subject.text.extend_from_slice(model.vocab.bytes(id));
-                let written = !model.vocab.is_control(id);
                 let span = Some(start..subject.text.len());
                 subject.words.push(Word { id, span, written, turn: None });
             }
             chosen = Some(*token);
+            subject.versus = other.map(|id| Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] });
         }
     }
     if subject.words.is_empty() {
@@ -145,7 +152,9 @@ pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryEr
             Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] }
         }
     };
-    subject.versus = wish.versus.as_ref().map(|text| named(&encoder, wish, &subject, text)).transpose()?;
+    if let Some(text) = &wish.versus {
+        subject.versus = Some(named(&encoder, wish, &subject, text)?);
+    }
     if subject.versus.as_ref() == Some(&target) {
         let text = visible(&target.text);
         return Err(QueryError::Refused(format!(
@@ -202,7 +211,7 @@ fn named(encoder: &Encoder, wish: &Wish, subject: &Subject, text: &[u8]) -> Resu
             joined.continuation()
         }
         // A reply begins after a special token or a line break.
-        Given::Chat(_) | Given::Ids(..) => {
+        Given::Chat(_) | Given::Step { .. } => {
             let encoded = encoder.encode(text)?;
             encoded.pieces.iter().skip(usize::from(encoded.has_bos)).map(|piece| piece.id).collect()
         }

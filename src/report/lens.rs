@@ -35,7 +35,10 @@ pub fn view(lens: &Lens, vocab: &Vocab) -> View {
     let subject = &lens.subject;
     view.text(head(subject));
     match &lens.finding {
-        Finding::Logit(layers) => logit(&mut view, subject, layers, vocab),
+        Finding::Logit(layers) => {
+            logit(&mut view, subject, layers, vocab);
+            own_figure(&mut view, layers, lens.floor.unwrap_or(0.0));
+        }
         Finding::Context(curve) => context(&mut view, subject, curve),
         Finding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
         Finding::Attention(found) => attention(&mut view, subject, found, vocab),
@@ -79,7 +82,7 @@ fn logit(view: &mut View, subject: &Subject, layers: &Layers, vocab: &Vocab) {
             i.to_string().into(),
             target.map_or(String::new(), |target| target.rank.to_string()).into(),
             figure(target.map(|target| f64::from(target.logprob))).into(),
-            format!("{:.3}", layer.prediction.entropy).into(),
+            layer.prediction.entropy.shown(|entropy| format!("{entropy:.3}")).into(),
             figure(layer.divergence).into(),
         ];
         if let (true, [target, versus]) = (versus, &layer.named[..]) {
@@ -97,6 +100,18 @@ fn logit(view: &mut View, subject: &Subject, layers: &Layers, vocab: &Vocab) {
         None => "not the first choice after the last layer".to_string(),
     });
     view.text("in nats; KL is that of the last layer's distribution from this one's");
+}
+
+/// The lens has a context of its own; where the chat's figure is another, both are told.
+fn own_figure(view: &mut View, layers: &Layers, floor: f64) {
+    let last = layers.layers.last().and_then(|last| last.named.first());
+    let here = last.map_or(f64::NAN, |target| f64::from(target.logprob));
+    if (here - layers.chat_logprob).abs() > floor {
+        view.text(format!(
+            "ln p is {here:.3} here and {:.3} in the chat: attention without its fast kernel rounds otherwise",
+            layers.chat_logprob
+        ));
+    }
 }
 
 fn context(view: &mut View, subject: &Subject, curve: &Curve) {

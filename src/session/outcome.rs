@@ -130,6 +130,16 @@ pub enum SessionError {
     /// There is no candidate of that number.
     #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
     NoCandidate(usize),
+    /// The last reply has no such token.
+    #[error(
+        "there is no token {asked} to look at: the last reply has {last}; give a text after the view, or let the model answer first"
+    )]
+    NoSuchToken {
+        /// Counted from 1.
+        asked: usize,
+        /// How many there are.
+        last: usize,
+    },
     /// There is no reply to score again.
     #[error("there is no reply whose tokens are known: let the model answer first")]
     NoReply,

@@ -4,8 +4,10 @@ use super::state::Work;
 use super::{Outcome, Session, SessionError, resolve_system};
 use crate::ask::{Draft, Question};
 use crate::chat::{Message, Role};
-use crate::command::Premise;
+use crate::command::{Looked, Premise};
 use crate::engine::CancelFlag;
+use crate::lens::subject::Given;
+use crate::lens::{View, Wish};
 use crate::query::rescore::Premised;
 use crate::token::TokenId;
 
@@ -31,6 +33,34 @@ impl Session {
         let draft = self.draft.as_ref().ok_or(SessionError::NoCandidate(n))?;
         let &chosen = draft.candidates.get(n - 1).ok_or(SessionError::NoCandidate(n))?;
         Ok(draft.ids.iter().copied().chain([chosen]).collect())
+    }
+
+    /// What a lens is to be turned on.
+    pub(super) fn wish(&self, view: View, looked: Looked) -> Result<Wish, SessionError> {
+        match looked {
+            Looked::Text(prompt, target, versus) => Ok(Wish {
+                given: Given::Text(prompt.into_bytes()),
+                target: target.map(String::into_bytes),
+                versus: versus.map(String::into_bytes),
+                view,
+            }),
+            Looked::Step(step) => {
+                let (reply, tokens) = (self.trace.reply_start(), self.trace.tokens());
+                let last = tokens.len().saturating_sub(reply);
+                let step = step.unwrap_or(last);
+                if last == 0 || step > last {
+                    return Err(SessionError::NoSuchToken { asked: step, last });
+                }
+                let at = reply + step - 1;
+                let chosen = tokens[at].id;
+                let candidates = tokens[at].step.as_ref().and_then(|step| step.stats.as_ref());
+                let candidates = candidates.map_or(&[][..], |stats| &stats.prediction.top_logprobs);
+                let other = candidates.iter().map(|candidate| candidate.id).find(|&id| id != chosen);
+                let before = tokens[..at].iter().map(|token| (token.id, token.typed)).collect();
+                let given = Given::Step { before, chosen, other };
+                Ok(Wish { given, target: None, versus: None, view })
+            }
+        }
     }
 
     /// The last reply under another premise.

@@ -53,6 +53,7 @@ struct GoalRecord<'a> {
 enum FindingRecord<'a> {
     Logit {
         layers: Vec<LayerRecord>,
+        chat_logprob: Option<f64>,
         last_row_difference: f64,
         decided: Option<usize>,
     },
@@ -74,7 +75,7 @@ struct LayerRecord {
     layer: usize,
     top_logprobs: Vec<CandidateRecord>,
     residual: Option<f64>,
-    entropy: f32,
+    entropy: Option<f32>,
     kl_to_final: Option<f64>,
     target: Option<TargetRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,8 +178,8 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
                 LayerRecord {
                     layer,
                     top_logprobs,
-                    residual,
-                    entropy: reading.prediction.entropy,
+                    residual: residual.exact(),
+                    entropy: reading.prediction.entropy.exact(),
                     kl_to_final: reading.divergence,
                     target: reading.named.first().map(target),
                     versus: reading.named.get(1).map(target),
@@ -186,7 +187,9 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             });
             let layers = layers.collect();
             let last_row_difference = found.last_row_difference;
-            ("logit", FindingRecord::Logit { layers, last_row_difference, decided: found.decided() })
+            let chat_logprob = finite(found.chat_logprob);
+            let decided = found.decided();
+            ("logit", FindingRecord::Logit { layers, chat_logprob, last_row_difference, decided })
         }
         Finding::Context(curve) => {
             let context = curve.points.iter().map(point).collect();
