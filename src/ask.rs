@@ -102,9 +102,12 @@ impl Answer {
             Answer::Score(scored) => scored.steps.get(item),
             Answer::Generate(generated) => generated.reply.steps.get(item).map(|step| &**step),
             Answer::Rescore(rescored) => rescored.steps.get(item),
-            Answer::Next(_) | Answer::Step(_) | Answer::Compare(_) | Answer::Tokens(_) | Answer::Probe(_) => {
-                None
-            }
+            Answer::Next(_)
+            | Answer::Step(_)
+            | Answer::Compare(_)
+            | Answer::Tokens(_)
+            | Answer::Probe(_)
+            | Answer::Lens(_) => None,
         }
     }
 
