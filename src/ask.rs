@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::continuation::Encoded;
 use crate::counter::Far;
-use crate::lens::{self, Lens, Wish};
+use crate::lens::{self, Lens, LensWish};
 use crate::probe::outcome::SuiteOutcome;
 use crate::query::choices::{ChoiceComparison, ComparedChoices, compare};
 use crate::query::generate::{Beginning, GeneratedText, generate};
@@ -47,7 +47,7 @@ pub enum Question {
     /// The last reply under another premise.
     Rescore(Box<Premised>),
     /// Why a prediction is what it is.
-    Lens(Box<Wish>),
+    Lens(Box<LensWish>),
 }
 
 /// An answer, by the same names.

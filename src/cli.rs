@@ -274,7 +274,7 @@ pub struct LensArgs {
     pub versus: Option<String>,
     /// With occlusion: what is left out at a time (default: word; char in scripts without spaces)
     #[arg(long, value_name = "UNIT")]
-    pub by: Option<crate::lens::spans::By>,
+    pub by: Option<crate::lens::spans::SpanUnit>,
     /// With occlusion: put neutral tokens there, as many as there were, instead of leaving a span out
     #[arg(long)]
     pub replace: bool,

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub use complete::{Completion, complete, complete_file, file_argument};
 
 use crate::files::Existing;
-use crate::lens::View;
+use crate::lens::Looking;
 use crate::lens::attention::Which;
 use crate::lens::occlusion::Instead;
 use crate::settings::key::SettingKey;
@@ -49,7 +49,7 @@ pub enum Command {
     /// Score the last reply under another question or system prompt.
     Rescore(Premise),
     /// Why a prediction is what it is.
-    Lens(View, Looked),
+    Lens(Looking, Looked),
     /// Say something in the conversation.
     Chat(String),
     /// Show or change the model.
@@ -316,14 +316,14 @@ fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     Ok(Command::Compare(texts))
 }
 
-fn lens(spec: &Spec, text: &str) -> Result<Command, CommandError> {
+fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     let text = text.trim_start();
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let view = match name {
-        "logit" => View::Logit,
-        "context" => View::Context,
-        "occlusion" => View::Occlusion { by: None, instead: Instead::Nothing },
-        "attention" => View::Attention(Which::default()),
+        "logit" => Looking::Logit,
+        "context" => Looking::Context,
+        "occlusion" => Looking::Occlusion { by: None, instead: Instead::Nothing },
+        "attention" => Looking::Attention(Which::default()),
         "" => return Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
         _ => return Err(malformed(spec, "VIEW is logit, context, occlusion or attention")),
     };

@@ -12,21 +12,21 @@ pub mod occlusion;
 pub mod spans;
 pub mod subject;
 
-use crate::engine::look::{Found, Inspect, Look};
+use crate::engine::look::{Found, Inspect, LookFor};
 use crate::engine::{Command, Event, FinishReason};
 use crate::query::{Asker, QueryError};
 use crate::token::TokenId;
 
-use attention::{Attention, Which};
+use attention::{AttentionLens, Which};
 use context::Curve;
 use logit::Layers;
 use occlusion::{Instead, Occlusion};
-use spans::By;
+use spans::SpanUnit;
 use subject::{Given, Subject, subject};
 
 /// What is asked about a prediction.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct LensWish {
     /// What it is a prediction after.
     pub given: Given,
     /// The text that is asked about; `None` is the model's first choice.
@@ -34,12 +34,12 @@ pub struct Wish {
     /// Another text, of which the difference is told.
     pub versus: Option<Vec<u8>>,
     /// How it is looked at.
-    pub view: View,
+    pub view: Looking,
 }
 
 /// A way of looking.
 #[derive(Clone, Debug, PartialEq)]
-pub enum View {
+pub enum Looking {
     /// What the model's head says of the residual stream after each layer.
     Logit,
     /// The target with the last 1, 2, 4 … tokens alone.
@@ -47,7 +47,7 @@ pub enum View {
     /// The target without each span.
     Occlusion {
         /// What a span is; `None` is a word, or a character in a script without spaces.
-        by: Option<By>,
+        by: Option<SpanUnit>,
         /// What stands there instead.
         instead: Instead,
     },
@@ -63,42 +63,44 @@ pub struct Lens {
     /// Differences of log p below this many nats are no effect; `None` for figures that are no log p.
     pub floor: Option<f64>,
     /// The figures.
-    pub finding: Finding,
+    pub finding: LensFinding,
 }
 
 /// The figures of a view.
 #[derive(Clone, Debug)]
-pub enum Finding {
-    /// By layer.
+pub enum LensFinding {
+    /// SpanUnit layer.
     Logit(Layers),
-    /// By number of tokens.
+    /// SpanUnit number of tokens.
     Context(Curve),
-    /// By span.
+    /// SpanUnit span.
     Occlusion(Occlusion),
-    /// By layer and head.
-    Attention(Attention),
+    /// SpanUnit layer and head.
+    Attention(AttentionLens),
 }
 
 /// Looks.
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn look(asker: &mut Asker, wish: &Wish) -> Result<Lens, QueryError> {
+pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
     let subject = subject(asker, wish)?;
     let (floor, finding) = match &wish.view {
-        View::Logit => {
+        Looking::Logit => {
             let (floor, layers) = logit::layers(asker, &subject)?;
-            (Some(floor), Finding::Logit(layers))
+            (Some(floor), LensFinding::Logit(layers))
         }
-        View::Context => {
+        Looking::Context => {
             let (floor, curve) = context::curve(asker, &subject)?;
-            (Some(floor), Finding::Context(curve))
+            (Some(floor), LensFinding::Context(curve))
         }
-        View::Occlusion { by, instead } => {
+        Looking::Occlusion { by, instead } => {
             let (floor, occlusion) = occlusion::occlusion(asker, &subject, *by, instead)?;
-            (Some(floor), Finding::Occlusion(occlusion))
+            (Some(floor), LensFinding::Occlusion(occlusion))
         }
-        View::Attention(which) => (None, Finding::Attention(attention::attention(asker, &subject, *which)?)),
+        Looking::Attention(which) => {
+            (None, LensFinding::Attention(attention::attention(asker, &subject, *which)?))
+        }
     };
     Ok(Lens { subject, floor, finding })
 }
@@ -107,7 +109,7 @@ pub fn look(asker: &mut Asker, wish: &Wish) -> Result<Lens, QueryError> {
 fn inspect(
     asker: &mut Asker,
     (tokens, named): (&[TokenId], &[TokenId]),
-    look: Look,
+    look: LookFor,
     each: &mut dyn FnMut(usize, Found),
 ) -> Result<bool, QueryError> {
     let request = Inspect {

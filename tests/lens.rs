@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tokenscope::distribution::Depth;
-use tokenscope::engine::look::{Edit, Found, Inspect, Look, Part, Reading, Value, Variant, WeightsOf};
+use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Reading, Variant, WeightsOf};
 use tokenscope::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason};
 use tokenscope::loading::{self, FlagIsConsent};
 use tokenscope::model::Silent;
@@ -51,7 +51,7 @@ impl Model {
         ["smollm2-135m", "gemma-3-270m"].map(Model::load)
     }
 
-    fn try_look(&mut self, tokens: &[TokenId], look: Look) -> Result<Vec<(usize, Found)>, EngineError> {
+    fn try_look(&mut self, tokens: &[TokenId], look: LookFor) -> Result<Vec<(usize, Found)>, EngineError> {
         let request = Inspect {
             tokens: tokens.to_vec(),
             look,
@@ -69,7 +69,7 @@ impl Model {
         Ok(all)
     }
 
-    fn readings(&mut self, look: Look) -> Vec<Reading> {
+    fn readings(&mut self, look: LookFor) -> Vec<Reading> {
         let tokens = self.prompt.clone();
         let found = self.try_look(&tokens, look).unwrap();
         let reading = |(index, (i, found)): (usize, (usize, Found))| match found {
@@ -84,11 +84,11 @@ impl Model {
 
     fn variants(&mut self, variants: Vec<Variant>) -> Vec<Reading> {
         let other = self.corrupt.clone();
-        self.readings(Look::Variants { variants, other })
+        self.readings(LookFor::Variants { variants, other })
     }
 }
 
-fn write(layer: usize, part: Part, position: Option<usize>, value: Value) -> Edit {
+fn write(layer: usize, part: Part, position: Option<usize>, value: PartValue) -> Edit {
     Edit::Write { layer, part, position, value }
 }
 
@@ -112,7 +112,7 @@ const PARTS: [Part; 4] = [Part::Residual, Part::Attention, Part::FeedForward, Pa
 #[test]
 fn the_last_layer_through_the_lens_is_the_model_itself() {
     for mut model in Model::both() {
-        let readings = model.readings(Look::Layers);
+        let readings = model.readings(LookFor::Layers);
         assert_eq!(readings.len(), model.layers + 1);
         let (last, real) = (&readings[model.layers - 1], &readings[model.layers]);
         assert_eq!(logprobs(last), logprobs(real));
@@ -127,7 +127,7 @@ fn the_last_layer_through_the_lens_is_the_model_itself() {
 fn a_value_written_over_itself_changes_no_bit() {
     for mut model in Model::both() {
         let all =
-            |part| (0..model.layers).map(move |layer| write(layer, part, None, Value::Itself)).collect();
+            |part| (0..model.layers).map(move |layer| write(layer, part, None, PartValue::Itself)).collect();
         let mut variants = vec![Variant::default(); 5];
         for (variant, part) in variants[1..].iter_mut().zip(PARTS) {
             *variant = Variant { from: 0, edits: all(part) };
@@ -145,7 +145,7 @@ fn a_value_written_over_itself_changes_no_bit() {
 fn a_layer_without_its_parts_is_no_layer() {
     for mut model in Model::both() {
         let layer = model.layers / 2;
-        let off = |part| write(layer, part, None, Value::Zero);
+        let off = |part| write(layer, part, None, PartValue::Zero);
         let both = Variant { from: 0, edits: vec![off(Part::Attention), off(Part::FeedForward)] };
         // Every head at nothing is attention at nothing: neither model has a bias there.
         let heads = (0..model.heads).map(|head| off(Part::Head(head))).collect();
@@ -163,10 +163,10 @@ fn other_values_everywhere_are_the_other_sequence() {
         let n = model.prompt.len();
         // Before the first layer there is no part: what the two sequences begin with stays. From the stream
         // after layer 0 on, everything is the other one's.
-        let patched = Variant { from: 0, edits: vec![write(0, Part::Residual, None, Value::Other)] };
+        let patched = Variant { from: 0, edits: vec![write(0, Part::Residual, None, PartValue::Other)] };
         let last = model.layers - 1;
         let at_the_end =
-            Variant { from: n - 1, edits: vec![write(last, Part::Residual, None, Value::Other)] };
+            Variant { from: n - 1, edits: vec![write(last, Part::Residual, None, PartValue::Other)] };
         let read = model.variants(vec![patched, at_the_end]);
         std::mem::swap(&mut model.prompt, &mut model.corrupt);
         let other = &model.variants(vec![Variant::default()])[0];
@@ -182,7 +182,7 @@ fn weights_of_attention_sum_to_one_and_end_at_their_position() {
         let n = tokens.len();
         let of = |positions: Range<usize>, mean| WeightsOf { layer: None, positions, mean };
         let found =
-            model.try_look(&tokens, Look::Weights(vec![of(n - 1..n, false), of(0..n, true)])).unwrap();
+            model.try_look(&tokens, LookFor::Weights(vec![of(n - 1..n, false), of(0..n, true)])).unwrap();
         assert_eq!(found.len(), model.layers * (1 + n));
         let mut rows = 0;
         for (index, found) in found {
@@ -240,14 +240,14 @@ fn copies_in_other_places_agree_and_a_part_that_is_not_there_is_named() {
             assert!((best(copy) - best(&read[0])).abs() < 0.2);
         }
         let tokens = model.prompt.clone();
-        let edits = vec![write(0, Part::Head(model.heads), None, Value::Zero)];
-        let look = Look::Variants { variants: vec![Variant { from: 0, edits }], other: vec![] };
+        let edits = vec![write(0, Part::Head(model.heads), None, PartValue::Zero)];
+        let look = LookFor::Variants { variants: vec![Variant { from: 0, edits }], other: vec![] };
         let error = model.try_look(&tokens, look).unwrap_err();
         assert!(error.to_string().contains("head of this number in layer 0"), "{error}");
-        let look = Look::Variants {
+        let look = LookFor::Variants {
             variants: vec![Variant {
                 from: 0,
-                edits: vec![write(model.layers, Part::Residual, None, Value::Zero)],
+                edits: vec![write(model.layers, Part::Residual, None, PartValue::Zero)],
             }],
             other: vec![],
         };

@@ -27,7 +27,7 @@ fn a_lens_is_turned_on_a_text_or_on_a_token_of_the_last_reply() {
         Looked::Text(prompt.to_string(), target.map(str::to_string), versus.map(str::to_string))
     };
     let looked = |line: &str| match parse(line) {
-        Some(Ok(Command::Lens(View::Logit, looked))) => looked,
+        Some(Ok(Command::Lens(Looking::Logit, looked))) => looked,
         other => panic!("{other:?}"),
     };
     assert_eq!(looked("/lens logit"), Looked::Step(None));

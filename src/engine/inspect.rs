@@ -11,9 +11,9 @@ use super::backend::Sink;
 use super::figures::in_parts;
 use super::figures::prediction;
 use super::llama::eval::anatomy::Layer;
-use super::llama::eval::{Action, Region, Script, Source};
+use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};
-use super::look::{Found, Inspect, Look, Reading, WeightsOf};
+use super::look::{Found, Inspect, LookFor, Reading, WeightsOf};
 use super::threads::Governor;
 use super::{EngineError, Event, FinishReason, Timing};
 use crate::distribution::{Distribution, cross_entropy};
@@ -70,9 +70,9 @@ impl Inspector {
         }
         let mut run = self.begin(request, sink, length)?;
         let reason = match &request.look {
-            Look::Layers => run.layers()?,
-            Look::Weights(wanted) => run.weights(wanted)?,
-            Look::Variants { variants, other } => run.variants(variants, other)?,
+            LookFor::Layers => run.layers()?,
+            LookFor::Weights(wanted) => run.weights(wanted)?,
+            LookFor::Variants { variants, other } => run.variants(variants, other)?,
         };
         run.timing.threads = run.context.params().threads;
         run.timing.prefill = begun.elapsed();
@@ -216,12 +216,12 @@ impl InspectRun<'_> {
         let mut script = Script::default();
         for (layer, stream) in streams.iter().enumerate() {
             batch.push(tokens[tokens.len() - 1], layer, &[SeqId(1)], true);
-            let region = Region::Row { token: real, columns: 0..stream.width };
-            script.add(stream, Action::Read { region, slot: layer });
+            let region = TensorRegion::Row { token: real, columns: 0..stream.width };
+            script.add(stream, TensorAction::Read { region, slot: layer });
         }
         for layer in 0..count {
-            let region = Region::Row { token: real + 1 + layer, columns: 0..out.width };
-            script.add(out, Action::Write { region, source: Source::Slot(layer) });
+            let region = TensorRegion::Row { token: real + 1 + layer, columns: 0..out.width };
+            script.add(out, TensorAction::Write { region, source: WrittenFrom::Slot(layer) });
         }
         self.evaluate(&batch, script, count)?;
         let rows: Vec<usize> = (real + 1..=real + count).chain([real]).collect();
@@ -253,8 +253,8 @@ impl InspectRun<'_> {
                     let positions = wanted.positions.clone();
                     for position in positions.start.max(chunk.start)..positions.end.min(chunk.end) {
                         let token = position - chunk.start;
-                        let region = Region::Cells { token, cells: 0..position + 1, heads: 0..heads };
-                        script.add(place, Action::Read { region, slot: slots.len() });
+                        let region = TensorRegion::Cells { token, cells: 0..position + 1, heads: 0..heads };
+                        script.add(place, TensorAction::Read { region, slot: slots.len() });
                         slots.push((index, layer, position, heads));
                     }
                 }

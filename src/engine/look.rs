@@ -11,7 +11,7 @@ pub struct Inspect {
     /// The sequence; at least one token.
     pub tokens: Vec<TokenId>,
     /// What is wanted.
-    pub look: Look,
+    pub look: LookFor,
     /// Tokens whose log-probability is wanted in every reading.
     pub named: Vec<TokenId>,
     /// How many candidates each reading keeps.
@@ -22,7 +22,7 @@ pub struct Inspect {
 
 /// What is wanted of a sequence.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Look {
+pub enum LookFor {
     /// What the model's own head says of the residual stream after each layer, at the last token: one
     /// [`Reading`] a layer, and one more of the row that nothing was done to.
     Layers,
@@ -32,7 +32,7 @@ pub enum Look {
     Variants {
         /// The variants.
         variants: Vec<Variant>,
-        /// The sequence that [`Value::Other`] is taken from, as long as this one; may be empty where
+        /// The sequence that [`PartValue::Other`] is taken from, as long as this one; may be empty where
         /// nothing is.
         other: Vec<TokenId>,
     },
@@ -70,7 +70,7 @@ pub enum Edit {
         /// Where; `None` is every position from [`Variant::from`] on.
         position: Option<usize>,
         /// The value.
-        value: Value,
+        value: PartValue,
     },
     /// Attention that may not look.
     Cut {
@@ -100,7 +100,7 @@ pub enum Part {
 
 /// Where a part's other value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum PartValue {
     /// Nothing is added.
     Zero,
     /// The mean over the sequence's own positions, the first left out.
@@ -118,7 +118,7 @@ pub struct Reading {
     pub prediction: Prediction,
     /// The tokens that were named, in their order.
     pub named: Vec<Candidate>,
-    /// With [`Look::Layers`]: Σ p (ln p − ln q) in nats, p after the last layer and q here.
+    /// With [`LookFor::Layers`]: Σ p (ln p − ln q) in nats, p after the last layer and q here.
     pub divergence: Option<f64>,
 }
 

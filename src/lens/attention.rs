@@ -3,9 +3,9 @@
 
 use super::inspect;
 use super::occlusion::{Instead, Occlusion, occlusion};
-use super::spans::By;
+use super::spans::SpanUnit;
 use super::subject::Subject;
-use crate::engine::look::{Found, Look, WeightsOf};
+use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::query::{Asker, QueryError};
 
 /// Most tokens for which rollout is computed: it takes every position of every layer.
@@ -36,12 +36,12 @@ pub enum Positions {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Attention {
+pub struct AttentionLens {
     /// Which weights.
     pub which: Which,
     /// From each position, in order; one unless all were asked for.
     pub rows: Vec<RowOf>,
-    /// Attention carried through every layer to the position, half of it staying where it is in each;
+    /// AttentionLens carried through every layer to the position, half of it staying where it is in each;
     /// `None` for all positions, one layer or head, and for more than [`MOST_ROLLED`] tokens.
     pub rollout: Option<Vec<f64>>,
     /// What occlusion by token finds; `None` where the position is not the target's.
@@ -53,7 +53,7 @@ pub struct Attention {
 pub struct RowOf {
     /// It.
     pub position: usize,
-    /// By layer.
+    /// SpanUnit layer.
     pub layers: Vec<LayerOf>,
 }
 
@@ -62,7 +62,7 @@ pub struct RowOf {
 pub struct LayerOf {
     /// Which.
     pub layer: usize,
-    /// By head: the weight of each position up to the one that attends.
+    /// SpanUnit head: the weight of each position up to the one that attends.
     pub heads: Vec<(usize, Vec<f32>)>,
 }
 
@@ -91,7 +91,11 @@ impl LayerOf {
 }
 
 /// Looks where attention looks.
-pub(super) fn attention(asker: &mut Asker, subject: &Subject, which: Which) -> Result<Attention, QueryError> {
+pub(super) fn attention(
+    asker: &mut Asker,
+    subject: &Subject,
+    which: Which,
+) -> Result<AttentionLens, QueryError> {
     let ids = subject.ids();
     check(asker, which, ids.len())?;
     let last = ids.len() - 1;
@@ -119,16 +123,16 @@ pub(super) fn attention(asker: &mut Asker, subject: &Subject, which: Which) -> R
         }
     };
     // What comes behind the position is not read.
-    if !inspect(asker, (&ids[..end], &[]), Look::Weights(wanted), &mut keep)? {
+    if !inspect(asker, (&ids[..end], &[]), LookFor::Weights(wanted), &mut keep)? {
         return Err(QueryError::Stopped);
     }
     rows.iter_mut().for_each(|row| row.layers.sort_by_key(|layer| layer.layer));
     let rollout = rolls.then(|| rollout(&means, end - 1));
     let occlusion = match which.from {
-        Positions::Last => Some(occlusion(asker, subject, Some(By::Token), &Instead::Nothing)?),
+        Positions::Last => Some(occlusion(asker, subject, Some(SpanUnit::Token), &Instead::Nothing)?),
         _ => None,
     };
-    Ok(Attention { which, rows, rollout, occlusion })
+    Ok(AttentionLens { which, rows, rollout, occlusion })
 }
 
 fn check(asker: &Asker, which: Which, length: usize) -> Result<(), QueryError> {

@@ -3,7 +3,7 @@
 use super::floor;
 use super::subject::Subject;
 use crate::engine::FinishReason;
-use crate::query::scoring::{Job, Scoring, Wanted, score};
+use crate::query::scoring::{Scoring, ScoringJob, Wanted, score};
 use crate::query::{Asker, QueryError};
 use crate::step::Step;
 use crate::token::TokenId;
@@ -15,7 +15,7 @@ const TWICE: usize = 5;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// Shortest first; the last is the whole prompt.
-    pub points: Vec<Point>,
+    pub points: Vec<CurvePoint>,
     /// Signed area between the whole prompt's log p and the curve, over log₂ of the number of tokens, in
     /// nat·octaves.
     pub area: f64,
@@ -26,7 +26,7 @@ pub struct Curve {
 
 /// One point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub struct CurvePoint {
     /// Tokens that are seen, a BOS not counted.
     pub tokens: usize,
     /// ln p of the target, by the chain rule.
@@ -50,16 +50,16 @@ pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve)
     let prompt = |tokens: usize| -> Vec<TokenId> {
         ids[..bos].iter().chain(&ids[ids.len() - tokens..]).copied().collect()
     };
-    let jobs: Vec<Job> = seen.iter().flat_map(|&tokens| jobs(subject, &prompt(tokens))).collect();
+    let jobs: Vec<ScoringJob> = seen.iter().flat_map(|&tokens| jobs(subject, &prompt(tokens))).collect();
     let scored = steps(asker, &jobs)?;
     // The shortest once more, in the reverse order and in a batch of another size.
-    let again: Vec<Job> = jobs.iter().take(TWICE).rev().cloned().collect();
+    let again: Vec<ScoringJob> = jobs.iter().take(TWICE).rev().cloned().collect();
     let copies = steps(asker, &again)?;
     let sum = |steps: &Vec<Step>| total(steps);
     let differences = scored.iter().zip(copies.iter().rev()).map(|(a, b)| sum(a) - sum(b));
     let floor = floor::floor(&asker.model, differences);
     let each = subject.named().count();
-    let points: Vec<Point> =
+    let points: Vec<CurvePoint> =
         seen.iter().zip(scored.chunks(each)).map(|(&tokens, of)| point(tokens, of)).collect();
     let area = area(&points);
     Ok((floor, Curve { points, area, no_bos: bos == 0 }))
@@ -71,10 +71,10 @@ fn counts(whole: usize) -> Vec<usize> {
     powers.chain((whole > 0).then_some(whole)).collect()
 }
 
-fn point(tokens: usize, of: &[Vec<Step>]) -> Point {
+fn point(tokens: usize, of: &[Vec<Step>]) -> CurvePoint {
     let target = &of[0];
     let stats = target.first().and_then(|step| step.stats.as_ref());
-    Point {
+    CurvePoint {
         tokens,
         logprob: total(target),
         difference: of.get(1).map(|versus| total(target) - total(versus)),
@@ -84,16 +84,16 @@ fn point(tokens: usize, of: &[Vec<Step>]) -> Point {
 }
 
 /// The trapezoid rule over log₂ of the number of tokens.
-fn area(points: &[Point]) -> f64 {
+fn area(points: &[CurvePoint]) -> f64 {
     let full = points.last().map_or(0.0, |point| point.logprob);
-    let lost = |point: &Point| full - point.logprob;
-    let width = |a: &Point, b: &Point| (b.tokens as f64 / a.tokens as f64).log2();
+    let lost = |point: &CurvePoint| full - point.logprob;
+    let width = |a: &CurvePoint, b: &CurvePoint| (b.tokens as f64 / a.tokens as f64).log2();
     points.windows(2).map(|pair| (lost(&pair[0]) + lost(&pair[1])) / 2.0 * width(&pair[0], &pair[1])).sum()
 }
 
 /// The target and what it is compared with, after a prompt of these ids.
-pub(super) fn jobs(subject: &Subject, prompt: &[TokenId]) -> Vec<Job> {
-    let job = |ids: &Vec<TokenId>| Job {
+pub(super) fn jobs(subject: &Subject, prompt: &[TokenId]) -> Vec<ScoringJob> {
+    let job = |ids: &Vec<TokenId>| ScoringJob {
         ids: prompt.iter().chain(ids).copied().collect(),
         has_bos: false,
         from: prompt.len(),
@@ -107,7 +107,7 @@ pub(super) fn total(steps: &[Step]) -> f64 {
 }
 
 /// The figures of each sequence.
-pub(super) fn steps(asker: &mut Asker, jobs: &[Job]) -> Result<Vec<Vec<Step>>, QueryError> {
+pub(super) fn steps(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<Vec<Vec<Step>>, QueryError> {
     let wanted =
         Wanted { depth: crate::distribution::Depth::Count(1), boundaries: false, after: false, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
@@ -122,7 +122,7 @@ pub(super) fn steps(asker: &mut Asker, jobs: &[Job]) -> Result<Vec<Vec<Step>>, Q
 
 #[cfg(test)]
 mod tests {
-    use super::{Point, area, counts};
+    use super::{CurvePoint, area, counts};
 
     #[test]
     fn counts_double_and_end_with_the_whole() {
@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn the_area_is_a_signed_trapezoid_over_octaves() {
-        let point = |tokens, logprob| Point { tokens, logprob, difference: None, rank: None, entropy: 0.0 };
+        let point =
+            |tokens, logprob| CurvePoint { tokens, logprob, difference: None, rank: None, entropy: 0.0 };
         // Lost: 3, 1, −1, 0; widths 1, 1 and log₂ 1.25.
         let points = [point(1, -4.0), point(2, -2.0), point(4, 0.0), point(5, -1.0)];
         let expected = 2.0 + 0.0 + -0.5 * 1.25f64.log2();

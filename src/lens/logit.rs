@@ -3,7 +3,7 @@
 use super::context::{jobs, steps, total};
 use super::subject::Subject;
 use super::{floor, inspect};
-use crate::engine::look::{Found, Look, Reading, Variant};
+use crate::engine::look::{Found, LookFor, Reading, Variant};
 use crate::query::{Asker, QueryError};
 use crate::step::Candidate;
 
@@ -43,7 +43,7 @@ pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layer
             readings.push(reading);
         }
     };
-    if !inspect(asker, (&ids, &named), Look::Layers, &mut keep)? {
+    if !inspect(asker, (&ids, &named), LookFor::Layers, &mut keep)? {
         return Err(QueryError::Stopped);
     }
     let Some(real) = readings.pop() else { return Err(QueryError::Stopped) };
@@ -65,7 +65,7 @@ fn copies(
     let variants = [last, last, last, last.saturating_sub(1), last / 2];
     let variants = variants.map(|from| Variant { from, edits: Vec::new() }).to_vec();
     let mut copies = Vec::new();
-    let look = Look::Variants { variants, other: Vec::new() };
+    let look = LookFor::Variants { variants, other: Vec::new() };
     let done = inspect(asker, (ids, named), look, &mut |_, found| {
         if let Found::Reading(reading) = found {
             copies.extend(reading.named.first().map(|target| target.logprob));

@@ -2,9 +2,9 @@
 
 use super::context::{jobs, steps, total};
 use super::floor;
-use super::spans::{By, Span, spans, usual};
+use super::spans::{PromptSpan, SpanUnit, spans, usual};
 use super::subject::Subject;
-use crate::query::scoring::Job;
+use crate::query::scoring::ScoringJob;
 use crate::query::{Asker, QueryError};
 use crate::token::{TokenId, visible};
 
@@ -25,19 +25,19 @@ pub enum Instead {
 #[derive(Clone, Debug)]
 pub struct Occlusion {
     /// What they are.
-    pub by: By,
+    pub by: SpanUnit,
     /// The neutral tokens that replaced them.
     pub neutral: Option<Vec<TokenId>>,
     /// ln p of the target with everything, or its difference to what it is compared with.
     pub base: f64,
     /// In the order of the text, each with the change: without it, minus with it. `None` where nothing would
     /// be left to predict from.
-    pub spans: Vec<(Span, Option<f64>)>,
+    pub spans: Vec<(PromptSpan, Option<f64>)>,
 }
 
 impl Occlusion {
     /// The spans that matter, by the size of the change.
-    pub fn sorted(&self) -> Vec<(&Span, f64)> {
+    pub fn sorted(&self) -> Vec<(&PromptSpan, f64)> {
         let mut known: Vec<_> =
             self.spans.iter().filter_map(|(span, delta)| Some((span, (*delta)?))).collect();
         known.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.tokens.start.cmp(&b.0.tokens.start)));
@@ -49,11 +49,11 @@ impl Occlusion {
 pub(super) fn occlusion(
     asker: &mut Asker,
     subject: &Subject,
-    by: Option<By>,
+    by: Option<SpanUnit>,
     instead: &Instead,
 ) -> Result<(f64, Occlusion), QueryError> {
     let by = by.unwrap_or_else(|| usual(subject));
-    if by == By::Turn && subject.words.iter().all(|word| word.turn.is_none()) {
+    if by == SpanUnit::Turn && subject.words.iter().all(|word| word.turn.is_none()) {
         return Err(QueryError::Refused("only a conversation has turns: give one with --chat".to_string()));
     }
     let neutral = match instead {
@@ -69,12 +69,12 @@ pub(super) fn occlusion(
     let prompts: Vec<Vec<TokenId>> =
         spans.iter().map(|span| without(&ids, span, neutral.as_deref())).collect();
     let base = jobs(subject, &ids);
-    let variants: Vec<Vec<Job>> = prompts.iter().map(|prompt| jobs(subject, prompt)).collect();
-    let all: Vec<Job> = base.iter().chain(variants.iter().flatten()).cloned().collect();
+    let variants: Vec<Vec<ScoringJob>> = prompts.iter().map(|prompt| jobs(subject, prompt)).collect();
+    let all: Vec<ScoringJob> = base.iter().chain(variants.iter().flatten()).cloned().collect();
     let scored = steps(asker, &all)?;
     // The base and the last spans once more: a batch of another size, and other places in it.
     let last = variants.iter().rev().take(TWICE - 1).flatten();
-    let again: Vec<Job> = last.chain(&base).cloned().collect();
+    let again: Vec<ScoringJob> = last.chain(&base).cloned().collect();
     let copies = steps(asker, &again)?;
     let first: Vec<&Vec<_>> = {
         let variants = &scored[each..];
@@ -100,7 +100,7 @@ fn neutral(asker: &Asker, text: &[u8]) -> Result<Vec<TokenId>, QueryError> {
     Ok(ids)
 }
 
-fn without(ids: &[TokenId], span: &Span, neutral: Option<&[TokenId]>) -> Vec<TokenId> {
+fn without(ids: &[TokenId], span: &PromptSpan, neutral: Option<&[TokenId]>) -> Vec<TokenId> {
     let filled = neutral.into_iter().flat_map(|neutral| neutral.iter().cycle().take(span.tokens.len()));
     ids[..span.tokens.start].iter().chain(filled).chain(&ids[span.tokens.end..]).copied().collect()
 }

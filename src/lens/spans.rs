@@ -11,7 +11,7 @@ use crate::token::text_of;
 /// What a prompt is divided into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
-pub enum By {
+pub enum SpanUnit {
     /// The model's own tokens.
     Token,
     /// Runs of anything but white space; the white space before one belongs to it.
@@ -24,22 +24,22 @@ pub enum By {
     Turn,
 }
 
-impl By {
+impl SpanUnit {
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
-            By::Token => "token",
-            By::Word => "word",
-            By::Char => "char",
-            By::Sentence => "sentence",
-            By::Turn => "turn",
+            SpanUnit::Token => "token",
+            SpanUnit::Word => "word",
+            SpanUnit::Char => "char",
+            SpanUnit::Sentence => "sentence",
+            SpanUnit::Turn => "turn",
         }
     }
 }
 
 /// Some tokens of a prompt, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct PromptSpan {
     /// Indices of its tokens.
     pub tokens: Range<usize>,
     /// Bytes of the prompt, where they are known.
@@ -56,26 +56,26 @@ fn is_without_spaces(c: char) -> bool {
 }
 
 /// What is taken where nobody says: characters where most letters are of a script without spaces.
-pub fn usual(subject: &Subject) -> By {
+pub fn usual(subject: &Subject) -> SpanUnit {
     let written = subject.words.iter().filter(|word| word.written).filter_map(|word| word.span.clone());
     let text: Vec<u8> = written.flat_map(|span| subject.text[span].to_vec()).collect();
     let text = String::from_utf8_lossy(&text);
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let without = text.chars().filter(|&c| is_without_spaces(c)).count();
-    if 2 * without > letters { By::Char } else { By::Word }
+    if 2 * without > letters { SpanUnit::Char } else { SpanUnit::Word }
 }
 
 /// Divides the tokens that somebody wrote.
-pub fn spans(subject: &Subject, by: By) -> Vec<Span> {
+pub fn spans(subject: &Subject, by: SpanUnit) -> Vec<PromptSpan> {
     let units = units(subject, by);
-    let mut spans: Vec<(usize, Span)> = Vec::new();
+    let mut spans: Vec<(usize, PromptSpan)> = Vec::new();
     for (i, word) in subject.words.iter().enumerate() {
         if !word.written {
             continue;
         }
         let unit = match (by, &word.span) {
-            (By::Token, _) | (_, None) => usize::MAX - i,
-            (By::Turn, _) => word.turn.unwrap_or(0),
+            (SpanUnit::Token, _) | (_, None) => usize::MAX - i,
+            (SpanUnit::Turn, _) => word.turn.unwrap_or(0),
             (_, Some(span)) => units.partition_point(|unit| unit.end <= key(&subject.text, span)),
         };
         match spans.last_mut() {
@@ -85,11 +85,12 @@ pub fn spans(subject: &Subject, by: By) -> Vec<Span> {
                     bytes.end = own.end;
                 }
             }
-            _ => spans.push((unit, Span { tokens: i..i + 1, bytes: word.span.clone(), text: String::new() })),
+            _ => spans
+                .push((unit, PromptSpan { tokens: i..i + 1, bytes: word.span.clone(), text: String::new() })),
         }
     }
-    let text = |span: &Span| span.bytes.clone().map(|bytes| text_of(&subject.text[bytes]));
-    spans.into_iter().map(|(_, span)| Span { text: text(&span).unwrap_or_default(), ..span }).collect()
+    let text = |span: &PromptSpan| span.bytes.clone().map(|bytes| text_of(&subject.text[bytes]));
+    spans.into_iter().map(|(_, span)| PromptSpan { text: text(&span).unwrap_or_default(), ..span }).collect()
 }
 
 /// The byte that decides where a token belongs: its first that is no white space; for white space alone,
@@ -104,21 +105,21 @@ fn key(text: &[u8], span: &Range<usize>) -> usize {
 }
 
 /// Byte ranges that cover the text.
-fn units(subject: &Subject, by: By) -> Vec<Range<usize>> {
+fn units(subject: &Subject, by: SpanUnit) -> Vec<Range<usize>> {
     let text = &subject.text;
     let edges: Vec<usize> = match by {
-        By::Token | By::Turn => Vec::new(),
-        By::Word => {
+        SpanUnit::Token | SpanUnit::Turn => Vec::new(),
+        SpanUnit::Word => {
             let blank = |at: usize| text[at].is_ascii_whitespace();
             // A word goes on to the white space behind it.
             (1..text.len()).filter(|&at| blank(at) && !blank(at - 1)).collect()
         }
-        By::Char => {
+        SpanUnit::Char => {
             // Edges of characters that are edges of tokens, too.
             let is_edge = |at: &usize| text.get(*at).is_none_or(|byte| (*byte as i8) >= -0x40);
             subject.words.iter().filter_map(|word| Some(word.span.as_ref()?.end)).filter(is_edge).collect()
         }
-        By::Sentence => match std::str::from_utf8(text) {
+        SpanUnit::Sentence => match std::str::from_utf8(text) {
             Ok(text) => text.split_sentence_bound_indices().map(|(at, _)| at).skip(1).collect(),
             Err(_) => Vec::new(),
         },

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Wish;
+use super::LensWish;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::engine::EngineError;
 use crate::query::next::after_ids;
-use crate::query::text::Encoder;
+use crate::query::text::TextEncoder;
 use crate::query::{Asker, QueryError};
 use crate::token::{TokenId, text_of, visible};
 
@@ -31,7 +31,7 @@ pub enum Given {
 
 /// A token of the prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct PromptWord {
     /// Its id.
     pub id: TokenId,
     /// The bytes of [`Subject::text`] that it stands for.
@@ -57,7 +57,7 @@ pub struct Subject {
     /// The prompt as text.
     pub text: Vec<u8>,
     /// Its tokens; at least one.
-    pub words: Vec<Word>,
+    pub words: Vec<PromptWord>,
     /// Whether the first is a BOS that was put there.
     pub has_bos: bool,
     /// The text that is asked about.
@@ -99,7 +99,7 @@ impl Subject {
 }
 
 /// Reads what a wish is about.
-pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryError> {
+pub(super) fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError> {
     let model = Arc::clone(&asker.model);
     let encoder = asker.encoder(&model, asker.settings.bos)?;
     let mut subject = Subject {
@@ -116,7 +116,7 @@ pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryEr
         Given::Text(text) => {
             let encoded = encoder.encode(text)?;
             subject.has_bos = encoded.has_bos;
-            let word = |(i, piece): (usize, crate::query::text::Piece)| Word {
+            let word = |(i, piece): (usize, crate::continuation::JoinedToken)| PromptWord {
                 id: piece.id,
                 span: piece.span,
                 written: i > 0 || !encoded.has_bos,
@@ -131,7 +131,7 @@ pub(super) fn subject(asker: &mut Asker, wish: &Wish) -> Result<Subject, QueryEr
                 let start = subject.text.len();
                 subject.text.extend_from_slice(model.vocab.bytes(id));
                 let span = Some(start..subject.text.len());
-                subject.words.push(Word { id, span, written, turn: None });
+                subject.words.push(PromptWord { id, span, written, turn: None });
             }
             chosen = Some(*token);
             subject.versus = other.map(|id| Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] });
@@ -181,7 +181,7 @@ fn of_chat(asker: &Asker, conversation: &Conversation, subject: &mut Subject) ->
     subject.words = prompt
         .tokens
         .iter()
-        .map(|token| Word {
+        .map(|token| PromptWord {
             id: token.id,
             span: Some(token.start..token.end),
             written: token.typed,
@@ -192,7 +192,7 @@ fn of_chat(asker: &Asker, conversation: &Conversation, subject: &mut Subject) ->
 }
 
 /// A text after the prompt, as tokens of its own.
-fn named(encoder: &Encoder, wish: &Wish, subject: &Subject, text: &[u8]) -> Result<Goal, QueryError> {
+fn named(encoder: &TextEncoder, wish: &LensWish, subject: &Subject, text: &[u8]) -> Result<Goal, QueryError> {
     if text.is_empty() {
         let what = "a target is empty: every text is certain to go on with nothing";
         return Err(QueryError::Refused(what.to_string()));

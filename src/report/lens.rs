@@ -6,15 +6,15 @@ pub use record::LensRecord;
 
 use super::bars::bar;
 use super::next::percent;
-use super::view::{Cell, Column, Row, Table, View};
+use super::view::{Cell, Column, Table, TableRow, View};
 use crate::colouring::{LEVELS, Level};
-use crate::lens::attention::{Attention, LayerOf, MOST_ROLLED, RowOf};
+use crate::lens::attention::{AttentionLens, LayerOf, MOST_ROLLED, RowOf};
 use crate::lens::context::Curve;
 use crate::lens::logit::Layers;
 use crate::lens::occlusion::Occlusion;
-use crate::lens::spans::Span;
+use crate::lens::spans::PromptSpan;
 use crate::lens::subject::Subject;
-use crate::lens::{Finding, Lens};
+use crate::lens::{Lens, LensFinding};
 use crate::step::Candidate;
 use crate::token::{Vocab, visible};
 
@@ -35,13 +35,13 @@ pub fn view(lens: &Lens, vocab: &Vocab) -> View {
     let subject = &lens.subject;
     view.text(head(subject));
     match &lens.finding {
-        Finding::Logit(layers) => {
+        LensFinding::Logit(layers) => {
             logit(&mut view, subject, layers, vocab);
             own_figure(&mut view, layers, lens.floor.unwrap_or(0.0));
         }
-        Finding::Context(curve) => context(&mut view, subject, curve),
-        Finding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
-        Finding::Attention(found) => attention(&mut view, subject, found, vocab),
+        LensFinding::Context(curve) => context(&mut view, subject, curve),
+        LensFinding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
+        LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
     }
     if let Some(floor) = lens.floor {
         view.text(format!("floor {} nat: a smaller difference is none", small(floor)));
@@ -92,7 +92,7 @@ fn logit(view: &mut View, subject: &Subject, layers: &Layers, vocab: &Vocab) {
             |candidate: &Candidate| format!("{} {}", vocab.visible(candidate.id), percent(candidate.prob()));
         let top: Vec<String> = layer.prediction.top_logprobs.iter().take(3).map(first).collect();
         cells.push(top.join("  ").into());
-        table.rows.push(Row { cells, item: None });
+        table.rows.push(TableRow { cells, item: None });
     }
     view.table(table);
     view.text(match layers.decided() {
@@ -133,7 +133,7 @@ fn context(view: &mut View, subject: &Subject, curve: &Curve) {
         ];
         cells.extend(point.difference.map(|difference| format!("{difference:+.3}").into()));
         cells.push(bar(point.logprob.exp(), BAR).into());
-        table.rows.push(Row { cells, item: None });
+        table.rows.push(TableRow { cells, item: None });
     }
     view.table(table);
     view.text(format!("area {:.3} nat·octaves between the whole prompt and the curve", curve.area));
@@ -156,14 +156,14 @@ fn occlusion(view: &mut View, subject: &Subject, found: &Occlusion, floor: f64) 
         Column::text("", BAR).after(2),
         Column::text("span", 0).after(2),
     ]);
-    let effects: Vec<&(&Span, f64)> = sorted.iter().filter(|(_, delta)| delta.abs() >= floor).collect();
+    let effects: Vec<&(&PromptSpan, f64)> = sorted.iter().filter(|(_, delta)| delta.abs() >= floor).collect();
     for (span, delta) in effects.iter().take(MOST_ROWS) {
         let cells = [
             format!("{delta:+.3}").into(),
             bar(delta.abs() / largest, BAR).into(),
             visible(span.text.as_bytes()).into(),
         ];
-        table.rows.push(Row::new(cells).of(span.tokens.start));
+        table.rows.push(TableRow::new(cells).of(span.tokens.start));
     }
     match effects.is_empty() {
         true => view.text("no span has an effect"),
@@ -179,11 +179,11 @@ fn occlusion(view: &mut View, subject: &Subject, found: &Occlusion, floor: f64) 
 /// The text in the colours of what each span does; nothing below the floor has one.
 fn coloured(found: &Occlusion, floor: f64, largest: f64) -> Table {
     let mut table = Table::new(vec![Column::text("", 0).after(0); found.spans.len()]);
-    let cell = |(span, delta): &(Span, Option<f64>)| {
+    let cell = |(span, delta): &(PromptSpan, Option<f64>)| {
         let delta = delta.map(f64::abs).filter(|delta| *delta >= floor);
         Cell { text: visible(span.text.as_bytes()), level: delta.map(|delta| level(delta / largest)) }
     };
-    table.rows.push(Row { cells: found.spans.iter().map(cell).collect(), item: None });
+    table.rows.push(TableRow { cells: found.spans.iter().map(cell).collect(), item: None });
     table
 }
 
@@ -192,7 +192,7 @@ fn level(share: f64) -> Level {
     ((share * LEVELS as f64) as Level).min(LEVELS - 1)
 }
 
-fn attention(view: &mut View, subject: &Subject, found: &Attention, vocab: &Vocab) {
+fn attention(view: &mut View, subject: &Subject, found: &AttentionLens, vocab: &Vocab) {
     match &found.rows[..] {
         [row] => from_one(view, subject, (found, row), vocab),
         rows => from_all(view, subject, rows, vocab),
@@ -208,7 +208,7 @@ fn attention(view: &mut View, subject: &Subject, found: &Attention, vocab: &Voca
     }
 }
 
-fn from_one(view: &mut View, subject: &Subject, (found, row): (&Attention, &RowOf), vocab: &Vocab) {
+fn from_one(view: &mut View, subject: &Subject, (found, row): (&AttentionLens, &RowOf), vocab: &Vocab) {
     let means: Vec<Vec<f64>> = row.layers.iter().map(LayerOf::mean).collect();
     let maxima: Vec<Vec<f64>> = row.layers.iter().map(LayerOf::max).collect();
     let width = row.position + 1;
@@ -226,7 +226,7 @@ fn from_one(view: &mut View, subject: &Subject, (found, row): (&Attention, &RowO
     order.sort_by(|&a, &b| mean(b).total_cmp(&mean(a)).then(a.cmp(&b)));
     for &i in order.iter().take(MOST_ROWS) {
         let rollout = found.rollout.as_ref().map_or("-".to_string(), |rollout| percent(rollout[i]));
-        table.rows.push(Row::new([
+        table.rows.push(TableRow::new([
             i.to_string().into(),
             vocab.visible(subject.words[i].id).into(),
             percent(mean(i)).into(),
@@ -272,7 +272,7 @@ fn heads(row: &RowOf, vocab: &Vocab, subject: &Subject) -> Table {
             let token = vocab.visible(subject.words[i].id);
             format!("H{head} {} % on «{token}» at {i}", percent(f64::from(weight)))
         });
-        table.rows.push(Row::new([
+        table.rows.push(TableRow::new([
             layer.layer.to_string().into(),
             percent(first).into(),
             percent(sink).into(),
@@ -298,7 +298,7 @@ fn from_all(view: &mut View, subject: &Subject, rows: &[RowOf], vocab: &Vocab) {
         for row in rows {
             let mean = row.layers[i].mean();
             let rest = &mean[mean.len().min(1).max(mean.len().saturating_sub(MOST_POSITIONS))..];
-            table.rows.push(Row::new([
+            table.rows.push(TableRow::new([
                 row.position.to_string().into(),
                 vocab.visible(subject.words[row.position].id).into(),
                 percent(mean[0]).into(),

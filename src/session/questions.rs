@@ -7,7 +7,7 @@ use crate::chat::{Message, Role};
 use crate::command::{Looked, Premise};
 use crate::engine::CancelFlag;
 use crate::lens::subject::Given;
-use crate::lens::{View, Wish};
+use crate::lens::{LensWish, Looking};
 use crate::query::rescore::Premised;
 use crate::token::TokenId;
 
@@ -36,9 +36,9 @@ impl Session {
     }
 
     /// What a lens is to be turned on.
-    pub(super) fn wish(&self, view: View, looked: Looked) -> Result<Wish, SessionError> {
+    pub(super) fn wish(&self, view: Looking, looked: Looked) -> Result<LensWish, SessionError> {
         match looked {
-            Looked::Text(prompt, target, versus) => Ok(Wish {
+            Looked::Text(prompt, target, versus) => Ok(LensWish {
                 given: Given::Text(prompt.into_bytes()),
                 target: target.map(String::into_bytes),
                 versus: versus.map(String::into_bytes),
@@ -58,7 +58,7 @@ impl Session {
                 let other = candidates.iter().map(|candidate| candidate.id).find(|&id| id != chosen);
                 let before = tokens[..at].iter().map(|token| (token.id, token.typed)).collect();
                 let given = Given::Step { before, chosen, other };
-                Ok(Wish { given, target: None, versus: None, view })
+                Ok(LensWish { given, target: None, versus: None, view })
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::counter::{Counter, Far};
 use crate::lens::attention::{Positions, Which};
 use crate::lens::occlusion::Instead;
 use crate::lens::subject::Given;
-use crate::lens::{Lens, View, Wish, look};
+use crate::lens::{Lens, LensWish, Looking, look};
 use crate::query::input;
 use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
@@ -25,7 +25,7 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
         None => Given::Text(desk.text(args.prompt.as_deref(), None)?),
     };
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
-    let wish = Wish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
+    let wish = LensWish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
     let k = desk.settings.k;
     if args.json {
         return desk.ask_each_for_object(|desk, running| {
@@ -48,7 +48,7 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     })
 }
 
-fn answer(desk: &Desk, running: &mut Running, wish: &Wish) -> Result<Lens, Stop> {
+fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, Stop> {
     let counter = Arc::new(Counter::new(desk.settings.quiet));
     counter.begin();
     let shown = Arc::clone(&counter);
@@ -64,7 +64,7 @@ fn answer(desk: &Desk, running: &mut Running, wish: &Wish) -> Result<Lens, Stop>
 }
 
 /// The view, with the flags that belong to it and no others.
-fn looks(args: &LensArgs) -> Result<View, Stop> {
+fn looks(args: &LensArgs) -> Result<Looking, Stop> {
     let belongs = |given: bool, flag: &str, view: LensView, name: &str| match given && args.view != view {
         true => Err(Failure::usage(format!("{flag} belongs to --view {name}"))),
         false => Ok(()),
@@ -75,9 +75,9 @@ fn looks(args: &LensArgs) -> Result<View, Stop> {
     belongs(args.layer.is_some(), "--layer", LensView::Attention, "attention")?;
     belongs(args.head.is_some(), "--head", LensView::Attention, "attention")?;
     Ok(match args.view {
-        LensView::Logit => View::Logit,
-        LensView::Context => View::Context,
-        LensView::Occlusion => View::Occlusion {
+        LensView::Logit => Looking::Logit,
+        LensView::Context => Looking::Context,
+        LensView::Occlusion => Looking::Occlusion {
             by: args.by,
             instead: match args.replace {
                 true => Instead::Neutral(args.neutral.clone().into_bytes()),
@@ -95,7 +95,7 @@ fn looks(args: &LensArgs) -> Result<View, Stop> {
                     ))
                 })?),
             };
-            View::Attention(Which { from, layer: args.layer, head: args.head })
+            Looking::Attention(Which { from, layer: args.layer, head: args.head })
         }
     })
 }

@@ -5,22 +5,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{CHUNK, InspectRun, ROWS, TRUNK};
-use crate::engine::llama::eval::{Action, Region, Script, Source};
+use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
-use crate::engine::look::{Edit, Found, Part, Value, Variant};
+use crate::engine::look::{Edit, Found, Part, PartValue, Variant};
 use crate::engine::{EngineError, FinishReason};
 use crate::token::TokenId;
 
 /// The values of one part in one layer, by position; `None` where the last layer leaves them out.
 type Rows = Vec<Option<Arc<[f32]>>>;
 /// A layer and a part as a whole: a head's values are columns of it.
-type Key = (usize, Part);
+type PartKey = (usize, Part);
 
 /// What edits are made of.
 #[derive(Default)]
 struct Known {
-    other: BTreeMap<Key, Rows>,
-    mean: BTreeMap<Key, Arc<[f32]>>,
+    other: BTreeMap<PartKey, Rows>,
+    mean: BTreeMap<PartKey, Arc<[f32]>>,
 }
 
 /// One token of a variant in its batch.
@@ -39,11 +39,11 @@ impl InspectRun<'_> {
         let tokens = &self.request.tokens;
         let length = tokens.len();
         let fits = |variant: &Variant| variant.from < length;
-        let needs_other = !self.keys(variants, Value::Other)?.is_empty();
+        let needs_other = !self.keys(variants, PartValue::Other)?.is_empty();
         if !variants.iter().all(fits) || needs_other && other.len() != length {
             return Err(EngineError::Graph("the sequences have not the lengths that were said".to_string()));
         }
-        let (others, means) = (self.keys(variants, Value::Other)?, self.keys(variants, Value::Mean)?);
+        let (others, means) = (self.keys(variants, PartValue::Other)?, self.keys(variants, PartValue::Mean)?);
         let trunk = variants.iter().map(|variant| variant.from).max().unwrap_or(0);
         let sequences = usize::from(!others.is_empty()) + usize::from(!means.is_empty());
         self.total =
@@ -74,7 +74,7 @@ impl InspectRun<'_> {
     }
 
     /// The layers and parts whose value comes from there.
-    fn keys(&self, variants: &[Variant], from: Value) -> Result<BTreeSet<Key>, EngineError> {
+    fn keys(&self, variants: &[Variant], from: PartValue) -> Result<BTreeSet<PartKey>, EngineError> {
         let mut keys = BTreeSet::new();
         for edit in variants.iter().flat_map(|variant| &variant.edits) {
             match *edit {
@@ -100,13 +100,13 @@ impl InspectRun<'_> {
     fn read(
         &mut self,
         tokens: &[TokenId],
-        keys: &BTreeSet<Key>,
+        keys: &BTreeSet<PartKey>,
         outputs: bool,
-    ) -> Result<Option<BTreeMap<Key, Rows>>, EngineError> {
+    ) -> Result<Option<BTreeMap<PartKey, Rows>>, EngineError> {
         if keys.is_empty() {
             return Ok(None);
         }
-        let mut found: BTreeMap<Key, Rows> = keys.iter().map(|&key| (key, Vec::new())).collect();
+        let mut found: BTreeMap<PartKey, Rows> = keys.iter().map(|&key| (key, Vec::new())).collect();
         self.context.clear();
         let most = if outputs { ROWS } else { CHUNK };
         for start in (0..tokens.len()).step_by(most) {
@@ -122,8 +122,8 @@ impl InspectRun<'_> {
             for (i, &(layer, part)) in keys.iter().enumerate() {
                 let spot = self.whole_spot(layer, part)?;
                 for token in 0..chunk.len() {
-                    let region = Region::Row { token, columns: 0..spot.width };
-                    script.add(spot, Action::Read { region, slot: i * chunk.len() + token });
+                    let region = TensorRegion::Row { token, columns: 0..spot.width };
+                    script.add(spot, TensorAction::Read { region, slot: i * chunk.len() + token });
                 }
             }
             let mut read = self.evaluate(&batch, script, keys.len() * chunk.len())?.into_iter();
@@ -201,18 +201,18 @@ impl InspectRun<'_> {
                 let spot = self.spot(layer, part)?;
                 let key = (layer, whole(part));
                 let source = match value {
-                    Value::Zero => Some(Source::Constant(0.0)),
-                    Value::Itself => Some(Source::Itself),
-                    Value::Mean => known.mean.get(&key).map(|mean| values(mean, &spot.columns)),
-                    Value::Other => {
+                    PartValue::Zero => Some(WrittenFrom::Constant(0.0)),
+                    PartValue::Itself => Some(WrittenFrom::Itself),
+                    PartValue::Mean => known.mean.get(&key).map(|mean| values(mean, &spot.columns)),
+                    PartValue::Other => {
                         let row = known.other.get(&key).and_then(|rows| rows.get(position)?.as_ref());
                         row.map(|row| values(row, &spot.columns))
                     }
                 };
                 // The last layer's rows that nobody reads have no value and need none.
                 if let Some(source) = source {
-                    let region = Region::Row { token, columns: spot.columns };
-                    script.add(spot.place, Action::Write { region, source });
+                    let region = TensorRegion::Row { token, columns: spot.columns };
+                    script.add(spot.place, TensorAction::Write { region, source });
                 }
             }
             Edit::Cut { to, .. } if to != position => {}
@@ -221,17 +221,17 @@ impl InspectRun<'_> {
                 let heads = head.map_or(0..heads, |head| head..head + 1);
                 let missing = || self.no_part(layer, "such edge of attention");
                 let cell = cell(from).ok_or_else(missing)?;
-                let region = Region::Cells { token, cells: cell..cell + 1, heads };
-                let source = Source::Constant(f32::NEG_INFINITY);
-                script.add(place, Action::Write { region, source });
+                let region = TensorRegion::Cells { token, cells: cell..cell + 1, heads };
+                let source = WrittenFrom::Constant(f32::NEG_INFINITY);
+                script.add(place, TensorAction::Write { region, source });
             }
         }
         Ok(())
     }
 }
 
-fn values(row: &Arc<[f32]>, columns: &Range<usize>) -> Source {
-    Source::Values(Arc::clone(row), columns.clone())
+fn values(row: &Arc<[f32]>, columns: &Range<usize>) -> WrittenFrom {
+    WrittenFrom::Values(Arc::clone(row), columns.clone())
 }
 
 /// What is read for a head is every head.

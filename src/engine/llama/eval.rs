@@ -20,7 +20,7 @@ use anatomy::{Place, TensorNode};
 
 /// Which values of a tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Region {
+pub enum TensorRegion {
     /// These columns of one token's row.
     Row {
         /// Index in the batch.
@@ -42,7 +42,7 @@ pub enum Region {
 
 /// Where written values come from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Source {
+pub enum WrittenFrom {
     /// One value everywhere.
     Constant(f32),
     /// These values.
@@ -55,32 +55,32 @@ pub enum Source {
 
 /// One thing to do at a tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub enum TensorAction {
     /// Copy a region into a slot.
     Read {
         /// Which values.
-        region: Region,
+        region: TensorRegion,
         /// Where they go.
         slot: usize,
     },
     /// Overwrite a region.
     Write {
         /// Which values.
-        region: Region,
+        region: TensorRegion,
         /// With what.
-        source: Source,
+        source: WrittenFrom,
     },
 }
 
 /// What is done in the next evaluation.
 #[derive(Debug, Default)]
 pub struct Script {
-    actions: BTreeMap<u32, (Place, Vec<Action>)>,
+    actions: BTreeMap<u32, (Place, Vec<TensorAction>)>,
 }
 
 impl Script {
     /// Adds an action at a tensor; actions at one tensor happen in the order in which they are added.
-    pub fn add(&mut self, place: &Place, action: Action) {
+    pub fn add(&mut self, place: &Place, action: TensorAction) {
         let entry = self.actions.entry(place.ordinal);
         entry.or_insert_with(|| (place.clone(), Vec::new())).1.push(action);
     }
@@ -93,8 +93,8 @@ impl Script {
 
 /// What the callback works with.
 #[derive(Debug, Default)]
-struct State {
-    mode: Mode,
+struct EvalState {
+    mode: EvalMode,
     /// Tensors asked about in this evaluation.
     asked: u32,
     /// For each token of the batch, its row among those whose logits are wanted.
@@ -105,7 +105,7 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-enum Mode {
+enum EvalMode {
     #[default]
     Off,
     /// Note every tensor.
@@ -114,7 +114,7 @@ enum Mode {
 }
 
 /// A callback and its state. Belongs to one context and outlives it.
-pub(super) struct Eval(Box<UnsafeCell<State>>);
+pub(super) struct Eval(Box<UnsafeCell<EvalState>>);
 
 impl Eval {
     pub fn new() -> Eval {
@@ -128,7 +128,7 @@ impl Eval {
 
     /// Notes every tensor of the next evaluation.
     pub fn survey(&mut self) {
-        *self.0.get_mut() = State { mode: Mode::Survey(Vec::new()), ..State::default() };
+        *self.0.get_mut() = EvalState { mode: EvalMode::Survey(Vec::new()), ..EvalState::default() };
     }
 
     /// Follows a script in the next evaluation, which has these tokens with logits wanted or not, and
@@ -142,8 +142,8 @@ impl Eval {
         });
         let rows = rows.collect();
         let slots = vec![None; slots];
-        let mode = if script.is_empty() { Mode::Off } else { Mode::Follow(script) };
-        *self.0.get_mut() = State { mode, rows, outputs: count, slots, asked: 0, error: None };
+        let mode = if script.is_empty() { EvalMode::Off } else { EvalMode::Follow(script) };
+        *self.0.get_mut() = EvalState { mode, rows, outputs: count, slots, asked: 0, error: None };
     }
 
     /// Ends what was begun: the tensors that were noted, the slots (`None`: nothing was read), and what went
@@ -151,7 +151,7 @@ impl Eval {
     pub fn finish(&mut self) -> (Vec<TensorNode>, Vec<Option<Vec<f32>>>, Option<String>) {
         let state = std::mem::take(self.0.get_mut());
         match state.mode {
-            Mode::Survey(nodes) => (nodes, state.slots, state.error),
+            EvalMode::Survey(nodes) => (nodes, state.slots, state.error),
             _ => (Vec::new(), state.slots, state.error),
         }
     }
@@ -161,7 +161,7 @@ impl Eval {
 unsafe extern "C" fn callback(tensor: *mut sys::ggml_tensor, ask: bool, state: *mut c_void) -> bool {
     // SAFETY: `state` is the box of the `Eval` that outlives this context; during an evaluation nobody else
     // has a reference to what is in it, as `Context::decode` borrows the context mutably.
-    let Some(state) = (unsafe { state.cast::<State>().as_mut() }) else { return !ask };
+    let Some(state) = (unsafe { state.cast::<EvalState>().as_mut() }) else { return !ask };
     // SAFETY: llama.cpp passes a tensor of the graph that it is computing.
     let Some(tensor) = (unsafe { tensor.as_mut() }) else { return !ask };
     let outcome = catch_unwind(AssertUnwindSafe(|| match ask {
@@ -182,25 +182,25 @@ unsafe extern "C" fn callback(tensor: *mut sys::ggml_tensor, ask: bool, state: *
     }
 }
 
-impl State {
+impl EvalState {
     /// Whether the tensor is wanted.
     fn asks(&mut self, tensor: &mut sys::ggml_tensor) -> bool {
         let ordinal = self.asked;
         self.asked += 1;
         match &mut self.mode {
-            Mode::Off => false,
-            Mode::Survey(nodes) => {
+            EvalMode::Off => false,
+            EvalMode::Survey(nodes) => {
                 nodes.push(node(tensor));
                 false
             }
-            Mode::Follow(script) => script.actions.contains_key(&ordinal),
+            EvalMode::Follow(script) => script.actions.contains_key(&ordinal),
         }
     }
 
     /// Does what the script says at a tensor whose value is there.
     fn act(&mut self, tensor: &mut sys::ggml_tensor) -> Result<(), String> {
         let ordinal = self.asked.wrapping_sub(1);
-        let Mode::Follow(script) = &mut self.mode else { return Ok(()) };
+        let EvalMode::Follow(script) = &mut self.mode else { return Ok(()) };
         let Some((place, actions)) = script.actions.remove(&ordinal) else { return Ok(()) };
         let name = name(tensor);
         if place.name != name {
@@ -212,13 +212,18 @@ impl State {
         actions.into_iter().try_for_each(|action| self.perform(tensor, &name, action))
     }
 
-    fn perform(&mut self, tensor: &mut sys::ggml_tensor, name: &str, action: Action) -> Result<(), String> {
-        let (Action::Read { ref region, .. } | Action::Write { ref region, .. }) = action;
+    fn perform(
+        &mut self,
+        tensor: &mut sys::ggml_tensor,
+        name: &str,
+        action: TensorAction,
+    ) -> Result<(), String> {
+        let (TensorAction::Read { ref region, .. } | TensorAction::Write { ref region, .. }) = action;
         let Some(pieces) = self.pieces(tensor, region) else {
             return Err(format!("{name} has no such row or column"));
         };
         match action {
-            Action::Read { slot, .. } => {
+            TensorAction::Read { slot, .. } => {
                 let values = pieces.iter().flat_map(|&(offset, length)| get(tensor, offset, length));
                 let values = values.collect();
                 match self.slots.get_mut(slot) {
@@ -226,19 +231,19 @@ impl State {
                     _ => {}
                 }
             }
-            Action::Write { source, .. } => {
+            TensorAction::Write { source, .. } => {
                 let mut taken = 0;
                 for (offset, length) in pieces {
                     match &source {
-                        Source::Constant(value) => set(tensor, offset, &vec![*value; length]),
-                        Source::Itself => {
+                        WrittenFrom::Constant(value) => set(tensor, offset, &vec![*value; length]),
+                        WrittenFrom::Itself => {
                             let values = get(tensor, offset, length);
                             set(tensor, offset, &values);
                         }
-                        Source::Values(values, range) => {
+                        WrittenFrom::Values(values, range) => {
                             set(tensor, offset, part(&values[range.clone()], taken, length)?)
                         }
-                        Source::Slot(slot) => {
+                        WrittenFrom::Slot(slot) => {
                             let values = self.slots.get(*slot).and_then(Option::as_ref);
                             let values = values.ok_or_else(|| format!("{name}: nothing was read before"))?;
                             set(tensor, offset, part(values, taken, length)?);
@@ -253,10 +258,10 @@ impl State {
 
     /// A region as (offset in bytes, number of values); empty where the tensor has only rows whose logits
     /// are wanted and this one's are not; `None` where it lies outside.
-    fn pieces(&self, tensor: &sys::ggml_tensor, region: &Region) -> Option<Vec<(usize, usize)>> {
+    fn pieces(&self, tensor: &sys::ggml_tensor, region: &TensorRegion) -> Option<Vec<(usize, usize)>> {
         let size = |i: usize| usize::try_from(tensor.ne[i]).unwrap_or(0);
         match region {
-            Region::Row { token, columns } => {
+            TensorRegion::Row { token, columns } => {
                 let row = match size(1) {
                     rows if rows == self.rows.len() => Some(*token),
                     rows if rows == self.outputs => *self.rows.get(*token)?,
@@ -266,7 +271,7 @@ impl State {
                 let inside = row < size(1) && columns.end <= size(0) && size(2) == 1 && size(3) == 1;
                 inside.then(|| vec![(row * tensor.nb[1] + columns.start * size_of::<f32>(), columns.len())])
             }
-            Region::Cells { token, cells, heads } => {
+            TensorRegion::Cells { token, cells, heads } => {
                 let inside = size(1) == self.rows.len()
                     && *token < size(1)
                     && cells.end <= size(0)

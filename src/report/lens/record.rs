@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::distribution::Depth;
 use crate::lens::attention::{LayerOf, Positions, RowOf};
-use crate::lens::context::Point;
+use crate::lens::context::CurvePoint;
 use crate::lens::subject::{Goal, Subject};
-use crate::lens::{Finding, Lens};
+use crate::lens::{Lens, LensFinding};
 use crate::report::record::{CandidateRecord, Origin, top};
 use crate::step::Candidate;
 use crate::token::{TokenId, Vocab, text_of};
@@ -17,7 +17,7 @@ pub struct LensRecord<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
     view: &'static str,
-    tokens: Vec<WordRecord<'a>>,
+    tokens: Vec<PromptWordRecord<'a>>,
     target: GoalRecord<'a>,
     versus: Option<GoalRecord<'a>>,
     /// In nats; null for figures that are no log p.
@@ -29,7 +29,7 @@ pub struct LensRecord<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct WordRecord<'a> {
+struct PromptWordRecord<'a> {
     token: String,
     id: TokenId,
     bytes: &'a [u8],
@@ -172,7 +172,7 @@ impl<'a> LensRecord<'a> {
 
 fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, FindingRecord<'a>) {
     match &lens.finding {
-        Finding::Logit(found) => {
+        LensFinding::Logit(found) => {
             let layers = found.layers.iter().enumerate().map(|(layer, reading)| {
                 let (top_logprobs, residual) = top(&reading.prediction, k, vocab);
                 LayerRecord {
@@ -191,11 +191,11 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             let decided = found.decided();
             ("logit", FindingRecord::Logit { layers, chat_logprob, last_row_difference, decided })
         }
-        Finding::Context(curve) => {
+        LensFinding::Context(curve) => {
             let context = curve.points.iter().map(point).collect();
             ("context", FindingRecord::Context { context, area: curve.area })
         }
-        Finding::Occlusion(found) => {
+        LensFinding::Occlusion(found) => {
             let record = FindingRecord::Occlusion {
                 by: found.by.name(),
                 neutral: found.neutral.as_deref(),
@@ -204,7 +204,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             };
             ("occlusion", record)
         }
-        Finding::Attention(found) => {
+        LensFinding::Attention(found) => {
             let all = found.which.from == Positions::All;
             let one = found.rows.first().filter(|_| !all);
             let row = |row: &'a RowOf| row.layers.iter().map(attention_layer).collect();
@@ -228,8 +228,8 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
     }
 }
 
-fn words<'a>(subject: &Subject, vocab: &'a Vocab) -> Vec<WordRecord<'a>> {
-    let record = |word: &crate::lens::subject::Word| WordRecord {
+fn words<'a>(subject: &Subject, vocab: &'a Vocab) -> Vec<PromptWordRecord<'a>> {
+    let record = |word: &crate::lens::subject::PromptWord| PromptWordRecord {
         token: vocab.text(word.id),
         id: word.id,
         bytes: vocab.bytes(word.id),
@@ -249,7 +249,7 @@ fn target(candidate: &Candidate) -> TargetRecord {
     TargetRecord { logprob: candidate.logprob.is_finite().then_some(candidate.logprob), rank: candidate.rank }
 }
 
-fn point(point: &Point) -> PointRecord {
+fn point(point: &CurvePoint) -> PointRecord {
     PointRecord {
         tokens: point.tokens,
         logprob: finite(point.logprob),
@@ -259,7 +259,7 @@ fn point(point: &Point) -> PointRecord {
     }
 }
 
-fn span((span, delta): &(crate::lens::spans::Span, Option<f64>)) -> SpanRecord<'_> {
+fn span((span, delta): &(crate::lens::spans::PromptSpan, Option<f64>)) -> SpanRecord<'_> {
     SpanRecord {
         text: &span.text,
         start: span.bytes.as_ref().map(|bytes| bytes.start),
