@@ -45,7 +45,7 @@ impl Session {
                 view,
             }),
             Looked::Step(step) => {
-                let (reply, tokens) = (self.trace.reply_start(), self.trace.tokens());
+                let (reply, tokens) = (self.sequence.reply_start(), self.sequence.tokens());
                 let last = tokens.len().saturating_sub(reply);
                 let step = step.unwrap_or(last);
                 if last == 0 || step > last {
