@@ -34,21 +34,22 @@ settings: bounded colouring distribution engine files grammar model sampling tex
 continuation: token
 score: distribution step token
 query: aside bounded chat continuation counter distribution engine score settings step token
+lens: chat continuation distribution engine model query step token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
-ask: continuation counter files probe query step token
-command: chat files glossary model probe settings text
+ask: continuation counter files lens probe query step token
+command: chat files glossary lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
-report: ask bounded chat colouring columns continuation distribution engine files probe query score settings step token tokenizer wrap
-session: aside ask bounded chat command distribution engine files glossary grammar model query report sampling score settings step token
+report: ask bounded chat colouring columns continuation distribution engine files lens probe query score settings step token tokenizer wrap
+session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
 loading: engine model paths say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session step
-cli: model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine interrupt loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
+cli: lens model report score settings
+app: aside bench bounded chat cli colouring columns counter distribution engine interrupt lens loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
