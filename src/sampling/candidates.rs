@@ -137,8 +137,9 @@ impl<'a> Candidates<'a> {
         if rest >= KEPT_OF_SUM * whole {
             return rest * ((top - first) / t).exp() + new;
         }
-        let each = self.row.iter().enumerate().filter(|(id, _)| !out.contains(&TokenId(*id as u32)));
-        each.map(|(_, logit)| ((f64::from(*logit) - first) / t).exp()).sum::<f64>() + new
+        let mut left = self.row.to_vec();
+        out.iter().for_each(|id| left[id.index()] = f32::NEG_INFINITY);
+        distribution::sum_of_scaled(&left, self.best[0].1, t as f32) + new
     }
 
     /// The probability of a logit among the candidates.
