@@ -278,8 +278,8 @@ pub struct LensArgs {
     /// With occlusion: put neutral tokens there, as many as there were, instead of leaving a span out
     #[arg(long)]
     pub replace: bool,
-    /// The text whose tokens are neutral
-    #[arg(long, value_name = "TEXT", default_value = " _", allow_hyphen_values = true)]
+    /// With --replace: the text whose tokens are neutral
+    #[arg(long, value_name = "TEXT", default_value = " _", allow_hyphen_values = true, requires = "replace")]
     pub neutral: String,
     /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last)
     #[arg(long, value_name = "N|all")]

@@ -395,12 +395,13 @@ mod command_line {
 
     #[test]
     fn bad_input_is_one_line_and_two() {
-        let cases: [&[&str]; 14] = [
+        let cases: [&[&str]; 15] = [
             &["", "--view", "logit"],
             &[PROMPT, "--view", "logit", "--target", ""],
             &[PROMPT, "--view", "logit", "--target", " Paris", "--versus", " Paris"],
             &["The capital of Fr", "--view", "logit", "--target", "ance"],
             &[PROMPT, "--view", "logit", "--by", "word"],
+            &[PROMPT, "--view", "occlusion", "--neutral", "x"],
             &[PROMPT, "--view", "context", "--position", "3"],
             &[PROMPT, "--view", "occlusion", "--by", "turn"],
             &[PROMPT, "--view", "occlusion", "--replace", "--neutral", ""],
