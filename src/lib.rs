@@ -20,6 +20,7 @@ pub mod files;
 pub mod glossary;
 pub mod grammar;
 pub mod interrupt;
+pub mod intervention;
 pub mod jinja;
 pub mod lens;
 pub mod loading;

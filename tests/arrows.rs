@@ -23,6 +23,7 @@ say: token
 paths:
 text:
 files: bounded
+intervention: text
 model: aside bounded child columns fatal files interrupt paths say text token
 engine: aside distribution grammar model sampling step token
 jinja:

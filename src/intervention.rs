@@ -1,0 +1,282 @@
+//! What is switched off in a model, or added to it, while it computes: plain data, and the one form in which
+//! people write it.
+//!
+//! Interventions are part of what a figure is: every request to an engine says which are in force where, and
+//! what was computed under some is never taken for what was computed under others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::text::nearest;
+
+/// How parts are written, for errors and help.
+pub const PARTS: &str = "head LAYER:HEAD, attention LAYER, ffn LAYER or layer LAYER, counted from 0";
+/// How a steering vector is written.
+pub const DOSE: &str = "FILE:SCALE or FILE:SCALE:LAYERS, such as joy.gguf:0.8:10-20";
+
+/// A part of a model that can be switched off: what it adds to the residual stream becomes zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OffPart {
+    /// One head of attention.
+    Head {
+        /// Its layer.
+        layer: usize,
+        /// Its number in the layer.
+        head: usize,
+    },
+    /// Attention of a layer.
+    Attention(usize),
+    /// The feed-forward network of a layer.
+    FeedForward(usize),
+    /// A whole layer.
+    Layer(usize),
+}
+
+impl OffPart {
+    /// Its layer.
+    pub fn layer(self) -> usize {
+        match self {
+            OffPart::Head { layer, .. }
+            | OffPart::Attention(layer)
+            | OffPart::FeedForward(layer)
+            | OffPart::Layer(layer) => layer,
+        }
+    }
+
+    /// Whether a model of so many layers and heads has it; why not, in words.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn check(self, layers: usize, heads: usize) -> Result<(), String> {
+        match self {
+            part if part.layer() >= layers => {
+                Err(format!("{part}: the model has the layers 0 to {}", layers.saturating_sub(1)))
+            }
+            OffPart::Head { head, .. } if head >= heads => {
+                Err(format!("{self}: the model has the heads 0 to {}", heads.saturating_sub(1)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for OffPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OffPart::Head { layer, head } => write!(f, "head {layer}:{head}"),
+            OffPart::Attention(layer) => write!(f, "attention {layer}"),
+            OffPart::FeedForward(layer) => write!(f, "ffn {layer}"),
+            OffPart::Layer(layer) => write!(f, "layer {layer}"),
+        }
+    }
+}
+
+impl FromStr for OffPart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OffPart, String> {
+        const KINDS: [&str; 4] = ["head", "attention", "ffn", "layer"];
+        let wrong = || format!("{}: write {PARTS}", text.escape_debug());
+        let (kind, place) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+        let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
+        match kind {
+            "head" => {
+                let (layer, head) = place.split_once(':').ok_or_else(wrong)?;
+                Ok(OffPart::Head { layer: number(layer)?, head: number(head)? })
+            }
+            "attention" => Ok(OffPart::Attention(number(place)?)),
+            "ffn" => Ok(OffPart::FeedForward(number(place)?)),
+            "layer" => Ok(OffPart::Layer(number(place)?)),
+            kind => Err(match nearest(kind, KINDS) {
+                Some(near) => format!("{}: did you mean {near}? Write {PARTS}", text.escape_debug()),
+                None => wrong(),
+            }),
+        }
+    }
+}
+
+/// What is added to the residual stream after each of some layers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SteeringVector {
+    /// By layer, from 1 on: as many values as the stream is wide.
+    pub directions: BTreeMap<usize, Arc<[f32]>>,
+    /// The architecture it was made with, where the file says.
+    pub architecture: Option<String>,
+}
+
+/// A dose of a steering vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steering {
+    /// The file, as it was named.
+    pub file: String,
+    /// What the vector is multiplied by.
+    pub scale: f32,
+    /// These layers alone.
+    pub layers: Option<RangeInclusive<usize>>,
+    /// What the file holds, once somebody has read it.
+    pub vector: Option<Arc<SteeringVector>>,
+}
+
+impl Steering {
+    /// What is added after a layer, scaled; `None` where nothing is.
+    pub fn added(&self, layer: usize) -> Option<Vec<f32>> {
+        let inside = self.layers.as_ref().is_none_or(|layers| layers.contains(&layer));
+        let direction = self.vector.as_ref()?.directions.get(&layer).filter(|_| inside)?;
+        Some(direction.iter().map(|value| value * self.scale).collect())
+    }
+}
+
+impl fmt::Display for Steering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.scale)?;
+        match &self.layers {
+            Some(layers) if layers.start() == layers.end() => write!(f, ":{}", layers.start()),
+            Some(layers) => write!(f, ":{}-{}", layers.start(), layers.end()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Steering {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Steering, String> {
+        let wrong = |what: &str| format!("{}: {what}; write {DOSE}", text.escape_debug());
+        let dose = |file: &str, scale: &str, layers| -> Result<Steering, String> {
+            let scale: f32 = scale.trim().parse().map_err(|_| wrong("the scale is no number"))?;
+            match () {
+                () if !scale.is_finite() => Err(wrong("the scale is no finite number")),
+                () if file.is_empty() => Err(wrong("there is no file")),
+                () => Ok(Steering { file: file.to_string(), scale, layers, vector: None }),
+            }
+        };
+        let (before, last) = text.rsplit_once(':').ok_or_else(|| wrong("there is no scale"))?;
+        // A file's name may hold colons: what can be layers after what can be a scale is.
+        match (before.rsplit_once(':'), layers(last)) {
+            (Some((file, scale)), Some(layers)) if scale.trim().parse::<f32>().is_ok() => {
+                if layers.is_empty() || *layers.start() == 0 {
+                    return Err(wrong("layers go upwards from 1: no file holds a direction for layer 0"));
+                }
+                dose(file, scale, Some(layers))
+            }
+            _ => dose(before, last, None),
+        }
+    }
+}
+
+/// `10` or `10-20`.
+fn layers(text: &str) -> Option<RangeInclusive<usize>> {
+    let (first, last) = text.trim().split_once('-').unwrap_or((text.trim(), text.trim()));
+    Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+}
+
+/// Something that changes what a model computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intervention {
+    /// A part is off.
+    Off(OffPart),
+    /// A vector is added.
+    Steer(Steering),
+}
+
+impl fmt::Display for Intervention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Intervention::Off(part) => part.fmt(f),
+            Intervention::Steer(dose) => write!(f, "steer {dose}"),
+        }
+    }
+}
+
+impl FromStr for Intervention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Intervention, String> {
+        match text.trim().strip_prefix("steer ") {
+            Some(dose) => dose.trim().parse().map(Intervention::Steer),
+            None => text.parse().map(Intervention::Off),
+        }
+    }
+}
+
+/// What is in force at the same time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interventions(Option<Arc<[Intervention]>>);
+
+impl Interventions {
+    /// Whether the model is as it is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Intervention> {
+        self.0.iter().flat_map(|all| all.iter())
+    }
+
+    /// Each as it is written.
+    pub fn names(&self) -> Vec<String> {
+        self.iter().map(Intervention::to_string).collect()
+    }
+}
+
+impl FromIterator<Intervention> for Interventions {
+    fn from_iter<I: IntoIterator<Item = Intervention>>(all: I) -> Interventions {
+        let all: Arc<[Intervention]> = all.into_iter().collect();
+        Interventions(Some(all).filter(|all| !all.is_empty()))
+    }
+}
+
+impl fmt::Display for Interventions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join(", "))
+    }
+}
+
+/// Which interventions are in force at which positions of a sequence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InForce {
+    /// From which position on, rising. Before the first there are none.
+    spans: Vec<(usize, Interventions)>,
+}
+
+impl InForce {
+    /// Has these in force from a position on, whatever was said of what comes after it.
+    pub fn begin(&mut self, position: usize, these: &Interventions) {
+        self.spans.retain(|(from, _)| *from < position);
+        if self.at(position) != *these {
+            self.spans.push((position, these.clone()));
+        }
+    }
+
+    /// Those at a position.
+    pub fn at(&self, position: usize) -> Interventions {
+        let before = self.spans.iter().rev().find(|(from, _)| *from <= position);
+        before.map(|(_, these)| these.clone()).unwrap_or_default()
+    }
+
+    /// From which position on those at the end are in force; `None` where there never were any.
+    pub fn newest(&self) -> Option<(usize, &Interventions)> {
+        self.spans.last().map(|(from, these)| (*from, these))
+    }
+
+    /// Every change, in order.
+    pub fn spans(&self) -> &[(usize, Interventions)] {
+        &self.spans
+    }
+}
+
+impl From<Interventions> for InForce {
+    /// The same everywhere.
+    fn from(these: Interventions) -> InForce {
+        let mut all = InForce::default();
+        all.begin(0, &these);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;
