@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::lens::flags::{LensFlags, LensView};
 use crate::model::ModelsCommand;
 use crate::report::unit::Unit;
 use crate::score::words::Convention;
@@ -240,19 +241,6 @@ pub struct ScoreArgs {
     pub min_context: u32,
 }
 
-/// Ways of looking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LensView {
-    /// What the model's own head says of the residual stream after each layer
-    Logit,
-    /// The target when the model sees only the last 1, 2, 4 … tokens
-    Context,
-    /// The target without each word, token, character, sentence or turn
-    Occlusion,
-    /// The weights of attention, by layer and head
-    Attention,
-}
-
 /// Flags of `lens`.
 #[derive(Args, Clone, Debug)]
 pub struct LensArgs {
@@ -272,24 +260,9 @@ pub struct LensArgs {
     /// Look at the difference to this text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub versus: Option<String>,
-    /// With occlusion: what is left out at a time (default: word; char in scripts without spaces)
-    #[arg(long, value_name = "UNIT")]
-    pub by: Option<crate::lens::spans::SpanUnit>,
-    /// With occlusion: put neutral tokens there, as many as there were, instead of leaving a span out
-    #[arg(long)]
-    pub replace: bool,
-    /// With --replace: the text whose tokens are neutral
-    #[arg(long, value_name = "TEXT", default_value = " _", allow_hyphen_values = true, requires = "replace")]
-    pub neutral: String,
-    /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last)
-    #[arg(long, value_name = "N|all")]
-    pub position: Option<String>,
-    /// With attention: this layer alone, counted from 0
-    #[arg(long, value_name = "N")]
-    pub layer: Option<usize>,
-    /// With attention: this head alone, counted from 0
-    #[arg(long, value_name = "N")]
-    pub head: Option<usize>,
+    /// How the view is to be had
+    #[command(flatten)]
+    pub flags: LensFlags,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

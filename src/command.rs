@@ -4,14 +4,15 @@
 
 mod complete;
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 pub use complete::{Completion, complete, complete_file, file_argument};
 
 use crate::files::Existing;
 use crate::lens::Looking;
-use crate::lens::attention::Which;
-use crate::lens::occlusion::Instead;
+use crate::lens::flags::{LensFlags, LensView};
 use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
@@ -174,7 +175,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "the tokens of a text: ids and bytes"),
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
         "run a suite of probes on this model: what it expects, and what was found"),
-    row("/lens", "VIEW [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
+    row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
@@ -237,7 +238,7 @@ pub enum CommandError {
         /// What should follow.
         usage: &'static str,
         /// What is wrong.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// A setting that does not exist.
     #[error("{0}")]
@@ -285,8 +286,8 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     })
 }
 
-fn malformed(spec: &CommandSpec, reason: &'static str) -> CommandError {
-    CommandError::Malformed { name: spec.name, usage: spec.usage, reason }
+fn malformed(spec: &CommandSpec, reason: impl Into<Cow<'static, str>>) -> CommandError {
+    CommandError::Malformed { name: spec.name, usage: spec.usage, reason: reason.into() }
 }
 
 fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
@@ -319,14 +320,15 @@ fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
 fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     let text = text.trim_start();
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let view = match name {
-        "logit" => Looking::Logit,
-        "context" => Looking::Context,
-        "occlusion" => Looking::Occlusion { by: None, instead: Instead::Nothing },
-        "attention" => Looking::Attention(Which::default()),
-        "" => return Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
-        _ => return Err(malformed(spec, "VIEW is logit, context, occlusion or attention")),
+    let view = match LensView::named(name) {
+        Some(view) => view,
+        None if name.is_empty() => {
+            return Err(CommandError::Missing { name: spec.name, usage: spec.usage });
+        }
+        None => return Err(malformed(spec, format!("VIEW is one of {}", LensView::names()))),
     };
+    let (flags, rest) = LensFlags::before(rest).map_err(|reason| malformed(spec, reason))?;
+    let view = flags.looking(view).map_err(|reason| malformed(spec, reason))?;
     if let Some(step) = rest.trim().strip_prefix('@') {
         let step = step.parse().ok().filter(|&step: &usize| step > 0);
         let step = step.ok_or_else(|| malformed(spec, "write @ and the number of a token, from 1 on"))?;

@@ -6,6 +6,7 @@
 
 pub mod attention;
 pub mod context;
+pub mod flags;
 pub mod floor;
 pub mod logit;
 pub mod occlusion;

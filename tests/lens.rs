@@ -431,7 +431,7 @@ mod command_line {
         let output = run(&["repl", "-q"], script);
         let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(out.contains("the first choice from layer"), "{out} {said}");
-        assert!(said.contains("VIEW is logit, context, occlusion or attention"), "{said}");
+        assert!(said.contains("VIEW is one of logit, context"), "{said}");
         assert!(said.contains("there is no token 1 to look at"), "{said}");
         let script = "/chat What is the capital of France?\n/lens occlusion @1\n/lens logit\n";
         let output = run(&["repl", "-q", "-n", "6"], script);

@@ -1,9 +1,12 @@
 //! What a line that may become a command could go on with.
 
+use clap::ValueEnum;
+
 use super::{Argument, COMMANDS, spec};
 use crate::chat::system;
 use crate::files;
 use crate::glossary::FIGURES;
+use crate::lens::flags::LensView;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
 use crate::settings::key::SettingKey;
@@ -69,8 +72,9 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let matching = |label: &&str| label.starts_with(rest);
     match argument {
         Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
-        Argument::View => ["logit", "context", "occlusion", "attention"]
-            .into_iter()
+        Argument::View => LensView::value_variants()
+            .iter()
+            .map(|view| view.name())
             .filter(matching)
             .map(|view| completion(before.clone(), view, ""))
             .collect(),

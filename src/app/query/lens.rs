@@ -8,18 +8,16 @@ use super::{Desk, Stop};
 use crate::app::{Failure, Running};
 use crate::bounded;
 use crate::chat::Conversation;
-use crate::cli::{LensArgs, LensView};
+use crate::cli::LensArgs;
 use crate::counter::{Counter, Far};
-use crate::lens::attention::{Positions, Which};
-use crate::lens::occlusion::Instead;
 use crate::lens::subject::Given;
-use crate::lens::{Lens, LensWish, Looking, look};
+use crate::lens::{Lens, LensWish, look};
 use crate::query::input;
 use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
 
 pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
-    let looks = looks(args)?;
+    let looks = args.flags.looking(args.view).map_err(Failure::usage)?;
     let given = match &args.chat {
         Some(path) => Given::Chat(Box::new(conversation(path)?)),
         None => Given::Text(desk.text(args.prompt.as_deref(), None)?),
@@ -61,43 +59,6 @@ fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, S
     let lens = lens?;
     lens.subject.notes.iter().for_each(|note| desk.say(note));
     Ok(lens)
-}
-
-/// The view, with the flags that belong to it and no others.
-fn looks(args: &LensArgs) -> Result<Looking, Stop> {
-    let belongs = |given: bool, flag: &str, view: LensView, name: &str| match given && args.view != view {
-        true => Err(Failure::usage(format!("{flag} belongs to --view {name}"))),
-        false => Ok(()),
-    };
-    belongs(args.by.is_some(), "--by", LensView::Occlusion, "occlusion")?;
-    belongs(args.replace, "--replace", LensView::Occlusion, "occlusion")?;
-    belongs(args.position.is_some(), "--position", LensView::Attention, "attention")?;
-    belongs(args.layer.is_some(), "--layer", LensView::Attention, "attention")?;
-    belongs(args.head.is_some(), "--head", LensView::Attention, "attention")?;
-    Ok(match args.view {
-        LensView::Logit => Looking::Logit,
-        LensView::Context => Looking::Context,
-        LensView::Occlusion => Looking::Occlusion {
-            by: args.by,
-            instead: match args.replace {
-                true => Instead::Neutral(args.neutral.clone().into_bytes()),
-                false => Instead::Nothing,
-            },
-        },
-        LensView::Attention => {
-            let from = match args.position.as_deref() {
-                None => Positions::Last,
-                Some("all") => Positions::All,
-                Some(text) => Positions::One(text.parse().map_err(|_| {
-                    Failure::usage(format!(
-                        "--position {}: a position counted from 0 is wanted, or all",
-                        crate::token::printable(text)
-                    ))
-                })?),
-            };
-            Looking::Attention(Which { from, layer: args.layer, head: args.head })
-        }
-    })
 }
 
 fn conversation(path: &Path) -> Result<Conversation, Stop> {
