@@ -21,7 +21,7 @@ use crate::model::bar::{TerminalProgress, can_ask, goes_on};
 use crate::model::{self, Copies, Library, ModelError};
 use crate::paths::{Paths, PathsError};
 use crate::pipe::{Ended, Pipe, PipeError};
-use crate::repl::Repl;
+use crate::repl::{Repl, Surroundings};
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
@@ -157,9 +157,9 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     };
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
-    let loaded = (running.client, running.model);
-    let repl = Repl::new(loaded, settings, (&reload, Arc::clone(&interrupted)), history, color);
-    let repl = if chats { repl.chatting() } else { repl };
+    let interrupted = Arc::clone(&interrupted);
+    let around = Surroundings { load: &reload, interrupted, history, chats, color };
+    let repl = Repl::new(running.client, running.model, settings, around);
     repl.run().map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)
 }

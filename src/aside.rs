@@ -39,12 +39,12 @@ pub fn is_guarded() -> bool {
 /// What it panicked with.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = GUARDED.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work)).map_err(|payload| reason(payload.as_ref()));
+    let result = catch_unwind(AssertUnwindSafe(work)).map_err(reason);
     GUARDED.set(before);
     result
 }
 
-fn reason(payload: &(dyn Any + Send)) -> String {
+fn reason(payload: Box<dyn Any + Send>) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

@@ -45,22 +45,30 @@ const SHOWN: usize = 50;
 /// Loads a model in the place of another, which has ended where it was found; one line if it can't be had.
 pub type Loader<'a> = dyn Fn(&Settings, &Client) -> Result<(Client, Arc<ModelInfo>), String> + 'a;
 
+/// What a REPL has around it.
+pub struct Surroundings<'a> {
+    /// How another model is loaded.
+    pub load: &'a Loader<'a>,
+    /// Raised by Ctrl-C while something runs.
+    pub interrupted: Arc<AtomicBool>,
+    /// The file of earlier lines, which need not exist.
+    pub history: PathBuf,
+    /// Whether a line is a message of a conversation, and no prompt.
+    pub chats: bool,
+    /// Whether the terminal is written to in colour.
+    pub color: bool,
+}
+
 /// A REPL with a model that is ready.
 pub struct Repl<'a> {
     client: Client,
     session: Session,
-    history: PathBuf,
-    /// Whether a line is a message of a conversation.
-    chats: bool,
     screen: Screen<'a>,
 }
 
 /// What the person sees, and where that can go on.
 struct Screen<'a> {
-    load: &'a Loader<'a>,
-    /// Raised by Ctrl-C while something runs.
-    interrupted: Arc<AtomicBool>,
-    color: bool,
+    around: Surroundings<'a>,
     counter: Arc<Counter>,
     /// The lines so far.
     written: Vec<String>,
@@ -75,14 +83,12 @@ enum Next {
 }
 
 impl<'a> Repl<'a> {
-    /// A REPL for a model that is loaded, and how another is loaded and what is raised by Ctrl-C.
-    /// `history` need not exist.
+    /// A REPL for a model that is loaded.
     pub fn new(
-        (client, model): (Client, Arc<ModelInfo>),
+        client: Client,
+        model: Arc<ModelInfo>,
         settings: Settings,
-        (load, interrupted): (&'a Loader<'a>, Arc<AtomicBool>),
-        history: PathBuf,
-        color: bool,
+        around: Surroundings<'a>,
     ) -> Repl<'a> {
         let mut session = Session::new(settings);
         for outcome in session.on_event(Event::Ready(model)) {
@@ -92,13 +98,8 @@ impl<'a> Repl<'a> {
             say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
         let counter = Arc::new(Counter::new(session.settings().quiet));
-        let screen = Screen { load, interrupted, color, counter, written: Vec::new(), next: Next::Read };
-        Repl { client, session, history, chats: false, screen }
-    }
-
-    /// The same where a line is a message to the model and no prompt.
-    pub fn chatting(self) -> Repl<'a> {
-        Repl { chats: true, ..self }
+        let screen = Screen { around, counter, written: Vec::new(), next: Next::Read };
+        Repl { client, session, screen }
     }
 
     /// Reads lines until the end of input or `/quit`.
@@ -129,13 +130,14 @@ impl<'a> Repl<'a> {
             .build();
         let mut editor: Editor<Assist, DefaultHistory> =
             Editor::with_config(config).map_err(io::Error::other)?;
-        editor.set_helper(Some(Assist::new(self.screen.color)));
+        editor.set_helper(Some(Assist::new(self.screen.around.color)));
         // A history that can't be read or written is no reason to fail; a pipe would be waited for, and
         // a device get the mode of a private file.
-        let _ = self.history.parent().map(std::fs::create_dir_all);
-        let remembers = files::regular(&self.history).is_ok();
+        let history = self.screen.around.history.clone();
+        let _ = history.parent().map(std::fs::create_dir_all);
+        let remembers = files::regular(&history).is_ok();
         if remembers {
-            let _ = editor.load_history(&self.history);
+            let _ = editor.load_history(&history);
         }
         println!("a line is a prompt; /help lists the commands; Ctrl-D leaves");
         loop {
@@ -144,7 +146,7 @@ impl<'a> Repl<'a> {
                     if line.len() <= LONGEST {
                         let _ = editor.add_history_entry(line.as_str());
                         if remembers {
-                            let _ = editor.append_history(&self.history);
+                            let _ = editor.append_history(&history);
                         }
                     }
                     self.screen.written = editor.history().iter().cloned().collect();
@@ -192,7 +194,7 @@ impl<'a> Repl<'a> {
         if line.trim().is_empty() {
             return Ok(Next::Read);
         }
-        self.screen.interrupted.store(false, Ordering::Relaxed);
+        self.screen.around.interrupted.store(false, Ordering::Relaxed);
         let command = match command::parse(line) {
             Some(Ok(command)) => command,
             Some(Err(error)) => {
@@ -202,7 +204,7 @@ impl<'a> Repl<'a> {
             // Two slashes stand for a prompt that begins with one.
             None => {
                 let text = line.strip_prefix("//").map_or(line, |_| &line[1..]).to_string();
-                if self.chats { Command::Chat(text) } else { Command::Next(text) }
+                if self.screen.around.chats { Command::Chat(text) } else { Command::Next(text) }
             }
         };
         let outcomes = self.session.execute(command).unwrap_or_else(|error| vec![error.into()]);
@@ -214,7 +216,7 @@ impl<'a> Repl<'a> {
 
 impl Front for Screen<'_> {
     fn interrupted(&self) -> &Arc<AtomicBool> {
-        &self.interrupted
+        &self.around.interrupted
     }
 
     fn say(&mut self, notice: Notice) -> io::Result<()> {
@@ -230,7 +232,7 @@ impl Front for Screen<'_> {
             Event::Step { .. } => {
                 self.counter.clear();
                 if let (Some(pace), false) =
-                    (session.settings().pace, self.interrupted.load(Ordering::Relaxed))
+                    (session.settings().pace, self.around.interrupted.load(Ordering::Relaxed))
                 {
                     std::thread::sleep(Duration::from_secs_f32(1.0 / pace));
                 }
@@ -250,7 +252,7 @@ impl Front for Screen<'_> {
         if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
             && let Some(reason) = reply.finish
         {
-            println!("{}", Paint { on: self.color }.dim(&table::total(&reply.score, reason)));
+            println!("{}", Paint { on: self.around.color }.dim(&table::total(&reply.score, reason)));
         }
         Ok(())
     }
@@ -275,9 +277,10 @@ impl Front for Screen<'_> {
 impl Screen<'_> {
     fn ask(&mut self, session: &mut Session, client: &mut Client, asked: &Question) -> io::Result<()> {
         let Some(model) = session.model().cloned() else { return Ok(()) };
-        let stop = CancelFlag::from(Arc::clone(&self.interrupted)).narrower();
+        let stop = CancelFlag::from(Arc::clone(&self.around.interrupted)).narrower();
         let counter = Arc::clone(&self.counter);
-        let (vocab, k, paint) = (Arc::clone(&model.vocab), session.settings().k, Paint { on: self.color });
+        let (vocab, k, paint) =
+            (Arc::clone(&model.vocab), session.settings().k, Paint { on: self.around.color });
         let mut asker = Asker {
             client,
             model,
@@ -305,7 +308,7 @@ impl Screen<'_> {
     fn reload(&self, session: &mut Session, client: &mut Client) -> Vec<Outcome> {
         let mut settings = session.settings().clone();
         settings.model = files::from_home(settings.model);
-        match (self.load)(&settings, client) {
+        match (self.around.load)(&settings, client) {
             Ok((loaded, model)) => {
                 *client = loaded;
                 println!("{} ({}, weights {})", model.name, model.quantization, model.about.weights.shown());

@@ -5,6 +5,7 @@
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
 pub mod drive;
+mod error;
 mod export;
 mod files;
 mod models;
@@ -31,7 +32,8 @@ use crate::query::next::Prompted;
 use crate::settings::Settings;
 use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
-pub use outcome::{Notice, Outcome, SessionError, Ticket};
+pub use error::SessionError;
+pub use outcome::{Notice, Outcome, RequestId, Ticket};
 use sequence::TokenSequence;
 use state::{Fetch, Job, ModelState, Work};
 use task::{Done, Task};
@@ -41,10 +43,6 @@ use turn::{Turn, TurnId};
 const KEPT: usize = 40;
 /// Most that are kept because a window is high.
 const MOST_KEPT: usize = 200;
-
-/// Names one piece of work, so that what comes of one that nobody waits for any more is dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RequestId(u64);
 
 /// A conversation with a model.
 pub struct Session {
@@ -336,7 +334,7 @@ impl Session {
     }
 
     fn new_request(&mut self) -> RequestId {
-        self.last_request.0 += 1;
+        self.last_request = self.last_request.next();
         self.last_request
     }
 

@@ -90,3 +90,11 @@ proptest! {
         prop_assert_eq!(drawn_text(&once), once.clone());
     }
 }
+
+#[test]
+fn lines_are_broken_between_words_and_words_that_are_too_long_inside() {
+    assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+    assert_eq!(wrapped("unbreakable x", 6), ["unbrea", "kable", "x"]);
+    assert_eq!(wrapped("北京 天", 4), ["北京", "天"]);
+    assert!(wrapped(" ", 10).is_empty());
+}

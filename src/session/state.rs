@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::RequestId;
+use super::outcome::RequestId;
 use super::turn::Turn;
 use crate::chat::ChatTemplate;
 use crate::engine::{CancelFlag, ModelInfo};

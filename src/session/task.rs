@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::error::SessionError;
 use super::export::{Export, ExportFormat};
-use super::outcome::SessionError;
 use super::sequence::TokenSequence;
 use super::store::StoredSession;
 use super::turn::Turn;

@@ -10,6 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use ratatui::layout::Size;
 
 use crate::ask::Answer;
 use crate::continuation::Encoded;
@@ -49,7 +50,8 @@ impl Harness {
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
                 .unwrap();
-        let state = State::new(Session::new(settings), (width, height), Vec::new(), Appearance::default());
+        let state =
+            State::new(Session::new(settings), Size::new(width, height), Vec::new(), Appearance::default());
         Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
     }
 
@@ -140,7 +142,7 @@ impl Harness {
     }
 
     pub fn buffer(&self) -> Buffer {
-        let (width, height) = self.state.size;
+        let Size { width, height } = self.state.size;
         self.buffer_of(width, height)
     }
 
@@ -154,7 +156,7 @@ impl Harness {
     /// The screen as text, a line a row.
     pub fn screen(&self) -> String {
         let buffer = self.buffer();
-        let (width, height) = self.state.size;
+        let Size { width, height } = self.state.size;
         let mut out = String::new();
         for y in 0..height {
             let mut row = String::new();
@@ -177,7 +179,7 @@ impl Harness {
     /// Where a text stands on the screen.
     pub fn find(&self, text: &str) -> (u16, u16) {
         let buffer = self.buffer();
-        let (width, height) = self.state.size;
+        let Size { width, height } = self.state.size;
         let cells: Vec<&str> = text.split("").filter(|piece| !piece.is_empty()).collect();
         for y in 0..height {
             for x in 0..width.saturating_sub(cells.len() as u16 - 1) {

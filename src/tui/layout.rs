@@ -1,6 +1,6 @@
 //! Where everything is: a pure function of the screen's size that update and view both call.
 
-use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Margin, Position, Rect, Size};
 
 use super::pane::{Fronts, Pane, PanePlace, Slot, TABLE};
 
@@ -72,7 +72,8 @@ pub struct Wish {
 }
 
 /// Divides a screen; `None` where it is too small. `composer_lines` is what the message needs.
-pub fn areas(width: u16, height: u16, composer_lines: u16, wish: Wish) -> Option<Areas> {
+pub fn areas(size: Size, composer_lines: u16, wish: Wish) -> Option<Areas> {
+    let Size { width, height } = size;
     if width < SMALLEST.0 || height < SMALLEST.1 {
         return None;
     }
@@ -174,7 +175,7 @@ mod tests {
                     [Tab::Chat, Tab::Panels].into_iter().flat_map(|tab| PANES.map(|pane| (tab, pane)))
                 {
                     for zoom in [false, true] {
-                        let areas = areas(width, height, 3, wish(tab, focus, zoom)).unwrap();
+                        let areas = areas(Size::new(width, height), 3, wish(tab, focus, zoom)).unwrap();
                         let places = areas.panes.iter().map(|(_, place)| place.area);
                         let all: Vec<Rect> = places.chain([areas.status]).collect();
                         let total: u32 = all.iter().map(|area| area.area()).sum();
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_lower_pane_is_seen_where_it_has_the_keys() {
-        let shown = |focus| areas(40, 12, 1, wish(Tab::Panels, focus, false)).unwrap();
+        let shown = |focus| areas(Size::new(40, 12), 1, wish(Tab::Panels, focus, false)).unwrap();
         assert_eq!(shown(&TABLE).of(&LIKELIHOOD), None);
         assert!(shown(&LIKELIHOOD).of(&LIKELIHOOD).is_some() && shown(&LIKELIHOOD).of(&TABLE).is_none());
     }
@@ -199,14 +200,14 @@ mod tests {
         let mut fronts = Fronts::default();
         fronts.show(&LENS);
         let wish = Wish { fronts, ..wish(Tab::Chat, &LENS, false) };
-        let areas = areas(120, 36, 1, wish).unwrap();
-        let before = super::areas(120, 36, 1, Wish { fronts: Fronts::default(), ..wish }).unwrap();
+        let areas = areas(Size::new(120, 36), 1, wish).unwrap();
+        let before = super::areas(Size::new(120, 36), 1, Wish { fronts: Fronts::default(), ..wish }).unwrap();
         assert_eq!((areas.of(&LENS), areas.of(&LIKELIHOOD)), (before.of(&LIKELIHOOD), None));
     }
 
     #[test]
     fn a_screen_too_small_has_no_panes() {
-        assert_eq!(areas(39, 30, 1, wish(Tab::Chat, &CHAT, false)), None);
-        assert_eq!(areas(80, 9, 1, wish(Tab::Chat, &CHAT, false)), None);
+        assert_eq!(areas(Size::new(39, 30), 1, wish(Tab::Chat, &CHAT, false)), None);
+        assert_eq!(areas(Size::new(80, 9), 1, wish(Tab::Chat, &CHAT, false)), None);
     }
 }

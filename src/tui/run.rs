@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::crossterm::event;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::aside;
 use crate::ask::Question;
@@ -82,7 +82,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
     let size = screen.size()?;
     let history = History::open(paths.state.join("messages"));
     let session = Session::new(settings.clone());
-    let state = State::new(session, (size.width, size.height), history.messages(), look);
+    let state = State::new(session, size, history.messages(), look);
 
     let mut driver = Driver {
         state,
@@ -312,7 +312,7 @@ impl Driver {
     /// is, and the answer would be lost to the thread that reads keys.
     fn wipe(&mut self) -> io::Result<()> {
         let size = self.screen.size()?;
-        self.screen.resize(Rect::new(0, 0, size.width, size.height))
+        self.screen.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     /// Gives the terminal back at once and the engine a moment to end.
@@ -344,7 +344,7 @@ impl Driver {
     fn draw(&mut self) -> io::Result<()> {
         // A window without columns or rows has no size to ask for, and nothing to draw on.
         let Ok(size) = self.screen.size() else { return Ok(()) };
-        if self.state.size != (size.width, size.height) {
+        if self.state.size != size {
             update(&mut self.state, Msg::Input(event::Event::Resize(size.width, size.height)));
         }
         let state = &self.state;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Rect, Size};
 
 use crate::counter::Far;
 use crate::distribution::Depth;
@@ -33,7 +33,7 @@ pub struct State {
     /// The conversation.
     pub session: Session,
     /// Columns and rows.
-    pub size: (u16, u16),
+    pub size: Size,
     /// Where the keys go.
     pub focus: &'static Pane,
     /// What each place of the screen shows.
@@ -74,7 +74,7 @@ pub struct State {
 
 impl State {
     /// The state before anything happened.
-    pub fn new(session: Session, size: (u16, u16), history: Vec<String>, look: Appearance) -> State {
+    pub fn new(session: Session, size: Size, history: Vec<String>, look: Appearance) -> State {
         let theme = look.theme(&look.theme).unwrap_or(THEMES[0].2);
         let mut state = State {
             session,
@@ -105,24 +105,24 @@ impl State {
     /// The panes of the screen as far as its size is known. For keys and clicks; what is drawn goes by
     /// the size of what it is drawn on ([`State::areas_of`]).
     pub fn areas(&self) -> Option<Areas> {
-        self.areas_of(self.size.0, self.size.1)
+        self.areas_of(self.size)
     }
 
     /// The panes of a screen of this size.
-    pub fn areas_of(&self, width: u16, height: u16) -> Option<Areas> {
-        self.areas_with((width, height), self.tab, self.zoom)
+    pub fn areas_of(&self, size: Size) -> Option<Areas> {
+        self.areas_with(size, self.tab, self.zoom)
     }
 
-    fn areas_with(&self, (width, height): (u16, u16), tab: Tab, zoom: bool) -> Option<Areas> {
+    fn areas_with(&self, size: Size, tab: Tab, zoom: bool) -> Option<Areas> {
         // Questions to begin with, and the keys that matter, need the room of a table that is empty.
         let stacked = !self.is_welcoming();
         let wish = Wish { tab, focus: self.focus, zoom, stacked, fronts: self.fronts };
         // The composer's own width depends on whether the panes stand side by side.
-        let sketch = areas(width, height, 1, wish)?;
+        let sketch = areas(size, 1, wish)?;
         let message = sketch.of(self.fronts.of(MESSAGE.slot)).map(|place| message_columns(place.area));
         let rows = self.composer.editor().rows(message.unwrap_or(1)).len();
         let lines = u16::try_from(rows).unwrap_or(u16::MAX);
-        areas(width, height, lines, wish)
+        areas(size, lines, wish)
     }
 
     /// Whether a pane has the keys.
@@ -132,14 +132,15 @@ impl State {
 
     /// Brings what is derived up to date: wrapped rows, the scroll position.
     pub fn sync(&mut self) {
-        self.session.keep(usize::from(self.size.1));
+        self.session.keep(usize::from(self.size.height));
         // The place it has, or will have when it is shown again.
         let areas = self.areas_with(self.size, Tab::Chat, self.zoom && *self.focus == CHAT);
         let message = areas.as_ref().and_then(|areas| areas.of(&MESSAGE));
         self.composer.editor_mut().show_in(message.map_or(1, |place| message_columns(place.area)));
         let Some(chat) = areas.and_then(|areas| areas.of(&CHAT)).map(|place| place.area) else { return };
         let frames = self.frames();
-        self.transcript.sync(&self.session, frames, (text_width(chat), inside(chat).height));
+        let room = Size::new(text_width(chat), inside(chat).height);
+        self.transcript.sync(&self.session, frames, room);
     }
 
     /// The stretches of scaffold that the chat shows, each with the turn it stands before: all of them, or

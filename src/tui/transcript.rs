@@ -2,6 +2,8 @@
 //!
 //! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
 
+use ratatui::layout::Size;
+
 use crate::ask::Answer;
 use crate::report::view::Line;
 use crate::session::{Notice, Session, turn::Turn, turn::TurnId};
@@ -90,7 +92,6 @@ pub struct Transcript {
     scroll: Scroll,
     /// Which answer's row somebody walks on: the answer, counted from the first, and its item.
     row: Option<(usize, usize)>,
-    width: u16,
     height: usize,
 }
 
@@ -179,7 +180,7 @@ impl Transcript {
 
     /// Brings the items up to date with the conversation, the stretches of scaffold that are shown and the
     /// pane's size.
-    pub fn sync(&mut self, session: &Session, frames: Vec<(Turn, usize)>, (width, height): (u16, u16)) {
+    pub fn sync(&mut self, session: &Session, frames: Vec<(Turn, usize)>, room: Size) {
         let turns = session.turns();
         self.items.retain(|item| match &item.source {
             TranscriptSource::Turn(id) => turns.iter().any(|turn| turn.id == *id),
@@ -199,7 +200,8 @@ impl Transcript {
             let at = places.nth(before).map_or(self.items.len(), |(at, _)| at);
             self.items.insert(at, TranscriptItem::new(TranscriptSource::Frame(Box::new(frame))));
         }
-        (self.width, self.height) = (width, usize::from(height));
+        let width = room.width;
+        self.height = usize::from(room.height);
         let mut turns = turns.iter();
         for item in &mut self.items {
             match &mut item.source {

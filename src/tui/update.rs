@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{
     Event as Input, KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
 };
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Size};
 
 use crate::ask::Answer;
 use crate::command;
@@ -39,7 +39,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Input(Input::Resize(width, height)) => {
-            state.size = (width, height);
+            state.size = Size::new(width, height);
             Vec::new()
         }
         Msg::Input(_) => Vec::new(),

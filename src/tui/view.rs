@@ -30,13 +30,13 @@ pub fn draw(state: &State, frame: &mut Frame) {
 
 fn draw_panes(state: &State, frame: &mut Frame) {
     let screen = frame.area();
-    let Some(areas) = state.areas_of(screen.width, screen.height) else {
+    let Some(areas) = state.areas_of(screen.as_size()) else {
         return too_small(frame);
     };
     // The hint stands in the first pane.
     let mut hint = corner_hint(state, &areas);
     for &(pane, place) in &areas.panes {
-        draw_pane(state, frame, (pane, place), hint.take());
+        draw_pane(state, frame, pane, place, hint.take());
     }
     status::draw(state, frame, areas.status);
     if let Some(line) = state.help {
@@ -54,7 +54,7 @@ fn too_small(frame: &mut Frame) {
 }
 
 /// A border, the title in it as long as it fits beside the hint, and what is inside.
-fn draw_pane(state: &State, frame: &mut Frame, (pane, place): (&Pane, PanePlace), hint: Option<String>) {
+fn draw_pane(state: &State, frame: &mut Frame, pane: &Pane, place: PanePlace, hint: Option<String>) {
     let (theme, focused) = (state.theme, state.has_keys(pane));
     let beside = hint.as_ref().map_or(0, |hint| hint.width() + 1);
     let room = usize::from(place.area.width).saturating_sub(2 + beside);
@@ -95,7 +95,5 @@ fn way(state: &State, slot: Slot) -> Option<String> {
     Some(vec![key(1)?; steps as usize].join(" "))
 }
 
-#[cfg(test)]
-mod sizes;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
+use crate::columns::wrapped;
 use crate::command::COMMANDS;
 use crate::glossary::FIGURES;
 use crate::tui::keys::{Binding, Scope};
@@ -61,7 +62,7 @@ fn lines(state: &State, width: usize) -> Vec<Line<'static>> {
             lines.push(Line::raw(""));
         }
         lines.extend(wrapped(title, width).into_iter().map(|text| Line::styled(text, state.theme.dim())));
-        rows.iter().for_each(|(key, help)| row(state, &mut lines, (key, help), width));
+        rows.iter().for_each(|(key, help)| lines.extend(row(state, key, help, width)));
     };
     let owned = |(key, help): (&str, &str)| (key.to_string(), help.to_string());
     for scope in Scope::all() {
@@ -114,50 +115,21 @@ fn keys(table: &[Binding], scope: Scope) -> Vec<(String, String)> {
 }
 
 /// A key and what it does, in as many lines as that takes.
-fn row(state: &State, lines: &mut Vec<Line<'static>>, (key, help): (&str, &str), width: usize) {
+fn row(state: &State, key: &str, help: &str, width: usize) -> Vec<Line<'static>> {
     let beside = width.saturating_sub(KEY + 1);
     let (indent, room) = if beside < BESIDE { (3, width.saturating_sub(3)) } else { (KEY + 1, beside) };
-    let mut texts = wrapped(help.trim(), room).into_iter();
+    let mut texts = wrapped(help, room).into_iter();
     let gap = indent.saturating_sub(key.width() + 1);
-    let head = Span::styled(format!(" {key}"), state.theme.key());
+    let mut head = Line::from(Span::styled(format!(" {key}"), state.theme.key()));
     if gap > 0 && indent > 3 {
-        let first = texts.next().unwrap_or_default();
-        lines.push(Line::from(vec![head, Span::raw(format!("{:gap$}{first}", ""))]));
-    } else {
-        lines.push(Line::from(head));
+        head.push_span(Span::raw(format!("{:gap$}{}", "", texts.next().unwrap_or_default())));
     }
-    lines.extend(texts.map(|text| Line::raw(format!("{:indent$}{text}", ""))));
-}
-
-/// The text in lines of at most this many columns, broken between words; a longer word is left as it is.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
+    let rest = texts.map(|text| Line::raw(format!("{:indent$}{text}", "")));
+    std::iter::once(head).chain(rest).collect()
 }
 
 fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let [area] = Layout::horizontal([Constraint::Length(width)]).flex(Flex::Center).areas(area);
     let [area] = Layout::vertical([Constraint::Length(height)]).flex(Flex::Center).areas(area);
     area
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("unbreakable x", 4), ["unbreakable", "x"]);
-        assert!(wrapped("", 10).is_empty());
-    }
 }

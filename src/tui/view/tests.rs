@@ -1,11 +1,14 @@
 //! Whole screens, as people see them.
 
+mod sizes;
+
 use crate::report::view::{Block, Column, Table, TableRow};
 use crate::tui::harness::answered;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::crossterm::event::Event as Input;
+use ratatui::layout::Size;
 
 use crate::distribution::Depth;
 use crate::engine::scripted::ScriptedLine;
@@ -136,7 +139,7 @@ fn the_status_line_never_cuts_a_figure_and_keeps_the_seed() {
     let mut harness = Harness::new(80, 24, vec![words(20)]);
     harness.keys("/set seed 4294967294<Enter>/set temp 0.123<Enter>/set top-k 12345<Enter>hi<Enter>");
     let whole: Vec<String> = {
-        harness.state.size = (300, 24);
+        harness.state.size = Size::new(300, 24);
         status(&harness).split([' ', '·']).map(str::to_string).collect()
     };
     for width in 40..200 {

@@ -1,0 +1,108 @@
+//! Why something in a conversation could not be done.
+
+use thiserror::Error;
+
+use super::store::StoreError;
+use crate::command::CommandError;
+use crate::engine::EngineError;
+use crate::settings::SettingsError;
+
+/// Why something could not be done. Nothing was lost then.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// A reply is being written.
+    #[error("the model is still answering; stop it first (Ctrl-C)")]
+    Busy,
+    /// The model is not there yet.
+    #[error("the model is still loading")]
+    Loading,
+    /// There is none, and none is on its way.
+    #[error("there is no model: /model NAME or FILE loads one, for example /model smollm2-135m")]
+    NoModel,
+    /// One message waits already.
+    #[error("{0} is still loading, and one message waits for it already: send this one after the answer")]
+    AnotherWaits(String),
+    /// There is nothing to answer again.
+    #[error("there is no message to answer again")]
+    NothingToRetry,
+    /// The conversation does not fit.
+    #[error(
+        "the conversation would need {needed} tokens and the context holds {context}: shorten the message, /clear, or start with a larger --ctx"
+    )]
+    TooLong {
+        /// Tokens of the whole prompt.
+        needed: usize,
+        /// Tokens there is room for.
+        context: usize,
+    },
+    /// It does not fit by far: its tokens were not even counted.
+    #[error(
+        "the conversation would need at least {at_least} tokens and the context holds {context}: shorten the message, /clear, or start with a larger --ctx"
+    )]
+    FarTooLong {
+        /// Tokens of the last message, if each were as long as the longest there is.
+        at_least: usize,
+        /// Tokens there is room for.
+        context: usize,
+    },
+    /// The person did not want to wait.
+    #[error("stopped")]
+    Stopped,
+    /// The thread that was to do it is gone.
+    #[error("{}", crate::aside::bug(.0))]
+    Died(String),
+    /// The engine is gone.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The template refused the conversation.
+    #[error("the model's chat template refused the conversation: {0}")]
+    Template(String),
+    /// No such command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A setting that can't be used.
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
+    /// There is no candidate of that number.
+    #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
+    NoCandidate(usize),
+    /// The last reply has no such token.
+    #[error(
+        "there is no token {asked} to look at: the last reply has {last}; give a text after the view, or let the model answer first"
+    )]
+    NoSuchToken {
+        /// Counted from 1.
+        asked: usize,
+        /// How many there are.
+        last: usize,
+    },
+    /// There is no reply to score again.
+    #[error("there is no reply whose tokens are known: let the model answer first")]
+    NoReply,
+    /// A file could not be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of another kind.
+    #[error("{0}: write a name that ends in .jsonl, .csv or .md")]
+    UnknownFormat(String),
+    /// A file could not be written.
+    #[error("{0}: {1}")]
+    NotWritten(String, std::io::Error),
+    /// There is such a file already.
+    #[error("{file} is there already; {command}! {file} replaces it")]
+    Exists {
+        /// The command.
+        command: &'static str,
+        /// The file, as it was named.
+        file: String,
+    },
+    /// The conversation would be lost.
+    #[error("the conversation is in no file: /save FILE keeps it, /load! {0} gives it up")]
+    Unsaved(String),
+    /// There is nothing to write.
+    #[error("there is nothing to write yet")]
+    NothingToWrite,
+    /// No such command to explain.
+    #[error("{0}")]
+    Help(String),
+}
