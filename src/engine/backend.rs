@@ -1,11 +1,11 @@
-//! What stands behind an [`Engine`](super::Engine): a model that answers requests, wherever it runs.
+//! What stands behind an [`Engine`](super::handle::Engine): a model that answers requests, wherever it runs.
 //!
 //! A backend lives on its engine's thread and is asked one thing after the other. Nothing here knows
 //! llama.cpp: [`llama`](super::llama) is one backend, the script of the tests another.
 
 use std::sync::Arc;
 
-use super::{Command, EngineError, Event, FinishReason, ModelInfo, Timing};
+use super::protocol::{Command, EngineError, Event, FinishReason, ModelInfo, Timing};
 
 /// Is told what comes of a request, or how far a model is loaded; may block (that is the back-pressure).
 pub type Sink<'a> = &'a dyn Fn(Event);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use super::{Command, EVENTS, Engine, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Timing};
+use super::handle::{EVENTS, Engine};
+use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Timing};
 
 /// An engine whose events are waited for.
 pub struct Client {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::backend::Sink;
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
-use super::{CrossEntropy, EngineError, Event, FinishReason, ModelInfo, Sequence, Timing};
+use super::protocol::{CrossEntropy, EngineError, Event, FinishReason, ModelInfo, Sequence, Timing};
 use crate::distribution::cross_entropy;
 
 /// Rows of logits held at once, of either model.

@@ -3,7 +3,7 @@
 //! With a large vocabulary a row is a megabyte, and reading them all on one thread while the others
 //! wait would cost a fifth of the time.
 
-use super::EngineError;
+use super::protocol::EngineError;
 use super::trie::{NodeId, Trie};
 use crate::distribution::{Depth, Distribution};
 use crate::sampling::chain::ChosenToken;

@@ -8,10 +8,10 @@ use super::generate::CachedConversation;
 use super::inspect::Inspector;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
+use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Threads, Timing};
 use super::sample::sample;
 use super::scorer::score;
 use super::threads::Governor;
-use super::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Threads, Timing};
 
 /// Longest sequence where nobody asks for another.
 const DEFAULT_CONTEXT: u32 = 4096;
@@ -189,7 +189,7 @@ fn describe(
         threads: params.threads,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),
-        tokenizer: Arc::clone(tokenizer) as Arc<dyn super::Tokenize>,
+        tokenizer: Arc::clone(tokenizer) as Arc<dyn super::protocol::Tokenize>,
         about: Arc::clone(&options.about),
     }
 }

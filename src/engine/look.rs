@@ -1,6 +1,6 @@
 //! What may be looked at and changed between the layers of a model: plain data, without a tensor's name.
 
-use super::CancelFlag;
+use super::protocol::CancelFlag;
 use crate::distribution::Depth;
 use crate::step::{Candidate, Prediction};
 use crate::token::TokenId;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::llama::{Attention, Context, ContextParams, MOST_SEQUENCES, Model, TILE};
 use super::plan::Need;
+use super::protocol::{EngineError, Layout};
 use super::threads::Governor;
-use super::{EngineError, Layout};
 
 /// Memory for one batch's rows of logits; llama.cpp keeps them twice, once in its compute buffer.
 const LOGITS_BYTES: usize = 128 << 20;

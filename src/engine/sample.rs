@@ -10,8 +10,8 @@ use super::figures::stats;
 use super::llama::{Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
+use super::protocol::{EngineError, Event, FinishReason, Layout, Sample, Timing};
 use super::threads::Governor;
-use super::{EngineError, Event, FinishReason, Layout, Sample, Timing};
 use crate::distribution::{Depth, Distribution};
 use crate::step::Step;
 

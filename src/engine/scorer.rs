@@ -12,9 +12,9 @@ use super::figures::{LogitsRow, Reader};
 use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
+use super::protocol::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
-use super::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use crate::step::{Prediction, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.

@@ -9,12 +9,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::backend::{Backend, Sink};
+use super::client::Client;
 use super::figures::{prediction, stats};
-use super::trie::{evaluated, first_scored};
-use super::{
-    Backend, Client, Command, Engine, EngineError, Event, FinishReason, Generate, ModelInfo, Sample,
-    ScoreBatch, Sink, Timing, Tokenize,
+use super::handle::Engine;
+use super::protocol::{
+    Command, EngineError, Event, FinishReason, Generate, ModelInfo, Sample, ScoreBatch, Timing, Tokenize,
 };
+use super::trie::{evaluated, first_scored};
 use crate::distribution::Distribution;
 use crate::step::{Candidate, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};

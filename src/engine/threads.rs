@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use load::LoadReading;
 
 use super::llama::{Batch, Context};
-use super::{CancelFlag, EngineError};
+use super::protocol::{CancelFlag, EngineError};
 
 /// Shortest time over which the load is judged: the system counts it in hundredths of a second.
 const WINDOW: Duration = Duration::from_millis(100);

@@ -7,8 +7,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::client::Client;
 use super::llama::{self, Model};
-use super::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo, Threads, Tokenize};
+use super::protocol::{
+    CancelFlag, Command, EngineError, Generate, LoadOptions, ModelInfo, Threads, Tokenize,
+};
 use crate::distribution::Depth;
 use crate::sampling::Sampling;
 use crate::token::TokenId;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::Sequence;
+use super::protocol::Sequence;
 use crate::token::TokenId;
 
 /// A node of a [`Trie`].

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::llama::Model;
-use super::{EngineError, ModelInfo, Tokenize};
+use super::protocol::{EngineError, ModelInfo, Tokenize};
 use crate::model::{About, InForce, Reason};
 
 /// Loads the vocabulary of a file that [`crate::model`] has checked for this purpose. What only a

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::backend::{Backend, Opener, Sink};
-use super::{Command, EngineError, Event};
+use super::protocol::{Command, EngineError, Event};
 use crate::aside;
 
 /// How long after its last request a backend may give memory back.

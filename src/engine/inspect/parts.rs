@@ -1,9 +1,9 @@
 //! From the name of a part to its tensor, or to the word that this model has none.
 
 use super::InspectRun;
-use crate::engine::EngineError;
 use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::look::Part;
+use crate::engine::protocol::EngineError;
 
 /// Where a part lies in a layer.
 pub(super) struct Spot<'a> {

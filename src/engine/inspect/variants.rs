@@ -8,7 +8,7 @@ use super::{CHUNK, InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
 use crate::engine::look::{Edit, Found, Part, PartValue, Variant};
-use crate::engine::{EngineError, FinishReason};
+use crate::engine::protocol::{EngineError, FinishReason};
 use crate::token::TokenId;
 
 /// The values of one part in one layer, by position; `None` where the last layer leaves them out.

@@ -11,7 +11,7 @@ use super::batch::{Batch, SeqId};
 use super::eval::anatomy::{Layer, layers};
 use super::eval::{Eval, Script};
 use super::model::Model;
-use crate::engine::{CancelFlag, EngineError};
+use crate::engine::protocol::{CancelFlag, EngineError};
 use crate::token::TokenId;
 
 /// Most sequences llama.cpp has ids for.

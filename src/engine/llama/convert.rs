@@ -9,7 +9,7 @@ use std::path::Path;
 use llama_cpp_sys_2 as sys;
 
 use super::backend::backend;
-use crate::engine::EngineError;
+use crate::engine::protocol::EngineError;
 use crate::model::Weights;
 
 /// Writes `source` again as `target` with every matrix in one format. Norms and biases stay F32.

@@ -9,7 +9,7 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_sys_2 as sys;
 
 use super::backend::backend;
-use crate::engine::{CancelFlag, EngineError, Tokenize};
+use crate::engine::protocol::{CancelFlag, EngineError, Tokenize};
 use crate::grammar::mask::TokenTable;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 

@@ -12,7 +12,7 @@ use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 
 use super::model::Model;
 use crate::distribution;
-use crate::engine::{EngineError, Tokenize};
+use crate::engine::protocol::{EngineError, Tokenize};
 use crate::grammar;
 use crate::grammar::mask::Matcher;
 pub use crate::sampling::chain::ChosenToken;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::model::Model;
-use crate::engine::Tokenize;
+use crate::engine::protocol::Tokenize;
 use crate::token::TokenId;
 
 /// Tokenizes with the loaded model, or, once that is gone, with its vocabulary alone.

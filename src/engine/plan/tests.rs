@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::Sequence;
+use super::super::protocol::Sequence;
 use super::super::trie::Sharing;
 use super::super::trie::tests::{prefix, sequences, sharing};
 use super::*;

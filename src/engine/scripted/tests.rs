@@ -1,6 +1,6 @@
 use super::*;
 use crate::distribution::Depth;
-use crate::engine::{CancelFlag, Layout, Sequence};
+use crate::engine::protocol::{CancelFlag, Layout, Sequence};
 use crate::sampling::Sampling;
 
 fn ids(text: &str) -> Vec<TokenId> {

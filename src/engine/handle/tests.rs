@@ -1,7 +1,9 @@
 use super::*;
 use crate::distribution::Depth;
+use crate::engine::client::Client;
+use crate::engine::protocol::{CancelFlag, FinishReason, Generate, ModelInfo, Timing};
+use crate::engine::scripted::Scripted;
 use crate::sampling::Sampling;
-use scripted::Scripted;
 use std::sync::mpsc::channel;
 
 /// Says as many tokens as are asked for, unless it is stopped; a prompt of token 13 is its death.
