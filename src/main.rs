@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, say};
+use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, say, text};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -59,11 +59,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
         error.exit();
     }
-    let text = error.render().to_string();
-    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let said: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
-    let said = said.join("; ").replace(":; ", ": ");
+    let said = text::one_line(&error.render().to_string());
     say::tell(&format!("{said} (--help lists what there is)"));
     ExitCode::from(2)
 }

@@ -23,6 +23,14 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// What is wrong with arguments, in one line, from how clap says it.
+pub fn one_line(rendered: &str) -> String {
+    let lines = rendered.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let said: Vec<&str> = lines.map(|line| line.strip_prefix("error: ").unwrap_or(line)).collect();
+    said.join("; ").replace(":; ", ": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

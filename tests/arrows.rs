@@ -35,7 +35,7 @@ settings: bounded colouring distribution engine files grammar model sampling tex
 continuation: token
 score: distribution step token
 query: aside bounded chat continuation counter distribution engine score settings step token
-lens: chat continuation distribution engine model query step token
+lens: chat continuation distribution engine model query step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
 ask: continuation counter files lens probe query step token

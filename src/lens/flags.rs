@@ -7,6 +7,7 @@ use super::Looking;
 use super::attention::{Positions, Which};
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
+use crate::text::one_line;
 
 /// Ways of looking, by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -136,11 +137,8 @@ impl LensFlags {
                 words.push(value);
             }
         }
-        let parsed = FlagsBefore::try_parse_from(words).map_err(|error| {
-            let text = error.render().to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.trim_start_matches("error: ").trim_end_matches(':').to_string()
-        })?;
+        let parsed =
+            FlagsBefore::try_parse_from(words).map_err(|error| one_line(&error.render().to_string()))?;
         Ok((parsed.flags, rest.strip_prefix(' ').unwrap_or(rest)))
     }
 }
