@@ -194,9 +194,9 @@ pub fn whole(row: &[f32], max: f32) -> (f64, f64) {
     (sums.below + sums.ties as f64, sums.s1)
 }
 
-/// Σ e^((logit − max) / temperature) over a row.
-pub fn sum_of_scaled(row: &[f32], max: f32, temperature: f32) -> f64 {
-    kernel::scaled_sum(row, max, 1.0 / temperature)
+/// Σ e^((logit − max) / temperature) over what a row holds that is not below this floor.
+pub fn sum_of_scaled(row: &[f32], max: f32, temperature: f32, floor: f32) -> f64 {
+    kernel::scaled_sum(row, max, 1.0 / temperature, floor)
 }
 
 /// Of the possible logits of a row: how many, Σ (logit − reference) and Σ (logit − reference)².

@@ -144,20 +144,24 @@ pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {
     total
 }
 
-/// Σ e^((value − max) · scale).
+/// Σ e^((value − max) · scale) of the values not below the floor.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn scaled_sum(row: &[f32], max: f32, scale: f32) -> f64 {
+pub(super) fn scaled_sum(row: &[f32], max: f32, scale: f32, floor: f32) -> f64 {
     let mut total = 0.0;
     for block in row.chunks(BLOCK) {
         let mut sums = [0f32; LANES];
+        let term = |value: f32| {
+            let e = exp_of_difference((value - max) * scale, 0.0).1;
+            if value >= floor { e } else { 0.0 }
+        };
         let (lanes, rest) = block.as_chunks::<LANES>();
         for values in lanes {
             for (lane, &value) in values.iter().enumerate() {
-                sums[lane] += exp_of_difference((value - max) * scale, 0.0).1;
+                sums[lane] += term(value);
             }
         }
         for (lane, &value) in rest.iter().enumerate() {
-            sums[lane] += exp_of_difference((value - max) * scale, 0.0).1;
+            sums[lane] += term(value);
         }
         total += widen(&sums);
     }

@@ -36,6 +36,8 @@ pub(super) struct Candidates<'a> {
     complete: bool,
     /// Of the row, how many were asked for.
     looked_at: usize,
+    /// What is below this is no candidate any more.
+    floor: f32,
     temperature: f64,
     /// Σ e^((logit − first) / temperature), once it is known.
     sum: Option<f64>,
@@ -53,6 +55,7 @@ impl<'a> Candidates<'a> {
             best: Vec::new(),
             complete: false,
             looked_at: 0,
+            floor: f32::NEG_INFINITY,
             temperature: 1.0,
             sum: None,
         };
@@ -75,14 +78,18 @@ impl<'a> Candidates<'a> {
         let before_floor = |entry: &CandidateEntry| floor.is_none_or(|floor| order(entry, &floor).is_le());
         let mut best: Vec<CandidateEntry> =
             unchanged.chain(self.changed.iter().copied().filter(before_floor)).collect();
-        best.retain(|entry| entry.1 > f32::NEG_INFINITY && !self.removed.contains(&entry.0));
+        best.retain(|entry| self.may_stay(entry.1) && !self.removed.contains(&entry.0));
         best.sort_unstable_by(order);
-        let ends = floor.is_none_or(|floor| floor.1 == f32::NEG_INFINITY);
+        let ends = floor.is_none_or(|floor| !self.may_stay(floor.1));
         self.complete = ends;
         self.best = best;
         if self.best.is_empty() && !self.complete {
             self.widen();
         }
+    }
+
+    fn may_stay(&self, logit: f32) -> bool {
+        logit > f32::NEG_INFINITY && logit >= self.floor
     }
 
     /// Looks at more of the row; false where there are no more.
@@ -125,21 +132,26 @@ impl<'a> Candidates<'a> {
     fn sum_of_row(&self) -> f64 {
         let (first, top) = (f64::from(self.best[0].1), f64::from(self.known[0].1));
         let t = self.temperature;
-        let whole = distribution::sum_of_scaled(self.row, self.known[0].1, t as f32);
+        let row_sum = |row: &[f32], max: f32| distribution::sum_of_scaled(row, max, t as f32, self.floor);
         let taken_out = self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied());
-        let out: HashSet<TokenId> = taken_out.collect();
-        let old = |id: &TokenId| ((f64::from(self.row[id.index()]) - top) / t).exp();
-        let mut gone: Vec<f64> = out.iter().map(old).collect();
+        let mut out: Vec<usize> = taken_out.map(TokenId::index).collect();
+        out.sort_unstable();
+        out.dedup();
+        let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
+        let kept = kept.filter(|entry| self.may_stay(entry.1));
+        let new: f64 = kept.map(|entry| ((f64::from(entry.1) - first) / t).exp()).sum();
+        let whole = row_sum(self.row, self.known[0].1);
+        let old = out.iter().map(|&at| self.row[at]).filter(|&logit| self.may_stay(logit));
+        let mut gone: Vec<f64> = old.map(|logit| ((f64::from(logit) - top) / t).exp()).collect();
         gone.sort_unstable_by(f64::total_cmp);
         let rest = whole - gone.iter().sum::<f64>();
-        let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
-        let new: f64 = kept.map(|entry| ((f64::from(entry.1) - first) / t).exp()).sum();
         if rest >= KEPT_OF_SUM * whole {
             return rest * ((top - first) / t).exp() + new;
         }
-        let mut left = self.row.to_vec();
-        out.iter().for_each(|id| left[id.index()] = f32::NEG_INFINITY);
-        distribution::sum_of_scaled(&left, self.best[0].1, t as f32) + new
+        // What lies between them.
+        let begins = std::iter::once(0).chain(out.iter().map(|at| at + 1));
+        let ends = out.iter().copied().chain([self.row.len()]);
+        begins.zip(ends).map(|(begin, end)| row_sum(&self.row[begin..end], self.best[0].1)).sum::<f64>() + new
     }
 
     /// The probability of a logit among the candidates.
@@ -192,6 +204,20 @@ impl<'a> Candidates<'a> {
             count += 1;
         }
         count
+    }
+
+    /// Keeps those that have at least this probability, and the first in any case. Many are not listed.
+    pub fn keep_probable(&mut self, least: f64) {
+        let bound = f64::from(self.best[0].1) + self.temperature * (least * self.sum()).ln();
+        match self.best.iter().position(|entry| f64::from(entry.1) < bound) {
+            Some(at) => self.keep_first(at),
+            None if self.complete => {}
+            None => {
+                let floor = bound as f32;
+                self.floor = if f64::from(floor) < bound { floor.next_up() } else { floor };
+                self.sum = None;
+            }
+        }
     }
 
     /// Takes out the first `n`.
@@ -332,7 +358,7 @@ impl<'a> Candidates<'a> {
         let logit = changed.map_or_else(|_| self.row[id.index()], |at| self.changed[at].1);
         let stays = match self.complete {
             true => self.best.binary_search_by(|entry| order(entry, &(id, logit))).is_ok(),
-            false => !self.removed.contains(&id) && logit > f32::NEG_INFINITY,
+            false => !self.removed.contains(&id) && self.may_stay(logit),
         };
         stays.then_some(logit)
     }

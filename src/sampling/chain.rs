@@ -171,10 +171,7 @@ impl Chain {
                 let k = self.mirostat_k(n, candidates);
                 candidates.keep_first(k);
             }
-            _ => {
-                let within = candidates.count_probable((-self.mu).exp2());
-                candidates.keep_first(within);
-            }
+            _ => candidates.keep_probable((-self.mu).exp2()),
         }
         let chosen = candidates.at_share(uniform(&mut self.draws));
         let surprisal = -candidates.probability(chosen.1).log2();
