@@ -14,7 +14,7 @@ use crate::cli::{ChatArgs, Cli, CliCommand, ReplArgs};
 use crate::colouring::Colors;
 use crate::counter::{Counter, Far};
 use crate::engine::llama::send_log_to;
-use crate::engine::{CancelFlag, Client, EngineError, Event, LoadOptions, ModelInfo};
+use crate::engine::{CancelFlag, Client, EngineError, LoadOptions, ModelInfo};
 use crate::interrupt;
 use crate::loading::{self, FoundModel};
 use crate::model::bar::{TerminalProgress, can_ask, goes_on};
@@ -25,7 +25,6 @@ use crate::repl::{Repl, Surroundings};
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
-use crate::session::Session;
 use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings, SettingsError};
@@ -160,7 +159,7 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     let interrupted = Arc::clone(&interrupted);
     let around = Surroundings { load: &reload, interrupted, history, chats, color };
     let repl = Repl::new(running.client, running.model, settings, around);
-    repl.run().map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
+    repl.and_then(Repl::run).map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)
 }
 
@@ -215,18 +214,10 @@ fn chat(
     if !settings.quiet {
         say::plain(&running.origin.header());
     }
-    let mut session = Session::new(settings);
-    for outcome in session.on_event(Event::Ready(Arc::clone(&running.model))) {
-        if let crate::session::Outcome::Say(notice) = outcome {
-            say::tell(notice.text());
-        }
-    }
-    if !session.settings().quiet {
-        say::plain(&format!("sampling {}", session.settings().sampling_told()));
-    }
     let pipe = Pipe {
         client: &mut running.client,
-        session,
+        model: running.model,
+        settings,
         origin: running.origin,
         json: args.json,
         interrupted,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 use crate::bounded::{TEXT, too_large};
-use crate::engine::{Client, EngineError, Event, FinishReason};
+use crate::engine::{Client, EngineError, Event, FinishReason, ModelInfo};
 use crate::interrupt::waiting;
 use crate::query::generate::GeneratedReply;
 use crate::report::bars::Paint;
@@ -15,8 +15,9 @@ use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
 use crate::say;
-use crate::session::drive::{Front, drive};
+use crate::session::drive::{Front, begin, drive};
 use crate::session::{Notice, Outcome, Session};
+use crate::settings::Settings;
 use crate::step::Step;
 
 /// Why the chat ended early.
@@ -53,8 +54,10 @@ pub enum Ended {
 pub struct Pipe<'a, W> {
     /// An engine that is ready.
     pub client: &'a mut Client,
-    /// The conversation; it knows the model.
-    pub session: Session,
+    /// Its model.
+    pub model: Arc<ModelInfo>,
+    /// How to sample, and what to show.
+    pub settings: Settings,
     /// Where numbers come from.
     pub origin: Origin,
     /// Whether to write JSON Lines.
@@ -78,7 +81,7 @@ impl<W: Write> Pipe<'_, W> {
     }
 
     fn answer_all(self, mut input: impl BufRead) -> Result<Ended, PipeError> {
-        let Pipe { client, mut session, origin, json, interrupted, out } = self;
+        let Pipe { client, model, settings, origin, json, interrupted, out } = self;
         let mut writer = Writer {
             origin,
             json,
@@ -91,6 +94,11 @@ impl<W: Write> Pipe<'_, W> {
             refused: false,
             ended: None,
         };
+        let mut session = Session::new(settings);
+        begin(&mut session, client, model, &mut writer)?;
+        if !session.settings().quiet {
+            say::plain(&format!("sampling {}", session.settings().sampling_told()));
+        }
         for line in 1.. {
             let mut bytes = Vec::new();
             let read = waiting(|| input.by_ref().take(TEXT.0 + 1).read_until(b'\n', &mut bytes));
@@ -130,7 +138,7 @@ struct Writer<W> {
     json: bool,
     interrupted: Arc<AtomicBool>,
     out: W,
-    /// The line of input that is answered, and which message that is.
+    /// The line of input that is answered, 0 before the first, and which message that is.
     line: usize,
     message: usize,
     reply: GeneratedReply,
@@ -151,11 +159,11 @@ impl<W: Write> Front for Writer<W> {
         match notice {
             // What the engine failed of ends the program, and a full context is in the summary.
             _ if self.ended.is_some() || self.interrupted.load(Ordering::Relaxed) => {}
-            Notice::Error(text) => {
+            Notice::Error(text) if self.line > 0 => {
                 self.refused = true;
                 say::tell(&format!("standard input, line {}: {text}", self.line));
             }
-            Notice::Warning(text) => say::tell(&text),
+            Notice::Warning(text) | Notice::Error(text) => say::tell(&text),
             // Lines are messages here, never commands.
             Notice::Info(_) => {}
         }

@@ -29,7 +29,7 @@ use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
-use crate::session::drive::{Front, drive};
+use crate::session::drive::{Front, begin, drive};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
@@ -84,22 +84,23 @@ enum Next {
 
 impl<'a> Repl<'a> {
     /// A REPL for a model that is loaded.
+    ///
+    /// # Errors
+    /// Those of standard output.
     pub fn new(
-        client: Client,
+        mut client: Client,
         model: Arc<ModelInfo>,
         settings: Settings,
         around: Surroundings<'a>,
-    ) -> Repl<'a> {
+    ) -> io::Result<Repl<'a>> {
         let mut session = Session::new(settings);
-        for outcome in session.on_event(Event::Ready(model)) {
-            say(outcome);
-        }
+        let counter = Arc::new(Counter::new(session.settings().quiet));
+        let mut screen = Screen { around, counter, written: Vec::new(), next: Next::Read };
+        begin(&mut session, &mut client, model, &mut screen)?;
         if !session.settings().quiet {
             say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
-        let counter = Arc::new(Counter::new(session.settings().quiet));
-        let screen = Screen { around, counter, written: Vec::new(), next: Next::Read };
-        Repl { client, session, screen }
+        Ok(Repl { client, session, screen })
     }
 
     /// Reads lines until the end of input or `/quit`.
@@ -174,7 +175,7 @@ impl<'a> Repl<'a> {
             let line = match &line {
                 Ok(line) => line.strip_suffix('\r').unwrap_or(line).to_string(),
                 Err(error) => {
-                    complain(&format!(
+                    say::tell(&format!(
                         "a line is no UTF-8 from byte {} on",
                         error.utf8_error().valid_up_to() + 1
                     ));
@@ -198,7 +199,7 @@ impl<'a> Repl<'a> {
         let command = match command::parse(line) {
             Some(Ok(command)) => command,
             Some(Err(error)) => {
-                complain(&error.to_string());
+                say::tell(&error.to_string());
                 return Ok(Next::Read);
             }
             // Two slashes stand for a prompt that begins with one.
@@ -220,7 +221,10 @@ impl Front for Screen<'_> {
     }
 
     fn say(&mut self, notice: Notice) -> io::Result<()> {
-        say(Outcome::Say(notice));
+        match notice {
+            Notice::Info(text) => println!("{}", printable(&text)),
+            Notice::Warning(text) | Notice::Error(text) => say::tell(&text),
+        }
         Ok(())
     }
 
@@ -300,7 +304,7 @@ impl Screen<'_> {
         stream.finish(answer.as_ref().ok().map(|answer| view(answer, k, &vocab)).as_ref())?;
         self.counter.clear();
         if let Err(error) = answer {
-            complain(&error.to_string());
+            say::tell(&error.to_string());
         }
         Ok(())
     }
@@ -340,18 +344,6 @@ impl<W: Write> Write for Above<'_, W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-fn say(outcome: Outcome) {
-    match outcome {
-        Outcome::Say(Notice::Info(text)) => println!("{}", printable(&text)),
-        Outcome::Say(Notice::Warning(text) | Notice::Error(text)) => complain(&text),
-        _ => {}
-    }
-}
-
-fn complain(text: &str) {
-    say::tell(text);
 }
 
 fn show_history(written: &[String]) {

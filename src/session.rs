@@ -234,6 +234,16 @@ impl Session {
 
     /// Takes what came of a task. What nobody waits for any more is dropped.
     pub fn on_done(&mut self, id: Option<RequestId>, done: Result<Done, SessionError>) -> Vec<Outcome> {
+        if let ModelState::Preparing(own, info) = &self.model
+            && id == Some(*own)
+        {
+            let info = Arc::clone(info);
+            return match done {
+                Ok(Done::Template(template)) => self.on_ready(info, template),
+                Ok(_) => Vec::new(),
+                Err(error) => self.on_ready(info, Err(error.to_string())),
+            };
+        }
         if id.is_some_and(|id| !self.awaits(id)) {
             return Vec::new();
         }
@@ -246,7 +256,7 @@ impl Session {
                     self.work = Work::Idle;
                 }
                 match done {
-                    Ok(Done::Prompt(_)) => Vec::new(),
+                    Ok(Done::Prompt(_) | Done::Template(_)) => Vec::new(),
                     Ok(Done::Told(text)) => told(text),
                     Ok(Done::Saved(version, file)) => {
                         self.saved = self.saved.max(version);

@@ -1,6 +1,8 @@
 //! The real model through the engine and the session.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokenscope::ask::{Answer, Question, answer};
 use tokenscope::chat::Role;
@@ -8,8 +10,8 @@ use tokenscope::counter::Far;
 use tokenscope::distribution::Depth;
 use tokenscope::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
 use tokenscope::engine::{
-    CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
-    Threads,
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch,
+    Sequence, Threads,
 };
 use tokenscope::loading::{self, FlagIsConsent, FoundModel};
 use tokenscope::model::Silent;
@@ -19,7 +21,8 @@ use tokenscope::query::Asker;
 use tokenscope::report::answer::view;
 use tokenscope::report::bars::Paint;
 use tokenscope::sampling::Sampling;
-use tokenscope::session::{Outcome, Session};
+use tokenscope::session::drive::{Front, begin, drive};
+use tokenscope::session::{Notice, Outcome, Session};
 use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use tokenscope::token::TokenId;
 
@@ -32,15 +35,50 @@ fn greedy() -> Settings {
     settings(SamplingFlags { greedy: true, ..SamplingFlags::default() })
 }
 
-/// A session with the default model, whose requests are run one by one.
+/// A session with the default model, driven as the pipe and the REPL are.
 struct Talk {
     client: Client,
     info: Arc<ModelInfo>,
     session: Session,
+    heard: Heard,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Heard {
+    interrupted: Arc<AtomicBool>,
+    /// What was said of it.
+    told: Vec<Notice>,
     /// The prompt of every request.
     prompts: Vec<Vec<TokenId>>,
     /// Prompt tokens that were computed, by request.
     computed: Vec<usize>,
+}
+
+impl Front for Heard {
+    fn interrupted(&self) -> &Arc<AtomicBool> {
+        &self.interrupted
+    }
+
+    fn say(&mut self, notice: Notice) -> io::Result<()> {
+        self.told.push(notice);
+        Ok(())
+    }
+
+    fn ended(&mut self, session: &Session, how: &Result<FinishReason, EngineError>) -> io::Result<()> {
+        how.as_ref().unwrap();
+        let sequence = session.sequence();
+        let prompt = &sequence.tokens()[..sequence.reply_start()];
+        self.prompts.push(prompt.iter().map(|token| token.id).collect());
+        let reply = session.turns().last().and_then(|turn| turn.reply.as_ref()).unwrap();
+        self.computed.push(reply.timing.prefill_tokens);
+        Ok(())
+    }
+
+    fn other(&mut self, _: &mut Session, _: &mut Client, outcome: Outcome) -> io::Result<Vec<Outcome>> {
+        assert!(matches!(outcome, Outcome::GiveBack(_)), "{outcome:?}");
+        Ok(Vec::new())
+    }
 }
 
 impl Talk {
@@ -48,36 +86,16 @@ impl Talk {
         let paths = Paths::from_env().unwrap();
         let FoundModel { options, .. } =
             loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
-        let (client, info) = Client::load(options, |_| {}).unwrap();
-        let mut session = Session::new(settings);
-        assert!(session.on_event(Event::Ready(Arc::clone(&info))).is_empty());
-        Talk { client, info, session, prompts: Vec::new(), computed: Vec::new() }
+        let (mut client, info) = Client::load(options, |_| {}).unwrap();
+        let (mut session, mut heard) = (Session::new(settings), Heard::default());
+        begin(&mut session, &mut client, Arc::clone(&info), &mut heard).unwrap();
+        assert!(heard.told.is_empty(), "{:?}", heard.told);
+        Talk { client, info, session, heard }
     }
 
     fn say(&mut self, text: &str) {
-        let mut outcomes = std::collections::VecDeque::from(self.session.say(text).unwrap());
-        while let Some(outcome) = outcomes.pop_front() {
-            let command = match outcome {
-                Outcome::Run(ticket, task) => {
-                    outcomes.extend(self.session.on_done(ticket.id, task.run()));
-                    continue;
-                }
-                Outcome::Send(_, command) => command,
-                _ => continue,
-            };
-            if let Command::Generate(request) = &command {
-                self.prompts.push(request.prompt.clone());
-            }
-            let session = &mut self.session;
-            let (reason, timing) = self
-                .client
-                .run(command, |event| {
-                    session.on_event(event);
-                })
-                .unwrap();
-            self.computed.push(timing.prefill_tokens);
-            self.session.on_event(Event::Finished { reason, timing });
-        }
+        let outcomes = self.session.say(text).unwrap();
+        drive(&mut self.session, &mut self.client, outcomes, &mut self.heard).unwrap();
     }
 
     fn last_ids(&self) -> Vec<TokenId> {
@@ -150,12 +168,16 @@ fn the_second_prompt_begins_with_the_first_turns_exact_ids() {
     let sampling = SamplingFlags { seed: Some(5), ..SamplingFlags::default() };
     let mut talk = Talk::new(Settings { max_tokens: Some(64), ..settings(sampling) });
     talk.say("What is 北京?");
-    let mut first = talk.prompts[0].clone();
+    let mut first = talk.heard.prompts[0].clone();
     first.extend(talk.last_ids());
     talk.say("  def f():");
-    assert!(talk.prompts[1].starts_with(&first));
+    assert!(talk.heard.prompts[1].starts_with(&first));
     // What the cache holds is not computed again, but for the one row whose figures are new.
-    assert!(talk.computed[1] <= talk.prompts[1].len() - first.len() + 2, "{:?}", talk.computed);
+    assert!(
+        talk.heard.computed[1] <= talk.heard.prompts[1].len() - first.len() + 2,
+        "{:?}",
+        talk.heard.computed
+    );
     // Every prompt token has its figures all the same.
     let sequence = talk.session.sequence();
     assert!((1..sequence.len()).all(|i| sequence.step(i).is_some_and(|step| step.stats.is_some())));
@@ -342,7 +364,7 @@ fn typing_a_special_token_does_not_end_the_turn() {
 fn ids_at_the_edges_of_typed_text_are_joint() {
     let mut talk = Talk::new(greedy());
     talk.say("  def f():");
-    let ids: Vec<u32> = talk.prompts[0].iter().map(|id| id.0).collect();
+    let ids: Vec<u32> = talk.heard.prompts[0].iter().map(|id| id.0).collect();
     assert!(ids.windows(2).any(|pair| pair == [4093, 3805]), "{ids:?}");
 }
 
@@ -351,12 +373,8 @@ fn a_message_longer_than_the_context_is_refused_and_nothing_is_lost() {
     let mut talk = Talk::new(greedy());
     talk.say("hi");
     let turns = talk.session.turns().len();
-    let asked = talk.session.say(&"word ".repeat(3000)).unwrap();
-    let tasks = asked.into_iter().filter_map(|outcome| match outcome {
-        Outcome::Run(ticket, task) => Some((ticket.id, task)),
-        _ => None,
-    });
-    let told: Vec<Outcome> = tasks.flat_map(|(id, task)| talk.session.on_done(id, task.run())).collect();
+    talk.say(&"word ".repeat(3000));
+    let told = &talk.heard.told;
     assert!(format!("{told:?}").contains("the context holds 1024"), "{told:?}");
     assert_eq!(talk.session.turns().len(), turns);
     talk.say("still there?");

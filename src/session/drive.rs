@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Notice, Outcome, Session};
-use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason};
+use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
 
 /// What the person sees of it.
 pub trait Front {
@@ -47,6 +47,20 @@ pub trait Front {
         client: &mut Client,
         outcome: Outcome,
     ) -> io::Result<Vec<Outcome>>;
+}
+
+/// Begins with a model that is loaded.
+///
+/// # Errors
+/// Those of the front.
+pub fn begin(
+    session: &mut Session,
+    client: &mut Client,
+    model: Arc<ModelInfo>,
+    front: &mut impl Front,
+) -> io::Result<()> {
+    let outcomes = session.on_event(Event::Ready(model));
+    drive(session, client, outcomes, front)
 }
 
 /// Carries out what a session wants, and what it wants after that, in order.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::sequence::TokenSequence;
 use super::state::{Fetch, Loaded, ModelState, Work};
+use super::task::Task;
 use super::turn::Turn;
-use super::{Notice, Outcome, Session, SessionError};
+use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::ChatTemplate;
 use crate::command::Command;
-use crate::engine::{EngineError, ModelInfo};
+use crate::engine::{CancelFlag, EngineError, ModelInfo};
 use crate::model::{Reason, Weights};
 use crate::settings::advice::Advice;
 
@@ -18,8 +19,8 @@ impl Session {
     pub(super) fn loaded(&self) -> Result<&Loaded, SessionError> {
         match &self.model {
             ModelState::Ready(loaded) => Ok(loaded),
-            ModelState::Finding { .. } | ModelState::Loading(_) => Err(SessionError::Loading),
             ModelState::None(_) => Err(SessionError::NoModel),
+            _ => Err(SessionError::Loading),
         }
     }
 
@@ -31,10 +32,8 @@ impl Session {
             (None, model) => {
                 let said = match model {
                     ModelState::Ready(loaded) => describe(&loaded.info),
-                    ModelState::Finding { .. } | ModelState::Loading(_) => {
-                        format!("{} is loading", self.settings.model)
-                    }
                     ModelState::None(_) => SessionError::NoModel.to_string(),
+                    _ => format!("{} is loading", self.settings.model),
                 };
                 return Ok(vec![Outcome::Say(Notice::Info(said))]);
             }
@@ -45,7 +44,7 @@ impl Session {
         let before = match std::mem::replace(&mut self.model, finding) {
             ModelState::Ready(loaded) => Some(Box::new(loaded)),
             ModelState::Finding { before, .. } => before,
-            ModelState::Loading(_) | ModelState::None(_) => None,
+            _ => None,
         };
         self.model = ModelState::Finding { fetch: Fetch::finding(&name), before };
         self.settings.model.clone_from(&name);
@@ -71,7 +70,7 @@ impl Session {
             }
             // It was there by then.
             ready @ ModelState::Ready(_) => self.model = ready,
-            ModelState::Finding { before: None, .. } | ModelState::Loading(_) | ModelState::None(_) => {
+            _ => {
                 outcomes.push(Outcome::Say(Notice::Info(SessionError::NoModel.to_string())));
                 outcomes.extend(self.give_back());
             }
@@ -96,8 +95,19 @@ impl Session {
         }
     }
 
-    pub(super) fn on_ready(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
-        let template = ChatTemplate::of_model(&info, None).map(Arc::new).map_err(|error| error.to_string());
+    /// The model is loaded: its template is read next.
+    pub(super) fn on_loaded(&mut self, info: Arc<ModelInfo>) -> Vec<Outcome> {
+        let id = self.new_request();
+        self.model = ModelState::Preparing(id, Arc::clone(&info));
+        vec![Outcome::Run(Ticket { id: Some(id), cancel: CancelFlag::default() }, Task::Template(info))]
+    }
+
+    /// Its template is read: it answers from now on.
+    pub(super) fn on_ready(
+        &mut self,
+        info: Arc<ModelInfo>,
+        template: Result<Arc<ChatTemplate>, String>,
+    ) -> Vec<Outcome> {
         let advice = Advice::of(&info.about, &self.settings);
         self.settings.advise(&advice);
         let mut outcomes: Vec<_> =

@@ -24,7 +24,7 @@ impl Session {
                 loaded.working_template()?;
                 may_fit(text, &loaded.info)?;
             }
-            (ModelState::Finding { .. } | ModelState::Loading(_), Work::Idle) => {}
+            (_, Work::Idle) => {}
         }
         self.asked = true;
         let id = self.new_turn_id();
@@ -140,7 +140,7 @@ impl Session {
     pub fn on_event(&mut self, event: Event) -> Vec<Outcome> {
         match (event, &mut self.work) {
             (Event::LoadProgress(share), _) => self.model = ModelState::Loading(share),
-            (Event::Ready(info), _) => return self.on_ready(info),
+            (Event::Ready(info), _) => return self.on_loaded(info),
             (Event::Lost(error), _) => return self.on_lost(error),
             (Event::Prefill { steps, done, total }, Work::Replying(job)) => {
                 job.prefill = (done, total);

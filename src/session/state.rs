@@ -22,6 +22,8 @@ pub enum ModelState {
     },
     /// The share of it that is loaded, 0..=1. Whoever loads it has given the old one up.
     Loading(f32),
+    /// It is loaded, and its chat template is read: the request for that.
+    Preparing(RequestId, Arc<ModelInfo>),
     /// It answers.
     Ready(Loaded),
 }

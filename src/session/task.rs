@@ -32,6 +32,8 @@ pub enum Task {
         /// Its template.
         template: Arc<ChatTemplate>,
     },
+    /// Read a model's chat template.
+    Template(Arc<ModelInfo>),
     /// Render what the model would read of a first message.
     Example(Vec<Message>, Arc<ChatTemplate>),
     /// Find the template's own system prompt; the text that goes before it.
@@ -68,6 +70,8 @@ pub struct Snapshot {
 pub enum Done {
     /// The prompt.
     Prompt(Box<ChatPrompt>),
+    /// The template, or what is wrong with it.
+    Template(Result<Arc<ChatTemplate>, String>),
     /// What to tell the person.
     Told(String),
     /// The constraint, and the setting that names it.
@@ -103,6 +107,10 @@ impl Task {
     pub fn run(self) -> Result<Done, SessionError> {
         match self {
             Task::Prompt { messages, model, template } => prompt(&messages, &model, &template),
+            Task::Template(model) => {
+                let template = ChatTemplate::of_model(&model, None).map(Arc::new);
+                Ok(Done::Template(template.map_err(|error| error.to_string())))
+            }
             Task::Example(messages, template) => {
                 Ok(Done::Told(match template.render(&Conversation::from(messages), true) {
                     Ok(rendered) => {

@@ -1,12 +1,12 @@
 use std::io;
 use std::sync::atomic::AtomicBool;
 
-use super::drive::{Front, drive};
+use super::drive::{Front, begin, drive};
 use super::*;
 use crate::chat::Role;
 use crate::command::COMMANDS;
-use crate::engine::Client;
 use crate::engine::scripted::{Scripted, ScriptedLine};
+use crate::engine::{Client, Event};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
 /// A session beside a scripted engine.
@@ -60,17 +60,24 @@ impl Talk {
         )
         .unwrap();
         let engine = Scripted::new(replies);
-        let mut session = Session::new(settings);
-        session.on_event(engine.ready());
         let client = engine.client();
-        Talk {
-            session,
+        let mut talk = Talk {
+            session: Session::new(settings),
             engine,
             client,
             asked: Vec::new(),
             said: Ok(String::new()),
             interrupted: Arc::default(),
-        }
+        };
+        talk.ready();
+        talk
+    }
+
+    /// The model is loaded.
+    fn ready(&mut self) {
+        let Event::Ready(model) = self.engine.ready() else { panic!("it is ready") };
+        let Talk { session, client, asked, said, interrupted, .. } = self;
+        begin(session, client, model, &mut Ear { asked, said, interrupted }).unwrap();
     }
 
     fn line(&mut self, line: &str) -> Result<String, String> {
@@ -194,7 +201,7 @@ fn a_conversation_loaded_before_the_model_waits_for_it() {
     let mut other = Talk::new(vec![]);
     other.session.model = ModelState::Loading(0.5);
     other.line(&format!("/load {file}")).unwrap();
-    other.session.on_event(other.engine.ready());
+    other.ready();
     assert_eq!(seen(&other.session), seen(&talk.session));
 }
 

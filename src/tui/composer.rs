@@ -48,9 +48,9 @@ pub enum Typed {
 }
 
 impl Composer {
-    /// An empty composer that remembers earlier messages, oldest first.
-    pub fn new(history: Vec<String>) -> Composer {
-        Composer { history, ..Composer::default() }
+    /// Remembers messages of earlier sessions, oldest first.
+    pub fn remember(&mut self, earlier: Vec<String>) {
+        self.history.splice(0..0, earlier);
     }
 
     /// The text and its cursor.

@@ -50,8 +50,7 @@ impl Harness {
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
                 .unwrap();
-        let state =
-            State::new(Session::new(settings), Size::new(width, height), Vec::new(), Appearance::default());
+        let state = State::new(Session::new(settings), Size::new(width, height), Appearance::default());
         Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
     }
 

@@ -18,29 +18,23 @@ const WHOLE: usize = 256 << 10;
 /// A file larger than this is none of ours.
 const READ: Bound = Bound(16 << 20);
 
-/// The file.
+/// The file, which need not exist.
 pub(super) struct History {
-    path: PathBuf,
+    pub path: PathBuf,
 }
 
 impl History {
-    /// The history kept in this file, which need not exist. One that an earlier version let grow is cut.
-    pub fn open(path: PathBuf) -> History {
-        let history = History { path };
-        if let Ok(text) = files::read(&history.path, READ) {
-            let kept = tidy(parsed(&text));
-            let is_private =
-                std::fs::metadata(&history.path).is_ok_and(|meta| meta.permissions().mode() & 0o077 == 0);
-            if written(&kept).as_bytes() != text || !is_private {
-                history.write(&kept);
-            }
-        }
-        history
-    }
-
-    /// The newest messages, oldest first.
+    /// The newest messages, oldest first. A file that others may read, or that an earlier version let grow,
+    /// is written anew.
     pub fn messages(&self) -> Vec<String> {
-        tidy(parsed(&files::read(&self.path, READ).unwrap_or_default()))
+        let Ok(text) = files::read(&self.path, READ) else { return Vec::new() };
+        let kept = tidy(parsed(&text));
+        let is_private =
+            std::fs::metadata(&self.path).is_ok_and(|meta| meta.permissions().mode() & 0o077 == 0);
+        if written(&kept).as_bytes() != text || !is_private {
+            self.write(&kept);
+        }
+        kept
     }
 
     /// Adds a message; where it was there before, it moves to the end.
@@ -108,7 +102,7 @@ mod tests {
     #[test]
     fn messages_with_line_breaks_come_back_and_damage_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let history = History::open(dir.path().join("deep/messages"));
+        let history = History { path: dir.path().join("deep/messages") };
         assert!(history.messages().is_empty());
         history.append("one\ntwo");
         std::fs::OpenOptions::new().append(true).open(&history.path).unwrap().write_all(b"broken\n").unwrap();
@@ -127,7 +121,7 @@ mod tests {
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         std::fs::set_permissions(&pipe, Permissions::from_mode(0o666)).unwrap();
         symlink(&pipe, &link).unwrap();
-        let history = History::open(link);
+        let history = History { path: link };
         history.append("one");
         assert!(history.messages().is_empty());
         assert_eq!(mode(&pipe), 0o666);
@@ -136,7 +130,7 @@ mod tests {
     #[test]
     fn each_message_is_kept_once_and_no_long_one() {
         let dir = tempfile::tempdir().unwrap();
-        let history = History::open(dir.path().join("messages"));
+        let history = History { path: dir.path().join("messages") };
         for message in ["one", "two", "one", &"x".repeat(36 << 10)] {
             history.append(message);
         }
@@ -151,9 +145,9 @@ mod tests {
         let long: String = (0..3000).map(|i| line(&format!("{i} {}", "y".repeat(1000)))).collect();
         std::fs::write(&path, long).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let history = History::open(path.clone());
+        let messages = History { path: path.clone() }.messages();
         assert!(std::fs::metadata(&path).unwrap().len() <= WHOLE as u64);
         assert_eq!(mode(&path), 0o600);
-        assert!(history.messages().last().unwrap().starts_with("2999 "));
+        assert!(messages.last().unwrap().starts_with("2999 "));
     }
 }

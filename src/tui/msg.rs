@@ -29,6 +29,8 @@ pub enum Msg {
     Done(Option<RequestId>, Result<Done, SessionError>),
     /// So far the answer to a question is.
     Far(Far),
+    /// Messages of earlier sessions, oldest first.
+    Remembered(Vec<String>),
     /// The lines that complete a file's name in this one.
     Files(String, Vec<Completion>),
     /// The model is being found or fetched.
@@ -69,7 +71,7 @@ pub enum Effect {
     Run(Ticket, Task),
     /// Load another model.
     Load(String),
-    /// Appearance which files complete a line; they come as [`Msg::Files`].
+    /// Look which files complete a line; they come as [`Msg::Files`].
     ListFiles(String),
     /// Keep a message for the up key of later sessions.
     Remember(String),

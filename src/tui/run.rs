@@ -1,7 +1,7 @@
 //! The driver: owns terminal, engine and channel; receives, updates, carries out, draws.
 
 use std::io::{self, Stdout};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -59,7 +59,8 @@ struct Driver {
     engine: EngineSlot,
     /// Stops the model that is being found or loaded.
     cancel: CancelFlag,
-    history: History,
+    /// To the thread that keeps messages for later sessions.
+    remember: Sender<String>,
     screen: Terminal<AnsiScreen<Stdout>>,
     guard: Option<Guard>,
     /// The download that `/model` asked about last.
@@ -80,9 +81,8 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
     let guard = Guard::take()?;
     let screen = Terminal::new(AnsiScreen::new(io::stdout()))?;
     let size = screen.size()?;
-    let history = History::open(paths.state.join("messages"));
-    let session = Session::new(settings.clone());
-    let state = State::new(session, size, history.messages(), look);
+    let state = State::new(Session::new(settings.clone()), size, look);
+    let (remember, messages) = channel();
 
     let mut driver = Driver {
         state,
@@ -91,7 +91,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
         paths: paths.clone(),
         engine: EngineSlot::default(),
         cancel: CancelFlag::default(),
-        history,
+        remember,
         screen,
         guard: Some(guard),
         asked: PendingQuestion::default(),
@@ -100,6 +100,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
     driver.draw()?;
     watch_signals(&sender)?;
     read_input(&sender);
+    driver.writing.push(keep_history(&sender, paths, messages));
     driver.start_engine(settings, None);
     let code = driver.live();
     driver.leave(code.as_ref().copied().unwrap_or(1));
@@ -167,10 +168,13 @@ impl Driver {
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
-                    Effect::Remember(text) => self.history.append(&text),
+                    // A thread that is gone was said to be.
+                    Effect::Remember(text) => _ = self.remember.send(text),
                     Effect::ListFiles(line) => {
-                        let found = command::complete_file(&line);
-                        next.extend(update(&mut self.state, Msg::Files(line, found)));
+                        _ = helper(&self.sender, Msg::Note, |sender| {
+                            let found = command::complete_file(&line);
+                            let _ = sender.send(Msg::Files(line, found));
+                        })
                     }
                     Effect::Redraw => self.wipe()?,
                     // SAFETY: signals this process's own group.
@@ -324,6 +328,8 @@ impl Driver {
             crate::fatal::say_ended_by(i32::from(code) - 128);
         }
         let engine = self.engine.lock().ok().and_then(|mut slot| slot.take());
+        // The last message is the last that is kept.
+        drop(self.remember);
         let deadline = Instant::now() + PATIENCE;
         while self.writing.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
             while self.inbox.try_recv().is_ok() {}
@@ -357,13 +363,22 @@ fn helper(
     sender: &SyncSender<Msg>,
     failed: fn(String) -> Msg,
     work: impl FnOnce(&SyncSender<Msg>) + Send + 'static,
-) {
+) -> JoinHandle<()> {
     let sender = sender.clone();
     std::thread::spawn(move || {
         if let Err(reason) = aside::guarded(|| work(&sender)) {
             let _ = sender.send(failed(aside::bug(&reason)));
         }
-    });
+    })
+}
+
+/// Tells which messages there were, and keeps those that come.
+fn keep_history(sender: &SyncSender<Msg>, paths: &Paths, messages: Receiver<String>) -> JoinHandle<()> {
+    let history = History { path: paths.state.join("messages") };
+    helper(sender, Msg::Note, move |sender| {
+        let _ = sender.send(Msg::Remembered(history.messages()));
+        messages.iter().for_each(|message| history.append(&message));
+    })
 }
 
 fn read_input(sender: &SyncSender<Msg>) {

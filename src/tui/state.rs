@@ -74,7 +74,7 @@ pub struct State {
 
 impl State {
     /// The state before anything happened.
-    pub fn new(session: Session, size: Size, history: Vec<String>, look: Appearance) -> State {
+    pub fn new(session: Session, size: Size, look: Appearance) -> State {
         let theme = look.theme(&look.theme).unwrap_or(THEMES[0].2);
         let mut state = State {
             session,
@@ -83,7 +83,7 @@ impl State {
             fronts: Fronts::default(),
             tab: Tab::Chat,
             zoom: false,
-            composer: Composer::new(history),
+            composer: Composer::default(),
             transcript: Transcript::default(),
             cursor: None,
             table_scroll: 0,

@@ -51,6 +51,17 @@ fn a_message_written_while_the_model_loads_waits_for_it() {
 }
 
 #[test]
+fn messages_of_earlier_sessions_may_come_after_the_first_of_this_one() {
+    let mut harness = Harness::loading(120, 36, vec![]);
+    harness.keys("/help<Enter>");
+    harness.send(Msg::Remembered(vec!["earlier".to_string()]));
+    harness.keys("<Up>");
+    assert_eq!(harness.state.composer.text(), "/help");
+    harness.keys("<Up>");
+    assert_eq!(harness.state.composer.text(), "earlier");
+}
+
+#[test]
 fn download_and_load_are_shown() {
     let mut harness = Harness::loading(120, 36, vec![]);
     harness.send(Msg::Fetching(Fetch {

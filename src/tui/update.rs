@@ -63,6 +63,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.far = state.session.is_busy().then_some(far);
             Vec::new()
         }
+        Msg::Remembered(earlier) => {
+            state.composer.remember(earlier);
+            Vec::new()
+        }
         Msg::Files(line, found) => {
             state.composer.propose(&line, found);
             Vec::new()

@@ -10,9 +10,16 @@ fn write(composer: &mut Composer, text: &str) {
     }
 }
 
+/// After these messages of earlier sessions.
+fn after(earlier: [&str; 2]) -> Composer {
+    let mut composer = Composer::default();
+    composer.remember(earlier.map(str::to_string).to_vec());
+    composer
+}
+
 #[test]
 fn enter_submits_and_alt_enter_breaks_the_line() {
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     write(&mut composer, "a");
     composer.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT));
     write(&mut composer, "b");
@@ -22,7 +29,7 @@ fn enter_submits_and_alt_enter_breaks_the_line() {
 
 #[test]
 fn up_brings_earlier_messages_and_down_the_draft() {
-    let mut composer = Composer::new(vec!["one".to_string(), "two".to_string()]);
+    let mut composer = after(["one", "two"]);
     write(&mut composer, "draft");
     press(&mut composer, KeyCode::Up);
     assert_eq!(composer.text(), "two");
@@ -36,7 +43,7 @@ fn up_brings_earlier_messages_and_down_the_draft() {
 
 #[test]
 fn up_after_a_recalled_message_of_several_lines_goes_to_the_one_before() {
-    let mut composer = Composer::new(vec!["one".to_string(), "a\nb\nc".to_string()]);
+    let mut composer = after(["one", "a\nb\nc"]);
     press(&mut composer, KeyCode::Up);
     assert_eq!(composer.text(), "a\nb\nc");
     press(&mut composer, KeyCode::Up);
@@ -53,7 +60,7 @@ fn up_after_a_recalled_message_of_several_lines_goes_to_the_one_before() {
 
 #[test]
 fn the_keys_of_a_shell_edit() {
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     let control = |composer: &mut Composer, keys: &str| {
         for c in keys.chars() {
             composer.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
@@ -82,7 +89,7 @@ fn the_keys_of_a_shell_edit() {
 
 #[test]
 fn a_message_is_remembered_once() {
-    let mut composer = Composer::new(vec!["one".to_string(), "two".to_string()]);
+    let mut composer = after(["one", "two"]);
     write(&mut composer, "one");
     press(&mut composer, KeyCode::Enter);
     assert_eq!(composer.history, ["two", "one"]);
@@ -90,7 +97,7 @@ fn a_message_is_remembered_once() {
 
 #[test]
 fn a_whole_command_runs_while_completions_are_open() {
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     write(&mut composer, "/set");
     assert!(!composer.completions().0.is_empty());
     assert_eq!(press(&mut composer, KeyCode::Enter), Typed::Submit("/set".to_string()));
@@ -98,7 +105,7 @@ fn a_whole_command_runs_while_completions_are_open() {
 
 #[test]
 fn enter_and_tab_complete_what_is_no_command_yet() {
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     write(&mut composer, "/re");
     press(&mut composer, KeyCode::Enter);
     assert_eq!(composer.text(), "/retry ");
@@ -114,7 +121,7 @@ fn files_complete_as_far_as_they_agree() {
             |line: &&str| Completion { line: line.to_string(), label: String::new(), help: String::new() };
         lines.iter().map(of).collect()
     };
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     composer.replace("/load ta");
     composer.propose("/load ta", found(&["/load talk1.json", "/load talk2.json"]));
     assert_eq!((composer.text(), composer.completions().0.len()), ("/load talk", 2));
@@ -130,7 +137,7 @@ fn files_complete_as_far_as_they_agree() {
 
 #[test]
 fn pasted_line_breaks_stay() {
-    let mut composer = Composer::new(Vec::new());
+    let mut composer = Composer::default();
     composer.paste("a\r\nb\rc");
     assert_eq!(composer.text(), "a\nb\nc");
 }

@@ -20,14 +20,15 @@ pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let hint = clipped(&hint(state, area.width), usize::from(area.width));
     // A blank before it, and one between it and the hint.
     let room = usize::from(area.width).saturating_sub(width(&hint) + 2);
+    let loading = |share: f32| {
+        let (name, percent) = (one_line(&state.model_name()), format!("{:.0} %", share * 100.0));
+        line(&progress(format!("loading {name}"), Some(gauge(share)), Some(percent), room), room)
+    };
     let (text, style) = match state.session.state() {
         ModelState::Ready(_) => (line(&ready(state, room), room), state.theme.dim()),
         ModelState::None(reason) => (Line::raw(clipped(&one_line(reason), room)), state.theme.error()),
-        ModelState::Loading(share) => {
-            let name = format!("loading {}", one_line(&state.model_name()));
-            let share = (gauge(*share), format!("{:.0} %", share * 100.0));
-            (line(&progress(name, Some(share.0), Some(share.1), room), room), state.theme.warning())
-        }
+        ModelState::Loading(share) => (loading(*share), state.theme.warning()),
+        ModelState::Preparing(..) => (loading(1.0), state.theme.warning()),
         ModelState::Finding { fetch, .. } => (line(&fetching(fetch, room), room), state.theme.warning()),
     };
     let place = Rect { x: area.x + 1.min(area.width), width: room as u16, ..area };
