@@ -7,6 +7,7 @@ mod bounded;
 pub mod cell;
 pub mod check;
 pub mod choices;
+mod html;
 pub mod lens;
 pub mod next;
 pub mod output;

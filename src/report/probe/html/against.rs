@@ -1,58 +1,32 @@
 //! Two runs beside each other: a row for each figure of each suite, with its difference drawn.
 
-use minijinja::Value;
-use serde::Serialize;
+use minijinja::{Value, context};
 
-use super::plot;
-use super::view::StateView;
+use super::state;
 use crate::probe::compare::{ComparedFigure, Comparison, Difference, SuiteComparison};
+use crate::report::html::plot;
 use crate::report::probe::digest::{self, plain};
 
 /// What plots span at least: less is noise of the arithmetic.
 const SMALLEST: f64 = 0.01;
 
-/// Two runs.
-#[derive(Serialize)]
-pub struct AgainstView {
-    first: String,
-    other: String,
-    state: StateView,
-    rows: Vec<AgainstRow>,
-    notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct AgainstRow {
-    suite: String,
-    figure: &'static str,
-    first: String,
-    other: String,
-    difference: String,
-    plot: Value,
-    items: usize,
-    state: Option<StateView>,
-}
-
-impl AgainstView {
-    /// The view of a comparison.
-    pub fn new(comparison: &Comparison) -> AgainstView {
-        let state = match (comparison.baseline, comparison.regressions.is_empty()) {
-            (false, _) => StateView { word: "two models", class: "neutral" },
-            (true, true) => StateView { word: "nothing is worse", class: "good" },
-            (true, false) => StateView { word: "worse than before", class: "bad" },
-        };
-        // Figures together, so that bars of one scale stand below each other.
-        let rows = ComparedFigure::ALL.into_iter().flat_map(|figure| {
-            let scale = scale(comparison, figure);
-            of(comparison, figure).map(move |(suite, found)| AgainstRow::new(suite, found, scale))
-        });
-        AgainstView {
-            first: plain(&comparison.first),
-            other: plain(&comparison.other),
-            state,
-            rows: rows.collect(),
-            notes: notes(comparison),
-        }
+/// Two runs, and a row for each figure that both have.
+pub fn view(comparison: &Comparison) -> Value {
+    // Figures together, so that bars of one scale stand below each other.
+    let rows = ComparedFigure::ALL.into_iter().flat_map(|figure| {
+        let scale = scale(comparison, figure);
+        of(comparison, figure).map(move |(suite, found)| row(suite, found, scale))
+    });
+    context! {
+        first => plain(&comparison.first),
+        other => plain(&comparison.other),
+        state => match (comparison.baseline, comparison.regressions.is_empty()) {
+            (false, _) => state("two models", "neutral"),
+            (true, true) => state("nothing is worse", "good"),
+            (true, false) => state("worse than before", "bad"),
+        },
+        rows => rows.collect::<Vec<_>>(),
+        notes => notes(comparison),
     }
 }
 
@@ -87,29 +61,22 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
-impl AgainstRow {
-    fn new(suite: &SuiteComparison, found: &Difference, scale: f64) -> AgainstRow {
-        let state = found.regressed.map(|worse| match worse {
-            true => StateView { word: "worse", class: "bad" },
-            false => StateView { word: "held", class: "good" },
-        });
-        // Only where the interval leaves no doubt of the side.
-        let class = match found.low.zip(found.high) {
-            Some((low, high)) if low > 0.0 || high < 0.0 => {
-                if (found.difference > 0.0) == found.figure.is_cost() { "bad" } else { "good" }
-            }
-            _ => "neutral",
-        };
-        let (difference, range) = (found.difference, found.low.zip(found.high));
-        AgainstRow {
-            suite: plain(&suite.suite),
-            figure: found.figure.name(),
-            first: format!("{:.4}", found.first),
-            other: format!("{:.4}", found.other),
-            difference: digest::difference(found),
-            plot: Value::from_safe_string(plot::difference(difference, range, scale, class)),
-            items: found.items,
-            state,
+fn row(suite: &SuiteComparison, found: &Difference, scale: f64) -> Value {
+    // Only where the interval leaves no doubt of the side.
+    let class = match found.low.zip(found.high) {
+        Some((low, high)) if low > 0.0 || high < 0.0 => {
+            if (found.difference > 0.0) == found.figure.is_cost() { "bad" } else { "good" }
         }
+        _ => "neutral",
+    };
+    context! {
+        suite => plain(&suite.suite),
+        figure => found.figure.name(),
+        first => format!("{:.4}", found.first),
+        other => format!("{:.4}", found.other),
+        difference => digest::difference(found),
+        plot => plot::difference(found.difference, found.low.zip(found.high), scale, class),
+        items => found.items,
+        state => found.regressed.map(|worse| if worse { state("worse", "bad") } else { state("held", "good") }),
     }
 }

@@ -1,12 +1,11 @@
 //! Which plots a page shows: ladders, sweeps of temperature, many probabilities, calibration.
 
 use indexmap::IndexMap;
-use minijinja::Value;
-use serde::Serialize;
+use minijinja::{Value, context};
 
-use super::plot::{self, Chart, Point, percent};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
+use crate::report::html::plot::{self, Chart, Point, percent};
 use crate::report::probe::digest::{self, Ladder, head, plain};
 
 /// Parts of a histogram.
@@ -20,18 +19,8 @@ const LADDERS: usize = 12;
 /// Sweeps that are drawn for each suite; the others are in their rows.
 const SWEEPS: usize = 12;
 
-/// A plot, and its numbers as a table.
-#[derive(Serialize)]
-pub struct FigureView {
-    title: String,
-    note: String,
-    plot: Value,
-    head: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
 /// The plots of a suite.
-pub fn of_suite(suite: &SuiteOutcome) -> Vec<FigureView> {
+pub fn of_suite(suite: &SuiteOutcome) -> Vec<Value> {
     let mut probes: IndexMap<&str, Vec<&ItemOutcome>> = IndexMap::new();
     for item in &suite.items {
         probes.entry(&item.probe).or_default().push(item);
@@ -45,7 +34,7 @@ pub fn of_suite(suite: &SuiteOutcome) -> Vec<FigureView> {
 }
 
 /// The probability of what is right, over the number in the ids of a probe's cases.
-fn climbed(ladder: &Ladder) -> Option<FigureView> {
+fn climbed(ladder: &Ladder) -> Option<Value> {
     let chances: Vec<_> =
         ladder.rungs.iter().filter_map(|(x, item)| Some((*x, *item, digest::chance(item)?))).collect();
     if chances.len() < 3 {
@@ -71,12 +60,12 @@ fn climbed(ladder: &Ladder) -> Option<FigureView> {
         guide,
         diagonal: false,
     };
-    Some(FigureView {
+    Some(context! {
         title,
-        note: guide.map_or(String::new(), |guess| format!("dashed: a guess, {}", percent(guess))),
-        plot: Value::from_safe_string(chart.draw()),
-        head: vec!["parameter", "p", "outcome"],
-        rows: rows.collect(),
+        note => guide.map_or(String::new(), |guess| format!("dashed: a guess, {}", percent(guess))),
+        plot => chart.draw(),
+        head => ["parameter", "p", "outcome"],
+        rows => rows.collect::<Vec<_>>(),
     })
 }
 
@@ -89,7 +78,7 @@ fn verdict(passed: Option<bool>) -> &'static str {
 }
 
 /// How often samples match, over their temperature.
-fn sweep(item: &ItemOutcome) -> Option<FigureView> {
+fn sweep(item: &ItemOutcome) -> Option<Value> {
     let known: Vec<_> = item
         .samples
         .iter()
@@ -114,12 +103,12 @@ fn sweep(item: &ItemOutcome) -> Option<FigureView> {
         guide: None,
         diagonal: false,
     };
-    Some(FigureView {
+    Some(context! {
         title,
-        note: "with 95 % intervals".to_string(),
-        plot: Value::from_safe_string(chart.draw()),
-        head: vec!["temperature", "match", "share", "95 % interval"],
-        rows: known.iter().map(|(x, share)| shared(x.to_string(), *share)).collect(),
+        note => "with 95 % intervals",
+        plot => chart.draw(),
+        head => ["temperature", "match", "share", "95 % interval"],
+        rows => known.iter().map(|(x, share)| shared(x.to_string(), *share)).collect::<Vec<_>>(),
     })
 }
 
@@ -130,7 +119,7 @@ fn shared(name: String, share: Share) -> Vec<String> {
 }
 
 /// How probable what is right is, where there are many items.
-fn spread(suite: &SuiteOutcome) -> Option<FigureView> {
+fn spread(suite: &SuiteOutcome) -> Option<Value> {
     let chances: Vec<f64> = suite.items.iter().filter_map(digest::chance).map(|chance| chance.p).collect();
     if chances.len() < MANY {
         return None;
@@ -144,17 +133,17 @@ fn spread(suite: &SuiteOutcome) -> Option<FigureView> {
         let part = |i: usize| format!("{:.2}", i as f64 / PARTS as f64);
         vec![format!("{} to {}", part(i), part(i + 1)), count.to_string()]
     };
-    Some(FigureView {
-        title: title.to_string(),
-        note: format!("{} items", chances.len()),
-        plot: Value::from_safe_string(plot::histogram(title, "probability", &counts)),
-        head: vec!["p", "items"],
-        rows: counts.iter().enumerate().filter(|(_, count)| **count > 0).map(row).collect(),
+    Some(context! {
+        title,
+        note => format!("{} items", chances.len()),
+        plot => plot::histogram(title, "probability", &counts),
+        head => ["p", "items"],
+        rows => counts.iter().enumerate().filter(|(_, count)| **count > 0).map(row).collect::<Vec<_>>(),
     })
 }
 
 /// How often the best choice is right, over how sure the model is of it.
-pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Option<FigureView> {
+pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Option<Value> {
     let bins = digest::calibration(items)?;
     if bins.iter().map(|bin| bin.n).sum::<usize>() < ENOUGH {
         return None;
@@ -182,12 +171,11 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
         cells.extend(shared(String::new(), *share).into_iter().skip(1));
         cells
     };
-    Some(FigureView {
-        title: "Reliability".to_string(),
-        note: "all items with choices and an answer; dashed: as often right as sure; with 95 % intervals"
-            .to_string(),
-        plot: Value::from_safe_string(chart.draw()),
-        head: vec!["confidence", "mean", "right", "share", "95 % interval"],
-        rows: known.iter().map(row).collect(),
+    Some(context! {
+        title => "Reliability",
+        note => "all items with choices and an answer; dashed: as often right as sure; with 95 % intervals",
+        plot => chart.draw(),
+        head => ["confidence", "mean", "right", "share", "95 % interval"],
+        rows => known.iter().map(row).collect::<Vec<_>>(),
     })
 }
