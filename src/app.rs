@@ -2,101 +2,36 @@
 //! line and an exit code.
 
 mod bench;
+mod failure;
 mod probe;
+mod progress;
 mod query;
+mod running;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::cli::{ChatArgs, Cli, CliCommand, ReplArgs};
 use crate::colouring::Colors;
-use crate::counter::{Counter, Far};
+use crate::engine::Client;
 use crate::engine::llama::send_log_to;
-use crate::engine::{CancelFlag, Client, EngineError, LoadOptions, ModelInfo};
 use crate::interrupt;
-use crate::loading::{self, FoundModel};
 use crate::model::bar::{TerminalProgress, can_ask, goes_on};
-use crate::model::{self, Copies, Library, ModelError};
-use crate::paths::{Paths, PathsError};
-use crate::pipe::{Ended, Pipe, PipeError};
+use crate::model::{self, Copies, Library};
+use crate::paths::Paths;
+use crate::pipe::{Ended, Pipe};
 use crate::repl::{Repl, Surroundings};
-use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
-use crate::settings::{ConfigFile, Settings, SettingsError};
+use crate::settings::{ConfigFile, Settings};
 use crate::tui;
 use crate::tui::look::Appearance;
-
-/// Everything was answered.
-const OK: u8 = 0;
-/// What was expected does not hold: a probe failed, tokenizers differ.
-const DIFFERS: u8 = 1;
-/// Wrong use or bad input.
-const USAGE: u8 = 2;
-/// The model or the engine failed.
-const ENGINE: u8 = 3;
-/// Ctrl-C.
-pub const INTERRUPTED: u8 = 130;
-
-/// Why the program can't do what was asked: one line and an exit code.
-#[derive(Debug)]
-pub struct Failure {
-    /// For people.
-    pub message: String,
-    /// For programs.
-    pub code: u8,
-}
-
-impl Failure {
-    fn usage(error: impl std::fmt::Display) -> Failure {
-        Failure { message: error.to_string(), code: USAGE }
-    }
-}
-
-impl From<ModelError> for Failure {
-    fn from(error: ModelError) -> Failure {
-        Failure { code: error.exit_code(), message: error.to_string() }
-    }
-}
-
-impl From<EngineError> for Failure {
-    fn from(error: EngineError) -> Failure {
-        let code = match error {
-            EngineError::TooLong { .. }
-            | EngineError::Empty
-            | EngineError::Grammar(_)
-            | EngineError::Vocabulary { .. } => USAGE,
-            EngineError::LoadCancelled => INTERRUPTED,
-            _ => ENGINE,
-        };
-        Failure { message: error.to_string(), code }
-    }
-}
-
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Failure {
-        Failure::usage(error)
-    }
-}
-
-impl From<PathsError> for Failure {
-    fn from(error: PathsError) -> Failure {
-        Failure::usage(error)
-    }
-}
-
-impl From<PipeError> for Failure {
-    fn from(error: PipeError) -> Failure {
-        match error {
-            PipeError::Engine(error) => error.into(),
-            other => Failure::usage(other),
-        }
-    }
-}
+pub use failure::{Failure, INTERRUPTED};
+use failure::{OK, USAGE};
+use running::{Running, one_model, read_constraint};
 
 /// Does what the command line asks; returns the exit code.
 ///
@@ -122,15 +57,6 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Some(CliCommand::Probe(args)) => probe::probe(&cli, args, &paths, &file),
         _ => chat(&cli, &cli.chat, &paths, &file, look),
     }
-}
-
-/// Reads the constraint of replies, and says what there is to know of it.
-fn read_constraint(settings: &mut Settings) -> Result<(), SettingsError> {
-    let note = interrupt::waiting(|| settings.read_constraint())?;
-    if let Some(note) = note.filter(|_| !settings.quiet) {
-        say::tell(&note);
-    }
-    Ok(())
 }
 
 fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
@@ -235,66 +161,6 @@ fn limit(settings: &mut Settings, tokens: Option<u32>) {
     if let Some(tokens) = tokens {
         settings.max_tokens = Some(tokens as usize);
         settings.sources.put(SettingKey::MaxTokens, Source::Flag);
-    }
-}
-
-/// Refuses further models where only one can be used.
-fn one_model(settings: &Settings, what: &str) -> Result<(), Failure> {
-    match settings.other_models.first() {
-        None => Ok(()),
-        Some(other) => {
-            let first = &settings.model;
-            Err(Failure::usage(format!("{what} is with one model, not with {first} and {other}")))
-        }
-    }
-}
-
-/// A model that is loaded and waited for.
-struct Running {
-    client: Client,
-    model: Arc<ModelInfo>,
-    origin: Origin,
-    options: LoadOptions,
-}
-
-impl Running {
-    /// Finds and loads the model, with progress on standard error.
-    fn load(settings: &Settings, paths: &Paths, interrupted: &Arc<AtomicBool>) -> Result<Running, Failure> {
-        Running::load_after(None, settings, paths, interrupted)
-    }
-
-    /// The same in the place of another, which ends as soon as this one is found.
-    fn load_after(
-        old: Option<&Client>,
-        settings: &Settings,
-        paths: &Paths,
-        interrupted: &Arc<AtomicBool>,
-    ) -> Result<Running, Failure> {
-        let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
-        let cancel = CancelFlag::from(Arc::clone(interrupted));
-        let FoundModel { file, options, .. } =
-            loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
-        let library = Library::at(paths, None);
-        let sha256 = match file.sha256 {
-            Some(sum) => sum,
-            None => library.sha256_of(&file.path, &progress)?,
-        };
-        progress.clear();
-        let turns = loading::take_turns(old.map(Client::engine), &options);
-        if let Some(line) = turns.map_err(|message| Failure { message, code: ENGINE })? {
-            say::tell(&line);
-        }
-        let counter = Counter::new(settings.quiet);
-        let loaded = Client::load(options.clone(), |share| {
-            let done = (share * 100.0) as usize;
-            counter.show(Far { what: "loading", unit: "%", done, total: 100 });
-        });
-        counter.clear();
-        let (client, model) = loaded?;
-        let mut origin = Origin::new(&model, settings, Some(sha256));
-        // A copy in another format is still this file's model.
-        origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Running { client, model, origin, options })
     }
 }
 

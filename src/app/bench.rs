@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::{Failure, INTERRUPTED, OK, Running, one_model};
+use super::failure::{Failure, INTERRUPTED, OK};
+use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
     DecodeBench, DecodeReport, PATIENCE, PromptBench, PromptReport, ScoringBench, ScoringReport, StartBench,
     StartReport,
@@ -49,7 +50,7 @@ struct BenchReport {
 
 pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
     let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    super::read_constraint(&mut settings)?;
+    read_constraint(&mut settings)?;
     one_model(&settings, "a benchmark")?;
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.

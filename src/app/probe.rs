@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Failure, INTERRUPTED, OK, Running, USAGE};
+use super::failure::{DIFFERS, Failure, INTERRUPTED, OK, USAGE};
+use super::running::Running;
 use crate::bench::PATIENCE;
 use crate::cli::{Cli, ProbeArgs};
 use crate::columns::padded;
@@ -19,7 +20,6 @@ use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
 use crate::interrupt;
 use crate::paths::Paths;
 use crate::probe::compare::Comparison;
-use crate::probe::error::InputError;
 use crate::probe::item::Suite;
 use crate::probe::load::{self, Selection};
 use crate::probe::outcome::{Cost, RunOutcome};
@@ -28,26 +28,11 @@ use crate::probe::task::DataFiles;
 use crate::probe::{shipped, suite};
 use crate::report::output::is_closed_pipe;
 use crate::report::probe::results::{self, Results};
-use crate::report::probe::{ProbeReport, ReportError, ReportKind, ReportSubject, Target, open};
+use crate::report::probe::{ProbeReport, ReportKind, ReportSubject, Target, open};
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::{ConfigFile, SamplingFlags, Settings};
 use compared::{Baseline, MOST_TOKENS, divergence};
-
-/// An expectation failed.
-const FAILED: u8 = 1;
-
-impl From<InputError> for Failure {
-    fn from(error: InputError) -> Failure {
-        Failure::usage(error)
-    }
-}
-
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Failure {
-        Failure::usage(error)
-    }
-}
 
 /// Does what the arguments ask.
 ///
@@ -247,7 +232,7 @@ impl ProbeSession<'_> {
             (None, Err(error)) if !is_closed_pipe(&error) => Err(unwritable(&error)),
             _ if closed => Ok(OK),
             _ if self.runs.iter().any(|run| run.interrupted) => Ok(INTERRUPTED),
-            _ if worse || self.runs.iter().any(RunOutcome::failed) => Ok(FAILED),
+            _ if worse || self.runs.iter().any(RunOutcome::failed) => Ok(DIFFERS),
             _ => Ok(OK),
         }
     }

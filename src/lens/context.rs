@@ -108,11 +108,10 @@ pub(super) fn total(steps: &[Step]) -> f64 {
 
 /// The figures of each sequence.
 pub(super) fn steps(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<Vec<Vec<Step>>, QueryError> {
-    let wanted =
-        Wanted { depth: crate::distribution::Depth::Count(1), boundaries: false, after: false, fast: false };
+    let (windowing, depth) = (asker.windowing(), crate::distribution::Depth::Count(1));
+    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
-    let how = (asker.windowing(), wanted);
-    let ended = score(asker.client, jobs, how, &asker.cancel, &mut |event| {
+    let ended = score(asker.client, jobs, wanted, &asker.cancel, &mut |event| {
         if let Scoring::Token { job, step, .. } = event {
             steps[job].push(step);
         }

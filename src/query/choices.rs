@@ -101,10 +101,11 @@ pub fn compare(asker: &mut Asker, asked: &ChoiceComparison) -> Result<ComparedCh
             tell("reading them alone:", i + 1);
         }
     }
-    let wanted = Wanted { depth: Depth::Count(1), boundaries: false, after: false, fast: false };
+    let (windowing, depth) = (asked.windowing, Depth::Count(1));
+    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: false };
     let mut sums = vec![Some(0.0); jobs.len()];
     let mut greedy = vec![true; jobs.len()];
-    let ended = score(asker.client, &jobs, (asked.windowing, wanted), &asker.cancel, &mut |event| {
+    let ended = score(asker.client, &jobs, wanted, &asker.cancel, &mut |event| {
         if let Scoring::End { job, .. } = event {
             // Those that are scored alone come after the others.
             tell(if job < total { "scoring" } else { "scoring alone:" }, job % total + 1);

@@ -82,11 +82,11 @@ pub fn after_ids(asker: &mut Asker, ids: &[TokenId]) -> Result<NextTokens, Query
 /// The distribution after the first sequence, and the tokens of all that are asked for.
 fn after(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<(Prediction, Vec<Vec<Step>>), QueryError> {
     asker.must_fit(jobs.iter().map(|job| job.ids.len()).max().unwrap_or(0))?;
-    let wanted = Wanted { depth: asker.settings.k, boundaries: false, after: true, fast: false };
+    let (windowing, depth) = (asker.windowing(), asker.settings.k);
+    let wanted = Wanted { windowing, depth, boundaries: false, after: true, fast: false };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
     let mut prediction = None;
-    let how = (asker.windowing(), wanted);
-    let ended = score(asker.client, jobs, how, &asker.cancel, &mut |event| match event {
+    let ended = score(asker.client, jobs, wanted, &asker.cancel, &mut |event| match event {
         Scoring::Token { job, step, .. } => steps[job].push(step),
         Scoring::End { job: 0, after } => prediction = after,
         Scoring::End { .. } => {}

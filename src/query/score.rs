@@ -83,10 +83,10 @@ pub fn add(total: &mut Score, step: &Step, piece: &JoinedToken) {
 
 /// Every token of a sequence; `fast` as in [`Wanted`].
 pub(super) fn steps(asker: &mut Asker, job: &ScoringJob, fast: bool) -> Result<Vec<Step>, QueryError> {
-    let wanted = Wanted { depth: asker.settings.k.at_least(4), boundaries: false, after: false, fast };
+    let (windowing, depth) = (asker.windowing(), asker.settings.k.at_least(4));
+    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast };
     let mut steps = Vec::new();
-    let (how, jobs) = ((asker.windowing(), wanted), std::slice::from_ref(job));
-    let ended = score(asker.client, jobs, how, &asker.cancel, &mut |event| {
+    let ended = score(asker.client, std::slice::from_ref(job), wanted, &asker.cancel, &mut |event| {
         if let Scoring::Token { step, .. } = event {
             steps.push(step);
         }

@@ -39,6 +39,8 @@ impl ScoringJob {
 /// What is wanted of each token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wanted {
+    /// How a sequence longer than the context is cut.
+    pub windowing: Windowing,
     /// Candidates kept.
     pub depth: Depth,
     /// Whether the mass of word boundaries is needed.
@@ -85,13 +87,13 @@ struct ScoringPart {
 pub fn score(
     client: &mut Client,
     jobs: &[ScoringJob],
-    (windowing, wanted): (Windowing, Wanted),
+    wanted: Wanted,
     cancel: &CancelFlag,
     sink: &mut dyn FnMut(Scoring),
 ) -> Result<FinishReason, EngineError> {
     let mut next = vec![None; jobs.len()];
     let mut parts =
-        jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, windowing)).peekable();
+        jobs.iter().enumerate().flat_map(|(job, asked)| windows(job, asked, wanted.windowing)).peekable();
     while parts.peek().is_some() {
         let mut request: Vec<ScoringPart> = Vec::new();
         let mut tokens = 0;
@@ -115,7 +117,10 @@ pub fn score(
             if let Event::Scored { index, steps, after, .. } = event {
                 let part = &request[index];
                 let at = next[part.job].get_or_insert(jobs[part.job].from);
-                give(part, &jobs[part.job], (steps, after), at, sink);
+                give(part, &jobs[part.job], steps, at, sink);
+                if part.last {
+                    sink(Scoring::End { job: part.job, after });
+                }
             }
         })?;
         if reason == FinishReason::Cancelled {
@@ -163,7 +168,7 @@ pub fn sequences(job: &ScoringJob, windowing: Windowing) -> Vec<Sequence> {
 fn give(
     part: &ScoringPart,
     asked: &ScoringJob,
-    (steps, after): (Vec<Step>, Option<Box<Prediction>>),
+    steps: Vec<Step>,
     next: &mut usize,
     sink: &mut dyn FnMut(Scoring),
 ) {
@@ -175,7 +180,4 @@ fn give(
         sink(Scoring::Token { job: part.job, index, step });
     }
     *next = end;
-    if part.last {
-        sink(Scoring::End { job: part.job, after });
-    }
 }

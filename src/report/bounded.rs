@@ -105,7 +105,7 @@ fn a_csv_file_has_na_and_says_in_the_note_what_is_known() {
     let piece = JoinedToken { id: step.id, span: Some(3..10) };
     let text = written(|out| {
         let mut csv = Csv::new(out, Unit::Nats, false);
-        csv.token((1, &step), &piece, &model.vocab, "").unwrap();
+        csv.token(1, &step, &piece, &model.vocab).unwrap();
         csv.flush().unwrap();
     });
     let row: Vec<&str> = text.trim().split(',').collect();

@@ -19,7 +19,7 @@ pub fn json_line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()
 ///
 /// # Errors
 /// Those of the writer.
-pub fn json<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
+pub fn json<T: Serialize + ?Sized>(out: &mut impl Write, value: &T) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Escaping(CompactFormatter));
     value.serialize(&mut serializer)?;
     Ok(())
@@ -57,6 +57,15 @@ impl<'w, W: Write> ObjectWriter<'w, W> {
         }
         self.comma()?;
         self.out.write_all(inner)
+    }
+
+    /// Adds a field, where there is a value for it.
+    pub fn optional<T: Serialize + ?Sized>(&mut self, name: &str, value: Option<&T>) -> io::Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        self.comma()?;
+        json(self.out, &name)?;
+        self.out.write_all(b":")?;
+        json(self.out, value)
     }
 
     /// Opens a list, to be filled with [`ObjectWriter::item`].

@@ -1,18 +1,17 @@
 //! Scored texts as JSON records. Everything is in nats.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use super::record::Bounds;
-use super::record::{Origin, StepRecord};
-use crate::distribution::Depth;
+use super::record::{Bounds, Origin, StepRecord};
 use crate::query::text::JoinedToken;
 use crate::query::window::Windowing;
 use crate::score::regions::Region;
 use crate::score::words::Word;
 use crate::score::{NO_CONTEXT, Score};
 use crate::step::Figure;
-use crate::step::Step;
-use crate::token::{Vocab, text_of};
+use crate::token::text_of;
 
 /// Why a token inside a long text has no log-probability.
 const LITTLE_CONTEXT: &str = "too little context in its window";
@@ -44,20 +43,13 @@ pub struct TokenRecord {
 }
 
 impl TokenRecord {
-    /// The record of a token; `sum` is Σ ln p up to and with it, `first` whether it is the sequence's
-    /// first.
-    pub fn new(
-        step: &Step,
-        piece: &JoinedToken,
-        (sum, first): (f64, bool),
-        (k, vocab): (Depth, &Vocab),
-    ) -> TokenRecord {
-        let mut record = StepRecord::new(step, k, sum, vocab);
-        if record.note == Some(NO_CONTEXT) && !first {
-            record.note = Some(LITTLE_CONTEXT);
+    /// A step's record with its place; `first` says whether it is the sequence's first.
+    pub fn new(mut step: StepRecord, piece: &JoinedToken, first: bool) -> TokenRecord {
+        if step.note == Some(NO_CONTEXT) && !first {
+            step.note = Some(LITTLE_CONTEXT);
         }
         let (start, end) = piece.span.clone().map(|span| (span.start, span.end)).unzip();
-        TokenRecord { step: record, start, end }
+        TokenRecord { step, start, end }
     }
 }
 
@@ -114,66 +106,68 @@ impl From<Windowing> for WindowRecord {
     }
 }
 
-/// A word.
-#[derive(Debug, Serialize)]
-pub struct WordRecord {
-    /// 0-based.
-    pub index: usize,
-    /// Without the white space before it.
-    pub word: String,
-    /// Bytes of the text.
-    pub start: usize,
-    /// One past its last byte.
-    pub end: usize,
-    /// First token, and one past the last, in `tokens`.
-    pub tokens: [usize; 2],
-    /// Σ −ln p.
-    pub surprisal_sum: Option<f64>,
-    /// With the correction for the space before it.
-    pub surprisal_corrected: Option<f64>,
-    /// Before its first token.
-    pub entropy: Option<f32>,
-    /// Of figures that are null because they are not known better.
-    #[serde(skip_serializing_if = "Bounds::is_empty")]
-    pub bounds: Bounds,
-    /// Why a value is null, or what does not come out even.
-    pub note: Option<String>,
+/// What a text is divided into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    /// Words.
+    Word,
+    /// The smallest parts whose edges are edges of tokens.
+    Smallest,
+    /// Lines.
+    Line,
+    /// What a person marked.
+    Region,
 }
 
-impl WordRecord {
-    /// The record of the word with this number.
-    pub fn new(index: usize, word: &Word, text: &[u8]) -> WordRecord {
-        WordRecord {
-            index,
-            word: text_of(&text[word.span.clone()]),
-            start: word.span.start,
-            end: word.span.end,
-            tokens: [word.tokens.start, word.tokens.end],
-            surprisal_sum: word.surprisal_sum.filter(|sum| sum.is_finite()),
-            surprisal_corrected: word.surprisal_corrected,
-            entropy: word.entropy.and_then(Figure::exact),
-            bounds: Bounds::of_entropy(word.entropy),
-            note: word.note(),
+impl PartKind {
+    /// One of them, for the head of a column.
+    pub fn name(self) -> &'static str {
+        match self {
+            PartKind::Word => "word",
+            PartKind::Smallest => "part",
+            PartKind::Line => "line",
+            PartKind::Region => "region",
+        }
+    }
+
+    /// All of them, for a field of an object.
+    pub fn plural(self) -> &'static str {
+        match self {
+            PartKind::Word => "words",
+            PartKind::Smallest => "chars",
+            PartKind::Line => "lines",
+            PartKind::Region => "regions",
         }
     }
 }
 
-/// A region, a line, or a smallest part of a text.
+/// The text of a part, by the name that it has in an object.
 #[derive(Debug, Serialize)]
-pub struct RegionRecord {
+#[serde(rename_all = "lowercase")]
+pub enum PartText {
+    /// Of a word, without the white space before it.
+    Word(String),
+    /// Of anything else.
+    Text(String),
+}
+
+/// A word, a region, a line, or a smallest part of a text.
+#[derive(Debug, Serialize)]
+pub struct PartRecord {
     /// 0-based.
     pub index: usize,
     /// Its text.
-    pub text: String,
+    #[serde(flatten)]
+    pub text: PartText,
     /// Bytes of the text.
     pub start: usize,
     /// One past its last byte.
     pub end: usize,
     /// First token, and one past the last, in `tokens`.
     pub tokens: [usize; 2],
-    /// Σ −ln p of its tokens that have context.
+    /// Σ −ln p; of a word of all its tokens, of another part of those that have context.
     pub surprisal_sum: Option<f64>,
-    /// The same, corrected at both edges; absent where words mean nothing.
+    /// With the correction for the space at its edges; absent where words mean nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surprisal_corrected: Option<Option<f64>>,
     /// Before its first token.
@@ -182,15 +176,31 @@ pub struct RegionRecord {
     #[serde(skip_serializing_if = "Bounds::is_empty")]
     pub bounds: Bounds,
     /// Why a value is null, or what does not come out even.
-    pub note: Option<&'static str>,
+    pub note: Option<Cow<'static, str>>,
 }
 
-impl RegionRecord {
-    /// The record of a region; `corrected` is false where words mean nothing.
-    pub fn new(region: &Region, text: &[u8], corrected: bool) -> RegionRecord {
-        RegionRecord {
+impl PartRecord {
+    /// The record of the word with this number.
+    pub fn of_word(index: usize, word: &Word, text: &[u8]) -> PartRecord {
+        PartRecord {
+            index,
+            text: PartText::Word(text_of(&text[word.span.clone()])),
+            start: word.span.start,
+            end: word.span.end,
+            tokens: [word.tokens.start, word.tokens.end],
+            surprisal_sum: word.surprisal_sum.filter(|sum| sum.is_finite()),
+            surprisal_corrected: Some(word.surprisal_corrected),
+            entropy: word.entropy.and_then(Figure::exact),
+            bounds: Bounds::of_entropy(word.entropy),
+            note: word.note().map(Cow::Owned),
+        }
+    }
+
+    /// The record of another part; `corrected` is false where words mean nothing.
+    pub fn of_region(region: &Region, text: &[u8], corrected: bool) -> PartRecord {
+        PartRecord {
             index: region.index,
-            text: text_of(&text[region.span.clone()]),
+            text: PartText::Text(text_of(&text[region.span.clone()])),
             start: region.span.start,
             end: region.span.end,
             tokens: [region.tokens.start, region.tokens.end],
@@ -198,7 +208,13 @@ impl RegionRecord {
             surprisal_corrected: corrected.then_some(region.surprisal_corrected),
             entropy: region.entropy.and_then(Figure::exact),
             bounds: Bounds::of_entropy(region.entropy),
-            note: region.note,
+            note: region.note.map(Cow::Borrowed),
         }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        let (PartText::Word(text) | PartText::Text(text)) = &self.text;
+        text
     }
 }

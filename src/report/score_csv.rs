@@ -6,9 +6,10 @@ use std::io::Write;
 
 use super::cell::cell;
 use super::record::Bounds;
-use super::score::{RegionRecord, WordRecord};
+use super::score::{PartKind, PartRecord};
 use super::unit::Unit;
 use crate::query::text::JoinedToken;
+use crate::score::NO_CONTEXT;
 use crate::step::Step;
 use crate::token::{Vocab, printable};
 
@@ -48,20 +49,10 @@ impl<W: Write> Csv<W> {
         self.head(&[], &["index", "token", "id", "start", "end", "surprisal_", "rank", "entropy_", "note"])
     }
 
-    /// The head of a file of words, after the input's columns.
-    pub fn word_head(&mut self, input: &[&str]) -> csv::Result<()> {
-        self.head(
-            input,
-            &["index", "word", "start", "end", "surprisal_sum_", "surprisal_corrected_", "entropy_", "note"],
-        )
-    }
-
-    /// The head of a file of lines, smallest parts or regions.
-    pub fn region_head(&mut self, name: &str, input: &[&str]) -> csv::Result<()> {
-        self.head(
-            input,
-            &["index", name, "start", "end", "surprisal_sum_", "surprisal_corrected_", "entropy_", "note"],
-        )
+    /// The head of a file of words, lines, smallest parts or regions, after the input's columns.
+    pub fn part_head(&mut self, kind: PartKind, input: &[&str]) -> csv::Result<()> {
+        let figures = ["surprisal_sum_", "surprisal_corrected_", "entropy_", "note"];
+        self.head(input, &[&["index", kind.name(), "start", "end"], &figures[..]].concat())
     }
 
     fn head(&mut self, input: &[&str], own: &[&str]) -> csv::Result<()> {
@@ -79,11 +70,12 @@ impl<W: Write> Csv<W> {
     /// A token.
     pub fn token(
         &mut self,
-        (index, step): (usize, &Step),
+        index: usize,
+        step: &Step,
         piece: &JoinedToken,
         vocab: &Vocab,
-        note: &str,
     ) -> csv::Result<()> {
+        let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
         let stats = step.stats.as_ref();
         let bounds = Bounds::of(stats.into_iter().flat_map(|stats| {
             [("rank", stats.rank.map(f64::from)), ("entropy", stats.prediction.entropy.map(f64::from))]
@@ -109,32 +101,17 @@ impl<W: Write> Csv<W> {
         self.write(input, missing.chain([note.to_string()]))
     }
 
-    /// A word.
-    pub fn word(&mut self, input: &[&str], word: &WordRecord) -> csv::Result<()> {
+    /// A word, a line, a smallest part or a region.
+    pub fn part(&mut self, input: &[&str], part: &PartRecord) -> csv::Result<()> {
         let own = [
-            word.index.to_string(),
-            word.word.clone(),
-            word.start.to_string(),
-            word.end.to_string(),
-            self.value(word.surprisal_sum),
-            self.value(word.surprisal_corrected),
-            self.value(word.entropy.map(f64::from)),
-            self.note(word.note.as_deref().unwrap_or_default(), &word.bounds),
-        ];
-        self.write(input, own)
-    }
-
-    /// A line, a smallest part or a region.
-    pub fn region(&mut self, input: &[&str], region: &RegionRecord) -> csv::Result<()> {
-        let own = [
-            region.index.to_string(),
-            region.text.clone(),
-            region.start.to_string(),
-            region.end.to_string(),
-            self.value(region.surprisal_sum),
-            self.value(region.surprisal_corrected.flatten()),
-            self.value(region.entropy.map(f64::from)),
-            self.note(region.note.unwrap_or_default(), &region.bounds),
+            part.index.to_string(),
+            part.text().to_string(),
+            part.start.to_string(),
+            part.end.to_string(),
+            self.value(part.surprisal_sum),
+            self.value(part.surprisal_corrected.flatten()),
+            self.value(part.entropy.map(f64::from)),
+            self.note(part.note.as_deref().unwrap_or_default(), &part.bounds),
         ];
         self.write(input, own)
     }

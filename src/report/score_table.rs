@@ -7,12 +7,11 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::bars::{Paint, bar};
 use super::next::percent;
-use super::score::{RegionRecord, Totals, WordRecord};
+use super::score::{PartKind, PartRecord, Totals};
 use super::table::alternatives;
 use super::unit::Unit;
 use super::view::{Cell, Column, Table, TableRow, View};
 use crate::colouring::{Colouring, Level};
-use crate::columns::padded;
 use crate::query::score::ScoredText;
 use crate::score::stats::{SHARES, Stats};
 use crate::step::Step;
@@ -137,56 +136,61 @@ impl ScoreLook {
         nats.map_or_else(|| "–".to_string(), |nats| self.figure(nats))
     }
 
-    /// A table of words.
-    pub fn words<'a>(
-        self,
-        out: &mut impl Write,
-        words: impl IntoIterator<Item = &'a WordRecord>,
-    ) -> io::Result<()> {
+    /// A table of words, lines, smallest parts or regions.
+    pub fn parts(self, kind: PartKind, parts: &[PartRecord]) -> Table {
         let unit = self.unit.short();
-        let (word, bars) = (padded("word", TOKEN), padded("corrected", BAR));
-        writeln!(
-            out,
-            "{:>6}  {word} {bars} {:>13} {:>9} {:>8}",
-            "word",
-            format!("corrected {unit}"),
-            format!("sum {unit}"),
-            format!("H {unit}")
-        )?;
-        for word in words {
-            let shown = padded(&visible(word.word.as_bytes()), TOKEN);
-            let bars = padded(&self.bar(word.surprisal_corrected.unwrap_or(0.0)), BAR);
-            let (corrected, sum) =
-                (self.optional(word.surprisal_corrected), self.optional(word.surprisal_sum));
-            let entropy = word.bounds.shown("entropy", |nats| self.figure(nats));
-            let entropy = entropy.unwrap_or_else(|| self.optional(word.entropy.map(f64::from)));
-            let note = word.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
-            writeln!(out, "{:>6}  {shown} {bars} {corrected:>13} {sum:>9} {entropy:>8}{note}", word.index)?;
-        }
-        Ok(())
+        let (sum, corrected) = (format!("sum {unit}"), format!("corrected {unit}"));
+        let number = Column::figures(kind.name(), 6).after(0);
+        let mut table = Table::new(match kind {
+            PartKind::Word => vec![
+                number,
+                Column::text("word", TOKEN).after(2),
+                Column::bars("corrected", BAR),
+                Column::figures(corrected, 13),
+                Column::figures(sum, 9),
+                Column::figures(format!("H {unit}"), 8),
+                Column::text("", 0).after(2),
+            ],
+            _ => vec![
+                number,
+                Column::bars("sum", BAR).after(2),
+                Column::figures(sum, 9),
+                Column::figures(corrected, 13),
+                Column::figures("tokens", 7),
+                Column::text("text", 0).after(2),
+            ],
+        });
+        let row = if kind == PartKind::Word { ScoreLook::word } else { ScoreLook::region };
+        let rows = parts.iter().map(|part| row(self, part).into_iter().map(Cell::from).collect());
+        table.rows = rows.map(|cells| TableRow { cells, item: None }).collect();
+        table
     }
 
-    /// A table of lines, smallest parts or regions.
-    pub fn regions<'a>(
-        self,
-        out: &mut impl Write,
-        name: &str,
-        regions: impl IntoIterator<Item = &'a RegionRecord>,
-    ) -> io::Result<()> {
-        let unit = self.unit.short();
-        let (bars, sum, corrected) = (padded("sum", BAR), format!("sum {unit}"), format!("corrected {unit}"));
-        writeln!(out, "{name:>6}  {bars} {sum:>9} {corrected:>13} {:>7}  text", "tokens")?;
-        for region in regions {
+    fn word(self, word: &PartRecord) -> Vec<String> {
+        let corrected = word.surprisal_corrected.flatten();
+        let entropy = word.bounds.shown("entropy", |nats| self.figure(nats));
+        vec![
+            word.index.to_string(),
+            visible(word.text().as_bytes()),
+            self.bar(corrected.unwrap_or(0.0)),
+            self.optional(corrected),
+            self.optional(word.surprisal_sum),
+            entropy.unwrap_or_else(|| self.optional(word.entropy.map(f64::from))),
+            word.note.as_ref().map_or(String::new(), |note| format!("({note})")),
+        ]
+    }
+
+    fn region(self, region: &PartRecord) -> Vec<String> {
+        let note = region.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
+        vec![
+            region.index.to_string(),
             // A region is worth several words: a column stands for eight bits.
-            let bars = padded(&self.bar(region.surprisal_sum.unwrap_or(0.0) / 8.0), BAR);
-            let sum = self.optional(region.surprisal_sum);
-            let corrected = self.optional(region.surprisal_corrected.flatten());
-            let count = region.tokens[1] - region.tokens[0];
-            let note = region.note.map_or(String::new(), |note| format!("  ({note})"));
-            let shown = visible(region.text.as_bytes());
-            writeln!(out, "{:>6}  {bars} {sum:>9} {corrected:>13} {count:>7}  {shown}{note}", region.index)?;
-        }
-        Ok(())
+            self.bar(region.surprisal_sum.unwrap_or(0.0) / 8.0),
+            self.optional(region.surprisal_sum),
+            self.optional(region.surprisal_corrected.flatten()),
+            (region.tokens[1] - region.tokens[0]).to_string(),
+            visible(region.text().as_bytes()) + &note,
+        ]
     }
 
     /// Detection statistics.
@@ -199,12 +203,8 @@ impl ScoreLook {
         writeln!(out, "ppl              {}", figure(stats.ppl))?;
         writeln!(out, "mean_logprob     {} nat", figure(stats.mean_logprob))?;
         writeln!(out, "lrr              {}", figure(stats.lrr))?;
-        let buckets = stats
-            .gltr_buckets
-            .map_or(["–".to_string(), "–".to_string(), "–".to_string(), "–".to_string()], |buckets| {
-                buckets.map(|count| count.to_string())
-            });
-        let [a, b, c, d] = buckets;
+        let buckets = stats.gltr_buckets.map(|buckets| buckets.map(|count| count.to_string()));
+        let [a, b, c, d] = buckets.unwrap_or_else(|| std::array::from_fn(|_| "–".to_string()));
         writeln!(out, "gltr_buckets     1–10: {a}  11–100: {b}  101–1000: {c}  above: {d}")?;
         writeln!(out, "min_k            {}", by_share(stats.min_k.0))?;
         writeln!(out, "min_k_pp         {}", by_share(stats.min_k_pp.0))?;

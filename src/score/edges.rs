@@ -71,8 +71,8 @@ impl Edges<'_> {
 }
 
 /// Σ −ln p of tokens, corrected at both of their edges; `None` where one is not known.
-pub(super) fn corrected(sum: f64, ends: (Option<Edge>, Option<Edge>)) -> Option<f64> {
-    let value = sum + ends.0?.mass.ln() - ends.1?.mass.ln();
+pub(super) fn corrected(sum: f64, [before, after]: [Option<Edge>; 2]) -> Option<f64> {
+    let value = sum + before?.mass.ln() - after?.mass.ln();
     // Masses are added up in another order than the token's own logit.
     let value = if (-1e-5..0.0).contains(&value) { 0.0 } else { value };
     Some(value).filter(|value| value.is_finite())

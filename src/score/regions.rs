@@ -35,7 +35,8 @@ pub fn sums(
     text: &[u8],
     tokens: &[TextToken],
     parts: &[Range<usize>],
-    (after, convention): (Option<BoundaryMass>, Convention),
+    after: Option<BoundaryMass>,
+    convention: Convention,
 ) -> Vec<Region> {
     let runs = runs(text);
     let place = |span: &Range<usize>| {
@@ -53,7 +54,7 @@ pub fn sums(
         // The tokens of a text that have no context are its first ones.
         let scored = own.iter().position(|token| token.figures.is_some()).unwrap_or(0);
         let (start, end) = (region.tokens.start + scored, region.tokens.end);
-        let ends = (edges.at(start), edges.at(end));
+        let ends = [start, end].map(|index| edges.at(index));
         region.surprisal_corrected = match region.surprisal_sum {
             _ if own.is_empty() => Some(0.0),
             Some(sum) if own[scored..].iter().all(|token| token.figures.is_some()) => corrected(sum, ends),
@@ -62,7 +63,7 @@ pub fn sums(
         let reaches_over = own.last().and_then(|token| token.span.as_ref()).is_some_and(|span| {
             span.end > region.span.end && !touched(&runs, &(region.span.end..span.end)).is_empty()
         });
-        let in_bytes = [ends.0, ends.1].into_iter().flatten().any(|edge| edge.in_bytes);
+        let in_bytes = ends.into_iter().flatten().any(|edge| edge.in_bytes);
         region.note = region.note.or(match (reaches_over, in_bytes) {
             (true, _) => Some("its last token reaches into the next"),
             (false, true) => Some(super::IN_BYTES),

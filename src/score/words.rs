@@ -117,7 +117,7 @@ pub fn words(
         .map(|unit| {
             let own = &tokens[unit.tokens.clone()];
             let sum = surprisal_sum(own);
-            let ends = (edges.at(unit.tokens.start), edges.at(unit.tokens.end));
+            let ends = [unit.tokens.start, unit.tokens.end].map(|index| edges.at(index));
             let end = runs[unit.runs.end - 1].end;
             let corrected = sum.and_then(|sum| corrected(sum, ends));
             Word {
@@ -127,7 +127,7 @@ pub fn words(
                 surprisal_corrected: corrected,
                 entropy: own.first().and_then(|token| token.figures).map(|figures| figures.entropy),
                 merged: unit.runs.len(),
-                in_bytes: [ends.0, ends.1].into_iter().flatten().any(|edge| edge.in_bytes),
+                in_bytes: ends.into_iter().flatten().any(|edge| edge.in_bytes),
             }
         })
         .collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::app::Failure;
+use crate::app::failure::Failure;
 use crate::model::bar::TerminalProgress;
 use crate::model::{Library, Purpose};
 use crate::paths::Paths;

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::{Desk, Stop};
-use crate::app::Running;
+use super::desk::{Desk, Stop};
+use crate::app::running::Running;
 use crate::cli::GenerateArgs;
 use crate::engine::FinishReason;
 use crate::query::generate::{Beginning, GeneratedReply, GeneratedText, generate};
@@ -15,8 +15,8 @@ use crate::token::printable;
 
 pub(super) fn run(desk: &mut Desk, args: &GenerateArgs) -> Result<(), Stop> {
     let prompt = desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
-    let several = !desk.settings.other_models.is_empty();
-    desk.ask_each(|desk, running| {
+    let several = desk.several();
+    desk.ask_each(false, |desk, running| {
         let k = desk.settings.k;
         let (vocab, origin) = (Arc::clone(&running.model.vocab), running.origin.clone());
         let mut asker = desk.asker(running);

@@ -6,24 +6,23 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::progress::TokenBar;
+use super::desk::{Desk, Stop, wrong};
+use super::parts::{ScoredTokens, text_token};
 use super::score::{explain_bos, windowing};
-use super::sheet::text_token;
-use super::{Desk, Stop};
-use crate::app::{Failure, Running};
+use crate::app::failure::Failure;
+use crate::app::progress::TokenBar;
+use crate::app::running::Running;
 use crate::bounded::{self, DATA, MARK_BYTES};
 use crate::cli::{By, Format, ScoreArgs};
-use crate::distribution::{BoundaryMass, Depth};
+use crate::distribution::Depth;
 use crate::engine::FinishReason;
 use crate::query::scoring::{Scoring, ScoringJob, Wanted, score};
 use crate::query::text::{JoinedToken, TextEncoder};
-use crate::report::score::{RegionRecord, WordRecord};
+use crate::report::score::PartKind;
 use crate::report::score_table::ScoreLook;
-use crate::score::TextToken;
-use crate::score::regions::{Region, characters, lines, smallest, split_marked, sums};
-use crate::score::words::words;
+use crate::score::regions::split_marked;
 use crate::separated::{self, UNCLOSED, separator, unclosed_quote};
-use write::{FoundItems, ItemsWriter};
+use write::ItemsWriter;
 
 /// Columns that are taken for the texts where nobody names one.
 const LIKELY: [&str; 2] = ["text", "sentence"];
@@ -56,39 +55,37 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
     if args.json {
         format = Format::Json;
     }
-    if format == Format::Csv && !desk.settings.other_models.is_empty() {
+    if format == Format::Csv && desk.several() {
         return Err(
             Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into()
         );
     }
     items.notes.iter().for_each(|note| desk.say(note));
-    desk.ask_each(|desk, running| ItemsRun { items: &items, args, format }.answer(desk, running))
+    desk.ask_each(false, |desk, running| ItemsRun { items: &items, args, format }.answer(desk, running))
 }
 
 /// Reads the file and finds the texts.
 fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     let place = file.display();
-    let wrong = |error: csv::Error| Failure::usage(format!("{place}: {error}"));
-    let unreadable = |error: std::io::Error| Failure::usage(format!("{place}: {error}"));
-    let bytes = bounded::file(file, DATA).map_err(unreadable)?;
+    let bytes = bounded::file(file, DATA).map_err(|error| wrong(file, error))?;
     let mut notes = Vec::new();
     if bytes.starts_with(MARK_BYTES) {
         notes.push(format!("{place}: the byte-order mark at its beginning is left out"));
     }
-    let text = bounded::without_mark(bytes).map_err(unreadable)?;
+    let text = bounded::without_mark(bytes).map_err(|error| wrong(file, error))?;
     if text.trim_start().starts_with(['{', '[']) {
         let what = "this is JSON; a table is wanted: its first line names the columns";
-        return Err(Failure::usage(format!("{place}: {what}")));
+        return Err(wrong(file, what));
     }
     let separator = separator(text.lines().next().unwrap_or_default());
     if let Some(line) = unclosed_quote(text.as_bytes(), separator) {
         return Err(Failure::usage(format!("{place}:{line}: {UNCLOSED}")));
     }
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
-    let columns: Vec<String> = reader.headers().map_err(wrong)?.iter().map(str::to_string).collect();
+    let headers = reader.headers().map_err(|error| wrong(file, error))?;
+    let columns: Vec<String> = headers.iter().map(str::to_string).collect();
     if columns.is_empty() {
-        let message = format!("{}: empty; its first line must name the columns", file.display());
-        return Err(Failure::usage(message));
+        return Err(wrong(file, "empty; its first line must name the columns"));
     }
     let named = |name: &str| columns.iter().position(|column| column == name);
     let found = match &args.column {
@@ -98,11 +95,10 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     let column = found.ok_or_else(|| {
         let asked = args.column.as_ref().map_or("text".to_string(), |name| name.clone());
         let has = columns.join(", ");
-        Failure::usage(format!("{}: no column {asked}; name one with --column: {has}", file.display()))
+        wrong(file, format!("no column {asked}; name one with --column: {has}"))
     })?;
     if columns.iter().filter(|&name| *name == columns[column]).count() > 1 {
-        let message = format!("{}: two columns are called {}; rename one", file.display(), columns[column]);
-        return Err(Failure::usage(message));
+        return Err(wrong(file, format!("two columns are called {}; rename one", columns[column])));
     }
     let name = &columns[column];
     if separator != b',' {
@@ -111,7 +107,8 @@ fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     } else if args.column.is_none() && !LIKELY.contains(&name.as_str()) {
         notes.push(format!("{place}: one column; its first line is taken as the name: {name}"));
     }
-    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(wrong)?;
+    let rows: Vec<csv::StringRecord> =
+        reader.records().collect::<Result<_, _>>().map_err(|error| wrong(file, error))?;
     let texts = rows.iter().map(|row| {
         let text = row.get(column).unwrap_or_default().as_bytes();
         let (bytes, parts) = match &args.regions {
@@ -131,8 +128,10 @@ struct ItemsRun<'a> {
 }
 
 impl ItemsRun<'_> {
-    fn by(&self) -> By {
-        self.args.by.unwrap_or(By::Word)
+    /// What rows are.
+    fn kind(&self) -> PartKind {
+        let by = self.args.by.and_then(By::parts).unwrap_or(PartKind::Word);
+        if self.args.regions.is_some() { PartKind::Region } else { by }
     }
 
     fn pieces(&self, encoder: &TextEncoder) -> Result<(Vec<Vec<JoinedToken>>, Vec<ScoringJob>), Failure> {
@@ -165,20 +164,27 @@ impl ItemsRun<'_> {
         let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
         let mut writer = ItemsWriter::new(self, look, &running.origin, &mut desk.out);
         writer.begin().map_err(Stop::Output)?;
-        let wanted = Wanted { depth: Depth::Count(1), boundaries: true, after: true, fast: true };
-        let how = (windowing(self.args, &model), wanted);
+        let windowing = windowing(self.args, &model);
+        let wanted = Wanted { windowing, depth: Depth::Count(1), boundaries: true, after: true, fast: true };
         let (mut tokens, mut next, mut written) = (Vec::new(), 0, Ok(()));
-        let ended = score(&mut running.client, &asked, how, &cancel, &mut |answer| match answer {
+        let ended = score(&mut running.client, &asked, wanted, &cancel, &mut |answer| match answer {
             Scoring::Token { job, index, step } => {
                 bar.advance();
                 tokens.push(text_token(&pieces[full[job]][index], &step, &model.vocab));
             }
             Scoring::End { job, after } if written.is_ok() => {
-                let after = after.and_then(|after| after.boundary);
-                let found = self.found(&self.items.texts[full[job]], &std::mem::take(&mut tokens), after);
+                let text = &self.items.texts[full[job]];
+                let scored = ScoredTokens {
+                    text: &text.bytes,
+                    tokens: &std::mem::take(&mut tokens),
+                    marked: &text.parts,
+                    after: after.and_then(|after| after.boundary),
+                    convention: self.args.boundary,
+                };
+                let found = scored.parts(self.kind());
                 written = bar.aside(|| {
                     writer.nothing(next..full[job])?;
-                    writer.item(full[job], &found)
+                    writer.item(full[job], self.kind(), &found)
                 });
                 next = full[job] + 1;
                 if written.is_err() {
@@ -193,26 +199,5 @@ impl ItemsRun<'_> {
             return Err(Stop::Interrupted);
         }
         writer.nothing(next..jobs.len()).and_then(|()| writer.end()).map_err(Stop::Output)
-    }
-
-    fn found(&self, text: &Text, tokens: &[TextToken], after: Option<BoundaryMass>) -> FoundItems {
-        let bytes = &text.bytes;
-        let records = |found: &[Region], corrected: bool| {
-            FoundItems::Regions(
-                found.iter().map(|region| RegionRecord::new(region, bytes, corrected)).collect(),
-            )
-        };
-        let regions =
-            |parts: &[Range<usize>]| records(&sums(bytes, tokens, parts, (after, self.args.boundary)), true);
-        match self.by() {
-            _ if !text.parts.is_empty() => regions(&text.parts),
-            By::Char => records(&smallest(tokens, &characters(bytes, tokens)), false),
-            By::Line => regions(&lines(bytes)),
-            By::Token | By::Word => {
-                let all = words(bytes, tokens, after, self.args.boundary);
-                let records = all.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, bytes));
-                FoundItems::Words(records.collect())
-            }
-        }
     }
 }

@@ -1,18 +1,14 @@
 //! `tokenscope lens`.
 
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::{Desk, Stop};
-use crate::app::{Failure, Running};
-use crate::bounded;
-use crate::chat::Conversation;
+use super::desk::{Desk, Stop, conversation};
+use crate::app::failure::Failure;
+use crate::app::running::Running;
 use crate::cli::LensArgs;
 use crate::counter::{Counter, Far};
 use crate::lens::subject::Given;
 use crate::lens::{Lens, LensWish, look};
-use crate::query::input;
 use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
 
@@ -25,25 +21,13 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
     let wish = LensWish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
     let k = desk.settings.k;
-    if args.json {
-        return desk.ask_each_for_object(|desk, running| {
-            let lens = answer(desk, running, &wish)?;
-            let record = LensRecord::new(&lens, k, &running.model.vocab, &running.origin);
-            json(&mut desk.out, &record).map_err(Stop::Output)
-        });
-    }
-    let several = !desk.settings.other_models.is_empty();
-    desk.ask_each(|desk, running| {
-        let lens = answer(desk, running, &wish)?;
-        if several {
-            writeln!(desk.out, "{}", running.origin.model).map_err(Stop::Output)?;
-        }
-        let paint = desk.paint();
-        view(&lens, &running.model.vocab)
-            .write(&mut desk.out, paint)
-            .and_then(|()| if several { writeln!(desk.out) } else { Ok(()) })
-            .map_err(Stop::Output)
-    })
+    desk.show_each(
+        |desk, running| answer(desk, running, &wish),
+        |lens, running| view(lens, &running.model.vocab),
+        args.json.then_some(|lens: &Lens, running: &Running, mut out: &mut dyn std::io::Write| {
+            json(&mut out, &LensRecord::new(lens, k, &running.model.vocab, &running.origin))
+        }),
+    )
 }
 
 fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, Stop> {
@@ -59,11 +43,4 @@ fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, S
     let lens = lens?;
     lens.subject.notes.iter().for_each(|note| desk.say(note));
     Ok(lens)
-}
-
-fn conversation(path: &Path) -> Result<Conversation, Stop> {
-    let bytes = if path == Path::new("-") { input::read_stdin() } else { input::read_file(path) }?;
-    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = bounded::without_mark(bytes).map_err(|error| wrong(&error))?;
-    Ok(Conversation::from_json(text.as_bytes()).map_err(|error| wrong(&error))?)
 }

@@ -1,9 +1,7 @@
 //! `tokenscope next`.
 
-use std::io::Write;
-
-use super::{Desk, Stop};
-use crate::app::Running;
+use super::desk::{Desk, Stop};
+use crate::app::running::Running;
 use crate::cli::NextArgs;
 use crate::query::next::{NextTokens, Prompted, next};
 use crate::report::next::{NextRecord, view};
@@ -15,25 +13,13 @@ pub(super) fn run(desk: &mut Desk, args: &NextArgs) -> Result<(), Stop> {
     let texts = args.tokens.iter().map(|text| text.clone().into_bytes()).collect();
     let asked = Prompted { prompt, texts };
     let k = desk.settings.k;
-    if args.json {
-        return desk.ask_each_for_object(|desk, running| {
-            let next = answer(desk, running, &asked)?;
-            let record = NextRecord::new(&next, k, &running.model.vocab, &running.origin);
-            json(&mut desk.out, &record).map_err(Stop::Output)
-        });
-    }
-    let several = !desk.settings.other_models.is_empty();
-    desk.ask_each(|desk, running| {
-        let next = answer(desk, running, &asked)?;
-        if several {
-            writeln!(desk.out, "{}", running.origin.model).map_err(Stop::Output)?;
-        }
-        let paint = desk.paint();
-        view(&next, k, &running.model.vocab)
-            .write(&mut desk.out, paint)
-            .and_then(|()| if several { writeln!(desk.out) } else { Ok(()) })
-            .map_err(Stop::Output)
-    })
+    desk.show_each(
+        |desk, running| answer(desk, running, &asked),
+        |next, running| view(next, k, &running.model.vocab),
+        args.json.then_some(|next: &NextTokens, running: &Running, mut out: &mut dyn std::io::Write| {
+            json(&mut out, &NextRecord::new(next, k, &running.model.vocab, &running.origin))
+        }),
+    )
 }
 
 fn answer(desk: &Desk, running: &mut Running, asked: &Prompted) -> Result<NextTokens, Stop> {

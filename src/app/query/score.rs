@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::progress::TokenBar;
+use super::desk::{Desk, Stop};
 use super::sheet::Sheet;
-use super::{Desk, Stop, items};
-use crate::app::{Failure, Running};
+use crate::app::failure::Failure;
+use crate::app::progress::TokenBar;
+use crate::app::running::Running;
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
 use crate::engine::{Command, CrossEntropy, Event, FinishReason, ModelInfo};
@@ -25,9 +26,6 @@ use crate::settings::Settings;
 use crate::token::visible;
 
 pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
-    if let Some(file) = &args.items {
-        return items::run(desk, args, file);
-    }
     let bare = args.text.text.is_none() && args.text.file.is_none();
     let text = match bare && args.prefix.is_some() && !args.choices.is_empty() {
         true => Vec::new(),
@@ -44,10 +42,7 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
         return Err(Failure::usage("the text is empty: there is no token to score").into());
     }
     let asked = ScoreAsked { args, text, parts };
-    match asked.format() {
-        Format::Json => desk.ask_each_for_object(|desk, running| asked.answer(desk, running)),
-        Format::Table | Format::Csv => desk.ask_each(|desk, running| asked.answer(desk, running)),
-    }
+    desk.ask_each(asked.format() == Format::Json, |desk, running| asked.answer(desk, running))
 }
 
 /// How a text longer than the model's context is cut.
@@ -84,13 +79,14 @@ impl ScoreAsked<'_> {
         matches!(self.by(), By::Word | By::Line) || !self.parts.is_empty()
     }
 
-    fn wanted(&self, k: Depth) -> Wanted {
+    fn wanted(&self, windowing: Windowing, k: Depth) -> Wanted {
         let depth = match (self.format(), self.by()) {
             (Format::Json, _) => k,
             (Format::Table, By::Token) => k.at_least(4),
             _ => Depth::Count(1),
         };
-        Wanted { depth, boundaries: self.wants_words(), after: self.wants_words(), fast: true }
+        let words = self.wants_words();
+        Wanted { windowing, depth, boundaries: words, after: words, fast: true }
     }
 
     fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
@@ -104,34 +100,33 @@ impl ScoreAsked<'_> {
             Some(reference) => Some(against(desk, running, reference, &subject.job, windowing)?),
             None => None,
         };
-        let wanted = self.wanted(desk.settings.k);
+        let wanted = self.wanted(windowing, desk.settings.k);
         let (cancel, bar) = (desk.cancel(), TokenBar::new(subject.pieces.len(), desk.settings.quiet));
         let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
         let mut sheet =
-            Sheet::new(self, look, (desk.settings.k, &model.vocab), &mut desk.out).map_err(Stop::Output)?;
+            Sheet::new(self, look, desk.settings.k, &model.vocab, &mut desk.out).map_err(Stop::Output)?;
         sheet.begin(&running.origin).map_err(Stop::Output)?;
         let jobs = std::slice::from_ref(&subject.job);
         let mut written = Ok(());
-        let ended =
-            score(&mut running.client, jobs, (windowing, wanted), &cancel, &mut |answer| match answer {
-                Scoring::Token { index, step, .. } if written.is_ok() => {
-                    bar.advance();
-                    let piece = &subject.pieces[index - subject.job.from];
-                    written = bar.aside(|| sheet.token(piece, &step, index == 0));
-                    if written.is_err() {
-                        cancel.cancel();
-                    }
+        let ended = score(&mut running.client, jobs, wanted, &cancel, &mut |answer| match answer {
+            Scoring::Token { index, step, .. } if written.is_ok() => {
+                bar.advance();
+                let piece = &subject.pieces[index - subject.job.from];
+                written = bar.aside(|| sheet.token(piece, &step, index == 0));
+                if written.is_err() {
+                    cancel.cancel();
                 }
-                Scoring::End { after, .. } => sheet.end_with(after),
-                Scoring::Token { .. } => {}
-            });
+            }
+            Scoring::End { after, .. } => sheet.end_with(after),
+            Scoring::Token { .. } => {}
+        });
         drop(bar);
         written.map_err(Stop::Output)?;
         if ended? == FinishReason::Cancelled {
             return Err(Stop::Interrupted);
         }
         let window = windowing.slides(subject.job.ids.len()).then(|| windowing.into());
-        sheet.finish(cross.as_deref(), (window, subject.note.into_iter().collect())).map_err(Stop::Output)
+        sheet.finish(cross.as_deref(), window, subject.note.as_slice()).map_err(Stop::Output)
     }
 
     /// What a person should know before reading the numbers.
@@ -236,8 +231,5 @@ fn choices(desk: &mut Desk, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
         }
         .map_err(Stop::Output)
     };
-    match as_json {
-        true => desk.ask_each_for_object(compare_with),
-        false => desk.ask_each(compare_with),
-    }
+    desk.ask_each(as_json, compare_with)
 }

@@ -3,22 +3,21 @@
 use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
 
-use serde::Serialize;
-
+use super::parts::{ScoredTokens, text_token};
 use super::score::ScoreAsked;
 use crate::cli::{By, Format};
 use crate::colouring::Level;
 use crate::distribution::{BoundaryMass, Depth};
+use crate::query::score;
 use crate::query::text::JoinedToken;
+use crate::report::bars::Paint;
 use crate::report::output::ObjectWriter;
-use crate::report::record::Origin;
-use crate::report::score::{RegionRecord, ScoreHead, TokenRecord, Totals, WindowRecord, WordRecord};
+use crate::report::record::{Origin, StepRecord};
+use crate::report::score::{PartKind, PartRecord, ScoreHead, TokenRecord, Totals, WindowRecord};
 use crate::report::score_csv::Csv;
 use crate::report::score_table::{self, ScoreLook, level};
-use crate::score::regions::{Region, characters, lines, smallest, sums};
 use crate::score::stats::Stats;
-use crate::score::words::{Word, words};
-use crate::score::{Figures, NO_CONTEXT, Score, TextToken};
+use crate::score::{Figures, Score, TextToken};
 use crate::step::{Prediction, Step};
 use crate::token::Vocab;
 
@@ -45,43 +44,6 @@ enum Writing<'a, W: Write> {
     Csv(Box<Csv<&'a mut W>>),
 }
 
-/// What follows the totals in JSON.
-#[derive(Default, Serialize)]
-struct Extra {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<WindowRecord>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    boundary: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<Vec<WordRecord>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    chars: Option<Vec<RegionRecord>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<Vec<RegionRecord>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    regions: Option<Vec<RegionRecord>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<Stats>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<&'static str>,
-}
-
-/// The figures of a step, where it has any.
-pub(super) fn figures(step: &Step) -> Option<Figures> {
-    step.stats.as_ref().map(|stats| Figures {
-        logprob: stats.logprob,
-        rank: stats.rank,
-        entropy: stats.prediction.entropy,
-        varentropy: stats.prediction.varentropy,
-        boundary: stats.prediction.boundary,
-    })
-}
-
-/// A token of a text, ready for arithmetic.
-pub(super) fn text_token(piece: &JoinedToken, step: &Step, vocab: &Vocab) -> TextToken {
-    TextToken { span: piece.span.clone(), begins: vocab.begins(piece.id), figures: figures(step) }
-}
-
 /// Errors of the CSV writer are those of what it writes to.
 pub(super) fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
@@ -95,7 +57,8 @@ impl<'a, W: Write> Sheet<'a, W> {
     pub fn new(
         asked: &'a ScoreAsked<'a>,
         look: ScoreLook,
-        (k, vocab): (Depth, &'a Vocab),
+        k: Depth,
+        vocab: &'a Vocab,
         out: &'a mut W,
     ) -> io::Result<Self> {
         let writing = match asked.format() {
@@ -134,10 +97,7 @@ impl<'a, W: Write> Sheet<'a, W> {
 
     /// Takes the next token; `first` is the first of its sequence.
     pub fn token(&mut self, piece: &JoinedToken, step: &Step, first: bool) -> io::Result<()> {
-        if let Some(logprob) = step.logprob() {
-            let bytes = piece.span.as_ref().map_or(0, Range::len);
-            self.score.add(logprob, bytes);
-        }
+        score::add(&mut self.score, step, piece);
         if self.asked.keeps() {
             self.tokens.push(text_token(piece, step, self.vocab));
         }
@@ -146,8 +106,8 @@ impl<'a, W: Write> Sheet<'a, W> {
         let by_token = self.asked.by() == By::Token;
         match &mut self.writing {
             Writing::Json(object) => {
-                let place = (self.score.sum_logprob(), first);
-                object.item(&TokenRecord::new(step, piece, place, (self.k, self.vocab)))
+                let record = StepRecord::new(step, self.k, self.score.sum_logprob(), self.vocab);
+                object.item(&TokenRecord::new(record, piece, first))
             }
             Writing::Table(out) => {
                 if let (true, Some(span)) = (self.look.paint.on, piece.span.clone()) {
@@ -161,8 +121,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 }
             }
             Writing::Csv(csv) if by_token && self.asked.parts.is_empty() => {
-                let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
-                csv.token((index, step), piece, self.vocab, note).map_err(io_error)
+                csv.token(index, step, piece, self.vocab).map_err(io_error)
             }
             Writing::Csv(_) => Ok(()),
         }
@@ -173,104 +132,66 @@ impl<'a, W: Write> Sheet<'a, W> {
         self.after = after.and_then(|after| after.boundary);
     }
 
-    /// Writes what is made of the tokens.
+    /// Writes what is made of the tokens; `cross` is −Σ p_reference ln p before each, where it was asked for.
     pub fn finish(
-        mut self,
+        self,
         cross: Option<&[f32]>,
-        (window, notes): (Option<WindowRecord>, Vec<&'static str>),
+        window: Option<WindowRecord>,
+        notes: &[&'static str],
     ) -> io::Result<()> {
-        let extra = Extra { window, notes, ..self.extra(cross) };
+        let asked = self.asked;
+        let scored = ScoredTokens {
+            text: &asked.text,
+            tokens: &self.tokens,
+            marked: &asked.parts,
+            after: self.after,
+            convention: asked.args.boundary,
+        };
+        let marked = (!asked.parts.is_empty()).then_some(PartKind::Region);
+        let kinds = asked.by().parts().into_iter().chain(marked);
+        let parts: Vec<(PartKind, Vec<PartRecord>)> = kinds.map(|kind| (kind, scored.parts(kind))).collect();
+        let boundary = asked.wants_words().then(|| asked.args.boundary.name());
+        let stats = asked.args.stats.then(|| {
+            let scored: Vec<Figures> = self.tokens.iter().filter_map(|token| token.figures).collect();
+            Stats::of(&scored, cross)
+        });
         let totals = Totals::new(&self.score);
-        match &mut self.writing {
-            Writing::Csv(csv) => {
-                write_csv(csv, &extra).map_err(io_error)?;
+        match self.writing {
+            Writing::Csv(mut csv) => {
+                // Regions, where some are marked, else the parts.
+                if let Some((kind, parts)) = parts.last() {
+                    csv.part_head(*kind, &[]).map_err(io_error)?;
+                    parts.iter().try_for_each(|part| csv.part(&[], part)).map_err(io_error)?;
+                }
                 csv.flush()
             }
             Writing::Table(out) => {
                 if self.look.paint.on {
-                    self.look.coloured(out, &self.asked.text, &self.levels)?;
+                    self.look.coloured(out, &asked.text, &self.levels)?;
                 }
-                write_tables(out, self.look, &extra)?;
+                for (kind, parts) in &parts {
+                    self.look.parts(*kind, parts).write(out, Paint::default())?;
+                }
+                if let Some(boundary) = boundary {
+                    writeln!(out, "word boundaries: {boundary}")?;
+                }
+                if let Some(stats) = &stats {
+                    self.look.stats(out, stats)?;
+                }
                 writeln!(out, "{}", score_table::totals(&totals, self.count))
             }
-            Writing::Json(_) => self.finish_json(&totals, &extra),
-        }
-    }
-
-    fn finish_json(self, totals: &Totals, extra: &Extra) -> io::Result<()> {
-        let Writing::Json(mut object) = self.writing else { return Ok(()) };
-        object.end_list()?;
-        object.fields(totals)?;
-        object.fields(extra)?;
-        object.end()
-    }
-
-    fn extra(&self, cross: Option<&[f32]>) -> Extra {
-        let (asked, text, tokens) = (self.asked, &self.asked.text, &self.tokens);
-        let found: Vec<Word> = match asked.wants_words() {
-            true => words(text, tokens, self.after, asked.args.boundary),
-            false => Vec::new(),
-        };
-        let records = |found: &[Region], corrected: bool| {
-            found.iter().map(|region| RegionRecord::new(region, text, corrected)).collect::<Vec<_>>()
-        };
-        let regions = |parts: &[Range<usize>]| {
-            records(&sums(text, tokens, parts, (self.after, asked.args.boundary)), true)
-        };
-        let mut extra = Extra::default();
-        match asked.by() {
-            By::Token => {}
-            By::Word => {
-                let records = found.iter().enumerate().map(|(i, word)| WordRecord::new(i, word, text));
-                extra.words = Some(records.collect());
+            Writing::Json(mut object) => {
+                object.end_list()?;
+                object.fields(&totals)?;
+                object.optional("window", window.as_ref())?;
+                object.optional("boundary", boundary.as_ref())?;
+                for (kind, parts) in &parts {
+                    object.optional(kind.plural(), Some(parts))?;
+                }
+                object.optional("stats", stats.as_ref())?;
+                object.optional("notes", Some(notes).filter(|notes| !notes.is_empty()))?;
+                object.end()
             }
-            By::Char => {
-                extra.chars = Some(records(&smallest(tokens, &characters(text, tokens)), false));
-            }
-            By::Line => extra.lines = Some(regions(&lines(text))),
-        }
-        if !asked.parts.is_empty() {
-            extra.regions = Some(regions(&asked.parts));
-        }
-        if asked.wants_words() {
-            extra.boundary = Some(asked.args.boundary.name());
-        }
-        if asked.args.stats {
-            let scored: Vec<Figures> = tokens.iter().filter_map(|token| token.figures).collect();
-            extra.stats = Some(Stats::of(&scored, cross));
-        }
-        extra
-    }
-}
-
-fn write_tables(out: &mut impl Write, look: ScoreLook, extra: &Extra) -> io::Result<()> {
-    if let Some(words) = &extra.words {
-        look.words(out, words)?;
-    }
-    for (name, regions) in [("part", &extra.chars), ("line", &extra.lines), ("region", &extra.regions)] {
-        if let Some(regions) = regions {
-            look.regions(out, name, regions)?;
         }
     }
-    if let Some(boundary) = extra.boundary {
-        writeln!(out, "word boundaries: {boundary}")?;
-    }
-    if let Some(stats) = &extra.stats {
-        look.stats(out, stats)?;
-    }
-    Ok(())
-}
-
-/// Regions, where some are marked, else the parts.
-fn write_csv(csv: &mut Csv<impl Write>, extra: &Extra) -> csv::Result<()> {
-    let regions = [("region", &extra.regions), ("part", &extra.chars), ("line", &extra.lines)];
-    if let Some((name, Some(regions))) = regions.into_iter().find(|(_, regions)| regions.is_some()) {
-        csv.region_head(name, &[])?;
-        return regions.iter().try_for_each(|region| csv.region(&[], region));
-    }
-    if let Some(words) = &extra.words {
-        csv.word_head(&[])?;
-        return words.iter().try_for_each(|word| csv.word(&[], word));
-    }
-    Ok(())
 }

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Desk, Stop};
-use crate::app::Failure;
+use super::desk::{Desk, Stop, conversation, read_file, wrong};
+use crate::app::failure::Failure;
 use crate::bounded;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::cli::TokenizeArgs;
 use crate::engine::{CancelFlag, ModelInfo, vocabulary};
 use crate::model::bar::TerminalProgress;
 use crate::model::{Library, Purpose};
-use crate::query::input::{self, TextInputError};
 use crate::query::text::Encoded;
 use crate::report::check::CheckedText;
 use crate::report::record::Origin;
@@ -48,21 +47,13 @@ pub(super) fn run(desk: &mut Desk, args: &TokenizeArgs) -> Result<(), Stop> {
     match &args.chat {
         Some(path) => {
             let chat = Chat::read(desk, path, args.template.as_deref())?;
-            each(desk, args, |desk, words| chat.answer(desk, args, words))
+            desk.each(args.json, Words::load, |desk, words| chat.answer(desk, args, words))
         }
         None => {
             let text = desk.text(args.text.text.as_deref(), args.text.file.as_deref())?;
-            each(desk, args, |desk, words| of_raw(desk, args, words, &text))
+            desk.each(args.json, Words::load, |desk, words| of_raw(desk, args, words, &text))
         }
     }
-}
-
-fn each(
-    desk: &mut Desk,
-    args: &TokenizeArgs,
-    ask: impl FnMut(&mut Desk, &mut Words) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    if args.json { desk.each_for_object(Words::load, ask) } else { desk.each(Words::load, ask) }
 }
 
 fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> Result<(), Stop> {
@@ -129,18 +120,13 @@ struct Chat {
 
 impl Chat {
     fn read(desk: &Desk, path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
-        let bytes = read_file(path)?;
-        let text = bounded::without_mark(bytes)
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        let conversation = Conversation::from_json(text.as_bytes())
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let conversation = conversation(path)?;
         let template = template.map(|path| {
             let bytes = read_file(path)?;
             if bytes.starts_with(bounded::MARK_BYTES) {
                 desk.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
             }
-            let text = bounded::without_mark(bytes)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+            let text = bounded::without_mark(bytes).map_err(|error| wrong(path, error))?;
             Ok::<_, Stop>((path.to_path_buf(), text))
         });
         Ok(Chat { conversation, template: template.transpose()? })
@@ -150,7 +136,7 @@ impl Chat {
         let model = &words.model;
         let source = self.template.as_ref().map(|(_, text)| text.as_str());
         let wrong = |error: &dyn std::fmt::Display| match &self.template {
-            Some((path, _)) => Failure::usage(format!("{}: {error}", path.display())),
+            Some((path, _)) => wrong(path, error),
             None => Failure::usage(error),
         };
         let template = ChatTemplate::of_model(model, source).map_err(|error| wrong(&error))?;
@@ -170,9 +156,4 @@ impl Chat {
             .and_then(|()| table(&mut desk.out, tokens, &model.vocab, true))
             .map_err(Stop::Output)
     }
-}
-
-/// A file's bytes; `-` is standard input.
-fn read_file(path: &Path) -> Result<Vec<u8>, TextInputError> {
-    if path == Path::new("-") { input::read_stdin() } else { input::read_file(path) }
 }

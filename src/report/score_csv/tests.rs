@@ -1,15 +1,16 @@
 use super::*;
+use crate::report::score::PartText;
 
-fn word(value: Option<f64>) -> WordRecord {
-    WordRecord {
+fn word(value: Option<f64>) -> PartRecord {
+    PartRecord {
         bounds: Bounds::default(),
         index: 0,
-        word: "a,\u{1b}[2J".to_string(),
+        text: PartText::Word("a,\u{1b}[2J".to_string()),
         start: 0,
         end: 3,
         tokens: [0, 1],
         surprisal_sum: value,
-        surprisal_corrected: None,
+        surprisal_corrected: Some(None),
         entropy: Some(1.0),
         note: None,
     }
@@ -18,8 +19,8 @@ fn word(value: Option<f64>) -> WordRecord {
 fn written(unit: Unit, terminal: bool, input: &[&str], value: Option<f64>) -> String {
     let mut out = Vec::new();
     let mut csv = Csv::new(&mut out, unit, terminal);
-    csv.word_head(input).unwrap();
-    csv.word(&vec!["x"; input.len()], &word(value)).unwrap();
+    csv.part_head(PartKind::Word, input).unwrap();
+    csv.part(&vec!["x"; input.len()], &word(value)).unwrap();
     csv.flush().unwrap();
     drop(csv);
     String::from_utf8(out).unwrap()

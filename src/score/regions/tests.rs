@@ -10,7 +10,7 @@ fn mass(space: f64) -> BoundaryMass {
 }
 
 fn counted(text: &[u8], tokens: &[TextToken], parts: &[Range<usize>]) -> Vec<Region> {
-    sums(text, tokens, parts, (Some(mass(0.5)), Convention::Whitespace))
+    sums(text, tokens, parts, Some(mass(0.5)), Convention::Whitespace)
 }
 
 fn tokens(ends: &[usize]) -> Vec<TextToken> {

@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use super::ItemsRun;
 use crate::app::query::sheet::io_error;
-use crate::cli::{By, Format};
+use crate::cli::Format;
+use crate::report::bars::Paint;
 use crate::report::output::json_line;
 use crate::report::record::{Origin, Streamed};
-use crate::report::score::{RegionRecord, WordRecord};
+use crate::report::score::{PartKind, PartRecord};
 use crate::report::score_csv::Csv;
 use crate::report::score_table::ScoreLook;
 use crate::token::{text_of, visible};
@@ -21,12 +22,6 @@ const EMPTY: &str = "empty text";
 /// Stands where a text is white space.
 const NO_WORD: &str = "no word";
 
-/// What is made of one text.
-pub(super) enum FoundItems {
-    Words(Vec<WordRecord>),
-    Regions(Vec<RegionRecord>),
-}
-
 /// A text in JSON Lines.
 #[derive(Serialize)]
 struct ItemRecord<'a> {
@@ -35,9 +30,9 @@ struct ItemRecord<'a> {
     text: String,
     boundary: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    words: Option<&'a [WordRecord]>,
+    words: Option<&'a [PartRecord]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    regions: Option<&'a [RegionRecord]>,
+    regions: Option<&'a [PartRecord]>,
 }
 
 /// Writes text after text.
@@ -65,43 +60,29 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
     /// Writes the head.
     pub fn begin(&mut self) -> io::Result<()> {
         let columns: Vec<&str> = self.run.items.columns.iter().map(String::as_str).collect();
-        let part = self.run.part();
         match &mut self.out {
-            ItemsOutput::Csv(csv) => match part {
-                Some(name) => csv.region_head(name, &columns).map_err(io_error),
-                None => csv.word_head(&columns).map_err(io_error),
-            },
+            ItemsOutput::Csv(csv) => csv.part_head(self.run.kind(), &columns).map_err(io_error),
             ItemsOutput::Other(_) => Ok(()),
         }
     }
 
     /// Writes what was found of a text.
-    pub fn item(&mut self, index: usize, found: &FoundItems) -> io::Result<()> {
+    pub fn item(&mut self, index: usize, kind: PartKind, found: &[PartRecord]) -> io::Result<()> {
         let row: Vec<&str> = self.run.items.rows[index].iter().collect();
         match &mut self.out {
-            ItemsOutput::Csv(csv) => match found {
-                FoundItems::Words(words) if words.is_empty() => csv.nothing(&row, NO_WORD),
-                FoundItems::Words(words) => words.iter().try_for_each(|word| csv.word(&row, word)),
-                FoundItems::Regions(regions) => {
-                    regions.iter().try_for_each(|region| csv.region(&row, region))
-                }
-            }
-            .map_err(io_error),
+            ItemsOutput::Csv(csv) if kind == PartKind::Word && found.is_empty() => csv.nothing(&row, NO_WORD),
+            ItemsOutput::Csv(csv) => found.iter().try_for_each(|part| csv.part(&row, part)),
             ItemsOutput::Other(out) if self.run.format == Format::Json => {
                 let origin = (index == 0).then_some(self.origin);
-                let record = self.run.record(index, found);
-                json_line(out, &Streamed { kind: "item", message: None, origin, record })
+                let record = self.run.record(index, kind, found);
+                return json_line(out, &Streamed { kind: "item", message: None, origin, record });
             }
             ItemsOutput::Other(out) => {
                 writeln!(out, "{}: {}", index + 1, visible(&self.run.items.texts[index].bytes))?;
-                match found {
-                    FoundItems::Words(words) => self.look.words(out, words),
-                    FoundItems::Regions(regions) => {
-                        self.look.regions(out, self.run.part().unwrap_or_default(), regions)
-                    }
-                }
+                return self.look.parts(kind, found).write(out, Paint::default());
             }
         }
+        .map_err(io_error)
     }
 
     /// Writes what stands for texts without a token.
@@ -110,7 +91,7 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
             let row: Vec<&str> = self.run.items.rows[index].iter().collect();
             match &mut self.out {
                 ItemsOutput::Csv(csv) => csv.nothing(&row, EMPTY).map_err(io_error)?,
-                ItemsOutput::Other(_) => self.item(index, &FoundItems::Words(Vec::new()))?,
+                ItemsOutput::Other(_) => self.item(index, PartKind::Word, &[])?,
             }
         }
         Ok(())
@@ -126,30 +107,17 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
 }
 
 impl ItemsRun<'_> {
-    fn record<'a>(&self, index: usize, found: &'a FoundItems) -> ItemRecord<'a> {
+    fn record<'a>(&self, index: usize, kind: PartKind, found: &'a [PartRecord]) -> ItemRecord<'a> {
         let columns = self.items.columns.iter().cloned();
         let values = self.items.rows[index].iter().map(|value| Value::from(value.to_string()));
-        let (words, regions) = match found {
-            FoundItems::Words(words) => (Some(words.as_slice()), None),
-            FoundItems::Regions(regions) => (None, Some(regions.as_slice())),
-        };
+        let is_words = kind == PartKind::Word;
         ItemRecord {
             index,
             input: columns.zip(values).collect(),
             text: text_of(&self.items.texts[index].bytes),
             boundary: self.args.boundary.name(),
-            words,
-            regions,
-        }
-    }
-
-    /// What the column of a row's part is called, where rows are not words.
-    fn part(&self) -> Option<&'static str> {
-        match self.by() {
-            _ if self.args.regions.is_some() => Some("region"),
-            By::Char => Some("part"),
-            By::Line => Some("line"),
-            By::Token | By::Word => None,
+            words: is_words.then_some(found),
+            regions: (!is_words).then_some(found),
         }
     }
 }

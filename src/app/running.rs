@@ -1,0 +1,89 @@
+//! What stands before every question: settings that are whole, one model or several, and each of them loaded.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::failure::{ENGINE, Failure};
+use crate::counter::{Counter, Far};
+use crate::engine::{CancelFlag, Client, LoadOptions, ModelInfo};
+use crate::interrupt;
+use crate::loading::{self, FoundModel};
+use crate::model::Library;
+use crate::model::bar::TerminalProgress;
+use crate::paths::Paths;
+use crate::report::record::Origin;
+use crate::say;
+use crate::settings::{Settings, SettingsError};
+
+/// Reads the constraint of replies, and says what there is to know of it.
+pub(super) fn read_constraint(settings: &mut Settings) -> Result<(), SettingsError> {
+    let note = interrupt::waiting(|| settings.read_constraint())?;
+    if let Some(note) = note.filter(|_| !settings.quiet) {
+        say::tell(&note);
+    }
+    Ok(())
+}
+
+/// Refuses further models where only one can be used.
+pub(super) fn one_model(settings: &Settings, what: &str) -> Result<(), Failure> {
+    match settings.other_models.first() {
+        None => Ok(()),
+        Some(other) => {
+            let first = &settings.model;
+            Err(Failure::usage(format!("{what} is with one model, not with {first} and {other}")))
+        }
+    }
+}
+
+/// A model that is loaded and waited for.
+pub(super) struct Running {
+    pub client: Client,
+    pub model: Arc<ModelInfo>,
+    pub origin: Origin,
+    pub options: LoadOptions,
+}
+
+impl Running {
+    /// Finds and loads the model, with progress on standard error.
+    pub fn load(
+        settings: &Settings,
+        paths: &Paths,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Running, Failure> {
+        Running::load_after(None, settings, paths, interrupted)
+    }
+
+    /// The same in the place of another, which ends as soon as this one is found.
+    pub fn load_after(
+        old: Option<&Client>,
+        settings: &Settings,
+        paths: &Paths,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Running, Failure> {
+        let progress = TerminalProgress::new(Arc::clone(interrupted), settings.quiet);
+        let cancel = CancelFlag::from(Arc::clone(interrupted));
+        let FoundModel { file, options, .. } =
+            loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
+        let library = Library::at(paths, None);
+        let sha256 = match file.sha256 {
+            Some(sum) => sum,
+            None => library.sha256_of(&file.path, &progress)?,
+        };
+        progress.clear();
+        let turns = loading::take_turns(old.map(Client::engine), &options);
+        if let Some(line) = turns.map_err(|message| Failure { message, code: ENGINE })? {
+            say::tell(&line);
+        }
+        let counter = Counter::new(settings.quiet);
+        let loaded = Client::load(options.clone(), |share| {
+            let done = (share * 100.0) as usize;
+            counter.show(Far { what: "loading", unit: "%", done, total: 100 });
+        });
+        counter.clear();
+        let (client, model) = loaded?;
+        let mut origin = Origin::new(&model, settings, Some(sha256));
+        // A copy in another format is still this file's model.
+        origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Running { client, model, origin, options })
+    }
+}
