@@ -4,81 +4,25 @@
 //! the program runs with. [`key`] gives each setting that can be changed while running its name.
 
 pub mod advice;
+mod choices;
+mod error;
 pub mod key;
 mod layer;
 mod parse;
 pub mod source;
 
-use std::path::PathBuf;
-
-use clap::ValueEnum;
-use serde::Deserialize;
-use thiserror::Error;
-
 use crate::distribution::Depth;
 use crate::engine::Threads;
-use crate::grammar::{ConstraintSource, GrammarError};
+use crate::grammar::ConstraintSource;
 use crate::model::Weights;
 use crate::sampling::Sampling;
-use crate::token::{TokenId, Vocab};
+pub use choices::{Bos, ColorChoice};
+pub use error::SettingsError;
 pub use layer::{ChatSection, ConfigFile, Flags, SamplingFlags};
 use source::Sources;
 
 /// The model where nobody names one.
 pub const DEFAULT_MODEL: &str = "smollm2-135m";
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl ColorChoice {
-    /// Whether to colour what goes to a terminal, or to something else.
-    pub fn applies(self, to_terminal: bool) -> bool {
-        match self {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                to_terminal
-                    && crate::colouring::Colors::of_terminal() != crate::colouring::Colors::None
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
-        }
-    }
-}
-
-/// Whether a BOS token goes before raw text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Bos {
-    /// As the model's metadata asks.
-    #[default]
-    Auto,
-    /// Always, unless the text itself begins with it.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Bos {
-    /// The token this puts before raw text.
-    pub fn token(self, vocab: &Vocab) -> Option<TokenId> {
-        let roles = vocab.special();
-        match self {
-            Bos::Auto => roles.bos.filter(|_| roles.add_bos),
-            Bos::Always => roles.bos,
-            Bos::Never => None,
-        }
-    }
-}
 
 /// What the program runs with.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,56 +62,6 @@ pub struct Settings {
     pub max_tokens: Option<usize>,
     /// Tokens a second that a screen shows, from 0.1 to 1000; `None` shows them as they come.
     pub pace: Option<f32>,
-}
-
-/// A setting that can't be used.
-#[derive(Debug, Error)]
-pub enum SettingsError {
-    /// The config file could not be read.
-    #[error("{path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The config file is not what it should be.
-    #[error("{path}:{message}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Line, column and what is wrong.
-        message: String,
-    },
-    /// A value out of range.
-    #[error("{name} {value}: must be {range}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What was given.
-        value: String,
-        /// What would be right.
-        range: &'static str,
-    },
-    /// No such setting.
-    #[error("no setting is called {name}; {hint}")]
-    Unknown {
-        /// What was given.
-        name: String,
-        /// The nearest, or the list.
-        hint: String,
-    },
-    /// A grammar or schema that can't be used.
-    #[error(transparent)]
-    Grammar(#[from] GrammarError),
-    /// A value of the wrong form.
-    #[error("{name}: {message}")]
-    Invalid {
-        /// The setting.
-        name: &'static str,
-        /// What would be right.
-        message: String,
-    },
 }
 
 impl Settings {

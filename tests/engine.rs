@@ -15,7 +15,7 @@ use tokenscope::engine::{
 };
 use tokenscope::loading::{self, FlagIsConsent, FoundModel};
 use tokenscope::model::Silent;
-use tokenscope::model::copies::Weights;
+use tokenscope::model::Weights;
 use tokenscope::paths::Paths;
 use tokenscope::query::Asker;
 use tokenscope::report::answer::view;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{PATIENCE, apart, median, sequence};
+use super::side::{PATIENCE, apart, median, sequence};
 use crate::distribution::{self, Depth};
 use crate::engine::llama::{Attention, Context, ContextParams, MaskedChain, Model, Scratch, SeqId};
 use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{PATIENCE, apart, median};
+use super::side::{PATIENCE, apart, median};
 use crate::distribution::Depth;
 use crate::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
 use crate::engine::{

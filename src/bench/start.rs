@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{apart, median, sequence};
+use super::side::{apart, median, sequence};
 use crate::engine::llama::{Attention, Context, ContextParams, Model};
 use crate::engine::{CancelFlag, EngineError, ModelInfo};
 use crate::token::TokenId;

@@ -5,6 +5,7 @@
 //! schema could take its stack or its patience.
 
 mod contradictions;
+mod keys;
 mod normal;
 mod numbers;
 mod objects;
@@ -128,9 +129,9 @@ fn with_place(what: String, document: &Value) -> String {
 
 fn place_of(keyword: &str, part: &Value, pointer: String) -> Option<String> {
     match part {
-        Value::Object(keys) if keys.contains_key(keyword) => Some(normal::below(&pointer, keyword)),
+        Value::Object(keys) if keys.contains_key(keyword) => Some(keys::below(&pointer, keyword)),
         Value::Object(keys) => {
-            keys.iter().find_map(|(name, inner)| place_of(keyword, inner, normal::below(&pointer, name)))
+            keys.iter().find_map(|(name, inner)| place_of(keyword, inner, keys::below(&pointer, name)))
         }
         Value::Array(list) => {
             let mut each = list.iter().enumerate();

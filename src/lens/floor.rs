@@ -2,7 +2,7 @@
 //! what kernels round and quantization amplifies.
 
 use crate::engine::ModelInfo;
-use crate::model::copies::Weights;
+use crate::model::Weights;
 
 /// Architectures whose GELU goes through ggml's F16 table.
 const WITH_GELU: [&str; 8] = ["gemma", "gpt2", "gptneox", "phi2", "bloom", "falcon", "starcoder", "mpt"];

@@ -4,8 +4,8 @@
 //! own arithmetic. The choice depends on the file and on what the processor has, never on a timing: the
 //! same file on the same machine gives the same figures every day.
 
-use super::copies::Weights;
 use super::spec::Alias;
+use super::weights::Weights;
 
 /// The weights in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

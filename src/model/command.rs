@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::choice::{InForce, Processor, Reason, decide};
+use super::copies::Copies;
+use super::describe::ModelSummary;
 use super::describe::bytes;
 use super::error::ModelError;
 use super::gguf::Gguf;
+use super::library::Purpose;
 use super::progress::Progress;
 use super::spec::{ALIASES, Alias, DEFAULT, Spec};
-use super::{Copies, InForce, ModelSummary, Processor, Purpose, Reason, Weights, decide};
+use super::weights::Weights;
 use crate::columns::padded;
 use crate::interrupt::waiting;
 use crate::say;

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::error::ModelError;
 use super::gguf::Gguf;
+use super::library::{Library, ModelFile};
 use super::lock::Lock;
 use super::progress::{ModelStage, Progress};
-use super::{Library, ModelFile};
+use super::store::Store;
+use super::weights::Weights;
 use crate::child::{self, ChildTrouble, Wait};
 use crate::paths::Paths;
 
@@ -29,52 +29,6 @@ pub const SUBCOMMAND: &str = "__convert";
 const PART: &str = "part";
 /// Free memory and disk beyond the copy itself.
 const MARGIN: u64 = 256 << 20;
-
-/// The format weights are computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Weights {
-    /// As the file has them.
-    #[default]
-    AsIs,
-    /// 16 bits with the range of F32: the fastest for prompts on processors that have it.
-    Bf16,
-    /// 16 bits.
-    F16,
-    /// 32 bits: exact.
-    F32,
-}
-
-impl Weights {
-    /// The name on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Weights::AsIs => "as-is",
-            Weights::Bf16 => "bf16",
-            Weights::F16 => "f16",
-            Weights::F32 => "f32",
-        }
-    }
-
-    /// The format of a name.
-    pub fn named(name: &str) -> Option<Weights> {
-        [Weights::AsIs, Weights::Bf16, Weights::F16, Weights::F32].into_iter().find(|w| w.name() == name)
-    }
-
-    /// ggml's name of the type of every matrix.
-    fn tensor_type(self) -> Option<&'static str> {
-        match self {
-            Weights::AsIs => None,
-            Weights::Bf16 => Some("BF16"),
-            Weights::F16 => Some("F16"),
-            Weights::F32 => Some("F32"),
-        }
-    }
-
-    fn bytes(self) -> u64 {
-        if self == Weights::F32 { 4 } else { 2 }
-    }
-}
 
 /// Whoever may be asked before something large is made.
 pub trait Consent {
@@ -304,8 +258,11 @@ fn sweep(folder: &Path, _lock: &Lock) {
     }
 }
 
-/// Removes the unfinished copies of processes that died, unless one is being made at the moment.
-pub(super) fn tidy(folder: &Path) {
+/// Removes what processes that were killed while they fetched or converted models left behind, unless
+/// somebody is at it at the moment. Cheap where there is nothing.
+pub fn tidy(paths: &Paths) {
+    Store::at(paths.models()).tidy();
+    let folder = &paths.copies();
     if remains(folder).next().is_some()
         && let Some(lock) = Lock::now(folder)
     {
@@ -356,14 +313,6 @@ pub fn run_child<E: std::fmt::Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_format_has_a_name_that_reads_back() {
-        for weights in Weights::value_variants() {
-            assert_eq!(Weights::named(weights.name()), Some(*weights));
-            assert_eq!(weights.to_possible_value().unwrap().get_name(), weights.name());
-        }
-    }
 
     #[test]
     fn an_unfinished_file_is_removed() {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::choice::InForce;
-use super::copies::Weights;
 use super::gguf::Gguf;
+use super::weights::Weights;
 use crate::token::{printable, visible};
 
 /// `general.file_type` by number (`llama_ftype` in llama.h), as people write it.

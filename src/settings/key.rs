@@ -1,7 +1,8 @@
 //! The settings that can be changed while the program runs, by name.
 
+use super::error::SettingsError;
 use super::source::Source;
-use super::{Settings, SettingsError, parse};
+use super::{Settings, parse};
 use crate::distribution::Depth;
 use crate::grammar::ConstraintSource;
 use crate::sampling::{Sampling, Stage};

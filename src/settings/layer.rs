@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+use super::choices::{Bos, ColorChoice};
+use super::error::SettingsError;
 use super::parse::{self, depth, mirostat, threads, xtc};
-use super::{Bos, ColorChoice, SettingsError};
 use crate::bounded::{self, WRITTEN};
 use crate::distribution::Depth;
 use crate::engine::Threads;

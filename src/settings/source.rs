@@ -1,7 +1,7 @@
 //! Who chose a setting's value.
 
 use super::key::SettingKey;
-use super::{ConfigFile, Flags, SamplingFlags};
+use super::layer::{ConfigFile, Flags, SamplingFlags};
 
 /// Who chose a value, weakest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

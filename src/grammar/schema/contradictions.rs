@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::normal::{Keys, below};
+use super::keys::{Keys, below};
 use super::places::Places;
 use super::{Refusal, UNSATISFIABLE, normalise_part, try_schema};
 

@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::keys::{Enforced, Keys, below, count};
 use super::objects;
 use super::places::{Places, SchemaDraft};
 use super::{Refusal, numbers, strings};
@@ -16,9 +17,6 @@ use super::{Refusal, numbers, strings};
 const MOST_SCHEMAS: usize = 20_000;
 /// References that lead to references; the engine recurses for each.
 const LONGEST_CHAIN: usize = 200;
-/// Items of an array and characters of a string that can be asked for.
-const MOST_COUNTED: u64 = 100_000;
-
 /// Keywords that say something about a schema and nothing about an instance.
 const REMARKS: &str = "$anchor $comment $defs $dynamicAnchor $id $recursiveAnchor $schema $vocabulary contentSchema \
     default definitions deprecated description example examples id readOnly title writeOnly \
@@ -36,12 +34,6 @@ const ENFORCED: &str = "$ref additionalItems additionalProperties allOf anyOf co
 fn is_listed(words: &str, name: &str) -> bool {
     words.split(' ').any(|word| word == name)
 }
-
-/// The keys of one schema.
-pub(super) type Keys = Map<String, Value>;
-
-/// What every check answers.
-pub(super) type Enforced<T> = Result<T, Refusal>;
 
 /// A schema in the engine's dialect.
 pub(super) struct NormalSchema {
@@ -96,11 +88,6 @@ pub(super) struct Walk<'a> {
     queue: Vec<String>,
     schemas: usize,
     unknown: Vec<String>,
-}
-
-/// A pointer, one step further.
-pub(super) fn below(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 impl Walk<'_> {
@@ -338,18 +325,6 @@ fn types(types: &Value, pointer: &str) -> Enforced<Value> {
             Err(Refusal::at(pointer, format!("a type is one of {}, or a list of them", KNOWN.join(", "))))
         }
     }
-}
-
-/// A number of things: not negative, whole, and no more than can be counted.
-pub(super) fn count(keys: &Keys, name: &str, pointer: &str) -> Enforced<Option<u64>> {
-    let Some(value) = keys.get(name) else { return Ok(None) };
-    let place = below(pointer, name);
-    let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
-    let n = whole.ok_or_else(|| Refusal::at(&place, "a whole number from 0 on is wanted"))?;
-    if n > MOST_COUNTED as f64 {
-        return Err(Refusal::at(&place, format!("the most that can be counted is {MOST_COUNTED}")));
-    }
-    Ok(Some(n as u64))
 }
 
 /// How far references lead, in the order in which the engine follows them.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Enforced, Keys, below};
+use super::keys::{Enforced, Keys, below};
 use super::places::SchemaDraft;
 
 /// Whole numbers up to this are exact in an `f64`.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Enforced, Keys, below, count};
+use super::keys::{Enforced, Keys, below, count};
 
 /// Objects into which a count may be spelled out.
 const MOST_CHOICES: usize = 200;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Refusal;
-use super::normal::{Enforced, below};
+use super::keys::{Enforced, below};
 
 /// Which specification a schema follows, as far as the difference matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

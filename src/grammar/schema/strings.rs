@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Refusal;
-use super::normal::{Enforced, Keys, below, count};
+use super::keys::{Enforced, Keys, below, count};
 use crate::grammar::pattern::{Extent, translate};
 
 /// Lengths and a pattern of one schema.

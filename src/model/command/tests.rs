@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::Library;
 use crate::model::gguf::tests::fixture::tiny_llama;
+use crate::model::library::Library;
 use crate::model::progress::Silent;
 use crate::paths::Paths;
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::model::gguf::tests::fixture::tiny_llama;
+use crate::model::library::{Library, Pulled};
 use crate::model::memory::Hasher;
 use crate::model::progress::{ModelStage, Silent};
-use crate::model::{Library, Pulled};
 use crate::paths::Paths;
 
 /// A user with nothing on disk.

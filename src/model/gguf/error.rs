@@ -41,7 +41,7 @@ pub enum Fault {
     Empty,
     /// Something else, recognised by its first bytes.
     #[error("{0}")]
-    Foreign(super::Foreign),
+    Foreign(super::sniff::Foreign),
     /// The tensor data ends before the table says.
     #[error("cut short: {missing} of its {total} bytes are missing; download it again")]
     Truncated {

@@ -3,8 +3,9 @@
 //! What its loader asserts of each architecture is not repeated here: [`crate::model::check`] tries a file
 //! in a child process before it is used.
 
+use super::Gguf;
+use super::error::GgufError;
 use super::error::{Fault, shown};
-use super::{Gguf, GgufError};
 
 /// Architectures llama.cpp reads and that predict a next token (llama-arch.cpp).
 const DECODERS: &str = "\

@@ -5,10 +5,11 @@
 
 use std::collections::HashSet;
 
+use super::Gguf;
+use super::error::GgufError;
 use super::error::{Fault, shown};
 use super::pieces::{byte_of, distinct, unescape_rwkv};
 use super::value::{List, ValueKind};
-use super::{Gguf, GgufError};
 
 /// The token type of a single byte, as the file numbers it.
 const BYTE: i128 = 6;

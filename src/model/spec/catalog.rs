@@ -1,7 +1,7 @@
 //! The models with a short name: what they are, how they are best computed and sampled, and where their
 //! bytes come from.
 
-use crate::model::copies::Weights;
+use crate::model::weights::Weights;
 
 /// A model with a short name.
 #[derive(Debug, PartialEq, Eq)]

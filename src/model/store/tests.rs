@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::model::ModelStage;
+use crate::model::progress::ModelStage;
 use crate::model::progress::Silent;
 use crate::model::spec::DEFAULT;
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::ALIASES;
 use crate::sampling::{Mirostat, Xtc};
-use crate::settings::{ConfigFile, Flags, SamplingFlags};
+use crate::settings::layer::{ConfigFile, Flags, SamplingFlags};
 
 fn settings(file: &str, sampling: SamplingFlags) -> Settings {
     let file: ConfigFile = toml::from_str(file).unwrap();

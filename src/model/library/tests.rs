@@ -1,5 +1,6 @@
-use super::gguf::tests::fixture::{self, tiny_llama};
 use super::*;
+use crate::model::gguf::tests::fixture::{self, tiny_llama};
+use crate::model::{DEFAULT, Silent};
 
 struct Home {
     folder: tempfile::TempDir,
