@@ -10,6 +10,7 @@ mod figures;
 mod generate;
 mod handle;
 mod inspect;
+mod intervene;
 pub mod llama;
 mod local;
 pub mod look;

@@ -121,6 +121,27 @@ pub struct Steering {
 }
 
 impl Steering {
+    /// Whether it can be added in a model of so many layers and so wide a stream; why not, in words.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn check(&self, layers: usize, width: usize) -> Result<(), String> {
+        let Some(vector) = &self.vector else { return Err(format!("{self}: nobody has read the file")) };
+        if let Some((layer, direction)) = vector.directions.iter().find(|(_, values)| values.len() != width) {
+            let has = direction.len();
+            return Err(format!(
+                "{self}: its direction for layer {layer} has {has} values and the model's stream {width}: it was made with another model"
+            ));
+        }
+        match vector.directions.keys().chain(self.layers.iter().map(|range| range.end())).max() {
+            Some(last) if *last >= layers => Err(format!(
+                "{self}: it is about layer {last}, and the model has the layers 0 to {}",
+                layers.saturating_sub(1)
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// What is added after a layer, scaled; `None` where nothing is.
     pub fn added(&self, layer: usize) -> Option<Vec<f32>> {
         let inside = self.layers.as_ref().is_none_or(|layers| layers.contains(&layer));

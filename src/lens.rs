@@ -119,6 +119,7 @@ fn inspect(
         named: named.to_vec(),
         depth: asker.settings.k,
         cancel: asker.cancel.clone(),
+        interventions: Default::default(),
     };
     let (reason, _) = asker.client.run(Command::Inspect(request), |event| {
         if let Event::Found { index, found } = event {

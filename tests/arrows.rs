@@ -25,7 +25,7 @@ text:
 files: bounded
 intervention: text
 model: aside bounded child columns fatal files interrupt paths say text token
-engine: aside distribution grammar model sampling step token
+engine: aside distribution grammar intervention model sampling step token
 jinja:
 chat: bounded engine jinja token
 glossary: text

@@ -115,6 +115,7 @@ impl Talk {
             boundaries: false,
             after: false,
             cancel: CancelFlag::default(),
+            interventions: Default::default(),
         };
         let mut found = Vec::new();
         let (reason, _) = self
@@ -230,6 +231,7 @@ fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<Tok
         max_tokens: Some(tokens),
         depth: Depth::Count(1),
         cancel: CancelFlag::default(),
+        in_force: Default::default(),
     };
     let mut steps = Vec::new();
     let outcome = client.run(Command::Generate(request), |event| match event {
@@ -250,6 +252,7 @@ fn scored(client: &mut Client, tokens: &[TokenId], layout: Layout) -> Vec<f64> {
         boundaries: false,
         after: false,
         cancel: CancelFlag::default(),
+        interventions: Default::default(),
     };
     let mut found = Vec::new();
     let outcome = client.run(Command::Score(request), |event| {
@@ -448,9 +451,9 @@ fn an_evaluation_that_was_stopped_leaves_nothing_behind() {
     stopped.decode(&batch(0..2)).unwrap();
     let raised = CancelFlag::default();
     raised.cancel();
-    assert_eq!(stopped.decode_until(&batch(2..130), &raised), Ok(false));
+    assert_eq!(stopped.decode_until(&batch(2..130), Default::default(), &raised), Ok(false));
     assert!(stopped.logits(0).is_none());
-    assert_eq!(stopped.decode_until(&batch(2..130), &CancelFlag::default()), Ok(true));
+    assert_eq!(stopped.decode_until(&batch(2..130), Default::default(), &CancelFlag::default()), Ok(true));
 
     let mut straight = Context::new(&model, params).unwrap();
     straight.decode(&batch(0..2)).unwrap();

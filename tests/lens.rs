@@ -58,6 +58,7 @@ impl Model {
             named: vec![tokens[1]],
             depth: Depth::Count(50),
             cancel: CancelFlag::default(),
+            interventions: Default::default(),
         };
         let mut all = Vec::new();
         let (reason, _) = self.client.run(Command::Inspect(request), |event| {

@@ -143,6 +143,7 @@ impl DecodeBench {
                 max_tokens: Some(self.tokens - tokens),
                 depth: Depth::Count(KEPT),
                 cancel: CancelFlag::default(),
+                in_force: Default::default(),
             };
             let (_, timing) = client.run(Command::Generate(request), |_| {})?;
             tokens += timing.decode_tokens;

@@ -123,6 +123,7 @@ impl PromptBench {
             max_tokens: Some(1),
             depth: Depth::Count(KEPT),
             cancel: CancelFlag::default(),
+            in_force: Default::default(),
         })
     }
 
@@ -134,6 +135,7 @@ impl PromptBench {
             boundaries: false,
             after: false,
             cancel: CancelFlag::default(),
+            interventions: Default::default(),
         })
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::handle::{EVENTS, Engine};
 use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Timing};
+use crate::intervention::Interventions;
 
 /// An engine whose events are waited for.
 pub struct Client {
     engine: Engine,
     /// Told how far a request is.
     watcher: Option<Watcher>,
+    /// In force in every request that names none.
+    interventions: Interventions,
 }
 
 /// Is told how many tokens a request has read, of how many.
@@ -19,7 +22,7 @@ pub type Watcher = Box<dyn FnMut(usize, usize) + Send>;
 
 impl From<Engine> for Client {
     fn from(engine: Engine) -> Client {
-        Client { engine, watcher: None }
+        Client { engine, watcher: None, interventions: Interventions::default() }
     }
 }
 
@@ -57,6 +60,11 @@ impl Client {
         self.watcher = watcher;
     }
 
+    /// Has these in force in every request from now on; none leaves requests as they are.
+    pub fn intervene(&mut self, these: Interventions) {
+        self.interventions = these;
+    }
+
     /// Ends the engine, as [`Engine::shut_down`] does.
     pub fn shut_down(&self, patience: Duration) -> bool {
         self.engine.shut_down(patience)
@@ -71,6 +79,10 @@ impl Client {
         command: Command,
         mut each: impl FnMut(Event),
     ) -> Result<(FinishReason, Timing), EngineError> {
+        let command = match self.interventions.is_empty() {
+            true => command,
+            false => command.under(&self.interventions)?,
+        };
         for event in self.engine.request(command) {
             match event {
                 Event::Finished { reason, timing } => return Ok((reason, timing)),

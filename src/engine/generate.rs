@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::backend::Sink;
 use super::figures::{in_parts, stats};
+use super::intervene;
+use super::llama::eval::Script;
 use super::llama::{Attention, Batch, Context, MaskedChain, Model, Scratch, SeqId};
-use super::protocol::{CancelFlag, EngineError, Event, FinishReason, Generate, Timing};
+use super::protocol::{EngineError, Event, FinishReason, Generate, Timing};
 use super::threads::Governor;
 use crate::distribution::{Depth, Distribution};
+use crate::intervention::Interventions;
 use crate::step::Step;
 use crate::token::TokenId;
 
@@ -22,8 +25,8 @@ pub(super) struct CachedConversation {
     model: Arc<Model>,
     context: Context,
     governor: Governor,
-    /// Positions in the KV cache.
-    cached: usize,
+    /// For each position in the KV cache, what was in force when it was computed.
+    cached: Vec<Interventions>,
     /// The steps at positions 0.. ; may be one longer than the cache, by a token chosen but not
     /// evaluated.
     steps: Vec<Arc<Step>>,
@@ -49,7 +52,7 @@ impl CachedConversation {
             model,
             context,
             governor,
-            cached: 0,
+            cached: Vec::new(),
             steps: Vec::new(),
             depth: None,
             last_chunk: (0, 0),
@@ -71,6 +74,7 @@ impl CachedConversation {
         if request.prompt.len() >= room {
             return Err(EngineError::TooLong { needed: request.prompt.len() + 1, context: room });
         }
+        intervene::check(&self.model, &request.in_force)?;
         let mut chain = MaskedChain::new(&self.model, &request.sampling)?;
         let mut run = GenerateRun { request, sink, timing: Timing::default() };
         let outcome = self.prefill(&mut run).and_then(|last| match last {
@@ -86,7 +90,7 @@ impl CachedConversation {
 
     fn forget(&mut self) {
         self.context.clear();
-        self.cached = 0;
+        self.cached.clear();
         self.steps.clear();
     }
 
@@ -96,21 +100,27 @@ impl CachedConversation {
             self.forget();
         }
         self.depth = Some(request.depth);
-        let same = self.steps.iter().zip(&request.prompt).take_while(|(step, id)| step.id == **id).count();
+        let same_cell = |position: usize| {
+            let cell = self.cached.get(position);
+            self.steps[position].id == request.prompt[position]
+                && cell.is_none_or(|cell| *cell == request.in_force.at(position))
+        };
+        let both = self.steps.len().min(request.prompt.len());
+        let same = (0..both).take_while(|&position| same_cell(position)).count();
         // The row before the first new token is needed for its figures, so one position is evaluated
         // again. One of the last prompt's is so with the batch it was in: alone, another kernel would
         // compute it, and a greedy reply asked for again could begin otherwise.
-        let mut start = same.saturating_sub(1).min(self.cached);
+        let mut start = same.saturating_sub(1).min(self.cached.len());
         let (chunk, end) = self.last_chunk;
         if start < end {
             start = start.min(chunk);
         }
-        if start < self.cached && !self.context.rewind(SEQUENCE, start) {
+        if start < self.cached.len() && !self.context.rewind(SEQUENCE, start) {
             self.forget();
             return 0;
         }
         self.steps.truncate(same);
-        self.cached = start;
+        self.cached.truncate(start);
         start
     }
 
@@ -132,7 +142,7 @@ impl CachedConversation {
             }
             // Chunks end at the same positions, however much of the prompt is known already.
             let end = prompt.len().min((first / chunk + 1) * chunk);
-            if !self.evaluate(first, &prompt[first..end], &run.request.cancel)? {
+            if !self.evaluate(&prompt[first..end], run.request)? {
                 return Ok(None);
             }
             self.last_chunk = (first, end);
@@ -148,15 +158,19 @@ impl CachedConversation {
         Ok(Some(last))
     }
 
-    /// Evaluates tokens from this position on; `false`: the flag stopped it.
-    fn evaluate(&mut self, first: usize, tokens: &[TokenId], stop: &CancelFlag) -> Result<bool, EngineError> {
+    /// Evaluates the next tokens; `false`: the flag stopped it.
+    fn evaluate(&mut self, tokens: &[TokenId], request: &Generate) -> Result<bool, EngineError> {
+        let first = self.cached.len();
+        let positions = first..first + tokens.len();
+        let mut script = Script::default();
+        intervene::add(&mut script, &mut self.context, &request.in_force, positions.clone(), first)?;
         self.batch.clear();
         for (i, &token) in tokens.iter().enumerate() {
             self.batch.push(token, first + i, &[SEQUENCE], true);
         }
-        let evaluated = self.governor.evaluate(&mut self.context, &self.batch, stop)?;
+        let evaluated = self.governor.evaluate(&mut self.context, &self.batch, script, &request.cancel)?;
         if evaluated {
-            self.cached = first + tokens.len();
+            self.cached.extend(positions.map(|position| request.in_force.at(position)));
         } else if !self.context.rewind(SEQUENCE, first) {
             // A state that can't be rewound may have been written half.
             self.forget();
@@ -215,9 +229,8 @@ impl CachedConversation {
             if self.steps.len() >= room {
                 break FinishReason::Context;
             }
-            if self.cached < self.steps.len() {
-                let last = self.steps[self.cached].id;
-                if !self.evaluate(self.cached, &[last], &run.request.cancel)? {
+            if let Some(last) = self.steps.get(self.cached.len()) {
+                if !self.evaluate(&[last.id], run.request)? {
                     break FinishReason::Cancelled;
                 }
                 row = 0;

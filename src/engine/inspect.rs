@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::backend::Sink;
 use super::figures::in_parts;
 use super::figures::prediction;
+use super::intervene;
 use super::llama::eval::anatomy::Layer;
 use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};
@@ -68,6 +69,7 @@ impl Inspector {
         if !self.model.has_plain_cache() {
             return Err(self.no_part(0, "attention over a cache of positions"));
         }
+        intervene::check(&self.model, &request.interventions.clone().into())?;
         let mut run = self.begin(request, sink, length)?;
         let reason = match &request.look {
             LookFor::Layers => run.layers()?,
@@ -103,8 +105,8 @@ impl Inspector {
         if !large_enough {
             self.context = None;
             let failed = EngineError::NoContext { cells: params.cells as usize };
-            let mut context = Context::watched(&self.model, params).ok_or(failed)?;
-            self.layers = context.anatomy(layers)?;
+            let mut context = Context::new(&self.model, params).ok_or(failed)?;
+            self.layers = context.anatomy(0)?.to_vec();
             self.context = Some(context);
         }
         let failed = EngineError::NoContext { cells: params.cells as usize };
@@ -147,7 +149,13 @@ impl InspectRun<'_> {
 
     /// Evaluates a batch by a script.
     fn evaluate(&mut self, batch: &Batch, script: Script, slots: usize) -> Result<Slots, EngineError> {
-        let decode = |context: &mut Context| context.decode_by(batch, script, slots);
+        let mut all = Script::default();
+        all.keep_slots(slots);
+        // First what is in force anyway: views look at what that leaves, and may write over it.
+        let in_force = self.request.interventions.clone().into();
+        intervene::add(&mut all, self.context, &in_force, 0..batch.len(), 0)?;
+        all.append(script);
+        let decode = |context: &mut Context| context.decode_by(batch, all);
         let read = self.governor.evaluate_by(self.context, decode)?;
         self.timing.prefill_tokens += batch.len();
         let (done, total) = (self.timing.prefill_tokens, self.total);

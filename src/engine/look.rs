@@ -2,6 +2,7 @@
 
 use super::protocol::CancelFlag;
 use crate::distribution::Depth;
+use crate::intervention::Interventions;
 use crate::step::{Candidate, Prediction};
 use crate::token::TokenId;
 
@@ -16,6 +17,8 @@ pub struct Inspect {
     pub named: Vec<TokenId>,
     /// How many candidates each reading keeps.
     pub depth: Depth,
+    /// What is in force at every position.
+    pub interventions: Interventions,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }

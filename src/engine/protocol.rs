@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::look::{Found, Inspect};
 use crate::distribution::{Depth, RowError};
+use crate::intervention::{InForce, Interventions};
 use crate::model::About;
 use crate::sampling::Sampling;
 use crate::step::{Prediction, Step};
@@ -64,6 +65,8 @@ pub struct Generate {
     pub max_tokens: Option<usize>,
     /// How many candidates each step keeps.
     pub depth: Depth,
+    /// What is in force at each position.
+    pub in_force: InForce,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }
@@ -104,6 +107,8 @@ pub struct ScoreBatch {
     pub boundaries: bool,
     /// Whether the distribution after each last token is wanted.
     pub after: bool,
+    /// What is in force at every position.
+    pub interventions: Interventions,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }
@@ -119,6 +124,8 @@ pub struct Sample {
     pub max_tokens: Option<usize>,
     /// How many candidates each step keeps.
     pub depth: Depth,
+    /// What is in force at every position.
+    pub interventions: Interventions,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }
@@ -153,6 +160,24 @@ pub enum Command {
 }
 
 impl Command {
+    /// The same with these in force at every position.
+    ///
+    /// # Errors
+    /// [`EngineError::Intervention`] where that can't be.
+    pub fn under(mut self, these: &Interventions) -> Result<Command, EngineError> {
+        match &mut self {
+            Command::Generate(request) => request.in_force = these.clone().into(),
+            Command::Score(request) => request.interventions = these.clone(),
+            Command::Sample(request) => request.interventions = these.clone(),
+            Command::Inspect(request) => request.interventions = these.clone(),
+            Command::CrossEntropy(_) => {
+                let what = "a model is compared with another as it is: leave out --off and --steer";
+                return Err(EngineError::Intervention(what.to_string()));
+            }
+        }
+        Ok(self)
+    }
+
     /// What stops it early.
     pub fn cancel(&mut self) -> &mut CancelFlag {
         match self {
@@ -446,6 +471,9 @@ pub enum EngineError {
         /// The first difference.
         difference: String,
     },
+    /// What was to be switched off or added can't be.
+    #[error("{0}")]
+    Intervention(String),
     /// A request of a kind that this engine doesn't answer.
     #[error("this engine can't {0}")]
     Unsupported(&'static str),

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::backend::Sink;
 use super::figures::stats;
+use super::intervene;
+use super::llama::eval::Script;
 use super::llama::{Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::plan::Need;
 use super::pool::Pool;
 use super::protocol::{EngineError, Event, FinishReason, Layout, Sample, Timing};
 use super::threads::Governor;
 use crate::distribution::{Depth, Distribution};
+use crate::intervention::InForce;
 use crate::step::Step;
 
 /// Most continuations at once: every one pays for the cells of all.
@@ -33,6 +36,8 @@ pub(super) fn sample(
     request: &Sample,
     sink: Sink,
 ) -> Result<(FinishReason, Timing), EngineError> {
+    let in_force = InForce::from(request.interventions.clone());
+    intervene::check(pool.model(), &in_force)?;
     let room = pool.room();
     let length = request.prompt.len();
     if length == 0 {
@@ -67,6 +72,7 @@ pub(super) fn sample(
         model,
         context,
         governor,
+        in_force,
         shares,
         room,
         batch: Batch::default(),
@@ -119,6 +125,7 @@ struct SampleRun<'a> {
     model: Arc<Model>,
     context: &'a mut Context,
     governor: Governor,
+    in_force: InForce,
     /// Whether a continuation can take the prompt over from the trunk.
     shares: bool,
     room: usize,
@@ -175,7 +182,7 @@ impl SampleRun<'_> {
             for (position, &token) in prompt.iter().enumerate().take(end).skip(first) {
                 self.batch.push(token, position, &[TRUNK], position + 1 == prompt.len());
             }
-            if !self.governor.evaluate(self.context, &self.batch, &self.request.cancel)? {
+            if !self.evaluate(first)? {
                 return Ok(());
             }
         }
@@ -185,6 +192,14 @@ impl SampleRun<'_> {
         self.timing.prefill_tokens += prompt.len();
         self.timing.prefill += begun.elapsed();
         Ok(())
+    }
+
+    /// Evaluates the batch; the prompt's sequence has `length` positions.
+    fn evaluate(&mut self, length: usize) -> Result<bool, EngineError> {
+        let mut script = Script::default();
+        // The same is in force at every position.
+        intervene::add(&mut script, self.context, &self.in_force, 0..self.batch.len(), length)?;
+        self.governor.evaluate(self.context, &self.batch, script, &self.request.cancel)
     }
 
     /// Gives a continuation the prompt and chooses its first token.
@@ -214,7 +229,7 @@ impl SampleRun<'_> {
                 self.batch.push(last.id, prompt + lane.steps.len() - 1, &[lane.sequence], true);
             }
         }
-        if !self.governor.evaluate(self.context, &self.batch, &self.request.cancel)? {
+        if !self.evaluate(prompt)? {
             return Ok(());
         }
         for (i, lane) in live.iter_mut().enumerate() {

@@ -9,12 +9,15 @@ use std::time::Instant;
 
 use super::backend::Sink;
 use super::figures::{LogitsRow, Reader};
+use super::intervene;
+use super::llama::eval::Script;
 use super::llama::{Batch, Context, SeqId};
 use super::plan::{Group, Limits, cut};
 use super::pool::Pool;
 use super::protocol::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
+use crate::intervention::InForce;
 use crate::step::{Prediction, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.
@@ -39,6 +42,8 @@ pub(super) fn score(
     sink: Sink,
 ) -> Result<(FinishReason, Timing), EngineError> {
     let begun = Instant::now();
+    let in_force = InForce::from(request.interventions.clone());
+    intervene::check(pool.model(), &in_force)?;
     let room = pool.room();
     // A last token that is only predicted takes no cell.
     let mut needed = request.sequences.iter().map(|sequence| evaluated(sequence, request.after));
@@ -59,7 +64,7 @@ pub(super) fn score(
         let boundaries = request.boundaries.then(|| vocab.boundaries());
         let governor = pool.governor().clone();
         let context = pool.context(need, request.layout)?;
-        let mut cache = Cache { context, governor, batch: Batch::default(), trunk: 0 };
+        let mut cache = Cache { context, governor, in_force, batch: Batch::default(), trunk: 0 };
         for group in groups {
             let group = Group::new(&run.trie, group);
             if request.cancel.is_cancelled() || !cache.evaluate(&run.trie, &group, &request.cancel)? {
@@ -79,6 +84,7 @@ pub(super) fn score(
 struct Cache<'a> {
     context: &'a mut Context,
     governor: Governor,
+    in_force: InForce,
     batch: Batch,
     /// Positions of the trunk.
     trunk: usize,
@@ -87,6 +93,9 @@ struct Cache<'a> {
 impl Cache<'_> {
     /// Evaluates a group; its rows can be read until the next one. `false`: the flag stopped it.
     fn evaluate(&mut self, trie: &Trie, group: &Group, stop: &CancelFlag) -> Result<bool, EngineError> {
+        let mut script = Script::default();
+        let positions = group.entries.iter().map(|entry| trie.node(entry.node).position);
+        intervene::add(&mut script, self.context, &self.in_force, positions, self.trunk)?;
         if group.depth == 0 {
             self.context.clear();
         } else if self.trunk != group.depth && !self.context.rewind(TRUNK, group.depth) {
@@ -104,7 +113,7 @@ impl Cache<'_> {
             ids.extend(entry.lanes.clone().map(lane_id));
             self.batch.push(node.token, node.position, &ids, node.read);
         }
-        if !self.governor.evaluate(self.context, &self.batch, stop)? {
+        if !self.governor.evaluate(self.context, &self.batch, script, stop)? {
             return Ok(false);
         }
         if group.lanes > 0 {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use load::LoadReading;
 
+use super::llama::eval::Script;
 use super::llama::{Batch, Context};
 use super::protocol::{CancelFlag, EngineError};
 
@@ -66,17 +67,19 @@ impl Governor {
         self.0.borrow().most
     }
 
-    /// Evaluates a batch with as many threads as there are cores for now; `false`: the flag stopped it.
+    /// Evaluates a batch by a script, with as many threads as there are cores for now; `false`: the flag
+    /// stopped it.
     ///
     /// # Errors
-    /// Those of [`Context::decode`].
+    /// Those of [`Context::decode_by`].
     pub fn evaluate(
         &self,
         context: &mut Context,
         batch: &Batch,
+        script: Script,
         stop: &CancelFlag,
     ) -> Result<bool, EngineError> {
-        self.evaluate_by(context, |context| context.decode_until(batch, stop))
+        self.evaluate_by(context, |context| context.decode_until(batch, script, stop))
     }
 
     /// The same for another way to evaluate.

@@ -56,6 +56,7 @@ fn predict(options: &LoadOptions) -> Result<(), EngineError> {
         max_tokens: Some(2),
         depth: Depth::Count(1),
         cancel: CancelFlag::default(),
+        in_force: Default::default(),
     };
     match client.run(Command::Generate(request), |_| {}) {
         // Weights that give no distribution are a model's own business, and reported when it is used.

@@ -246,6 +246,7 @@ impl ProbeRun {
             max_tokens: Some(samples.max_tokens),
             depth: Depth::Count(1),
             cancel: self.cancel.clone(),
+            interventions: Default::default(),
         }))
     }
 
@@ -273,7 +274,15 @@ impl ProbeRun {
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
         let layout = Layout::Together;
-        Some(Command::Score(ScoreBatch { sequences, layout, depth, boundaries: false, after: false, cancel }))
+        Some(Command::Score(ScoreBatch {
+            sequences,
+            layout,
+            depth,
+            boundaries: false,
+            after: false,
+            interventions: Default::default(),
+            cancel,
+        }))
     }
 
     /// Takes what comes of the last command and returns what has come out by it, in file order.

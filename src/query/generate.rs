@@ -114,6 +114,7 @@ pub fn generate(
         max_tokens: Some(max_tokens),
         depth,
         cancel: asker.cancel.clone(),
+        in_force: Default::default(),
     };
     let vocab = Arc::clone(&asker.model.vocab);
     let mut reply = GeneratedReply::default();

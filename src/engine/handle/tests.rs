@@ -51,6 +51,7 @@ fn ask(first: u32, max_tokens: Option<usize>) -> Command {
         max_tokens,
         depth: Depth::Count(1),
         cancel: CancelFlag::default(),
+        in_force: Default::default(),
     })
 }
 

@@ -88,9 +88,11 @@ pub struct Context {
     /// The flag that stops the evaluation that is running; null while there is none.
     stop: Box<AtomicPtr<CancelFlag>>,
     /// Freed after the context, whose callback writes into it.
-    eval: Option<Eval>,
+    eval: Eval,
+    /// Once somebody has asked.
+    layers: Option<Arc<[Layer]>>,
     /// Keeps the weights alive for as long as the context.
-    _model: Arc<Model>,
+    model: Arc<Model>,
 }
 
 /// What one evaluation read, slot by slot; `None` where a row does not exist.
@@ -103,15 +105,6 @@ impl Context {
     /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why), or
     /// for sizes it would end the process over.
     pub fn new(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
-        Context::make(model, params, None)
-    }
-
-    /// The same, with the callback that [`Context::decode_by`] needs.
-    pub fn watched(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
-        Context::make(model, params, Some(Eval::new()))
-    }
-
-    fn make(model: &Arc<Model>, params: ContextParams, eval: Option<Eval>) -> Option<Context> {
         // It makes a batch no larger than the cache.
         let params = ContextParams { batch: params.batch.min(params.cells), ..params };
         let sizes = [params.cells, params.batch, params.outputs, params.sequences, params.threads];
@@ -147,9 +140,9 @@ impl Context {
         let stop: Box<AtomicPtr<CancelFlag>> = Box::default();
         raw.abort_callback = Some(is_stopped);
         raw.abort_callback_data = ptr::from_ref(stop.as_ref()).cast_mut().cast();
-        if let Some(eval) = &eval {
-            (raw.cb_eval, raw.cb_eval_user_data) = eval.parts();
-        }
+        // As long as it has nothing to do it costs nothing that could be measured.
+        let eval = Eval::new();
+        (raw.cb_eval, raw.cb_eval_user_data) = eval.parts();
         // SAFETY: the flag's box and the model outlive the context, which holds the one and an `Arc` of it.
         let ptr = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
         let n_vocab = model.vocab().len();
@@ -160,22 +153,34 @@ impl Context {
             n_vocab,
             stop,
             eval,
-            _model: Arc::clone(model),
+            layers: None,
+            model: Arc::clone(model),
         })
     }
 
-    /// Evaluates a batch unless the flag stops it; `false`: it was stopped, and the cache holds nothing of it.
+    /// Evaluates a batch, doing what the script says on the way, unless the flag stops it; `false`: it was
+    /// stopped, and the cache holds nothing of it.
     ///
     /// # Errors
-    /// Those of [`Context::decode`].
-    pub fn decode_until(&mut self, batch: &Batch, stop: &CancelFlag) -> Result<bool, EngineError> {
+    /// Those of [`Context::decode_by`].
+    pub fn decode_until(
+        &mut self,
+        batch: &Batch,
+        script: Script,
+        stop: &CancelFlag,
+    ) -> Result<bool, EngineError> {
         self.stop.store(ptr::from_ref(stop).cast_mut(), Ordering::Release);
-        let outcome = self.decode(batch);
+        let outcome = self.decode_by(batch, script);
         self.stop.store(ptr::null_mut(), Ordering::Release);
         match outcome {
             Err(EngineError::Decode(ABORTED)) => Ok(false),
-            other => other.map(|()| true),
+            other => other.map(|_| true),
         }
+    }
+
+    /// The model it is of.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// What the context was made with.
@@ -225,31 +230,31 @@ impl Context {
     ///
     /// # Errors
     /// Those of [`Context::decode`], and [`EngineError::Graph`] where the script can't be followed.
-    pub fn decode_by(&mut self, batch: &Batch, script: Script, slots: usize) -> Result<Slots, EngineError> {
-        let Some(eval) = &mut self.eval else { return Err(EngineError::Decode(-1)) };
-        eval.follow(script, &batch.outputs, slots);
+    pub fn decode_by(&mut self, batch: &Batch, script: Script) -> Result<Slots, EngineError> {
+        self.eval.follow(script, &batch.outputs);
         let outcome = self.decode(batch);
-        let (_, slots, error) = self.eval.as_mut().map(Eval::finish).unwrap_or_default();
+        let (_, slots, error) = self.eval.finish();
         outcome?;
         error.map_or(Ok(slots), |what| Err(EngineError::Graph(what)))
     }
 
-    /// What each layer of the model's graph has, found by evaluating one token; the cache is empty then.
+    /// What each layer of the model's graph has, found once by evaluating one token after the `length`
+    /// positions of the first sequence, which the cache must be able to take back.
     ///
     /// # Errors
     /// Those of [`Context::decode`].
-    pub fn anatomy(&mut self, layer_count: usize) -> Result<Vec<Layer>, EngineError> {
-        let mut batch = Batch::default();
-        batch.push(TokenId(0), 0, &[SeqId(0)], true);
-        self.clear();
-        if let Some(eval) = &mut self.eval {
-            eval.survey();
+    pub fn anatomy(&mut self, length: usize) -> Result<Arc<[Layer]>, EngineError> {
+        if let Some(known) = &self.layers {
+            return Ok(Arc::clone(known));
         }
+        let mut batch = Batch::default();
+        batch.push(TokenId(0), length, &[SeqId(0)], true);
+        self.eval.survey();
         let outcome = self.decode(&batch);
-        let (nodes, ..) = self.eval.as_mut().map(Eval::finish).unwrap_or_default();
+        let (nodes, ..) = self.eval.finish();
         outcome?;
-        self.clear();
-        Ok(layers(&nodes, layer_count))
+        self.rewind(SeqId(0), length);
+        Ok(Arc::clone(self.layers.insert(layers(&nodes, self.model.layers()).into())))
     }
 
     /// What llama.cpp asserts, and what it would read out of bounds.

@@ -49,6 +49,8 @@ pub enum WrittenFrom {
     Values(Arc<[f32]>, Range<usize>),
     /// What was read into this slot before, in the same evaluation.
     Slot(usize),
+    /// What stands there, and these added to it.
+    Plus(Arc<[f32]>),
     /// What stands there.
     Itself,
 }
@@ -76,13 +78,36 @@ pub enum TensorAction {
 #[derive(Debug, Default)]
 pub struct Script {
     actions: BTreeMap<u32, (Place, Vec<TensorAction>)>,
+    /// How many are read into.
+    slots: usize,
 }
 
 impl Script {
     /// Adds an action at a tensor; actions at one tensor happen in the order in which they are added.
     pub fn add(&mut self, place: &Place, action: TensorAction) {
+        if let TensorAction::Read { slot, .. } = action {
+            self.keep_slots(slot + 1);
+        }
         let entry = self.actions.entry(place.ordinal);
         entry.or_insert_with(|| (place.clone(), Vec::new())).1.push(action);
+    }
+
+    /// Adds another's actions behind these.
+    pub fn append(&mut self, other: Script) {
+        self.keep_slots(other.slots);
+        for (ordinal, (place, mut actions)) in other.actions {
+            self.actions.entry(ordinal).or_insert_with(|| (place, Vec::new())).1.append(&mut actions);
+        }
+    }
+
+    /// A slot that nothing is read into yet.
+    pub fn free_slot(&self) -> usize {
+        self.slots
+    }
+
+    /// Leaves the first slots to whoever reads into them.
+    pub fn keep_slots(&mut self, count: usize) {
+        self.slots = self.slots.max(count);
     }
 
     /// Whether there is nothing to do.
@@ -131,9 +156,8 @@ impl Eval {
         *self.0.get_mut() = EvalState { mode: EvalMode::Survey(Vec::new()), ..EvalState::default() };
     }
 
-    /// Follows a script in the next evaluation, which has these tokens with logits wanted or not, and
-    /// `slots` places to read into.
-    pub fn follow(&mut self, script: Script, outputs: &[i8], slots: usize) {
+    /// Follows a script in the next evaluation, which has these tokens with logits wanted or not.
+    pub fn follow(&mut self, script: Script, outputs: &[i8]) {
         let mut count = 0;
         let rows = outputs.iter().map(|&wanted| {
             let row = (wanted != 0).then_some(count);
@@ -141,7 +165,7 @@ impl Eval {
             row
         });
         let rows = rows.collect();
-        let slots = vec![None; slots];
+        let slots = vec![None; script.slots];
         let mode = if script.is_empty() { EvalMode::Off } else { EvalMode::Follow(script) };
         *self.0.get_mut() = EvalState { mode, rows, outputs: count, slots, asked: 0, error: None };
     }
@@ -238,6 +262,12 @@ impl EvalState {
                         WrittenFrom::Constant(value) => set(tensor, offset, &vec![*value; length]),
                         WrittenFrom::Itself => {
                             let values = get(tensor, offset, length);
+                            set(tensor, offset, &values);
+                        }
+                        WrittenFrom::Plus(added) => {
+                            let mut values = get(tensor, offset, length);
+                            let added = part(added, taken, length)?;
+                            values.iter_mut().zip(added).for_each(|(value, added)| *value += added);
                             set(tensor, offset, &values);
                         }
                         WrittenFrom::Values(values, range) => {

@@ -103,6 +103,12 @@ impl Model {
         usize::try_from(unsafe { sys::llama_model_n_layer(self.as_ptr()) }).unwrap_or(0)
     }
 
+    /// Elements of the residual stream.
+    pub fn width(&self) -> usize {
+        // SAFETY: the model is valid.
+        usize::try_from(unsafe { sys::llama_model_n_embd(self.as_ptr()) }).unwrap_or(0)
+    }
+
     /// Number of heads of attention in the first layer.
     pub fn heads(&self) -> usize {
         // SAFETY: the model is valid.

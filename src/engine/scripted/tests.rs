@@ -20,6 +20,7 @@ fn what_is_scored_has_the_figures_of_one_distribution_through_an_engine_of_its_o
         boundaries: false,
         after: true,
         cancel: CancelFlag::default(),
+        interventions: Default::default(),
     };
     let mut logprobs = Vec::new();
     let mut best = Vec::new();
@@ -50,6 +51,7 @@ fn continuations_are_the_replies_of_the_script() {
         max_tokens: Some(2),
         depth: Depth::Count(1),
         cancel: CancelFlag::default(),
+        interventions: Default::default(),
     };
     let mut found = Vec::new();
     let outcome = client.run(Command::Sample(sample), |event| {
@@ -72,6 +74,7 @@ fn a_text_that_does_not_fit_is_refused_as_by_any_engine() {
         boundaries: false,
         after: false,
         cancel: CancelFlag::default(),
+        interventions: Default::default(),
     };
     let outcome = client.run(Command::Score(batch), |_| {});
     assert_eq!(outcome.unwrap_err(), EngineError::TooLong { needed: 599, context: 512 });

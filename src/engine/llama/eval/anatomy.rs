@@ -54,6 +54,15 @@ pub struct Layer {
     pub n_heads: usize,
 }
 
+impl Layer {
+    /// Which columns of [`Layer::heads`] are one head's; `None` where there is no such head.
+    pub fn columns_of(&self, head: usize) -> Option<std::ops::Range<usize>> {
+        let width = self.heads.as_ref()?.width.checked_div(self.n_heads)?;
+        let fits = head < self.n_heads && width * self.n_heads == self.heads.as_ref()?.width;
+        fits.then(|| head * width..(head + 1) * width)
+    }
+}
+
 /// The layers of a graph, from the tensors that it computes in their order.
 pub fn layers(nodes: &[TensorNode], count: usize) -> Vec<Layer> {
     let graph = Graph {
@@ -75,6 +84,8 @@ impl Graph<'_> {
     fn layer(&self, layer: usize) -> Layer {
         let named = |name: &str| self.by_name.get(format!("{name}-{layer}").as_str()).copied();
         let (residual, heads, weights) = (named("l_out"), named("kqv_out"), named("kq_soft_max"));
+        // Flash attention has no weights, and gives heads × tokens from one operation.
+        let fused = heads.and_then(|heads| Some(self.nodes[self.sources(heads).next()?].sizes[1]));
         let scores = weights.and_then(|weights| self.sources(weights).next());
         let below =
             layer.checked_sub(1).map(|below| self.by_name.get(format!("l_out-{below}").as_str()).copied());
@@ -91,7 +102,7 @@ impl Graph<'_> {
             heads: heads.map(place),
             scores: scores.map(place),
             weights: weights.map(place),
-            n_heads: weights.map_or(0, |weights| self.nodes[weights].sizes[2]),
+            n_heads: weights.map(|weights| self.nodes[weights].sizes[2]).or(fused).unwrap_or(0),
         }
     }
 

@@ -1,0 +1,331 @@
+//! Parts that are off and vectors that are added, in the real models: in every context, and never left behind
+//! in a cache.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokenscope::distribution::Depth;
+use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Variant};
+use tokenscope::engine::{
+    CancelFlag, Client, Command, CrossEntropy, EngineError, Event, Generate, Layout, LoadOptions, ModelInfo,
+    Sample, ScoreBatch, Sequence,
+};
+use tokenscope::intervention::{InForce, Intervention, Interventions, Steering, SteeringVector};
+use tokenscope::loading::{self, FlagIsConsent};
+use tokenscope::model::Silent;
+use tokenscope::paths::Paths;
+use tokenscope::sampling::Sampling;
+use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
+use tokenscope::step::Step;
+use tokenscope::token::TokenId;
+
+const PROMPT: &str = "The capital of France is";
+
+struct Model {
+    client: Client,
+    info: Arc<ModelInfo>,
+    options: LoadOptions,
+    prompt: Vec<TokenId>,
+}
+
+impl Model {
+    fn load(name: &str, exact: bool) -> Model {
+        let flags = Flags { ctx: Some(1024), exact, model: vec![name.to_string()], ..Flags::default() };
+        let sampling = SamplingFlags::default();
+        let settings =
+            Settings::from_layers(Sampling::default(), &ConfigFile::default(), &flags, &sampling).unwrap();
+        let paths = Paths::from_env().unwrap();
+        let found = loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
+        let (client, info) = Client::load(found.options.clone(), |_| {}).unwrap();
+        let bos = info.vocab.special().add_bos.then(|| info.vocab.special().bos.unwrap());
+        let prompt = bos.into_iter().chain(info.tokenizer.tokenize(PROMPT.as_bytes(), false)).collect();
+        Model { client, info, options: found.options, prompt }
+    }
+
+    fn both(exact: bool) -> [Model; 2] {
+        ["smollm2-135m", "gemma-3-270m"].map(|name| Model::load(name, exact))
+    }
+
+    /// Every step of the prompt and of a greedy continuation.
+    fn generate(
+        &mut self,
+        prompt: &[TokenId],
+        in_force: InForce,
+        tokens: usize,
+    ) -> Result<Vec<Arc<Step>>, EngineError> {
+        let request = Generate {
+            prompt: prompt.to_vec(),
+            sampling: Sampling { greedy: true, ..Sampling::default() },
+            max_tokens: Some(tokens),
+            depth: Depth::Count(20),
+            in_force,
+            cancel: CancelFlag::default(),
+        };
+        let mut steps = Vec::new();
+        self.client.run(Command::Generate(request), |event| match event {
+            Event::Prefill { steps: more, .. } => steps.extend(more),
+            Event::Step { step, .. } => steps.push(step),
+            _ => {}
+        })?;
+        Ok(steps)
+    }
+
+    /// The distribution after the prompt, scored.
+    fn scored(&mut self, interventions: Interventions) -> BTreeMap<TokenId, f32> {
+        let request = ScoreBatch {
+            sequences: vec![Sequence { tokens: self.prompt.clone(), from: self.prompt.len() }],
+            layout: Layout::Together,
+            depth: Depth::Count(20),
+            boundaries: false,
+            after: true,
+            interventions,
+            cancel: CancelFlag::default(),
+        };
+        let mut found = BTreeMap::new();
+        let told = |event| {
+            if let Event::Scored { after: Some(after), .. } = event {
+                found = after.top_logprobs.iter().map(|one| (one.id, one.logprob)).collect();
+            }
+        };
+        self.client.run(Command::Score(request), told).unwrap();
+        found
+    }
+
+    /// The distribution after the prompt, sampled from.
+    fn sampled(&mut self, interventions: Interventions) -> BTreeMap<TokenId, f32> {
+        let request = Sample {
+            prompt: self.prompt.clone(),
+            samplings: vec![Sampling { greedy: true, ..Sampling::default() }],
+            max_tokens: Some(1),
+            depth: Depth::Count(20),
+            interventions,
+            cancel: CancelFlag::default(),
+        };
+        let mut found = BTreeMap::new();
+        let told = |event| {
+            if let Event::Sampled { steps, .. } = event {
+                found = top(&steps[0]);
+            }
+        };
+        self.client.run(Command::Sample(request), told).unwrap();
+        found
+    }
+
+    /// The distribution after the prompt in a lens.
+    fn seen(&mut self, interventions: Interventions, edits: Vec<Edit>) -> BTreeMap<TokenId, f32> {
+        let variants = vec![Variant { from: 0, edits }];
+        let request = Inspect {
+            tokens: self.prompt.clone(),
+            look: LookFor::Variants { variants, other: Vec::new() },
+            named: Vec::new(),
+            depth: Depth::Count(20),
+            interventions,
+            cancel: CancelFlag::default(),
+        };
+        let mut found = BTreeMap::new();
+        let told = |event| {
+            if let Event::Found { found: reading, .. } = event
+                && let Found::Reading(reading) = *reading
+            {
+                found = reading.prediction.top_logprobs.iter().map(|one| (one.id, one.logprob)).collect();
+            }
+        };
+        self.client.run(Command::Inspect(request), told).unwrap();
+        found
+    }
+
+    /// A vector that is the same in every layer.
+    fn steering(&self, dose: &str, value: impl Fn(usize) -> f32) -> Interventions {
+        let width = match self.info.architecture.as_str() {
+            "gemma3" => 640,
+            _ => 576,
+        };
+        let direction: Arc<[f32]> = (0..width).map(value).collect();
+        let layers = 1..self.info.layers;
+        let directions = layers.map(|layer| (layer, Arc::clone(&direction))).collect();
+        let mut dose: Steering = dose.parse().unwrap();
+        dose.vector = Some(Arc::new(SteeringVector { directions, architecture: None }));
+        Interventions::from_iter([Intervention::Steer(dose)])
+    }
+}
+
+fn off(parts: &[&str]) -> Interventions {
+    parts.iter().map(|part| part.parse::<Intervention>().unwrap()).collect()
+}
+
+fn top(step: &Step) -> BTreeMap<TokenId, f32> {
+    let stats = step.stats.as_ref().unwrap();
+    stats.prediction.top_logprobs.iter().map(|one| (one.id, one.logprob)).collect()
+}
+
+/// All that is known of some steps, to the bit.
+fn bits(steps: &[Arc<Step>]) -> Vec<(TokenId, Vec<(TokenId, u32)>)> {
+    let row = |step: &Step| top(step).into_iter().map(|(id, logprob)| (id, logprob.to_bits())).collect();
+    let known = steps.iter().filter(|step| step.stats.is_some());
+    known.map(|step| (step.id, row(step))).collect()
+}
+
+fn far(a: &BTreeMap<TokenId, f32>, b: &BTreeMap<TokenId, f32>) -> f32 {
+    a.iter().filter_map(|(id, one)| Some((one - b.get(id)?).abs())).fold(0.0, f32::max)
+}
+
+/// Parts of each kind in the middle of a model.
+fn parts(layers: usize) -> [Interventions; 5] {
+    let middle = layers / 2;
+    let [head, attention, ffn, layer] = [
+        format!("head {middle}:1"),
+        format!("attention {middle}"),
+        format!("ffn {middle}"),
+        format!("layer {middle}"),
+    ];
+    [off(&[&head]), off(&[&attention]), off(&[&ffn]), off(&[&layer]), off(&[&attention, &ffn])]
+}
+
+#[test]
+fn what_is_off_is_off_in_every_context_and_back_on_to_the_bit() {
+    for mut model in Model::both(false) {
+        let prompt = model.prompt.clone();
+        let last = prompt.len();
+        let plain = model.generate(&prompt, InForce::default(), 6).unwrap();
+        let (scored, sampled) =
+            (model.scored(Interventions::default()), model.sampled(Interventions::default()));
+        for these in parts(model.info.layers) {
+            let without = model.generate(&prompt, these.clone().into(), 6).unwrap();
+            let changed = far(&top(&without[last]), &top(&plain[last]));
+            assert!(changed > 0.02, "{these}: {changed}");
+            // Another kernel of attention, and other batches: what a quantized model makes of rounding.
+            for other in
+                [model.scored(these.clone()), model.sampled(these.clone()), model.seen(these.clone(), vec![])]
+            {
+                let far = far(&top(&without[last]), &other);
+                println!(
+                    "{} without {these}: changed {changed:.4}, elsewhere within {far:.4}",
+                    model.info.name
+                );
+                assert!(far <= 0.5, "{these}: {far}");
+            }
+            let again = model.generate(&prompt, InForce::default(), 6).unwrap();
+            assert_eq!(bits(&again), bits(&plain), "after {these}");
+            assert_eq!(model.scored(Interventions::default()), scored);
+            assert_eq!(model.sampled(Interventions::default()), sampled);
+        }
+    }
+}
+
+#[test]
+fn a_knockout_and_what_is_off_while_generating_are_the_same() {
+    for mut model in Model::both(true) {
+        let (prompt, middle) = (model.prompt.clone(), model.info.layers / 2);
+        for (these, part) in
+            parts(model.info.layers).iter().zip([Part::Head(1), Part::Attention, Part::FeedForward])
+        {
+            let edit = Edit::Write { layer: middle, part, position: None, value: PartValue::Zero };
+            let knocked = model.seen(Interventions::default(), vec![edit]);
+            let generated = model.generate(&prompt, these.clone().into(), 1).unwrap();
+            let far =
+                [far(&knocked, &top(&generated[prompt.len()])), far(&knocked, &model.scored(these.clone()))];
+            println!("{} without {these}: {far:?} nat from the knockout", model.info.name);
+            assert!(far.iter().all(|&far| far <= 1e-3), "{these}: {far:?}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_is_off_adds_neither_of_its_parts_and_nothing_added_changes_no_bit() {
+    for mut model in Model::both(false) {
+        let prompt = model.prompt.clone();
+        let plain = bits(&model.generate(&prompt, InForce::default(), 6).unwrap());
+        let [.., layer, both] = parts(model.info.layers);
+        let layer = bits(&model.generate(&prompt, layer.into(), 6).unwrap());
+        assert_eq!(layer, bits(&model.generate(&prompt, both.into(), 6).unwrap()));
+        let nothing = model.steering("v:0", |i| i as f32 / 100.0);
+        assert_eq!(bits(&model.generate(&prompt, nothing.into(), 6).unwrap()), plain);
+        let some = model.steering("v:0.5:3-5", |i| if i % 7 == 0 { 1.0 } else { 0.0 });
+        assert_ne!(bits(&model.generate(&prompt, some.into(), 6).unwrap()), plain);
+        assert_eq!(bits(&model.generate(&prompt, InForce::default(), 6).unwrap()), plain);
+    }
+}
+
+#[test]
+fn from_here_keeps_the_cells_before_and_is_the_same_whether_they_were_kept_or_not() {
+    let mut model = Model::load("smollm2-135m", true);
+    let these = off(&["layer 15"]);
+    let prompt = model.prompt.clone();
+    let mut from_here = InForce::default();
+    from_here.begin(3, &these);
+    // What the cache held before is another sequence, the same one, or the same one without anything.
+    let fresh = bits(&model.generate(&prompt, from_here.clone(), 4).unwrap());
+    for before in [InForce::default(), these.clone().into(), from_here.clone()] {
+        model.generate(&prompt, before, 4).unwrap();
+        assert_eq!(bits(&model.generate(&prompt, from_here.clone(), 4).unwrap()), fresh);
+    }
+    let plain = bits(&model.generate(&prompt, InForce::default(), 4).unwrap());
+    let start = bits(&model.generate(&prompt, these.into(), 4).unwrap());
+    // Nothing changes before, everything does behind.
+    assert_eq!(fresh[..3], plain[..3]);
+    assert_ne!(fresh[3..], plain[3..]);
+    assert_ne!(fresh, start);
+
+    // Where cells are kept, only the others are computed.
+    let mut model = Model::load("smollm2-135m", false);
+    let text = include_str!("../README.md");
+    let mut long = model.info.tokenizer.tokenize(text.as_bytes(), false);
+    long.truncate(300);
+    model.generate(&long, InForce::default(), 1).unwrap();
+    let mut late = InForce::default();
+    late.begin(260, &off(&["layer 15"]));
+    let mut computed = |in_force: InForce| {
+        let request = Generate {
+            prompt: long.clone(),
+            sampling: Sampling { greedy: true, ..Sampling::default() },
+            max_tokens: Some(1),
+            depth: Depth::Count(20),
+            in_force,
+            cancel: CancelFlag::default(),
+        };
+        model.client.run(Command::Generate(request), |_| {}).unwrap().1.prefill_tokens
+    };
+    assert_eq!(computed(late.clone()), 44);
+    assert_eq!(computed(late), 44);
+    assert_eq!(computed(InForce::default()), 44);
+    assert_eq!(computed(off(&["layer 15"]).into()), 300);
+    assert_eq!(computed(InForce::default()), 300);
+}
+
+#[test]
+fn what_a_model_has_not_is_refused_in_one_line_and_leaves_it_as_it_was() {
+    let mut model = Model::load("smollm2-135m", false);
+    let prompt = model.prompt.clone();
+    let plain = bits(&model.generate(&prompt, InForce::default(), 3).unwrap());
+    let mut narrow: Steering = "v:1".parse().unwrap();
+    let directions = BTreeMap::from([(3, Arc::from([1.0, 2.0]))]);
+    narrow.vector = Some(Arc::new(SteeringVector { directions, architecture: None }));
+    let mut deep = narrow.clone();
+    let directions = BTreeMap::from([(30, Arc::from(vec![1.0; 576]))]);
+    deep.vector = Some(Arc::new(SteeringVector { directions, architecture: None }));
+    for (these, what) in [
+        (off(&["layer 30"]), "layer 30: the model has the layers 0 to 29"),
+        (off(&["head 3:9"]), "head 3:9: the model has the heads 0 to 8"),
+        (
+            Interventions::from_iter([Intervention::Steer(narrow)]),
+            "v:1: its direction for layer 3 has 2 values and the model's stream 576: it was made with another model",
+        ),
+        (
+            Interventions::from_iter([Intervention::Steer(deep)]),
+            "v:1: it is about layer 30, and the model has the layers 0 to 29",
+        ),
+    ] {
+        let error = model.generate(&prompt, these.into(), 3).unwrap_err();
+        assert_eq!(error, EngineError::Intervention(what.to_string()));
+        assert_eq!(bits(&model.generate(&prompt, InForce::default(), 3).unwrap()), plain);
+    }
+    let request = CrossEntropy {
+        reference: model.options.clone(),
+        sequences: Vec::new(),
+        divergence: false,
+        cancel: CancelFlag::default(),
+    };
+    model.client.intervene(off(&["layer 3"]));
+    let refused = model.client.run(Command::CrossEntropy(request), |_| {}).unwrap_err();
+    assert!(matches!(refused, EngineError::Intervention(_)), "{refused}");
+}
