@@ -68,7 +68,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Died`] where the request can't be taken; `tell` is not called then.
     pub fn submit(&self, command: Command, tell: impl Fn(Event) + Send + 'static) -> Result<(), EngineError> {
-        let reason = match self.inbox.try_send(WorkerMessage::Request(command, Box::new(tell))) {
+        let reason = match self.inbox.try_send(WorkerMessage::Request(Box::new(command), Box::new(tell))) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => "it is busy with earlier requests",
             Err(TrySendError::Disconnected(_)) => "it takes no more requests",

@@ -14,7 +14,7 @@ use crate::intervention::{InForce, Intervention, Interventions, OffPart, Steerin
 /// # Errors
 /// [`EngineError::Intervention`].
 pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError> {
-    let all = in_force.spans().iter().flat_map(|(_, these)| these.iter());
+    let mut all = in_force.spans().iter().flat_map(|(_, these)| these.iter());
     let check = |one: &Intervention| match one {
         _ if !model.has_plain_cache() => Err(format!(
             "{one}: {} keeps a state instead of a cache of positions, which can't be computed again from the middle",
@@ -23,7 +23,7 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
         Intervention::Off(part) => part.check(model.layers(), model.heads()),
         Intervention::Steer(dose) => dose.check(model.layers(), model.width()),
     };
-    all.map(check).collect::<Result<(), String>>().map_err(EngineError::Intervention)
+    all.try_for_each(check).map_err(EngineError::Intervention)
 }
 
 /// Adds what is in force at the positions of a batch's first tokens. The cache holds `length` positions of

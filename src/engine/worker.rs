@@ -13,7 +13,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// What an engine's thread is sent.
 pub(super) enum WorkerMessage {
     /// A request, and who is told what comes of it.
-    Request(Command, Box<dyn Fn(Event) + Send>),
+    Request(Box<Command>, Box<dyn Fn(Event) + Send>),
     /// To end, whoever else may still hold the engine.
     End,
 }
