@@ -25,6 +25,7 @@ pub mod jinja;
 pub mod lens;
 pub mod loading;
 pub mod model;
+pub mod ngram;
 pub mod paths;
 pub mod pipe;
 pub mod probe;

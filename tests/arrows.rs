@@ -11,6 +11,7 @@ const ARROWS: &str = "
 columns:
 token: columns
 distribution: token
+ngram: token
 step: distribution token
 sampling: distribution step token
 aside:
