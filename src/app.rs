@@ -82,8 +82,8 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     };
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
-    let interrupted = Arc::clone(&interrupted);
-    let around = Surroundings { load: &reload, interrupted, history, chats, color };
+    let (interrupted, cache) = (Arc::clone(&interrupted), paths.cache.clone());
+    let around = Surroundings { load: &reload, interrupted, history, cache, chats, color };
     let repl = Repl::new(running.client, running.model, settings, around);
     repl.and_then(Repl::run).map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)

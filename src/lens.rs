@@ -8,6 +8,7 @@ pub mod attention;
 pub mod context;
 pub mod flags;
 pub mod floor;
+pub mod keyboard;
 pub mod logit;
 pub mod occlusion;
 pub mod spans;
@@ -20,6 +21,7 @@ use crate::token::TokenId;
 
 use attention::{AttentionLens, Which};
 use context::Curve;
+use keyboard::{Keyboard, Typing};
 use logit::Layers;
 use occlusion::{Instead, Occlusion};
 use spans::SpanUnit;
@@ -54,6 +56,8 @@ pub enum Looking {
     },
     /// Where attention looks.
     Attention(Which),
+    /// The model beside a count of what follows what.
+    Keyboard(Typing),
 }
 
 /// What was found.
@@ -61,7 +65,7 @@ pub enum Looking {
 pub struct Lens {
     /// What it is about.
     pub subject: Subject,
-    /// Differences of log p below this many nats are no effect; `None` for figures that are no log p.
+    /// Differences of log p below this many nats are no effect; `None` where nothing is called an effect.
     pub floor: Option<f64>,
     /// The figures.
     pub finding: LensFinding,
@@ -78,6 +82,8 @@ pub enum LensFinding {
     Occlusion(Occlusion),
     /// SpanUnit layer and head.
     Attention(AttentionLens),
+    /// The model and the n-gram model.
+    Keyboard(Box<Keyboard>),
 }
 
 /// Looks.
@@ -101,6 +107,9 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
         }
         Looking::Attention(which) => {
             (None, LensFinding::Attention(attention::attention(asker, &subject, *which)?))
+        }
+        Looking::Keyboard(typing) => {
+            (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, typing)?)))
         }
     };
     Ok(Lens { subject, floor, finding })

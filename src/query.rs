@@ -8,6 +8,7 @@
 
 pub mod asker;
 pub mod choices;
+pub mod corpus;
 pub mod generate;
 pub mod input;
 pub mod next;

@@ -53,6 +53,8 @@ pub struct Surroundings<'a> {
     pub interrupted: Arc<AtomicBool>,
     /// The file of earlier lines, which need not exist.
     pub history: PathBuf,
+    /// The folder for what can be found out again.
+    pub cache: PathBuf,
     /// Whether a line is a message of a conversation, and no prompt.
     pub chats: bool,
     /// Whether the terminal is written to in colour.
@@ -292,6 +294,7 @@ impl Screen<'_> {
             settings: session.settings().clone(),
             cancel: stop.clone(),
             far: Arc::new(move |far| counter.show(far)),
+            cache: self.around.cache.clone(),
         };
         let out = Above { counter: &self.counter, out: io::stdout().lock() };
         let mut stream = Stream::new(out, &vocab, paint);

@@ -11,7 +11,7 @@ mod stage;
 pub use figure::Figure;
 pub use stage::Stage;
 
-use crate::distribution::{BoundaryMass, Depth};
+use crate::distribution::{BoundaryMass, Depth, Distribution};
 use crate::token::TokenId;
 
 /// What the sampler chain made of a token.
@@ -78,6 +78,30 @@ impl Prediction {
         let k = k.min(self.top_logprobs.len());
         let hidden: f64 = self.top_logprobs[k..].iter().map(Candidate::prob).sum();
         (&self.top_logprobs[..k], self.residual.map(|residual| residual + hidden))
+    }
+
+    /// What is kept of a measured row of `n_vocab` logits; `outcome` tells what a sampler did with each of the
+    /// most probable tokens.
+    pub fn measured(
+        raw: &Distribution,
+        n_vocab: usize,
+        outcome: impl Fn(usize) -> Option<SamplerOutcome>,
+    ) -> Prediction {
+        let (mut rank, mut last) = (0, f32::INFINITY);
+        let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
+            if logit < last {
+                (rank, last) = (i as u32 + 1, logit);
+            }
+            Candidate { id, logprob: raw.logprob(logit) as f32, rank, outcome: outcome(i) }
+        });
+        Prediction {
+            top_logprobs: top.collect(),
+            entropy: (raw.entropy as f32).into(),
+            varentropy: (raw.varentropy as f32).into(),
+            residual: raw.residual.into(),
+            n_vocab: n_vocab as u32,
+            boundary: raw.boundary,
+        }
     }
 
     /// What the most probable tokens alone say of a whole distribution over `n_vocab` tokens. Its entropy

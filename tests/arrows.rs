@@ -35,15 +35,15 @@ colouring: step
 settings: bounded colouring distribution engine files grammar model sampling text token
 continuation: token
 score: distribution step token
-query: aside bounded chat continuation counter distribution engine score settings step token
-lens: chat continuation distribution engine model query step text token
+query: aside bounded chat continuation counter distribution engine files score settings step token
+lens: chat continuation distribution engine model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
 ask: continuation counter files lens probe query step token
 command: chat files glossary lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
-report: ask bounded chat colouring columns continuation distribution engine files lens probe query score settings step token tokenizer wrap
+report: ask bounded chat colouring columns continuation distribution engine files lens ngram probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
 loading: engine model paths say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary loading model paths query report sampling score session settings step text token wrap

@@ -408,6 +408,7 @@ fn a_probe_that_is_stopped_keeps_what_it_found_and_says_that_it_is_not_all() {
         template: None,
         settings: greedy(),
         cancel,
+        cache: Default::default(),
         far: Arc::new(move |far: Far| {
             *told.lock().unwrap() = Some(far);
             if far.done > 0 {

@@ -7,7 +7,7 @@ use super::protocol::EngineError;
 use super::trie::{NodeId, Trie};
 use crate::distribution::{Depth, Distribution};
 use crate::sampling::chain::ChosenToken;
-use crate::step::{Candidate, Prediction, Step, TokenStats};
+use crate::step::{Prediction, Step, TokenStats};
 use crate::token::TokenId;
 
 /// Fewest rows for which a thread is worth its start.
@@ -107,21 +107,5 @@ pub(super) fn stats(
 
 /// The distribution as it is kept.
 pub(super) fn prediction(row: &[f32], raw: &Distribution, choice: Option<&ChosenToken>) -> Prediction {
-    let mut rank = 0;
-    let mut last = f32::INFINITY;
-    let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
-        if logit < last {
-            (rank, last) = (i as u32 + 1, logit);
-        }
-        let outcome = choice.map(|choice| choice.watched[i]);
-        Candidate { id, logprob: raw.logprob(logit) as f32, rank, outcome }
-    });
-    Prediction {
-        top_logprobs: top.collect(),
-        entropy: (raw.entropy as f32).into(),
-        varentropy: (raw.varentropy as f32).into(),
-        residual: raw.residual.into(),
-        n_vocab: row.len() as u32,
-        boundary: raw.boundary,
-    }
+    Prediction::measured(raw, row.len(), |i| choice.map(|choice| choice.watched[i]))
 }

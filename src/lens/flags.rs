@@ -1,13 +1,19 @@
 //! The flags of a lens, the same on the command line and in a conversation, and the way of looking that they
 //! ask for.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, ValueEnum};
 
 use super::Looking;
 use super::attention::{Positions, Which};
+use super::keyboard::Typing;
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
 use crate::text::one_line;
+
+/// How often the first suggestion is taken where nobody says.
+const CLICKS: usize = 16;
 
 /// Ways of looking, by their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +26,8 @@ pub enum LensView {
     Occlusion,
     /// The weights of attention, by layer and head
     Attention,
+    /// The model beside an n-gram model of its own ids: what counting alone would suggest
+    Keyboard,
 }
 
 impl LensView {
@@ -30,6 +38,7 @@ impl LensView {
             LensView::Context => "context",
             LensView::Occlusion => "occlusion",
             LensView::Attention => "attention",
+            LensView::Keyboard => "keyboard",
         }
     }
 
@@ -66,6 +75,12 @@ pub struct LensFlags {
     /// With attention: this head alone, counted from 0
     #[arg(long, value_name = "N")]
     pub head: Option<usize>,
+    /// With keyboard: count this text instead of the one that comes with the program
+    #[arg(long, value_name = "FILE")]
+    pub corpus: Option<PathBuf>,
+    /// With keyboard: how often the first suggestion is taken (default: 16)
+    #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
 }
 
 /// Flags before a text.
@@ -82,13 +97,15 @@ impl LensFlags {
     /// # Errors
     /// What is wrong: a flag of another view, or a value.
     pub fn looking(&self, view: LensView) -> Result<Looking, String> {
-        use LensView::{Attention, Occlusion};
+        use LensView::{Attention, Keyboard, Occlusion};
         let belongs = [
             (self.by.is_some(), "--by", [Occlusion]),
             (self.replace, "--replace", [Occlusion]),
             (self.position.is_some(), "--position", [Attention]),
             (self.layer.is_some(), "--layer", [Attention]),
             (self.head.is_some(), "--head", [Attention]),
+            (self.corpus.is_some(), "--corpus", [Keyboard]),
+            (self.max_tokens.is_some(), "--max-tokens", [Keyboard]),
         ];
         if let Some((_, flag, of)) = belongs.iter().find(|(given, _, of)| *given && !of.contains(&view)) {
             let of: Vec<&str> = of.iter().map(|view| view.name()).collect();
@@ -115,6 +132,10 @@ impl LensFlags {
                 };
                 Looking::Attention(Which { from, layer: self.layer, head: self.head })
             }
+            LensView::Keyboard => Looking::Keyboard(Typing {
+                corpus: self.corpus.clone(),
+                clicks: self.max_tokens.map_or(CLICKS, |clicks| clicks as usize),
+            }),
         })
     }
 

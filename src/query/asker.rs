@@ -1,5 +1,6 @@
 //! What every question needs, and why one may stay without an answer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -25,6 +26,8 @@ pub struct Asker<'a> {
     pub cancel: CancelFlag,
     /// Is told how far the answer is.
     pub far: Arc<dyn Fn(Far) + Send + Sync>,
+    /// The folder for what can be found out again.
+    pub cache: PathBuf,
 }
 
 /// Why there is no answer.

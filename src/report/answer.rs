@@ -28,7 +28,7 @@ pub fn view(answer: &Answer, k: Depth, vocab: &Vocab) -> View {
         Answer::Tokens(encoded) => tokens::view(encoded, vocab),
         Answer::Probe(probed) => suites(probed, vocab),
         Answer::Rescore(rescored) => rescore::view(rescored, vocab),
-        Answer::Lens(seen) => lens::view(seen, vocab),
+        Answer::Lens(seen) => lens::view(seen, k, vocab),
     }
 }
 

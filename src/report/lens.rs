@@ -1,5 +1,6 @@
 //! What a lens shows, as records and as tables.
 
+mod keyboard;
 mod record;
 
 pub use record::LensRecord;
@@ -8,6 +9,7 @@ use super::bars::bar;
 use super::next::percent;
 use super::view::{Cell, Column, Table, TableRow, View};
 use crate::colouring::{LEVELS, Level};
+use crate::distribution::Depth;
 use crate::lens::attention::{AttentionLens, LayerOf, MOST_ROLLED, RowOf};
 use crate::lens::context::Curve;
 use crate::lens::logit::Layers;
@@ -29,8 +31,8 @@ const MOST_POSITIONS: usize = 48;
 /// A share from none to all.
 const SHADES: [&str; 9] = ["·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
-/// A lens as text and tables.
-pub fn view(lens: &Lens, vocab: &Vocab) -> View {
+/// A lens as text and tables, with candidates to a depth where a view lists them.
+pub fn view(lens: &Lens, k: Depth, vocab: &Vocab) -> View {
     let mut view = View::default();
     let subject = &lens.subject;
     view.text(head(subject));
@@ -42,6 +44,7 @@ pub fn view(lens: &Lens, vocab: &Vocab) -> View {
         LensFinding::Context(curve) => context(&mut view, subject, curve),
         LensFinding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
         LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
+        LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, (found, k), vocab),
     }
     if let Some(floor) = lens.floor {
         view.text(format!("floor {} nat: a smaller difference is none", small(floor)));

@@ -77,6 +77,7 @@ impl Harness {
             settings: session.settings().clone(),
             cancel,
             far: Arc::new(|_| {}),
+            cache: Default::default(),
         };
         let answer = computed(&mut asker, &asked);
         self.send(Msg::Answered(answer));

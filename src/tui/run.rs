@@ -229,11 +229,12 @@ impl Driver {
             return;
         };
         let (settings, template) = (session.settings().clone(), session.template().cloned());
+        let cache = self.paths.cache.clone();
         let failed = |reason| Msg::Answered(Err(NoAnswer { told: String::new(), reason }));
         helper(&self.sender, failed, move |sender| {
             let mut client = Client::from(engine);
             let far = far_to(sender.clone());
-            let mut asker = Asker { client: &mut client, model, template, settings, cancel, far };
+            let mut asker = Asker { client: &mut client, model, template, settings, cancel, far, cache };
             let _ = sender.send(Msg::Answered(answer::computed(&mut asker, &asked)));
         });
     }

@@ -192,6 +192,7 @@ impl Desk<'_> {
             template: None,
             settings: self.settings.clone(),
             cancel: self.cancel(),
+            cache: self.paths.cache.clone(),
             far: {
                 let counter = Counter::new(self.settings.quiet);
                 counter.begin();

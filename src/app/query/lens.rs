@@ -8,7 +8,7 @@ use crate::app::running::Running;
 use crate::cli::LensArgs;
 use crate::counter::{Counter, Far};
 use crate::lens::subject::Given;
-use crate::lens::{Lens, LensWish, look};
+use crate::lens::{Lens, LensFinding, LensWish, look};
 use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
 
@@ -23,7 +23,7 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     let k = desk.settings.k;
     desk.show_each(
         |desk, running| answer(desk, running, &wish),
-        |lens, running| view(lens, &running.model.vocab),
+        |lens, running| view(lens, k, &running.model.vocab),
         args.json.then_some(|lens: &Lens, running: &Running, mut out: &mut dyn std::io::Write| {
             json(&mut out, &LensRecord::new(lens, k, &running.model.vocab, &running.origin))
         }),
@@ -42,5 +42,8 @@ fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, S
     counter.clear();
     let lens = lens?;
     lens.subject.notes.iter().for_each(|note| desk.say(note));
+    if let LensFinding::Keyboard(found) = &lens.finding {
+        desk.say(&found.counted.took());
+    }
     Ok(lens)
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::keyboard::KeyboardRecord;
 use crate::distribution::Depth;
 use crate::lens::attention::{LayerOf, Positions, RowOf};
 use crate::lens::context::CurvePoint;
@@ -20,7 +21,7 @@ pub struct LensRecord<'a> {
     tokens: Vec<PromptWordRecord<'a>>,
     target: GoalRecord<'a>,
     versus: Option<GoalRecord<'a>>,
-    /// In nats; null for figures that are no log p.
+    /// In nats; null where nothing is called an effect.
     floor: Option<f64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
@@ -68,6 +69,9 @@ enum FindingRecord<'a> {
         spans: Vec<SpanRecord<'a>>,
     },
     Attention(Box<AttentionRecord<'a>>),
+    Keyboard {
+        keyboard: Box<KeyboardRecord<'a>>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -225,6 +229,10 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             };
             ("attention", FindingRecord::Attention(Box::new(record)))
         }
+        LensFinding::Keyboard(found) => {
+            let keyboard = Box::new(KeyboardRecord::new(found, k, vocab));
+            ("keyboard", FindingRecord::Keyboard { keyboard })
+        }
     }
 }
 
@@ -279,6 +287,6 @@ fn attention_layer(layer: &LayerOf) -> AttentionLayerRecord<'_> {
     AttentionLayerRecord { layer: layer.layer, heads: heads.collect(), mean: layer.mean(), max: layer.max() }
 }
 
-fn finite(value: f64) -> Option<f64> {
+pub(super) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
