@@ -21,7 +21,7 @@ use crate::token::TokenId;
 
 use attention::{AttentionLens, Which};
 use context::Curve;
-use keyboard::{Keyboard, Typing};
+use keyboard::{Keyboard, KeyboardWish};
 use logit::Layers;
 use occlusion::{Instead, Occlusion};
 use spans::SpanUnit;
@@ -57,7 +57,7 @@ pub enum Looking {
     /// Where attention looks.
     Attention(Which),
     /// The model beside a count of what follows what.
-    Keyboard(Typing),
+    Keyboard(KeyboardWish),
 }
 
 /// What was found.
@@ -108,8 +108,8 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
         Looking::Attention(which) => {
             (None, LensFinding::Attention(attention::attention(asker, &subject, *which)?))
         }
-        Looking::Keyboard(typing) => {
-            (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, typing)?)))
+        Looking::Keyboard(wish) => {
+            (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, wish)?)))
         }
     };
     Ok(Lens { subject, floor, finding })

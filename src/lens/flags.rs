@@ -7,7 +7,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use super::Looking;
 use super::attention::{Positions, Which};
-use super::keyboard::Typing;
+use super::keyboard::KeyboardWish;
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
 use crate::text::one_line;
@@ -132,7 +132,7 @@ impl LensFlags {
                 };
                 Looking::Attention(Which { from, layer: self.layer, head: self.head })
             }
-            LensView::Keyboard => Looking::Keyboard(Typing {
+            LensView::Keyboard => Looking::Keyboard(KeyboardWish {
                 corpus: self.corpus.clone(),
                 clicks: self.max_tokens.map_or(CLICKS, |clicks| clicks as usize),
             }),

@@ -19,7 +19,7 @@ use crate::token::TokenId;
 
 /// What the n-gram model is made of and how far both go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Typing {
+pub struct KeyboardWish {
     /// The text that is counted; `None` is the one of the program.
     pub corpus: Option<PathBuf>,
     /// How often the first suggestion is taken.
@@ -103,9 +103,9 @@ impl Suggestions {
 pub(super) fn keyboard(
     asker: &mut Asker,
     subject: &Subject,
-    typing: &Typing,
+    wish: &KeyboardWish,
 ) -> Result<Keyboard, QueryError> {
-    let corpus = Corpus::read(asker, typing.corpus.as_deref())?;
+    let corpus = Corpus::read(asker, wish.corpus.as_deref())?;
     let begun = Instant::now();
     let ngrams = Ngrams::count(&corpus.texts, asker.model.vocab.len());
     let counted = Counted {
@@ -126,9 +126,9 @@ pub(super) fn keyboard(
         prediction,
         named: of_named.iter().map(|steps| (total(steps), rank(steps))).collect(),
         logprob: 0.0,
-        clicked: clicked(asker, &ids, typing.clicks)?,
+        clicked: clicked(asker, &ids, wish.clicks)?,
     };
-    let mut ngram = suggestions(asker, subject, (&ngrams, &ids), typing.clicks)?;
+    let mut ngram = suggestions(asker, subject, &ngrams, &ids, wish.clicks)?;
     let (mut scored, mut bytes, mut agreed) = (0, 0, 0);
     for (at, step) in of_prompt.iter().enumerate().filter(|(at, _)| subject.words[*at].written) {
         let Some(stats) = &step.stats else { continue };
@@ -187,7 +187,8 @@ fn clicked(asker: &mut Asker, ids: &[TokenId], clicks: usize) -> Result<Vec<Toke
 fn suggestions(
     asker: &Asker,
     subject: &Subject,
-    (ngrams, ids): (&Ngrams, &[TokenId]),
+    ngrams: &Ngrams,
+    ids: &[TokenId],
     clicks: usize,
 ) -> Result<Suggestions, QueryError> {
     let row = ngrams.row(ids);

@@ -44,7 +44,7 @@ pub fn view(lens: &Lens, k: Depth, vocab: &Vocab) -> View {
         LensFinding::Context(curve) => context(&mut view, subject, curve),
         LensFinding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
         LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
-        LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, (found, k), vocab),
+        LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, found, k, vocab),
     }
     if let Some(floor) = lens.floor {
         view.text(format!("floor {} nat: a smaller difference is none", small(floor)));

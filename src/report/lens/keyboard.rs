@@ -102,7 +102,7 @@ impl<'a> KeyboardRecord<'a> {
 }
 
 /// Both tables, what they make of the prompt, and where they lead.
-pub(super) fn keyboard(view: &mut View, subject: &Subject, (found, k): (&Keyboard, Depth), vocab: &Vocab) {
+pub(super) fn keyboard(view: &mut View, subject: &Subject, found: &Keyboard, k: Depth, vocab: &Vocab) {
     let both = [&found.model, &found.ngram];
     let mut table = Table::new([
         Column::figures("rank", 4).after(0),
