@@ -117,20 +117,20 @@ pub(super) fn keyboard(
         tokenizing: corpus.tokenizing,
     };
     let ids = subject.ids();
-    let (prediction, of_prompt, of_named) = scored(asker, subject, &ids)?;
+    let own = scored(asker, subject, &ids)?;
     let rank = |steps: &Vec<Step>| match &steps[..] {
         [step] => step.stats.as_ref().and_then(|stats| stats.rank.exact()),
         _ => None,
     };
     let mut model = Suggestions {
-        prediction,
-        named: of_named.iter().map(|steps| (total(steps), rank(steps))).collect(),
+        prediction: own.after,
+        named: own.named.iter().map(|steps| (total(steps), rank(steps))).collect(),
         logprob: 0.0,
         clicked: clicked(asker, &ids, wish.clicks)?,
     };
     let mut ngram = suggestions(asker, subject, &ngrams, &ids, wish.clicks)?;
     let (mut scored, mut bytes, mut agreed) = (0, 0, 0);
-    for (at, step) in of_prompt.iter().enumerate().filter(|(at, _)| subject.words[*at].written) {
+    for (at, step) in own.prompt.iter().enumerate().filter(|(at, _)| subject.words[*at].written) {
         let Some(stats) = &step.stats else { continue };
         scored += 1;
         bytes += asker.model.vocab.text_length(step.id);
@@ -142,19 +142,30 @@ pub(super) fn keyboard(
     Ok(Keyboard { counted, scored, bytes, agreed, model, ngram })
 }
 
+/// What the model says.
+struct ModelFigures {
+    /// After the prompt.
+    after: Prediction,
+    /// Of the prompt's tokens.
+    prompt: Vec<Step>,
+    /// Of each named text's.
+    named: Vec<Vec<Step>>,
+}
+
 /// The model's distribution after the prompt, and its figures of the prompt's tokens and of the named texts'.
-fn scored(
-    asker: &mut Asker,
-    subject: &Subject,
-    ids: &[TokenId],
-) -> Result<(Prediction, Vec<Step>, Vec<Vec<Step>>), QueryError> {
+fn scored(asker: &mut Asker, subject: &Subject, ids: &[TokenId]) -> Result<ModelFigures, QueryError> {
     let prompt = ScoringJob { ids: ids.to_vec(), has_bos: subject.has_bos, from: 0 };
     let jobs: Vec<ScoringJob> = std::iter::once(prompt).chain(jobs(subject, ids)).collect();
-    let wanted = Wanted { depth: asker.settings.k.at_least(1), boundaries: false, after: true, fast: false };
+    let wanted = Wanted {
+        windowing: asker.windowing(),
+        depth: asker.settings.k.at_least(1),
+        boundaries: false,
+        after: true,
+        fast: false,
+    };
     let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
     let mut prediction = None;
-    let how = (asker.windowing(), wanted);
-    let ended = score(asker.client, &jobs, how, &asker.cancel, &mut |event| match event {
+    let ended = score(asker.client, &jobs, wanted, &asker.cancel, &mut |event| match event {
         Scoring::Token { job, step, .. } => steps[job].push(step),
         Scoring::End { job: 0, after } => prediction = after,
         Scoring::End { .. } => {}
@@ -162,7 +173,7 @@ fn scored(
     match (prediction, ended) {
         (Some(prediction), FinishReason::Stop) => {
             let named = steps.split_off(1);
-            Ok((*prediction, steps.pop().unwrap_or_default(), named))
+            Ok(ModelFigures { after: *prediction, prompt: steps.pop().unwrap_or_default(), named })
         }
         _ => Err(QueryError::Stopped),
     }
