@@ -46,7 +46,7 @@ tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files lens ngram probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
 loading: engine model paths say settings
-tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary loading model paths query report sampling score session settings step text token wrap
+tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary lens loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session step

@@ -13,6 +13,7 @@ use super::backend::{Backend, Sink};
 use super::client::Client;
 use super::figures::{prediction, stats};
 use super::handle::Engine;
+use super::look::{Found, Inspect, LookFor, Reading};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Generate, ModelInfo, Sample, ScoreBatch, Timing, Tokenize,
 };
@@ -25,6 +26,9 @@ const WORDS: [&str; 8] = [" Paris", " the", " London", "The", " capital", " is",
 const START: u32 = 256;
 const END: u32 = 257;
 const FIRST_WORD: u32 = 258;
+/// Layers of the small model, and their heads. The first layer expects ` London` whatever comes.
+const LAYERS: usize = 3;
+const HEADS: usize = 2;
 
 /// ChatML, as many models have it.
 const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
@@ -85,8 +89,8 @@ impl Scripted {
             quantization: "F32".to_string(),
             parameters: 0,
             bytes: 0,
-            layers: 0,
-            heads: 0,
+            layers: LAYERS,
+            heads: HEADS,
             trained_context: 512,
             context: 512,
             threads: 1,
@@ -212,6 +216,58 @@ impl Scripted {
         }
     }
 
+    /// Changes do nothing; heads look at the first token and at the one before, the second head more so.
+    fn inspect(&self, request: &Inspect, sink: Sink) -> Result<(), EngineError> {
+        let last = request.tokens[request.tokens.len() - 1];
+        let reading = |likeliest: Option<&str>| {
+            let mut row = self.row(last);
+            if let Some(word) = likeliest {
+                row[Pieces.tokenize(word.as_bytes(), false)[0].0 as usize] = 9.0;
+            }
+            let raw = Distribution::measure(&row, request.depth, None)?;
+            let of = |&id: &TokenId| {
+                let logit = row[id.0 as usize];
+                let (logprob, rank) = (raw.logprob(logit) as f32, raw.rank(&row, logit));
+                Candidate { id, logprob, rank, outcome: None }
+            };
+            let named = request.named.iter().map(of).collect();
+            let prediction = prediction(&row, &raw, None);
+            Ok::<_, EngineError>(Found::Reading(Reading { prediction, named, divergence: Some(0.0) }))
+        };
+        let tell = |index, found| sink(Event::Found { index, found: Box::new(found) });
+        match &request.look {
+            LookFor::Layers => {
+                for layer in 0..=LAYERS {
+                    tell(layer, reading((layer == 0).then_some(" London"))?);
+                }
+            }
+            LookFor::Variants { variants, .. } => {
+                for index in 0..variants.len() {
+                    tell(index, reading(None)?);
+                }
+            }
+            LookFor::Weights(wanted) => {
+                for (index, wanted) in wanted.iter().enumerate() {
+                    let heads = if wanted.mean { 1 } else { HEADS };
+                    for layer in wanted.layer.map_or(0..LAYERS, |layer| layer..layer + 1) {
+                        for position in wanted.positions.clone() {
+                            let of_head = |head: usize| {
+                                let before = if position > 0 { 0.25 * (head + 1) as f32 } else { 0.0 };
+                                let mut weights = vec![0.0; position + 1];
+                                weights[position.saturating_sub(1)] += before;
+                                weights[0] += 1.0 - before;
+                                weights
+                            };
+                            let weights = (0..heads).flat_map(of_head).collect();
+                            tell(index, Found::Weights { layer, position, heads, weights });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The logits after a token: one word is the likeliest, then the others, then plain characters.
     fn row(&self, before: TokenId) -> Vec<f32> {
         let words = FIRST_WORD..FIRST_WORD + WORDS.len() as u32;
@@ -280,9 +336,7 @@ impl Backend for Scripted {
                 self.sample(request, sink);
                 (FinishReason::Stop, 0)
             }
-            Command::Inspect(_) => {
-                return Err(EngineError::Graph("a script has no layers".to_string()));
-            }
+            Command::Inspect(request) => self.inspect(request, sink).map(|()| (FinishReason::Stop, 0))?,
             Command::CrossEntropy(_) => {
                 return Err(EngineError::Unsupported("compare itself with another model"));
             }

@@ -12,7 +12,7 @@ use crate::query::{Asker, QueryError};
 use crate::token::{TokenId, text_of, visible};
 
 /// What a prediction is made from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Given {
     /// Raw text.
     Text(Vec<u8>),

@@ -2,6 +2,7 @@
 
 mod keyboard;
 mod record;
+pub mod sentence;
 
 pub use record::LensRecord;
 
@@ -62,7 +63,7 @@ fn head(subject: &Subject) -> String {
 }
 
 /// A small number with the digits that say something.
-fn small(value: f64) -> String {
+pub fn small(value: f64) -> String {
     if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}") }
 }
 

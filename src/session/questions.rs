@@ -45,22 +45,28 @@ impl Session {
                 view,
             }),
             Looked::Step(step) => {
-                let (reply, tokens) = (self.sequence.reply_start(), self.sequence.tokens());
-                let last = tokens.len().saturating_sub(reply);
+                let reply = self.sequence.reply_start();
+                let last = self.sequence.len().saturating_sub(reply);
                 let step = step.unwrap_or(last);
                 if last == 0 || step > last {
                     return Err(SessionError::NoSuchToken { asked: step, last });
                 }
-                let at = reply + step - 1;
-                let chosen = tokens[at].id;
-                let candidates = tokens[at].step.as_ref().and_then(|step| step.stats.as_ref());
-                let candidates = candidates.map_or(&[][..], |stats| &stats.prediction.top_logprobs);
-                let other = candidates.iter().map(|candidate| candidate.id).find(|&id| id != chosen);
-                let before = tokens[..at].iter().map(|token| (token.id, token.typed)).collect();
-                let given = Given::Step { before, chosen, other };
+                let given = self.given(reply + step - 1);
+                let given = given.ok_or(SessionError::NoSuchToken { asked: step, last })?;
                 Ok(LensWish { given, target: None, versus: None, view })
             }
         }
+    }
+
+    /// A token of the sequence with what stands before it; `None` for the first, which has nothing.
+    pub fn given(&self, at: usize) -> Option<Given> {
+        let tokens = self.sequence.tokens();
+        let token = tokens.get(at).filter(|_| at > 0)?;
+        let candidates = token.step.as_ref().and_then(|step| step.stats.as_ref());
+        let candidates = candidates.map_or(&[][..], |stats| &stats.prediction.top_logprobs);
+        let other = candidates.iter().map(|candidate| candidate.id).find(|&id| id != token.id);
+        let before = tokens[..at].iter().map(|token| (token.id, token.typed)).collect();
+        Some(Given::Step { before, chosen: token.id, other })
     }
 
     /// The last reply under another premise.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::msg::NoAnswer;
 use crate::ask::{self, Answer, Question};
+use crate::lens::{Lens, LensWish};
 use crate::query::Asker;
 use crate::report::answer::{Stream, view};
 use crate::report::bars::Paint;
@@ -27,6 +28,15 @@ pub fn computed(asker: &mut Asker, asked: &Question) -> Result<Box<(Answer, View
             let told = String::from_utf8_lossy(&told).into_owned();
             Err(NoAnswer { told, reason: error.to_string() })
         }
+    }
+}
+
+/// Looks through a lens.
+pub fn seen(asker: &mut Asker, wish: LensWish) -> Result<Box<Lens>, String> {
+    match ask::answer(asker, &Question::Lens(Box::new(wish)), &mut |_| {}) {
+        Ok(Answer::Lens(lens)) => Ok(lens),
+        Ok(_) => Err("a lens was asked for, and something else answered".to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

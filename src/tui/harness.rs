@@ -14,15 +14,15 @@ use ratatui::layout::Size;
 
 use crate::ask::Answer;
 use crate::continuation::Encoded;
-use crate::engine::Event;
 use crate::engine::scripted::{Scripted, ScriptedLine};
+use crate::engine::{CancelFlag, Event};
 use crate::query::Asker;
 use crate::report::view::{Block, View};
 use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
-use super::answer::computed;
+use super::answer::{computed, seen};
 use super::look::Appearance;
 use super::msg::{Effect, Msg};
 use super::state::State;
@@ -69,8 +69,13 @@ impl Harness {
             _ => None,
         });
         let (asked, cancel) = asked.expect("nothing was asked");
+        let answer = self.asking(cancel, |asker| computed(asker, &asked));
+        self.send(Msg::Answered(answer));
+    }
+
+    fn asking<T>(&self, cancel: CancelFlag, ask: impl FnOnce(&mut Asker) -> T) -> T {
         let (session, mut client) = (&self.state.session, self.engine.client());
-        let mut asker = Asker {
+        ask(&mut Asker {
             client: &mut client,
             model: session.model().unwrap().clone(),
             template: session.template().cloned(),
@@ -78,9 +83,28 @@ impl Harness {
             cancel,
             far: Arc::new(|_| {}),
             cache: Default::default(),
+        })
+    }
+
+    /// Looks through the lens once, if that is wanted.
+    pub fn look_once(&mut self) -> bool {
+        let wanted = self.effects.iter().position(|effect| matches!(effect, Effect::Look(..)));
+        let Some(Effect::Look(id, wish, cancel)) = wanted.map(|at| self.effects.remove(at)) else {
+            return false;
         };
-        let answer = computed(&mut asker, &asked);
-        self.send(Msg::Answered(answer));
+        let seen = self.asking(cancel, |asker| seen(asker, *wish));
+        self.send(Msg::Seen(id, seen));
+        true
+    }
+
+    /// Lets the cursor rest, and the lens see whatever it wants to.
+    pub fn look(&mut self) {
+        let rests = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Rest(number) => Some(*number),
+            _ => None,
+        });
+        rests.into_iter().for_each(|number| self.send(Msg::Rested(number)));
+        while self.look_once() {}
     }
 
     /// Delivers a message and answers the requests it leads to.

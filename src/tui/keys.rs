@@ -21,6 +21,7 @@ const EVERYWHERE: &[DefaultKey] = &[
     ("ctrl-p", KeyAction::Palette),
     ("ctrl-r", KeyAction::Retry),
     ("ctrl-l", KeyAction::Redraw),
+    ("alt-l", KeyAction::Lens),
     ("alt-n", KeyAction::Unsure(1)),
     ("alt-N", KeyAction::Unsure(-1)),
     ("alt-c", KeyAction::Colour),
@@ -40,6 +41,7 @@ const EVERYWHERE: &[DefaultKey] = &[
 const READING: &[DefaultKey] = &[
     ("left", KeyAction::Walk(-1)),
     ("right", KeyAction::Walk(1)),
+    ("l", KeyAction::Lens),
     ("n", KeyAction::Unsure(1)),
     ("N", KeyAction::Unsure(-1)),
     ("home", KeyAction::First),

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect, Size};
 
-use super::pane::{Fronts, Pane, PanePlace, Slot, TABLE};
+use super::pane::{Fronts, LENS, Pane, PanePlace, Slot, TABLE};
 
 /// Narrower screens show a short table below the chat, where they are high enough, and the whole panels in
 /// the chat's place.
@@ -11,6 +11,8 @@ const SIDE_BY_SIDE: u16 = 90;
 pub const SMALLEST: (u16, u16) = (40, 10);
 /// Rows of the lower panel, borders included.
 const LOWER_ROWS: u16 = 11;
+/// Rows from which on there is room for a lens and for the lower panel.
+const LENS_ROWS: u16 = 44;
 /// Rows of the short table below the conversation: a head, five candidates, the rest, the sum, borders.
 const COMPACT_ROWS: u16 = 10;
 /// Rows that conversation and short table need together.
@@ -114,7 +116,7 @@ fn figures(area: Rect, wish: &Wish) -> Vec<(&'static Pane, PanePlace)> {
     let whole = |pane, area| (pane, PanePlace { area, is_compact: false });
     let (upper, lower) = (wish.fronts.of(Slot::Upper), wish.fronts.of(Slot::Lower));
     let rows = LOWER_ROWS.min(area.height / 2);
-    if rows < 5 {
+    if rows < 5 || (*upper == LENS && area.height < LENS_ROWS) {
         return vec![whole(if wish.focus == lower { lower } else { upper }, area)];
     }
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rows)]).areas(area);

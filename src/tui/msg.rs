@@ -6,11 +6,14 @@ use crate::ask::{Answer, Question};
 use crate::command::Completion;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
+use crate::lens::{Lens, LensWish};
 use crate::model::Weights;
 use crate::report::view::View;
 use crate::session::state::Fetch;
 use crate::session::task::{Done, Task};
 use crate::session::{RequestId, SessionError, Ticket};
+
+use super::lens::LookId;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -25,6 +28,12 @@ pub enum Msg {
     Next,
     /// A question is answered, and how that looks; or it is not.
     Answered(Result<Box<(Answer, View)>, NoAnswer>),
+    /// So far a look of the lens pane is.
+    LookFar(LookId, Far),
+    /// What came of a look; or one line.
+    Seen(LookId, Result<Box<Lens>, String>),
+    /// The cursor has rested on a step, the one of this number.
+    Rested(u32),
     /// What came of a [`Task`].
     Done(Option<RequestId>, Result<Done, SessionError>),
     /// So far the answer to a question is.
@@ -67,6 +76,10 @@ pub enum Effect {
     Send(RequestId, engine::Command),
     /// Answer a question away from the screen; the answer comes as [`Msg::Answered`].
     Ask(Question, CancelFlag),
+    /// Look, away from the screen; what is seen comes as [`Msg::Seen`].
+    Look(LookId, Box<LensWish>, CancelFlag),
+    /// Wait as long as a cursor rests on a step that is to be looked at; then comes [`Msg::Rested`].
+    Rest(u32),
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].
     Run(Ticket, Task),
     /// Load another model.

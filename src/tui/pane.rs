@@ -8,7 +8,7 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 4] = [&MESSAGE, &CHAT, &TABLE, &LIKELIHOOD];
+pub static PANES: [&Pane; 5] = [&MESSAGE, &CHAT, &TABLE, &LENS, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -48,6 +48,52 @@ pub static TABLE: Pane = Pane {
     slot: Slot::Upper,
     keys: &[],
 };
+
+/// The lens pane.
+pub static LENS: Pane = Pane {
+    name: "lens",
+    about: "why this token, by words, layers and attention",
+    slot: Slot::Upper,
+    keys: &[
+        ("up", KeyAction::Own(Own { name: "row-up", help: ITEMS })),
+        ("down", KeyAction::Own(Own { name: "row-down", help: ITEMS })),
+        ("left", KeyAction::Own(Own { name: "item-left", help: ITEMS })),
+        ("right", KeyAction::Own(Own { name: "item-right", help: ITEMS })),
+        (",", KeyAction::Walk(-1)),
+        (".", KeyAction::Walk(1)),
+        ("1", KeyAction::Own(Own { name: "view-1", help: VIEWS })),
+        ("2", KeyAction::Own(Own { name: "view-2", help: VIEWS })),
+        ("3", KeyAction::Own(Own { name: "view-3", help: VIEWS })),
+        ("4", KeyAction::Own(Own { name: "view-4", help: VIEWS })),
+        ("5", KeyAction::Own(Own { name: "view-5", help: VIEWS })),
+        ("6", KeyAction::Own(Own { name: "view-6", help: VIEWS })),
+        ("7", KeyAction::Own(Own { name: "view-7", help: VIEWS })),
+        ("8", KeyAction::Own(Own { name: "view-8", help: VIEWS })),
+        ("9", KeyAction::Own(Own { name: "view-9", help: VIEWS })),
+        (
+            "b",
+            KeyAction::Own(Own { name: "lens-unit", help: "leave out words, tokens, characters, sentences" }),
+        ),
+        (
+            "h",
+            KeyAction::Own(Own {
+                name: "lens-heads",
+                help: "attention: the heads of a layer, or every layer",
+            }),
+        ),
+        (
+            "m",
+            KeyAction::Own(Own {
+                name: "lens-first-token",
+                help: "attention: with or without the first token",
+            }),
+        ),
+        ("esc", KeyAction::Own(Own { name: "lens-close", help: "stop looking, or close the lens" })),
+    ],
+};
+
+const ITEMS: &str = "walk over what the lens shows";
+const VIEWS: &str = "the view of that number";
 
 /// The log-likelihood panel.
 pub static LIKELIHOOD: Pane = Pane {
@@ -105,12 +151,6 @@ pub fn named(name: &str) -> Option<&'static Pane> {
     PANES.into_iter().find(|pane| pane.name == name)
 }
 
-/// The pane after this one, or with −1 the one before.
-pub fn after(pane: &'static Pane, by: isize) -> &'static Pane {
-    let at = PANES.iter().position(|&other| other == pane).unwrap_or(0) as isize;
-    PANES[(at + by).rem_euclid(PANES.len() as isize) as usize]
-}
-
 /// The pane that each slot shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Fronts([&'static Pane; 4]);
@@ -125,6 +165,13 @@ impl Fronts {
     /// The pane of a slot.
     pub fn of(&self, slot: Slot) -> &'static Pane {
         self.0[slot as usize]
+    }
+
+    /// The pane after this one, or with −1 the one before, of those that stand in front.
+    pub fn after(&self, pane: &'static Pane, by: isize) -> &'static Pane {
+        let in_front: Vec<_> = PANES.into_iter().filter(|other| self.of(other.slot) == *other).collect();
+        let at = in_front.iter().position(|&other| other == pane).unwrap_or(0) as isize;
+        in_front[(at + by).rem_euclid(in_front.len() as isize) as usize]
     }
 
     /// Brings a pane to the front of its slot.

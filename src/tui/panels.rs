@@ -2,6 +2,7 @@
 //! is one file here, its entry there and its line in [`PANELS`].
 
 mod chat;
+mod lens;
 mod likelihood;
 mod message;
 mod panel;
@@ -12,7 +13,7 @@ use super::pane::Pane;
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 4] = [&message::PANEL, &chat::PANEL, &table::PANEL, &likelihood::PANEL];
+static PANELS: [&Panel; 5] = [&message::PANEL, &chat::PANEL, &table::PANEL, &lens::PANEL, &likelihood::PANEL];
 
 /// What a pane does.
 pub fn of(pane: &Pane) -> Option<&'static Panel> {

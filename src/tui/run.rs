@@ -16,6 +16,7 @@ use crate::command;
 use crate::counter::Far;
 use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
 use crate::files;
+use crate::lens::LensWish;
 use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights};
 use crate::paths::Paths;
@@ -29,6 +30,7 @@ use super::answer;
 use super::backend::AnsiScreen;
 use super::burst::Burst;
 use super::history::History;
+use super::lens::{LookId, REST};
 use super::look::Appearance;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
@@ -166,6 +168,8 @@ impl Driver {
                     Effect::Quit(code) => return Ok(Some(code)),
                     Effect::Send(id, command) => next.extend(self.send(id, command)),
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
+                    Effect::Look(id, wish, cancel) => self.look(id, *wish, cancel),
+                    Effect::Rest(number) => self.rest(number),
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
                     // A thread that is gone was said to be.
@@ -222,20 +226,47 @@ impl Driver {
 
     /// Answers a question on a thread of its own.
     fn ask(&self, asked: Question, cancel: CancelFlag) {
+        let failed = |reason| Msg::Answered(Err(NoAnswer { told: String::new(), reason }));
+        let answered = move |asker: &mut Asker| Msg::Answered(answer::computed(asker, &asked));
+        self.with_asker(cancel, Msg::Far, failed, answered);
+    }
+
+    /// Looks, on a thread of its own.
+    fn look(&self, id: LookId, wish: LensWish, cancel: CancelFlag) {
+        let far = move |far| Msg::LookFar(id, far);
+        let seen = move |asker: &mut Asker| Msg::Seen(id, answer::seen(asker, wish));
+        self.with_asker(cancel, far, move |reason| Msg::Seen(id, Err(reason)), seen);
+    }
+
+    /// Works with a model on a thread of its own; tells how far that is, and what came of it.
+    fn with_asker(
+        &self,
+        cancel: CancelFlag,
+        far: impl Fn(Far) -> Msg + Send + Sync + 'static,
+        failed: impl FnOnce(String) -> Msg + Send + 'static,
+        work: impl FnOnce(&mut Asker) -> Msg + Send + 'static,
+    ) {
         let session = &self.state.session;
         let (Some(engine), Some(model)) = (self.present_engine(), session.model().cloned()) else {
-            let reason = "the model is still loading".to_string();
-            let _ = self.sender.try_send(Msg::Answered(Err(NoAnswer { told: String::new(), reason })));
+            let _ = self.sender.try_send(failed("the model is still loading".to_string()));
             return;
         };
         let (settings, template) = (session.settings().clone(), session.template().cloned());
         let cache = self.paths.cache.clone();
-        let failed = |reason| Msg::Answered(Err(NoAnswer { told: String::new(), reason }));
         helper(&self.sender, failed, move |sender| {
             let mut client = Client::from(engine);
-            let far = far_to(sender.clone());
-            let mut asker = Asker { client: &mut client, model, template, settings, cancel, far, cache };
-            let _ = sender.send(Msg::Answered(answer::computed(&mut asker, &asked)));
+            let far = far_to(sender.clone(), far);
+            let client = &mut client;
+            let mut asker = Asker { client, model, template, settings, cancel, far, cache };
+            let _ = sender.send(work(&mut asker));
+        });
+    }
+
+    fn rest(&self, number: u32) {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(REST);
+            let _ = sender.send(Msg::Rested(number));
         });
     }
 
@@ -362,7 +393,7 @@ impl Driver {
 /// Works on a thread of its own; what it panics with is told as `failed` has it.
 fn helper(
     sender: &SyncSender<Msg>,
-    failed: fn(String) -> Msg,
+    failed: impl FnOnce(String) -> Msg + Send + 'static,
     work: impl FnOnce(&SyncSender<Msg>) + Send + 'static,
 ) -> JoinHandle<()> {
     let sender = sender.clone();
@@ -445,13 +476,16 @@ fn copy(file: &ModelFile, weights: Weights, paths: &Paths, report: &dyn Progress
 }
 
 /// Tells the screen how far an answer is.
-fn far_to(sender: SyncSender<Msg>) -> Arc<dyn Fn(Far) + Send + Sync> {
+fn far_to(
+    sender: SyncSender<Msg>,
+    tell: impl Fn(Far) -> Msg + Send + Sync + 'static,
+) -> Arc<dyn Fn(Far) + Send + Sync> {
     let last: Mutex<Option<Instant>> = Mutex::default();
     Arc::new(move |far| {
         let Ok(mut last) = last.lock() else { return };
         if last.is_none_or(|last| last.elapsed() >= OFTEN) {
             *last = Some(Instant::now());
-            let _ = sender.try_send(Msg::Far(far));
+            let _ = sender.try_send(tell(far));
         }
     })
 }

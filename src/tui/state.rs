@@ -16,6 +16,7 @@ use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
 use super::keys::KeyPress;
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_columns, text_width};
+use super::lens::LensState;
 use super::look::Appearance;
 use super::pace::Held;
 use super::pane::{CHAT, Fronts, MESSAGE, Pane, TABLE};
@@ -52,6 +53,8 @@ pub struct State {
     pub cursor: Option<usize>,
     /// How far the table is scrolled.
     pub table_scroll: usize,
+    /// The lens pane.
+    pub lens: LensState,
     /// How the conversation is coloured.
     pub colouring: Colouring,
     /// Whether the template's scaffold is shown.
@@ -87,6 +90,7 @@ impl State {
             transcript: Transcript::default(),
             cursor: None,
             table_scroll: 0,
+            lens: LensState::default(),
             colouring: Colouring::Off,
             scaffold: false,
             copying: None,

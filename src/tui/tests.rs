@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::{Harness, answered};
 use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, LIKELIHOOD, MESSAGE, PANES};
+use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, TABLE};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -278,7 +278,7 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
             let help = binding.action.unwrap().help();
             let row = text.split(help).any(|before| {
                 before.ends_with(' ') && {
-                    let keys: Vec<&str> = before.split(' ').rev().take(7).collect();
+                    let keys: Vec<&str> = before.split(' ').rev().take(10).collect();
                     keys.contains(&binding.key.to_string().as_str())
                 }
             });
@@ -349,7 +349,16 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
     for (width, height) in [(40, 10), (80, 24), (120, 36)] {
         let mut harness = Harness::new(width, height, vec![lines(40)]);
         harness.keys("hi<Enter>");
-        for pane in PANES {
+        // The lens stands in the table's place while it is open.
+        harness.keys("<A-l><Esc><Esc>");
+        assert_eq!(*harness.state.focus, MESSAGE);
+        let closed = PANES.into_iter().filter(|pane| *pane != &LENS).map(|pane| (pane, false));
+        let open = PANES.into_iter().filter(|pane| *pane != &TABLE).map(|pane| (pane, true));
+        for (pane, is_open) in closed.chain(open) {
+            if is_open && *pane == MESSAGE {
+                harness.keys("/pane lens<Enter>");
+                harness.click(0, height - 2);
+            }
             assert_eq!(harness.state.focus, pane);
             let areas = harness.state.areas().unwrap();
             let place = areas.of(pane).unwrap().area;

@@ -17,9 +17,10 @@ use super::answer::Shown;
 use super::composer::Typed;
 use super::keys::{KeyAction, KeyPress, written};
 use super::layout::Tab;
+use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::palette::{self, Asked};
-use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, after};
+use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot};
 use super::panels;
 use super::state::{EXAMPLES, State};
 
@@ -28,7 +29,7 @@ const WHEEL: isize = 3;
 
 /// Takes one message.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
-    let effects = match msg {
+    let mut effects = match msg {
         Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => on_key(state, key),
         Msg::Input(Input::Mouse(mouse)) => on_mouse(state, mouse),
         Msg::Input(Input::Paste(text)) => {
@@ -65,6 +66,18 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Remembered(earlier) => {
             state.composer.remember(earlier);
+            Vec::new()
+        }
+        Msg::LookFar(id, far) => {
+            state.lens.on_far(id, far);
+            Vec::new()
+        }
+        Msg::Seen(id, found) => {
+            state.lens.on_seen(id, found);
+            Vec::new()
+        }
+        Msg::Rested(number) => {
+            state.lens.rested(number);
             Vec::new()
         }
         Msg::Files(line, found) => {
@@ -110,6 +123,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Continue => vec![Effect::Retake],
     };
     state.sync();
+    effects.extend(lens::tend(state));
     effects
 }
 
@@ -316,7 +330,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
             }
         }
         KeyAction::Focus(by) => {
-            let next = after(state.focus, by);
+            let next = state.fronts.after(state.focus, by);
             focus(state, next);
         }
         // From the composer too: the keys stay where they are.
@@ -332,6 +346,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
+        KeyAction::Lens => lens::open(state),
         KeyAction::Zoom => state.zoom = !state.zoom,
         KeyAction::Frame => state.toggle_scaffold(),
         KeyAction::Colour => state.colouring = state.colouring.next(),
@@ -356,6 +371,9 @@ fn stop(state: &mut State, key: KeyPress) -> Vec<Effect> {
     if state.leaving == Some(key) {
         return vec![Effect::Quit(0)];
     }
+    if state.lens.stop() {
+        return Vec::new();
+    }
     state.composer.cut();
     state.leaving = Some(key);
     Vec::new()
@@ -371,7 +389,7 @@ fn quit(state: &mut State, key: KeyPress) -> Vec<Effect> {
     Vec::new()
 }
 
-fn focus(state: &mut State, to: &'static Pane) {
+pub(super) fn focus(state: &mut State, to: &'static Pane) {
     // Another pane has to be seen.
     state.zoom &= state.focus == to;
     state.focus = to;

@@ -17,7 +17,7 @@ use items::first_fitting;
 
 use super::keys::KeyAction;
 use super::layout::{Areas, Arrangement, SMALLEST, Tab};
-use super::pane::{PANES, Pane, PanePlace, Slot, after};
+use super::pane::{PANES, Pane, PanePlace, Slot};
 use super::panels;
 use super::state::State;
 
@@ -88,10 +88,11 @@ fn corner_hint(state: &State, areas: &Areas) -> Option<String> {
 /// What to press until the pane of a slot has the keys: a step back, or some on.
 fn way(state: &State, slot: Slot) -> Option<String> {
     let key = |by| state.look.keymap.spelled(state.focus, KeyAction::Focus(by));
-    if after(state.focus, -1).slot == slot {
+    let after = |by| state.fronts.after(state.focus, by);
+    if after(-1).slot == slot {
         return key(-1);
     }
-    let steps = (1..PANES.len() as isize).find(|&by| after(state.focus, by).slot == slot)?;
+    let steps = (1..PANES.len() as isize).find(|&by| after(by).slot == slot)?;
     Some(vec![key(1)?; steps as usize].join(" "))
 }
 

@@ -39,6 +39,8 @@ pub enum KeyAction {
     Frame,
     /// More or fewer candidates.
     Candidates(isize),
+    /// Open the lens for the step under the cursor.
+    Lens,
     /// Answer again.
     Retry,
     /// Something that one pane alone does.
@@ -56,7 +58,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 25] = [
+const ACTIONS: [(&str, KeyAction, &str); 26] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -81,6 +83,7 @@ const ACTIONS: [(&str, KeyAction, &str); 25] = [
     ("frame", KeyAction::Frame, "show, hide the frame: what the chat template puts around the messages"),
     ("more-candidates", KeyAction::Candidates(1), CANDIDATES),
     ("fewer-candidates", KeyAction::Candidates(-1), CANDIDATES),
+    ("lens", KeyAction::Lens, "the lens: why the token under the cursor; again: look now"),
     ("retry", KeyAction::Retry, "answer the last message again"),
 ];
 

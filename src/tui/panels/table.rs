@@ -93,19 +93,24 @@ fn title(state: &State) -> Vec<String> {
         return vec![format!(" next token ─ {what} "), format!(" {what} "), " answer ".to_string()];
     }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
-    let start = sequence.reply_start();
-    let what = if index >= start {
+    let what = step_name(state, index);
+    if index >= sequence.reply_start() {
         let live = if state.cursor.is_none() { " ─ live" } else { "" };
-        let step = format!("step {}", index - start + 1);
-        return vec![format!(" next token ─ {step}{live} "), format!(" {step}{live} "), format!(" {step} ")];
-    } else if state.cursor.is_none() {
-        format!("prompt token {} of {start}", index + 1)
-    } else if let Some((reply, tokens)) = reply_at(state, index) {
-        format!("{reply}, step {}", index - tokens.start + 1)
-    } else {
-        format!("prompt token {} of {start}", index + 1)
-    };
+        return vec![format!(" next token ─ {what}{live} "), format!(" {what}{live} "), format!(" {what} ")];
+    }
     vec![format!(" next token ─ {what} "), format!(" {what} "), " next token ".to_string()]
+}
+
+/// What a token of the sequence is called.
+pub(super) fn step_name(state: &State, index: usize) -> String {
+    let start = state.session.sequence().reply_start();
+    if index >= start {
+        return format!("step {}", index - start + 1);
+    }
+    match reply_at(state, index).filter(|_| state.cursor.is_some()) {
+        Some((reply, tokens)) => format!("{reply}, step {}", index - tokens.start + 1),
+        None => format!("prompt token {} of {start}", index + 1),
+    }
 }
 
 /// Says how far the prompt is read, while that is what happens.

@@ -1,0 +1,244 @@
+//! The lens pane: one sentence, the views, what the chosen one found, and what the arrows are on.
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use crate::columns::{clipped, width, wrapped};
+use crate::lens::spans::SpanUnit;
+use crate::tui::layout::inside;
+use crate::tui::lens::{self, tabs::TABS};
+use crate::tui::msg::Effect;
+use crate::tui::pane::{LENS, PanePlace};
+use crate::tui::picture::PictureRow;
+use crate::tui::state::State;
+use crate::tui::view::items::first_fitting;
+use crate::tui::view::status::gauge;
+
+use super::panel::Panel;
+use super::table::step_name;
+
+/// Columns and rows, borders aside, below which nothing of a view can be read.
+const LEAST: (u16, u16) = (30, 7);
+/// Most rows of the sentence.
+const SENTENCE: usize = 3;
+/// What is left out in turn.
+const UNITS: [Option<SpanUnit>; 4] =
+    [None, Some(SpanUnit::Token), Some(SpanUnit::Char), Some(SpanUnit::Sentence)];
+
+pub static PANEL: Panel = Panel {
+    pane: &LENS,
+    title,
+    draw,
+    click,
+    scroll: |state, by| state.lens.scroll = state.lens.scroll.saturating_add_signed(by),
+    act,
+};
+
+fn title(state: &State) -> Vec<String> {
+    let what = match state.lens.spot() {
+        None => return vec![" lens ".to_string()],
+        Some(spot) => match spot.at {
+            Some(at) => step_name(state, at),
+            None => "a text".to_string(),
+        },
+    };
+    vec![format!(" lens ─ {what} "), format!(" {what} "), " lens ".to_string()]
+}
+
+/// Where everything inside of the pane stands.
+struct Parts {
+    sentence: Vec<String>,
+    /// The row of the tabs.
+    tabs: Rect,
+    body: Rect,
+    /// What the arrows are on.
+    about: Rect,
+}
+
+fn parts(state: &State, place: PanePlace) -> Option<Parts> {
+    let inner = inside(place.area);
+    if inner.width < LEAST.0 || inner.height < LEAST.1 {
+        return None;
+    }
+    let mut sentence = wrapped(&sentence(state), usize::from(inner.width));
+    if sentence.len() > SENTENCE {
+        sentence.truncate(SENTENCE);
+        sentence[SENTENCE - 1].push('…');
+        sentence[SENTENCE - 1] = clipped(&sentence[SENTENCE - 1], usize::from(inner.width));
+    }
+    let rows = sentence.len() as u16;
+    let tabs = Rect { y: inner.y + rows, height: 1, ..inner };
+    let about = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+    let body = Rect { y: tabs.y + 1, height: about.y - tabs.y - 1, ..inner };
+    Some(Parts { sentence, tabs, body, about })
+}
+
+/// Why, in one sentence; or why there is none.
+fn sentence(state: &State) -> String {
+    let Some(model) = state.model() else { return "no model to look into yet".to_string() };
+    if let Some(sentence) = state.lens.sentence(model) {
+        return sentence;
+    }
+    let key = state.look.keymap.spelled(state.focus, crate::tui::keys::KeyAction::Lens).unwrap_or_default();
+    match (state.lens.spot(), state.shown_step()) {
+        _ if state.session.is_busy() => "the lens waits: the chat goes first".to_string(),
+        (None, Some(0)) => "the first token has no context: there is nothing before it".to_string(),
+        (None, _) => {
+            "nothing to look at yet: write a message; each of its tokens and of the reply can be looked at"
+                .to_string()
+        }
+        (Some(_), _) if state.lens.is_running() => "why this token? looking …".to_string(),
+        (Some(_), _) => format!("why this token? {key} looks"),
+    }
+}
+
+fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
+    let theme = state.theme;
+    let Some(parts) = parts(state, place) else {
+        let zoom = state.look.keymap.spelled(&LENS, crate::tui::keys::KeyAction::Zoom);
+        let zoom = zoom
+            .filter(|_| !state.zoom)
+            .map_or(String::new(), |key| format!(" ({key}: it fills the screen)"));
+        let (columns, rows) = (LEAST.0 + 2, LEAST.1 + 2);
+        let text = format!("too small for a lens: it needs {columns}×{rows}{zoom}");
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), inside(place.area));
+        return;
+    };
+    for (line, y) in parts.sentence.into_iter().zip(inside(place.area).y..) {
+        let row = Rect { y, height: 1, ..parts.tabs };
+        frame.render_widget(Line::styled(line, theme.figure()), row);
+    }
+    frame.render_widget(tabs(state, usize::from(parts.tabs.width)).0, parts.tabs);
+    draw_body(state, frame, parts.body);
+    let about = match (state.lens.progress(), &state.lens.picture) {
+        (Some((words, share)), _) => {
+            let gauge = share.map_or(String::new(), |share| format!(" {}", gauge(share)));
+            Line::styled(clipped(&format!("{words}{gauge}"), usize::from(parts.about.width)), theme.warning())
+        }
+        (None, Some(picture)) => {
+            Line::raw(clipped(&picture.about(state.lens.selected), usize::from(parts.about.width)))
+        }
+        (None, None) => Line::default(),
+    };
+    frame.render_widget(about, parts.about);
+    let hint = [" 1–9 view  arrows walk  , . token  Esc close ".to_string(), " Esc close ".to_string()];
+    let room = usize::from(place.area.width).saturating_sub(2);
+    let hint = Line::styled(first_fitting(&hint, room), Style::reset().patch(theme.dim()));
+    let bottom = Block::new().title_bottom(hint);
+    frame.render_widget(bottom, Rect { x: place.area.x + 1, width: place.area.width - 2, ..place.area });
+}
+
+/// The views by their keys, and the columns of each.
+fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
+    let shortest = |full: bool| -> Vec<String> {
+        let name = |(i, name): (usize, &str)| match full || i == state.lens.tab {
+            true => format!("{} {name}", i + 1),
+            false => format!("{} {}", i + 1, name.chars().take(3).collect::<String>()),
+        };
+        TABS.iter().map(|tab| tab.name).enumerate().map(name).collect()
+    };
+    let wide = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
+    let names =
+        Some(shortest(true)).filter(|names| wide(names) <= columns + 2).unwrap_or_else(|| shortest(false));
+    let (mut line, mut places, mut at) = (Line::default(), Vec::new(), 0);
+    for (i, name) in names.into_iter().enumerate() {
+        let style = if i == state.lens.tab { state.theme.cursor() } else { state.theme.key() };
+        places.push(at..at + width(&name));
+        at += width(&name) + 2;
+        line.push_span(Span::styled(name, style));
+        line.push_span(Span::raw("  "));
+    }
+    (line, places)
+}
+
+/// The rows of the picture that are seen: the selected one is among them.
+fn seen(state: &State, body: Rect) -> Vec<PictureRow> {
+    let Some(picture) = &state.lens.picture else { return Vec::new() };
+    let rows = picture.rows(usize::from(body.width), state.lens.selected, state.theme);
+    let height = usize::from(body.height);
+    let from = state.lens.scroll.min(rows.len().saturating_sub(height));
+    rows.into_iter().skip(from).take(height).collect()
+}
+
+fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
+    let looking = (state.lens.shown().looking)(&state.lens.choice);
+    if let Some(Err(reason)) = state.lens.found(&looking) {
+        let text = Paragraph::new(reason.clone()).style(state.theme.error()).wrap(Wrap { trim: true });
+        return frame.render_widget(text, body);
+    }
+    for (row, place) in seen(state, body).into_iter().zip(body.rows()) {
+        frame.render_widget(row.line, place);
+    }
+}
+
+fn click(state: &mut State, place: PanePlace, at: Position) {
+    let Some(parts) = parts(state, place) else { return };
+    if parts.tabs.contains(at) {
+        let column = usize::from(at.x - parts.tabs.x);
+        let (_, places) = tabs(state, usize::from(parts.tabs.width));
+        if let Some(tab) = places.iter().position(|place| place.contains(&column)) {
+            turn_to(state, tab);
+        }
+    } else if parts.body.contains(at) {
+        let row = seen(state, parts.body).into_iter().nth(usize::from(at.y - parts.body.y));
+        if let Some(item) = row.and_then(|row| row.item_at(at.x - parts.body.x)) {
+            state.lens.selected = item;
+        }
+    }
+}
+
+fn turn_to(state: &mut State, tab: usize) {
+    if tab < TABS.len() {
+        state.lens.tab = tab;
+        state.lens.ask();
+    }
+}
+
+fn act(state: &mut State, name: &str) -> Vec<Effect> {
+    match name {
+        "row-up" => walk(state, 0, -1),
+        "row-down" => walk(state, 0, 1),
+        "item-left" => walk(state, -1, 0),
+        "item-right" => walk(state, 1, 0),
+        "lens-close" if state.lens.stop() => {}
+        "lens-close" => lens::close(state),
+        "lens-unit" => {
+            let at = UNITS.iter().position(|unit| *unit == state.lens.choice.by).unwrap_or(0);
+            state.lens.choice.by = UNITS[(at + 1) % UNITS.len()];
+            state.lens.ask();
+        }
+        "lens-heads" => {
+            let heat = state.lens.picture.as_ref().and_then(|picture| picture.heat());
+            let row = heat.and_then(|heat| heat.cell(state.lens.selected)).map(|(row, _)| row);
+            state.lens.choice.layer = if state.lens.choice.layer.is_some() { None } else { row };
+        }
+        "lens-first-token" => state.lens.choice.first_token = !state.lens.choice.first_token,
+        view => {
+            let number = view.strip_prefix("view-").and_then(|number| number.parse::<usize>().ok());
+            turn_to(state, number.map_or(usize::MAX, |number| number - 1));
+        }
+    }
+    Vec::new()
+}
+
+/// Walks to another item, which is then seen.
+fn walk(state: &mut State, across: isize, down: isize) {
+    let Some(picture) = &state.lens.picture else { return };
+    let to = picture.step(state.lens.selected, across, down);
+    state.lens.selected = to;
+    let place = state.areas().and_then(|areas| areas.of(&LENS));
+    let Some(body) = place.and_then(|place| parts(state, place)).map(|parts| parts.body) else { return };
+    let picture = state.lens.picture.as_ref();
+    let rows =
+        picture.map_or_else(Vec::new, |picture| picture.rows(usize::from(body.width), to, state.theme));
+    let (height, last) = (usize::from(body.height), rows.len().saturating_sub(usize::from(body.height)));
+    let from = state.lens.scroll.min(last);
+    // The lowest row of it: walking down a table that stands below its text.
+    let Some(row) = rows.iter().rposition(|row| row.holds(to)) else { return };
+    state.lens.scroll = from.clamp((row + 1).saturating_sub(height), row);
+}

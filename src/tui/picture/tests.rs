@@ -1,0 +1,1 @@
+//! Pictures in the columns there are.
