@@ -68,47 +68,20 @@ pub fn complete_file(line: &str) -> Vec<Completion> {
 }
 
 fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completion> {
-    let before = format!("{name} ");
-    let matching = |label: &&str| label.starts_with(rest);
-    match argument {
+    let alone = |label| (label, "");
+    let proposals: Vec<(&str, &str)> = match argument {
         Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
-        Argument::View => LensView::value_variants()
-            .iter()
-            .map(|view| view.name())
-            .filter(matching)
-            .map(|view| completion(before.clone(), view, ""))
-            .collect(),
-        Argument::Model => ALIASES
-            .iter()
-            .filter(|alias| alias.name.starts_with(rest))
-            .map(|alias| completion(before.clone(), alias.name, alias.title))
-            .collect(),
-        Argument::Suite => SUITES
-            .iter()
-            .filter(|(suite, _)| suite.starts_with(rest))
-            .map(|(suite, _)| completion(before.clone(), suite, ""))
-            .collect(),
-        Argument::Command => COMMANDS
-            .iter()
-            .filter(|spec| spec.name[1..].starts_with(rest.trim_start_matches('/')))
-            .map(|spec| completion(before.clone(), &spec.name[1..], spec.help))
-            .collect(),
-        Argument::Figure => FIGURES
-            .iter()
-            .filter(|entry| entry.names[0].starts_with(rest))
-            .map(|entry| completion(before.clone(), entry.names[0], entry.text))
-            .collect(),
-        Argument::System => system::names()
-            .chain(["none"])
-            .filter(matching)
-            .map(|label| completion(before.clone(), label, ""))
-            .collect(),
-        Argument::Setting => SettingKey::ALL
-            .into_iter()
-            .filter(|key| key.name().starts_with(rest))
-            .map(|key| completion(before.clone(), key.name(), key.range()))
-            .collect(),
-    }
+        Argument::View => LensView::value_variants().iter().map(|view| alone(view.name())).collect(),
+        Argument::Model => ALIASES.iter().map(|alias| (alias.name, alias.title)).collect(),
+        Argument::Suite => SUITES.iter().map(|(suite, _)| alone(*suite)).collect(),
+        Argument::Command => COMMANDS.iter().map(|spec| (&spec.name[1..], spec.help)).collect(),
+        Argument::Figure => FIGURES.iter().map(|entry| (entry.names[0], entry.text)).collect(),
+        Argument::System => system::names().chain(["none"]).map(alone).collect(),
+        Argument::Setting => SettingKey::ALL.map(|key| (key.name(), key.range())).to_vec(),
+    };
+    let written = if argument == Argument::Command { rest.trim_start_matches('/') } else { rest };
+    let fitting = proposals.into_iter().filter(|(label, _)| label.starts_with(written));
+    fitting.map(|(label, help)| completion(format!("{name} "), label, help)).collect()
 }
 
 fn completion(before: String, label: &str, help: &str) -> Completion {

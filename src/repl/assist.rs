@@ -2,24 +2,23 @@
 
 use std::borrow::Cow;
 
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Result};
 
-use crate::command::{self, Argument, COMMANDS, CommandSpec};
+use crate::command::{self, COMMANDS};
 
 /// The helper rustyline asks.
 pub(super) struct Assist {
-    files: FilenameCompleter,
     history: HistoryHinter,
     color: bool,
 }
 
 impl Assist {
     pub fn new(color: bool) -> Assist {
-        Assist { files: FilenameCompleter::new(), history: HistoryHinter::new(), color }
+        Assist { history: HistoryHinter::new(), color }
     }
 }
 
@@ -28,32 +27,21 @@ pub(super) fn joined(line: &str) -> String {
     line.replace("\\\n", "\n")
 }
 
-/// The command a line begins with, once its name is complete.
-fn spec_of(line: &str) -> Option<&'static CommandSpec> {
-    command::spec(line.split_once(' ')?.0)
-}
-
 impl Completer for Assist {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, pos: usize, ctx: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        let written = &line[..pos];
-        let takes_file = spec_of(written)
-            .is_some_and(|spec| matches!(spec.argument, Argument::File | Argument::Model | Argument::Suite));
-        let pairs: Vec<Pair> = command::complete(written)
-            .into_iter()
-            .map(|completion| {
-                // What a command needs comes after a space.
-                let goes_on =
-                    COMMANDS.iter().any(|spec| spec.name == completion.line && !spec.usage.is_empty());
-                let replacement = if goes_on { completion.line + " " } else { completion.line };
-                Pair { display: completion.label, replacement }
-            })
-            .collect();
-        if pairs.is_empty() && takes_file {
-            return self.files.complete(line, pos, ctx);
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
+        let mut found = command::complete(&line[..pos]);
+        if found.is_empty() {
+            found = command::complete_file(&line[..pos]);
         }
-        Ok((0, pairs))
+        let pairs = found.into_iter().map(|completion| {
+            // What a command needs comes after a space.
+            let goes_on = COMMANDS.iter().any(|spec| spec.name == completion.line && !spec.usage.is_empty());
+            let replacement = if goes_on { completion.line + " " } else { completion.line };
+            Pair { display: completion.label, replacement }
+        });
+        Ok((0, pairs.collect()))
     }
 }
 
@@ -125,9 +113,12 @@ mod tests {
         assert_eq!(completions("/model gem"), ["/model gemma-3-270m"]);
         assert_eq!(completions("/probe indu"), ["/probe induction.en", "/probe induction.zh"]);
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("talk.json"), "").unwrap();
-        let line = format!("/load {}/ta", dir.path().display());
-        assert!(completions(&line).iter().any(|path| path.ends_with("talk.json")));
+        std::fs::write(dir.path().join("my talk.json"), "").unwrap();
+        // A name is taken as it stands: nothing in it is escaped.
+        for before in ["/load", "/set grammar"] {
+            let line = format!("{before} {}/my", dir.path().display());
+            assert_eq!(completions(&line), [format!("{line} talk.json")]);
+        }
     }
 
     #[test]

@@ -282,16 +282,9 @@ impl State {
     fn after_walking(&mut self) {
         self.transcript.walk_rows_to(None);
         self.table_scroll = 0;
-        let Some(token) = self.shown_step() else { return };
-        if let Some(turn) = self.turn_of(token)
-            && let Some(text) = turn.text_of(token)
-        {
-            let (id, byte) = (turn.id, text.start.min(turn.text.len().saturating_sub(1)));
-            self.sync();
-            self.transcript.reveal(id, byte);
-        } else {
-            self.sync();
-            self.transcript.reveal_frame(token);
+        self.sync();
+        if let Some(token) = self.shown_step() {
+            self.transcript.reveal(&self.session, token);
         }
     }
 

@@ -33,12 +33,38 @@ impl TranscriptItem {
         TranscriptItem { source, wrapped: Wrapped::default() }
     }
 
-    /// Its rows.
+    fn is_turn(&self) -> bool {
+        matches!(self.source, TranscriptSource::Turn(_))
+    }
+
+    /// How many rows it takes.
     fn height(&self) -> usize {
         match &self.source {
             TranscriptSource::Answer(shown) => shown.lines().len(),
             _ => self.wrapped.rows().len(),
         }
+    }
+}
+
+impl TranscriptItem {
+    /// What is shown in its rows, and the gap after them. `turn` is the one it stands for, `answer` its
+    /// number among the answers.
+    fn rows<'a>(&'a self, turn: Option<&'a Turn>, answer: usize) -> impl Iterator<Item = RowKind<'a>> {
+        let (turn, lines) = match &self.source {
+            TranscriptSource::Frame(frame) => (Some(&**frame), &[][..]),
+            TranscriptSource::Answer(shown) => (None, shown.lines()),
+            _ => (turn, &[][..]),
+        };
+        let texts = self.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
+            let first = i == 0;
+            match (&self.source, turn) {
+                (TranscriptSource::Note(note), _) => Some(RowKind::Note { note, row, first }),
+                (_, turn) => turn.map(|turn| RowKind::Turn { turn, row, first }),
+            }
+        });
+        let lines = lines.iter().enumerate();
+        let lines = lines.map(move |(i, line)| RowKind::Answer { answer, line, first: i == 0 });
+        texts.chain(lines).chain([RowKind::Gap])
     }
 }
 
@@ -108,12 +134,20 @@ impl Transcript {
         self.items.push(TranscriptItem::new(TranscriptSource::Answer(Box::new(shown))));
     }
 
-    fn answers(&self) -> impl DoubleEndedIterator<Item = (usize, &Shown)> {
-        let shown = self.items.iter().filter_map(|item| match &item.source {
-            TranscriptSource::Answer(shown) => Some(&**shown),
+    /// The items, each with its first row.
+    fn placed(&self) -> impl Iterator<Item = (usize, &TranscriptItem)> {
+        self.items.iter().scan(0, |next, item| {
+            let top = *next;
+            *next += item.height() + 1;
+            Some((top, item))
+        })
+    }
+
+    fn answers(&self) -> impl Iterator<Item = (usize, &Shown)> {
+        self.placed().filter_map(|(top, item)| match &item.source {
+            TranscriptSource::Answer(shown) => Some((top, &**shown)),
             _ => None,
-        });
-        shown.collect::<Vec<_>>().into_iter().enumerate()
+        })
     }
 
     /// The row of an answer that somebody walks on: its answer, and what the row stands for.
@@ -130,45 +164,33 @@ impl Transcript {
     /// Puts the row cursor somewhere, or nowhere.
     pub fn walk_rows_to(&mut self, row: Option<(usize, usize)>) {
         self.row = row;
-        let Some((answer, item)) = row else { return };
-        let mut above = 0;
-        let mut count = 0;
-        for held in &self.items {
-            if let TranscriptSource::Answer(shown) = &held.source {
-                if count == answer {
-                    let Some((first, last)) = shown.lines_of(item) else { return };
-                    self.reveal_row(Some(above + last));
-                    return self.reveal_row(Some(above + first));
-                }
-                count += 1;
-            }
-            above += held.height() + 1;
-        }
+        let lines = row.and_then(|(answer, item)| {
+            let (top, shown) = self.answers().nth(answer)?;
+            let (first, last) = shown.lines_of(item)?;
+            Some([top + last, top + first])
+        });
+        lines.into_iter().flatten().for_each(|row| self.reveal_row(row));
     }
 
     /// Walks over the rows of all answers, from the newest one's last row where nobody walks yet.
     pub fn walk_rows(&mut self, by: isize) {
-        let mut before = self.row;
-        let all: Vec<usize> = self.answers().map(|(answer, _)| answer).collect();
-        let ahead = |from: usize| all.iter().copied().filter(move |&answer| answer >= from);
-        let back = |from: usize| all.iter().rev().copied().filter(move |&answer| answer <= from);
-        let from = before.map_or(if by < 0 { usize::MAX } else { all.len().saturating_sub(1) }, |row| row.0);
-        let order: Vec<usize> = if by < 0 { back(from).collect() } else { ahead(from).collect() };
-        for answer in order {
-            let item = before.take().filter(|row| row.0 == answer).map(|row| row.1);
-            let found = self.answers().nth(answer).and_then(|(_, shown)| shown.beside(item, by));
-            if let Some(item) = found {
+        let count = self.answers().count();
+        let mut item = self.row.map(|row| row.1);
+        let mut next = self.row.map(|row| row.0).or(count.checked_sub(1));
+        while let Some(answer) = next {
+            let beside = self.answers().nth(answer).and_then(|(_, shown)| shown.beside(item.take(), by));
+            if let Some(item) = beside {
                 return self.walk_rows_to(Some((answer, item)));
             }
+            next = answer.checked_add_signed(by).filter(|&answer| answer < count);
         }
     }
 
     /// Whether nothing was said beside the conversation.
     pub fn has_no_notes(&self) -> bool {
-        !self
-            .items
-            .iter()
-            .any(|item| matches!(item.source, TranscriptSource::Note(_) | TranscriptSource::Answer(_)))
+        let is_turn =
+            |item: &TranscriptItem| item.is_turn() || matches!(item.source, TranscriptSource::Frame(_));
+        self.items.iter().all(is_turn)
     }
 
     /// Forgets everything, notes included.
@@ -187,16 +209,12 @@ impl Transcript {
             TranscriptSource::Frame(..) => false,
             TranscriptSource::Note(_) | TranscriptSource::Answer(_) => true,
         });
-        let shown = self.items.iter().filter(|item| matches!(item.source, TranscriptSource::Turn(_))).count();
+        let shown = self.items.iter().filter(|item| item.is_turn()).count();
         for turn in &turns[shown..] {
             self.items.push(TranscriptItem::new(TranscriptSource::Turn(turn.id)));
         }
         for (frame, before) in frames {
-            let mut places = self
-                .items
-                .iter()
-                .enumerate()
-                .filter(|(_, item)| matches!(item.source, TranscriptSource::Turn(_)));
+            let mut places = self.items.iter().enumerate().filter(|(_, item)| item.is_turn());
             let at = places.nth(before).map_or(self.items.len(), |(at, _)| at);
             self.items.insert(at, TranscriptItem::new(TranscriptSource::Frame(Box::new(frame))));
         }
@@ -260,15 +278,25 @@ impl Transcript {
         }
     }
 
-    /// Scrolls as little as needed to show a byte of a turn.
-    pub fn reveal(&mut self, turn: TurnId, byte: usize) {
-        self.reveal_row(
-            self.row_with(byte, |source| matches!(source, TranscriptSource::Turn(id) if *id == turn)),
-        );
+    /// Scrolls as little as needed to show a token of the sequence.
+    pub fn reveal(&mut self, session: &Session, token: usize) {
+        let mut turns = session.turns().iter();
+        let row = self.placed().find_map(|(top, item)| {
+            let turn = match &item.source {
+                TranscriptSource::Turn(_) => turns.next()?,
+                TranscriptSource::Frame(frame) => frame,
+                _ => return None,
+            };
+            let byte = turn.text_of(token)?.start.min(turn.text.len().saturating_sub(1));
+            let within = item.wrapped.rows().iter().rposition(|row| row.start <= byte);
+            Some(top + within.unwrap_or(0))
+        });
+        if let Some(row) = row {
+            self.reveal_row(row);
+        }
     }
 
-    fn reveal_row(&mut self, row: Option<usize>) {
-        let Some(row) = row else { return };
+    fn reveal_row(&mut self, row: usize) {
         let top = self.top();
         if row < top {
             self.scroll = Scroll::At(row);
@@ -278,75 +306,22 @@ impl Transcript {
         self.keep_in_range();
     }
 
-    /// The same for a token of scaffold.
-    pub fn reveal_frame(&mut self, token: usize) {
-        let frames = self.items.iter().filter_map(|item| match &item.source {
-            TranscriptSource::Frame(frame) => Some(frame),
-            _ => None,
-        });
-        let byte = frames.filter_map(|frame| frame.text_of(token)).next().map(|text| text.start);
-        if let Some(byte) = byte {
-            self.reveal_row(self.row_with(
-                byte,
-                |source| matches!(source, TranscriptSource::Frame(frame) if frame.text_of(token).is_some()),
-            ));
-        }
-    }
-
-    fn row_with(&self, byte: usize, is_it: impl Fn(&TranscriptSource) -> bool) -> Option<usize> {
-        let mut above = 0;
-        for item in &self.items {
-            if is_it(&item.source) {
-                let rows = item.wrapped.rows();
-                let within = rows.iter().rposition(|row| row.start <= byte).unwrap_or(0);
-                return Some(above + within);
-            }
-            above += item.height() + 1;
-        }
-        None
-    }
-
     /// The rows in view, from the top down.
     pub fn visible<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = RowKind<'a>> {
-        self.window(session, self.top()).take(self.height)
+        let (top, mut turns, mut answers) = (self.top(), session.turns().iter(), 0..);
+        let items = self.placed().map(move |(start, item)| {
+            let turn = if item.is_turn() { turns.next() } else { None };
+            let is_answer = matches!(item.source, TranscriptSource::Answer(_));
+            let answer = if is_answer { answers.next() } else { None };
+            (start, item, item.rows(turn, answer.unwrap_or_default()))
+        });
+        let in_view = items.filter(move |(start, item, _)| start + item.height() >= top);
+        let rows = in_view.flat_map(move |(start, _, rows)| rows.skip(top.saturating_sub(start)));
+        rows.take(self.height)
     }
 
     /// The row shown at a line of the pane.
     pub fn at_line<'a>(&'a self, session: &'a Session, line: u16) -> Option<RowKind<'a>> {
         self.visible(session).nth(usize::from(line))
-    }
-
-    fn window<'a>(&'a self, session: &'a Session, from: usize) -> impl Iterator<Item = RowKind<'a>> {
-        let mut turns = session.turns().iter();
-        let (mut above, mut answers) = (0, 0);
-        let with_turns = self.items.iter().map(move |item| {
-            let turn = if matches!(item.source, TranscriptSource::Turn(_)) { turns.next() } else { None };
-            let start = above;
-            above += item.height() + 1;
-            let answer = answers;
-            answers += usize::from(matches!(item.source, TranscriptSource::Answer(_)));
-            (item, turn, (start, answer))
-        });
-        with_turns.filter(move |(item, _, (start, _))| start + item.height() >= from).flat_map(
-            move |(item, turn, (start, answer))| {
-                let skip = from.saturating_sub(start);
-                let rows = item.wrapped.rows().iter().enumerate().filter_map(move |(i, &row)| {
-                    let first = i == 0;
-                    match (&item.source, turn) {
-                        (TranscriptSource::Note(note), _) => Some(RowKind::Note { note, row, first }),
-                        (TranscriptSource::Frame(turn), _) => Some(RowKind::Turn { turn, row, first }),
-                        (TranscriptSource::Turn(_), Some(turn)) => Some(RowKind::Turn { turn, row, first }),
-                        (TranscriptSource::Turn(_), None) | (TranscriptSource::Answer(_), _) => None,
-                    }
-                });
-                let lines = match &item.source {
-                    TranscriptSource::Answer(shown) => shown.lines(),
-                    _ => &[],
-                };
-                let lines = lines.iter().enumerate();
-                let lines = lines.map(move |(i, line)| RowKind::Answer { answer, line, first: i == 0 });
-                rows.chain(lines).chain([RowKind::Gap]).skip(skip)
-            },
-        )
     }
 }

@@ -217,15 +217,20 @@ fn answer_line(state: &State, answer: usize, line: &view::Line) -> Line<'static>
 
 /// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.
 fn turn_row(state: &State, turn: &Turn, row: Row) -> Line<'static> {
-    let mut line = Runs::default();
+    let mut line = Line::default();
     for (offset, grapheme) in turn.text[row.start..row.end].grapheme_indices(true) {
         let start = row.start + offset;
-        line.push(&drawn(grapheme), style_of(state, turn, start..start + grapheme.len()));
+        let style = style_of(state, turn, start..start + grapheme.len());
+        // Text in runs of one style.
+        match line.spans.last_mut() {
+            Some(last) if last.style == style => last.content.to_mut().push_str(&drawn(grapheme)),
+            _ => line.push_span(Span::styled(drawn(grapheme).into_owned(), style)),
+        }
     }
     if row.broken && cursor_is_on(state, turn, &marks_of(turn, row.end..row.end + 1)) {
-        line.push("⏎", state.theme.cursor());
+        line.push_span(Span::styled("⏎", state.theme.cursor()));
     }
-    line.into()
+    line
 }
 
 fn style_of(state: &State, turn: &Turn, bytes: Range<usize>) -> Style {
@@ -239,27 +244,6 @@ fn style_of(state: &State, turn: &Turn, bytes: Range<usize>) -> Style {
 /// Whether the shown step is one of these tokens.
 fn cursor_is_on(state: &State, turn: &Turn, marks: &Range<usize>) -> bool {
     turn.marks[marks.clone()].iter().any(|mark| state.cursor == Some(mark.token))
-}
-
-/// Text in runs of one style.
-#[derive(Default)]
-struct Runs {
-    spans: Vec<Span<'static>>,
-}
-
-impl Runs {
-    fn push(&mut self, text: &str, style: Style) {
-        match self.spans.last_mut() {
-            Some(last) if last.style == style => last.content.to_mut().push_str(text),
-            _ => self.spans.push(Span::styled(text.to_string(), style)),
-        }
-    }
-}
-
-impl From<Runs> for Line<'static> {
-    fn from(runs: Runs) -> Line<'static> {
-        Line::from(runs.spans)
-    }
 }
 
 fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
