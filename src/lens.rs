@@ -5,6 +5,7 @@
 //! ([`crate::engine::look`]).
 
 pub mod attention;
+pub mod attribution;
 pub mod context;
 pub mod flags;
 pub mod floor;
@@ -20,6 +21,7 @@ use crate::query::{Asker, QueryError};
 use crate::token::TokenId;
 
 use attention::{AttentionLens, Which};
+use attribution::Attribution;
 use context::Curve;
 use keyboard::{Keyboard, KeyboardWish};
 use logit::Layers;
@@ -56,6 +58,8 @@ pub enum Looking {
     },
     /// Where attention looks.
     Attention(Which),
+    /// What each part adds to the target's logit.
+    Attribution,
     /// The model beside a count of what follows what.
     Keyboard(KeyboardWish),
 }
@@ -82,6 +86,8 @@ pub enum LensFinding {
     Occlusion(Occlusion),
     /// SpanUnit layer and head.
     Attention(AttentionLens),
+    /// Shares in the logit.
+    Attribution(Attribution),
     /// The model and the n-gram model.
     Keyboard(Box<Keyboard>),
 }
@@ -108,6 +114,7 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
         Looking::Attention(which) => {
             (None, LensFinding::Attention(attention::attention(asker, &subject, *which)?))
         }
+        Looking::Attribution => (None, LensFinding::Attribution(attribution::attribution(asker, &subject)?)),
         Looking::Keyboard(wish) => {
             (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, wish)?)))
         }

@@ -22,6 +22,7 @@ use crate::step::Candidate;
 use crate::token::TokenId;
 
 mod parts;
+mod shares;
 mod variants;
 
 /// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes
@@ -74,6 +75,7 @@ impl Inspector {
         let reason = match &request.look {
             LookFor::Layers => run.layers()?,
             LookFor::Weights(wanted) => run.weights(wanted)?,
+            LookFor::Shares => run.shares()?,
             LookFor::Variants { variants, other } => run.variants(variants, other)?,
         };
         run.timing.threads = run.context.params().threads;

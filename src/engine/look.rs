@@ -31,6 +31,9 @@ pub enum LookFor {
     Layers,
     /// Weights of attention.
     Weights(Vec<WeightsOf>),
+    /// What everything that adds to the last token's residual stream adds to the logits of the named tokens,
+    /// the last norm's divisor held still.
+    Shares,
     /// The distribution after the last token of each variant.
     Variants {
         /// The variants.
@@ -101,6 +104,22 @@ pub enum Part {
     Head(usize),
 }
 
+/// What adds to the residual stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addend {
+    /// What the token itself is turned into.
+    Embedding,
+    /// A part of a layer; a head's share is one of its attention's.
+    Part {
+        /// The layer.
+        layer: usize,
+        /// The part: anything but the stream itself.
+        part: Part,
+    },
+    /// All of it: the model's own logits.
+    Whole,
+}
+
 /// Where a part's other value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartValue {
@@ -130,6 +149,13 @@ pub struct Reading {
 pub enum Found {
     /// The distribution of a layer or variant.
     Reading(Reading),
+    /// Shares in the logits of the named tokens, in their order.
+    Share {
+        /// Whose.
+        addend: Addend,
+        /// They.
+        logits: Vec<f32>,
+    },
     /// Weights of attention.
     Weights {
         /// The layer.

@@ -26,6 +26,8 @@ pub enum LensView {
     Occlusion,
     /// The weights of attention, by layer and head
     Attention,
+    /// What the embedding, attention, feed-forward network and heads each add to the target's logit
+    Attribution,
     /// The model beside an n-gram model of its own ids: what counting alone would suggest
     Keyboard,
 }
@@ -38,6 +40,7 @@ impl LensView {
             LensView::Context => "context",
             LensView::Occlusion => "occlusion",
             LensView::Attention => "attention",
+            LensView::Attribution => "attribution",
             LensView::Keyboard => "keyboard",
         }
     }
@@ -132,6 +135,7 @@ impl LensFlags {
                 };
                 Looking::Attention(Which { from, layer: self.layer, head: self.head })
             }
+            LensView::Attribution => Looking::Attribution,
             LensView::Keyboard => Looking::Keyboard(KeyboardWish {
                 corpus: self.corpus.clone(),
                 clicks: self.max_tokens.map_or(CLICKS, |clicks| clicks as usize),

@@ -1,5 +1,6 @@
 //! What a lens shows, as records and as tables.
 
+mod attribution;
 mod keyboard;
 mod record;
 pub mod sentence;
@@ -45,6 +46,7 @@ pub fn view(lens: &Lens, k: Depth, vocab: &Vocab) -> View {
         LensFinding::Context(curve) => context(&mut view, subject, curve),
         LensFinding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
         LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
+        LensFinding::Attribution(found) => attribution::attribution(&mut view, subject, found),
         LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, found, k, vocab),
     }
     if let Some(floor) = lens.floor {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
-use anatomy::{Place, TensorNode};
+use anatomy::{Operation, Place, TensorNode};
 
 /// Which values of a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -344,8 +344,14 @@ fn name(tensor: &sys::ggml_tensor) -> String {
 fn node(tensor: &sys::ggml_tensor) -> TensorNode {
     TensorNode {
         name: name(tensor),
-        adds: tensor.op == sys::GGML_OP_ADD,
-        takes_rows: tensor.op == sys::GGML_OP_GET_ROWS,
+        operation: match tensor.op {
+            sys::GGML_OP_ADD => Operation::Add,
+            sys::GGML_OP_GET_ROWS => Operation::TakeRows,
+            sys::GGML_OP_MUL_MAT => Operation::Matrix,
+            sys::GGML_OP_RMS_NORM => Operation::RmsNorm,
+            sys::GGML_OP_MUL | sys::GGML_OP_SCALE => Operation::Scale,
+            _ => Operation::Other,
+        },
         sizes: tensor.ne.map(|size| usize::try_from(size).unwrap_or(0)),
         key: std::ptr::from_ref(tensor) as usize,
         sources: tensor

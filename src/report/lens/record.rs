@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::attribution::AttributionRecord;
 use super::keyboard::KeyboardRecord;
 use crate::distribution::Depth;
 use crate::lens::attention::{LayerOf, Positions, RowOf};
@@ -69,6 +70,7 @@ enum FindingRecord<'a> {
         spans: Vec<SpanRecord<'a>>,
     },
     Attention(Box<AttentionRecord<'a>>),
+    Attribution(AttributionRecord),
     Keyboard {
         keyboard: Box<KeyboardRecord<'a>>,
     },
@@ -228,6 +230,9 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
                 occlusion,
             };
             ("attention", FindingRecord::Attention(Box::new(record)))
+        }
+        LensFinding::Attribution(found) => {
+            ("attribution", FindingRecord::Attribution(AttributionRecord::new(found)))
         }
         LensFinding::Keyboard(found) => {
             let keyboard = Box::new(KeyboardRecord::new(found, k, vocab));

@@ -7,15 +7,31 @@
 
 use std::collections::HashMap;
 
+/// How a tensor is computed, as far as it tells parts apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operation {
+    /// A sum.
+    Add,
+    /// Some rows of another.
+    TakeRows,
+    /// A product with a matrix.
+    Matrix,
+    /// A norm by the root of the mean square.
+    RmsNorm,
+    /// A product element by element, or with one number.
+    Scale,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
 /// One computed tensor of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TensorNode {
     /// Its name.
     pub name: String,
-    /// Whether it is a sum.
-    pub adds: bool,
-    /// Whether it takes some rows of another.
-    pub takes_rows: bool,
+    /// How it is computed.
+    pub operation: Operation,
     /// Elements along each dimension.
     pub sizes: [usize; 4],
     /// Tells it from the others.
@@ -40,8 +56,12 @@ pub struct Place {
 pub struct Layer {
     /// The residual stream after it.
     pub residual: Option<Place>,
+    /// The stream before it.
+    pub input: Option<Place>,
     /// What attention adds to the stream.
     pub attention: Option<Place>,
+    /// The heads mixed, which differs from what attention adds by a norm and factors at most.
+    pub mixed: Option<Place>,
     /// What the feed-forward network adds to it.
     pub feed_forward: Option<Place>,
     /// What the heads give, side by side, before they are mixed.
@@ -50,6 +70,8 @@ pub struct Layer {
     pub scores: Option<Place>,
     /// The weights of attention.
     pub weights: Option<Place>,
+    /// Of the last layer: the norm before the head, where logits are what the head makes of it and no more.
+    pub out_norm: Option<Place>,
     /// Number of heads.
     pub n_heads: usize,
 }
@@ -71,6 +93,14 @@ pub fn layers(nodes: &[TensorNode], count: usize) -> Vec<Layer> {
         by_name: nodes.iter().enumerate().map(|(i, node)| (node.name.as_str(), i)).collect(),
     };
     (0..count).map(|layer| graph.layer(layer)).collect()
+}
+
+/// The terms of a layer's two sums.
+#[derive(Clone, Copy)]
+struct Added {
+    input: usize,
+    attention: usize,
+    feed_forward: usize,
 }
 
 struct Graph<'a> {
@@ -97,11 +127,14 @@ impl Graph<'_> {
         };
         Layer {
             residual: residual.map(place),
-            attention: added.map(|(attention, _)| place(attention)),
-            feed_forward: added.map(|(_, feed_forward)| place(feed_forward)),
+            input: added.map(|added| place(added.input)),
+            attention: added.map(|added| place(added.attention)),
+            mixed: added.zip(heads).and_then(|(added, heads)| self.mixed(added.attention, heads)).map(place),
+            feed_forward: added.map(|added| place(added.feed_forward)),
             heads: heads.map(place),
             scores: scores.map(place),
             weights: weights.map(place),
+            out_norm: residual.and_then(|residual| self.out_norm(residual)).map(place),
             n_heads: weights.map(|weights| self.nodes[weights].sizes[2]).or(fused).unwrap_or(0),
         }
     }
@@ -113,11 +146,11 @@ impl Graph<'_> {
 
     /// What attention and feed-forward network add, where a layer is
     /// `out = (input + attention) + feed_forward` and the network reads the sum in the brackets.
-    fn added(&self, out: usize, heads: usize, below: Option<Option<usize>>) -> Option<(usize, usize)> {
+    fn added(&self, out: usize, heads: usize, below: Option<Option<usize>>) -> Option<Added> {
         let (middle, feed_forward) = self
             .terms(out)?
             .into_iter()
-            .find(|&(middle, other)| self.nodes[middle].adds && self.descends(other, middle))?;
+            .find(|&(middle, other)| self.is(middle, Operation::Add) && self.descends(other, middle))?;
         let (attention, input) = self
             .terms(middle)?
             .into_iter()
@@ -127,13 +160,45 @@ impl Graph<'_> {
             None => true,
             Some(below) => below.is_some_and(|below| self.is_or_takes_rows_of(input, below)),
         };
-        is_input.then_some((attention, feed_forward))
+        is_input.then_some(Added { input, attention, feed_forward })
+    }
+
+    /// The product that mixes the heads, where only norms and factors lie between it and what attention adds.
+    fn mixed(&self, attention: usize, heads: usize) -> Option<usize> {
+        let mut node = attention;
+        loop {
+            let source = self.only_source(node)?;
+            match self.nodes[node].operation {
+                Operation::Matrix if source == heads => return Some(node),
+                Operation::RmsNorm | Operation::Scale | Operation::TakeRows => node = source,
+                _ => return None,
+            }
+        }
+    }
+
+    /// The norm of a residual stream whose product with weights is all that logits are.
+    fn out_norm(&self, residual: usize) -> Option<usize> {
+        let logits = *self.by_name.get("result_output")?;
+        let weighted = self.only_source(logits).filter(|_| self.is(logits, Operation::Matrix))?;
+        let norm = if self.is(weighted, Operation::Scale) { self.only_source(weighted)? } else { weighted };
+        let fits = self.is(norm, Operation::RmsNorm) && self.only_source(norm) == Some(residual);
+        fits.then_some(norm)
+    }
+
+    fn is(&self, node: usize, operation: Operation) -> bool {
+        self.nodes[node].operation == operation
+    }
+
+    /// The computed tensor that a tensor is computed from, if it is one alone.
+    fn only_source(&self, node: usize) -> Option<usize> {
+        let mut sources = self.sources(node);
+        sources.next().filter(|_| sources.next().is_none())
     }
 
     /// The two terms of a sum, either one first.
     fn terms(&self, sum: usize) -> Option<[(usize, usize); 2]> {
         let terms: Vec<usize> = self.sources(sum).collect();
-        match (self.nodes[sum].adds, terms.as_slice()) {
+        match (self.is(sum, Operation::Add), terms.as_slice()) {
             (true, &[a, b]) => Some([(a, b), (b, a)]),
             _ => None,
         }
@@ -154,7 +219,7 @@ impl Graph<'_> {
     }
 
     fn is_or_takes_rows_of(&self, node: usize, of: usize) -> bool {
-        node == of || self.nodes[node].takes_rows && self.sources(node).next() == Some(of)
+        node == of || self.is(node, Operation::TakeRows) && self.sources(node).next() == Some(of)
     }
 }
 

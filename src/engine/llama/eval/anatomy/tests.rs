@@ -1,12 +1,23 @@
-use super::{TensorNode, layers};
+use super::{Operation, TensorNode, layers};
 
-/// Nodes by name, with the names of what each is computed from; a leading `+` is a sum, `[` takes rows.
+/// Nodes by name, with the names of what each is computed from; a leading `+` is a sum, `[` takes rows, `@` is a
+/// product with a matrix, `~` a norm, `*` a factor.
 fn graph(lines: &[(&str, &[&str])]) -> Vec<TensorNode> {
-    let key = |name: &str| lines.iter().position(|(other, _)| other.trim_start_matches(['+', '[']) == name);
+    const SIGNS: [(char, Operation); 5] = [
+        ('+', Operation::Add),
+        ('[', Operation::TakeRows),
+        ('@', Operation::Matrix),
+        ('~', Operation::RmsNorm),
+        ('*', Operation::Scale),
+    ];
+    let signs = SIGNS.map(|(sign, _)| sign);
+    let key = |name: &str| lines.iter().position(|(other, _)| other.trim_start_matches(signs) == name);
     let node = |(i, (name, sources)): (usize, &(&str, &[&str]))| TensorNode {
-        name: name.trim_start_matches(['+', '[']).to_string(),
-        adds: name.starts_with('+'),
-        takes_rows: name.starts_with('['),
+        name: name.trim_start_matches(signs).to_string(),
+        operation: SIGNS
+            .iter()
+            .find(|(sign, _)| name.starts_with(*sign))
+            .map_or(Operation::Other, |sign| sign.1),
         sizes: [8, 2, 4, 1],
         key: i + 1,
         sources: sources.iter().map(|name| key(name).map_or(1000, |i| i + 1)).collect(),
@@ -77,4 +88,54 @@ fn the_last_layer_takes_rows_of_its_input() {
     let found = layers(&nodes, 2);
     assert_eq!(found[1].attention.as_ref().map(|place| place.name.as_str()), Some("cut"));
     assert_eq!(found[1].feed_forward.as_ref().map(|place| place.name.as_str()), Some("f-1"));
+}
+
+/// A layer behind an embedding, its head, and what stands between the two.
+fn with_head<'a>(mix: &'a [(&'a str, &'a [&'a str])], head: &'a [(&'a str, &'a [&'a str])]) -> super::Layer {
+    let begin: [(&str, &[&str]); 2] = [("embd", &["tokens"]), ("kqv_out-0", &["embd"])];
+    let end: [(&str, &[&str]); 3] =
+        [("+mid", &["a", "embd"]), ("@f", &["w", "mid"]), ("+l_out-0", &["f", "mid"])];
+    let lines: Vec<_> = begin.iter().chain(mix).chain(&end).chain(head).copied().collect();
+    layers(&graph(&lines), 1).remove(0)
+}
+
+#[test]
+fn heads_are_mixed_by_a_product_with_norms_and_factors_behind_it_and_nothing_else() {
+    let mixed = |mix| with_head(mix, &[]).mixed.map(|place| place.name);
+    assert_eq!(mixed(&[("@a", &["wo", "kqv_out-0"])]).as_deref(), Some("a"));
+    let normed: &[(&str, &[&str])] =
+        &[("@o", &["wo", "kqv_out-0"]), ("~n", &["o"]), ("*w", &["n", "weight"]), ("[a", &["w"])];
+    assert_eq!(mixed(normed).as_deref(), Some("o"));
+    assert_eq!(mixed(&[("@o", &["wo", "kqv_out-0"]), ("+a", &["o", "bias"])]), None);
+    assert_eq!(with_head(&[("@a", &["wo", "kqv_out-0"])], &[]).input.unwrap().name, "embd");
+}
+
+#[test]
+fn logits_that_are_capped_scaled_or_normed_otherwise_have_no_norm_to_write_into() {
+    let norm = |head| with_head(&[("@a", &["wo", "kqv_out-0"])], head).out_norm.map(|place| place.name);
+    let plain: &[(&str, &[&str])] = &[
+        ("~norm", &["l_out-0"]),
+        ("*result_norm", &["norm", "w"]),
+        ("@result_output", &["head", "result_norm"]),
+    ];
+    assert_eq!(norm(plain).as_deref(), Some("norm"));
+    for head in [
+        &[
+            ("~norm", &["l_out-0"] as &[&str]),
+            ("@logits", &["head", "norm"]),
+            ("*result_output", &["logits"]),
+        ],
+        &[
+            ("norm", &["l_out-0"]),
+            ("*result_norm", &["norm", "w"]),
+            ("@result_output", &["head", "result_norm"]),
+        ],
+        &[
+            ("~norm", &["mid"]),
+            ("*result_norm", &["norm", "w"]),
+            ("@result_output", &["head", "result_norm"]),
+        ],
+    ] {
+        assert_eq!(norm(head), None);
+    }
 }
