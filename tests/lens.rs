@@ -383,6 +383,35 @@ mod command_line {
     }
 
     #[test]
+    fn shares_add_up_to_the_logit() {
+        for (model, layers, heads) in [("smollm2-135m", 30, 9), ("gemma-3-270m", 18, 4)] {
+            let own = next(model, PROMPT, " Paris") - next(model, PROMPT, " Rome");
+            let found = lens("attribution", &["--target", " Paris", "--versus", " Rome", "-m", model]);
+            let parts = found["parts"].as_array().unwrap();
+            assert_eq!(parts.len(), 1 + layers * (2 + heads));
+            // A difference of logits is one of ln p. Without 32 bits each part is rounded by itself.
+            assert!((number(&found["logit"]) - own).abs() < 0.2, "{} {own}", found["logit"]);
+            let of = |wanted: &[&str]| -> f64 {
+                let wanted = parts.iter().filter(|part| wanted.contains(&part["part"].as_str().unwrap()));
+                wanted.map(|part| number(&part["logit"])).sum()
+            };
+            assert!((of(&["embedding", "attention", "ffn"]) - number(&found["sum"])).abs() < 1e-9);
+            assert!(
+                (number(&found["logit"]) - number(&found["sum"]) - number(&found["remainder"])).abs() < 1e-9
+            );
+            assert!(number(&found["remainder"]).abs() < 0.1, "{}", found["remainder"]);
+            assert!((of(&["head"]) - of(&["attention"])).abs() < 0.1);
+            assert!(number(&found["heads_remainder"]) < 0.05, "{}", found["heads_remainder"]);
+            assert!(found["floor"].is_null());
+            if model == "smollm2-135m" {
+                let heads = parts.iter().filter(|part| part["part"] == "head");
+                let most = heads.max_by(|a, b| number(&a["logit"]).total_cmp(&number(&b["logit"]))).unwrap();
+                assert_eq!((&most["layer"], &most["head"]), (&Value::from(23), &Value::from(4)));
+            }
+        }
+    }
+
+    #[test]
     fn a_conversations_frame_is_never_left_out() {
         let chat = r#"[{"role":"user","content":"Name the capital of France."},{"role":"assistant","content":"It is"},{"role":"user","content":"Go on."}]"#;
         let args = ["lens", "--chat", "-", "--view", "occlusion", "--by", "turn", "--json", "-q"];
@@ -396,12 +425,14 @@ mod command_line {
 
     #[test]
     fn bad_input_is_one_line_and_two() {
-        let cases: [&[&str]; 15] = [
+        let cases: [&[&str]; 17] = [
             &["", "--view", "logit"],
             &[PROMPT, "--view", "logit", "--target", ""],
             &[PROMPT, "--view", "logit", "--target", " Paris", "--versus", " Paris"],
             &["The capital of Fr", "--view", "logit", "--target", "ance"],
             &[PROMPT, "--view", "logit", "--by", "word"],
+            &[PROMPT, "--view", "attribution", "--target", " Paris, the"],
+            &[PROMPT, "--view", "attribution", "--layer", "3"],
             &[PROMPT, "--view", "occlusion", "--neutral", "x"],
             &[PROMPT, "--view", "context", "--position", "3"],
             &[PROMPT, "--view", "occlusion", "--by", "turn"],
