@@ -13,7 +13,7 @@ use super::backend::{Backend, Sink};
 use super::client::Client;
 use super::figures::{prediction, stats};
 use super::handle::Engine;
-use super::look::{Found, Inspect, LookFor, Reading};
+use super::look::{Addend, Found, Inspect, LookFor, Reading};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Generate, ModelInfo, Sample, ScoreBatch, Timing, Tokenize,
 };
@@ -239,6 +239,14 @@ impl Scripted {
             LookFor::Layers => {
                 for layer in 0..=LAYERS {
                     tell(layer, reading((layer == 0).then_some(" London"))?);
+                }
+            }
+            LookFor::Shares => {
+                // All of it comes from the embedding.
+                let row = self.row(request.tokens[request.tokens.len() - 1]);
+                let logits: Vec<f32> = request.named.iter().map(|id| row[id.index()]).collect();
+                for addend in [Addend::Embedding, Addend::Whole] {
+                    tell(0, Found::Share { addend, logits: logits.clone() });
                 }
             }
             LookFor::Variants { variants, .. } => {
