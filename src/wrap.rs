@@ -38,6 +38,24 @@ impl Wrapped {
         &self.rows
     }
 
+    /// Whether the rows are those of a text in so many columns, which nothing was forgotten of.
+    pub fn holds(&self, text: &str, width: u16) -> bool {
+        usize::from(width.max(1)) == self.width && text.len() == self.length && !self.rows.is_empty()
+    }
+
+    /// Columns of the rows, once they are known.
+    pub fn width(&self) -> Option<u16> {
+        u16::try_from(self.width).ok().filter(|&width| width > 0)
+    }
+
+    /// The text is another one from this byte on; rows that this may change are forgotten.
+    pub fn forget_from(&mut self, byte: usize) {
+        // The row of the byte may give a word to the next, take one back, and that once more.
+        let row = self.rows.iter().rposition(|row| row.start <= byte).unwrap_or(0);
+        self.rows.truncate(row.saturating_sub(3));
+        self.length = 0;
+    }
+
     /// Brings the rows up to date with text that grew at the end, or with another width.
     pub fn update(&mut self, text: &str, width: u16) {
         let width = usize::from(width.max(1));

@@ -48,16 +48,6 @@ impl InForce {
     }
 }
 
-impl InForce {
-    /// The same where there is little room: what is usual needs no reason.
-    pub fn brief(&self) -> String {
-        match self.reason {
-            Reason::NotInCatalogue => self.weights.name().to_owned(),
-            _ => self.shown(),
-        }
-    }
-}
-
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

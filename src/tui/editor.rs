@@ -1,6 +1,8 @@
 //! A text that is edited, by what people see as characters: the cursor stands between two grapheme
 //! clusters, and whatever moves or deletes takes whole ones.
 
+use std::borrow::Cow;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -20,8 +22,8 @@ pub struct Editor {
     cut: String,
     /// The text before each change, and where the cursor was.
     before: Vec<(String, usize)>,
-    /// Columns it is shown in, for the rows that up and down go by.
-    columns: Option<u16>,
+    /// Its rows in the columns it is shown in, which up and down go by.
+    wrapped: Wrapped,
 }
 
 impl Editor {
@@ -35,14 +37,15 @@ impl Editor {
         self.cursor
     }
 
-    /// Says in how many columns the text is shown.
+    /// Says in how many columns the text is shown: its rows are those until it changes.
     pub fn show_in(&mut self, columns: u16) {
-        self.columns = Some(columns);
+        self.wrapped.update(&self.text, columns);
     }
 
     /// Another text instead, the cursor at its end.
     pub fn replace(&mut self, text: &str) {
         self.text = text.to_string();
+        self.rewrap_from(0);
         self.cursor = text.len();
         self.before.clear();
     }
@@ -58,11 +61,14 @@ impl Editor {
         self.change(self.cursor, self.cursor, text);
     }
 
-    /// The rows that the text takes.
-    pub fn rows(&self, columns: u16) -> Vec<Row> {
+    /// The rows that the text takes: those that are kept where it is shown in so many columns.
+    pub fn rows(&self, columns: u16) -> Cow<'_, [Row]> {
+        if self.wrapped.holds(&self.text, columns) {
+            return Cow::Borrowed(self.wrapped.rows());
+        }
         let mut wrapped = Wrapped::default();
         wrapped.update(&self.text, columns);
-        wrapped.rows().to_vec()
+        Cow::Owned(wrapped.rows().to_vec())
     }
 
     /// The cursor's row and column.
@@ -91,10 +97,10 @@ impl Editor {
 
     /// Goes up or down a row; `false` where there is none.
     pub fn step_row(&mut self, by: isize) -> bool {
-        let rows = self.rows(self.columns.unwrap_or(u16::MAX));
+        let rows = self.rows(self.wrapped.width().unwrap_or(u16::MAX));
         let (row, column) = self.place(&rows);
-        let target = row.checked_add_signed(by).and_then(|row| rows.get(row));
-        self.put(target, column);
+        let target = row.checked_add_signed(by).and_then(|row| rows.get(row)).copied();
+        self.put(target.as_ref(), column);
         target.is_some()
     }
 
@@ -146,11 +152,20 @@ impl Editor {
         let surplus = self.before.len().saturating_sub(UNDOABLE);
         self.before.drain(..surplus);
         self.text.replace_range(start..end, text);
+        self.rewrap_from(start);
         self.cursor = start + text.len();
         // What was written may have become part of the character after it.
         if !GraphemeCursor::new(self.cursor, self.text.len(), true).is_boundary(&self.text, 0).unwrap_or(true)
         {
             self.cursor = self.after(self.cursor);
+        }
+    }
+
+    /// The text is another one from this byte on.
+    fn rewrap_from(&mut self, byte: usize) {
+        self.wrapped.forget_from(byte);
+        if let Some(columns) = self.wrapped.width() {
+            self.wrapped.update(&self.text, columns);
         }
     }
 
@@ -164,6 +179,7 @@ impl Editor {
     fn undo(&mut self) {
         if let Some((text, cursor)) = self.before.pop() {
             (self.text, self.cursor) = (text, cursor);
+            self.rewrap_from(0);
         }
     }
 

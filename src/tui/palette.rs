@@ -51,11 +51,14 @@ fn names(command: &str) -> Vec<(&'static str, &'static str)> {
 
 /// What a line asks of the screen alone; `None` where it asks for nothing of the kind.
 pub fn asked(line: &str) -> Option<Result<Asked, String>> {
-    let (command, name) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    let name = name.trim();
-    match command {
-        "/pane" => Some(pane(name).map(Asked::Pane)),
-        "/theme" => Some(theme::named(name, Colors::Many).map(|_| Asked::Theme(name.to_string()))),
+    let words: Vec<&str> = line.split([' ', '=']).filter(|word| !word.is_empty()).collect();
+    match words[..] {
+        ["/pane", ref name @ ..] => Some(pane(&name.join(" ")).map(Asked::Pane)),
+        // What who has learned `/set` writes.
+        ["/theme", ref name @ ..] | ["/set", "theme", ref name @ ..] => {
+            let name = name.join(" ");
+            Some(theme::named(&name, Colors::Many).map(|_| Asked::Theme(name)))
+        }
         _ => None,
     }
 }

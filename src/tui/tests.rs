@@ -322,7 +322,9 @@ fn a_theme_is_tried_by_name() {
     let mut harness = Harness::new(120, 36, vec![paris()]);
     harness.keys("/theme light<Enter>");
     assert_eq!(harness.state.theme, named("light", Colors::Many).unwrap());
-    harness.keys("/theme lihgt<Enter>");
+    harness.keys("/set theme dark<Enter>");
+    assert_eq!(harness.state.theme, named("dark", Colors::Many).unwrap());
+    harness.keys("/set theme=light<Enter>/theme lihgt<Enter>");
     assert!(harness.screen().contains("did you mean light?"), "{}", harness.screen());
     assert_eq!(harness.state.theme, named("light", Colors::Many).unwrap());
 }

@@ -99,7 +99,8 @@ const FEW: Theme = Theme {
     warning: Color::Magenta,
     bar: Color::LightBlue,
     scale: [Color::LightBlue, Color::Reset, Color::Reset, Color::Magenta, Color::LightRed],
-    fades: true,
+    // Half of the console's grey is too dark to be read.
+    fades: false,
 };
 
 /// What every theme is without colours.
@@ -124,11 +125,10 @@ pub fn named(name: &str, colors: Colors) -> Result<Theme, String> {
         let (hint, all) = (hint.unwrap_or_default(), names.join(", "));
         return Err(format!("no theme is called {name:?}: {hint}there are {all}"));
     };
-    let fades = theme.fades;
     Ok(match colors {
         Colors::Many => theme,
-        Colors::Sixteen => Theme { fades, ..FEW },
-        Colors::None => Theme { fades, ..NONE },
+        Colors::Sixteen => FEW,
+        Colors::None => Theme { fades: theme.fades, ..NONE },
     })
 }
 

@@ -7,13 +7,13 @@ pub mod status;
 pub mod welcome;
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Margin, Rect};
+use ratatui::layout::{Margin, Rect};
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::Span;
 use ratatui::widgets::{Block, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-use items::first_fitting;
+use items::{at_right, first_fitting};
 
 use super::keys::KeyAction;
 use super::layout::{Areas, Arrangement, SMALLEST, Tab};
@@ -65,10 +65,10 @@ fn draw_pane(state: &State, frame: &mut Frame, pane: &Pane, place: PanePlace, hi
     let top = Rect { height: 1, ..place.area }.inner(Margin::new(1, 0));
     // The border's own style must not make it fainter.
     let plain = Style::reset();
-    frame.render_widget(Line::styled(title, plain.patch(theme.title(focused))), top);
+    frame.render_widget(Span::styled(title, plain.patch(theme.title(focused))), top);
     if let Some(hint) = hint {
         let top = Rect { width: top.width.saturating_sub(1), ..top };
-        frame.render_widget(Line::styled(hint, plain.patch(theme.dim())).alignment(Alignment::Right), top);
+        at_right(frame, top, hint, plain.patch(theme.dim()));
     }
 }
 

@@ -107,3 +107,29 @@ proptest! {
         }
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn rows_that_are_kept_are_those_of_the_text(
+        edits in proptest::collection::vec((0usize..60, 0usize..20, "[a-c \n北\u{301}]{0,12}"), 1..12),
+        columns in 1u16..9,
+    ) {
+        let mut editor = Editor::default();
+        editor.show_in(columns);
+        for (at, length, text) in edits {
+            let place = |at: usize| {
+                let starts = editor.text.grapheme_indices(true).map(|(start, _)| start);
+                let ends = starts.chain([editor.text.len()]);
+                ends.take_while(|&end| end <= at).last().unwrap_or(0)
+            };
+            let (start, end) = (place(at), place(at + length));
+            editor.change(start, end, &text);
+            let is_kept = matches!(editor.rows(columns), Cow::Borrowed(_));
+            proptest::prop_assert!(is_kept);
+            let mut anew = Wrapped::default();
+            anew.update(&editor.text, columns);
+            let kept = editor.rows(columns);
+            proptest::prop_assert_eq!(kept.as_ref(), anew.rows(), "{:?}", &editor.text);
+        }
+    }
+}

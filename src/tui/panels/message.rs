@@ -1,5 +1,7 @@
 //! The message being written, and the commands that could complete it.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -29,7 +31,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let area = place.area;
     let focused = state.has_keys(&MESSAGE);
     let inner = inside(area);
-    frame.render_widget(Line::styled("> ", state.theme.border(focused)), inner);
+    frame.render_widget(Span::styled("> ", state.theme.border(focused)), inner);
     if state.composer.is_empty() {
         let hint = Line::styled("write a message, or / for commands", state.theme.dim());
         frame.render_widget(hint, Rect { x: inner.x + 3, ..inner }.intersection(inner));
@@ -58,7 +60,7 @@ fn text_area(area: Rect) -> Rect {
 }
 
 /// The rows of the text, and the first that is shown: the cursor's is among them.
-fn rows(state: &State, area: Rect) -> (Vec<Row>, usize) {
+fn rows(state: &State, area: Rect) -> (Cow<'_, [Row]>, usize) {
     let editor = state.composer.editor();
     let rows = editor.rows(message_columns(area));
     let (row, _) = editor.place(&rows);
@@ -72,7 +74,8 @@ fn click(state: &mut State, place: PanePlace, at: Position) {
     let (rows, first) = rows(state, place.area);
     let (row, column) = (at.y.saturating_sub(text.y), at.x.saturating_sub(text.x));
     let row = (first + usize::from(row)).min(rows.len().saturating_sub(1));
-    state.composer.editor_mut().put(rows.get(row), usize::from(column));
+    let row = rows.get(row).copied();
+    state.composer.editor_mut().put(row.as_ref(), usize::from(column));
 }
 
 /// A list above the text.

@@ -83,10 +83,14 @@ fn light(rgb: Rgb) -> Rgb {
     })
 }
 
+fn luminance(rgb: Rgb) -> f64 {
+    let [r, g, b] = light(rgb);
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
 /// WCAG's contrast on black and on white, the lesser of both.
 fn contrast(rgb: Rgb) -> f64 {
-    let [r, g, b] = light(rgb);
-    let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    let luminance = luminance(rgb);
     ((luminance + 0.05) / 0.05).min(1.05 / (luminance + 0.05))
 }
 
@@ -113,6 +117,21 @@ fn every_theme_is_readable_on_black_and_on_white_with_many_colours_and_with_sixt
             }
         }
         assert!(colors(named(name, Colors::None).unwrap()).iter().all(|&color| color == Color::Reset));
+    }
+}
+
+#[test]
+fn what_is_faint_can_be_read_at_half_the_contrast() {
+    for (name, _, _) in THEMES {
+        let dim = named(name, Colors::Many).unwrap().dim();
+        assert_eq!((dim.fg, dim.bg), (None, None), "{name}: the terminal's own foreground");
+        // The console's is not bright enough for that.
+        assert_eq!(named(name, Colors::Sixteen).unwrap().dim(), Style::new(), "{name}");
+    }
+    for (own, behind) in [(XTERM[7], XTERM[0]), (XTERM[0], XTERM[15])] {
+        let half = [0, 1, 2].map(|i| (own[i] + behind[i]) / 2.0);
+        let (a, b) = (luminance(half) + 0.05, luminance(behind) + 0.05);
+        assert!(a.max(b) / a.min(b) >= 3.0, "{own:?} on {behind:?}");
     }
 }
 

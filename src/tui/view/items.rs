@@ -1,6 +1,8 @@
 //! Figures that stand in a row: what does not fit is left out whole, the least important first. No number
 //! is ever cut.
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -54,6 +56,13 @@ pub fn line(items: &[WholeItem], columns: usize) -> Line<'static> {
         spans.extend(items[i].text.iter().map(|(text, style)| Span::styled(text.clone(), *style)));
     }
     Line::from(spans)
+}
+
+/// Text at the right end of a place; what stands before it keeps its style.
+pub fn at_right(frame: &mut Frame, area: Rect, text: String, style: Style) {
+    let before = area.width.saturating_sub(width(&text) as u16);
+    let place = Rect { x: area.x + before, width: area.width - before, ..area };
+    frame.render_widget(Span::styled(text, style), place);
 }
 
 /// The first of several wordings that fits; the last one is cut, and marked.

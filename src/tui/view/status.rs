@@ -2,11 +2,12 @@
 //! is left out whole.
 
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
+use crate::model::{InForce, Reason};
 use crate::sampling::Sampling;
 use crate::session::state::{Fetch, ModelState};
 use crate::session::turn::Reply;
@@ -14,7 +15,7 @@ use crate::token::printable;
 use crate::tui::keys::KeyAction;
 use crate::tui::state::State;
 
-use super::items::{WholeItem, line};
+use super::items::{WholeItem, at_right, line};
 
 pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let hint = clipped(&hint(state, area.width), usize::from(area.width));
@@ -33,7 +34,7 @@ pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     };
     let place = Rect { x: area.x + 1.min(area.width), width: room as u16, ..area };
     frame.render_widget(text.style(style), place.intersection(area));
-    frame.render_widget(Line::styled(hint, state.theme.dim()).alignment(Alignment::Right), area);
+    at_right(frame, area, hint, state.theme.dim());
 }
 
 /// Text of files and libraries, for one line.
@@ -75,7 +76,14 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
     let item = |importance, gap, text: String| WholeItem::new(importance, gap, text, Style::new());
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
     let mut items = vec![item(0, " · ", name)];
-    items.extend(session.model().map(|model| item(4, " · ", model.about.weights.brief())));
+    if let Some(model) = session.model() {
+        let InForce { weights, reason } = model.about.weights;
+        items.push(item(1, " · ", weights.name().to_string()));
+        // What is usual needs no reason.
+        if reason != Reason::NotInCatalogue {
+            items.push(item(4, " ", format!("({reason})")));
+        }
+    }
     if let Some(far) = state.far {
         items.push(item(1, " · ", far.words()));
     }
@@ -94,7 +102,7 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
         items.push(item(4, " · ", format!("{speed:.1} t/s")));
     }
     if let Some(reason) = reply.and_then(|reply| reply.finish) {
-        items.push(item(1, " · ", reason.words().to_string()));
+        items.push(item(3, " · ", reason.words().to_string()));
     }
     if let Some(model) = session.model() {
         items.push(item(5, " · ", format!("ctx {}/{}", session.sequence().len(), model.context)));

@@ -154,6 +154,21 @@ fn the_status_line_never_cuts_a_figure_and_keeps_the_seed() {
 }
 
 #[test]
+fn the_weights_in_force_stay_where_the_ending_and_their_reason_find_no_room() {
+    let mut harness = Harness::new(60, 20, vec![words(200)]);
+    harness.keys("hi<Enter>");
+    let weights = harness.state.model().unwrap().about.weights.weights.name();
+    for width in 45..120 {
+        harness.send(Msg::Input(Input::Resize(width, 20)));
+        let line = status(&harness);
+        assert!(line.contains(&format!("· {weights} ")), "{width}: {line}");
+    }
+    assert!(
+        status(&harness).contains("as many as asked for") || status(&harness).contains("the model ended it")
+    );
+}
+
+#[test]
 fn panes_name_what_they_show() {
     let mut harness = Harness::new(120, 36, vec![words(3), words(3)]);
     harness.keys("hi<Enter>");

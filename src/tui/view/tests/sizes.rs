@@ -3,6 +3,7 @@
 use crate::report::view::{Block, Column, Table, TableRow};
 use crate::tui::harness::answered;
 use ratatui::crossterm::event::Event as Input;
+use ratatui::style::{Color, Modifier};
 
 use crate::engine::scripted::ScriptedLine;
 use crate::engine::{EngineError, Event};
@@ -141,6 +142,21 @@ fn a_frame_is_the_same_once_the_size_is_known() {
             let first = harness.buffer();
             harness.buffer_of(33, 7);
             assert_eq!(harness.buffer(), first, "{name} on {width}×{height}");
+        }
+    }
+}
+
+#[test]
+fn what_is_faint_has_the_terminals_own_foreground() {
+    for (name, mut harness) in states() {
+        for (width, height) in [(40, 10), (80, 24), (120, 36)] {
+            harness.send(Msg::Input(Input::Resize(width, height)));
+            let faint = |cell: &&ratatui::buffer::Cell| cell.modifier.contains(Modifier::DIM);
+            // Half as bright a colour would be too dark on black; half a foreground is not.
+            let buffer = harness.buffer();
+            for cell in buffer.content.iter().filter(faint) {
+                assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{name}, {width}: {cell:?}");
+            }
         }
     }
 }
