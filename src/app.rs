@@ -2,6 +2,7 @@
 //! line and an exit code.
 
 mod bench;
+mod call;
 mod failure;
 mod probe;
 mod progress;
@@ -11,6 +12,7 @@ mod running;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::cli::{ChatArgs, Cli, CliCommand, ReplArgs};
 use crate::colouring::Colors;
@@ -22,16 +24,14 @@ use crate::model::{self, Copies, Library};
 use crate::paths::Paths;
 use crate::pipe::{Ended, Pipe};
 use crate::repl::{Repl, Surroundings};
-use crate::sampling::Sampling;
 use crate::say;
-use crate::settings::key::SettingKey;
-use crate::settings::source::Source;
 use crate::settings::{ConfigFile, Settings};
 use crate::tui;
 use crate::tui::look::Appearance;
+use call::Call;
 pub use failure::{Failure, INTERRUPTED};
 use failure::{OK, USAGE};
-use running::{Running, one_model, read_constraint};
+use running::Running;
 
 /// Does what the command line asks; returns the exit code.
 ///
@@ -41,31 +41,26 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let paths = Paths::from_env()?;
     model::tidy(&paths);
     if let Some(CliCommand::Models(command)) = &cli.command {
-        return models(command, &cli, &paths);
+        return models(command, cli.flags.quiet, &paths);
     }
     let file = ConfigFile::read(&paths.config_file())?;
     // A mistake is told whatever was asked for.
     let look = Appearance::of(&file)?;
     keep_log(&paths);
-    if let Some(outcome) = query::run(&cli, &paths, &file) {
-        return outcome;
-    }
-    match &cli.command {
-        Some(CliCommand::Repl(args)) => repl(&cli, args, &paths, &file),
-        Some(CliCommand::Bench(args)) => bench::bench(&cli, args, &paths, &file),
-        Some(CliCommand::Chat(args)) => chat(&cli, args, &paths, &file, look),
-        Some(CliCommand::Probe(args)) => probe::probe(&cli, args, &paths, &file),
-        _ => chat(&cli, &cli.chat, &paths, &file, look),
+    let call = Call { cli, paths, file };
+    match &call.cli.command {
+        None => chat(&call, &call.cli.chat, look),
+        Some(CliCommand::Chat(args)) => chat(&call, args, look),
+        Some(CliCommand::Repl(args)) => repl(&call, args),
+        Some(CliCommand::Probe(args)) => probe::probe(&call, args),
+        Some(CliCommand::Bench(args)) => bench::bench(&call, args),
+        Some(question) => query::run(&call, question),
     }
 }
 
-fn repl(cli: &Cli, args: &ReplArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    read_constraint(&mut settings)?;
-    settings.system = args.system.clone().or(settings.system);
-    limit(&mut settings, args.max_tokens);
-    one_model(&settings, "a REPL")?;
-    by_line(&settings, paths, false)
+fn repl(call: &Call, args: &ReplArgs) -> Result<u8, Failure> {
+    let settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a REPL")?;
+    by_line(&settings, &call.paths, false)
 }
 
 /// Lines that are prompts, or in a chat messages.
@@ -89,8 +84,8 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     Ok(OK)
 }
 
-fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8, Failure> {
-    let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), cli.flags.quiet);
+fn models(command: &model::ModelsCommand, quiet: bool, paths: &Paths) -> Result<u8, Failure> {
+    let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), quiet);
     let library = Library::at(paths, std::env::current_exe().ok());
     let copies = Copies::of(paths, &library);
     let outcome = model::command::run(command, &copies, &mut io::stdout(), &progress);
@@ -101,41 +96,40 @@ fn models(command: &model::ModelsCommand, cli: &Cli, paths: &Paths) -> Result<u8
     }
 }
 
-fn chat(
-    cli: &Cli,
-    args: &ChatArgs,
-    paths: &Paths,
-    file: &ConfigFile,
-    look: Appearance,
-) -> Result<u8, Failure> {
+fn chat(call: &Call, args: &ChatArgs, look: Appearance) -> Result<u8, Failure> {
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
-    read_constraint(&mut settings)?;
-    settings.system = args.system.clone().or(settings.system);
-    limit(&mut settings, args.max_tokens);
-    one_model(&settings, "a chat")?;
+    let settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a chat")?;
     if on_screen && say::is_plain_terminal() {
         say::plain(
             "TERM is dumb or not set: a chat line by line instead of the whole screen; /help lists the commands, Ctrl-D leaves",
         );
-        return by_line(&settings, paths, true);
+        return by_line(&settings, &call.paths, true);
     }
     if on_screen {
-        // On the screen nobody could be asked before there is one.
-        let missing = Library::at(paths, None).missing(&settings.model)?;
-        if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
-            return Ok(INTERRUPTED);
-        }
-        let colors = if settings.color.applies(true) {
-            Colors::of_terminal().max(Colors::Sixteen)
-        } else {
-            Colors::None
-        };
-        return tui::run::run(settings, paths, look.on(colors))
-            .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")));
+        screen(settings, &call.paths, look)
+    } else {
+        piped(settings, &call.paths, args.json, interrupted)
     }
+}
+
+fn screen(settings: Settings, paths: &Paths, look: Appearance) -> Result<u8, Failure> {
+    // On the screen nobody could be asked before there is one.
+    let missing = Library::at(paths, None).missing(&settings.model)?;
+    if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
+        return Ok(INTERRUPTED);
+    }
+    let colors = match settings.color.applies(true) {
+        true => Colors::of_terminal().max(Colors::Sixteen),
+        false => Colors::None,
+    };
+    tui::run::run(settings, paths, look.on(colors))
+        .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")))
+}
+
+/// A message a line, without a terminal.
+fn piped(settings: Settings, paths: &Paths, json: bool, interrupted: Arc<AtomicBool>) -> Result<u8, Failure> {
     let mut running = Running::load(&settings, paths, &interrupted)?;
     if !settings.quiet {
         say::plain(&running.origin.header());
@@ -145,7 +139,7 @@ fn chat(
         model: running.model,
         settings,
         origin: running.origin,
-        json: args.json,
+        json,
         interrupted,
         out: io::BufWriter::new(io::stdout().lock()),
     };
@@ -154,14 +148,6 @@ fn chat(
         Ended::SomeRefused => USAGE,
         Ended::Interrupted => INTERRUPTED,
     })
-}
-
-/// A reply's longest length, from the command line.
-fn limit(settings: &mut Settings, tokens: Option<u32>) {
-    if let Some(tokens) = tokens {
-        settings.max_tokens = Some(tokens as usize);
-        settings.sources.put(SettingKey::MaxTokens, Source::Flag);
-    }
 }
 
 /// llama.cpp's log goes to a file of its own, begun anew at every start.

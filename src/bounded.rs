@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+use std::sync::Mutex;
 
 use crate::interrupt::waiting;
 
@@ -47,12 +48,28 @@ pub fn file(path: &Path, most: Bound) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A file that people write, as text; a byte-order mark at its beginning is left out.
+/// A file that people write, as text; a byte-order mark at its beginning is left out, which [`marks`] tells.
 ///
 /// # Errors
 /// As [`bytes`]; and [`ErrorKind::InvalidData`], saying what it is instead of UTF-8.
 pub fn text(path: &Path, most: Bound) -> io::Result<String> {
-    without_mark(file(path, most)?)
+    let bytes = file(path, most)?;
+    if bytes.starts_with(MARK_BYTES)
+        && let Ok(mut marked) = MARKED.lock()
+    {
+        marked.push(path.display().to_string());
+    }
+    without_mark(bytes)
+}
+
+/// Files of which a mark was left out and nobody was told yet: suites and tasks read others, so that whoever
+/// has them read can't know.
+static MARKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A line for each file of which a byte-order mark was left out since this was last asked.
+pub fn marks() -> Vec<String> {
+    let marked = MARKED.lock().map(|mut marked| std::mem::take(&mut *marked)).unwrap_or_default();
+    marked.iter().map(|path| format!("{path}: the byte-order mark at its beginning is left out")).collect()
 }
 
 /// These bytes as the text of a file that people write.
@@ -157,5 +174,7 @@ mod tests {
         let path = folder.path().join("x.toml");
         std::fs::write(&path, "\u{FEFF}a = 1").unwrap();
         assert_eq!(text(&path, WRITTEN).unwrap(), "a = 1");
+        let said = format!("{}: the byte-order mark at its beginning is left out", path.display());
+        assert!(marks().contains(&said) && !marks().contains(&said), "it is told once");
     }
 }

@@ -89,9 +89,13 @@ impl Counter {
 
 fn new_bar(far: Far) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(far.total as u64), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} {prefix}") {
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    }
+    bar.set_style(style("{msg} [{bar:30}] {pos} of {len} {prefix}"));
     bar.set_prefix(far.unit);
     bar
+}
+
+/// How every bar looks.
+pub fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("█▉▊▋▌▍▎▏ ")
 }

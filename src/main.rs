@@ -9,39 +9,38 @@ use clap::Parser;
 use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, say, text};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    let command = args.next();
-    if command.as_ref().is_some_and(|command| command.to_string_lossy().starts_with("__")) {
-        fatal::prepare_child();
-    }
-    match command {
-        Some(command) if command == model::check::SUBCOMMAND => {
-            let path = args.next().map(PathBuf::from).unwrap_or_default();
-            return model::check::run_child_check(&path, engine::trial::run);
-        }
-        Some(command) if command == model::copies::SUBCOMMAND => {
-            return model::copies::run_child(args, engine::llama::convert);
-        }
-        Some(command) if command == grammar::schema::SUBCOMMAND => {
-            return grammar::schema::run_child();
-        }
-        _ => {}
+    if let Some(code) = as_child() {
+        return code;
     }
     leave_out_empty_variables();
     fatal::prepare();
     engine::llama::on_native_abort(fatal::native_abort);
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error),
-    };
-    match app::run(cli) {
-        Ok(app::INTERRUPTED) => fatal::leave(app::INTERRUPTED),
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
+    match Cli::try_parse().map(app::run) {
+        Err(error) => usage(&error),
+        Ok(Ok(app::INTERRUPTED)) => fatal::leave(app::INTERRUPTED),
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(failure)) => {
             say::tell(&failure.message);
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// The work of a child process, where this is one: it reads no configuration and no command line of a person.
+fn as_child() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    let command = args.next()?;
+    if command.to_string_lossy().starts_with("__") {
+        fatal::prepare_child();
+    }
+    if command == model::check::SUBCOMMAND {
+        let path = args.next().map(PathBuf::from).unwrap_or_default();
+        return Some(model::check::run_child_check(&path, engine::trial::run));
+    }
+    if command == model::copies::SUBCOMMAND {
+        return Some(model::copies::run_child(args, engine::llama::convert));
+    }
+    (command == grammar::schema::SUBCOMMAND).then(grammar::schema::run_child)
 }
 
 /// A variable of ours that is empty says nothing, as if it was not set.

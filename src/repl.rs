@@ -258,7 +258,7 @@ impl Front for Screen<'_> {
         if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
             && let Some(reason) = reply.finish
         {
-            println!("{}", Paint { on: self.around.color }.dim(&table::total(&reply.score, reason)));
+            println!("{}", Paint::new(self.around.color).dim(&table::total(&reply.score, reason)));
         }
         Ok(())
     }
@@ -286,7 +286,7 @@ impl Screen<'_> {
         let stop = CancelFlag::from(Arc::clone(&self.around.interrupted)).narrower();
         let counter = Arc::clone(&self.counter);
         let (vocab, k, paint) =
-            (Arc::clone(&model.vocab), session.settings().k, Paint { on: self.around.color });
+            (Arc::clone(&model.vocab), session.settings().k, Paint::new(self.around.color));
         let mut asker = Asker {
             client,
             model,

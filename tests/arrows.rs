@@ -39,7 +39,7 @@ query: aside bounded chat continuation counter distribution engine files score s
 lens: chat continuation distribution engine model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
-ask: continuation counter files lens probe query step token
+ask: bounded continuation counter files lens probe query step token
 command: chat files glossary lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token

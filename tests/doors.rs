@@ -1,5 +1,8 @@
-//! One question through every door: `score`, `next`, `/compare`, a suite and a
+//! One question through every door: `score`, `next`, `/compare` in the REPL and in the chat, a suite and a
 //! task give one answer.
+
+#[path = "support/pty.rs"]
+mod pty;
 
 use std::io::Write;
 use std::path::Path;
@@ -107,6 +110,23 @@ fn one_question_has_one_answer_at_every_door() {
             assert!(row.contains(&shown), "{figure} {shown}: {row}");
         }
     }
+    let screen = chat(&question);
+    for figure in FIGURES {
+        let values = [0, 1, 2].map(|i| format!("{:.3}", number(&scored["choices"][i][figure])));
+        let row = screen.lines().find(|line| values.iter().all(|value| line.contains(value)));
+        assert!(row.is_some(), "{figure} {values:?}:\n{screen}");
+    }
+}
+
+/// The screen when the chat has answered a question.
+fn chat(question: &str) -> String {
+    let mut pty = pty::Pty::start(180, 40, pty::TOKENSCOPE, &["--exact"]);
+    pty.wait_for("ctx 0/");
+    pty.type_text(&question.replace('\n', "\r"));
+    pty.wait_for("best of its row");
+    let screen = pty.contents();
+    pty.type_text("\x03\x03");
+    screen
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
@@ -13,15 +14,14 @@ use crate::bench::{
     StartReport,
 };
 use crate::chat::{ChatTemplate, Message};
-use crate::cli::{BenchArgs, BenchPart, Cli};
+use crate::cli::{BenchArgs, BenchPart};
 use crate::engine::{CancelFlag, LoadOptions, ModelInfo, Sequence, Threads};
-use crate::paths::Paths;
 use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
-use crate::settings::{Bos, ConfigFile, Settings};
+use crate::settings::Bos;
 use crate::token::TokenId;
 
 /// Tokens of a window of the long text.
@@ -48,8 +48,8 @@ struct BenchReport {
     start: Option<StartReport>,
 }
 
-pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &args.sampling)?;
+pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
+    let mut settings = call.settings(Sampling::chat(), &args.sampling)?;
     read_constraint(&mut settings)?;
     one_model(&settings, "a benchmark")?;
     if settings.threads == Threads::Auto {
@@ -58,7 +58,7 @@ pub(super) fn bench(cli: &Cli, args: &BenchArgs, paths: &Paths, file: &ConfigFil
         settings.threads = Threads::Fixed(cores);
     }
     let interrupted = crate::interrupt::watch().unwrap_or_default();
-    let running = Running::load(&settings, paths, &interrupted)?;
+    let running = Running::load(&settings, &call.paths, &interrupted)?;
     // Every pair is shown when it is done and nothing is left behind: from now on Ctrl-C leaves at once.
     if interrupted.swap(true, Ordering::Relaxed) {
         return Ok(INTERRUPTED);

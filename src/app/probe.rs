@@ -7,14 +7,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::call::Call;
 use super::failure::{DIFFERS, Failure, INTERRUPTED, OK, USAGE};
+use super::progress::WorkBar;
 use super::running::Running;
 use crate::bench::PATIENCE;
-use crate::cli::{Cli, ProbeArgs};
+use crate::bounded;
+use crate::cli::ProbeArgs;
 use crate::columns::padded;
 use crate::engine::{CancelFlag, EngineError, LoadOptions, Sequence};
 use crate::interrupt;
@@ -31,14 +31,15 @@ use crate::report::probe::results::{self, Results};
 use crate::report::probe::{ProbeReport, ReportKind, ReportSubject, Target, open};
 use crate::sampling::Sampling;
 use crate::say;
-use crate::settings::{ConfigFile, SamplingFlags, Settings};
+use crate::settings::{SamplingFlags, Settings};
 use compared::{Baseline, MOST_TOKENS, divergence};
 
 /// Does what the arguments ask.
 ///
 /// # Errors
 /// [`Failure`], to be shown as one line; what came out before has been written.
-pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> Result<u8, Failure> {
+pub(super) fn probe(call: &Call, args: &ProbeArgs) -> Result<u8, Failure> {
+    let (flags, paths) = (&call.cli.flags, &call.paths);
     if args.schema {
         return print(&format!("{:#}\n", suite::schema()));
     }
@@ -48,25 +49,29 @@ pub fn probe(cli: &Cli, args: &ProbeArgs, paths: &Paths, file: &ConfigFile) -> R
     let selection =
         Selection { names: args.suites.clone(), data: DataFiles::new(&args.data), limit: args.limit };
     let interrupted = interrupt::watch().unwrap_or_default();
+    let tell_marks = || bounded::marks().iter().filter(|_| !flags.quiet).for_each(|line| say::tell(line));
     if args.check {
-        return interrupt::waiting(|| check(&selection));
+        let code = interrupt::waiting(|| check(&selection));
+        tell_marks();
+        return code;
     }
-    let mut settings = Settings::from_layers(Sampling::chat(), file, &cli.flags, &SamplingFlags::default())?;
+    let mut settings = call.settings(Sampling::chat(), &SamplingFlags::default())?;
     // Samples have the seed of their suite, or this; a random one would be told and never used.
-    settings.sampling.seed = cli.flags.seed.unwrap_or(suite::SEED);
+    settings.sampling.seed = flags.seed.unwrap_or(suite::SEED);
     if let Some(twice) = settings.other_models.iter().find(|other| **other == settings.model) {
         return Err(Failure::usage(format!("-m {twice} is given twice: name models that differ")));
     }
     let targets = targets(args)?;
     let mut suites = interrupt::waiting(|| load::load(&selection))?;
-    if let Some(seed) = cli.flags.seed {
+    if let Some(seed) = flags.seed {
         suites.iter_mut().for_each(|suite| suite.reseed(seed));
     }
     let baseline = args.baseline.as_deref().map(|path| Baseline::read(path, args.tolerance, &suites));
     let baseline = baseline.transpose()?;
     let earlier = args.resume.as_deref().map(results::read).transpose()?.unwrap_or_default();
+    tell_marks();
     let groups = match settings.other_models.as_slice() {
-        [] => models::by_model(suites, !cli.flags.model.is_empty()),
+        [] => models::by_model(suites, !flags.model.is_empty()),
         others => {
             let models = std::iter::once(&settings.model).chain(others);
             models.map(|model| (Some(model.clone()), suites.clone())).collect()
@@ -281,20 +286,20 @@ impl ProbeSession<'_> {
         let cancel = CancelFlag::from(Arc::clone(&self.interrupted));
         let mut run = ProbeRun::new(suites, Arc::clone(&running.model), settings.bos, cancel, known)?;
         run.join(std::mem::take(&mut self.peers));
-        let bar = progress_bar(run.progress().total, settings.quiet);
+        let bar = WorkBar::new("probing", "answers", run.progress().total, settings.quiet);
         let subject = ReportSubject { origin: &running.origin, model: &running.model };
         let reports = &mut self.reports;
         let mut written = reports.iter_mut().try_for_each(|report| report.begin(subject));
         let outcome = drive(&mut running.client, &mut run, |run, completed| {
-            bar.set_position(run.progress().done as u64);
+            bar.set(run.progress().done);
             if written.is_ok() && !completed.is_empty() {
-                written = bar.suspend(|| tell(reports, subject, run, completed));
+                written = bar.aside(|| tell(reports, subject, run, completed));
             }
             if written.is_err() {
                 run.cancel();
             }
         });
-        bar.finish_and_clear();
+        drop(bar);
         let cut = run.current();
         if let (Some(suite), Ok(())) = (cut, &written) {
             // What is known of the suite that was not finished.
@@ -373,17 +378,4 @@ fn tell(
         }
     }
     Ok(())
-}
-
-fn progress_bar(total: usize, quiet: bool) -> ProgressBar {
-    if quiet || !crate::say::can_redraw() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(10));
-    if let Ok(style) = ProgressStyle::with_template("probing [{bar:30}] {pos}/{len} · {per_sec} · {eta} left")
-    {
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -1,29 +1,29 @@
-//! How far scoring is, on a terminal's standard error.
+//! How far long work is, on a terminal's standard error.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::aside;
+use crate::counter::style;
 use crate::say;
 
 /// Work shorter than this is not worth a bar.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A bar of tokens that appears when it is worth it.
-pub(super) struct TokenBar(Option<ProgressBar>);
+/// A bar that appears when it is worth it.
+pub(super) struct WorkBar(Option<ProgressBar>);
 
-impl TokenBar {
-    /// For so many tokens; `quiet` shows none.
-    pub fn new(total: usize, quiet: bool) -> TokenBar {
+impl WorkBar {
+    /// For so many of a unit; `quiet` shows none.
+    pub fn new(what: &'static str, unit: &'static str, total: usize, quiet: bool) -> WorkBar {
         if quiet || !say::can_redraw() {
-            return TokenBar(None);
+            return WorkBar(None);
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
-        let template = "scoring [{bar:30}] {pos}/{len} tokens {per_sec} {eta}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        }
+        bar.set_style(style("{msg} [{bar:30}] {pos} of {len} {prefix} · {per_sec} · {eta} left"));
+        bar.set_message(what);
+        bar.set_prefix(unit);
         // Appears by itself: the first tokens of a long text take longer than a person waits for a sign.
         let later = bar.downgrade();
         std::thread::spawn(move || {
@@ -38,10 +38,17 @@ impl TokenBar {
                 say::tell(&aside::bug(&reason));
             }
         });
-        TokenBar(Some(bar))
+        WorkBar(Some(bar))
     }
 
-    /// One more token.
+    /// So many are done.
+    pub fn set(&self, done: usize) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done as u64);
+        }
+    }
+
+    /// One more is done.
     pub fn advance(&self) {
         if let Some(bar) = &self.0 {
             bar.inc(1);
@@ -57,7 +64,7 @@ impl TokenBar {
     }
 }
 
-impl Drop for TokenBar {
+impl Drop for WorkBar {
     fn drop(&mut self) {
         if let Some(bar) = self.0.take() {
             bar.finish_and_clear();

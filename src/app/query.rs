@@ -15,51 +15,37 @@ mod tokenize;
 
 use std::io::{self, BufWriter, Write};
 
+use super::call::Call;
 use super::failure::Failure;
 use super::running::read_constraint;
-use crate::cli::{Cli, CliCommand};
+use crate::cli::CliCommand;
 use crate::interrupt;
-use crate::paths::Paths;
 use crate::sampling::Sampling;
-use crate::settings::{ConfigFile, SamplingFlags, Settings};
+use crate::settings::SamplingFlags;
 use desk::{Desk, Stop};
 
-/// Runs the command if it is one of these; `None` if it is another.
+/// Asks what a command of these asks.
 ///
 /// # Errors
 /// [`Failure`].
-pub(super) fn run(cli: &Cli, paths: &Paths, file: &ConfigFile) -> Option<Result<u8, Failure>> {
-    let command = cli.command.as_ref()?;
-    let sampling = match command {
+pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
+    let flags = match command {
         CliCommand::Generate(args) => args.sampling.clone(),
-        CliCommand::Next(_) | CliCommand::Score(_) | CliCommand::Lens(_) | CliCommand::Tokenize(_) => {
-            SamplingFlags::default()
-        }
-        _ => return None,
+        _ => SamplingFlags::default(),
     };
-    Some(answer(cli, command, &sampling, paths, file))
-}
-
-fn answer(
-    cli: &Cli,
-    command: &CliCommand,
-    sampling: &SamplingFlags,
-    paths: &Paths,
-    file: &ConfigFile,
-) -> Result<u8, Failure> {
     let generates = matches!(command, CliCommand::Generate(_));
     let interrupted = interrupt::watch().unwrap_or_default();
     // Raw text is continued as the model has it; a chat's defaults are not wanted here.
-    let mut settings = Settings::from_layers(Sampling::default(), file, &cli.flags, sampling)?;
+    let mut settings = call.settings(Sampling::default(), &flags)?;
     if generates {
         read_constraint(&mut settings)?;
     }
     let mut desk = Desk {
         settings,
-        paths,
+        paths: &call.paths,
         interrupted,
         differs: false,
-        tells_seed: cli.flags.seed.is_some() || generates,
+        tells_seed: call.cli.flags.seed.is_some() || generates,
         tells_tolerance: matches!(command, CliCommand::Score(_)),
         out: BufWriter::new(io::stdout()),
     };
@@ -72,7 +58,11 @@ fn answer(
         },
         CliCommand::Lens(args) => lens::run(&mut desk, args),
         CliCommand::Tokenize(args) => tokenize::run(&mut desk, args),
-        _ => Ok(()),
+        CliCommand::Chat(_)
+        | CliCommand::Repl(_)
+        | CliCommand::Models(_)
+        | CliCommand::Probe(_)
+        | CliCommand::Bench(_) => Ok(()),
     };
     let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
     desk.conclude(outcome)

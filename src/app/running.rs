@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::failure::{ENGINE, Failure};
+use crate::bounded;
 use crate::counter::{Counter, Far};
 use crate::engine::{CancelFlag, Client, LoadOptions, ModelInfo};
 use crate::interrupt;
@@ -18,8 +19,8 @@ use crate::settings::{Settings, SettingsError};
 /// Reads the constraint of replies, and says what there is to know of it.
 pub(super) fn read_constraint(settings: &mut Settings) -> Result<(), SettingsError> {
     let note = interrupt::waiting(|| settings.read_constraint())?;
-    if let Some(note) = note.filter(|_| !settings.quiet) {
-        say::tell(&note);
+    if !settings.quiet {
+        note.into_iter().chain(bounded::marks()).for_each(|line| say::tell(&line));
     }
     Ok(())
 }

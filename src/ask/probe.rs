@@ -39,7 +39,7 @@ pub(super) fn probe(
     let said = |wanted: &String| {
         format!("the suite is meant for {}; this is {}", printable(wanted), printable(here))
     };
-    let notes: Vec<String> = meant.map(said).collect();
+    let notes: Vec<String> = crate::bounded::marks().into_iter().chain(meant.map(said)).collect();
     notes.iter().for_each(|note| parts(AnswerPart::Note(note)));
     let (model, cancel) = (Arc::clone(&asker.model), asker.cancel.clone());
     let mut run = ProbeRun::new(suites, model, asker.settings.bos, cancel, Vec::new()).map_err(wrong)?;

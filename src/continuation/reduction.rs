@@ -26,6 +26,22 @@ pub struct ChoiceRecord {
     pub is_greedy: bool,
 }
 
+impl ChoiceRecord {
+    /// The record of a choice; without figures where it could not be measured.
+    pub fn new(text: String, measured: Option<&Measured>) -> ChoiceRecord {
+        let of = |reduction| measured?.by(reduction).filter(|figure| figure.is_finite());
+        ChoiceRecord {
+            text,
+            sum_logprob: of(Reduction::Acc),
+            logprob_per_char: of(Reduction::AccNorm),
+            logprob_per_byte: of(Reduction::AccBytes),
+            logprob_per_token: of(Reduction::AccTokens),
+            pmi: of(Reduction::AccMutualInfo),
+            is_greedy: measured.is_some_and(|measured| measured.is_greedy),
+        }
+    }
+}
+
 /// A scored continuation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {

@@ -35,19 +35,10 @@ pub fn best(questions: &Questions, answers: &Answers, reduction: Reduction) -> O
 
 /// The records of an item's choices and the best of them.
 pub fn records(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, Best) {
-    let records = questions.choices.iter().map(|choice| {
-        let measured = measured(questions, choice, answers);
-        let of = |reduction| measured.as_ref()?.by(reduction).filter(|figure| figure.is_finite());
-        ChoiceRecord {
-            text: choice.text.clone(),
-            sum_logprob: of(Reduction::Acc),
-            logprob_per_char: of(Reduction::AccNorm),
-            logprob_per_byte: of(Reduction::AccBytes),
-            logprob_per_token: of(Reduction::AccTokens),
-            pmi: of(Reduction::AccMutualInfo),
-            is_greedy: measured.as_ref().is_some_and(|measured| measured.is_greedy),
-        }
-    });
+    let records = questions
+        .choices
+        .iter()
+        .map(|choice| ChoiceRecord::new(choice.text.clone(), measured(questions, choice, answers).as_ref()));
     let best = Best::each(|reduction| best(questions, answers, reduction));
     (records.collect(), best)
 }

@@ -16,7 +16,8 @@ use super::question::{Ask, Gold, Questions};
 use super::stats::{self, Share, Summary};
 use super::verdict::Verdict;
 use super::{formula, interval};
-use crate::continuation::reduction::{Best, ChoiceRecord};
+use crate::continuation::Join;
+use crate::continuation::reduction::{Best, ChoiceRecord, Measured};
 use crate::jinja::pattern;
 use crate::step::Candidate;
 use crate::token::TokenId;
@@ -131,17 +132,13 @@ impl ItemOutcome {
 fn choices(questions: &Questions, answers: &Answers) -> (Vec<ChoiceRecord>, Best) {
     let Some(rolling) = &questions.rolling else { return choose::records(questions, answers) };
     let Some(scored) = answers.scored(&Ask::Rolling) else { return (Vec::new(), Best::default()) };
-    let sum = scored.sum().filter(|sum| sum.is_finite());
-    let over = |n: usize| sum.filter(|_| n > 0).map(|sum| sum / n as f64);
-    let record = ChoiceRecord {
-        text: rolling.text.clone(),
-        sum_logprob: sum,
-        logprob_per_char: over(rolling.text.chars().count()),
-        logprob_per_byte: over(rolling.text.len()),
-        logprob_per_token: over(scored.score.tokens()),
-        pmi: None,
+    let measured = Measured {
+        sum_logprob: scored.sum().unwrap_or(f64::NAN),
+        tokens: scored.score.tokens(),
         is_greedy: scored.is_greedy,
+        ..Measured::of_text(rolling.text.as_bytes(), Join::Harness)
     };
+    let record = ChoiceRecord::new(rolling.text.clone(), Some(&measured));
     (vec![record], Best::default())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::colouring::{LEVELS, Level, SCALE};
+use crate::colouring::{Colors, LEVELS, Level, SCALE};
 
 /// A bar of `share` (0..=1) of `columns`, in eighths of a column. Anything above 0 is seen.
 pub fn bar(share: f64, columns: usize) -> String {
@@ -13,28 +13,49 @@ pub fn bar(share: f64, columns: usize) -> String {
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
+/// Levels in a terminal's own 16 colours, the same as on the screen; those between are plain.
+const FEW: [&str; LEVELS] = ["94", "", "", "35", "91"];
+
 /// Colours text, or leaves it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Paint {
-    /// Whether to colour.
-    pub on: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paint(pub Colors);
+
+impl Default for Paint {
+    fn default() -> Paint {
+        Paint(Colors::None)
+    }
 }
 
 impl Paint {
+    /// As the terminal has colours, where there are to be any.
+    pub fn new(on: bool) -> Paint {
+        match Colors::of_terminal() {
+            _ if !on => Paint::default(),
+            Colors::Sixteen => Paint(Colors::Sixteen),
+            Colors::None | Colors::Many => Paint(Colors::Many),
+        }
+    }
+
+    /// Whether it colours.
+    pub fn is_on(self) -> bool {
+        self.0 != Colors::None
+    }
+
     /// Text in the colour of a level; the more surprising levels are underlined and bold as well, for
     /// those who don't see the colours.
     pub fn level(self, level: Level, text: &str) -> String {
-        if !self.on {
-            return text.to_string();
-        }
         let level = level.min(LEVELS - 1);
         let cue = ["", "", "4;", "1;4;", "1;3;4;"][level];
-        format!("\u{1b}[{cue}38;5;{}m{text}\u{1b}[0m", SCALE[level])
+        match self.0 {
+            Colors::None => text.to_string(),
+            Colors::Sixteen => format!("\u{1b}[{cue}{}m{text}\u{1b}[0m", FEW[level]),
+            Colors::Many => format!("\u{1b}[{cue}38;5;{}m{text}\u{1b}[0m", SCALE[level]),
+        }
     }
 
     /// Less important text.
     pub fn dim(self, text: &str) -> String {
-        if self.on { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.is_on() { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.to_string() }
     }
 
     /// What each level stands for.
@@ -63,7 +84,15 @@ mod tests {
 
     #[test]
     fn without_colour_nothing_is_added() {
-        assert_eq!(Paint { on: false }.level(4, "x"), "x");
-        assert!(Paint { on: true }.level(4, "x").contains("38;5;160m"));
+        assert_eq!(Paint::default().level(4, "x"), "x");
+        assert!(Paint(Colors::Many).level(4, "x").contains("38;5;160m"));
+    }
+
+    #[test]
+    fn a_terminal_of_16_colours_gets_none_of_the_256() {
+        for level in 0..LEVELS {
+            assert!(!Paint(Colors::Sixteen).level(level, "x").contains("38;5"));
+        }
+        assert_eq!(Paint(Colors::Sixteen).level(4, "x"), "\u{1b}[1;3;4;91mx\u{1b}[0m");
     }
 }

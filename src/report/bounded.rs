@@ -90,7 +90,7 @@ fn tables_show_both_ends() {
     let vocab = &model.vocab;
     let steps = format!("{:?}", table::steps([&step], vocab));
     assert!(steps.contains("2–266") && steps.contains("0.35–4.67"), "{steps}");
-    let look = ScoreLook { unit: Unit::Nats, paint: Paint { on: false } };
+    let look = ScoreLook { unit: Unit::Nats, paint: Paint::default() };
     let tokens = format!("{:?}", look.token(1, &step, vocab));
     assert!(tokens.contains("2–266") && tokens.contains("0.35–4.67"), "{tokens}");
     let found = NextTokens { prompt: vec![step.id], prediction: after, texts: Vec::new() };

@@ -3,6 +3,7 @@
 //! text". Numbers stay numbers, negative ones too.
 
 use std::borrow::Cow;
+use std::io;
 
 /// What begins a formula somewhere. Control characters in front of one are passed over.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
@@ -13,6 +14,14 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     let seen = text.trim_start_matches(char::is_control);
     let runs = seen.starts_with(FORMULA) && seen.chars().nth(1).is_some();
     if runs && !is_number(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// An error of the CSV writer as that of what it writes to.
+pub fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A number as programs write it: a sign, digits with at most one point, an exponent.

@@ -63,41 +63,21 @@ struct CheckedToken {
 #[derive(Serialize)]
 struct VocabularyRecord<'a> {
     same: bool,
-    tokens: usize,
-    other_tokens: usize,
-    missing: usize,
-    extra: usize,
-    different: usize,
-    first_different: Option<StrangeRecord<'a>>,
-}
-
-#[derive(Serialize)]
-struct StrangeRecord<'a> {
-    id: TokenId,
-    token: &'a str,
-    other: &'a str,
+    #[serde(flatten)]
+    found: &'a Agreement,
 }
 
 impl<'a> CheckedText<'a> {
     /// For programs.
     pub fn record(&self) -> CheckRecord<'a> {
         let TokenizersCompared { tokens, other_tokens, difference, vocabulary } = self.compared;
-        let strange = |Strange { id, token, other }: &'a Strange| StrangeRecord { id: *id, token, other };
         CheckRecord {
             against: self.against.name(),
             same: self.compared.is_same(),
             tokens: *tokens,
             other_tokens: *other_tokens,
             first_difference: difference.as_ref().map(|difference| self.difference(difference)),
-            vocabulary: VocabularyRecord {
-                same: vocabulary.is_same(),
-                tokens: vocabulary.tokens,
-                other_tokens: vocabulary.other_tokens,
-                missing: vocabulary.missing,
-                extra: vocabulary.extra,
-                different: vocabulary.different,
-                first_different: vocabulary.first_different.as_ref().map(strange),
-            },
+            vocabulary: VocabularyRecord { same: vocabulary.is_same(), found: vocabulary },
         }
     }
 

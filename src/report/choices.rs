@@ -19,24 +19,6 @@ struct Noted {
     notes: Vec<&'static str>,
 }
 
-impl Noted {
-    /// The record of a measured continuation.
-    fn new(text: &[u8], measured: &Measured) -> Noted {
-        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-        let sum_logprob = finite(measured.sum());
-        let choice = ChoiceRecord {
-            text: text_of(text),
-            sum_logprob,
-            logprob_per_char: finite(measured.per_char()),
-            logprob_per_byte: finite(measured.per_byte()),
-            logprob_per_token: finite(measured.per_token()),
-            pmi: finite(measured.pmi()),
-            is_greedy: measured.is_greedy,
-        };
-        Noted { choice, notes: if sum_logprob.is_none() { vec![IMPOSSIBLE] } else { Vec::new() } }
-    }
-}
-
 /// The answer of `score --choice`.
 #[derive(Debug, Serialize)]
 pub struct ChoicesRecord<'a> {
@@ -51,9 +33,12 @@ impl<'a> ChoicesRecord<'a> {
     /// The record of compared texts.
     pub fn new(compared: &ComparedChoices, origin: &'a Origin) -> Self {
         let choices = compared.choices.iter().map(|choice| {
-            let mut record = Noted::new(&choice.text, &choice.measured);
-            record.notes.extend(&choice.notes);
-            record
+            let record = ChoiceRecord::new(text_of(&choice.text), Some(&choice.measured));
+            let impossible = record.sum_logprob.is_none().then_some(IMPOSSIBLE);
+            Noted {
+                choice: record,
+                notes: impossible.into_iter().chain(choice.notes.iter().copied()).collect(),
+            }
         });
         let (context, choices) = (text_of(&compared.context), choices.collect());
         ChoicesRecord { origin, context, choices, best: compared.best }

@@ -14,6 +14,7 @@ mod out;
 pub mod results;
 mod side_by_side;
 mod table;
+mod told;
 
 use std::fs;
 use std::io;
@@ -21,45 +22,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::record::Origin;
-use crate::engine::ModelInfo;
-use crate::probe::compare::Comparison;
 use crate::probe::error::meant;
-use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use ending::AtEnd;
-pub use jsonl::{ProbeItemRecord, SuiteRecord};
 use out::ReportOutput;
 pub use table::suite;
-
-/// A model's run, as reports are told of it.
-#[derive(Clone, Copy)]
-pub struct ReportSubject<'a> {
-    /// Where the numbers come from.
-    pub origin: &'a Origin,
-    /// For the bytes of tokens.
-    pub model: &'a ModelInfo,
-}
-
-/// Writes what came out, in one form.
-pub trait ProbeReport {
-    /// A model is about to run.
-    ///
-    /// # Errors
-    /// Those of the writer, here and below.
-    fn begin(&mut self, _: ReportSubject) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// An item is known; items come in file order.
-    fn item(&mut self, subject: ReportSubject, item: &ItemOutcome) -> io::Result<()>;
-
-    /// A suite is complete, or the run was stopped in it.
-    fn suite(&mut self, subject: ReportSubject, suite: &SuiteOutcome) -> io::Result<()>;
-
-    /// Every model has run, or no more will; if all did, `comparisons` has them beside each other and
-    /// beside earlier runs. A file that is to appear whole does so.
-    fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()>;
-}
+pub use told::{ProbeReport, ReportSubject};
 
 /// The kinds there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

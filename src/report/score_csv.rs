@@ -2,9 +2,9 @@
 //! is, except to a terminal, which would act on its control characters, and where a spreadsheet would run
 //! it (see [`super::cell`]).
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::cell::cell;
+use super::cell::{cell, io_error};
 use super::record::Bounds;
 use super::score::{PartKind, PartRecord};
 use super::unit::Unit;
@@ -32,30 +32,29 @@ impl<W: Write> Csv<W> {
         Csv { out: csv::Writer::from_writer(out), unit, terminal }
     }
 
-    fn write(&mut self, input: &[&str], own: impl IntoIterator<Item = String>) -> csv::Result<()> {
+    fn write(&mut self, input: &[&str], own: impl IntoIterator<Item = String>) -> io::Result<()> {
         let row = input.iter().map(|value| value.to_string()).chain(own);
         let row = row.map(|value| cell(&value).into_owned());
-        match self.terminal {
-            true => self.out.write_record(row.map(|value| printable(&value))),
-            false => self.out.write_record(row),
-        }
+        let terminal = self.terminal;
+        let row = row.map(|value| if terminal { printable(&value) } else { value });
+        self.out.write_record(row).map_err(io_error)
     }
 
     /// The head of a file of tokens.
     ///
     /// # Errors
     /// Those of the writer, as everywhere here.
-    pub fn token_head(&mut self) -> csv::Result<()> {
+    pub fn token_head(&mut self) -> io::Result<()> {
         self.head(&[], &["index", "token", "id", "start", "end", "surprisal_", "rank", "entropy_", "note"])
     }
 
     /// The head of a file of words, lines, smallest parts or regions, after the input's columns.
-    pub fn part_head(&mut self, kind: PartKind, input: &[&str]) -> csv::Result<()> {
+    pub fn part_head(&mut self, kind: PartKind, input: &[&str]) -> io::Result<()> {
         let figures = ["surprisal_sum_", "surprisal_corrected_", "entropy_", "note"];
         self.head(input, &[&["index", kind.name(), "start", "end"], &figures[..]].concat())
     }
 
-    fn head(&mut self, input: &[&str], own: &[&str]) -> csv::Result<()> {
+    fn head(&mut self, input: &[&str], own: &[&str]) -> io::Result<()> {
         let own: Vec<String> = own
             .iter()
             .map(|name| {
@@ -68,13 +67,7 @@ impl<W: Write> Csv<W> {
     }
 
     /// A token.
-    pub fn token(
-        &mut self,
-        index: usize,
-        step: &Step,
-        piece: &JoinedToken,
-        vocab: &Vocab,
-    ) -> csv::Result<()> {
+    pub fn token(&mut self, index: usize, step: &Step, piece: &JoinedToken, vocab: &Vocab) -> io::Result<()> {
         let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
         let stats = step.stats.as_ref();
         let bounds = Bounds::of(stats.into_iter().flat_map(|stats| {
@@ -96,13 +89,13 @@ impl<W: Write> Csv<W> {
     }
 
     /// Stands where a text has nothing to list.
-    pub fn nothing(&mut self, input: &[&str], note: &str) -> csv::Result<()> {
+    pub fn nothing(&mut self, input: &[&str], note: &str) -> io::Result<()> {
         let missing = std::iter::repeat_n(MISSING.to_string(), 7);
         self.write(input, missing.chain([note.to_string()]))
     }
 
     /// A word, a line, a smallest part or a region.
-    pub fn part(&mut self, input: &[&str], part: &PartRecord) -> csv::Result<()> {
+    pub fn part(&mut self, input: &[&str], part: &PartRecord) -> io::Result<()> {
         let own = [
             part.index.to_string(),
             part.text().to_string(),
@@ -117,7 +110,7 @@ impl<W: Write> Csv<W> {
     }
 
     /// Writes out what is buffered.
-    pub fn flush(&mut self) -> std::io::Result<()> {
+    pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 

@@ -247,13 +247,14 @@ fn edges(text: &[u8]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colouring::Colors;
 
     #[test]
     fn a_colour_never_comes_between_a_letter_and_its_mark() {
         let text = "xe\u{301}👩\u{200d}💻y\u{fe0f}".as_bytes();
         let mut tokens = vec![(0..1, Some(0)), (1..2, Some(4)), (2..4, Some(1)), (4..8, Some(2))];
         tokens.extend([(8..11, Some(3)), (11..15, Some(4)), (15..16, Some(0)), (16..19, Some(4))]);
-        let look = ScoreLook { unit: Unit::Bits, paint: Paint { on: true } };
+        let look = ScoreLook { unit: Unit::Bits, paint: Paint(Colors::Many) };
         let mut out = Vec::new();
         look.coloured(&mut out, text, &tokens).unwrap();
         let written = String::from_utf8(out).unwrap();

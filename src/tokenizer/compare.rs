@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use tokenizers::Tokenizer;
 
 use super::compose::{BLOCK, texts, word_part};
@@ -62,7 +63,7 @@ pub struct Other {
 }
 
 /// How two vocabularies agree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Agreement {
     /// Tokens of the model.
     pub tokens: usize,
@@ -86,7 +87,7 @@ impl Agreement {
 }
 
 /// An id that means two things, as the two files spell them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Strange {
     /// The id.
     pub id: TokenId,

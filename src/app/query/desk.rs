@@ -14,7 +14,7 @@ use crate::counter::Counter;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::paths::Paths;
 use crate::query::Asker;
-use crate::query::input::{self, TextInputError};
+use crate::query::input;
 use crate::query::text::TextEncoder;
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
@@ -77,7 +77,7 @@ impl Desk<'_> {
 
     /// Colours of what goes to standard output.
     pub fn paint(&self) -> Paint {
-        Paint { on: self.settings.color.applies(io::stdout().is_terminal()) }
+        Paint::new(self.settings.color.applies(io::stdout().is_terminal()))
     }
 
     /// Says something beside the result.
@@ -208,18 +208,23 @@ impl Desk<'_> {
     }
 }
 
-/// A file's bytes; `-` is standard input.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TextInputError> {
-    if path == Path::new("-") { input::read_stdin() } else { input::read_file(path) }
-}
-
 /// What is wrong with a file.
 pub(super) fn wrong(path: &Path, error: impl std::fmt::Display) -> Failure {
     Failure::usage(format!("{}: {error}", path.display()))
 }
 
+/// The text of a file that people write, without a byte-order mark, which is said; `-` is standard input.
+pub(super) fn marked_text(desk: &Desk, path: &Path) -> Result<String, Stop> {
+    let is_stdin = path == Path::new("-");
+    let bytes = if is_stdin { input::read_stdin() } else { input::read_file(path) }?;
+    if bytes.starts_with(MARK_BYTES) {
+        desk.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
+    }
+    Ok(bounded::without_mark(bytes).map_err(|error| wrong(path, error))?)
+}
+
 /// The conversation in a file.
-pub(super) fn conversation(path: &Path) -> Result<Conversation, Stop> {
-    let text = bounded::without_mark(read_file(path)?).map_err(|error| wrong(path, error))?;
+pub(super) fn conversation(desk: &Desk, path: &Path) -> Result<Conversation, Stop> {
+    let text = marked_text(desk, path)?;
     Ok(Conversation::from_json(text.as_bytes()).map_err(|error| wrong(path, error))?)
 }

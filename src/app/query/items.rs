@@ -10,9 +10,9 @@ use super::desk::{Desk, Stop, wrong};
 use super::parts::{ScoredTokens, text_token};
 use super::score::{explain_bos, windowing};
 use crate::app::failure::Failure;
-use crate::app::progress::TokenBar;
+use crate::app::progress::WorkBar;
 use crate::app::running::Running;
-use crate::bounded::{self, DATA, MARK_BYTES};
+use crate::bounded::{self, DATA};
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
 use crate::engine::FinishReason;
@@ -67,12 +67,8 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
 /// Reads the file and finds the texts.
 fn read(args: &ScoreArgs, file: &Path) -> Result<Items, Failure> {
     let place = file.display();
-    let bytes = bounded::file(file, DATA).map_err(|error| wrong(file, error))?;
-    let mut notes = Vec::new();
-    if bytes.starts_with(MARK_BYTES) {
-        notes.push(format!("{place}: the byte-order mark at its beginning is left out"));
-    }
-    let text = bounded::without_mark(bytes).map_err(|error| wrong(file, error))?;
+    let text = bounded::text(file, DATA).map_err(|error| wrong(file, error))?;
+    let mut notes = bounded::marks();
     if text.trim_start().starts_with(['{', '[']) {
         let what = "this is JSON; a table is wanted: its first line names the columns";
         return Err(wrong(file, what));
@@ -160,7 +156,7 @@ impl ItemsRun<'_> {
         let full: Vec<usize> = (0..jobs.len()).filter(|&i| !self.items.texts[i].bytes.is_empty()).collect();
         let asked: Vec<ScoringJob> = full.iter().map(|&i| jobs[i].clone()).collect();
         let total = asked.iter().map(|job| job.ids.len()).sum();
-        let (cancel, bar) = (desk.cancel(), TokenBar::new(total, desk.settings.quiet));
+        let (cancel, bar) = (desk.cancel(), WorkBar::new("scoring", "tokens", total, desk.settings.quiet));
         let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
         let mut writer = ItemsWriter::new(self, look, &running.origin, &mut desk.out);
         writer.begin().map_err(Stop::Output)?;

@@ -15,7 +15,7 @@ use crate::report::output::json;
 pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     let looks = args.flags.looking(args.view).map_err(Failure::usage)?;
     let given = match &args.chat {
-        Some(path) => Given::Chat(Box::new(conversation(path)?)),
+        Some(path) => Given::Chat(Box::new(conversation(desk, path)?)),
         None => Given::Text(desk.text(args.prompt.as_deref(), None)?),
     };
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);

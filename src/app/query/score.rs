@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::desk::{Desk, Stop};
 use super::sheet::Sheet;
 use crate::app::failure::Failure;
-use crate::app::progress::TokenBar;
+use crate::app::progress::WorkBar;
 use crate::app::running::Running;
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
@@ -101,7 +101,8 @@ impl ScoreAsked<'_> {
             None => None,
         };
         let wanted = self.wanted(windowing, desk.settings.k);
-        let (cancel, bar) = (desk.cancel(), TokenBar::new(subject.pieces.len(), desk.settings.quiet));
+        let (cancel, bar) =
+            (desk.cancel(), WorkBar::new("scoring", "tokens", subject.pieces.len(), desk.settings.quiet));
         let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
         let mut sheet =
             Sheet::new(self, look, desk.settings.k, &model.vocab, &mut desk.out).map_err(Stop::Output)?;

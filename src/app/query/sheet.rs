@@ -44,14 +44,6 @@ enum Writing<'a, W: Write> {
     Csv(Box<Csv<&'a mut W>>),
 }
 
-/// Errors of the CSV writer are those of what it writes to.
-pub(super) fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
 impl<'a, W: Write> Sheet<'a, W> {
     /// An empty sheet.
     pub fn new(
@@ -90,7 +82,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 object.begin_list("tokens")
             }
             Writing::Table(out) if self.asked.by() == By::Token => self.look.tokens().write_head(*out),
-            Writing::Csv(csv) if by_token => csv.token_head().map_err(io_error),
+            Writing::Csv(csv) if by_token => csv.token_head(),
             Writing::Table(_) | Writing::Csv(_) => Ok(()),
         }
     }
@@ -110,7 +102,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 object.item(&TokenRecord::new(record, piece, first))
             }
             Writing::Table(out) => {
-                if let (true, Some(span)) = (self.look.paint.on, piece.span.clone()) {
+                if let (true, Some(span)) = (self.look.paint.is_on(), piece.span.clone()) {
                     self.levels.push((span, level(step)));
                 }
                 if by_token {
@@ -121,7 +113,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 }
             }
             Writing::Csv(csv) if by_token && self.asked.parts.is_empty() => {
-                csv.token(index, step, piece, self.vocab).map_err(io_error)
+                csv.token(index, step, piece, self.vocab)
             }
             Writing::Csv(_) => Ok(()),
         }
@@ -160,13 +152,13 @@ impl<'a, W: Write> Sheet<'a, W> {
             Writing::Csv(mut csv) => {
                 // Regions, where some are marked, else the parts.
                 if let Some((kind, parts)) = parts.last() {
-                    csv.part_head(*kind, &[]).map_err(io_error)?;
-                    parts.iter().try_for_each(|part| csv.part(&[], part)).map_err(io_error)?;
+                    csv.part_head(*kind, &[])?;
+                    parts.iter().try_for_each(|part| csv.part(&[], part))?;
                 }
                 csv.flush()
             }
             Writing::Table(out) => {
-                if self.look.paint.on {
+                if self.look.paint.is_on() {
                     self.look.coloured(out, &asked.text, &self.levels)?;
                 }
                 for (kind, parts) in &parts {

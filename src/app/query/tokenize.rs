@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop, conversation, read_file, wrong};
+use super::desk::{Desk, Stop, conversation, marked_text, wrong};
 use crate::app::failure::Failure;
-use crate::bounded;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::cli::TokenizeArgs;
 use crate::engine::{CancelFlag, ModelInfo, vocabulary};
@@ -120,13 +119,9 @@ struct Chat {
 
 impl Chat {
     fn read(desk: &Desk, path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
-        let conversation = conversation(path)?;
+        let conversation = conversation(desk, path)?;
         let template = template.map(|path| {
-            let bytes = read_file(path)?;
-            if bytes.starts_with(bounded::MARK_BYTES) {
-                desk.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
-            }
-            let text = bounded::without_mark(bytes).map_err(|error| wrong(path, error))?;
+            let text = marked_text(desk, path)?;
             Ok::<_, Stop>((path.to_path_buf(), text))
         });
         Ok(Chat { conversation, template: template.transpose()? })

@@ -12,66 +12,87 @@ use std::io;
 use super::digest;
 use super::ending::{ResultCounts, Told};
 use super::out::ReportOutput;
-use crate::continuation::reduction::Reduction;
 use crate::probe::compare::{ComparedFigure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
-use crate::probe::stats::Share;
-use crate::report::cell::cell;
+use crate::report::cell::{cell, io_error};
 use crate::token::printable;
 
 /// What stands for a missing value.
 const MISSING: &str = "NA";
 
-/// The columns before those of the provenance.
-pub const COLUMNS: [&str; 48] = [
-    "model",
-    "suite",
-    "lang",
-    "informational",
-    "id",
-    "probe",
-    "index",
-    "passed",
-    "expectations",
-    "unmet",
-    "unmet_expected",
-    "unmet_found",
-    "prompt",
-    "choices",
-    "answer",
-    "best_acc",
-    "best_acc_norm",
-    "best_acc_bytes",
-    "best_acc_tokens",
-    "best_acc_mutual_info",
-    "right",
-    "answer_text",
-    "best_text",
-    "answer_logprob_nats",
-    "answer_share",
-    "margin_nats",
-    "target",
-    "target_p",
-    "target_p_lowest",
-    "target_p_highest",
-    "difference_nats",
-    "difference_low_nats",
-    "difference_high_nats",
-    "greedy",
-    "greedy_matches",
-    "samples",
-    "samples_matched",
-    "notes",
-    "first_run",
-    "first_passed",
-    "first_right",
-    "first_answer_logprob_nats",
-    "first_target_p",
-    "baseline_run",
-    "baseline_passed",
-    "baseline_right",
-    "baseline_answer_logprob_nats",
-    "baseline_target_p",
+/// Another run's name, and a suite beside it.
+type Pair<'a> = Option<(&'a str, &'a SuiteComparison)>;
+
+/// An item, where it comes from, and what it came to in the first model's run and in an earlier one.
+struct CsvRow<'a> {
+    told: &'a Told<'a>,
+    suite: &'a SuiteOutcome,
+    item: &'a ItemOutcome,
+    first: Pair<'a>,
+    baseline: Pair<'a>,
+}
+
+/// The columns before those of the provenance: the name, and the value of a row.
+const COLUMNS: [(&str, fn(&CsvRow) -> String); 48] = [
+    ("model", |row| row.told.origin.model.clone()),
+    ("suite", |row| row.suite.name.clone()),
+    ("lang", |row| text(row.suite.lang.as_ref())),
+    ("informational", |row| row.suite.informational.to_string()),
+    ("id", |row| row.item.id.clone()),
+    ("probe", |row| row.item.probe.clone()),
+    ("index", |row| row.item.index.to_string()),
+    ("passed", |row| text(row.item.passed)),
+    ("expectations", |row| row.item.expect.len().to_string()),
+    ("unmet", |row| digest::unmet(row.item).count().to_string()),
+    ("unmet_expected", |row| lines(digest::unmet(row.item).map(|verdict| &verdict.text))),
+    ("unmet_found", |row| lines(digest::unmet(row.item).map(|verdict| &verdict.found))),
+    ("prompt", |row| row.item.prompt.clone()),
+    ("choices", |row| row.item.choices.len().to_string()),
+    ("answer", |row| {
+        let listed: Vec<String> = row.item.answers().iter().map(usize::to_string).collect();
+        text((!listed.is_empty()).then(|| listed.join("|")))
+    }),
+    ("best_acc", |row| text(row.item.best.acc)),
+    ("best_acc_norm", |row| text(row.item.best.acc_norm)),
+    ("best_acc_bytes", |row| text(row.item.best.acc_bytes)),
+    ("best_acc_tokens", |row| text(row.item.best.acc_tokens)),
+    ("best_acc_mutual_info", |row| text(row.item.best.acc_mutual_info)),
+    ("right", |row| text(row.item.prefers_right())),
+    ("answer_text", |row| choice(row.item, row.item.answers().first().copied())),
+    ("best_text", |row| choice(row.item, row.item.best.acc)),
+    ("answer_logprob_nats", |row| text(digest::answer_logprob(row.item))),
+    ("answer_share", |row| {
+        let chance = digest::chance(row.item).filter(|_| row.item.target.is_none());
+        text(chance.map(|chance| chance.p))
+    }),
+    ("margin_nats", |row| text(digest::margin(row.item))),
+    ("target", |row| text(row.item.target.as_ref().map(|target| &target.text))),
+    ("target_p", |row| text(row.item.target.as_ref().and_then(|target| target.mean))),
+    ("target_p_lowest", |row| text(row.item.target.as_ref().and_then(|target| target.lowest))),
+    ("target_p_highest", |row| text(row.item.target.as_ref().and_then(|target| target.highest))),
+    ("difference_nats", |row| text(row.item.versus.as_ref().and_then(|versus| versus.difference))),
+    ("difference_low_nats", |row| text(row.item.versus.as_ref().and_then(|versus| versus.low))),
+    ("difference_high_nats", |row| text(row.item.versus.as_ref().and_then(|versus| versus.high))),
+    ("greedy", |row| text(row.item.greedy.as_ref().map(|greedy| &greedy.text))),
+    ("greedy_matches", |row| text(row.item.greedy.as_ref().and_then(|greedy| greedy.matches))),
+    ("samples", |row| {
+        let samples = &row.item.samples;
+        text((!samples.is_empty()).then(|| samples.iter().map(|sample| sample.n).sum::<usize>()))
+    }),
+    ("samples_matched", |row| {
+        text(row.item.samples.iter().filter_map(|sample| sample.matched).reduce(|a, b| a + b))
+    }),
+    ("notes", |row| row.item.notes.join("\n")),
+    ("first_run", |row| run(row, row.first)),
+    ("first_passed", |row| holds(row, row.first, ComparedFigure::Passed)),
+    ("first_right", |row| holds(row, row.first, ComparedFigure::Acc)),
+    ("first_answer_logprob_nats", |row| text(earlier(row, row.first, ComparedFigure::Logprob))),
+    ("first_target_p", |row| text(earlier(row, row.first, ComparedFigure::Target))),
+    ("baseline_run", |row| run(row, row.baseline)),
+    ("baseline_passed", |row| holds(row, row.baseline, ComparedFigure::Passed)),
+    ("baseline_right", |row| holds(row, row.baseline, ComparedFigure::Acc)),
+    ("baseline_answer_logprob_nats", |row| text(earlier(row, row.baseline, ComparedFigure::Logprob))),
+    ("baseline_target_p", |row| text(earlier(row, row.baseline, ComparedFigure::Target))),
 ];
 
 /// Writes the head and a row for each item. Every row says whether it is from a run that was stopped.
@@ -86,114 +107,35 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
             let text = cell(&text).into_owned();
             if terminal { printable(&text) } else { text }
         };
-        writer.write_record(cells.into_iter().map(shown)).map_err(failed)
+        writer.write_record(cells.into_iter().map(shown)).map_err(io_error)
     };
     let names = ["partial", "file", "sha256", "quantization", "weights", "bos", "context", "threads"];
     let names = names.into_iter().chain(["exact", "seed", "version"]);
-    row(COLUMNS.into_iter().chain(names).map(str::to_string).collect())?;
+    row(COLUMNS.iter().map(|(name, _)| *name).chain(names).map(str::to_string).collect())?;
     for told in &results.runs {
-        let behind = provenance(told, results.partial);
         for suite in &told.run.suites {
-            let pairs = [false, true].map(|baseline| paired(results, told, suite, baseline));
+            let [first, baseline] = [false, true].map(|baseline| paired(results, told, suite, baseline));
             for item in &suite.items {
-                let mut cells = vec![told.origin.model.clone()];
-                cells.extend(identity(suite, item));
-                cells.extend(verdict(item));
-                cells.extend(choice(item));
-                cells.extend(others(item));
-                pairs.iter().for_each(|pair| cells.extend(earlier(*pair, item)));
-                cells.extend(behind.iter().cloned());
-                row(cells)?;
+                let own = CsvRow { told, suite, item, first, baseline };
+                let values = digest::provenance(told.origin).map(|(_, value)| text(value));
+                let behind = std::iter::once(results.partial.to_string()).chain(values);
+                row(COLUMNS.iter().map(|(_, value)| value(&own)).chain(behind).collect())?;
             }
         }
     }
     writer.flush()
 }
 
-fn failed(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
+fn lines<'a>(texts: impl Iterator<Item = &'a String>) -> String {
+    texts.map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
-fn provenance(told: &Told, partial: bool) -> Vec<String> {
-    let values = digest::provenance(told.origin).map(|(_, value)| text(value));
-    [partial.to_string()].into_iter().chain(values).collect()
-}
-
-fn identity(suite: &SuiteOutcome, item: &ItemOutcome) -> [String; 6] {
-    [
-        suite.name.clone(),
-        text(suite.lang.clone()),
-        suite.informational.to_string(),
-        item.id.clone(),
-        item.probe.clone(),
-        item.index.to_string(),
-    ]
-}
-
-fn verdict(item: &ItemOutcome) -> [String; 6] {
-    let unmet = |of: fn(&crate::probe::verdict::Verdict) -> &String| {
-        digest::unmet(item).map(|verdict| of(verdict).as_str()).collect::<Vec<_>>().join("\n")
-    };
-    [
-        text(item.passed),
-        item.expect.len().to_string(),
-        digest::unmet(item).count().to_string(),
-        unmet(|verdict| &verdict.text),
-        unmet(|verdict| &verdict.found),
-        item.prompt.clone(),
-    ]
-}
-
-fn choice(item: &ItemOutcome) -> Vec<String> {
-    let answers = item.answers();
-    let named =
-        |index: Option<usize>| index.and_then(|index| item.choices.get(index)).map(|c| c.text.clone());
-    let listed = answers.iter().map(usize::to_string).collect::<Vec<_>>().join("|");
-    let share = digest::chance(item).filter(|_| item.target.is_none()).map(|chance| chance.p);
-    let mut cells = vec![item.choices.len().to_string(), text((!answers.is_empty()).then_some(listed))];
-    cells.extend(Reduction::ALL.map(|reduction| text(item.best.by(reduction))));
-    cells.extend([
-        text(item.prefers_right()),
-        text(named(answers.first().copied())),
-        text(named(item.best.acc)),
-        text(digest::answer_logprob(item)),
-        text(share),
-        text(digest::margin(item)),
-    ]);
-    cells
-}
-
-fn others(item: &ItemOutcome) -> Vec<String> {
-    let (target, versus, greedy) = (item.target.as_ref(), item.versus.as_ref(), item.greedy.as_ref());
-    let counted = item.samples.iter().filter_map(|sample| Some(Share { hits: sample.matched?, n: sample.n }));
-    let matched = counted.reduce(|a, b| Share { hits: a.hits + b.hits, n: a.n + b.n });
-    let drawn: usize = item.samples.iter().map(|sample| sample.n).sum();
-    vec![
-        text(target.map(|target| target.text.clone())),
-        text(target.and_then(|target| target.mean)),
-        text(target.and_then(|target| target.lowest)),
-        text(target.and_then(|target| target.highest)),
-        text(versus.and_then(|versus| versus.difference)),
-        text(versus.and_then(|versus| versus.low)),
-        text(versus.and_then(|versus| versus.high)),
-        text(greedy.map(|greedy| greedy.text.clone())),
-        text(greedy.and_then(|greedy| greedy.matches)),
-        text((!item.samples.is_empty()).then_some(drawn)),
-        text(matched.map(|share| share.hits)),
-        item.notes.join("\n"),
-    ]
+fn choice(item: &ItemOutcome, index: Option<usize>) -> String {
+    text(index.and_then(|index| item.choices.get(index)).map(|choice| &choice.text))
 }
 
 /// The comparison of a suite with the first model's run, or with an earlier one, and its name.
-fn paired<'a>(
-    results: &ResultCounts<'a>,
-    told: &Told,
-    suite: &SuiteOutcome,
-    baseline: bool,
-) -> Option<(&'a str, &'a SuiteComparison)> {
+fn paired<'a>(results: &ResultCounts<'a>, told: &Told, suite: &SuiteOutcome, baseline: bool) -> Pair<'a> {
     let mut fitting = results
         .comparisons
         .iter()
@@ -204,18 +146,18 @@ fn paired<'a>(
     })
 }
 
-/// What an item came to in the run that its own is compared with.
-fn earlier(pair: Option<(&str, &SuiteComparison)>, item: &ItemOutcome) -> [String; 5] {
-    let pair = pair.filter(|(_, suite)| suite.before.contains_key(&item.id));
-    let value = |figure| pair.and_then(|(_, suite)| suite.first(&item.id, figure));
-    let holds = |figure| text(value(figure).map(|share| share == 1.0));
-    [
-        text(pair.map(|(run, _)| run)),
-        holds(ComparedFigure::Passed),
-        holds(ComparedFigure::Acc),
-        text(value(ComparedFigure::Logprob)),
-        text(value(ComparedFigure::Target)),
-    ]
+/// The run that an item's own is compared with.
+fn run(row: &CsvRow, pair: Pair) -> String {
+    text(pair.filter(|(_, suite)| suite.before.contains_key(&row.item.id)).map(|(run, _)| run))
+}
+
+/// What an item came to in that run.
+fn earlier(row: &CsvRow, pair: Pair, figure: ComparedFigure) -> Option<f64> {
+    pair.and_then(|(_, suite)| suite.first(&row.item.id, figure))
+}
+
+fn holds(row: &CsvRow, pair: Pair, figure: ComparedFigure) -> String {
+    text(earlier(row, pair, figure).map(|share| share == 1.0))
 }
 
 fn text<T: ToString>(value: Option<T>) -> String {

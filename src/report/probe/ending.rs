@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::out::ReportOutput;
-use super::{ProbeReport, ReportSubject};
+use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
-use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
+use crate::probe::outcome::RunOutcome;
 use crate::report::record::Origin;
 use crate::token::Vocab;
 
@@ -58,14 +58,6 @@ impl AtEnd {
 impl ProbeReport for AtEnd {
     fn begin(&mut self, subject: ReportSubject) -> io::Result<()> {
         self.models.push((subject.origin.clone(), Arc::clone(&subject.model.vocab)));
-        Ok(())
-    }
-
-    fn item(&mut self, _: ReportSubject, _: &ItemOutcome) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn suite(&mut self, _: ReportSubject, _: &SuiteOutcome) -> io::Result<()> {
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::out::ReportOutput;
-use super::{ProbeReport, ReportSubject, results};
+use super::results;
+use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
 use crate::probe::verdict::Verdict;

@@ -16,7 +16,6 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::digest::{self, plain};
 use super::ending::{ResultCounts, Told};
 use super::out::ReportOutput;
-use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
 use crate::token::{Vocab, printable};
@@ -26,12 +25,26 @@ const TOP: usize = 10;
 
 type Xml<'a> = Writer<&'a mut ReportOutput>;
 
-/// What a suite adds up to.
-#[derive(Clone, Copy, Default)]
-struct Count {
-    tests: usize,
-    failures: usize,
-    skipped: usize,
+/// A test suite.
+struct TestSuite {
+    name: String,
+    /// What is known of it as a whole; the run as a whole has none.
+    properties: Option<Vec<(String, String)>>,
+    cases: Vec<TestCase>,
+}
+
+/// A test case, and what is told of it; one of which nothing is told has passed.
+struct TestCase {
+    name: String,
+    told: Option<Remark>,
+}
+
+/// An element inside a test case.
+struct Remark {
+    element: &'static str,
+    /// Its type and message.
+    why: Option<(&'static str, String)>,
+    text: String,
 }
 
 /// Writes it.
@@ -39,65 +52,105 @@ struct Count {
 /// # Errors
 /// Those of the writer.
 pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
-    let suites = results.runs.iter().flat_map(|told| &told.run.suites).map(count);
-    let compared = baselines(results).map(against::count);
-    let all = suites.chain(compared).fold(Count::default(), |sum, one| Count {
-        tests: sum.tests + one.tests,
-        failures: sum.failures + one.failures,
-        skipped: sum.skipped + one.skipped,
-    });
-    let stopped = usize::from(results.partial);
+    let runs = results.runs.iter();
+    let suites = runs.flat_map(|told| told.run.suites.iter().map(|suite| of_suite(told, suite, results)));
+    let baselines = results.comparisons.iter().filter(|comparison| comparison.baseline);
+    let all = suites.chain(baselines.map(against::test_suite)).chain(results.partial.then(missing));
+    let all: Vec<TestSuite> = all.collect();
+    let count = |element: &str| all.iter().map(|suite| suite.count(element)).sum::<usize>().to_string();
+    let tests: usize = all.iter().map(|suite| suite.cases.len()).sum();
     let mut xml = Writer::new_with_indent(out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuites")
         .with_attribute(("name", "tokenscope probe"))
-        .with_attribute(("tests", (all.tests + stopped).to_string().as_str()))
-        .with_attribute(("failures", all.failures.to_string().as_str()))
-        .with_attribute(("errors", stopped.to_string().as_str()))
-        .write_inner_content(|xml| {
-            for told in &results.runs {
-                told.run.suites.iter().try_for_each(|suite| test_suite(xml, told, suite, results))?;
-            }
-            baselines(results).try_for_each(|comparison| against::test_suite(xml, comparison))?;
-            if results.partial { missing(xml) } else { Ok(()) }
-        })?;
+        .with_attribute(("tests", tests.to_string().as_str()))
+        .with_attribute(("failures", count("failure").as_str()))
+        .with_attribute(("errors", count("error").as_str()))
+        .write_inner_content(|xml| all.iter().try_for_each(|suite| suite.write(xml)))?;
     xml.get_mut().write_all(b"\n")
 }
 
-fn baselines<'a>(results: &ResultCounts<'a>) -> impl Iterator<Item = &'a Comparison> {
-    results.comparisons.iter().filter(|comparison| comparison.baseline)
-}
+impl TestSuite {
+    fn count(&self, element: &str) -> usize {
+        self.cases.iter().filter_map(|case| case.told.as_ref()).filter(|told| told.element == element).count()
+    }
 
-fn count(suite: &SuiteOutcome) -> Count {
-    let limits = suite.limits.iter().filter(|limit| !limit.passed).count();
-    let failed = digest::failed_items(suite).count() + limits;
-    let tests = suite.items.len() + suite.limits.len();
-    match suite.informational {
-        true => Count { tests, failures: 0, skipped: failed },
-        false => Count { tests, failures: failed, skipped: 0 },
+    fn write(&self, xml: &mut Xml) -> io::Result<()> {
+        let mut suite = xml
+            .create_element("testsuite")
+            .with_attribute(("name", line(&self.name).as_str()))
+            .with_attribute(("tests", self.cases.len().to_string().as_str()));
+        for (name, element) in [("failures", "failure"), ("errors", "error"), ("skipped", "skipped")] {
+            if name != "skipped" || self.properties.is_some() {
+                suite = suite.with_attribute((name, self.count(element).to_string().as_str()));
+            }
+        }
+        suite.write_inner_content(|xml| {
+            if let Some(pairs) = &self.properties {
+                properties(xml, pairs)?;
+            }
+            self.cases.iter().try_for_each(|case| case.write(xml, &self.name))
+        })?;
+        Ok(())
     }
 }
 
-fn test_suite(xml: &mut Xml, told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> io::Result<()> {
-    let count = count(suite);
+fn properties(xml: &mut Xml, pairs: &[(String, String)]) -> io::Result<()> {
+    xml.create_element("properties").write_inner_content(|xml| {
+        pairs.iter().try_for_each(|(name, value)| {
+            let pair = [("name", line(name)), ("value", line(value))];
+            xml.create_element("property")
+                .with_attributes(pair.iter().map(|(name, value)| (*name, value.as_str())))
+                .write_empty()?;
+            Ok(())
+        })
+    })?;
+    Ok(())
+}
+
+impl TestCase {
+    fn write(&self, xml: &mut Xml, class: &str) -> io::Result<()> {
+        let case = xml
+            .create_element("testcase")
+            .with_attribute(("classname", line(class).as_str()))
+            .with_attribute(("name", line(&self.name).as_str()));
+        let Some(told) = &self.told else { return case.write_empty().map(drop) };
+        case.write_inner_content(|xml| {
+            let mut element = xml.create_element(told.element);
+            if let Some((kind, message)) = &told.why {
+                element = element
+                    .with_attribute(("type", *kind))
+                    .with_attribute(("message", line(message).as_str()));
+            }
+            match told.text.is_empty() {
+                true => element.write_empty()?,
+                false => element.write_text_content(BytesText::new(&lines(&told.text)))?,
+            };
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+fn of_suite(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> TestSuite {
     let name = match results.runs.len() {
         1 => suite.name.clone(),
         _ => format!("{}: {}", told.origin.model, suite.name),
     };
-    xml.create_element("testsuite")
-        .with_attribute(("name", line(&name).as_str()))
-        .with_attribute(("tests", count.tests.to_string().as_str()))
-        .with_attribute(("failures", count.failures.to_string().as_str()))
-        .with_attribute(("errors", "0"))
-        .with_attribute(("skipped", count.skipped.to_string().as_str()))
-        .write_inner_content(|xml| {
-            properties(xml, &facts(told, suite, results))?;
-            for item in &suite.items {
-                test_case(xml, &name, suite, item, told.vocab)?;
-            }
-            suite.limits.iter().try_for_each(|limit| limit_case(xml, &name, suite, limit))
-        })?;
-    Ok(())
+    let items = suite.items.iter().map(|item| {
+        let unmet: Vec<&Verdict> = digest::unmet(item).collect();
+        let told = match unmet.is_empty() {
+            true => remarks(item),
+            false => Some(unheld(suite, &unmet, details(item, &unmet, told.vocab))),
+        };
+        TestCase { name: item.id.clone(), told }
+    });
+    let limits = suite.limits.iter().map(|limit| {
+        let told = (!limit.passed).then(|| unheld(suite, &[limit], sentence(limit)));
+        TestCase { name: limit.text.clone(), told }
+    });
+    let cases = items.chain(limits).collect();
+    TestSuite { name, properties: Some(facts(told, suite, results)), cases }
 }
 
 /// What is known of a suite as a whole.
@@ -116,91 +169,22 @@ fn facts(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(Stri
     pairs
 }
 
-fn properties(xml: &mut Xml, pairs: &[(String, String)]) -> io::Result<()> {
-    xml.create_element("properties").write_inner_content(|xml| {
-        pairs.iter().try_for_each(|(name, value)| {
-            xml.create_element("property")
-                .with_attribute(("name", line(name).as_str()))
-                .with_attribute(("value", line(value).as_str()))
-                .write_empty()?;
-            Ok(())
-        })
-    })?;
-    Ok(())
-}
-
-fn test_case(
-    xml: &mut Xml,
-    class: &str,
-    suite: &SuiteOutcome,
-    item: &ItemOutcome,
-    vocab: &Vocab,
-) -> io::Result<()> {
-    let unmet: Vec<&Verdict> = digest::unmet(item).collect();
-    let case = case(xml, class, &item.id);
-    if unmet.is_empty() {
-        return match remarks(item) {
-            None => case.write_empty().map(|_| ()),
-            Some(remarks) => case.write_inner_content(|xml| output(xml, &remarks)).map(|_| ()),
-        };
-    }
+/// Expectations that do not hold.
+fn unheld(suite: &SuiteOutcome, unmet: &[&Verdict], text: String) -> Remark {
     let message = unmet.iter().map(|verdict| sentence(verdict)).collect::<Vec<_>>().join("; ");
-    let body = details(item, &unmet, vocab);
-    case.write_inner_content(|xml| outcome(xml, suite.informational, &message, &body))?;
-    Ok(())
-}
-
-fn limit_case(xml: &mut Xml, class: &str, suite: &SuiteOutcome, limit: &Verdict) -> io::Result<()> {
-    let case = case(xml, class, &limit.text);
-    if limit.passed {
-        return case.write_empty().map(|_| ());
-    }
-    let message = sentence(limit);
-    case.write_inner_content(|xml| outcome(xml, suite.informational, &message, &message))?;
-    Ok(())
+    let (element, message) = match suite.informational {
+        true => ("skipped", format!("informational: {message}")),
+        false => ("failure", message),
+    };
+    Remark { element, why: Some(("expectation", message)), text }
 }
 
 /// Stands for what a stopped run did not come to, so that nobody takes its results for all.
-fn missing(xml: &mut Xml) -> io::Result<()> {
-    xml.create_element("testsuite")
-        .with_attributes([("name", "the run as a whole"), ("tests", "1"), ("failures", "0"), ("errors", "1")])
-        .write_inner_content(|xml| {
-            case(xml, "the run as a whole", "it came to its end").write_inner_content(|xml| {
-                xml.create_element("error")
-                    .with_attributes([("type", "partial"), ("message", digest::PARTIAL)])
-                    .write_empty()?;
-                Ok(())
-            })?;
-            Ok(())
-        })?;
-    Ok(())
-}
-
-fn case<'a, 'o>(
-    xml: &'a mut Xml<'o>,
-    class: &str,
-    name: &str,
-) -> quick_xml::writer::ElementWriter<'a, &'o mut ReportOutput> {
-    xml.create_element("testcase")
-        .with_attribute(("classname", line(class).as_str()))
-        .with_attribute(("name", line(name).as_str()))
-}
-
-fn outcome(xml: &mut Xml, informational: bool, message: &str, body: &str) -> io::Result<()> {
-    let (element, message) = match informational {
-        true => ("skipped", format!("informational: {message}")),
-        false => ("failure", message.to_string()),
-    };
-    xml.create_element(element)
-        .with_attribute(("type", "expectation"))
-        .with_attribute(("message", line(&message).as_str()))
-        .write_text_content(BytesText::new(&lines(body)))?;
-    Ok(())
-}
-
-fn output(xml: &mut Xml, text: &str) -> io::Result<()> {
-    xml.create_element("system-out").write_text_content(BytesText::new(&lines(text)))?;
-    Ok(())
+fn missing() -> TestSuite {
+    let why = Some(("partial", digest::PARTIAL.to_string()));
+    let told = Some(Remark { element: "error", why, text: String::new() });
+    let cases = vec![TestCase { name: "it came to its end".to_string(), told }];
+    TestSuite { name: "the run as a whole".to_string(), properties: None, cases }
 }
 
 fn sentence(verdict: &Verdict) -> String {
@@ -223,12 +207,12 @@ fn details(item: &ItemOutcome, unmet: &[&Verdict], vocab: &Vocab) -> String {
 }
 
 /// What is worth telling of an item that did not fail.
-fn remarks(item: &ItemOutcome) -> Option<String> {
-    let mut remarks: Vec<String> = item.notes.clone();
-    if item.passed == Some(false) {
-        remarks.insert(0, "not passed, and nothing was expected of it".to_string());
-    }
-    (!remarks.is_empty()).then(|| remarks.join("\n"))
+fn remarks(item: &ItemOutcome) -> Option<Remark> {
+    let wrong =
+        (item.passed == Some(false)).then(|| "not passed, and nothing was expected of it".to_string());
+    let remarks: Vec<String> = wrong.into_iter().chain(item.notes.iter().cloned()).collect();
+    let told = |text| Remark { element: "system-out", why: None, text };
+    (!remarks.is_empty()).then(|| told(remarks.join("\n")))
 }
 
 /// One line that XML can hold.

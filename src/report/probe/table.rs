@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::digest::{self, plain, tail};
 use super::out::ReportOutput;
 use super::side_by_side;
-use super::{ProbeReport, ReportSubject};
+use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::bars::{Paint, bar};
@@ -145,10 +145,6 @@ fn totals(view: &mut View, suite: &SuiteOutcome) {
 }
 
 impl ProbeReport for TableReport {
-    fn item(&mut self, _: ReportSubject, _: &ItemOutcome) -> io::Result<()> {
-        Ok(())
-    }
-
     fn suite(&mut self, subject: ReportSubject, suite: &SuiteOutcome) -> io::Result<()> {
         self.model(subject)?;
         self::suite(suite, &subject.model.vocab).write(&mut self.out, Paint::default())?;

@@ -1,5 +1,6 @@
 use super::testing::{HOSTILE, assert_harmless, item, run, rung, unwritable, written};
 use super::*;
+use crate::probe::outcome::{ItemOutcome, RunOutcome};
 
 #[test]
 fn a_report_is_a_kind_and_perhaps_a_file() {

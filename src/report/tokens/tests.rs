@@ -1,4 +1,5 @@
 use super::*;
+use crate::colouring::Colors;
 use crate::token::{SpecialTokens, VocabEntry};
 
 fn vocab() -> Vocab {
@@ -48,7 +49,7 @@ fn the_rendered_text_is_whole_and_its_scaffold_dim() {
     };
     let shown = |on| {
         let mut out = Vec::new();
-        rendered(&mut out, &prompt, Paint { on }).unwrap();
+        rendered(&mut out, &prompt, if on { Paint(Colors::Many) } else { Paint::default() }).unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(shown(false), "<s>hi<s>\n\n");

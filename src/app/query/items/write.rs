@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::ItemsRun;
-use crate::app::query::sheet::io_error;
 use crate::cli::Format;
 use crate::report::bars::Paint;
 use crate::report::output::json_line;
@@ -61,7 +60,7 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
     pub fn begin(&mut self) -> io::Result<()> {
         let columns: Vec<&str> = self.run.items.columns.iter().map(String::as_str).collect();
         match &mut self.out {
-            ItemsOutput::Csv(csv) => csv.part_head(self.run.kind(), &columns).map_err(io_error),
+            ItemsOutput::Csv(csv) => csv.part_head(self.run.kind(), &columns),
             ItemsOutput::Other(_) => Ok(()),
         }
     }
@@ -75,14 +74,13 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
             ItemsOutput::Other(out) if self.run.format == Format::Json => {
                 let origin = (index == 0).then_some(self.origin);
                 let record = self.run.record(index, kind, found);
-                return json_line(out, &Streamed { kind: "item", message: None, origin, record });
+                json_line(out, &Streamed { kind: "item", message: None, origin, record })
             }
             ItemsOutput::Other(out) => {
                 writeln!(out, "{}: {}", index + 1, visible(&self.run.items.texts[index].bytes))?;
-                return self.look.parts(kind, found).write(out, Paint::default());
+                self.look.parts(kind, found).write(out, Paint::default())
             }
         }
-        .map_err(io_error)
     }
 
     /// Writes what stands for texts without a token.
@@ -90,7 +88,7 @@ impl<'a, W: Write> ItemsWriter<'a, W> {
         for index in indices {
             let row: Vec<&str> = self.run.items.rows[index].iter().collect();
             match &mut self.out {
-                ItemsOutput::Csv(csv) => csv.nothing(&row, EMPTY).map_err(io_error)?,
+                ItemsOutput::Csv(csv) => csv.nothing(&row, EMPTY)?,
                 ItemsOutput::Other(_) => self.item(index, PartKind::Word, &[])?,
             }
         }
