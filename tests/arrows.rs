@@ -49,7 +49,7 @@ loading: engine model paths say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary lens loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
-pipe: bounded engine interrupt query report say session step
+pipe: bounded engine interrupt query report say session settings step
 cli: lens model report score settings
 app: aside bench bounded chat cli colouring columns counter distribution engine interrupt lens loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
 ";

@@ -714,3 +714,24 @@ fn every_report_at_once_and_an_old_one_stays_until_the_new_one_is_whole() {
         assert!(read(name).contains("smollm2-135m") && read(name).contains("Q4_1"), "{name}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_is_left_out_and_told_wherever_it_stands() {
+    let suite = "\u{FEFF}[suite]\nname = \"b\"\n[suite.data]\nfile = \"rows.csv\"\nprompt = \"{{ a }}\"\ntarget = \"x\"\n";
+    let task = "task: t\ninclude: base.yaml\ntest_split: test\noutput_type: loglikelihood\ndoc_to_text: a\ndoc_to_target: b\n";
+    let folder = folder(&[
+        ("b.toml", suite),
+        ("rows.csv", "\u{FEFF}a\n1\n"),
+        ("t.yaml", task),
+        ("base.yaml", "\u{FEFF}tag: c\n"),
+        ("rows.jsonl", "\u{FEFF}{\"a\": \"1\", \"b\": \"2\"}\n"),
+    ]);
+    let output = run(folder.path(), &["--check", "b.toml", "t.yaml", "--data", "rows.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for file in ["b.toml", "rows.csv", "base.yaml", "rows.jsonl"] {
+        let line = format!("tokenscope: {file}: the byte-order mark at its beginning is left out\n");
+        assert!(stderr(&output).contains(&line), "{file}: {}", stderr(&output));
+    }
+    let quiet = run(folder.path(), &["--check", "b.toml", "-q"]);
+    assert_eq!(stderr(&quiet), "");
+}

@@ -13,8 +13,8 @@ pub fn bar(share: f64, columns: usize) -> String {
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
-/// Levels in a terminal's own 16 colours, the same as on the screen; those between are plain.
-const FEW: [&str; LEVELS] = ["94", "", "", "35", "91"];
+/// Levels in a terminal's own 16 colours, the same as on the screen, with their cues; one of them is plain.
+const FEW: [&str; LEVELS] = ["94", "", "4", "1;4;35", "1;3;4;91"];
 
 /// Colours text, or leaves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl Paint {
         let level = level.min(LEVELS - 1);
         let cue = ["", "", "4;", "1;4;", "1;3;4;"][level];
         match self.0 {
-            Colors::None => text.to_string(),
-            Colors::Sixteen => format!("\u{1b}[{cue}{}m{text}\u{1b}[0m", FEW[level]),
+            Colors::Sixteen if !FEW[level].is_empty() => format!("\u{1b}[{}m{text}\u{1b}[0m", FEW[level]),
+            Colors::None | Colors::Sixteen => text.to_string(),
             Colors::Many => format!("\u{1b}[{cue}38;5;{}m{text}\u{1b}[0m", SCALE[level]),
         }
     }
@@ -93,6 +93,7 @@ mod tests {
         for level in 0..LEVELS {
             assert!(!Paint(Colors::Sixteen).level(level, "x").contains("38;5"));
         }
-        assert_eq!(Paint(Colors::Sixteen).level(4, "x"), "\u{1b}[1;3;4;91mx\u{1b}[0m");
+        let few = [1, 2, 4].map(|level| Paint(Colors::Sixteen).level(level, "x"));
+        assert_eq!(few, ["x", "\u{1b}[4mx\u{1b}[0m", "\u{1b}[1;3;4;91mx\u{1b}[0m"]);
     }
 }
