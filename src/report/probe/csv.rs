@@ -32,8 +32,11 @@ struct CsvRow<'a> {
     baseline: Pair<'a>,
 }
 
-/// The columns before those of the provenance: the name, and the value of a row.
-const COLUMNS: [(&str, fn(&CsvRow) -> String); 48] = [
+/// A column: its name, and the value of a row.
+type CsvColumn = (&'static str, fn(&CsvRow) -> String);
+
+/// The columns before those of the provenance.
+const COLUMNS: [CsvColumn; 48] = [
     ("model", |row| row.told.origin.model.clone()),
     ("suite", |row| row.suite.name.clone()),
     ("lang", |row| text(row.suite.lang.as_ref())),
