@@ -29,68 +29,42 @@ const WHEEL: isize = 3;
 
 /// Takes one message.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
-    let mut effects = match msg {
-        Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => on_key(state, key),
+    let mut effects = Vec::new();
+    match msg {
+        Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => effects = on_key(state, key),
         Msg::Input(Input::Mouse(mouse)) => on_mouse(state, mouse),
         Msg::Input(Input::Paste(text)) => {
             state.help = None;
             state.leaving = None;
             focus(state, &MESSAGE);
             state.composer.paste(&text);
-            Vec::new()
         }
-        Msg::Input(Input::Resize(width, height)) => {
-            state.size = Size::new(width, height);
-            Vec::new()
-        }
-        Msg::Input(_) => Vec::new(),
+        Msg::Input(Input::Resize(width, height)) => state.size = Size::new(width, height),
+        Msg::Input(_) => {}
         Msg::Engine(event) => {
             let outcomes = state.session.on_event(event);
-            carry_out(state, outcomes)
+            effects = carry_out(state, outcomes);
         }
         Msg::Reply(id, event) => {
             let paced = state.session.settings().pace.is_some();
-            state.held.take(paced, id, event).map_or_else(Vec::new, |event| on_reply(state, id, event))
+            let event = state.held.take(paced, id, event);
+            effects.extend(event.into_iter().flat_map(|event| on_reply(state, id, event)));
         }
         Msg::Next => {
             let next = state.held.next();
-            next.into_iter().flat_map(|(id, event)| on_reply(state, id, event)).collect()
+            effects.extend(next.into_iter().flat_map(|(id, event)| on_reply(state, id, event)));
         }
-        Msg::Answered(answer) => {
-            answered(state, answer.map(|answer| *answer));
-            Vec::new()
-        }
-        Msg::Far(far) => {
-            state.far = state.session.is_busy().then_some(far);
-            Vec::new()
-        }
-        Msg::Remembered(earlier) => {
-            state.composer.remember(earlier);
-            Vec::new()
-        }
-        Msg::LookFar(id, far) => {
-            state.lens.on_far(id, far);
-            Vec::new()
-        }
-        Msg::Seen(id, found) => {
-            state.lens.on_seen(id, found);
-            Vec::new()
-        }
-        Msg::Rested(number) => {
-            state.lens.rested(number);
-            Vec::new()
-        }
-        Msg::Files(line, found) => {
-            state.composer.propose(&line, found);
-            Vec::new()
-        }
-        Msg::Fetching(fetch) => {
-            state.session.on_fetch(fetch);
-            Vec::new()
-        }
+        Msg::Answered(answer) => answered(state, answer.map(|answer| *answer)),
+        Msg::Far(far) => state.far = state.session.is_busy().then_some(far),
+        Msg::Remembered(earlier) => state.composer.remember(earlier),
+        Msg::LookFar(id, far) => state.lens.on_far(id, far),
+        Msg::Seen(id, found) => state.lens.on_seen(id, found),
+        Msg::Rested(number) => state.lens.rested(number),
+        Msg::Files(line, found) => state.composer.propose(&line, found),
+        Msg::Fetching(fetch) => state.session.on_fetch(fetch),
         Msg::NoModel(reason) => {
             let outcomes = state.session.on_no_model(reason);
-            carry_out(state, outcomes)
+            effects = carry_out(state, outcomes);
         }
         Msg::Done(id, done) => {
             let is_other = matches!(done, Ok(Done::Loaded(..)));
@@ -98,30 +72,24 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if is_other {
                 state.live();
             }
-            carry_out(state, outcomes)
+            effects = carry_out(state, outcomes);
         }
-        Msg::Note(line) => {
-            state.tell(Notice::Warning(line));
-            Vec::new()
-        }
-        Msg::Copying(fetch) => {
-            state.copying = Some(fetch);
-            Vec::new()
-        }
-        Msg::Copied(Err(line)) => {
+        Msg::Note(line) => state.tell(Notice::Warning(line)),
+        Msg::Copying(fetch) => state.copying = Some(fetch),
+        Msg::Copied(copied) => {
             state.copying = None;
-            state.tell(Notice::Warning(line));
-            Vec::new()
+            match copied {
+                Ok(weights) => {
+                    let outcomes = state.session.on_copy(weights);
+                    effects = carry_out(state, outcomes);
+                }
+                Err(line) => state.tell(Notice::Warning(line)),
+            }
         }
-        Msg::Copied(Ok(weights)) => {
-            state.copying = None;
-            let outcomes = state.session.on_copy(weights);
-            carry_out(state, outcomes)
-        }
-        Msg::Terminate(signal) => vec![Effect::Quit(128 + signal as u8)],
-        Msg::Suspend => vec![Effect::Stop],
-        Msg::Continue => vec![Effect::Retake],
-    };
+        Msg::Terminate(signal) => effects.push(Effect::Quit(128 + signal as u8)),
+        Msg::Suspend => effects.push(Effect::Stop),
+        Msg::Continue => effects.push(Effect::Retake),
+    }
     state.sync();
     effects.extend(lens::tend(state));
     effects
@@ -409,9 +377,9 @@ fn scroll(state: &mut State, pane: &Pane, by: isize) {
     }
 }
 
-fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+fn on_mouse(state: &mut State, mouse: MouseEvent) {
     let at = Position::new(mouse.column, mouse.row);
-    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
+    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return };
     match mouse.kind {
         MouseEventKind::ScrollUp => scroll(state, pane, -WHEEL),
         MouseEventKind::ScrollDown => scroll(state, pane, WHEEL),
@@ -426,5 +394,4 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         }
         _ => {}
     }
-    Vec::new()
 }
