@@ -86,13 +86,25 @@ pub enum GrammarError {
         what: String,
     },
     /// The regular expression can't be enforced.
-    #[error("--regex, character {column}: {what}")]
+    #[error("{from}regex, character {column}: {what}")]
     Regex {
+        /// What goes before its name where it was given, as `--`; see [`GrammarError::given`].
+        from: &'static str,
         /// 1-based, in characters.
         column: usize,
         /// What is wrong.
         what: String,
     },
+}
+
+impl GrammarError {
+    /// The same about what was given in this way: files have names, an expression has none.
+    pub fn given(self, from: &'static str) -> GrammarError {
+        match self {
+            GrammarError::Regex { column, what, .. } => GrammarError::Regex { from, column, what },
+            other => other,
+        }
+    }
 }
 
 /// A fault of a grammar.
@@ -133,7 +145,7 @@ pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
 /// # Errors
 /// [`GrammarError::Regex`] with the column.
 pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
-    let wrong = |column: usize, what: String| GrammarError::Regex { column, what };
+    let wrong = |column: usize, what: String| GrammarError::Regex { from: "", column, what };
     let regex = pattern::translate(source, pattern::Extent::Whole)
         .map_err(|fault| wrong(fault.column, fault.what))?;
     let constraint = Constraint::Regex(regex.into());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use tokenscope::{app, cli::Cli, engine, fatal, grammar, model, say, text};
 
@@ -59,6 +60,17 @@ fn usage(error: &clap::Error) -> ExitCode {
         error.exit();
     }
     let said = text::one_line(&error.render().to_string());
-    say::tell(&format!("{said} (--help lists what there is)"));
+    let place = variable_of(error).map_or(String::new(), |name| format!("{name}: "));
+    say::tell(&format!("{place}{said} (--help lists what there is)"));
     ExitCode::from(2)
+}
+
+/// The environment variable that a wrong value comes from, where it is not on the command line.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return None };
+    if std::env::args().any(|given| given.contains(value.as_str())) {
+        return None;
+    }
+    let mut ours = std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_"));
+    ours.find_map(|(name, given)| (given == *value).then_some(name))
 }

@@ -18,8 +18,9 @@ use crate::model::Weights;
 use crate::sampling::Sampling;
 pub use choices::{Bos, ColorChoice};
 pub use error::SettingsError;
+use key::SettingKey;
 pub use layer::{ChatSection, ConfigFile, Flags, SamplingFlags};
-use source::Sources;
+use source::{Source, Sources};
 
 /// The model where nobody names one.
 pub const DEFAULT_MODEL: &str = "smollm2-135m";
@@ -71,7 +72,13 @@ impl Settings {
     /// # Errors
     /// [`SettingsError::Grammar`].
     pub fn read_constraint(&mut self) -> Result<Option<String>, SettingsError> {
-        let read = self.constraint.as_ref().map(ConstraintSource::read).transpose()?;
+        let from = match self.sources.of(SettingKey::Regex) {
+            Source::Config => "config.toml: ",
+            Source::Here => "/set ",
+            _ => "--",
+        };
+        let read = self.constraint.as_ref().map(ConstraintSource::read).transpose();
+        let read = read.map_err(|error| error.given(from))?;
         let (constraint, note) = read.map(|read| (read.constraint, read.note)).unzip();
         self.sampling.grammar = constraint;
         Ok(note.flatten())

@@ -782,3 +782,21 @@ fn a_conversation_in_another_encoding_is_named() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("c.json: UTF-16 text; save it as UTF-8"), "{said}");
 }
+
+#[test]
+fn what_is_wrong_with_a_value_names_the_place_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |name: &str, value: &str, args: &[&str]| {
+        let output = command(args).env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let wrong = said("TOKENSCOPE_K", "a few", &["next", "x"]);
+    assert!(wrong.starts_with("tokenscope: TOKENSCOPE_K: invalid value 'a few'"), "{wrong}");
+    let wrong = said("TOKENSCOPE_K", "3", &["next", "x", "-k", "a few"]);
+    assert!(wrong.starts_with("tokenscope: invalid value 'a few' for '-k"), "{wrong}");
+    std::fs::create_dir(folder.path().join("tokenscope")).unwrap();
+    std::fs::write(folder.path().join("tokenscope/config.toml"), "[sampling]\nregex = \"(\"\n").unwrap();
+    let wrong = said("XDG_CONFIG_HOME", folder.path().to_str().unwrap(), &["generate", "x", "-q"]);
+    assert!(wrong.starts_with("tokenscope: config.toml: regex, character 1: "), "{wrong}");
+}

@@ -199,11 +199,6 @@ impl ProbeRun {
         &self.suites[index].outcome
     }
 
-    /// The model it runs on.
-    pub fn model(&self) -> &Arc<ModelInfo> {
-        &self.model
-    }
-
     /// Stops it; what is known stays.
     pub fn cancel(&self) {
         self.cancel.cancel();

@@ -137,7 +137,11 @@ impl Task {
                     SettingKey::JsonSchema => ConstraintSource::JsonSchema(files::named(&text)),
                     _ => ConstraintSource::Grammar(files::named(&text)),
                 };
-                Ok(Done::Constraint(key, text, source.read().map_err(SettingsError::from)?))
+                Ok(Done::Constraint(
+                    key,
+                    text,
+                    source.read().map_err(|error| SettingsError::from(error.given("/set ")))?,
+                ))
             }
             Task::Save(now, file, existing) => {
                 let stored = StoredSession::new(

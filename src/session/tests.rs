@@ -367,7 +367,8 @@ fn a_constraint_is_set_from_a_file_and_a_faulty_one_is_one_line_and_changes_noth
     assert!(error.contains("b.gbnf:1:1: the rule root") && !error.contains('\n'), "{error}");
     assert!(talk.line("/set json-schema /no/such/file").unwrap_err().starts_with("/no/such/file: "));
     assert_eq!(talk.line("/set grammar").unwrap().lines().next().unwrap().split(' ').nth(1), Some(&*good));
-    assert_eq!(talk.line("/set regex [ab").unwrap_err().lines().count(), 1);
+    let said = talk.line("/set regex [ab").unwrap_err();
+    assert!(said.starts_with("/set regex, character 1: ") && said.lines().count() == 1, "{said}");
     assert_eq!(talk.line("/set regex (yes|no)").unwrap(), "regex (yes|no)");
     assert_eq!(talk.line("/set regex off").unwrap(), "regex off");
     assert_eq!(talk.session.settings().sampling.grammar, None);

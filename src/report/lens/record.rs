@@ -206,7 +206,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
                 by: found.by.name(),
                 neutral: found.neutral.as_deref(),
                 base: finite(found.base),
-                spans: found.spans.iter().map(span).collect(),
+                spans: found.spans.iter().map(|(one, delta)| span(one, *delta)).collect(),
             };
             ("occlusion", record)
         }
@@ -216,7 +216,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             let row = |row: &'a RowOf| row.layers.iter().map(attention_layer).collect();
             let occlusion = found.occlusion.as_ref().map(|(floor, occlusion)| OcclusionRecord {
                 floor: *floor,
-                spans: occlusion.spans.iter().map(span).collect(),
+                spans: occlusion.spans.iter().map(|(one, delta)| span(one, *delta)).collect(),
             });
             let record = AttentionRecord {
                 position: one.map(|row| row.position),
@@ -272,13 +272,13 @@ fn point(point: &CurvePoint) -> PointRecord {
     }
 }
 
-fn span((span, delta): &(crate::lens::spans::PromptSpan, Option<f64>)) -> SpanRecord<'_> {
+fn span(span: &crate::lens::spans::PromptSpan, delta: Option<f64>) -> SpanRecord<'_> {
     SpanRecord {
         text: &span.text,
         start: span.bytes.as_ref().map(|bytes| bytes.start),
         end: span.bytes.as_ref().map(|bytes| bytes.end),
         tokens: [span.tokens.start, span.tokens.end],
-        delta_logprob: *delta,
+        delta_logprob: delta,
         note: delta.is_none().then_some("nothing would be left to predict from"),
     }
 }
