@@ -252,8 +252,18 @@ pub struct LensArgs {
     #[arg(long, value_name = "FILE|-")]
     pub chat: Option<PathBuf>,
     /// How to look
-    #[arg(long, value_name = "VIEW")]
-    pub view: LensView,
+    #[arg(long, value_name = "VIEW", required_unless_present = "dump")]
+    pub view: Option<LensView>,
+    /// Write what a part of the layers gives for every token as NumPy files instead: residual, input, attention,
+    /// ffn, heads, weights (of attention) or a name of llama.cpp's graph; LAYERS like 0-5,11 (default: all)
+    #[arg(long, value_name = "NAME[:LAYERS]", requires = "output", conflicts_with_all = ["view", "target", "versus", "json"])]
+    pub dump: Option<String>,
+    /// With --dump: the folder for the files
+    #[arg(long, short = 'o', value_name = "DIR", requires = "dump")]
+    pub output: Option<PathBuf>,
+    /// With --dump: write over files that are there already
+    #[arg(long, requires = "dump")]
+    pub force: bool,
     /// The text whose probability after the prompt is looked at (default: the model's first choice)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub target: Option<String>,

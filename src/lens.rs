@@ -123,7 +123,10 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
 }
 
 /// Asks the engine to look between the layers; `each` is given what it finds. `false`: it was stopped.
-fn inspect(
+///
+/// # Errors
+/// [`QueryError`].
+pub fn inspect(
     asker: &mut Asker,
     (tokens, named): (&[TokenId], &[TokenId]),
     look: LookFor,

@@ -4,6 +4,7 @@
 //! to standard output, everything else to standard error.
 
 mod desk;
+mod dump;
 mod generate;
 mod items;
 mod lens;

@@ -22,6 +22,7 @@ use crate::step::Candidate;
 use crate::token::TokenId;
 
 mod parts;
+mod rows;
 mod shares;
 mod variants;
 
@@ -75,6 +76,7 @@ impl Inspector {
         let reason = match &request.look {
             LookFor::Layers => run.layers()?,
             LookFor::Weights(wanted) => run.weights(wanted)?,
+            LookFor::Rows { part, layers } => run.rows(part, layers)?,
             LookFor::Shares => run.shares()?,
             LookFor::Variants { variants, other } => run.variants(variants, other)?,
         };

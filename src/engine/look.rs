@@ -31,6 +31,13 @@ pub enum LookFor {
     Layers,
     /// Weights of attention.
     Weights(Vec<WeightsOf>),
+    /// The rows that a part has for every token, layer by layer; nothing of layers that have no such part.
+    Rows {
+        /// The part: residual, input, attention, ffn, heads, or a name of llama.cpp.
+        part: String,
+        /// The layers.
+        layers: Vec<usize>,
+    },
     /// What everything that adds to the last token's residual stream adds to the logits of the named tokens,
     /// the last norm's divisor held still.
     Shares,
@@ -155,6 +162,15 @@ pub enum Found {
         addend: Addend,
         /// They.
         logits: Vec<f32>,
+    },
+    /// Rows of a part, one position after the other.
+    Rows {
+        /// The layer.
+        layer: usize,
+        /// Values of one row.
+        width: usize,
+        /// The rows.
+        values: Vec<f32>,
     },
     /// Weights of attention.
     Weights {

@@ -241,6 +241,12 @@ impl Scripted {
                     tell(layer, reading((layer == 0).then_some(" London"))?);
                 }
             }
+            LookFor::Rows { layers, .. } => {
+                for &layer in layers {
+                    let values = vec![layer as f32; request.tokens.len()];
+                    tell(0, Found::Rows { layer, width: 1, values });
+                }
+            }
             LookFor::Shares => {
                 // All of it comes from the embedding.
                 let row = self.row(request.tokens[request.tokens.len() - 1]);

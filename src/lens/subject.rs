@@ -99,7 +99,10 @@ impl Subject {
 }
 
 /// Reads what a wish is about.
-pub(super) fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError> {
+///
+/// # Errors
+/// [`QueryError`].
+pub fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError> {
     let model = Arc::clone(&asker.model);
     let encoder = asker.encoder(&model, asker.settings.bos)?;
     let mut subject = Subject {

@@ -280,7 +280,7 @@ fn expected_size(gguf: &Gguf, weights: Weights) -> u64 {
 }
 
 /// Room on the disk of a folder, where the system says so.
-pub(super) fn free_disk(folder: &Path) -> Option<u64> {
+pub fn free_disk(folder: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(folder).ok()?;
     Some(stat.f_bavail * stat.f_frsize)
 }

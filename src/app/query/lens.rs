@@ -13,11 +13,14 @@ use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
 
 pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
-    let looks = args.flags.looking(args.view).map_err(Failure::usage)?;
     let given = match &args.chat {
         Some(path) => Given::Chat(Box::new(conversation(desk, path)?)),
         None => Given::Text(desk.text(args.prompt.as_deref(), None)?),
     };
+    let Some(view_of) = args.view else {
+        return super::dump::run(desk, args, given);
+    };
+    let looks = args.flags.looking(view_of).map_err(Failure::usage)?;
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
     let wish = LensWish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
     let k = desk.settings.k;

@@ -5,7 +5,7 @@
 //! and is found as what the two sums of a layer add. Where a graph has it otherwise, the part is missing and
 //! nothing is guessed. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How a tensor is computed, as far as it tells parts apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Layer {
     pub out_norm: Option<Place>,
     /// Number of heads.
     pub n_heads: usize,
+    /// Everything of the layer that has a row for each token, by llama.cpp's names.
+    pub named: BTreeMap<String, Place>,
 }
 
 impl Layer {
@@ -136,7 +138,17 @@ impl Graph<'_> {
             weights: weights.map(place),
             out_norm: residual.and_then(|residual| self.out_norm(residual)).map(place),
             n_heads: weights.map(|weights| self.nodes[weights].sizes[2]).or(fused).unwrap_or(0),
+            named: self.named(layer).map(|(name, node)| (name.to_string(), place(node))).collect(),
         }
+    }
+
+    /// The tensors of a layer that have one row for the one token of the survey.
+    fn named(&self, layer: usize) -> impl Iterator<Item = (&str, usize)> {
+        self.by_name.iter().filter_map(move |(name, &node)| {
+            let (name, of) = name.rsplit_once('-')?;
+            let single = self.nodes[node].sizes[1..] == [1, 1, 1];
+            (single && of.parse() == Ok(layer)).then_some((name, node))
+        })
     }
 
     /// The computed tensors that a tensor is computed from.
