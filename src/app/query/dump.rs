@@ -84,7 +84,7 @@ fn dump(desk: &Desk, running: &mut Running, wish: &LensWish, dump: &Dump) -> Res
     }
     let shapes = shapes(&mut asker, dump.name, &layers, &ids)?;
     let size: u64 = shapes.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64 * 4).sum();
-    desk.say(&format!("{} files, {:.1} MB, into {}", shapes.len(), size as f64 / 1e6, dump.folder.display()));
+    desk.say(&format!("{} files, {:.3} MB, into {}", shapes.len(), size as f64 / 1e6, dump.folder.display()));
     let mut open = begin(dump, shapes, size)?;
     let trouble = write(&mut asker, dump.name, &ids, &mut open)?;
     if let Some(error) = trouble {
