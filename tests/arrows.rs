@@ -51,7 +51,7 @@ bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session settings step
 cli: lens model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine interrupt lens loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
+app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
