@@ -4,6 +4,7 @@
 //! afterwards. Nothing is computed that no pane shows. What was found is kept for each step.
 
 mod pictures;
+pub mod spot;
 pub mod tabs;
 
 use std::collections::VecDeque;
@@ -12,8 +13,6 @@ use std::time::Duration;
 
 use crate::counter::Far;
 use crate::engine::{CancelFlag, ModelInfo};
-use crate::lens::spans::SpanUnit;
-use crate::lens::subject::Given;
 use crate::lens::{Lens, LensWish, Looking};
 use crate::report::lens::sentence::sentence;
 
@@ -21,40 +20,13 @@ use super::msg::Effect;
 use super::pane::{LENS, Pane, TABLE};
 use super::picture::Picture;
 use super::state::State;
+use spot::{LensChoice, LookId, Spot};
 use tabs::{LensTab, TABS};
 
 /// Steps whose figures are kept.
 const KEPT: usize = 32;
 /// How long the cursor rests on a step before it is looked at.
 pub const REST: Duration = Duration::from_millis(500);
-
-/// Names a look, so that what comes of one that was given up is dropped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LookId(u64);
-
-/// What is looked at.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spot {
-    /// Where in the sequence; `None` for a text of its own.
-    pub at: Option<usize>,
-    /// What the prediction is made from.
-    pub given: Given,
-    /// What is asked about, where a person says so.
-    pub target: Option<Vec<u8>>,
-    /// And what it is compared with.
-    pub versus: Option<Vec<u8>>,
-}
-
-/// How the pane shows what was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LensChoice {
-    /// What is left out at a time; `None` is a word or a character.
-    pub by: Option<SpanUnit>,
-    /// Whether the first token's share of attention is shown among the others.
-    pub first_token: bool,
-    /// The layer whose heads are shown.
-    pub layer: Option<usize>,
-}
 
 /// What a look came to.
 type Seen = (Looking, Result<Box<Lens>, String>);
@@ -252,7 +224,7 @@ pub fn show(state: &mut State, spot: Option<Spot>) {
     state.lens.forget_failures();
     state.lens.picture = None;
     state.lens.ask();
-    super::update::focus(state, &LENS);
+    state.focus_on(&LENS);
 }
 
 /// Gives the place back to the table, and the keys to the pane that had them.
@@ -260,7 +232,7 @@ pub fn close(state: &mut State) {
     state.lens.stop();
     state.fronts.show(&TABLE);
     let before = state.lens.before.take().unwrap_or(&TABLE);
-    super::update::focus(state, before);
+    state.focus_on(before);
 }
 
 /// The step the panels show.

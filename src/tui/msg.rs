@@ -13,7 +13,7 @@ use crate::session::state::Fetch;
 use crate::session::task::{Done, Task};
 use crate::session::{RequestId, SessionError, Ticket};
 
-use super::lens::LookId;
+use super::lens::spot::LookId;
 
 /// Something that happened.
 #[derive(Debug)]

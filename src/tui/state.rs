@@ -19,7 +19,7 @@ use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_col
 use super::lens::LensState;
 use super::look::Appearance;
 use super::pace::Held;
-use super::pane::{CHAT, Fronts, MESSAGE, Pane, TABLE};
+use super::pane::{CHAT, Fronts, MESSAGE, Pane, Slot, TABLE};
 use super::theme::{THEMES, Theme};
 use super::transcript::Transcript;
 
@@ -132,6 +132,21 @@ impl State {
     /// Whether a pane has the keys.
     pub fn has_keys(&self, pane: &Pane) -> bool {
         self.focus == pane && self.help.is_none()
+    }
+
+    /// Gives a pane the keys, and a place on the screen.
+    pub fn focus_on(&mut self, pane: &'static Pane) {
+        // Another pane has to be seen.
+        self.zoom &= self.focus == pane;
+        self.focus = pane;
+        self.fronts.show(pane);
+        self.composer.close_completions();
+        self.tab = match pane.slot {
+            Slot::Conversation => Tab::Chat,
+            Slot::Upper | Slot::Lower => Tab::Panels,
+            // Writing goes on beside whatever is shown.
+            Slot::Message => self.tab,
+        };
     }
 
     /// Brings what is derived up to date: wrapped rows, the scroll position.

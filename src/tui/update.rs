@@ -20,7 +20,7 @@ use super::layout::Tab;
 use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::palette::{self, Asked};
-use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot};
+use super::pane::{CHAT, MESSAGE, PANES, Pane};
 use super::panels;
 use super::state::{EXAMPLES, State};
 
@@ -36,7 +36,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Input(Input::Paste(text)) => {
             state.help = None;
             state.leaving = None;
-            focus(state, &MESSAGE);
+            state.focus_on(&MESSAGE);
             state.composer.paste(&text);
         }
         Msg::Input(Input::Resize(width, height)) => state.size = Size::new(width, height),
@@ -183,7 +183,7 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         None if *state.focus == MESSAGE => write(state, key),
         // A letter that is no key of the pane begins a message.
         None if written(key).is_some() => {
-            focus(state, &MESSAGE);
+            state.focus_on(&MESSAGE);
             write(state, key)
         }
         None => Vec::new(),
@@ -271,7 +271,7 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
 /// Does what the screen does by itself.
 fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
     match asked {
-        Asked::Pane(pane) => focus(state, pane),
+        Asked::Pane(pane) => state.focus_on(pane),
         Asked::Theme(name) => state.theme = state.look.theme(&name)?,
     }
     Ok(())
@@ -292,14 +292,14 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         }
         KeyAction::Help => state.help = Some(0),
         KeyAction::Palette => {
-            focus(state, &MESSAGE);
+            state.focus_on(&MESSAGE);
             if state.composer.is_empty() {
                 state.composer.replace("/");
             }
         }
         KeyAction::Focus(by) => {
             let next = state.fronts.after(state.focus, by);
-            focus(state, next);
+            state.focus_on(next);
         }
         // From the composer too: the keys stay where they are.
         KeyAction::Walk(by) => state.walk(by),
@@ -310,7 +310,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         }
         KeyAction::Live => {
             state.live();
-            focus(state, &MESSAGE);
+            state.focus_on(&MESSAGE);
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
@@ -357,20 +357,6 @@ fn quit(state: &mut State, key: KeyPress) -> Vec<Effect> {
     Vec::new()
 }
 
-pub(super) fn focus(state: &mut State, to: &'static Pane) {
-    // Another pane has to be seen.
-    state.zoom &= state.focus == to;
-    state.focus = to;
-    state.fronts.show(to);
-    state.composer.close_completions();
-    state.tab = match to.slot {
-        Slot::Conversation => Tab::Chat,
-        Slot::Upper | Slot::Lower => Tab::Panels,
-        // Writing goes on beside whatever is shown.
-        Slot::Message => state.tab,
-    };
-}
-
 fn scroll(state: &mut State, pane: &Pane, by: isize) {
     if let Some(panel) = panels::of(pane) {
         (panel.scroll)(state, by);
@@ -386,7 +372,7 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) {
         MouseEventKind::Down(MouseButton::Left) => {
             state.leaving = None;
             if state.help.take().is_none() {
-                focus(state, pane);
+                state.focus_on(pane);
                 if let Some(panel) = panels::of(pane) {
                     (panel.click)(state, place, at);
                 }

@@ -1,6 +1,6 @@
 //! What each view found, as a picture.
 
-use super::LensChoice;
+use super::spot::LensChoice;
 use crate::lens::attention::{AttentionLens, LayerOf, RowOf};
 use crate::lens::logit::Layers;
 use crate::lens::occlusion::Occlusion;

@@ -1,8 +1,8 @@
 //! The views of the lens pane, as a table. Another view is one line here and its picture in
 //! [`super::pictures`].
 
-use super::LensChoice;
 use super::pictures;
+use super::spot::LensChoice;
 use crate::lens::attention::Which;
 use crate::lens::occlusion::Instead;
 use crate::lens::{Lens, Looking};
