@@ -9,6 +9,7 @@ mod progress;
 mod query;
 mod running;
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
@@ -71,9 +72,23 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     if !settings.quiet {
         say::plain(&running.origin.header());
     }
-    let reload = |settings: &Settings, old: &Client| {
-        let loaded = Running::load_after(Some(old), settings, paths, &interrupted);
-        loaded.map(|running| (running.client, running.model)).map_err(|failure| failure.message)
+    let standing = RefCell::new(running.options.clone());
+    let reload = |settings: &Settings, client: &mut Client| {
+        match Running::load_after(Some(client), settings, paths, &interrupted) {
+            Ok(running) => {
+                (*client, *standing.borrow_mut()) = (running.client, running.options);
+                Ok(running.model)
+            }
+            Err(failure) => {
+                // One that had to end is loaded again; where that fails too, the engine stays ended.
+                if client.engine().has_ended()
+                    && let Ok((again, _)) = running::load(&standing.borrow(), settings.quiet)
+                {
+                    *client = again;
+                }
+                Err(failure.message)
+            }
+        }
     };
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");

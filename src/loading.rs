@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{CancelFlag, Engine, LoadOptions};
+use crate::engine::{CancelFlag, Engine, EngineError, LoadOptions};
 pub use crate::model::FlagIsConsent;
 use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
@@ -104,34 +104,54 @@ pub fn find(
     Ok(FoundModel { file, options, missing })
 }
 
-/// How long an engine may take to end before its successor is loaded beside it.
+/// How long an engine may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Memory that a model takes beside its file: cache and buffers.
 const BESIDE: u64 = 512 << 20;
 
-/// Ends an engine before another is loaded: two models are never held at once, unless the old one is still
-/// computing and there is room for both. A line says so then.
+/// Loads a model in the place of another. Where there is room for both, the old one goes once the new one
+/// is ready; else it ends first. `note` gets a line that says which.
 ///
 /// # Errors
-/// One line where the old one doesn't end and there is no room.
-pub fn take_turns(old: Option<&Engine>, new: &LoadOptions) -> Result<Option<String>, String> {
-    if old.is_none_or(|old| old.shut_down(PATIENCE)) {
-        return Ok(None);
-    }
+/// Those of `load`, after which the old one may have ended, and one line where it doesn't end though it must.
+pub fn in_place_of<T>(
+    old: Option<&Engine>,
+    new: &LoadOptions,
+    note: impl FnOnce(&str),
+    load: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let Some(old) = old.filter(|old| !old.has_ended()) else { return load() };
     let needed = std::fs::metadata(&new.path).map_or(0, |about| about.len()) + BESIDE;
-    beside(needed, available_memory()).map(Some)
+    let room = beside(needed, available_memory());
+    note(room.as_ref().unwrap_or_else(|line| line));
+    take_turns(old, room.is_ok(), load).unwrap_or_else(|| {
+        let reason = "the model before is still computing: try again when it has stopped".to_string();
+        Err(EngineError::Load { path: new.path.display().to_string(), reason })
+    })
 }
 
+/// `None`: there is no room for both, and the old one goes on.
+fn take_turns<T, E>(old: &Engine, room: bool, load: impl FnOnce() -> Result<T, E>) -> Option<Result<T, E>> {
+    if !room && !old.shut_down(PATIENCE) {
+        return None;
+    }
+    let loaded = load();
+    if loaded.is_ok() {
+        old.shut_down(PATIENCE);
+    }
+    Some(loaded)
+}
+
+/// Whether two models may be held, in a line.
 fn beside(needed: u64, available: Option<u64>) -> Result<String, String> {
     let size = |bytes: u64| format!("{} MB", bytes.div_ceil(1 << 20));
     match available {
         Some(available) if available >= needed => Ok(format!(
-            "the model before is still computing: until it ends there are two in memory ({} available)",
+            "until the new model is ready there are two in memory ({} available)",
             size(available)
         )),
         _ => Err(format!(
-            "the model before is still computing, and there is no room for another one beside it \
-             ({} needed, {} available): try again when it has stopped",
+            "there is no room for two models ({} needed, {} available): the one before ends first",
             size(needed),
             available.map_or("an unknown amount".to_string(), size)
         )),
@@ -161,14 +181,28 @@ pub fn make_copy(
 
 #[cfg(test)]
 mod tests {
-    use super::{available_memory, beside};
+    use super::{available_memory, beside, take_turns};
+    use crate::engine::scripted::Scripted;
+
+    #[test]
+    fn the_old_model_stays_until_the_new_one_is_ready_or_ends_first_where_there_is_no_room() {
+        let client = Scripted::new([]).client();
+        let old = client.engine();
+        assert_eq!(take_turns(old, true, || Err::<(), _>("damaged")), Some(Err("damaged")));
+        assert!(!old.has_ended());
+        assert_eq!(take_turns(old, true, || Ok::<_, ()>(old.has_ended())), Some(Ok(false)));
+        assert!(old.has_ended());
+        let client = Scripted::new([]).client();
+        let old = client.engine();
+        assert_eq!(take_turns(old, false, || Ok::<_, ()>(old.has_ended())), Some(Ok(true)));
+    }
 
     #[test]
     fn two_models_are_held_only_where_there_is_room_and_that_is_said() {
         let said = beside(700 << 20, Some(800 << 20)).unwrap();
         assert!(said.contains("two in memory (800 MB available)"), "{said}");
-        let refused = beside(700 << 20, Some(600 << 20)).unwrap_err();
-        assert!(refused.contains("700 MB needed, 600 MB available"), "{refused}");
+        let ends = beside(700 << 20, Some(600 << 20)).unwrap_err();
+        assert!(ends.contains("700 MB needed, 600 MB available"), "{ends}");
         assert!(beside(1, None).is_err(), "who doesn't know has no room");
     }
 

@@ -42,8 +42,9 @@ const LONGEST: usize = 8 << 10;
 /// Lines `/history` shows.
 const SHOWN: usize = 50;
 
-/// Loads a model in the place of another, which has ended where it was found; one line if it can't be had.
-pub type Loader<'a> = dyn Fn(&Settings, &Client) -> Result<(Client, Arc<ModelInfo>), String> + 'a;
+/// Puts a model in the place of another, which stays where it can't be had, or has ended where not even it
+/// can; the reason is one line.
+pub type Loader<'a> = dyn Fn(&Settings, &mut Client) -> Result<Arc<ModelInfo>, String> + 'a;
 
 /// What a REPL has around it.
 pub struct Surroundings<'a> {
@@ -316,17 +317,18 @@ impl Screen<'_> {
         let mut settings = session.settings().clone();
         settings.model = files::from_home(settings.model);
         match (self.around.load)(&settings, client) {
-            Ok((loaded, model)) => {
-                *client = loaded;
+            Ok(model) => {
                 println!("{} ({}, weights {})", model.name, model.quantization, model.about.weights.shown());
                 session.on_event(Event::Ready(model))
             }
             Err(reason) => {
+                let mut outcomes = Vec::new();
                 if client.engine().has_ended() {
-                    // There is none to go back to.
-                    session.on_event(Event::LoadProgress(0.0));
+                    let gone = EngineError::Died("the model before could not be loaded again".to_string());
+                    outcomes = session.on_event(Event::Lost(gone));
                 }
-                session.on_no_model(reason)
+                outcomes.extend(session.on_no_model(reason));
+                outcomes
             }
         }
     }

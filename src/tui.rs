@@ -8,6 +8,7 @@ mod backend;
 mod burst;
 mod composer;
 mod editor;
+mod engines;
 #[cfg(test)]
 mod harness;
 mod history;

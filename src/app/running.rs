@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::failure::{ENGINE, Failure};
+use super::failure::Failure;
 use crate::bounded;
 use crate::counter::{Counter, Far};
-use crate::engine::{CancelFlag, Client, LoadOptions, ModelInfo};
+use crate::engine::{CancelFlag, Client, EngineError, LoadOptions, ModelInfo};
 use crate::interrupt;
 use crate::loading::{self, FoundModel};
 use crate::model::Library;
@@ -54,7 +54,7 @@ impl Running {
         Running::load_after(None, settings, paths, interrupted)
     }
 
-    /// The same in the place of another, which ends as soon as this one is found.
+    /// The same in the place of another, by the rule of [`loading::in_place_of`].
     pub fn load_after(
         old: Option<&Client>,
         settings: &Settings,
@@ -71,20 +71,22 @@ impl Running {
             None => library.sha256_of(&file.path, &progress)?,
         };
         progress.clear();
-        let turns = loading::take_turns(old.map(Client::engine), &options);
-        if let Some(line) = turns.map_err(|message| Failure { message, code: ENGINE })? {
-            say::tell(&line);
-        }
-        let counter = Counter::new(settings.quiet);
-        let loaded = Client::load(options.clone(), |share| {
-            let done = (share * 100.0) as usize;
-            counter.show(Far { what: "loading", unit: "%", done, total: 100 });
-        });
-        counter.clear();
-        let (client, model) = loaded?;
+        let load = || load(&options, settings.quiet);
+        let (client, model) = loading::in_place_of(old.map(Client::engine), &options, say::tell, load)?;
         let mut origin = Origin::new(&model, settings, Some(sha256));
         // A copy in another format is still this file's model.
         origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Running { client, model, origin, options })
     }
+}
+
+/// Loads a model, with how far that is on standard error.
+pub(super) fn load(options: &LoadOptions, quiet: bool) -> Result<(Client, Arc<ModelInfo>), EngineError> {
+    let counter = Counter::new(quiet);
+    let loaded = Client::load(options.clone(), |share| {
+        let done = (share * 100.0) as usize;
+        counter.show(Far { what: "loading", unit: "%", done, total: 100 });
+    });
+    counter.clear();
+    loaded
 }

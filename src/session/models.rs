@@ -40,13 +40,7 @@ impl Session {
         };
         self.must_be_free()?;
         self.copy = None;
-        let finding = ModelState::Finding { fetch: Fetch::finding(&name), before: None };
-        let before = match std::mem::replace(&mut self.model, finding) {
-            ModelState::Ready(loaded) => Some(Box::new(loaded)),
-            ModelState::Finding { before, .. } => before,
-            _ => None,
-        };
-        self.model = ModelState::Finding { fetch: Fetch::finding(&name), before };
+        self.model = ModelState::Finding { fetch: Fetch::finding(&name), before: self.take_model() };
         self.settings.model.clone_from(&name);
         Ok(vec![Outcome::Load(name)])
     }
@@ -58,19 +52,27 @@ impl Session {
         }
     }
 
-    /// The model can't be had. The one there was before `/model` answers again; where there was none, or
-    /// where it went when its successor began to load, a message that waited comes back.
+    /// Takes out of the state the model that answers, or did so before another was asked for.
+    pub(super) fn take_model(&mut self) -> Option<Box<Loaded>> {
+        match std::mem::replace(&mut self.model, ModelState::None(String::new())) {
+            ModelState::Ready(loaded) => Some(Box::new(loaded)),
+            ModelState::Finding { before, .. } | ModelState::Loading { before, .. } => before,
+            ModelState::Preparing(..) | ModelState::None(_) => None,
+        }
+    }
+
+    /// The model can't be had. The one there was before `/model` answers again; where there was none, a
+    /// message that waited comes back.
     pub fn on_no_model(&mut self, reason: String) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Say(Notice::Error(reason.clone()))];
-        match std::mem::replace(&mut self.model, ModelState::None(reason)) {
-            ModelState::Finding { before: Some(before), .. } => {
+        match self.take_model() {
+            Some(before) => {
                 self.settings.model.clone_from(&before.asked);
                 self.model = ModelState::Ready(*before);
                 outcomes.extend(self.answer_waiting());
             }
-            // It was there by then.
-            ready @ ModelState::Ready(_) => self.model = ready,
-            _ => {
+            None => {
+                self.model = ModelState::None(reason);
                 outcomes.push(Outcome::Say(Notice::Info(SessionError::NoModel.to_string())));
                 outcomes.extend(self.give_back());
             }

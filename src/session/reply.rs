@@ -140,7 +140,9 @@ impl Session {
     /// Takes what the engine says, of itself or in answer to the running request.
     pub fn on_event(&mut self, event: Event) -> Vec<Outcome> {
         match (event, &mut self.work) {
-            (Event::LoadProgress(share), _) => self.model = ModelState::Loading(share),
+            (Event::LoadProgress(share), _) => {
+                self.model = ModelState::Loading { share, before: self.take_model() };
+            }
             (Event::Ready(info), _) => return self.on_loaded(info),
             (Event::Lost(error), _) => return self.on_lost(error),
             (Event::Prefill { steps, done, total }, Work::Replying(job)) => {

@@ -20,8 +20,13 @@ pub enum ModelState {
         /// What there was before `/model`: it answers again if its successor can't be had.
         before: Option<Box<Loaded>>,
     },
-    /// The share of it that is loaded, 0..=1. Whoever loads it has given the old one up.
-    Loading(f32),
+    /// It is loaded.
+    Loading {
+        /// The share that is there, 0..=1.
+        share: f32,
+        /// As in `Finding`.
+        before: Option<Box<Loaded>>,
+    },
     /// It is loaded, and its chat template is read: the request for that.
     Preparing(RequestId, Arc<ModelInfo>),
     /// It answers.

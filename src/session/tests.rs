@@ -199,7 +199,7 @@ fn a_conversation_loaded_before_the_model_waits_for_it() {
     talk.line("hi").unwrap();
     talk.line(&format!("/save {file}")).unwrap();
     let mut other = Talk::new(vec![]);
-    other.session.model = ModelState::Loading(0.5);
+    other.session.model = ModelState::Loading { share: 0.5, before: None };
     other.line(&format!("/load {file}")).unwrap();
     other.ready();
     assert_eq!(seen(&other.session), seen(&talk.session));

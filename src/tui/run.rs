@@ -14,7 +14,7 @@ use crate::aside;
 use crate::ask::Question;
 use crate::command;
 use crate::counter::Far;
-use crate::engine::{self, CancelFlag, Client, Engine, EngineError, Event};
+use crate::engine::{self, CancelFlag, Client, EngineError, Event};
 use crate::files;
 use crate::lens::LensWish;
 use crate::loading::{self, Meanwhile};
@@ -29,6 +29,7 @@ use crate::settings::Settings;
 use super::answer;
 use super::backend::AnsiScreen;
 use super::burst::Burst;
+use super::engines::Engines;
 use super::history::History;
 use super::lens::REST;
 use super::lens::spot::LookId;
@@ -51,15 +52,12 @@ const OFTEN: Duration = Duration::from_millis(100);
 /// How long a leaving program waits for the engine to end its step.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The engine, once it was started; shared with the thread that starts it.
-type EngineSlot = Arc<Mutex<Option<Engine>>>;
-
 struct Driver {
     state: State,
     inbox: Receiver<Msg>,
     sender: SyncSender<Msg>,
     paths: Paths,
-    engine: EngineSlot,
+    engines: Engines,
     /// Stops the model that is being found or loaded.
     cancel: CancelFlag,
     /// To the thread that keeps messages for later sessions.
@@ -92,7 +90,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
         inbox,
         sender: sender.clone(),
         paths: paths.clone(),
-        engine: EngineSlot::default(),
+        engines: Engines::default(),
         cancel: CancelFlag::default(),
         remember,
         screen,
@@ -200,7 +198,7 @@ impl Driver {
         let tell = move |event| {
             let _ = sender.send(Msg::Reply(id, event));
         };
-        let sent = match self.present_engine() {
+        let sent = match self.engines.answering() {
             Some(engine) => engine.submit(command, tell),
             None => Err(EngineError::Died("there is none".to_string())),
         };
@@ -219,10 +217,6 @@ impl Driver {
             let _ = sender.send(Msg::Done(ticket.id, done));
         });
         self.writing.extend(writes.then_some(thread));
-    }
-
-    fn present_engine(&self) -> Option<Engine> {
-        self.engine.lock().ok().and_then(|slot| slot.clone())
     }
 
     /// Answers a question on a thread of its own.
@@ -248,7 +242,7 @@ impl Driver {
         work: impl FnOnce(&mut Asker) -> Msg + Send + 'static,
     ) {
         let session = &self.state.session;
-        let (Some(engine), Some(model)) = (self.present_engine(), session.model().cloned()) else {
+        let (Some(engine), Some(model)) = (self.engines.answering(), session.model().cloned()) else {
             let _ = self.sender.try_send(failed("the model is still loading".to_string()));
             return;
         };
@@ -283,7 +277,7 @@ impl Driver {
     /// Finds the model (which may take a download) and starts the engine, away from the screen. `asked` is
     /// missing where a download has been agreed to.
     fn start_engine(&self, settings: Settings, asked: Option<PendingQuestion>) {
-        let (paths, cancel, slot) = (self.paths.clone(), self.cancel.clone(), Arc::clone(&self.engine));
+        let (paths, cancel, engines) = (self.paths.clone(), self.cancel.clone(), self.engines.clone());
         helper(&self.sender, Msg::NoModel, move |sender| {
             let last = Mutex::default();
             let tell = Msg::Fetching;
@@ -293,27 +287,7 @@ impl Driver {
                 // Another one is wanted by now.
                 _ if cancel.is_cancelled() => {}
                 Ok(found) => {
-                    let old = slot.lock().ok().and_then(|mut slot| slot.take());
-                    match loading::take_turns(old.as_ref(), &found.options) {
-                        Ok(None) => {}
-                        Ok(Some(line)) => {
-                            let _ = sender.send(Msg::Note(line));
-                        }
-                        Err(reason) => {
-                            let _ = sender.send(Msg::NoModel(reason));
-                            return;
-                        }
-                    }
-                    let (says, wanted) = (sender.clone(), cancel.clone());
-                    let engine = Engine::load(found.options, move |event| {
-                        // Of one that was given up while it loaded nobody wants to hear.
-                        if !wanted.is_cancelled() {
-                            let _ = says.send(Msg::Engine(event));
-                        }
-                    });
-                    if let Ok(mut slot) = slot.lock() {
-                        *slot = Some(engine);
-                    }
+                    engines.change(&found.options, &cancel, sender);
                     if let Some(weights) = found.missing {
                         let copied = copy(&found.file, weights, &paths, &report.of_copy());
                         if !cancel.is_cancelled() {
@@ -321,9 +295,7 @@ impl Driver {
                         }
                     }
                 }
-                Err(error) => {
-                    let _ = sender.send(Msg::NoModel(error.to_string()));
-                }
+                Err(error) => engines.give_up(error.to_string(), &cancel, sender),
             }
         });
     }
@@ -360,7 +332,7 @@ impl Driver {
         if code > 128 {
             crate::fatal::say_ended_by(i32::from(code) - 128);
         }
-        let engine = self.engine.lock().ok().and_then(|mut slot| slot.take());
+        let engines = self.engines;
         // The last message is the last that is kept.
         drop(self.remember);
         let deadline = Instant::now() + PATIENCE;
@@ -371,7 +343,7 @@ impl Driver {
         // Nobody listens any more: the engine must not wait for room in the channel, and need leave
         // nothing behind that could still tokenize.
         drop((self.inbox, self.state));
-        if !engine.is_none_or(|engine| engine.shut_down(PATIENCE)) {
+        if !engines.shut_down(PATIENCE) {
             // llama.cpp's destructors must not run under a thread that still computes.
             // SAFETY: ends the process; the terminal is restored and nothing is left to write.
             unsafe { libc::_exit(i32::from(code)) };

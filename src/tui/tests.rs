@@ -652,9 +652,14 @@ fn a_model_that_cannot_be_had_leaves_the_one_there_is() {
     let screen = harness.screen();
     assert!(screen.contains("there is no nope.gguf"), "{screen}");
     assert_eq!(screen.matches("The capital is Paris").count(), 2, "{screen}");
-    // Once a successor loads, the old engine is gone.
+    // Nor is one lost whose file turns out to be no good while it is loaded, and where none is left that is said.
     harness.keys("/model broken.gguf<Enter>");
     harness.send(Msg::Engine(Event::LoadProgress(0.3)));
+    harness.send(Msg::NoModel("broken.gguf is damaged".to_string()));
+    assert!(harness.state.session.model().is_some());
+    harness.keys("/model broken.gguf<Enter>");
+    harness.send(Msg::Engine(Event::LoadProgress(0.3)));
+    harness.send(Msg::Engine(Event::Lost(EngineError::Died("no memory".to_string()))));
     harness.send(Msg::NoModel("broken.gguf is damaged".to_string()));
     assert!(harness.state.session.model().is_none());
 }

@@ -28,7 +28,7 @@ pub fn draw(state: &State, frame: &mut Frame, area: Rect) {
     let (text, style) = match state.session.state() {
         ModelState::Ready(_) => (line(&ready(state, room), room), state.theme.dim()),
         ModelState::None(reason) => (Line::raw(clipped(&one_line(reason), room)), state.theme.error()),
-        ModelState::Loading(share) => (loading(*share), state.theme.warning()),
+        ModelState::Loading { share, .. } => (loading(*share), state.theme.warning()),
         ModelState::Preparing(..) => (loading(1.0), state.theme.warning()),
         ModelState::Finding { fetch, .. } => (line(&fetching(fetch, room), room), state.theme.warning()),
     };
