@@ -36,7 +36,10 @@ impl Session {
     }
 
     /// What a lens is to be turned on.
-    pub(super) fn wish(&self, view: Looking, looked: Looked) -> Result<LensWish, SessionError> {
+    ///
+    /// # Errors
+    /// [`SessionError::NoSuchToken`].
+    pub fn wish(&self, view: Looking, looked: Looked) -> Result<LensWish, SessionError> {
         match looked {
             Looked::Text(prompt, target, versus) => Ok(LensWish {
                 given: Given::Text(prompt.into_bytes()),

@@ -11,10 +11,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::command::Looked;
 use crate::counter::Far;
 use crate::engine::{CancelFlag, ModelInfo};
+use crate::lens::spans::SpanUnit;
 use crate::lens::{Lens, LensWish, Looking};
 use crate::report::lens::sentence::sentence;
+use crate::session::SessionError;
 
 use super::msg::Effect;
 use super::pane::{LENS, Pane, TABLE};
@@ -52,6 +55,8 @@ pub struct LensState {
     pub selected: usize,
     /// Rows that are scrolled out of sight.
     pub scroll: usize,
+    /// What a person asked for in words, in place of what its view asks.
+    own: Option<Looking>,
     /// What is laid out, once there is something.
     pub picture: Option<Picture>,
     /// The pane that had the keys before.
@@ -86,10 +91,28 @@ impl LensState {
         TABS.get(self.tab).unwrap_or(&TABS[0])
     }
 
+    /// What a view asks.
+    fn looking_of(&self, tab: &LensTab) -> Looking {
+        let usual = (tab.looking)(&self.choice);
+        let same = |own: &&Looking| std::mem::discriminant(*own) == std::mem::discriminant(&usual);
+        self.own.as_ref().filter(same).cloned().unwrap_or(usual)
+    }
+
+    /// What the view that is shown asks.
+    pub fn looking(&self) -> Looking {
+        self.looking_of(self.shown())
+    }
+
+    /// Leaves other spans out.
+    pub fn leave_out(&mut self, by: Option<SpanUnit>) {
+        (self.choice.by, self.own) = (by, None);
+        self.ask();
+    }
+
     /// The look on its way, in words, if one is.
     pub fn progress(&self) -> Option<(String, Option<f32>)> {
         let running = self.running.as_ref()?;
-        let name = TABS.iter().find(|tab| (tab.looking)(&self.choice) == running.looking);
+        let name = TABS.get(tabs::of(&running.looking));
         let name = name.map_or("looking", |tab| tab.name);
         Some(match running.far {
             Some(far) if far.total > 0 => {
@@ -112,7 +135,7 @@ impl LensState {
 
     /// The views that the first sentence is made of.
     fn of_sentence(&self) -> [Looking; 2] {
-        [tabs::occlusion(&self.choice), Looking::Logit]
+        [self.looking_of(&TABS[0]), Looking::Logit]
     }
 
     /// The sentence that says it all, as far as it is known.
@@ -123,8 +146,7 @@ impl LensState {
 
     /// What is not known yet of what the pane shows, the view itself first.
     fn missing(&self) -> Option<Looking> {
-        let shown = (self.shown().looking)(&self.choice);
-        [shown].into_iter().chain(self.of_sentence()).find(|looking| self.found(looking).is_none())
+        [self.looking()].into_iter().chain(self.of_sentence()).find(|looking| self.found(looking).is_none())
     }
 
     /// Whether something is computed.
@@ -193,7 +215,7 @@ impl LensState {
 
     /// Brings the picture up to date.
     fn draw(&mut self, model: &ModelInfo) {
-        let looking = (self.shown().looking)(&self.choice);
+        let looking = self.looking();
         let wanted = (looking.clone(), self.choice);
         let picture =
             self.lens(&looking).map(|lens| (self.shown().picture)(lens, &self.choice, &model.vocab));
@@ -213,6 +235,30 @@ impl LensState {
 pub fn open(state: &mut State) {
     let here = under_cursor(state);
     show(state, here);
+}
+
+/// Opens the pane as a command asks.
+///
+/// # Errors
+/// [`SessionError`]: there is nothing of the kind.
+pub fn obey(state: &mut State, looking: Looking, looked: Looked) -> Result<(), SessionError> {
+    let at = match &looked {
+        Looked::Text(..) => None,
+        Looked::Step(None) => state.shown_step(),
+        Looked::Step(Some(step)) => Some(state.session.sequence().reply_start() + step - 1),
+    };
+    let (given, target, versus) = match at.and_then(|at| state.session.given(at)) {
+        Some(given) => (given, None, None),
+        None => {
+            let wish = state.session.wish(looking.clone(), looked)?;
+            (wish.given, wish.target, wish.versus)
+        }
+    };
+    at.into_iter().for_each(|at| state.walk_to(at));
+    state.lens.tab = tabs::of(&looking);
+    state.lens.own = Some(looking);
+    show(state, Some(Spot { at, given, target, versus }));
+    Ok(())
 }
 
 /// Opens the pane for something.

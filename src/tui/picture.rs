@@ -10,8 +10,10 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::theme::Theme;
+use crate::report::view::View;
 
 pub use heat::{HeatMap, HeatRow};
+pub use rows::report_line;
 
 /// Pieces from the top down.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub enum PicturePart {
     Table(Vec<ShadedRow>),
     /// A value for each row and column.
     Heat(HeatMap),
+    /// What the reports make of it.
+    Report(View),
     /// A line through points, from left to right.
     Curve(Vec<(f64, f64)>),
 }

@@ -233,6 +233,13 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         return effects;
     }
     let parsed = command::parse(text);
+    if let Some(Ok(command::Command::Lens(looking, looked))) = parsed {
+        if let Err(error) = lens::obey(state, looking, looked) {
+            state.tab = Tab::Chat;
+            state.tell(Notice::Error(error.to_string()));
+        }
+        return effects;
+    }
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
     if is_command {

@@ -1,6 +1,7 @@
 //! What each view found, as a picture.
 
 use super::spot::LensChoice;
+use crate::distribution::Depth;
 use crate::lens::attention::{AttentionLens, LayerOf, RowOf};
 use crate::lens::logit::Layers;
 use crate::lens::occlusion::Occlusion;
@@ -19,6 +20,8 @@ use crate::tui::view::items::minus;
 const BAR: usize = 10;
 /// Candidates of a layer that are named.
 const NAMED: usize = 3;
+/// Candidates of a report.
+const CANDIDATES: Depth = Depth::Count(10);
 
 impl Picture {
     fn prose(&mut self, text: impl Into<String>) {
@@ -43,6 +46,12 @@ fn measured(subject: &Subject) -> String {
 
 fn plain(text: String) -> (String, Shade) {
     (text, Shade::None)
+}
+
+/// What the reports make of it, where a picture of its own would say no more.
+pub(super) fn report(lens: &Lens, _: &LensChoice, vocab: &Vocab) -> Picture {
+    let view = crate::report::lens::view(lens, CANDIDATES, vocab);
+    Picture { parts: vec![PicturePart::Report(view)], ..Picture::default() }
 }
 
 pub(super) fn occlusion(lens: &Lens, _: &LensChoice, _: &Vocab) -> Picture {
@@ -193,7 +202,8 @@ pub(super) fn context(lens: &Lens, _: &LensChoice, _: &Vocab) -> Picture {
 pub(super) fn attention(lens: &Lens, choice: &LensChoice, vocab: &Vocab) -> Picture {
     let mut picture = Picture::default();
     let LensFinding::Attention(found) = &lens.finding else { return picture };
-    let [row] = &found.rows[..] else { return picture };
+    // Every position at once, or one head of each layer.
+    let [row] = &found.rows[..] else { return report(lens, choice, vocab) };
     let from = usize::from(!choice.first_token);
     let columns: Vec<String> = (from..=row.position)
         .map(|at| format!("«{}» at {at}", vocab.visible(lens.subject.words[at].id)))

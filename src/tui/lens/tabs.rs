@@ -4,10 +4,14 @@
 use super::pictures;
 use super::spot::LensChoice;
 use crate::lens::attention::Which;
+use crate::lens::keyboard::KeyboardWish;
 use crate::lens::occlusion::Instead;
 use crate::lens::{Lens, Looking};
 use crate::token::Vocab;
 use crate::tui::picture::Picture;
+
+/// How often the first suggestion of a keyboard is taken.
+const CLICKS: usize = 16;
 
 /// A view.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ pub struct LensTab {
 }
 
 /// The views, in the order of their keys.
-pub static TABS: [LensTab; 4] = [
+pub static TABS: [LensTab; 6] = [
     LensTab { name: "occlusion", looking: occlusion, picture: pictures::occlusion },
     LensTab { name: "logit", looking: |_| Looking::Logit, picture: pictures::logit },
     LensTab { name: "context", looking: |_| Looking::Context, picture: pictures::context },
@@ -30,9 +34,22 @@ pub static TABS: [LensTab; 4] = [
         looking: |_| Looking::Attention(Which::default()),
         picture: pictures::attention,
     },
+    LensTab { name: "attribution", looking: |_| Looking::Attribution, picture: pictures::report },
+    LensTab { name: "keyboard", looking: keyboard, picture: pictures::report },
 ];
 
 /// The question whose answer the first sentence begins with.
 pub fn occlusion(choice: &LensChoice) -> Looking {
     Looking::Occlusion { by: choice.by, instead: Instead::Nothing }
+}
+
+fn keyboard(_: &LensChoice) -> Looking {
+    Looking::Keyboard(KeyboardWish { corpus: None, clicks: CLICKS })
+}
+
+/// The view that shows such a question's answer.
+pub fn of(looking: &Looking) -> usize {
+    let kind = std::mem::discriminant(looking);
+    let is_its = |tab: &LensTab| std::mem::discriminant(&(tab.looking)(&LensChoice::default())) == kind;
+    TABS.iter().position(is_its).unwrap_or(0)
 }

@@ -137,7 +137,7 @@ fn every_view_has_a_key_and_a_place_to_click() {
         harness.look();
         assert!(harness.screen().contains(shows), "{name}: {}", harness.screen());
     }
-    let (x, y) = harness.find("3 context");
+    let (x, y) = harness.find("3 cont");
     harness.click(x + 3, y);
     assert!(harness.screen().contains("nat·octaves"), "{}", harness.screen());
     assert_eq!(looks(&harness), 0, "it is kept");
@@ -184,4 +184,32 @@ fn a_window_too_small_for_a_lens_says_so() {
     assert!(harness.screen().contains("too small for a lens"), "{}", harness.screen());
     harness.keys("z");
     assert!(harness.screen().contains("In spite of"), "{}", harness.screen());
+}
+
+#[test]
+fn the_command_opens_the_pane_for_a_text_a_step_or_the_step_under_the_cursor() {
+    let mut harness = talked(120, 36);
+    harness.keys("/lens occlusion --by token The capital is ||| Paris ||| London<Enter>");
+    harness.look();
+    assert_eq!(harness.state.focus, &LENS);
+    for text in ["lens ─ a text", "ln p(␣Paris) − ln p(␣London)", "each token left out", "decided in layer 1"]
+    {
+        assert!(harness.screen().contains(text), "{text}: {}", harness.screen());
+    }
+    // It stays when the cursor walks, until a step is asked for.
+    harness.keys(",");
+    harness.look();
+    assert!(harness.screen().contains("lens ─ a text"), "{}", harness.screen());
+    harness.keys("l");
+    harness.look();
+    assert!(harness.screen().contains("lens ─ step 4"), "{}", harness.screen());
+    harness.keys("<Esc>");
+    harness.click(3, 34);
+    harness.keys("/lens logit @2<Enter>");
+    harness.look();
+    assert!(harness.screen().contains("lens ─ step 2"), "{}", harness.screen());
+    assert!(harness.screen().contains("␣capital 26.7"), "{}", harness.screen());
+    harness.click(3, 34);
+    harness.keys("/lens context @9<Enter>");
+    assert!(harness.screen().contains("there is no token 9 to look at"), "{}", harness.screen());
 }

@@ -11,12 +11,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chat::Role;
 use crate::columns::{drawn, drawn_text, grapheme_width, width};
-use crate::report::view::{self, Tone};
+use crate::report::view;
 use crate::session::Notice;
 use crate::session::turn::Turn;
 use crate::tui::colouring::{Colouring, LEVELS};
 use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
+use crate::tui::picture::report_line;
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
@@ -206,13 +207,7 @@ fn note_style(state: &State, note: &Notice) -> Style {
 /// One line of an answer.
 fn answer_line(state: &State, answer: usize, line: &view::Line) -> Line<'static> {
     let on = state.transcript.is_on_row(answer, line);
-    let style = |tone| match tone {
-        Tone::Plain => Style::new(),
-        Tone::Head => state.theme.dim(),
-        Tone::Level(level) => state.theme.level(level),
-    };
-    let spans = line.spans.iter().map(|span| Span::styled(span.text.clone(), style(span.tone)));
-    Line::from_iter(spans).patch_style(if on { state.theme.cursor() } else { Style::new() })
+    report_line(line, state.theme).patch_style(if on { state.theme.cursor() } else { Style::new() })
 }
 
 /// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.

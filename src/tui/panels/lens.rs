@@ -138,7 +138,7 @@ fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
     let shortest = |full: bool| -> Vec<String> {
         let name = |(i, name): (usize, &str)| match full || i == state.lens.tab {
             true => format!("{} {name}", i + 1),
-            false => format!("{} {}", i + 1, name.chars().take(3).collect::<String>()),
+            false => format!("{} {}", i + 1, name.chars().take(4).collect::<String>()),
         };
         TABS.iter().map(|tab| tab.name).enumerate().map(name).collect()
     };
@@ -166,8 +166,7 @@ fn seen(state: &State, body: Rect) -> Vec<PictureRow> {
 }
 
 fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
-    let looking = (state.lens.shown().looking)(&state.lens.choice);
-    if let Some(Err(reason)) = state.lens.found(&looking) {
+    if let Some(Err(reason)) = state.lens.found(&state.lens.looking()) {
         let text = Paragraph::new(reason.clone()).style(state.theme.error()).wrap(Wrap { trim: true });
         return frame.render_widget(text, body);
     }
@@ -209,8 +208,7 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
         "lens-close" => lens::close(state),
         "lens-unit" => {
             let at = UNITS.iter().position(|unit| *unit == state.lens.choice.by).unwrap_or(0);
-            state.lens.choice.by = UNITS[(at + 1) % UNITS.len()];
-            state.lens.ask();
+            state.lens.leave_out(UNITS[(at + 1) % UNITS.len()]);
         }
         "lens-heads" => {
             let heat = state.lens.picture.as_ref().and_then(|picture| picture.heat());

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -12,6 +13,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::{Picture, PicturePart, PictureRow, ShadedRow, ShadedText};
 use crate::columns::{clipped, width, wrapped};
+use crate::report::view::{self as report, Tone};
 use crate::tui::theme::Theme;
 use crate::tui::view::items::figure;
 
@@ -36,6 +38,9 @@ impl Picture {
                     rows.extend(lines.iter().map(|line| table_row(line, columns, selected, theme)));
                 }
                 PicturePart::Heat(heat) => rows.extend(heat.lay_out(columns, selected, theme)),
+                PicturePart::Report(view) => {
+                    rows.extend(view.lines(columns).iter().map(|line| plain(report_line(line, theme))));
+                }
                 PicturePart::Curve(points) => rows.extend(curve(points, columns, theme)),
             }
         }
@@ -89,6 +94,16 @@ fn table_row(row: &ShadedRow, columns: usize, selected: usize, theme: Theme) -> 
         line = line.patch_style(theme.cursor());
     }
     PictureRow { line, places: row.item.map(|item| (0..columns as u16, item)).into_iter().collect() }
+}
+
+/// A line of a report in the colours of the screen.
+pub fn report_line(line: &report::Line, theme: Theme) -> Line<'static> {
+    let style = |tone| match tone {
+        Tone::Plain => Style::new(),
+        Tone::Head => theme.dim(),
+        Tone::Level(level) => theme.level(level),
+    };
+    Line::from_iter(line.spans.iter().map(|span| Span::styled(span.text.clone(), style(span.tone))))
 }
 
 /// The curve between its lowest and its highest value, which stand beside it.
