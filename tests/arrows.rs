@@ -38,7 +38,7 @@ score: distribution step token
 query: aside bounded chat continuation counter distribution engine files score settings step token
 lens: chat continuation distribution engine model ngram query sampling step text token
 separated:
-probe: aside bounded chat continuation distribution engine files jinja query sampling score separated settings step text token
+probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
 ask: bounded continuation counter files lens probe query step token
 command: chat files glossary lens model probe settings text
 wrap: columns

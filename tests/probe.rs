@@ -735,3 +735,43 @@ fn a_byte_order_mark_is_left_out_and_told_wherever_it_stands() {
     let quiet = run(folder.path(), &["--check", "b.toml", "-q"]);
     assert_eq!(stderr(&quiet), "");
 }
+
+/// The switch of one pair, on the real model: what a lens shows of it can be expected.
+#[test]
+fn expectations_ask_what_a_lens_shows() {
+    let suite = r#"
+[suite]
+name = "lens"
+[[probe]]
+id = "paris"
+prompt = "The capital of France is"
+versus = "The capital of Italy is"
+target = " Paris"
+expect = [
+    "logprob(' Paris') - context(1) > 3",
+    "context(5) == logprob(' Paris')",
+    "occlusion('France') < -2",
+    "lens_rank(' Paris', 0) > 100 and lens_rank(' Paris', -1) == 1",
+    "recovered(5, -2) > 0.9 and recovered(5, -1) < 0.1",
+    "recovered(-1, -1) > 0.99 and recovered(-1, -2) < 0.01",
+]
+[[probe]]
+id = "none"
+informational = true
+prompt = "The capital of France is"
+versus = "The capital of the United States is"
+target = " Paris"
+expect = ["recovered(5, 3) > 0.8", "lens_rank(' Paris', 30) > 0"]
+"#;
+    let folder = folder(&[("s.toml", suite)]);
+    for weights in ["f16", "as-is"] {
+        let found = records(folder.path(), &["s.toml", "--weights", weights], 0);
+        let items = items(&found);
+        assert_eq!(items[0]["passed"], true, "{}", items[0]["expect"]);
+        let reasons = items[1]["expect"].to_string();
+        assert!(
+            reasons.contains("they differ from token 3 on") && reasons.contains("no layer 30"),
+            "{reasons}"
+        );
+    }
+}

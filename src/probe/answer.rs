@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::question::Ask;
 use crate::score::Score;
-use crate::step::{AnyToken, Prediction, Step};
+use crate::step::{AnyToken, Candidate, Prediction, Step};
 use crate::token::{TokenId, Vocab, text_of};
 
 /// Everything that was found out for one item.
@@ -25,6 +25,19 @@ pub enum Finding {
     Next(Option<Box<Prediction>>),
     /// Generated continuations.
     Continuations(Vec<Continuation>),
+    /// A token between the layers or in each variant of a sequence.
+    Looked(Looked),
+    /// Why it can't be found out.
+    Missing(String),
+}
+
+/// A token in several distributions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looked {
+    /// One for each layer and the model's own, or one for each variant.
+    pub readings: Vec<Candidate>,
+    /// The least difference of ln p that is an effect.
+    pub floor: f64,
 }
 
 /// The figures of a text's tokens. Natural log, raw distribution.
@@ -93,6 +106,22 @@ impl Answers {
     pub fn next(&self, prompt: usize) -> Option<&Prediction> {
         match self.found.get(&Ask::Next { prompt })? {
             Finding::Next(prediction) => prediction.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A token between the layers.
+    pub fn looked(&self, ask: &Ask) -> Option<&Looked> {
+        match self.found.get(ask)? {
+            Finding::Looked(looked) => Some(looked),
+            _ => None,
+        }
+    }
+
+    /// Why something can't be found out.
+    pub fn refusal(&self, ask: &Ask) -> Option<&str> {
+        match self.found.get(ask)? {
+            Finding::Missing(reason) => Some(reason),
             _ => None,
         }
     }

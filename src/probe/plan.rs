@@ -4,6 +4,7 @@
 //! found here, before anything runs.
 
 mod encode;
+pub mod looks;
 mod windows;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use super::answer::Finding;
 use super::error::InputError;
 use super::item::{Item, Suite};
 use super::question::Ask;
+use crate::engine::look::LookFor;
 use crate::engine::{ModelInfo, Sequence};
 use crate::sampling::Sampling;
 use crate::settings::Bos;
@@ -30,8 +32,12 @@ pub struct ItemPlan {
     pub sequences: Vec<PlannedSequence>,
     /// What to generate.
     pub generations: Vec<Generation>,
+    /// What to look for between the layers.
+    pub looks: Vec<PlannedLook>,
     /// Asks that need no engine: nothing comes after an empty prompt, and no text after nothing without BOS.
     pub empty: Vec<Ask>,
+    /// Asks that this model or prompt can't be asked, and why.
+    pub missing: Vec<(Ask, String)>,
     /// Why the item can't be scored, though the others can; then nothing is to be done for it.
     pub unscored: Option<String>,
 }
@@ -62,6 +68,19 @@ pub struct Generation {
     pub sampling: Sampling,
     /// Longest continuation.
     pub max_tokens: usize,
+}
+
+/// A look between the layers and what it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedLook {
+    /// Place of the ask among the item's.
+    pub ask: usize,
+    /// The prompt.
+    pub tokens: Vec<TokenId>,
+    /// The token that is asked about.
+    pub named: TokenId,
+    /// What is wanted.
+    pub look: LookFor,
 }
 
 /// Plans every item of a suite. `bos` holds where the suite does not say.
@@ -157,6 +176,11 @@ impl Planner<'_, '_> {
                     Generation { max_tokens: settings.max_tokens, ..generation(settings.n, sampling) };
                 self.generate(place, *prompt, generation)
             }
+            Ask::Context { .. } => self.context(place, ask),
+            Ask::Without { .. } => self.without(place, ask),
+            Ask::Layers { .. } => self.layers(place, ask),
+            Ask::Unchanged { .. } => self.unchanged(place, ask),
+            Ask::Patched { .. } => self.patched(place, ask),
             Ask::Rolling => {
                 let Some(rolling) = &questions.rolling else { return Ok(()) };
                 for split in self.encoder.rolling(&rolling.text)? {
@@ -194,7 +218,12 @@ impl Planner<'_, '_> {
 
     fn swallowed(&self, ask: usize) -> String {
         let text = match self.item.asks.iter().nth(ask) {
-            Some(Ask::Text { text, .. } | Ask::Alone { text }) => text.as_str(),
+            Some(
+                Ask::Text { text, .. }
+                | Ask::Alone { text }
+                | Ask::Context { text, .. }
+                | Ask::Without { text, .. },
+            ) => text.as_str(),
             _ => "",
         };
         format!("nothing is left to score of {text:?}: the prompt's last token swallows it")
@@ -248,12 +277,14 @@ impl ItemPlan {
     pub fn parts(&self) -> usize {
         self.sequences.len()
             + self.generations.iter().map(|generation| generation.n).sum::<usize>()
+            + self.looks.len()
             + self.empty.len()
+            + self.missing.len()
     }
 
     /// Answers to what needs no engine.
     pub fn known(&self) -> impl Iterator<Item = (Ask, Finding)> + '_ {
-        self.empty.iter().map(|ask| (ask.clone(), Finding::Next(None)))
+        self.empty.iter().map(|ask| (ask.clone(), Finding::Next(None))).chain(self.refused())
     }
 }
 

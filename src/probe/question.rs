@@ -27,6 +27,14 @@ impl Prompt {
             Prompt::Chat(messages) => messages.last().map(Message::text).unwrap_or_default(),
         }
     }
+
+    /// Whether somebody wrote this.
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Prompt::Text(prompt) => prompt.contains(text),
+            Prompt::Chat(messages) => messages.iter().any(|message| message.text().contains(text)),
+        }
+    }
 }
 
 /// One of several continuations.
@@ -180,6 +188,47 @@ pub enum Ask {
         prompt: usize,
         /// Which temperature.
         temperature: usize,
+    },
+    /// How probable a text is after the last tokens of a prompt alone.
+    Context {
+        /// Which prompt.
+        prompt: usize,
+        /// How many, a BOS not counted.
+        tokens: usize,
+        /// The text.
+        text: String,
+    },
+    /// How probable a text is after a prompt that lacks some words.
+    Without {
+        /// Which prompt.
+        prompt: usize,
+        /// The words.
+        words: String,
+        /// The text.
+        text: String,
+    },
+    /// What the model's head says of a text's first token after each layer.
+    Layers {
+        /// Of which prompt.
+        prompt: usize,
+        /// The text.
+        text: String,
+    },
+    /// What a text's first token is after a prompt where other values may be put between the layers.
+    Unchanged {
+        /// Which prompt.
+        prompt: usize,
+        /// The text.
+        text: String,
+    },
+    /// The same after the second prompt, with one value of the residual stream from the first.
+    Patched {
+        /// After which layer; below 0 it counts from the last.
+        layer: i64,
+        /// At which token; below 0 it counts from the last.
+        position: i64,
+        /// The text.
+        text: String,
     },
     /// The whole text.
     Rolling,

@@ -11,19 +11,23 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::answer::Answers;
+use super::answer::{Answers, Finding, Looked};
 use super::error::InputError;
 use super::item::Suite;
 use super::judge::ModelAnswers;
 use super::outcome::{Cost, ItemOutcome, RunOutcome, SuiteOutcome};
-use super::plan::{self, ItemPlan};
+use super::plan::looks::COPIES;
+use super::plan::{self, ItemPlan, PlannedLook};
+use super::question::Ask;
 use crate::distribution::Depth;
+use crate::engine::look::{Found, Inspect};
 use crate::engine::{
     CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, Sample, ScoreBatch,
     Sequence,
 };
+use crate::lens::floor;
 use crate::settings::Bos;
-use crate::step::Step;
+use crate::step::{Candidate, Step};
 use parts::{ItemPlace, RequestPart, Samples, finding, samples};
 
 /// Sequences in one request: enough to share prefixes, few enough that results come along.
@@ -40,6 +44,10 @@ pub struct ProbeRun {
     waiting: VecDeque<ItemPlace>,
     /// Continuations of the items whose sequences have.
     samples: VecDeque<Samples>,
+    /// Looks between the layers of the same.
+    looks: VecDeque<(RequestPart, PlannedLook)>,
+    /// What the look that is running has found.
+    looked: Vec<Candidate>,
     /// What each part of the running request answers.
     sent: Option<Vec<RequestPart>>,
     progress: RunProgress,
@@ -116,6 +124,8 @@ impl ProbeRun {
             cancel,
             waiting: VecDeque::new(),
             samples: VecDeque::new(),
+            looks: VecDeque::new(),
+            looked: Vec::new(),
             sent: None,
             progress: RunProgress::default(),
             next: ItemPlace::default(),
@@ -178,6 +188,7 @@ impl ProbeRun {
                 }
                 self.waiting.push_back(ItemPlace { suite: s, item: i });
                 self.progress.total += plan.sequences.len()
+                    + plan.looks.len()
                     + plan.generations.iter().map(|generation| generation.n).sum::<usize>();
                 self.cost.naive += plan.naive_tokens();
                 let mut answers = Answers::default();
@@ -229,8 +240,12 @@ impl ProbeRun {
             return None;
         }
         if self.cancel.is_cancelled() {
-            self.interrupted = !(self.samples.is_empty() && self.waiting.is_empty());
+            let waiting = !(self.samples.is_empty() && self.looks.is_empty() && self.waiting.is_empty());
+            self.interrupted = waiting;
             return None;
+        }
+        if let Some((part, look)) = self.looks.pop_front() {
+            return Some(self.inspect(part, look));
         }
         let Some(samples) = self.samples.pop_front() else { return self.next_batch() };
         let (parts, samplings) = samples.lanes.into_iter().unzip();
@@ -243,6 +258,19 @@ impl ProbeRun {
             cancel: self.cancel.clone(),
             interventions: Default::default(),
         }))
+    }
+
+    fn inspect(&mut self, part: RequestPart, look: PlannedLook) -> Command {
+        self.sent = Some(vec![part]);
+        self.looked.clear();
+        Command::Inspect(Inspect {
+            tokens: look.tokens,
+            look: look.look,
+            named: vec![look.named],
+            depth: Depth::Count(1),
+            interventions: Default::default(),
+            cancel: self.cancel.clone(),
+        })
     }
 
     fn next_batch(&mut self) -> Option<Command> {
@@ -260,10 +288,13 @@ impl ProbeRun {
                 sequences.push(planned.sequence.clone());
             }
             self.samples.extend(samples(place, &plan.generations));
+            let part = |look: &PlannedLook| RequestPart { place, ask: look.ask, sequence: None };
+            self.looks.extend(plan.looks.iter().map(|look| (part(look), look.clone())));
         }
         self.cost.sequences += sequences.len();
         if sequences.is_empty() {
-            return if self.samples.is_empty() { None } else { self.next_command() };
+            let more = !(self.samples.is_empty() && self.looks.is_empty());
+            return if more { self.next_command() } else { None };
         }
         self.sent = Some(parts);
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
@@ -289,12 +320,25 @@ impl ProbeRun {
                     self.answered(part, steps);
                 }
             }
+            Event::Found { found, .. } => {
+                if let Found::Reading(reading) = *found {
+                    self.looked.extend(reading.named);
+                }
+            }
             Event::Finished { reason, timing } => {
+                self.looked_through(reason);
                 self.cost.computed += timing.prefill_tokens;
                 self.cost.generated += timing.decode_tokens;
                 self.cost.seconds += (timing.prefill + timing.decode).as_secs_f64();
                 self.sent = None;
                 self.interrupted |= reason == FinishReason::Cancelled;
+            }
+            Event::Failed(error @ EngineError::NoPart { .. }) => {
+                let part = parts.first().copied();
+                self.sent = None;
+                if let Some(part) = part {
+                    self.add(part, Finding::Missing(error.to_string()));
+                }
             }
             Event::Failed(_) => {
                 self.sent = None;
@@ -312,6 +356,34 @@ impl ProbeRun {
         let plan = &known.plans[item];
         let ask = known.suite.items[item].asks[part.ask].clone();
         let finding = finding(&ask, steps, part.sequence.map(|i| &plan.sequences[i]), &self.model.vocab);
+        self.add(part, finding);
+    }
+
+    /// A look that came to its end is an answer.
+    fn looked_through(&mut self, reason: FinishReason) {
+        if reason == FinishReason::Cancelled || self.looked.is_empty() {
+            return;
+        }
+        let Some(part) = self.sent.as_ref().and_then(|parts| parts.first()).copied() else { return };
+        let readings = std::mem::take(&mut self.looked);
+        let first = readings.first().map_or(0.0, |reading| reading.logprob);
+        // Copies of one sequence come first, but after each layer there is another distribution.
+        let copies = if self.looks_through_layers(part) { 0 } else { COPIES };
+        let copies = readings.iter().take(copies).map(|copy| f64::from(copy.logprob - first));
+        let floor = floor::floor(&self.model, copies);
+        self.add(part, Finding::Looked(Looked { readings, floor }));
+    }
+
+    fn looks_through_layers(&self, part: RequestPart) -> bool {
+        let item = &self.suites[part.place.suite].suite.items[part.place.item];
+        matches!(item.asks[part.ask], Ask::Layers { .. })
+    }
+
+    fn add(&mut self, part: RequestPart, finding: Finding) {
+        let ItemPlace { suite, item } = part.place;
+        let known = &mut self.suites[suite];
+        let plan = &known.plans[item];
+        let ask = known.suite.items[item].asks[part.ask].clone();
         let answers = known.partial.entry(item).or_default();
         answers.add(ask, finding);
         self.progress.done += 1;
@@ -378,11 +450,17 @@ pub fn drive(
     each(run, &ready);
     loop {
         let Some(command) = run.next_command() else { return Ok(()) };
-        let (reason, timing) = client.run(command, |event| {
+        let ended = client.run(command, |event| {
             let completed = run.on_event(event);
             each(run, &completed);
-        })?;
-        let completed = run.on_event(Event::Finished { reason, timing });
+        });
+        let last = match ended {
+            Ok((reason, timing)) => Event::Finished { reason, timing },
+            // One question less is answered; the others are.
+            Err(error @ EngineError::NoPart { .. }) => Event::Failed(error),
+            Err(error) => return Err(error),
+        };
+        let completed = run.on_event(last);
         each(run, &completed);
     }
 }

@@ -7,11 +7,12 @@ use minijinja::{Error, ErrorKind, Value};
 
 use crate::continuation::reduction::Reduction;
 use crate::jinja::arguments::Arguments;
-use crate::probe::answer::Answers;
+use crate::probe::answer::{Answers, Looked, Scored};
 use crate::probe::choose;
+use crate::probe::plan::looks::{counted, no_layer};
 use crate::probe::question::{Ask, Questions};
 use crate::probe::stats;
-use crate::step::Figure;
+use crate::step::{Candidate, Figure};
 
 /// What was found out, for an expectation to look at.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct Evidence {
 }
 
 /// Their names.
-pub const FUNCTIONS: [&str; 20] = [
+pub const FUNCTIONS: [&str; 24] = [
     "p",
     "logprob",
     "rank",
@@ -46,6 +47,10 @@ pub const FUNCTIONS: [&str; 20] = [
     "surprisal",
     "peak",
     "pattern",
+    "context",
+    "occlusion",
+    "lens_rank",
+    "recovered",
 ];
 
 /// Marks a text that only the model can tell.
@@ -90,6 +95,16 @@ pub enum Quantity {
     Peak,
     /// `pattern()`: the pattern a continuation should match.
     Pattern,
+    /// `context(n, text)`: ln p of a text (or of the target or right choice) where the model sees only the
+    /// last n tokens of the prompt, in nats.
+    Context(usize, String),
+    /// `occlusion(words, text)`: ln p of it without these words of the prompt − with them.
+    Occlusion(String, String),
+    /// `lens_rank(text, layer)`: rank of its first token in what the model's head says after a layer.
+    LensRank(String, i64),
+    /// `recovered(layer, position)`: share of what the target's first token loses from the prompt to the
+    /// one it is compared with that one value of the residual stream brings back.
+    Recovered(i64, i64, String),
 }
 
 /// A summary over phrasings.
@@ -180,6 +195,20 @@ impl Quantity {
             | Quantity::Logprob(text)
             | Quantity::Rank(text)
             | Quantity::Delta(_, _, Some(text)) => each(&|prompt| Ask::Text { prompt, text: text.clone() }),
+            Quantity::Context(tokens, text) => {
+                each(&|prompt| Ask::Context { prompt, tokens: *tokens, text: text.clone() })
+            }
+            Quantity::Occlusion(words, text) => {
+                let with = each(&|prompt| Ask::Text { prompt, text: text.clone() });
+                let without =
+                    each(&|prompt| Ask::Without { prompt, words: words.clone(), text: text.clone() });
+                [with, without].concat()
+            }
+            Quantity::LensRank(text, _) => each(&|prompt| Ask::Layers { prompt, text: text.clone() }),
+            Quantity::Recovered(layer, position, text) => vec![
+                Ask::Unchanged { prompt: 0, text: text.clone() },
+                Ask::Patched { layer: *layer, position: *position, text: text.clone() },
+            ],
             Quantity::Entropy => each(&|prompt| Ask::Next { prompt }),
             Quantity::Greedy(tokens) => each(&|prompt| Ask::Greedy { prompt, tokens: *tokens }),
             Quantity::Ppl(None) => each(&|prompt| Ask::Prompt { prompt }),
@@ -204,7 +233,7 @@ impl Quantity {
     pub fn placeholder(&self, place: usize) -> Value {
         match self {
             Quantity::Best(_) | Quantity::Peak => Value::from(1),
-            Quantity::Rank(_) => Value::from(place + 1),
+            Quantity::Rank(_) | Quantity::LensRank(..) => Value::from(place + 1),
             Quantity::Greedy(_) => Value::from(format!("{UNKNOWN}some words here")),
             Quantity::Pattern => Value::from("some"),
             _ => Value::from(0.437 / (place + 1) as f64),
@@ -218,6 +247,9 @@ impl Quantity {
     pub fn value(&self, view: &Evidence, prompt: usize) -> Result<Quantified, String> {
         let (questions, answers) = (&*view.questions, &*view.answers);
         let number = |value: Option<f64>| value.map(Quantified::Number).ok_or_else(|| no_context(self));
+        if let Some(reason) = self.asks(questions).iter().find_map(|ask| answers.refusal(ask)) {
+            return Err(reason.to_string());
+        }
         match self {
             Quantity::P(text) => number(logprob(answers, prompt, text).map(f64::exp)),
             Quantity::Logprob(text) => number(logprob(answers, prompt, text)),
@@ -267,8 +299,53 @@ impl Quantity {
                 .map(|index| Quantified::Whole(index as i64))
                 .ok_or_else(|| no_context(self)),
             Quantity::Pattern => Ok(Quantified::Text(questions.pattern.clone().unwrap_or_default())),
+            Quantity::Context(tokens, text) => {
+                let ask = Ask::Context { prompt, tokens: *tokens, text: text.clone() };
+                number(answers.scored(&ask).and_then(Scored::sum))
+            }
+            Quantity::Occlusion(words, text) => {
+                let ask = Ask::Without { prompt, words: words.clone(), text: text.clone() };
+                let without = answers.scored(&ask).and_then(Scored::sum);
+                number(without.zip(logprob(answers, prompt, text)).map(|(without, with)| without - with))
+            }
+            Quantity::LensRank(text, layer) => {
+                let ask = Ask::Layers { prompt, text: text.clone() };
+                let looked = answers.looked(&ask).ok_or_else(|| no_context(self))?;
+                // The last is the model's own.
+                let layers = looked.readings.len().saturating_sub(1);
+                let index = counted(*layer, layers).ok_or_else(|| no_layer(*layer, layers))?;
+                Ok(Quantified::Whole(i64::from(looked.readings[index].rank)))
+            }
+            Quantity::Recovered(layer, position, text) => {
+                let ask = Ask::Patched { layer: *layer, position: *position, text: text.clone() };
+                let clean = answers.looked(&Ask::Unchanged { prompt: 0, text: text.clone() });
+                let (clean, patched) = clean.zip(answers.looked(&ask)).ok_or_else(|| no_context(self))?;
+                recovered(clean, patched).map(Quantified::Number)
+            }
         }
     }
+}
+
+/// Floors that the two prompts must lie apart for there to be a share.
+const APART: f64 = 5.0;
+
+/// (patched − corrupt) ÷ (clean − corrupt).
+fn recovered(clean: &Looked, patched: &Looked) -> Result<f64, String> {
+    let logprob = |reading: &Candidate| f64::from(reading.logprob);
+    let [corrupt, .., changed] = patched.readings.as_slice() else {
+        return Err("nothing was found between the layers".to_string());
+    };
+    let corrupt = logprob(corrupt);
+    let lost = clean.readings.first().map_or(f64::NAN, logprob) - corrupt;
+    let floor = clean.floor.max(patched.floor);
+    if lost.abs() < APART * floor || !lost.is_finite() {
+        return Err(format!(
+            "there is nothing to recover: the two prompts differ by {} nat, and {APART} times the floor is {}",
+            shown(Some(lost)),
+            shown(Some(APART * floor))
+        ));
+    }
+    Ok((logprob(changed) - corrupt) / lost)
 }
 
 /// A figure that can be held against a value.
@@ -398,9 +475,17 @@ impl CallReader<'_> {
                 self.needs(!self.questions.pieces.is_empty(), "steps")?;
                 Ok(Quantity::Peak)
             }
-            _ => {
+            "pattern" => {
                 self.needs(self.questions.pattern.is_some(), "pattern")?;
                 Ok(Quantity::Pattern)
+            }
+            "context" => self.context(),
+            "occlusion" => Ok(Quantity::Occlusion(self.words()?, self.asked_about()?)),
+            "lens_rank" => Ok(Quantity::LensRank(self.text()?, self.whole("layer")?)),
+            _ => {
+                self.needs(self.questions.compares, "versus")?;
+                let (layer, position) = (self.whole("layer")?, self.whole("position")?);
+                Ok(Quantity::Recovered(layer, position, self.questions.target.clone().unwrap_or_default()))
             }
         }
     }
@@ -421,6 +506,47 @@ impl CallReader<'_> {
             return Err(invalid(format!("{}: the text must be known before the model runs", self.name)));
         }
         Ok(text)
+    }
+
+    fn whole(&mut self, argument: &str) -> Result<i64, Error> {
+        let number = self.args.optional_int(argument)?;
+        number.ok_or_else(|| invalid(format!("{}() needs the number of a {argument}", self.name)))
+    }
+
+    fn context(&mut self) -> Result<Quantity, Error> {
+        match self.args.optional_int("n")? {
+            Some(n) if n > 0 => Ok(Quantity::Context(n as usize, self.asked_about()?)),
+            Some(n) => Err(invalid(format!("context({n}): from 1 token on can be asked for"))),
+            None => Err(invalid("context(n) needs a number of tokens, as in context(8)".to_string())),
+        }
+    }
+
+    /// Words that every prompt has.
+    fn words(&mut self) -> Result<String, Error> {
+        let words = self.text()?;
+        let prompts = &self.questions.prompts[..self.questions.phrasings()];
+        match prompts.iter().find(|prompt| !prompt.holds(words.trim())) {
+            None => Ok(words),
+            Some(prompt) => {
+                Err(invalid(format!("{}: the prompt {:?} does not hold {words:?}", self.name, prompt.text())))
+            }
+        }
+    }
+
+    /// The text that is given, or the target, or the right choice.
+    fn asked_about(&mut self) -> Result<String, Error> {
+        let questions = self.questions;
+        if let Some(text) = self.args.optional_text("text")? {
+            return match text.is_empty() || text.contains(UNKNOWN) {
+                true => Err(invalid(format!("{}: the text must be known and not empty", self.name))),
+                false => Ok(text),
+            };
+        }
+        let right = questions.gold.first().and_then(|gold| questions.choices.get(gold));
+        let known = questions.target.as_ref().or(right.map(|choice| &choice.continuation));
+        known.cloned().ok_or_else(|| {
+            invalid(format!("{}() needs a text, or the probe a `target` or an `answer`", self.name))
+        })
     }
 
     fn greedy(&mut self) -> Result<Quantity, Error> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::jinja::Dialect;
-use crate::probe::answer::{Answers, Continuation, Finding, Scored};
+use crate::probe::answer::{Answers, Continuation, Finding, Looked, Scored};
 use crate::probe::question::{Choice, Gold, Piece, Prompt};
 use crate::score::Score;
 use crate::step::{Candidate, Prediction};
@@ -81,6 +81,65 @@ fn every_function_gives_its_number() {
     ] {
         let verdict = judge(text);
         assert!(verdict.passed, "{text}: {}", verdict.found);
+    }
+}
+
+fn candidates(logprobs: &[f32]) -> Vec<Candidate> {
+    let candidate = |(i, &logprob): (usize, &f32)| Candidate {
+        id: TokenId(7),
+        logprob,
+        rank: 10 - i as u32,
+        outcome: None,
+    };
+    logprobs.iter().enumerate().map(candidate).collect()
+}
+
+/// Two prompts of which the one has ln p −1 and the other −3; patched it has −1.5.
+fn traced(text: &str, corrupt: f32) -> Verdict {
+    let of_both = Questions {
+        prompts: vec![Prompt::Text("x y".to_string()), Prompt::Text("z y".to_string())],
+        compares: true,
+        target: Some(" yes".to_string()),
+        ..Questions::default()
+    };
+    let of_both = Arc::new(of_both);
+    let condition = Arc::new(Condition::new(&Jinja::new(Dialect::Suite), text).unwrap());
+    let bound = Expectation::bind(&condition, IndexMap::new(), &of_both).unwrap();
+    let mut answers = answers();
+    let yes = || " yes".to_string();
+    let looked = |logprobs: &[f32]| Finding::Looked(Looked { readings: candidates(logprobs), floor: 0.02 });
+    answers.add(Ask::Context { prompt: 0, tokens: 2, text: yes() }, Finding::Text(scored(&[-4.0], 9)));
+    let without = Ask::Without { prompt: 0, words: "x".to_string(), text: yes() };
+    answers.add(without, Finding::Text(scored(&[0.0625f32.ln()], 9)));
+    answers.add(Ask::Layers { prompt: 0, text: yes() }, looked(&[-3.0, -2.0, -1.0, -1.0]));
+    answers.add(Ask::Unchanged { prompt: 0, text: yes() }, looked(&[-1.0; 4]));
+    let patched = Ask::Patched { layer: 1, position: -1, text: yes() };
+    answers.add(patched, looked(&[corrupt, corrupt, corrupt, corrupt, -1.5]));
+    let none = Ask::Patched { layer: 9, position: 0, text: yes() };
+    answers.add(none, Finding::Missing("there is no layer 9".to_string()));
+    let view = Evidence { questions: of_both, answers: Arc::new(answers), models: Arc::default() };
+    bound.judge(&view)
+}
+
+#[test]
+fn what_a_lens_finds_can_be_expected() {
+    for text in [
+        "context(2) == -4",
+        "(occlusion('x') + 1.386294)|abs < 0.0001",
+        "lens_rank(' yes', 0) == 10 and lens_rank(' yes', 2) == 8 and lens_rank(' yes', -1) == 8",
+        "recovered(1, -1) == 0.75",
+    ] {
+        let verdict = traced(text, -3.0);
+        assert!(verdict.passed, "{text}: {}", verdict.found);
+    }
+    for (text, corrupt, reason) in [
+        ("lens_rank(' yes', 3) > 0", -3.0, "there is no layer 3: this model has 3, counted from 0"),
+        ("lens_rank(' yes', -4) > 0", -3.0, "there is no layer -4"),
+        ("recovered(9, 0) > 0", -3.0, "there is no layer 9"),
+        ("recovered(1, -1) > 0", -1.09, "there is nothing to recover: the two prompts differ by 0.09000 nat"),
+    ] {
+        let verdict = traced(text, corrupt);
+        assert!(!verdict.passed && verdict.found.contains(reason), "{text}: {}", verdict.found);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Texts and conversations as ids, and where what is scored begins.
 
 use super::windows;
-use crate::chat::{ChatTemplate, Message};
+use crate::chat::{ChatTemplate, Message, PromptToken};
 use crate::continuation::Join;
 use crate::continuation::{Encoded, Joined, after_nothing, join::nothing, joined};
 use crate::engine::ModelInfo;
@@ -10,7 +10,7 @@ use crate::probe::item::Rules;
 use crate::probe::question::Prompt;
 use crate::query::text::{self, TextError};
 use crate::settings::Bos;
-use crate::token::TokenId;
+use crate::token::{TokenId, Vocab};
 
 /// Tokens, of which those from an index on are scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,16 @@ impl<'a> Encoder<'a> {
         self.model.context as usize
     }
 
+    /// The model's vocabulary.
+    pub fn vocab(&self) -> &'a Vocab {
+        &self.model.vocab
+    }
+
+    /// How many layers the model has.
+    pub fn layers(&self) -> usize {
+        self.model.layers
+    }
+
     fn encode(&self, text: &str) -> Result<Encoded, String> {
         self.text.encode(text.as_bytes()).map_err(|error| error.to_string())
     }
@@ -73,8 +83,20 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Of each of a prompt's first tokens, whether somebody wrote it.
+    pub fn typed(&mut self, prompt: &Prompt, count: usize) -> Result<Vec<bool>, String> {
+        match prompt {
+            Prompt::Text(_) => Ok(vec![true; count]),
+            Prompt::Chat(messages) => Ok(self.rendered(messages)?.iter().map(|token| token.typed).collect()),
+        }
+    }
+
     /// A conversation up to the point where the model answers.
     fn chat(&mut self, messages: &[Message]) -> Result<Vec<TokenId>, String> {
+        Ok(self.rendered(messages)?.into_iter().map(|token| token.id).collect())
+    }
+
+    fn rendered(&mut self, messages: &[Message]) -> Result<Vec<PromptToken>, String> {
         if self.template.is_none() {
             self.template =
                 Some(ChatTemplate::of_model(self.model, None).map_err(|error| error.to_string())?);
@@ -82,7 +104,7 @@ impl<'a> Encoder<'a> {
         let Some(template) = &self.template else { return Ok(Vec::new()) };
         let prompt = template.encode(messages, &*self.model.tokenizer, &self.model.vocab);
         let prompt = prompt.map_err(|error| error.to_string())?;
-        Ok(prompt.tokens.into_iter().map(|token| token.id).collect())
+        Ok(prompt.tokens)
     }
 
     /// A text after a prompt.

@@ -182,3 +182,53 @@ fn a_long_text_rolls_through_the_context() {
     assert_eq!(scored, 1400);
     assert!(plan.sequences.iter().all(|planned| planned.sequence.tokens.len() == 513));
 }
+
+#[test]
+fn a_prompt_is_cut_short_or_lacks_words_without_being_tokenized_again() {
+    let text = || " Paris".to_string();
+    let context = |tokens| Ask::Context { prompt: 0, tokens, text: text() };
+    let without = |words: &str| Ask::Without { prompt: 0, words: words.to_string(), text: text() };
+    let asks = [context(1), context(99), without("is"), without(" capital")];
+    let plan = plan_of(Join::Joint, prompted("The capital is"), &asks).unwrap();
+    let of: Vec<(&[TokenId], usize)> =
+        plan.sequences.iter().map(|planned| (&planned.sequence.tokens[..], planned.sequence.from)).collect();
+    let rest = ids("The Paris");
+    let expected = [
+        ids(" is Paris"),
+        ids("The capital is Paris"),
+        ids("The capital Paris"),
+        [&rest[..1], &ids(" is Paris")].concat(),
+    ];
+    assert_eq!(of.iter().map(|(tokens, _)| tokens.to_vec()).collect::<Vec<_>>(), expected);
+    assert_eq!(of.iter().map(|(_, from)| *from).collect::<Vec<_>>(), [1, 3, 2, 2]);
+    // What has no token of its own is an answer too.
+    let plan = plan_of(Join::Joint, prompted("The capital is"), &[without("apital")]).unwrap();
+    assert_eq!(plan.parts(), 1);
+    assert!(plan.missing[0].1.contains("no token of the prompt begins with"), "{:?}", plan.missing);
+}
+
+#[test]
+fn prompts_that_are_patched_have_one_length_and_the_first_difference_is_named() {
+    let of = |clean: &str, corrupt: &str, layer, position| {
+        let questions = Questions {
+            prompts: vec![Prompt::Text(clean.to_string()), Prompt::Text(corrupt.to_string())],
+            compares: true,
+            ..Questions::default()
+        };
+        let ask = Ask::Patched { layer, position, text: " Paris".to_string() };
+        plan_of(Join::Joint, questions, &[ask]).unwrap()
+    };
+    let reason = |plan: ItemPlan| plan.missing[0].1.clone();
+    assert_eq!(
+        reason(of("a is", "bcd is", 0, 0)),
+        "the prompts have 2 and 4 tokens: they differ from token 0 on, \"a\" and \"b\""
+    );
+    assert_eq!(reason(of("a is", "b is", 0, 2)), "there is no position 2: the prompts have 2");
+    let layers = model().layers;
+    assert_eq!(
+        reason(of("a is", "b is", layers as i64, -1)),
+        format!("there is no layer {layers}: this model has {layers}, counted from 0, or from -1 back")
+    );
+    let plan = of("a is", "b is", -1, -1);
+    assert!(plan.missing.is_empty() && plan.looks.len() == 1);
+}

@@ -20,7 +20,7 @@ pub struct RequestPart {
     pub place: ItemPlace,
     /// The ask among the item's.
     pub ask: usize,
-    /// The sequence of the item's plan; none where tokens are generated.
+    /// The sequence of the item's plan; none where tokens are generated or looked at.
     pub sequence: Option<usize>,
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::Timing;
+use crate::engine::look::Reading;
 use crate::engine::scripted::Scripted;
 use crate::probe::suite;
 use crate::step::{Prediction, TokenStats};
@@ -59,7 +60,21 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Sampled { index, steps, reason: FinishReason::Length });
             }
         }
-        Command::Generate(_) | Command::Inspect(_) | Command::CrossEntropy(_) => {
+        // The named token is the third one after layer 0, and so on.
+        Command::Inspect(request) => {
+            for index in 0..3 {
+                let named = vec![Candidate {
+                    id: request.named[0],
+                    logprob: -1.0,
+                    rank: 3 - index as u32,
+                    outcome: None,
+                }];
+                let prediction = step(TokenId(1), 1).stats.unwrap().prediction;
+                let reading = Reading { prediction, named, divergence: None };
+                events.push(Event::Found { index, found: Box::new(Found::Reading(reading)) });
+            }
+        }
+        Command::Generate(_) | Command::CrossEntropy(_) => {
             unreachable!("nothing else is asked")
         }
     }
@@ -253,4 +268,47 @@ fn an_item_that_cannot_be_scored_is_told_and_the_rest_is_scored() {
     let outcome = run.into_outcome();
     assert!(!outcome.interrupted && outcome.failed());
     assert!(outcome.suites[0].metrics.values().flatten().all(|value| value.is_finite()));
+}
+
+const LOOKS: &str = r#"
+[[probe]]
+id = "looks"
+prompt = "a b"
+expect = ["lens_rank(' c', 0) == 3 and lens_rank(' c', 1) == 2"]
+
+[[probe]]
+id = "after"
+prompt = "x"
+choices = [" a", " b"]
+answer = 0
+"#;
+
+#[test]
+fn a_look_between_the_layers_is_an_answer_like_another() {
+    let mut run = run_of(vec![suite_of(LOOKS)], Vec::new());
+    let completed = finish(&mut run, usize::MAX);
+    assert_eq!(completed.len(), 3);
+    // The look, and each choice after the prompt and alone.
+    assert_eq!((run.progress().done, run.progress().total), (5, 5));
+    let outcome = run.into_outcome();
+    assert_eq!(outcome.suites[0].items[0].passed, Some(true), "{:?}", outcome.suites[0].items[0].expect);
+}
+
+#[test]
+fn a_view_that_a_model_has_not_fails_its_expectation_and_nothing_else() {
+    let mut run = run_of(vec![suite_of(LOOKS)], Vec::new());
+    run.take_ready();
+    while let Some(command) = run.next_command() {
+        if let Command::Inspect(_) = command {
+            let part = "residual stream";
+            run.on_event(Event::Failed(EngineError::NoPart { architecture: "mamba".into(), layer: 0, part }));
+        } else {
+            answer(&command, usize::MAX).into_iter().for_each(|event| drop(run.on_event(event)));
+        }
+    }
+    let outcome = run.into_outcome();
+    assert!(!outcome.interrupted);
+    let items = &outcome.suites[0].items;
+    assert!(items[0].expect[0].found.contains("mamba has no residual stream"), "{:?}", items[0].expect);
+    assert_eq!((items[0].passed, items.len()), (Some(false), 2));
 }

@@ -211,6 +211,13 @@ fn broken_expectations_say_where_with_the_nearest_name() {
         ("margin() > 0", "margin() needs the number of a choice, or the probe an `answer`"),
         ("delta('a', 'b') > 0", "delta() needs the probe to have `answer`"),
         ("rank('y', 'z') == 1", "rank takes at most 1 arguments"),
+        ("context() > 0", "context(n) needs a number of tokens, as in context(8)"),
+        ("context(0, 'y') < 0", "context(0): from 1 token on can be asked for"),
+        ("context(2) < 0", "context() needs a text, or the probe a `target` or an `answer`"),
+        ("context(2, greedy(3)) < 0", "context: the text must be known and not empty"),
+        ("occlusion('w', 'y') < 0", "occlusion: the prompt \"x\" does not hold \"w\""),
+        ("lens_rank('y') == 1", "lens_rank() needs the number of a layer"),
+        ("recovered(1, 1) > 0", "recovered() needs the probe to have `versus`"),
     ] {
         let error = wrong(expression);
         assert!(error.contains(reason), "{expression}: {error}");
