@@ -8,20 +8,19 @@
 //! refused in [`schema`] and [`pattern`]. Must not run a model.
 
 mod analysis;
+mod error;
 pub mod mask;
 mod parse;
 pub mod pattern;
 pub mod schema;
+mod text;
 
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
-use crate::bounded::{self, Bound};
 use crate::sampling::Constraint;
-
-/// A grammar file larger than this is not one.
-const LARGEST: Bound = Bound(1 << 20);
+pub use error::{GrammarError, GrammarFault};
+pub use text::ReadConstraint;
+use text::read_text;
 
 /// Where the constraint of a reply is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,85 +45,6 @@ impl ConstraintSource {
             ConstraintSource::JsonSchema(path) => schema::read(path),
             ConstraintSource::Regex(source) => regex(source).map(silent),
         }
-    }
-}
-
-/// A constraint that has been read.
-#[derive(Debug)]
-pub struct ReadConstraint {
-    /// The constraint.
-    pub constraint: Constraint,
-    /// What a person should know of it, in one line.
-    pub note: Option<String>,
-}
-
-/// Why a grammar can't be used.
-#[derive(Debug, Error)]
-pub enum GrammarError {
-    /// The file could not be read.
-    #[error("{path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The grammar is faulty.
-    #[error("{path}:{fault}")]
-    Faulty {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        fault: GrammarFault,
-    },
-    /// The schema can't be enforced.
-    #[error("{path}: {what}")]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The regular expression can't be enforced.
-    #[error("{from}regex, character {column}: {what}")]
-    Regex {
-        /// What goes before its name where it was given, as `--`; see [`GrammarError::given`].
-        from: &'static str,
-        /// 1-based, in characters.
-        column: usize,
-        /// What is wrong.
-        what: String,
-    },
-}
-
-impl GrammarError {
-    /// The same about what was given in this way: files have names, an expression has none.
-    pub fn given(self, from: &'static str) -> GrammarError {
-        match self {
-            GrammarError::Regex { column, what, .. } => GrammarError::Regex { from, column, what },
-            other => other,
-        }
-    }
-}
-
-/// A fault of a grammar.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{line}:{column}: {what}")]
-pub struct GrammarFault {
-    /// 1-based.
-    pub line: usize,
-    /// 1-based, in characters.
-    pub column: usize,
-    /// What is wrong and what would be right.
-    pub what: String,
-}
-
-impl GrammarFault {
-    fn at(source: &str, position: usize, what: impl Into<String>) -> GrammarFault {
-        let before = &source[..position.min(source.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        GrammarFault { line, column, what: what.into() }
     }
 }
 
@@ -166,11 +86,6 @@ pub fn check(source: &str) -> Result<(), GrammarFault> {
 /// parse names none.
 pub fn named_tokens(source: &str) -> Vec<String> {
     parse::parse(source).map(|grammar| grammar.named_tokens).unwrap_or_default()
-}
-
-fn read_text(path: &Path) -> Result<String, GrammarError> {
-    let unreadable = |source| GrammarError::Unreadable { path: path.to_path_buf(), source };
-    bounded::text(path, LARGEST).map_err(unreadable)
 }
 
 #[cfg(test)]

@@ -78,13 +78,13 @@ pub struct Lens {
 /// The figures of a view.
 #[derive(Clone, Debug)]
 pub enum LensFinding {
-    /// SpanUnit layer.
+    /// By layer.
     Logit(Layers),
-    /// SpanUnit number of tokens.
+    /// By number of tokens.
     Context(Curve),
-    /// SpanUnit span.
+    /// By span.
     Occlusion(Occlusion),
-    /// SpanUnit layer and head.
+    /// By layer and head.
     Attention(AttentionLens),
     /// Shares in the logit.
     Attribution(Attribution),

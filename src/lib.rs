@@ -32,6 +32,7 @@ pub mod probe;
 pub mod query;
 pub mod repl;
 pub mod report;
+pub mod room;
 pub mod sampling;
 pub mod say;
 pub mod score;

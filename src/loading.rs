@@ -11,6 +11,7 @@ use crate::model::{
     Weights, decide,
 };
 use crate::paths::Paths;
+use crate::room;
 use crate::say;
 use crate::settings::Settings;
 
@@ -122,7 +123,7 @@ pub fn in_place_of<T>(
 ) -> Result<T, EngineError> {
     let Some(old) = old.filter(|old| !old.has_ended()) else { return load() };
     let needed = std::fs::metadata(&new.path).map_or(0, |about| about.len()) + BESIDE;
-    let room = beside(needed, available_memory());
+    let room = beside(needed, room::memory());
     note(room.as_ref().unwrap_or_else(|line| line));
     take_turns(old, room.is_ok(), load).unwrap_or_else(|| {
         let reason = "the model before is still computing: try again when it has stopped".to_string();
@@ -158,13 +159,6 @@ fn beside(needed: u64, available: Option<u64>) -> Result<String, String> {
     }
 }
 
-/// Bytes that new work may take without swapping; `None` where the system doesn't say.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
-}
-
 /// Makes the copy that [`find`] left out.
 ///
 /// # Errors
@@ -181,7 +175,7 @@ pub fn make_copy(
 
 #[cfg(test)]
 mod tests {
-    use super::{available_memory, beside, take_turns};
+    use super::{beside, take_turns};
     use crate::engine::scripted::Scripted;
 
     #[test]
@@ -204,12 +198,5 @@ mod tests {
         let ends = beside(700 << 20, Some(600 << 20)).unwrap_err();
         assert!(ends.contains("700 MB needed, 600 MB available"), "{ends}");
         assert!(beside(1, None).is_err(), "who doesn't know has no room");
-    }
-
-    #[test]
-    fn the_system_says_how_much_memory_there_is() {
-        if cfg!(target_os = "linux") {
-            assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
-        }
     }
 }

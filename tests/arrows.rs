@@ -22,10 +22,11 @@ bounded: interrupt
 grammar: bounded child sampling token
 say: token
 paths:
+room:
 text:
 files: bounded
 intervention: text
-model: aside bounded child columns fatal files interrupt paths say text token
+model: aside bounded child columns fatal files interrupt paths room say text token
 engine: aside distribution grammar intervention model sampling step token
 jinja:
 chat: bounded engine jinja token
@@ -45,13 +46,13 @@ wrap: columns
 tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files lens ngram probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
-loading: engine model paths say settings
+loading: engine model paths room say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary lens loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session settings step
 cli: lens model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report sampling say score separated session settings step token tokenizer tui
+app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated session settings step token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -1,6 +1,6 @@
 //! What must hold of a grammar as a whole.
 
-use super::GrammarFault;
+use super::error::GrammarFault;
 use super::parse::{Alternatives, Grammar, GrammarItem};
 
 /// Elements after all repetitions are multiplied out.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::GrammarFault;
+use super::error::GrammarFault;
 
 /// Groups inside groups; llama.cpp recurses for each.
 const DEEPEST: usize = 100;

@@ -4,12 +4,15 @@
 //! dialect that the engine holds exactly; the engine itself is tried in a child process, since a hostile
 //! schema could take its stack or its patience.
 
+mod compile;
 mod contradictions;
 mod keys;
+mod misspelt;
 mod normal;
 mod numbers;
 mod objects;
 mod places;
+mod refusal;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -18,16 +21,18 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::mask::{TokenTable, UNSATISFIABLE};
-use super::{GrammarError, ReadConstraint};
+use super::error::GrammarError;
+use super::mask::UNSATISFIABLE;
+use super::text::{ReadConstraint, read_text};
 use crate::child::{self, ChildTrouble, Wait};
 use crate::sampling::Constraint;
 use crate::token::printable;
+use compile::{normalise_part, try_schema};
+pub use refusal::Refusal;
 
 /// The hidden subcommand; the schema is on standard input.
 pub const SUBCOMMAND: &str = "__try-schema";
@@ -36,44 +41,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Unknown keywords that are named.
 const MOST_NAMED: usize = 5;
 
-/// White space that a reply may hold between two parts: a space, or line breaks with an indentation.
-/// Without a bound a small model fills its context with it.
-const WHITE_SPACE: &str = r"[ ]|\n{1,2}[ \t]{0,40}";
-
-/// Something in a schema that can't be enforced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// JSON pointer of the keyword or value.
-    pub pointer: String,
-    /// Why.
-    pub what: String,
-}
-
-impl Refusal {
-    fn at(pointer: &str, what: impl Into<String>) -> Refusal {
-        Refusal { pointer: pointer.to_string(), what: what.into() }
-    }
-
-    fn keyword(pointer: &str, name: &str) -> Refusal {
-        Refusal::at(pointer, format!("{name} can't be enforced while a reply is written"))
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pointer: String = printable(&self.pointer).chars().take(300).collect();
-        let pointer = if pointer.is_empty() { "the schema" } else { &pointer };
-        let what: String = printable(&self.what).chars().take(500).collect();
-        write!(f, "{pointer}: {what}")
-    }
-}
-
 /// Reads a JSON schema and makes sure that it can be enforced.
 ///
 /// # Errors
 /// [`GrammarError`] with the file and the place in it.
 pub fn read(path: &Path) -> Result<ReadConstraint, GrammarError> {
-    let source = super::read_text(path)?;
+    let source = read_text(path)?;
     let wrong = |what: String| GrammarError::Schema { path: path.to_path_buf(), what };
     let document: Value =
         serde_json::from_str(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
@@ -101,20 +74,6 @@ pub fn normalise(document: &Value) -> Result<String, Refusal> {
     normalise_part(document, "")
 }
 
-/// The part of a document at a pointer, as a schema of its own.
-fn normalise_part(document: &Value, pointer: &str) -> Result<String, Refusal> {
-    let mut normal = normal::normalise(document, pointer)?.schema;
-    normal["x-guidance"] = json!({
-        "whitespace_flexible": true,
-        "whitespace_pattern": WHITE_SPACE,
-        "coerce_one_of": false,
-        "lenient": false,
-        // A name that could be written in two ways could stand for a property that is taken.
-        "json_allowed_escapes": "nrbtf\\\"",
-    });
-    Ok(normal.to_string())
-}
-
 /// The engine's reason with its place: that of the smallest part that nothing satisfies, or of the keyword
 /// that it names.
 fn with_place(what: String, document: &Value) -> String {
@@ -139,32 +98,6 @@ fn place_of(keyword: &str, part: &Value, pointer: String) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The keyword of these that a misspelt one means.
-fn meant<'a>(written: &str, keywords: &'a str) -> Option<&'a str> {
-    let near = |keyword: &&str| {
-        written.len() >= 4
-            && (keyword.eq_ignore_ascii_case(written)
-                || keyword.trim_start_matches('$') == written
-                || transposed(written, keyword))
-    };
-    keywords.split(' ').find(near)
-}
-
-/// Whether two letters of one have changed places in the other, or one is missing, doubled or wrong.
-fn transposed(a: &str, b: &str) -> bool {
-    if a.len() < 5 || a.len().abs_diff(b.len()) > 1 {
-        return false;
-    }
-    let same_start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let same_end = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
-    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
-    let swapped = a.len() == b.len() && same_start + same_end + 2 == a.len() && {
-        let (a, b) = (a.as_bytes(), b.as_bytes());
-        a[same_start] == b[same_start + 1] && a[same_start + 1] == b[same_start]
-    };
-    same_start > 0 && (swapped || same_start + same_end >= shorter.min(longer - 1))
 }
 
 fn try_aside(document: &Value) -> Result<(), String> {
@@ -197,14 +130,6 @@ fn try_aside(document: &Value) -> Result<(), String> {
 pub fn check(document: &Value) -> Result<(), String> {
     let normal = normalise(document).map_err(|refusal| refusal.to_string())?;
     try_schema(&normal).map_err(|what| with_place(what, document))
-}
-
-/// Whether a normalised schema can be compiled.
-///
-/// # Errors
-/// The engine's reason, in one line.
-fn try_schema(normal: &str) -> Result<(), String> {
-    TokenTable::of_bytes()?.matcher(&Constraint::Schema(Arc::from(normal))).map(|_| ())
 }
 
 /// The child's side. Exit code 2: the schema can't be enforced, and standard output says why.

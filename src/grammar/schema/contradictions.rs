@@ -5,9 +5,11 @@
 
 use serde_json::Value;
 
+use super::compile::{normalise_part, try_schema};
 use super::keys::{Keys, below};
 use super::places::Places;
-use super::{Refusal, UNSATISFIABLE, normalise_part, try_schema};
+use super::refusal::Refusal;
+use crate::grammar::mask::UNSATISFIABLE;
 
 /// Parts in parts that are followed.
 const DEEPEST: usize = 50;

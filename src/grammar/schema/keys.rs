@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// Items of an array and characters of a string that can be asked for.
 const MOST_COUNTED: u64 = 100_000;

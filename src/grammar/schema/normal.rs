@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::keys::{Enforced, Keys, below, count};
 use super::objects;
 use super::places::{Places, SchemaDraft};
-use super::{Refusal, numbers, strings};
+use super::refusal::Refusal;
+use super::{misspelt, numbers, strings};
 
 /// Subschemas of a schema, counting those that references lead to once.
 const MOST_SCHEMAS: usize = 20_000;
@@ -151,7 +152,7 @@ impl Walk<'_> {
             if is_listed(REMARKS, name) || is_listed(ENFORCED, name) || name.starts_with("x-") {
                 continue;
             }
-            if let Some(meant) = super::meant(name, ENFORCED) {
+            if let Some(meant) = misspelt::meant(name, ENFORCED) {
                 let what = format!("there is no keyword {name}; did you mean {meant}?");
                 return Err(Refusal::at(&place(), what));
             }

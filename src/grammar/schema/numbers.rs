@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::Refusal;
 use super::keys::{Enforced, Keys, below};
 use super::places::SchemaDraft;
+use super::refusal::Refusal;
 
 /// Whole numbers up to this are exact in an `f64`.
 const LARGEST: f64 = 9_007_199_254_740_991.0;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Refusal;
 use super::keys::{Enforced, Keys, below, count};
+use super::refusal::Refusal;
 
 /// Objects into which a count may be spelled out.
 const MOST_CHOICES: usize = 200;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::Refusal;
 use super::keys::{Enforced, below};
+use super::refusal::Refusal;
 
 /// Which specification a schema follows, as far as the difference matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Refusal;
 use super::keys::{Enforced, Keys, below, count};
+use super::refusal::Refusal;
 use crate::grammar::pattern::{Extent, translate};
 
 /// Lengths and a pattern of one schema.

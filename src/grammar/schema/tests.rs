@@ -1,4 +1,5 @@
 use super::*;
+use crate::grammar::mask::TokenTable;
 use crate::token::TokenId;
 
 fn bytes(text: &str) -> Vec<TokenId> {

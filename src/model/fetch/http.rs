@@ -11,7 +11,7 @@ use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
-use super::FetchError;
+use super::error::FetchError;
 use crate::aside::{self, Left};
 use crate::model::progress::Progress;
 use crate::token::printable;

