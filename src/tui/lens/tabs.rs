@@ -18,6 +18,8 @@ const CLICKS: usize = 16;
 pub struct LensTab {
     /// What it is called, in the pane and after `/lens`.
     pub name: &'static str,
+    /// What it is called where there is little room.
+    pub short: &'static str,
     /// What is asked.
     pub looking: fn(&LensChoice) -> Looking,
     /// How what was found is shown.
@@ -26,16 +28,22 @@ pub struct LensTab {
 
 /// The views, in the order of their keys.
 pub static TABS: [LensTab; 6] = [
-    LensTab { name: "occlusion", looking: occlusion, picture: pictures::occlusion },
-    LensTab { name: "logit", looking: |_| Looking::Logit, picture: pictures::logit },
-    LensTab { name: "context", looking: |_| Looking::Context, picture: pictures::context },
+    LensTab { name: "occlusion", short: "words", looking: occlusion, picture: pictures::occlusion },
+    LensTab { name: "logit", short: "logit", looking: |_| Looking::Logit, picture: pictures::logit },
+    LensTab { name: "context", short: "reach", looking: |_| Looking::Context, picture: pictures::context },
     LensTab {
         name: "attention",
+        short: "heads",
         looking: |_| Looking::Attention(Which::default()),
         picture: pictures::attention,
     },
-    LensTab { name: "attribution", looking: |_| Looking::Attribution, picture: pictures::report },
-    LensTab { name: "keyboard", looking: keyboard, picture: pictures::report },
+    LensTab {
+        name: "attribution",
+        short: "parts",
+        looking: |_| Looking::Attribution,
+        picture: pictures::report,
+    },
+    LensTab { name: "keyboard", short: "keys", looking: keyboard, picture: pictures::report },
 ];
 
 /// The question whose answer the first sentence begins with.

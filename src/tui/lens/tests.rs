@@ -137,7 +137,7 @@ fn every_view_has_a_key_and_a_place_to_click() {
         harness.look();
         assert!(harness.screen().contains(shows), "{name}: {}", harness.screen());
     }
-    let (x, y) = harness.find("3 cont");
+    let (x, y) = harness.find("3 reach");
     harness.click(x + 3, y);
     assert!(harness.screen().contains("nat·octaves"), "{}", harness.screen());
     assert_eq!(looks(&harness), 0, "it is kept");
@@ -163,6 +163,20 @@ fn arrows_and_clicks_walk_over_what_is_shown() {
     harness.keys("h<Down>");
     assert!(harness.screen().contains("head 0:1, «␣capital» at"), "{}", harness.screen());
     assert!(harness.screen().contains(": 50.0 %"), "{}", harness.screen());
+}
+
+#[test]
+fn where_no_item_is_below_the_arrows_move_the_rows_and_no_further_than_the_last() {
+    let mut harness = talked(80, 18);
+    harness.keys("<Left><A-l>");
+    harness.look();
+    harness.keys("2");
+    harness.look();
+    let last = "in nats; H is the entropy";
+    harness.keys(&"<Down>".repeat(60));
+    assert!(harness.screen().contains(last), "{}", harness.screen());
+    harness.keys(&"<Up>".repeat(60));
+    assert!(harness.screen().contains("by layer:"), "{}", harness.screen());
 }
 
 #[test]

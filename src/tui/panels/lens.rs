@@ -11,7 +11,10 @@ use ratatui::widgets::{Block, Paragraph, Wrap};
 use crate::columns::{clipped, width, wrapped};
 use crate::lens::spans::SpanUnit;
 use crate::tui::layout::inside;
-use crate::tui::lens::{self, tabs::TABS};
+use crate::tui::lens::{
+    self,
+    tabs::{LensTab, TABS},
+};
 use crate::tui::msg::Effect;
 use crate::tui::pane::{LENS, PanePlace};
 use crate::tui::picture::PictureRow;
@@ -30,14 +33,7 @@ const SENTENCE: usize = 3;
 const UNITS: [Option<SpanUnit>; 4] =
     [None, Some(SpanUnit::Token), Some(SpanUnit::Char), Some(SpanUnit::Sentence)];
 
-pub static PANEL: Panel = Panel {
-    pane: &LENS,
-    title,
-    draw,
-    click,
-    scroll: |state, by| state.lens.scroll = state.lens.scroll.saturating_add_signed(by),
-    act,
-};
+pub static PANEL: Panel = Panel { pane: &LENS, title, draw, click, scroll, act };
 
 fn title(state: &State) -> Vec<String> {
     let what = match state.lens.spot() {
@@ -126,32 +122,36 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
         (None, None) => Line::default(),
     };
     frame.render_widget(about, parts.about);
-    let hint = [" 1–9 view  arrows walk  , . token  Esc close ".to_string(), " Esc close ".to_string()];
+    let views = TABS.len();
+    let hint = [format!(" 1–{views} view  arrows walk  , . token  Esc close "), " Esc close ".to_string()];
     let room = usize::from(place.area.width).saturating_sub(2);
     let hint = Line::styled(first_fitting(&hint, room), Style::reset().patch(theme.dim()));
     let bottom = Block::new().title_bottom(hint);
     frame.render_widget(bottom, Rect { x: place.area.x + 1, width: place.area.width - 2, ..place.area });
 }
 
-/// The views by their keys, and the columns of each.
+/// The views by their keys, and the columns of each: by their names, else by short ones, else by the key alone.
 fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
-    let shortest = |full: bool| -> Vec<String> {
-        let name = |(i, name): (usize, &str)| match full || i == state.lens.tab {
-            true => format!("{} {name}", i + 1),
-            false => format!("{} {}", i + 1, name.chars().take(4).collect::<String>()),
-        };
-        TABS.iter().map(|tab| tab.name).enumerate().map(name).collect()
+    let named = |name: fn(&LensTab) -> &'static str| -> Vec<String> {
+        let tabs = TABS.iter().enumerate();
+        tabs.map(|(i, tab)| format!("{} {}", i + 1, if i == state.lens.tab { tab.name } else { name(tab) }))
+            .map(|name| name.trim_end().to_string())
+            .collect()
     };
-    let wide = |names: &[String]| names.iter().map(|name| width(name) + 2).sum::<usize>();
-    let names =
-        Some(shortest(true)).filter(|names| wide(names) <= columns + 2).unwrap_or_else(|| shortest(false));
+    let wide = |names: &[String], gap: usize| {
+        names.iter().map(|name| width(name)).sum::<usize>() + gap * names.len().saturating_sub(1)
+    };
+    let forms = [named(|tab| tab.name), named(|tab| tab.short), named(|_| "")];
+    let fitting = forms.iter().flat_map(|names| [(names, 2), (names, 1)]);
+    let fitting = fitting.into_iter().find(|(names, gap)| wide(names, *gap) <= columns);
+    let (names, gap) = fitting.unwrap_or((&forms[2], 1));
     let (mut line, mut places, mut at) = (Line::default(), Vec::new(), 0);
-    for (i, name) in names.into_iter().enumerate() {
+    for (i, name) in names.iter().enumerate() {
         let style = if i == state.lens.tab { state.theme.cursor() } else { state.theme.key() };
-        places.push(at..at + width(&name));
-        at += width(&name) + 2;
-        line.push_span(Span::styled(name, style));
-        line.push_span(Span::raw("  "));
+        places.push(at..at + width(name));
+        at += width(name) + gap;
+        line.push_span(Span::styled(name.clone(), style));
+        line.push_span(Span::raw(" ".repeat(gap)));
     }
     (line, places)
 }
@@ -191,6 +191,16 @@ fn click(state: &mut State, place: PanePlace, at: Position) {
     }
 }
 
+/// Scrolls no further than the last row.
+fn scroll(state: &mut State, by: isize) {
+    let place = state.areas().and_then(|areas| areas.of(&LENS));
+    let body = place.and_then(|place| parts(state, place)).map(|parts| parts.body);
+    let (Some(body), Some(picture)) = (body, &state.lens.picture) else { return };
+    let rows = picture.rows(usize::from(body.width), state.lens.selected, state.theme).len();
+    let last = rows.saturating_sub(usize::from(body.height));
+    state.lens.scroll = state.lens.scroll.min(last).saturating_add_signed(by).min(last);
+}
+
 fn turn_to(state: &mut State, tab: usize) {
     if tab < TABS.len() {
         state.lens.tab = tab;
@@ -224,10 +234,13 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Walks to another item, which is then seen.
+/// Walks to another item, which is then seen; where there is none above or below, the rows move.
 fn walk(state: &mut State, across: isize, down: isize) {
     let Some(picture) = &state.lens.picture else { return };
     let to = picture.step(state.lens.selected, across, down);
+    if to == state.lens.selected && down != 0 {
+        return scroll(state, down);
+    }
     state.lens.selected = to;
     let place = state.areas().and_then(|areas| areas.of(&LENS));
     let Some(body) = place.and_then(|place| parts(state, place)).map(|parts| parts.body) else { return };
