@@ -73,6 +73,30 @@ fn narrow_figures() {
     insta::assert_snapshot!(harness.screen());
 }
 
+fn lens(width: u16, height: u16, view: &str) -> String {
+    let mut harness = Harness::new(width, height, vec![reply()]);
+    harness.keys("What is the capital of France?<Enter><Tab><Left><Left><Left><A-l>");
+    harness.look();
+    harness.keys(view);
+    harness.look();
+    harness.screen()
+}
+
+#[test]
+fn standard_lens() {
+    insta::assert_snapshot!(lens(80, 24, "1"));
+}
+
+#[test]
+fn wide_lens() {
+    insta::assert_snapshot!(lens(120, 36, "2"));
+}
+
+#[test]
+fn widest_lens() {
+    insta::assert_snapshot!(lens(200, 60, "4"));
+}
+
 #[test]
 fn empty() {
     insta::assert_snapshot!(Harness::loading(120, 36, vec![]).screen());
