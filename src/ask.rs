@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::continuation::Encoded;
 use crate::counter::Far;
+use crate::intervention::Interventions;
 use crate::lens::{self, Lens, LensWish};
 use crate::probe::outcome::SuiteOutcome;
 use crate::query::choices::{ChoiceComparison, ComparedChoices, compare};
@@ -124,6 +125,17 @@ impl Answer {
 /// # Errors
 /// [`QueryError`].
 pub fn answer(
+    asker: &mut Asker,
+    question: &Question,
+    parts: &mut dyn FnMut(AnswerPart),
+) -> Result<Answer, QueryError> {
+    asker.client.intervene(asker.settings.interventions());
+    let answer = told(asker, question, parts);
+    asker.client.intervene(Interventions::default());
+    answer
+}
+
+fn told(
     asker: &mut Asker,
     question: &Question,
     parts: &mut dyn FnMut(AnswerPart),

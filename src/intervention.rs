@@ -125,8 +125,13 @@ impl Steering {
     ///
     /// # Errors
     /// One line.
-    pub fn check(&self, layers: usize, width: usize) -> Result<(), String> {
+    pub fn check(&self, architecture: &str, layers: usize, width: usize) -> Result<(), String> {
         let Some(vector) = &self.vector else { return Err(format!("{self}: nobody has read the file")) };
+        if let Some(other) = vector.architecture.as_ref().filter(|other| *other != architecture) {
+            return Err(format!(
+                "{self}: it was made with a model of {other}, and this is one of {architecture}"
+            ));
+        }
         if let Some((layer, direction)) = vector.directions.iter().find(|(_, values)| values.len() != width) {
             let has = direction.len();
             return Err(format!(
@@ -242,6 +247,16 @@ impl Interventions {
     pub fn names(&self) -> Vec<String> {
         self.iter().map(Intervention::to_string).collect()
     }
+}
+
+/// Interventions by their written forms, as one reads them: `off head 23:4, ffn 12, steer joy.gguf:0.8`.
+pub fn told(names: &[String]) -> String {
+    let (steered, off): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| name.starts_with("steer "));
+    let joined = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let off = Some(joined(&off)).filter(|off| !off.is_empty()).map(|off| format!("off {off}"));
+    let steered = Some(joined(&steered)).filter(|steered| !steered.is_empty());
+    off.into_iter().chain(steered).collect::<Vec<_>>().join(", ")
 }
 
 impl FromIterator<Intervention> for Interventions {

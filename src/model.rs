@@ -9,6 +9,7 @@ pub mod bar;
 pub mod check;
 mod choice;
 pub mod command;
+pub mod control;
 pub mod copies;
 pub mod describe;
 mod error;

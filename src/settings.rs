@@ -14,7 +14,8 @@ pub mod source;
 use crate::distribution::Depth;
 use crate::engine::Threads;
 use crate::grammar::ConstraintSource;
-use crate::model::Weights;
+use crate::intervention::{Intervention, Interventions, OffPart, Steering};
+use crate::model::{Weights, control};
 use crate::sampling::Sampling;
 pub use choices::{Bos, ColorChoice};
 pub use error::SettingsError;
@@ -55,6 +56,10 @@ pub struct Settings {
     pub sampling: Sampling,
     /// Where the constraint of replies is written, if there is one.
     pub constraint: Option<ConstraintSource>,
+    /// Parts of the model that are off, in order.
+    pub off: Vec<OffPart>,
+    /// Steering vectors that are added, read.
+    pub steer: Vec<Steering>,
     /// Who chose each of them.
     pub sources: Sources,
     /// System prompt: a name or a text.
@@ -66,6 +71,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is off and added.
+    pub fn interventions(&self) -> Interventions {
+        let off = self.off.iter().copied().map(Intervention::Off);
+        off.chain(self.steer.iter().cloned().map(Intervention::Steer)).collect()
+    }
+
     /// Reads the constraint that the settings name; who samples does this first. What a person should know
     /// of it comes back.
     ///
@@ -84,10 +95,11 @@ impl Settings {
         Ok(note.flatten())
     }
 
-    /// Puts the layers together; later ones win. `base` is where sampling starts from.
+    /// Puts the layers together; later ones win. `base` is where sampling starts from. Steering vectors are
+    /// read from their files.
     ///
     /// # Errors
-    /// [`SettingsError::OutOfRange`] for a value no sampler takes.
+    /// [`SettingsError::OutOfRange`] for a value no sampler takes, [`SettingsError::Vector`].
     pub fn from_layers(
         base: Sampling,
         file: &ConfigFile,
@@ -107,6 +119,11 @@ impl Settings {
             .map(|layer| layer.model.clone())
             .find(|models| !models.is_empty())
             .unwrap_or_else(|| vec![DEFAULT_MODEL.to_string()]);
+        let mut off = flags.off.clone();
+        off.sort();
+        off.dedup();
+        let mut steer = flags.steer.clone();
+        steer.iter_mut().try_for_each(control::read_dose).map_err(SettingsError::Vector)?;
         let settings = Settings {
             model: models.remove(0),
             other_models: models,
@@ -121,6 +138,8 @@ impl Settings {
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,
             constraint: sampling.constraint().or_else(|| file.sampling.constraint()),
+            off,
+            steer,
             sources: Sources::of_layers(file, flags, sampling),
             system: file.chat.system.clone(),
             max_tokens: None,

@@ -26,25 +26,25 @@ room:
 text:
 files: bounded
 intervention: text
-model: aside bounded child columns fatal files interrupt paths room say text token
+model: aside bounded child columns fatal files interrupt intervention paths room say text token
 engine: aside distribution grammar intervention model sampling step token
 jinja:
 chat: bounded engine jinja token
 glossary: text
 counter: say
 colouring: step
-settings: bounded colouring distribution engine files grammar model sampling text token
+settings: bounded colouring distribution engine files grammar intervention model sampling text token
 continuation: token
 score: distribution step token
 query: aside bounded chat continuation counter distribution engine files score settings step token
 lens: chat continuation distribution engine model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
-ask: bounded continuation counter files lens probe query step token
+ask: bounded continuation counter files intervention lens probe query step token
 command: chat files glossary lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
-report: ask bounded chat colouring columns continuation distribution engine files lens ngram probe query score settings step token tokenizer wrap
+report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
 loading: engine model paths room say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary lens loading model paths query report sampling score session settings step text token wrap

@@ -193,7 +193,9 @@ fn what_is_off_is_off_in_every_context_and_back_on_to_the_bit() {
             let without = model.generate(&prompt, these.clone().into(), 6).unwrap();
             let changed = far(&top(&without[last]), &top(&plain[last]));
             assert!(changed > 0.02, "{these}: {changed}");
-            // Another kernel of attention, and other batches: what a quantized model makes of rounding.
+            // Another kernel of attention, and other batches: as far as they are without interventions. Measured:
+            // 0.024 with the 16-bit weights of SmolLM2, 0.37 with the quantized ones of Gemma.
+            let near = if model.info.architecture == "llama" { 0.05 } else { 0.5 };
             for other in
                 [model.scored(these.clone()), model.sampled(these.clone()), model.seen(these.clone(), vec![])]
             {
@@ -202,7 +204,7 @@ fn what_is_off_is_off_in_every_context_and_back_on_to_the_bit() {
                     "{} without {these}: changed {changed:.4}, elsewhere within {far:.4}",
                     model.info.name
                 );
-                assert!(far <= 0.5, "{these}: {far}");
+                assert!(far <= near, "{these}: {far}");
             }
             let again = model.generate(&prompt, InForce::default(), 6).unwrap();
             assert_eq!(bits(&again), bits(&plain), "after {these}");
@@ -225,7 +227,8 @@ fn a_knockout_and_what_is_off_while_generating_are_the_same() {
             let far =
                 [far(&knocked, &top(&generated[prompt.len()])), far(&knocked, &model.scored(these.clone()))];
             println!("{} without {these}: {far:?} nat from the knockout", model.info.name);
-            assert!(far.iter().all(|&far| far <= 1e-3), "{these}: {far:?}");
+            // Measured: 1.2e-4 between the attention that generates and that of the lens, else none.
+            assert!(far.iter().all(|&far| far <= 2e-4), "{these}: {far:?}");
         }
     }
 }
@@ -328,4 +331,53 @@ fn what_a_model_has_not_is_refused_in_one_line_and_leaves_it_as_it_was() {
     model.client.intervene(off(&["layer 3"]));
     let refused = model.client.run(Command::CrossEntropy(request), |_| {}).unwrap_err();
     assert!(matches!(refused, EngineError::Intervention(_)), "{refused}");
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    let output = command.args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn every_command_takes_the_flags_and_says_so_or_refuses_them() {
+    let without = |json: &str| {
+        let value: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+        value["provenance"]["interventions"].clone()
+    };
+    let head = ["-q", "--json", "--off", "head 23:4"];
+    let next = |flags: &[&str]| run(&[&["next", PROMPT], flags].concat());
+    let (_, plain, _) = next(&["-q", "--json"]);
+    let (code, off, _) = next(&head);
+    assert_eq!((code, without(&off)), (0, serde_json::json!(["head 23:4"])));
+    assert_eq!(without(&plain), serde_json::Value::Null);
+    let figures = |json: &str| {
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        value["top_logprobs"].clone()
+    };
+    assert_ne!(figures(&off), figures(&plain));
+    for command in
+        [&["generate", "-n", "2", PROMPT][..], &["score", PROMPT], &["lens", "--view", "logit", PROMPT]]
+    {
+        let (code, out, error) = run(&[command, &head].concat());
+        assert_eq!((code, without(&out)), (0, serde_json::json!(["head 23:4"])), "{command:?} {error}");
+    }
+    let (_, _, header) = run(&["next", PROMPT, "--off", "ffn 3", "--off", "attention 2"]);
+    assert!(header.contains(" · off attention 2, ffn 3 · tokenscope "), "{header}");
+    let (_, _, header) = run(&["score", PROMPT, "--off", "ffn 3"]);
+    assert!(header.contains("off ffn 3") && !header.contains("of --exact"), "{header}");
+    for (flags, what) in [
+        (&["next", PROMPT, "--off", "head 40:1"][..], "head 40:1: the model has the layers 0 to 29"),
+        (&["next", PROMPT, "--off", "head 4:9"], "head 4:9: the model has the heads 0 to 8"),
+        (&["next", PROMPT, "--off", "haed 4:1"], "did you mean head?"),
+        (&["next", PROMPT, "--steer", "v.gguf:x"], "the scale is no number"),
+        (&["next", PROMPT, "--steer", "/no/such.gguf:1"], "/no/such.gguf: no such file"),
+        (&["tokenize", PROMPT, "--off", "layer 1"], "--off and --steer change what a model computes"),
+        (&["models", "list", "--off", "layer 1"], "--off and --steer change what a model computes"),
+    ] {
+        let (code, out, error) = run(&[flags, &["-q"]].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{flags:?}");
+        assert!(error.contains(what) && error.lines().count() == 1, "{flags:?}: {error}");
+    }
 }

@@ -63,6 +63,7 @@ impl From<EngineError> for Failure {
             EngineError::TooLong { .. }
             | EngineError::Empty
             | EngineError::Grammar(_)
+            | EngineError::Intervention(_)
             | EngineError::Vocabulary { .. } => USAGE,
             EngineError::LoadCancelled => INTERRUPTED,
             _ => ENGINE,

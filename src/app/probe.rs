@@ -276,6 +276,7 @@ impl ProbeSession<'_> {
         earlier: &[Results],
     ) -> Result<ProbeEnded, Failure> {
         let mut running = Running::load(settings, self.paths, &self.interrupted)?;
+        running.client.intervene(settings.interventions());
         if !settings.quiet {
             say::plain(&running.origin.header());
         }
@@ -307,7 +308,9 @@ impl ProbeSession<'_> {
             written = reports.iter_mut().try_for_each(|report| report.suite(subject, suite));
         }
         self.peers = run.leave();
-        if self.loaded.is_empty() && !self.settings.other_models.is_empty() {
+        // Models are compared over the whole vocabulary as they are.
+        let as_they_are = settings.interventions().is_empty();
+        if self.loaded.is_empty() && !self.settings.other_models.is_empty() && as_they_are {
             self.sequences = run.sequences(MOST_TOKENS);
         }
         self.loaded.push(running.options);

@@ -21,7 +21,7 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
             model.architecture()
         )),
         Intervention::Off(part) => part.check(model.layers(), model.heads()),
-        Intervention::Steer(dose) => dose.check(model.layers(), model.width()),
+        Intervention::Steer(dose) => dose.check(&model.architecture(), model.layers(), model.width()),
     };
     all.try_for_each(check).map_err(EngineError::Intervention)
 }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
+use crate::intervention::told;
 use crate::score::{IMPOSSIBLE, NO_CONTEXT, Score};
 use crate::settings::{Bos, Settings};
 use crate::step::{AnyToken, Candidate, Figure, Prediction, SamplerOutcome, Step, TokenStats};
-use crate::token::{TokenId, Vocab};
+use crate::token::{TokenId, Vocab, printable};
 
 /// Where numbers come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Provenance {
     pub exact: bool,
     /// Seed of the first reply; null where nothing is drawn and none was given.
     pub seed: Option<u32>,
+    /// What was off or added, as it is written; left out where the model was as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<String>,
     /// Of tokenscope.
     pub version: Cow<'static, str>,
 }
@@ -72,6 +76,7 @@ impl Origin {
                 threads: model.threads,
                 exact: settings.exact,
                 seed: Some(settings.sampling.seed),
+                interventions: settings.interventions().names(),
                 version: env!("CARGO_PKG_VERSION").into(),
             },
             bos: settings.bos.token(&model.vocab).map(|bos| model.vocab.text(bos)),
@@ -91,8 +96,10 @@ impl Origin {
         let p = &self.provenance;
         let hash = p.sha256.as_deref().map_or("unknown", short_hash);
         let seed = p.seed.map_or(String::new(), |seed| format!(" · seed {seed}"));
+        let changed = if p.interventions.is_empty() { "" } else { " · " };
+        let changed = format!("{changed}{}", printable(&told(&p.interventions)));
         format!(
-            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{seed} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{seed}{changed} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,
@@ -109,7 +116,7 @@ impl Origin {
 
 impl Provenance {
     /// How far a single token's ln p may be from `--exact`, in words: as measured with 270 tokens of two
-    /// models, with weights as they were shipped.
+    /// models, with weights as they were shipped. With interventions nobody measured it.
     pub fn tolerance(&self) -> Option<String> {
         let nats = match self.weights.as_str() {
             "f32" => 0.006,
@@ -118,7 +125,7 @@ impl Provenance {
             _ => 0.5,
         };
         let told = || format!("single tokens within {nats} nat of --exact");
-        (!self.exact).then(told)
+        (!self.exact && self.interventions.is_empty()).then(told)
     }
 }
 

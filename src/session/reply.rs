@@ -131,7 +131,7 @@ impl Session {
             max_tokens: self.settings.max_tokens,
             depth: self.settings.k.at_least(self.kept),
             cancel,
-            in_force: Default::default(),
+            in_force: self.settings.interventions().into(),
         };
         let notes = prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string())));
         notes.chain([Outcome::Send(id, Command::Generate(request))]).collect()

@@ -43,6 +43,9 @@ pub enum SettingsError {
         /// The nearest, or the list.
         hint: String,
     },
+    /// A steering vector that can't be used.
+    #[error("{0}")]
+    Vector(String),
     /// A grammar or schema that can't be used.
     #[error(transparent)]
     Grammar(#[from] GrammarError),

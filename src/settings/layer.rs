@@ -13,6 +13,7 @@ use crate::distribution::Depth;
 use crate::engine::Threads;
 use crate::files;
 use crate::grammar::ConstraintSource;
+use crate::intervention::{OffPart, Steering};
 use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
 
@@ -52,6 +53,15 @@ pub struct Flags {
     #[arg(long, value_name = "N", allow_negative_numbers = true, env = "TOKENSCOPE_SEED", global = true)]
     #[serde(skip)]
     pub seed: Option<u32>,
+    /// Switch a part of the model off: "head LAYER:HEAD", "attention LAYER", "ffn LAYER" or "layer LAYER",
+    /// counted from 0; can be given several times
+    #[arg(long, value_name = "PART", global = true)]
+    #[serde(skip)]
+    pub off: Vec<OffPart>,
+    /// Add a steering vector to the residual stream after its layers (or these: 10 or 10-20), times a scale
+    #[arg(long, value_name = "FILE:SCALE[:LAYERS]", global = true)]
+    #[serde(skip)]
+    pub steer: Vec<Steering>,
     /// When to colour
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
     pub color: Option<ColorChoice>,

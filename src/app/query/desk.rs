@@ -100,6 +100,7 @@ impl Desk<'_> {
     /// Loads a model and shows its header.
     fn load(&self) -> Result<Running, Stop> {
         let mut running = Running::load(&self.settings, self.paths, &self.interrupted)?;
+        running.client.intervene(self.settings.interventions());
         self.tell_seed(&mut running.origin);
         let tolerance = running.origin.provenance.tolerance().filter(|_| self.tells_tolerance);
         let tolerance = tolerance.map_or(String::new(), |tolerance| format!(" · {tolerance}"));

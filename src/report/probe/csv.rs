@@ -113,14 +113,16 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
         writer.write_record(cells.into_iter().map(shown)).map_err(io_error)
     };
     let names = ["partial", "file", "sha256", "quantization", "weights", "bos", "context", "threads"];
-    let names = names.into_iter().chain(["exact", "seed", "version"]);
+    let changed = results.runs.first().is_some_and(|told| !told.origin.provenance.interventions.is_empty());
+    let names =
+        names.into_iter().chain(["exact", "seed", "version"]).chain(changed.then_some("interventions"));
     row(COLUMNS.iter().map(|(name, _)| *name).chain(names).map(str::to_string).collect())?;
     for told in &results.runs {
         for suite in &told.run.suites {
             let [first, baseline] = [false, true].map(|baseline| paired(results, told, suite, baseline));
             for item in &suite.items {
                 let own = CsvRow { told, suite, item, first, baseline };
-                let values = digest::provenance(told.origin).map(|(_, value)| text(value));
+                let values = digest::provenance(told.origin).into_iter().map(|(_, value)| text(value));
                 let behind = std::iter::once(results.partial.to_string()).chain(values);
                 row(COLUMNS.iter().map(|(_, value)| value(&own)).chain(behind).collect())?;
             }

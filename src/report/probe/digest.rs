@@ -37,9 +37,9 @@ pub fn head(text: &str, characters: usize) -> String {
 }
 
 /// Where numbers come from, as names and values; a checksum that is not known is `None`.
-pub fn provenance(origin: &Origin) -> [(&'static str, Option<String>); 10] {
+pub fn provenance(origin: &Origin) -> Vec<(&'static str, Option<String>)> {
     let p = &origin.provenance;
-    [
+    let mut known = vec![
         ("file", Some(p.file.clone())),
         ("sha256", p.sha256.clone()),
         ("quantization", Some(p.quantization.clone())),
@@ -50,7 +50,11 @@ pub fn provenance(origin: &Origin) -> [(&'static str, Option<String>); 10] {
         ("exact", Some(p.exact.to_string())),
         ("seed", p.seed.map(|seed| seed.to_string())),
         ("version", Some(p.version.to_string())),
-    ]
+    ];
+    if !p.interventions.is_empty() {
+        known.push(("interventions", Some(p.interventions.join(", "))));
+    }
+    known
 }
 
 /// What did not hold of an item, and had to.

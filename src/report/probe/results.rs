@@ -79,6 +79,7 @@ pub fn of_model(runs: Vec<Results>, now: &Origin, path: &Path) -> Result<Vec<Ite
             ("weights", &old.weights, &new.weights),
             ("quantization", &old.quantization, &new.quantization),
             ("bos", &old.bos.to_string(), &new.bos.to_string()),
+            ("interventions", &old.interventions.join(", "), &new.interventions.join(", ")),
             ("exact", &old.exact.to_string(), &new.exact.to_string()),
             ("sha256", &old.sha256.clone().unwrap_or_default(), &new.sha256.clone().unwrap_or_default()),
         ]
