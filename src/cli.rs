@@ -247,6 +247,9 @@ pub struct LensArgs {
     /// The prompt; - or a pipe reads standard input
     #[arg(value_name = "PROMPT|-", conflicts_with = "chat")]
     pub prompt: Option<String>,
+    /// The prompt under another name, beside --corrupt
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, requires = "corrupt", conflicts_with_all = ["prompt", "chat"])]
+    pub clean: Option<String>,
     /// Look at a conversation instead, with the beginning of the next reply: a JSON array of messages, or an
     /// object with "messages"
     #[arg(long, value_name = "FILE|-")]

@@ -176,7 +176,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
         "run a suite of probes on this model: what it expects, and what was found"),
     row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
-        "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention"),
+        "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
     row("/retry", "", Argument::None, Nothing(|| Command::Retry),

@@ -10,11 +10,15 @@ pub mod context;
 pub mod flags;
 pub mod floor;
 pub mod keyboard;
+pub mod knockout;
 pub mod logit;
 pub mod occlusion;
 pub mod spans;
 pub mod subject;
+pub mod trace;
+pub mod variants;
 
+use crate::distribution::Depth;
 use crate::engine::look::{Found, Inspect, LookFor};
 use crate::engine::{Command, Event, FinishReason};
 use crate::query::{Asker, QueryError};
@@ -24,10 +28,12 @@ use attention::{AttentionLens, Which};
 use attribution::Attribution;
 use context::Curve;
 use keyboard::{Keyboard, KeyboardWish};
+use knockout::{Knockout, KnockoutWish};
 use logit::Layers;
 use occlusion::{Instead, Occlusion};
 use spans::SpanUnit;
 use subject::{Given, Subject, subject};
+use trace::{Trace, TraceWish};
 
 /// What is asked about a prediction.
 #[derive(Clone, Debug)]
@@ -62,6 +68,10 @@ pub enum Looking {
     Attribution,
     /// The model beside a count of what follows what.
     Keyboard(KeyboardWish),
+    /// The target without parts of the model.
+    Knockout(KnockoutWish),
+    /// What brings the target back after another prompt.
+    Trace(TraceWish),
 }
 
 /// What was found.
@@ -73,6 +83,8 @@ pub struct Lens {
     pub floor: Option<f64>,
     /// The figures.
     pub finding: LensFinding,
+    /// Whether it was stopped before all of it was found.
+    pub partial: bool,
 }
 
 /// The figures of a view.
@@ -90,6 +102,10 @@ pub enum LensFinding {
     Attribution(Attribution),
     /// The model and the n-gram model.
     Keyboard(Box<Keyboard>),
+    /// Part by part.
+    Knockout(Knockout),
+    /// Layer by layer and position.
+    Trace(Trace),
 }
 
 /// Looks.
@@ -98,6 +114,7 @@ pub enum LensFinding {
 /// [`QueryError`].
 pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
     let subject = subject(asker, wish)?;
+    let mut done = true;
     let (floor, finding) = match &wish.view {
         Looking::Logit => {
             let (floor, layers) = logit::layers(asker, &subject)?;
@@ -118,8 +135,18 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
         Looking::Keyboard(wish) => {
             (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, wish)?)))
         }
+        Looking::Knockout(wish) => {
+            let (floor, knockout, whole) = knockout::knockout(asker, &subject, wish)?;
+            done = whole;
+            (Some(floor), LensFinding::Knockout(knockout))
+        }
+        Looking::Trace(wish) => {
+            let (floor, trace, whole) = trace::trace(asker, &subject, wish)?;
+            done = whole;
+            (Some(floor), LensFinding::Trace(trace))
+        }
     };
-    Ok(Lens { subject, floor, finding })
+    Ok(Lens { subject, floor, finding, partial: !done })
 }
 
 /// Asks the engine to look between the layers; `each` is given what it finds. `false`: it was stopped.
@@ -132,11 +159,13 @@ pub fn inspect(
     look: LookFor,
     each: &mut dyn FnMut(usize, Found),
 ) -> Result<bool, QueryError> {
+    // Of variants only what is named is looked at.
+    let depth = if matches!(look, LookFor::Variants(_)) { Depth::Count(1) } else { asker.settings.k };
     let request = Inspect {
         tokens: tokens.to_vec(),
         look,
         named: named.to_vec(),
-        depth: asker.settings.k,
+        depth,
         cancel: asker.cancel.clone(),
         interventions: Default::default(),
     };
@@ -146,4 +175,12 @@ pub fn inspect(
         }
     })?;
     Ok(reason == FinishReason::Stop)
+}
+
+/// Refuses a layer, head or position that is not there.
+fn must_have(what: &str, asked: usize, count: usize) -> Result<(), QueryError> {
+    let whose = if what == "position" { "the prompt" } else { "this model" };
+    let last = count.saturating_sub(1);
+    let refused = || format!("there is no {what} {asked}: {whose} has {what}s 0 to {last}");
+    if asked < count { Ok(()) } else { Err(QueryError::Refused(refused())) }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokenscope::distribution::Depth;
-use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Variant};
+use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Variant, Variants};
 use tokenscope::engine::{
     CancelFlag, Client, Command, CrossEntropy, EngineError, Event, Generate, Layout, LoadOptions, ModelInfo,
     Sample, ScoreBatch, Sequence,
@@ -113,10 +113,10 @@ impl Model {
 
     /// The distribution after the prompt in a lens.
     fn seen(&mut self, interventions: Interventions, edits: Vec<Edit>) -> BTreeMap<TokenId, f32> {
-        let variants = vec![Variant { from: 0, edits }];
+        let variants = vec![Variant { edits, ..Variant::copy(0) }];
         let request = Inspect {
             tokens: self.prompt.clone(),
-            look: LookFor::Variants { variants, other: Vec::new() },
+            look: LookFor::Variants(Variants { variants, ..Variants::default() }),
             named: Vec::new(),
             depth: Depth::Count(20),
             interventions,

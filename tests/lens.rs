@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use tokenscope::distribution::Depth;
-use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Reading, Variant, WeightsOf};
+use tokenscope::engine::look::{
+    Edit, Found, Inspect, LookFor, Part, PartValue, Reading, Variant, Variants, WeightsOf,
+};
 use tokenscope::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason};
 use tokenscope::loading::{self, FlagIsConsent};
 use tokenscope::model::Silent;
@@ -70,6 +72,23 @@ impl Model {
         Ok(all)
     }
 
+    fn ask(&mut self, request: Inspect) -> Vec<Reading> {
+        let mut all = Vec::new();
+        let (reason, _) = self
+            .client
+            .run(Command::Inspect(request), |event| {
+                if let Event::Found { found, .. } = event {
+                    match *found {
+                        Found::Reading(reading) => all.push(reading),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+            .unwrap();
+        assert_eq!(reason, FinishReason::Stop);
+        all
+    }
+
     fn readings(&mut self, look: LookFor) -> Vec<Reading> {
         let tokens = self.prompt.clone();
         let found = self.try_look(&tokens, look).unwrap();
@@ -85,7 +104,7 @@ impl Model {
 
     fn variants(&mut self, variants: Vec<Variant>) -> Vec<Reading> {
         let other = self.corrupt.clone();
-        self.readings(LookFor::Variants { variants, other })
+        self.readings(LookFor::Variants(Variants { variants, other, ..Variants::default() }))
     }
 }
 
@@ -131,7 +150,7 @@ fn a_value_written_over_itself_changes_no_bit() {
             |part| (0..model.layers).map(move |layer| write(layer, part, None, PartValue::Itself)).collect();
         let mut variants = vec![Variant::default(); 5];
         for (variant, part) in variants[1..].iter_mut().zip(PARTS) {
-            *variant = Variant { from: 0, edits: all(part) };
+            *variant = Variant { edits: all(part), ..Variant::copy(0) };
         }
         // Each alone, so that all stand in the same place of a batch of the same size.
         let read: Vec<Reading> =
@@ -147,12 +166,14 @@ fn a_layer_without_its_parts_is_no_layer() {
     for mut model in Model::both() {
         let layer = model.layers / 2;
         let off = |part| write(layer, part, None, PartValue::Zero);
-        let both = Variant { from: 0, edits: vec![off(Part::Attention), off(Part::FeedForward)] };
+        let both = Variant { edits: vec![off(Part::Attention), off(Part::FeedForward)], ..Variant::copy(0) };
         // Every head at nothing is attention at nothing: neither model has a bias there.
         let heads = (0..model.heads).map(|head| off(Part::Head(head))).collect();
         let variants = [vec![off(Part::Attention)], heads, both.edits, vec![]];
-        let read: Vec<Reading> =
-            variants.into_iter().flat_map(|edits| model.variants(vec![Variant { from: 0, edits }])).collect();
+        let read: Vec<Reading> = variants
+            .into_iter()
+            .flat_map(|edits| model.variants(vec![Variant { edits, ..Variant::copy(0) }]))
+            .collect();
         assert_eq!(logprobs(&read[0]), logprobs(&read[1]));
         assert!(far(&read[2], &read[3]) > 0.01 && far(&read[0], &read[3]) > 0.01);
     }
@@ -164,10 +185,13 @@ fn other_values_everywhere_are_the_other_sequence() {
         let n = model.prompt.len();
         // Before the first layer there is no part: what the two sequences begin with stays. From the stream
         // after layer 0 on, everything is the other one's.
-        let patched = Variant { from: 0, edits: vec![write(0, Part::Residual, None, PartValue::Other)] };
+        let patched =
+            Variant { edits: vec![write(0, Part::Residual, None, PartValue::Other)], ..Variant::copy(0) };
         let last = model.layers - 1;
-        let at_the_end =
-            Variant { from: n - 1, edits: vec![write(last, Part::Residual, None, PartValue::Other)] };
+        let at_the_end = Variant {
+            edits: vec![write(last, Part::Residual, None, PartValue::Other)],
+            ..Variant::copy(n - 1)
+        };
         let read = model.variants(vec![patched, at_the_end]);
         std::mem::swap(&mut model.prompt, &mut model.corrupt);
         let other = &model.variants(vec![Variant::default()])[0];
@@ -209,10 +233,10 @@ fn an_edge_that_is_cut_carries_nothing() {
             let edges = (0..model.layers).flat_map(|layer| {
                 (0..n - 1).map(move |from| Edit::Cut { layer, head: None, from, to: n - 1 })
             });
-            Variant { from: n - 1, edits: edges.collect() }
+            Variant { edits: edges.collect(), ..Variant::copy(n - 1) }
         };
         let alone = cut(&model);
-        let copy = Variant { from: n - 1, edits: vec![] };
+        let copy = Variant::copy(n - 1);
         let first = [alone.clone(), copy.clone()].map(|variant| model.variants(vec![variant]).remove(0));
         std::mem::swap(&mut model.prompt, &mut model.corrupt);
         let second = [alone, copy].map(|variant| model.variants(vec![variant]).remove(0));
@@ -223,8 +247,8 @@ fn an_edge_that_is_cut_carries_nothing() {
         let all = (0..model.heads).map(own).collect();
         let whole = Edit::Cut { layer: 0, head: None, from: n - 1, to: n - 1 };
         let from = n - 1;
-        let read =
-            [vec![], all, vec![whole]].map(|edits| model.variants(vec![Variant { from, edits }]).remove(0));
+        let read = [vec![], all, vec![whole]]
+            .map(|edits| model.variants(vec![Variant { edits, ..Variant::copy(from) }]).remove(0));
         assert_eq!(logprobs(&read[1]), logprobs(&read[2]));
         assert!(far(&read[0], &read[1]) > 1e-3);
     }
@@ -234,25 +258,121 @@ fn an_edge_that_is_cut_carries_nothing() {
 fn copies_in_other_places_agree_and_a_part_that_is_not_there_is_named() {
     for mut model in Model::both() {
         let n = model.prompt.len();
-        let copies = (0..70).map(|i| Variant { from: i % n, edits: vec![] }).collect();
+        let copies = (0..70).map(|i| Variant::copy(i % n)).collect();
         let read = model.variants(copies);
         for copy in &read {
             let best = |reading: &Reading| reading.prediction.top_logprobs[0].logprob;
             assert!((best(copy) - best(&read[0])).abs() < 0.2);
         }
         let tokens = model.prompt.clone();
-        let edits = vec![write(0, Part::Head(model.heads), None, PartValue::Zero)];
-        let look = LookFor::Variants { variants: vec![Variant { from: 0, edits }], other: vec![] };
-        let error = model.try_look(&tokens, look).unwrap_err();
-        assert!(error.to_string().contains("head of this number in layer 0"), "{error}");
-        let look = LookFor::Variants {
-            variants: vec![Variant {
-                from: 0,
-                edits: vec![write(model.layers, Part::Residual, None, PartValue::Zero)],
-            }],
-            other: vec![],
+        // What is there beside it is computed.
+        let missing = [
+            write(0, Part::Head(model.heads), None, PartValue::Zero),
+            write(model.layers, Part::Residual, None, PartValue::Zero),
+        ];
+        let mut variants: Vec<Variant> =
+            missing.map(|edit| Variant { edits: vec![edit], ..Variant::copy(0) }).into();
+        variants.push(Variant::copy(0));
+        let look = LookFor::Variants(Variants { variants, ..Variants::default() });
+        let found = model.try_look(&tokens, look).unwrap();
+        assert!(
+            matches!(found[0], (0, Found::Missing { layer: 0, part: "head of this number" })),
+            "{found:?}"
+        );
+        assert!(matches!(found[1], (1, Found::Missing { part: "residual stream", .. })));
+        assert!(matches!(found[2], (2, Found::Reading(_))));
+    }
+}
+
+#[test]
+fn a_target_of_several_tokens_is_read_token_after_token() {
+    for mut model in Model::both() {
+        let (tokens, n) = (model.prompt.clone(), model.prompt.len());
+        let named = tokens[n - 3..].to_vec();
+        let variants = vec![Variant::copy(0), Variant::copy(n - 1)];
+        let look = LookFor::Variants(Variants { variants, then: named[..2].to_vec(), ..Variants::default() });
+        let request = Inspect {
+            tokens: tokens.clone(),
+            look,
+            named: named.clone(),
+            depth: Depth::Count(1),
+            cancel: CancelFlag::default(),
+            interventions: Default::default(),
         };
-        assert!(matches!(model.try_look(&tokens, look), Err(EngineError::NoPart { .. })));
+        let found = model.ask(request);
+        for i in 0..3 {
+            let before = [&tokens[..], &named[..i]].concat();
+            let look =
+                LookFor::Variants(Variants { variants: vec![Variant::copy(0)], ..Variants::default() });
+            let request = Inspect {
+                tokens: before,
+                look,
+                named: vec![named[i]],
+                depth: Depth::Count(1),
+                cancel: CancelFlag::default(),
+                interventions: Default::default(),
+            };
+            let alone = model.ask(request)[0].named[0].logprob;
+            assert!(
+                found.iter().all(|reading| (reading.named[i].logprob - alone).abs() < 0.2),
+                "{found:?} {alone}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_other_sequence_patched_with_itself_is_itself_in_every_cell() {
+    for mut model in Model::both() {
+        let n = model.prompt.len();
+        let other = model.corrupt.clone();
+        let control = |layer| Variant {
+            edits: vec![write(layer, Part::Residual, Some(n - 1), PartValue::Other)],
+            of_other: true,
+            ..Variant::copy(n - 1)
+        };
+        // One cell a variant, from its own position on: batches hold rows of many lengths, and each must get
+        // the value of its own row.
+        let mut variants = vec![Variant { of_other: true, ..Variant::copy(n - 2) }];
+        for position in n - 2..n {
+            let cell = |layer| Variant {
+                edits: (0..=layer)
+                    .map(|l| write(l, Part::Residual, Some(position), PartValue::Other))
+                    .collect(),
+                of_other: true,
+                ..Variant::copy(position)
+            };
+            variants.extend((0..model.layers).map(cell));
+        }
+        let cells = variants.len();
+        // More than a batch holds.
+        variants.extend(vec![Variant::copy(n - 1); 70]);
+        let count = variants.len();
+        let controls = vec![control(3), Variant::copy(n - 1)];
+        let look = LookFor::Variants(Variants { variants, controls, other, ..Variants::default() });
+        let tokens = model.prompt.clone();
+        let found = model.try_look(&tokens, look).unwrap();
+        let reading = |i: usize| {
+            found.iter().filter(move |(index, _)| *index == i).map(|(_, found)| match found {
+                Found::Reading(reading) => reading,
+                other => panic!("{other:?}"),
+            })
+        };
+        let own = reading(0).next().unwrap();
+        // What rounding does in another batch is little beside what tells the two sequences apart.
+        let apart = far(reading(count + 1).next().unwrap(), own);
+        assert!(apart > 1.0, "{apart}");
+        for i in 1..cells {
+            let off = far(reading(i).next().unwrap(), own);
+            assert!(off < apart / 4.0, "{i}: {off}");
+        }
+        assert_eq!(
+            reading(count).count(),
+            if model.layers > 20 { 3 } else { 2 },
+            "every batch has its controls"
+        );
+        assert!(reading(count).all(|control| far(control, own) < apart / 4.0));
+        assert!(reading(count + 1).all(|control| far(control, own) > apart / 2.0));
     }
 }
 
@@ -263,6 +383,7 @@ mod command_line {
     use serde_json::Value;
 
     const PROMPT: &str = "The capital of France is";
+    const CORRUPT: &str = "The capital of Italy is";
 
     fn run(args: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
@@ -424,8 +545,139 @@ mod command_line {
     }
 
     #[test]
+    fn a_trace_finds_where_the_answer_moves() {
+        for (model, moves, cells) in [("smollm2-135m", 23, 146), ("gemma-3-270m", 12, 103)] {
+            let more = ["--corrupt", CORRUPT, "--target", " Paris", "--versus", " Rome", "-m", model];
+            let found = lens("trace", &more);
+            let (floor, clean) = (number(&found["floor"]), number(&found["clean"]));
+            let corrupt = number(&found["corrupt"]);
+            let of = |prompt| next(model, prompt, " Paris") - next(model, prompt, " Rome");
+            assert!(
+                (clean - of(PROMPT)).abs() <= 3.0 * floor && (corrupt - of(CORRUPT)).abs() <= 3.0 * floor
+            );
+            assert_eq!((&found["moves"], &found["reason"]), (&Value::from(moves), &Value::Null));
+            let grid = found["grid"].as_array().unwrap();
+            assert_eq!(grid.len(), cells);
+            let country = number(&found["first_difference"]);
+            for cell in grid {
+                let (layer, position) = (number(&cell["layer"]), number(&cell["position"]));
+                let recovered = number(&cell["recovered"]);
+                let share = (number(&cell["value"]) - corrupt) / (clean - corrupt);
+                assert!((recovered - share).abs() < 1e-9);
+                // The country carries all of the answer until the last position does; what comes before it
+                // carries none.
+                let carries = if layer < f64::from(moves) { position == country } else { position > country };
+                if position < country {
+                    assert_eq!(recovered, 0.0);
+                } else {
+                    assert_eq!(recovered > 0.5, carries, "{cell}");
+                }
+            }
+            for control in found["controls"].as_array().unwrap() {
+                let off = floor / (clean - corrupt);
+                assert!(number(&control["unpatched"]).abs() <= off, "{control}");
+                assert!((number(&control["clean"]) - 1.0).abs() <= off, "{control}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_trace_of_prompts_that_hardly_differ_tells_no_share() {
+        let more = ["--corrupt", "The capital of France was", "--target", " the"];
+        let found = lens("trace", &[&more[..], &["--weights", "as-is", "--position", "4"]].concat());
+        let differs = (number(&found["clean"]) - number(&found["corrupt"])).abs();
+        let is_clear = differs >= 5.0 * number(&found["floor"]);
+        assert_eq!(found["reason"] == Value::Null, is_clear);
+        assert!(
+            found["grid"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|cell| (cell["recovered"] == Value::Null) != is_clear)
+        );
+    }
+
+    #[test]
+    fn a_trace_by_head_finds_the_head_that_carries_the_fact() {
+        let more = ["--corrupt", CORRUPT, "--target", " Paris", "--versus", " Rome", "--part", "head"];
+        let found = lens("trace", &[&more[..], &["--layer", "23", "--position", "4"]].concat());
+        let grid = found["grid"].as_array().unwrap();
+        assert_eq!(grid.len(), 9);
+        let best =
+            grid.iter().max_by(|a, b| number(&a["recovered"]).total_cmp(&number(&b["recovered"]))).unwrap();
+        assert_eq!(best["head"], 4);
+        assert!(number(&best["recovered"]) > 0.2 && found["moves"] == Value::Null, "{best}");
+    }
+
+    #[test]
+    fn a_knockout_ranks_what_is_above_the_floor_and_nothing_else() {
+        let target = ["--target", " Paris", "--versus", " Rome"];
+        let found = lens("knockout", &target);
+        let floor = number(&found["floor"]);
+        let list = |name: &str| found[name].as_array().unwrap().clone();
+        let (effects, below) = (list("effects"), list("below_floor"));
+        assert_eq!(effects.len() + below.len(), 30 * (3 + 9 + 5));
+        let delta = |effect: &Value| number(&effect["delta_logprob"]);
+        assert!(effects.windows(2).all(|pair| delta(&pair[0]).abs() >= delta(&pair[1]).abs()));
+        assert!(effects.iter().all(|effect| delta(effect).abs() >= floor));
+        assert!(below.iter().all(|effect| delta(effect).abs() < floor));
+        let of = |kind: &str, layer: i64, head: Value| {
+            let all = effects.iter().chain(&below);
+            let mut own = all.filter(move |effect| {
+                effect["kind"] == kind && effect["layer"] == layer && effect["head"] == head
+            });
+            delta(own.next().unwrap())
+        };
+        // One head carries the fact to the end.
+        let head = of("head", 23, Value::from(4));
+        assert!((head + 5.4).abs() < 0.1, "{head}");
+        let heads = effects.iter().filter(|effect| effect["kind"] == "head");
+        assert!(heads.clone().all(|effect| delta(effect).abs() <= -head));
+        // A part is the same thing asked for alone, in another batch.
+        let one = lens("knockout", &[&target[..], &["--part", "ffn", "--layer", "11"]].concat());
+        assert!((delta(&one["effects"][0]) - of("ffn", 11, Value::Null)).abs() <= 2.0 * floor);
+        // Without any edge but its own, the last position knows nothing of the country.
+        let edges: Vec<String> = (0..4).map(|from| format!("--edge={from}:4")).collect();
+        let edges: Vec<&str> = edges.iter().map(String::as_str).collect();
+        let cut = lens("knockout", &[&target[..], &edges].concat());
+        assert_eq!(cut["effects"].as_array().unwrap().len(), 4);
+        let country = cut["effects"].as_array().unwrap().iter().find(|effect| effect["from"] == 3).unwrap();
+        assert!(delta(country) < -5.0 && country["layer"] == Value::Null, "{country}");
+    }
+
+    #[test]
+    fn a_part_may_be_its_mean_or_what_it_is_in_another_prompt() {
+        for model in ["smollm2-135m", "gemma-3-270m"] {
+            let more = ["--target", " Paris", "--versus", " Rome", "-m", model];
+            let zero = lens("knockout", &[&more[..], &["--part", "attention"]].concat());
+            let mean = lens("knockout", &[&more[..], &["--part", "attention", "--set", "mean"]].concat());
+            let corrupt =
+                lens("knockout", &[&more[..], &["--part", "attention", "--corrupt", CORRUPT]].concat());
+            assert_eq!((&mean["set"], &corrupt["set"]), (&Value::from("mean"), &Value::from("corrupt")));
+            assert_ne!(zero["effects"], mean["effects"]);
+            // What the parts add is nearly the same in both prompts, but where the fact is moved.
+            assert_eq!(corrupt["effects"][0]["layer"], if model == "smollm2-135m" { 23 } else { 12 });
+        }
+    }
+
+    #[test]
+    fn several_tokens_are_knocked_out_and_traced_by_the_chain_rule() {
+        let more = ["--target", " Paris, the", "--versus", " Rome"];
+        let found = lens("knockout", &[&more[..], &["--layer", "23", "--part", "layer"]].concat());
+        let of = |text| next("smollm2-135m", PROMPT, text);
+        let base = of(" Paris, the") - of(" Rome");
+        assert!((number(&found["base"]) - base).abs() <= 0.1, "{} {base}", found["base"]);
+        assert!(number(&found["effects"][0]["delta_logprob"]) < -1.0);
+        let found = lens("trace", &[&more[..], &["--corrupt", CORRUPT]].concat());
+        assert_eq!(found["moves"], 23);
+        assert!(
+            found["controls"].as_array().unwrap().iter().all(|of| (number(&of["clean"]) - 1.0).abs() < 0.05)
+        );
+    }
+
+    #[test]
     fn bad_input_is_one_line_and_two() {
-        let cases: [&[&str]; 17] = [
+        let cases: [&[&str]; 39] = [
             &["", "--view", "logit"],
             &[PROMPT, "--view", "logit", "--target", ""],
             &[PROMPT, "--view", "logit", "--target", " Paris", "--versus", " Paris"],
@@ -443,6 +695,28 @@ mod command_line {
             &[PROMPT, "--view", "attention", "--head", "9"],
             &[PROMPT, "--view", "attention", "--position", "all"],
             &["--chat", "no-such-file.json", "--view", "logit"],
+            &[PROMPT, "--view", "trace"],
+            &[PROMPT, "--view", "trace", "--corrupt", PROMPT],
+            &[PROMPT, "--view", "trace", "--corrupt", "The capital of Liechtenstein is"],
+            &[PROMPT, "--view", "trace", "--corrupt", CORRUPT, "--position", "5"],
+            &[PROMPT, "--view", "trace", "--corrupt", CORRUPT, "--position", "all"],
+            &[PROMPT, "--view", "trace", "--corrupt", CORRUPT, "--layer", "30"],
+            &[PROMPT, "--view", "trace", "--corrupt", CORRUPT, "--part", "layer"],
+            &[PROMPT, "--view", "trace", "--corrupt", CORRUPT, "--head", "1"],
+            &[PROMPT, "--view", "trace", "--clean", PROMPT, "--corrupt", CORRUPT],
+            &["--chat", "-", "--view", "trace", "--corrupt", CORRUPT],
+            &[PROMPT, "--view", "knockout", "--part", "residual"],
+            &[PROMPT, "--view", "knockout", "--set", "corrupt"],
+            &[PROMPT, "--view", "knockout", "--set", "zero", "--corrupt", CORRUPT],
+            &[PROMPT, "--view", "knockout", "--edge", "3:4:30"],
+            &[PROMPT, "--view", "knockout", "--edge", "3:4:1:9"],
+            &[PROMPT, "--view", "knockout", "--edge", "4:3"],
+            &[PROMPT, "--view", "knockout", "--edge", "0:0"],
+            &[PROMPT, "--view", "knockout", "--edge", "3:5"],
+            &[PROMPT, "--view", "knockout", "--edge", "3"],
+            &[PROMPT, "--view", "knockout", "--window", "0"],
+            &[PROMPT, "--view", "knockout", "--head", "9"],
+            &[PROMPT, "--view", "logit", "--corrupt", CORRUPT],
         ];
         for case in cases {
             let args: Vec<&str> = ["lens"].iter().chain(case).chain(&["-q"]).copied().collect();
@@ -465,6 +739,16 @@ mod command_line {
         assert!(out.contains("the first choice from layer"), "{out} {said}");
         assert!(said.contains("VIEW is one of logit, context"), "{said}");
         assert!(said.contains("there is no token 1 to look at"), "{said}");
+        let script = "/lens trace --corrupt \"The capital of Italy is\" The capital of France is ||| Paris ||| Rome\n\
+            /lens knockout --edge 3:4:23:4 The capital of France is ||| Paris\n\
+            /lens trace The capital\n/lens trace --corrupt \"A longer text than that\" The capital\n";
+        let output = run(&["repl", "-q"], script);
+        let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            out.contains("moves to the last position at layer 23") && out.contains("L23H4"),
+            "{out} {said}"
+        );
+        assert!(said.contains("add --corrupt TEXT") && said.contains("first differ at position 0"), "{said}");
         let script = "/chat What is the capital of France?\n/lens occlusion @1\n/lens logit\n";
         let output = run(&["repl", "-q", "-n", "6"], script);
         let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -26,6 +26,8 @@ mod rows;
 mod shares;
 mod variants;
 
+use variants::{Ground, TRUNKS};
+
 /// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes
 /// memory.
 const CHUNK: usize = 256;
@@ -72,40 +74,63 @@ impl Inspector {
             return Err(self.no_part(0, "attention over a cache of positions"));
         }
         intervene::check(&self.model, &request.interventions.clone().into())?;
-        let mut run = self.begin(request, sink, length)?;
-        let reason = match &request.look {
-            LookFor::Layers => run.layers()?,
-            LookFor::Weights(wanted) => run.weights(wanted)?,
-            LookFor::Rows { part, layers } => run.rows(part, layers)?,
-            LookFor::Shares => run.shares()?,
-            LookFor::Variants { variants, other } => run.variants(variants, other)?,
+        let (cells, rows) = (length + CHUNK + self.model.layers(), self.model.layers() + 1);
+        let (run, reason) = match &request.look {
+            LookFor::Layers => {
+                let mut run = self.begin(request, sink, (cells, rows))?;
+                let reason = run.layers()?;
+                (run, reason)
+            }
+            LookFor::Weights(wanted) => {
+                let mut run = self.begin(request, sink, (cells, rows))?;
+                let reason = run.weights(wanted)?;
+                (run, reason)
+            }
+            LookFor::Rows { part, layers } => {
+                let mut run = self.begin(request, sink, (cells, rows))?;
+                let reason = run.rows(part, layers)?;
+                (run, reason)
+            }
+            LookFor::Shares => {
+                let mut run = self.begin(request, sink, (cells, rows))?;
+                let reason = run.shares()?;
+                (run, reason)
+            }
+            LookFor::Variants(asked) => {
+                let ground = Ground::new(request, asked)?;
+                let mut run = self.begin(request, sink, ground.needs(asked))?;
+                let reason = run.variants(asked, ground)?;
+                (run, reason)
+            }
         };
-        run.timing.threads = run.context.params().threads;
-        run.timing.prefill = begun.elapsed();
-        Ok((reason, run.timing))
+        let mut timing = run.timing;
+        timing.threads = run.context.params().threads;
+        timing.prefill = begun.elapsed();
+        Ok((reason, timing))
     }
 
     fn no_part(&self, layer: usize, part: &'static str) -> EngineError {
         EngineError::NoPart { architecture: self.model.architecture(), layer, part }
     }
 
-    /// An empty context with room for the request.
+    /// An empty context with so many cells, and rows of logits in a batch.
     fn begin<'a>(
         &'a mut self,
         request: &'a Inspect,
         sink: Sink<'a>,
-        length: usize,
+        (cells, rows): (usize, usize),
     ) -> Result<InspectRun<'a>, EngineError> {
         let layers = self.model.layers();
         let params = ContextParams {
-            cells: (length + CHUNK + layers).next_multiple_of(256) as u32,
+            cells: cells.next_multiple_of(256) as u32,
             batch: (CHUNK + layers).next_multiple_of(64) as u32,
-            outputs: ROWS.max(layers + 1) as u32,
-            sequences: ROWS as u32,
+            outputs: (ROWS + TRUNKS).max(rows).max(layers + 1) as u32,
+            sequences: (ROWS + TRUNKS) as u32,
             threads: self.governor.most(),
             attention: Attention::Exact,
         };
-        let large_enough = self.context.as_ref().is_some_and(|has| has.params().cells >= params.cells);
+        let holds = |has: ContextParams| has.cells >= params.cells && has.outputs >= params.outputs;
+        let large_enough = self.context.as_ref().is_some_and(|has| holds(has.params()));
         if !large_enough {
             self.context = None;
             let failed = EngineError::NoContext { cells: params.cells as usize };
@@ -184,11 +209,16 @@ impl InspectRun<'_> {
         Ok(!self.cancelled())
     }
 
-    /// Reads the distributions after these tokens of the last batch; `last`: the one that the others'
-    /// divergence is told from.
-    fn readings(&self, rows: &[usize], last: Option<usize>) -> Result<Vec<Reading>, EngineError> {
+    /// Reads the distributions after these tokens of the last batch, each with what is named there; `last`:
+    /// the one that the others' divergence is told from.
+    fn readings(
+        &self,
+        rows: &[(usize, &[TokenId])],
+        last: Option<usize>,
+    ) -> Result<Vec<Reading>, EngineError> {
         let missing = EngineError::Decode(-1);
-        let rows: Option<Vec<&[f32]>> = rows.iter().map(|&row| self.context.logits(row)).collect();
+        let rows: Option<Vec<_>> =
+            rows.iter().map(|&(row, named)| Some((self.context.logits(row)?, named))).collect();
         let rows = rows.ok_or_else(|| missing.clone())?;
         let last = match last {
             Some(last) => {
@@ -197,9 +227,9 @@ impl InspectRun<'_> {
             }
             None => None,
         };
-        in_parts(&rows, self.context.params().threads as usize, |row| {
+        in_parts(&rows, self.context.params().threads as usize, |&(row, named)| {
             let raw = Distribution::measure(row, self.request.depth, None)?;
-            let named = self.request.named.iter().map(|&id| candidate(row, &raw, id)).collect();
+            let named = named.iter().map(|&id| candidate(row, &raw, id)).collect();
             let divergence = match last {
                 Some((last, entropy)) => Some((cross_entropy(last, row)? - entropy).max(0.0)),
                 None => None,
@@ -236,7 +266,8 @@ impl InspectRun<'_> {
             script.add(out, TensorAction::Write { region, source: WrittenFrom::Slot(layer) });
         }
         self.evaluate(&batch, script, count)?;
-        let rows: Vec<usize> = (real + 1..=real + count).chain([real]).collect();
+        let named = &self.request.named[..];
+        let rows: Vec<_> = (real + 1..=real + count).chain([real]).map(|row| (row, named)).collect();
         for (index, reading) in self.readings(&rows, Some(real))?.into_iter().enumerate() {
             self.found(index, Found::Reading(reading));
         }

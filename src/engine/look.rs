@@ -41,14 +41,30 @@ pub enum LookFor {
     /// What everything that adds to the last token's residual stream adds to the logits of the named tokens,
     /// the last norm's divisor held still.
     Shares,
-    /// The distribution after the last token of each variant.
-    Variants {
-        /// The variants.
-        variants: Vec<Variant>,
-        /// The sequence that [`PartValue::Other`] is taken from, as long as this one; may be empty where
-        /// nothing is.
-        other: Vec<TokenId>,
-    },
+    /// The distribution after each variant of the sequence.
+    Variants(Variants),
+}
+
+/// Variants of a sequence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variants {
+    /// They.
+    pub variants: Vec<Variant>,
+    /// Those that every batch has once more; their numbers follow the variants'.
+    pub controls: Vec<Variant>,
+    /// Another sequence, as long as the one that is asked about, which [`PartValue::Other`] and
+    /// [`Variant::of_other`] are of; may be empty where nothing is.
+    pub other: Vec<TokenId>,
+    /// Tokens that follow in every variant. With some, [`Inspect::named`] is one token more and each is told
+    /// after those before it.
+    pub then: Vec<TokenId>,
+}
+
+impl Variants {
+    /// The variants and the controls.
+    pub fn all(&self) -> impl Iterator<Item = &Variant> {
+        self.variants.iter().chain(&self.controls)
+    }
 }
 
 /// Which weights of attention.
@@ -69,6 +85,21 @@ pub struct Variant {
     pub from: usize,
     /// The changes; none is a copy for control.
     pub edits: Vec<Edit>,
+    /// Whether it is a variant of the other sequence.
+    pub of_other: bool,
+}
+
+impl Variant {
+    /// A copy of the sequence that is computed anew from a position on.
+    pub fn copy(from: usize) -> Variant {
+        Variant { from, ..Variant::default() }
+    }
+
+    /// Whether it takes anything from the other sequence.
+    pub fn needs_other(&self) -> bool {
+        let is_other = |edit: &Edit| matches!(edit, Edit::Write { value: PartValue::Other, .. });
+        self.of_other || self.edits.iter().any(is_other)
+    }
 }
 
 /// A change.
@@ -156,6 +187,13 @@ pub struct Reading {
 pub enum Found {
     /// The distribution of a layer or variant.
     Reading(Reading),
+    /// A variant changes what this model has not.
+    Missing {
+        /// In which layer.
+        layer: usize,
+        /// What.
+        part: &'static str,
+    },
     /// Shares in the logits of the named tokens, in their order.
     Share {
         /// Whose.

@@ -255,8 +255,8 @@ impl Scripted {
                     tell(0, Found::Share { addend, logits: logits.clone() });
                 }
             }
-            LookFor::Variants { variants, .. } => {
-                for index in 0..variants.len() {
+            LookFor::Variants(asked) => {
+                for index in 0..asked.all().count() {
                     tell(index, reading(None)?);
                 }
             }

@@ -1,10 +1,10 @@
 //! Where attention looks. It routes, and alone explains nothing: the span that occlusion finds stands
 //! beside it.
 
-use super::inspect;
 use super::occlusion::{Instead, Occlusion, occlusion};
 use super::spans::SpanUnit;
 use super::subject::Subject;
+use super::{inspect, must_have};
 use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::query::{Asker, QueryError};
 
@@ -136,18 +136,11 @@ pub(super) fn attention(
 }
 
 fn check(asker: &Asker, which: Which, length: usize) -> Result<(), QueryError> {
-    let (layers, heads) = (asker.model.layers, asker.model.heads);
+    which.layer.map_or(Ok(()), |layer| must_have("layer", layer, asker.model.layers))?;
+    which.head.map_or(Ok(()), |head| must_have("head", head, asker.model.heads))?;
     let refuse = |what: String| Err(QueryError::Refused(what));
     match which {
-        Which { layer: Some(layer), .. } if layer >= layers => {
-            refuse(format!("there is no layer {layer}: this model has layers 0 to {}", layers - 1))
-        }
-        Which { head: Some(head), .. } if head >= heads => {
-            refuse(format!("there is no head {head}: this model has heads 0 to {}", heads - 1))
-        }
-        Which { from: Positions::One(position), .. } if position >= length => {
-            refuse(format!("there is no position {position}: the prompt has positions 0 to {}", length - 1))
-        }
+        Which { from: Positions::One(position), .. } => must_have("position", position, length),
         Which { from: Positions::All, layer: None, head: None } => {
             refuse("all positions are shown of one layer or head: add --layer N or --head N".to_string())
         }

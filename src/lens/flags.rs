@@ -8,9 +8,13 @@ use clap::{Args, Parser, ValueEnum};
 use super::Looking;
 use super::attention::{Positions, Which};
 use super::keyboard::KeyboardWish;
+use super::knockout::{Edge, Knocked, KnockoutWish, SetTo};
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
+use super::trace::{TracePart, TraceWish};
+use super::variants::Corrupt;
 use crate::text::one_line;
+use crate::token::printable;
 
 /// How often the first suggestion is taken where nobody says.
 const CLICKS: usize = 16;
@@ -30,6 +34,10 @@ pub enum LensView {
     Attribution,
     /// The model beside an n-gram model of its own ids: what counting alone would suggest
     Keyboard,
+    /// The target without heads, attention, feed-forward networks, layers and edges, one at a time
+    Knockout,
+    /// What brings the target back when it is put from a clean prompt into a corrupt one
+    Trace,
 }
 
 impl LensView {
@@ -42,6 +50,8 @@ impl LensView {
             LensView::Attention => "attention",
             LensView::Attribution => "attribution",
             LensView::Keyboard => "keyboard",
+            LensView::Knockout => "knockout",
+            LensView::Trace => "trace",
         }
     }
 
@@ -57,6 +67,24 @@ impl LensView {
     }
 }
 
+/// Parts of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum LensPart {
+    /// The residual stream after a layer (trace)
+    Residual,
+    /// What attention adds to it
+    Attention,
+    /// What the feed-forward network adds to it
+    Ffn,
+    /// What a head gives
+    Head,
+    /// A whole layer (knockout)
+    Layer,
+    /// Attention from one position to another (knockout)
+    Edge,
+}
+
 /// How a view is to be had.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct LensFlags {
@@ -69,13 +97,14 @@ pub struct LensFlags {
     /// With --replace: the text whose tokens are neutral
     #[arg(long, value_name = "TEXT", default_value = " _", allow_hyphen_values = true, requires = "replace")]
     pub neutral: String,
-    /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last)
+    /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last);
+    /// with trace: this position alone
     #[arg(long, value_name = "N|all")]
     pub position: Option<String>,
-    /// With attention: this layer alone, counted from 0
+    /// With attention, knockout and trace: this layer alone, counted from 0
     #[arg(long, value_name = "N")]
     pub layer: Option<usize>,
-    /// With attention: this head alone, counted from 0
+    /// With attention, knockout and trace: this head alone, counted from 0
     #[arg(long, value_name = "N")]
     pub head: Option<usize>,
     /// With keyboard: count this text instead of the one that comes with the program
@@ -84,6 +113,23 @@ pub struct LensFlags {
     /// With keyboard: how often the first suggestion is taken (default: 16)
     #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
+    /// With trace: what is put from the clean prompt into the corrupt one (default: residual); with knockout:
+    /// this kind of part alone (default: all but residual)
+    #[arg(long, value_name = "PART")]
+    pub part: Option<LensPart>,
+    /// With trace and knockout: a prompt of as many tokens that differs
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub corrupt: Option<String>,
+    /// With knockout: what a part is set to (default: zero; with --corrupt what it has in that prompt)
+    #[arg(long, value_name = "VALUE")]
+    pub set: Option<SetTo>,
+    /// With knockout: layers in which an edge is cut at a time (default: a sixth of them)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: Option<u32>,
+    /// With knockout: cut this edge alone, from the position that is looked at to the one that looks, in every
+    /// layer and head or in one; can be given several times
+    #[arg(long = "edge", value_name = "FROM:TO[:LAYER[:HEAD]]")]
+    pub edges: Vec<Edge>,
 }
 
 /// Flags before a text.
@@ -100,15 +146,21 @@ impl LensFlags {
     /// # Errors
     /// What is wrong: a flag of another view, or a value.
     pub fn looking(&self, view: LensView) -> Result<Looking, String> {
-        use LensView::{Attention, Keyboard, Occlusion};
-        let belongs = [
-            (self.by.is_some(), "--by", [Occlusion]),
-            (self.replace, "--replace", [Occlusion]),
-            (self.position.is_some(), "--position", [Attention]),
-            (self.layer.is_some(), "--layer", [Attention]),
-            (self.head.is_some(), "--head", [Attention]),
-            (self.corpus.is_some(), "--corpus", [Keyboard]),
-            (self.max_tokens.is_some(), "--max-tokens", [Keyboard]),
+        use LensView::{Attention, Keyboard, Knockout, Occlusion, Trace};
+        let belongs: [(bool, &str, &[LensView]); 13] = [
+            (self.by.is_some(), "--by", &[Occlusion]),
+            (self.replace, "--replace", &[Occlusion]),
+            (self.position.is_some(), "--position", &[Attention, Trace]),
+            (self.layer.is_some(), "--layer", &[Attention, Knockout, Trace]),
+            (self.head.is_some(), "--head", &[Attention, Knockout, Trace]),
+            (self.part.is_some(), "--part", &[Knockout, Trace]),
+            (self.corrupt.is_some(), "--corrupt", &[Knockout, Trace]),
+            (self.set.is_some(), "--set", &[Knockout]),
+            (self.window.is_some(), "--window", &[Knockout]),
+            (!self.edges.is_empty(), "--edge", &[Knockout]),
+            (self.position.as_deref() == Some("all"), "--position all", &[Attention]),
+            (self.corpus.is_some(), "--corpus", &[Keyboard]),
+            (self.max_tokens.is_some(), "--max-tokens", &[Keyboard]),
         ];
         if let Some((_, flag, of)) = belongs.iter().find(|(given, _, of)| *given && !of.contains(&view)) {
             let of: Vec<&str> = of.iter().map(|view| view.name()).collect();
@@ -126,12 +178,8 @@ impl LensFlags {
             },
             LensView::Attention => {
                 let from = match self.position.as_deref() {
-                    None => Positions::Last,
                     Some("all") => Positions::All,
-                    Some(text) => Positions::One(text.parse().map_err(|_| {
-                        let text = crate::token::printable(text);
-                        format!("--position {text}: a position counted from 0 is wanted, or all")
-                    })?),
+                    _ => self.one_position()?.map_or(Positions::Last, Positions::One),
                 };
                 Looking::Attention(Which { from, layer: self.layer, head: self.head })
             }
@@ -140,7 +188,81 @@ impl LensFlags {
                 corpus: self.corpus.clone(),
                 clicks: self.max_tokens.map_or(CLICKS, |clicks| clicks as usize),
             }),
+            LensView::Knockout => Looking::Knockout(self.knockout()?),
+            LensView::Trace => Looking::Trace(self.trace()?),
         })
+    }
+
+    fn one_position(&self) -> Result<Option<usize>, String> {
+        let Some(text) = &self.position else { return Ok(None) };
+        let number = text.parse().map_err(|_| {
+            format!("--position {}: a position counted from 0 is wanted, or all", printable(text))
+        });
+        number.map(Some)
+    }
+
+    fn corrupted(&self) -> Option<Corrupt> {
+        self.corrupt.as_ref().map(|text| Corrupt::Text(text.clone().into_bytes()))
+    }
+
+    fn knockout(&self) -> Result<KnockoutWish, String> {
+        let set = self.set.unwrap_or(if self.corrupt.is_some() { SetTo::Corrupt } else { SetTo::Zero });
+        let only = match self.part {
+            None => None,
+            Some(LensPart::Attention) => Some(Knocked::Attention),
+            Some(LensPart::Ffn) => Some(Knocked::FeedForward),
+            Some(LensPart::Head) => Some(Knocked::Head),
+            Some(LensPart::Layer) => Some(Knocked::Layer),
+            Some(LensPart::Edge) => Some(Knocked::Edge),
+            Some(LensPart::Residual) => {
+                return Err(
+                    "--part residual belongs to --view trace: without it there is no model".to_string()
+                );
+            }
+        };
+        let is_heads = only.is_none_or(|only| only == Knocked::Head);
+        if self.corrupt.is_some() && set != SetTo::Corrupt {
+            return Err(format!("--corrupt says what parts are set to: leave --set {} out", set.name()));
+        }
+        if self.corrupt.is_none() && set == SetTo::Corrupt {
+            return Err("--set corrupt takes its values from another prompt: add --corrupt TEXT".to_string());
+        }
+        if !self.edges.is_empty() && (self.layer.or(self.head).is_some() || self.part.is_some()) {
+            return Err("--edge names its layer and head itself: FROM:TO[:LAYER[:HEAD]]".to_string());
+        }
+        if !self.edges.is_empty() && (self.window.is_some() || self.set.is_some() || self.corrupt.is_some()) {
+            return Err("--edge is cut: leave --window, --set and --corrupt out".to_string());
+        }
+        if self.head.is_some() && !is_heads {
+            return Err("--head belongs to --part head".to_string());
+        }
+        Ok(KnockoutWish {
+            set,
+            corrupt: self.corrupted(),
+            only,
+            layer: self.layer,
+            head: self.head,
+            window: self.window.map(|window| window as usize),
+            edges: self.edges.clone(),
+        })
+    }
+
+    fn trace(&self) -> Result<TraceWish, String> {
+        let corrupt =
+            self.corrupted().ok_or_else(|| "trace compares two prompts: add --corrupt TEXT".to_string())?;
+        let part = match self.part {
+            None | Some(LensPart::Residual) => TracePart::Residual,
+            Some(LensPart::Attention) => TracePart::Attention,
+            Some(LensPart::Ffn) => TracePart::FeedForward,
+            Some(LensPart::Head) => TracePart::Head,
+            Some(LensPart::Layer | LensPart::Edge) => {
+                return Err("trace has --part residual, attention, ffn or head".to_string());
+            }
+        };
+        if self.head.is_some() && part != TracePart::Head {
+            return Err("--head belongs to --part head".to_string());
+        }
+        Ok(TraceWish { corrupt, part, layer: self.layer, position: self.one_position()?, head: self.head })
     }
 
     /// The flags that a text begins with, and the text behind them. A value with spaces stands between

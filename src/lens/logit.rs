@@ -3,7 +3,7 @@
 use super::context::{jobs, steps, total};
 use super::subject::Subject;
 use super::{floor, inspect};
-use crate::engine::look::{Found, LookFor, Reading, Variant};
+use crate::engine::look::{Found, LookFor, Reading, Variant, Variants};
 use crate::query::{Asker, QueryError};
 use crate::step::Candidate;
 
@@ -63,9 +63,9 @@ fn copies(
 ) -> Result<Vec<f32>, QueryError> {
     let last = ids.len() - 1;
     let variants = [last, last, last, last.saturating_sub(1), last / 2];
-    let variants = variants.map(|from| Variant { from, edits: Vec::new() }).to_vec();
+    let variants = variants.map(Variant::copy).to_vec();
     let mut copies = Vec::new();
-    let look = LookFor::Variants { variants, other: Vec::new() };
+    let look = LookFor::Variants(Variants { variants, ..Variants::default() });
     let done = inspect(asker, (ids, named), look, &mut |_, found| {
         if let Found::Reading(reading) = found {
             copies.extend(reading.named.first().map(|target| target.logprob));

@@ -48,6 +48,8 @@ pub struct ProbeRun {
     looks: VecDeque<(RequestPart, PlannedLook)>,
     /// What the look that is running has found.
     looked: Vec<Candidate>,
+    /// What the model has not that was to be changed.
+    lacking: Option<EngineError>,
     /// What each part of the running request answers.
     sent: Option<Vec<RequestPart>>,
     progress: RunProgress,
@@ -126,6 +128,7 @@ impl ProbeRun {
             samples: VecDeque::new(),
             looks: VecDeque::new(),
             looked: Vec::new(),
+            lacking: None,
             sent: None,
             progress: RunProgress::default(),
             next: ItemPlace::default(),
@@ -263,6 +266,7 @@ impl ProbeRun {
     fn inspect(&mut self, part: RequestPart, look: PlannedLook) -> Command {
         self.sent = Some(vec![part]);
         self.looked.clear();
+        self.lacking = None;
         Command::Inspect(Inspect {
             tokens: look.tokens,
             look: look.look,
@@ -320,11 +324,14 @@ impl ProbeRun {
                     self.answered(part, steps);
                 }
             }
-            Event::Found { found, .. } => {
-                if let Found::Reading(reading) = *found {
-                    self.looked.extend(reading.named);
+            Event::Found { found, .. } => match *found {
+                Found::Reading(reading) => self.looked.extend(reading.named),
+                Found::Missing { layer, part } => {
+                    let architecture = self.model.architecture.clone();
+                    self.lacking = Some(EngineError::NoPart { architecture, layer, part });
                 }
-            }
+                _ => {}
+            },
             Event::Finished { reason, timing } => {
                 self.looked_through(reason);
                 self.cost.computed += timing.prefill_tokens;
@@ -366,6 +373,9 @@ impl ProbeRun {
         }
         let Some(part) = self.sent.as_ref().and_then(|parts| parts.first()).copied() else { return };
         let readings = std::mem::take(&mut self.looked);
+        if let Some(lacking) = self.lacking.take() {
+            return self.add(part, Finding::Missing(lacking.to_string()));
+        }
         let first = readings.first().map_or(0.0, |reading| reading.logprob);
         // Copies of one sequence come first, but after each layer there is another distribution.
         let copies = if self.looks_through_layers(part) { 0 } else { COPIES };

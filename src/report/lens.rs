@@ -1,6 +1,8 @@
 //! What a lens shows, as records and as tables.
 
 mod attribution;
+mod causal;
+mod grid;
 mod keyboard;
 mod record;
 pub mod sentence;
@@ -48,9 +50,18 @@ pub fn view(lens: &Lens, k: Depth, vocab: &Vocab) -> View {
         LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
         LensFinding::Attribution(found) => attribution::attribution(&mut view, subject, found),
         LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, found, k, vocab),
+        LensFinding::Knockout(found) => {
+            causal::knockout(&mut view, subject, (found, lens.floor.unwrap_or(0.0)), vocab);
+        }
+        LensFinding::Trace(found) => {
+            causal::trace(&mut view, subject, (found, lens.floor.unwrap_or(0.0)), vocab);
+        }
     }
     if let Some(floor) = lens.floor {
         view.text(format!("floor {} nat: a smaller difference is none", small(floor)));
+    }
+    if lens.partial {
+        view.text("stopped: what was found until then");
     }
     view
 }

@@ -1,5 +1,6 @@
 //! `tokenscope lens`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::desk::{Desk, Stop, conversation};
@@ -13,9 +14,14 @@ use crate::report::lens::{LensRecord, view};
 use crate::report::output::json;
 
 pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
+    if args.chat.is_some() && args.flags.corrupt.is_some() {
+        return Err(
+            Failure::usage("--corrupt is a text as the prompt is, and does not go with --chat").into()
+        );
+    }
     let given = match &args.chat {
         Some(path) => Given::Chat(Box::new(conversation(desk, path)?)),
-        None => Given::Text(desk.text(args.prompt.as_deref(), None)?),
+        None => Given::Text(desk.text(args.prompt.as_deref().or(args.clean.as_deref()), None)?),
     };
     let Some(view_of) = args.view else {
         return super::dump::run(desk, args, given);
@@ -24,13 +30,20 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
     let wish = LensWish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
     let k = desk.settings.k;
+    let partial = Cell::new(false);
     desk.show_each(
-        |desk, running| answer(desk, running, &wish),
+        |desk, running| {
+            let lens = answer(desk, running, &wish)?;
+            partial.set(lens.partial);
+            Ok(lens)
+        },
         |lens, running| view(lens, k, &running.model.vocab),
         args.json.then_some(|lens: &Lens, running: &Running, mut out: &mut dyn std::io::Write| {
             json(&mut out, &LensRecord::new(lens, k, &running.model.vocab, &running.origin))
         }),
-    )
+    )?;
+    // What was stopped is shown as far as it goes.
+    if partial.get() { Err(Stop::Interrupted) } else { Ok(()) }
 }
 
 fn answer(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, Stop> {

@@ -5,6 +5,12 @@ use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::look::Part;
 use crate::engine::protocol::EngineError;
 
+/// A part that a layer has not.
+pub(super) struct NoPart {
+    pub layer: usize,
+    pub part: &'static str,
+}
+
 /// Where a part lies in a layer.
 pub(super) struct Spot<'a> {
     pub place: &'a Place,
@@ -30,21 +36,25 @@ impl<'a> InspectRun<'a> {
     }
 
     /// The scores of attention and the number of heads.
-    pub(super) fn scores_place(&self, layer: usize) -> Result<(&'a Place, usize), EngineError> {
+    pub(super) fn scores_place(&self, layer: usize) -> Result<(&'a Place, usize), NoPart> {
         let parts = self.parts.get(layer);
         let found = parts.and_then(|parts| Some((parts.scores.as_ref()?, parts.n_heads)));
-        found.ok_or_else(|| self.no_part(layer, "scores of attention"))
+        found.ok_or(NoPart { layer, part: "scores of attention" })
     }
 
     pub(super) fn spot(&self, layer: usize, part: Part) -> Result<Spot<'a>, EngineError> {
+        self.look_up(layer, part).map_err(|NoPart { layer, part }| self.no_part(layer, part))
+    }
+
+    pub(super) fn look_up(&self, layer: usize, part: Part) -> Result<Spot<'a>, NoPart> {
         let missing = || {
-            let name = match part {
+            let part = match part {
                 Part::Residual => "residual stream",
                 Part::Attention => "sum that adds attention alone",
                 Part::FeedForward => "sum that adds the feed-forward network alone",
                 Part::Head(_) => "head of this number",
             };
-            self.no_part(layer, name)
+            NoPart { layer, part }
         };
         let parts = self.parts.get(layer).ok_or_else(missing)?;
         let place = match part {

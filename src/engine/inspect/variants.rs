@@ -1,26 +1,46 @@
 //! Variants of a sequence: what they need is read first, then they are computed side by side.
+//!
+//! Two sequences lie in the cache as far as variants share them: the one that the request is about and the
+//! other one, which shares with it what they have in common. Every variant shares what lies before its first
+//! change with one of them and has its own cells from there on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{CHUNK, InspectRun, ROWS, TRUNK};
+use super::parts::NoPart;
+use super::{CHUNK, InspectRun, ROWS, TRUNK, mean};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
-use crate::engine::look::{Edit, Found, Part, PartValue, Variant};
-use crate::engine::protocol::{EngineError, FinishReason};
+use crate::engine::look::{Edit, Found, Inspect, Part, PartValue, Reading, Variant, Variants};
+use crate::engine::{EngineError, FinishReason};
 use crate::token::TokenId;
 
-/// The values of one part in one layer, by position; `None` where the last layer leaves them out.
+/// Sequences beside the variants' own.
+pub(super) const TRUNKS: usize = 2;
+/// The other sequence.
+const OTHER: SeqId = SeqId(1);
+
+/// The values of one part in one layer, by position from some first one on; `None` where the last layer
+/// leaves them out.
 type Rows = Vec<Option<Arc<[f32]>>>;
 /// A layer and a part as a whole: a head's values are columns of it.
 type PartKey = (usize, Part);
 
-/// What edits are made of.
-#[derive(Default)]
-struct Known {
-    other: BTreeMap<PartKey, Rows>,
-    mean: BTreeMap<PartKey, Arc<[f32]>>,
+/// Variants and what they are made of.
+pub(super) struct Ground {
+    /// The sequence and the tokens that follow it.
+    own: Vec<TokenId>,
+    /// The same of the other one.
+    other: Vec<TokenId>,
+    /// The position after which the first distribution is read.
+    last: usize,
+    /// How many tokens of the sequence are shared.
+    trunk: usize,
+    /// From where on the other sequence has cells of its own.
+    apart: usize,
+    others: BTreeMap<PartKey, Rows>,
+    means: BTreeMap<PartKey, Arc<[f32]>>,
 }
 
 /// One token of a variant in its batch.
@@ -30,159 +50,241 @@ struct Entry {
     position: usize,
 }
 
+impl Ground {
+    /// What variants of these sequences share.
+    pub fn new(request: &Inspect, asked: &Variants) -> Result<Ground, EngineError> {
+        let last = request.tokens.len().saturating_sub(1);
+        let whole = |tokens: &[TokenId]| tokens.iter().chain(&asked.then).copied().collect::<Vec<_>>();
+        let (own, other) = (whole(&request.tokens), whole(&asked.other));
+        let needs_other = asked.all().any(Variant::needs_other);
+        let fits = asked.all().all(|variant| variant.from <= last);
+        if !fits || needs_other && asked.other.len() != request.tokens.len() {
+            return Err(EngineError::Graph("the sequences have not the lengths that were said".to_string()));
+        }
+        let trunk = asked.all().map(|variant| variant.from).max().unwrap_or(0);
+        let other = if needs_other { other } else { Vec::new() };
+        let common = own.iter().zip(&other).take_while(|(a, b)| a == b).count();
+        let taken = asked.all().flat_map(|variant| {
+            let first = |edit: &Edit| match *edit {
+                Edit::Write { value: PartValue::Other, position, .. } => {
+                    Some(position.unwrap_or(variant.from))
+                }
+                _ => None,
+            };
+            variant.edits.iter().filter_map(first)
+        });
+        let apart = taken.min().unwrap_or(usize::MAX).min(common).min(trunk);
+        Ok(Ground { own, other, last, trunk, apart, others: BTreeMap::new(), means: BTreeMap::new() })
+    }
+
+    /// Cells of the cache that are in use before a batch.
+    fn cells(&self) -> usize {
+        self.trunk + self.other.len().saturating_sub(self.apart)
+    }
+
+    fn tokens(&self, variant: &Variant) -> &[TokenId] {
+        if variant.of_other { &self.other } else { &self.own }
+    }
+
+    fn computed(&self, variant: &Variant) -> usize {
+        self.own.len() - variant.from
+    }
+
+    /// Distributions that are read of a variant.
+    fn rows(&self) -> usize {
+        self.own.len() - self.last
+    }
+
+    /// Most cells that are ever in use, and most distributions of a batch.
+    pub fn needs(&self, asked: &Variants) -> (usize, usize) {
+        let longest = asked.variants.iter().map(|variant| self.computed(variant)).max().unwrap_or(0);
+        let controls: usize = asked.controls.iter().map(|variant| self.computed(variant)).sum();
+        (self.cells() + CHUNK.max(longest) + controls, self.rows())
+    }
+
+    /// Where the variants from `start` on that fill a batch end; one alone may be longer.
+    fn end_of_group(&self, variants: &[usize], start: usize, asked: &Variants) -> usize {
+        let controls = &asked.controls;
+        let mut tokens: usize = controls.iter().map(|variant| self.computed(variant)).sum();
+        let most = (ROWS / self.rows()).saturating_sub(controls.len()).max(1);
+        let fits = |&&variant: &&usize| {
+            tokens += self.computed(&asked.variants[variant]);
+            tokens <= CHUNK
+        };
+        start + variants[start..].iter().take(most).take_while(fits).count().max(1)
+    }
+}
+
 impl InspectRun<'_> {
     pub(super) fn variants(
         &mut self,
-        variants: &[Variant],
-        other: &[TokenId],
+        asked: &Variants,
+        mut ground: Ground,
     ) -> Result<FinishReason, EngineError> {
-        let tokens = &self.request.tokens;
-        let length = tokens.len();
-        let fits = |variant: &Variant| variant.from < length;
-        let needs_other = !self.keys(variants, PartValue::Other)?.is_empty();
-        if !variants.iter().all(fits) || needs_other && other.len() != length {
-            return Err(EngineError::Graph("the sequences have not the lengths that were said".to_string()));
+        let mut present = Vec::new();
+        for (index, variant) in asked.variants.iter().enumerate() {
+            match self.check(variant) {
+                Ok(()) => present.push(index),
+                Err(NoPart { layer, part }) => self.found(index, Found::Missing { layer, part }),
+            }
         }
-        let (others, means) = (self.keys(variants, PartValue::Other)?, self.keys(variants, PartValue::Mean)?);
-        let trunk = variants.iter().map(|variant| variant.from).max().unwrap_or(0);
-        let sequences = usize::from(!others.is_empty()) + usize::from(!means.is_empty());
-        self.total =
-            trunk + sequences * length + variants.iter().map(|variant| length - variant.from).sum::<usize>();
-
-        let mut known = Known::default();
-        if let Some(read) = self.read(other, &others, false)? {
-            known.other = read;
+        for control in &asked.controls {
+            self.check(control).map_err(|missing| self.no_part(missing.layer, missing.part))?;
         }
-        let outputs = means.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
-        if let Some(read) = self.read(tokens, &means, outputs)? {
-            known.mean = read.into_iter().map(|(key, rows)| (key, mean(&rows))).collect();
+        let edits = || {
+            present
+                .iter()
+                .flat_map(|&i| &asked.variants[i].edits)
+                .chain(asked.controls.iter().flat_map(|control| &control.edits))
+        };
+        let (means, others) = (keys(edits(), PartValue::Mean), keys(edits(), PartValue::Other));
+        let computed = present.iter().map(|&i| ground.computed(&asked.variants[i])).sum::<usize>();
+        self.total = computed + ground.cells() + if means.is_empty() { 0 } else { ground.last + 1 };
+        if !means.is_empty() {
+            let outputs = means.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
+            let tokens = self.request.tokens.clone();
+            self.context.clear();
+            let Some(read) = self.read((TRUNK, &tokens, 0), &means, outputs)? else {
+                return Ok(FinishReason::Cancelled);
+            };
+            ground.means = read.into_iter().map(|(key, rows)| (key, without_first(&rows))).collect();
         }
         self.context.clear();
-        if !self.begin_with(trunk)? {
+        if !self.begin_with(ground.trunk)? {
             return Ok(FinishReason::Cancelled);
         }
+        if !ground.other.is_empty() {
+            self.context.share(TRUNK, OTHER, ground.apart);
+            let Some(read) = self.read((OTHER, &ground.other, ground.apart), &others, false)? else {
+                return Ok(FinishReason::Cancelled);
+            };
+            ground.others = read;
+        }
         let mut start = 0;
-        while start < variants.len() {
+        while start < present.len() {
             if self.cancelled() {
                 return Ok(FinishReason::Cancelled);
             }
-            let end = end_of_group(variants, start, length);
-            self.group((start, &variants[start..end]), trunk, &known)?;
+            let end = ground.end_of_group(&present, start, asked);
+            let variants = present[start..end].iter().map(|&i| (i, &asked.variants[i]));
+            let controls = asked.controls.iter().enumerate();
+            let controls = controls.map(|(i, control)| (asked.variants.len() + i, control));
+            self.group(&variants.chain(controls).collect::<Vec<_>>(), &ground)?;
             start = end;
         }
         Ok(FinishReason::Stop)
     }
 
-    /// The layers and parts whose value comes from there.
-    fn keys(&self, variants: &[Variant], from: PartValue) -> Result<BTreeSet<PartKey>, EngineError> {
-        let mut keys = BTreeSet::new();
-        for edit in variants.iter().flat_map(|variant| &variant.edits) {
-            match *edit {
-                Edit::Write { layer, part, value, .. } => {
-                    self.spot(layer, part)?;
-                    if value == from {
-                        keys.insert((layer, whole(part)));
-                    }
-                }
-                Edit::Cut { layer, head, .. } => {
-                    let (_, heads) = self.scores_place(layer)?;
-                    if head.is_some_and(|head| head >= heads) {
-                        return Err(self.no_part(layer, "head of this number"));
-                    }
-                }
+    /// Whether this model has everything that a variant changes.
+    fn check(&self, variant: &Variant) -> Result<(), NoPart> {
+        variant.edits.iter().try_for_each(|edit| match *edit {
+            Edit::Write { layer, part, .. } => self.look_up(layer, part).map(|_| ()),
+            Edit::Cut { layer, head, .. } => {
+                let (_, heads) = self.scores_place(layer)?;
+                let is_there = head.is_none_or(|head| head < heads);
+                if is_there { Ok(()) } else { Err(NoPart { layer, part: "head of this number" }) }
             }
-        }
-        Ok(keys)
+        })
     }
 
-    /// Reads parts of a sequence at every position. Where `outputs` is set, the logits after every token
-    /// are asked for, as the last layer has only such rows.
+    /// Evaluates the tokens of a sequence from a position on and reads parts of it at each. Where `outputs`
+    /// is set, the logits after every token are asked for, as the last layer has only such rows; else those
+    /// after the tokens that a distribution is read after. `None`: it was cancelled.
     fn read(
         &mut self,
-        tokens: &[TokenId],
-        keys: &BTreeSet<PartKey>,
+        (sequence, tokens, from): (SeqId, &[TokenId], usize),
+        keys: &[PartKey],
         outputs: bool,
     ) -> Result<Option<BTreeMap<PartKey, Rows>>, EngineError> {
-        if keys.is_empty() {
-            return Ok(None);
-        }
+        let last = self.request.tokens.len() - 1;
         let mut found: BTreeMap<PartKey, Rows> = keys.iter().map(|&key| (key, Vec::new())).collect();
-        self.context.clear();
         let most = if outputs { ROWS } else { CHUNK };
-        for start in (0..tokens.len()).step_by(most) {
+        for start in (from..tokens.len()).step_by(most) {
             if self.cancelled() {
-                break;
+                return Ok(None);
             }
             let chunk = start..tokens.len().min(start + most);
             let mut batch = Batch::default();
             for position in chunk.clone() {
-                batch.push(tokens[position], position, &[TRUNK], outputs || position + 1 == tokens.len());
+                batch.push(tokens[position], position, &[sequence], outputs || position >= last);
             }
             let mut script = Script::default();
             for (i, &(layer, part)) in keys.iter().enumerate() {
-                let spot = self.whole_spot(layer, part)?;
+                let place = self.spot(layer, part)?.place;
                 for token in 0..chunk.len() {
-                    let region = TensorRegion::Row { token, columns: 0..spot.width };
-                    script.add(spot, TensorAction::Read { region, slot: i * chunk.len() + token });
+                    let region = TensorRegion::Row { token, columns: 0..place.width };
+                    script.add(place, TensorAction::Read { region, slot: i * chunk.len() + token });
                 }
             }
             let mut read = self.evaluate(&batch, script, keys.len() * chunk.len())?.into_iter();
-            for rows in found.values_mut() {
-                rows.extend(read.by_ref().take(chunk.len()).map(|row| row.map(Arc::from)));
+            for key in keys {
+                let rows = read.by_ref().take(chunk.len()).map(|row| row.map(Arc::from));
+                found.entry(*key).or_default().extend(rows);
             }
         }
         Ok(Some(found))
     }
 
-    fn whole_spot(
-        &self,
-        layer: usize,
-        part: Part,
-    ) -> Result<&crate::engine::llama::eval::anatomy::Place, EngineError> {
-        Ok(self.spot(layer, part)?.place)
-    }
-
-    /// Computes some variants side by side; `first` is the number of the first.
-    fn group(
-        &mut self,
-        (first, variants): (usize, &[Variant]),
-        trunk: usize,
-        known: &Known,
-    ) -> Result<(), EngineError> {
-        let length = self.request.tokens.len();
+    /// Computes some variants side by side, each with its number.
+    fn group(&mut self, variants: &[(usize, &Variant)], ground: &Ground) -> Result<(), EngineError> {
+        let (length, last, base) = (ground.own.len(), ground.last, ground.cells());
         let mut entries = Vec::new();
-        for (i, variant) in variants.iter().enumerate() {
-            self.context.share(TRUNK, lane(i), variant.from);
+        let mut begins = Vec::new();
+        for (i, (_, variant)) in variants.iter().enumerate() {
+            self.context.share(if variant.of_other { OTHER } else { TRUNK }, lane(i), variant.from);
+            begins.push(entries.len());
             entries.extend((variant.from..length).map(|position| Entry { variant: i, position }));
         }
-        // What is computed here lies behind the trunk, in the order of the batch.
-        let cell = |variant: usize, position: usize| match position < variants[variant].from {
-            true => Some(position),
-            false => entries
-                .iter()
-                .position(|entry| entry.variant == variant && entry.position == position)
-                .map(|i| trunk + i),
+        // What is computed here lies behind what is shared, in the order of the batch.
+        let cell = |variant: usize, position: usize| {
+            let Variant { from, of_other, .. } = variants[variant].1;
+            match position {
+                p if p >= *from => base + begins[variant] + p - from,
+                p if *of_other && p >= ground.apart => ground.trunk + p - ground.apart,
+                p => p,
+            }
         };
+        let mut readings: Vec<Option<Reading>> = vec![None; variants.len()];
         for start in (0..entries.len()).step_by(CHUNK) {
             let chunk = &entries[start..entries.len().min(start + CHUNK)];
             let mut batch = Batch::default();
             let mut script = Script::default();
             for (token, entry) in chunk.iter().enumerate() {
-                let id = self.request.tokens[entry.position];
-                batch.push(id, entry.position, &[lane(entry.variant)], entry.position + 1 == length);
-                for edit in &variants[entry.variant].edits {
-                    self.edit(&mut script, (token, entry.position), edit, known, |position| {
-                        cell(entry.variant, position)
-                    })?;
+                let variant = variants[entry.variant].1;
+                let id = ground.tokens(variant)[entry.position];
+                batch.push(id, entry.position, &[lane(entry.variant)], entry.position >= last);
+                for edit in &variant.edits {
+                    let cell = |position| cell(entry.variant, position);
+                    self.edit(&mut script, (token, entry.position), edit, (ground, &cell))?;
                 }
             }
             self.evaluate(&batch, script, 0)?;
-            let ends: Vec<usize> = (0..chunk.len()).filter(|&i| chunk[i].position + 1 == length).collect();
-            for (reading, &end) in self.readings(&ends, None)?.into_iter().zip(&ends) {
-                self.found(first + chunk[end].variant, Found::Reading(reading));
+            let ends: Vec<usize> = (0..chunk.len()).filter(|&i| chunk[i].position >= last).collect();
+            let named = |&end: &usize| match ground.rows() {
+                1 => (end, &self.request.named[..]),
+                _ => (
+                    end,
+                    self.request.named.get(chunk[end].position - last).map_or(&[][..], std::slice::from_ref),
+                ),
+            };
+            let rows: Vec<_> = ends.iter().map(named).collect();
+            for (reading, &end) in self.readings(&rows, None)?.into_iter().zip(&ends) {
+                let Entry { variant, position } = chunk[end];
+                match &mut readings[variant] {
+                    Some(before) => before.named.extend(reading.named),
+                    none => *none = Some(reading),
+                }
+                if position + 1 == length {
+                    let whole = readings[variant].take();
+                    whole.into_iter().for_each(|reading| {
+                        self.found(variants[variant].0, Found::Reading(reading));
+                    });
+                }
             }
         }
-        self.context.keep_only(TRUNK);
+        (0..variants.len()).for_each(|i| {
+            self.context.rewind(lane(i), 0);
+        });
         Ok(())
     }
 
@@ -192,8 +294,7 @@ impl InspectRun<'_> {
         script: &mut Script,
         (token, position): (usize, usize),
         edit: &Edit,
-        known: &Known,
-        cell: impl Fn(usize) -> Option<usize>,
+        (ground, cell): (&Ground, &dyn Fn(usize) -> usize),
     ) -> Result<(), EngineError> {
         match *edit {
             Edit::Write { position: Some(only), .. } if only != position => {}
@@ -203,9 +304,10 @@ impl InspectRun<'_> {
                 let source = match value {
                     PartValue::Zero => Some(WrittenFrom::Constant(0.0)),
                     PartValue::Itself => Some(WrittenFrom::Itself),
-                    PartValue::Mean => known.mean.get(&key).map(|mean| values(mean, &spot.columns)),
+                    PartValue::Mean => ground.means.get(&key).map(|mean| values(mean, &spot.columns)),
                     PartValue::Other => {
-                        let row = known.other.get(&key).and_then(|rows| rows.get(position)?.as_ref());
+                        let rows = ground.others.get(&key);
+                        let row = rows.and_then(|rows| rows.get(position - ground.apart)?.as_ref());
                         row.map(|row| values(row, &spot.columns))
                     }
                 };
@@ -217,10 +319,10 @@ impl InspectRun<'_> {
             }
             Edit::Cut { to, .. } if to != position => {}
             Edit::Cut { layer, head, from, .. } => {
-                let (place, heads) = self.scores_place(layer)?;
+                let (place, heads) =
+                    self.scores_place(layer).map_err(|missing| self.no_part(missing.layer, missing.part))?;
                 let heads = head.map_or(0..heads, |head| head..head + 1);
-                let missing = || self.no_part(layer, "such edge of attention");
-                let cell = cell(from).ok_or_else(missing)?;
+                let cell = cell(from);
                 let region = TensorRegion::Cells { token, cells: cell..cell + 1, heads };
                 let source = WrittenFrom::Constant(f32::NEG_INFINITY);
                 script.add(place, TensorAction::Write { region, source });
@@ -234,6 +336,18 @@ fn values(row: &Arc<[f32]>, columns: &Range<usize>) -> WrittenFrom {
     WrittenFrom::Values(Arc::clone(row), columns.clone())
 }
 
+/// The layers and parts whose value comes from there.
+fn keys<'e>(edits: impl Iterator<Item = &'e Edit>, from: PartValue) -> Vec<PartKey> {
+    let key = |edit: &Edit| match *edit {
+        Edit::Write { layer, part, value, .. } if value == from => Some((layer, whole(part))),
+        _ => None,
+    };
+    let mut keys: Vec<PartKey> = edits.filter_map(key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// What is read for a head is every head.
 fn whole(part: Part) -> Part {
     match part {
@@ -243,25 +357,13 @@ fn whole(part: Part) -> Part {
 }
 
 fn lane(variant: usize) -> SeqId {
-    SeqId(variant as u32 + 1)
-}
-
-/// Variants of which a batch is full; one alone may be longer.
-fn end_of_group(variants: &[Variant], start: usize, length: usize) -> usize {
-    let mut tokens = 0;
-    let fits = |variant: &&Variant| {
-        tokens += length - variant.from;
-        tokens <= CHUNK
-    };
-    let count = variants[start..].iter().take(ROWS - 1).take_while(fits).count();
-    start + count.max(1)
+    SeqId((variant + TRUNKS) as u32)
 }
 
 /// The mean over the positions, the first left out where there are others.
-fn mean(rows: &Rows) -> Arc<[f32]> {
+fn without_first(rows: &Rows) -> Arc<[f32]> {
     let skipped = usize::from(rows.len() > 1);
     let rows: Vec<&Arc<[f32]>> = rows.iter().skip(skipped).flatten().collect();
-    let width = rows.first().map_or(0, |row| row.len());
-    let column = |i: usize| rows.iter().map(|row| f64::from(row[i])).sum::<f64>() / rows.len() as f64;
-    (0..width).map(|i| column(i) as f32).collect()
+    let values: Vec<f32> = rows.iter().flat_map(|row| row.iter().copied()).collect();
+    mean(&values, rows.len()).into()
 }

@@ -2,7 +2,7 @@
 //! the layers.
 
 use super::{ItemPlan, PlannedLook, Planner, Split};
-use crate::engine::look::{Edit, LookFor, Part, PartValue, Variant};
+use crate::engine::look::{Edit, LookFor, Part, PartValue, Variant, Variants};
 use crate::probe::answer::Finding;
 use crate::probe::question::Ask;
 use crate::token::TokenId;
@@ -56,7 +56,8 @@ impl Planner<'_, '_> {
     pub(super) fn unchanged(&mut self, place: usize, ask: &Ask) -> Result<(), String> {
         let Ask::Unchanged { prompt, text } = ask else { return Ok(()) };
         let (tokens, named) = self.prompt_and_first(*prompt, text)?;
-        let look = LookFor::Variants { variants: vec![Variant::default(); COPIES], other: Vec::new() };
+        let look =
+            LookFor::Variants(Variants { variants: vec![Variant::default(); COPIES], ..Variants::default() });
         self.look(place, PlannedLook { ask: place, tokens, named, look })
     }
 
@@ -83,10 +84,15 @@ impl Planner<'_, '_> {
         let edit =
             Edit::Write { layer, part: Part::Residual, position: Some(position), value: PartValue::Other };
         let mut variants = vec![Variant::default(); COPIES];
-        variants.push(Variant { from: position, edits: vec![edit] });
+        variants.push(Variant { edits: vec![edit], ..Variant::copy(position) });
         self.look(
             place,
-            PlannedLook { ask: place, tokens, named, look: LookFor::Variants { variants, other: clean } },
+            PlannedLook {
+                ask: place,
+                tokens,
+                named,
+                look: LookFor::Variants(Variants { variants, other: clean, ..Variants::default() }),
+            },
         )
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::attribution::AttributionRecord;
+use super::causal::{KnockoutRecord, TraceRecord};
 use super::keyboard::KeyboardRecord;
 use crate::distribution::Depth;
 use crate::lens::attention::{LayerOf, Positions, RowOf};
@@ -24,6 +25,9 @@ pub struct LensRecord<'a> {
     versus: Option<GoalRecord<'a>>,
     /// In nats; null where nothing is called an effect.
     floor: Option<f64>,
+    /// Stopped before all of it was found.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
     #[serde(flatten)]
@@ -74,6 +78,8 @@ enum FindingRecord<'a> {
     Keyboard {
         keyboard: Box<KeyboardRecord<'a>>,
     },
+    Knockout(KnockoutRecord<'a>),
+    Trace(TraceRecord<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -170,6 +176,7 @@ impl<'a> LensRecord<'a> {
             target: goal(&subject.target, subject.greedy),
             versus: subject.versus.as_ref().map(|versus| goal(versus, false)),
             floor: lens.floor,
+            partial: lens.partial,
             notes: &subject.notes,
             finding,
         }
@@ -238,6 +245,11 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             let keyboard = Box::new(KeyboardRecord::new(found, k, vocab));
             ("keyboard", FindingRecord::Keyboard { keyboard })
         }
+        LensFinding::Knockout(found) => {
+            let record = KnockoutRecord::new(found, lens.floor.unwrap_or(0.0));
+            ("knockout", FindingRecord::Knockout(record))
+        }
+        LensFinding::Trace(found) => ("trace", FindingRecord::Trace(TraceRecord::new(found, vocab))),
     }
 }
 
