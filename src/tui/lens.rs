@@ -316,8 +316,9 @@ pub fn tend(state: &mut State) -> Vec<Effect> {
     }
     let lens = &mut state.lens;
     if let Some(running) = &lens.running
-        && Some(&running.spot) != lens.spot.as_ref()
+        && (Some(&running.spot) != lens.spot.as_ref() || lens.missing().as_ref() != Some(&running.looking))
     {
+        // Another step or view is asked for now, and may not wait for one that nobody sees.
         running.cancel.cancel();
     }
     if let (false, true, None, Some(spot)) = (is_busy, lens.due, &lens.running, &lens.spot)

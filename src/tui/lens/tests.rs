@@ -1,6 +1,7 @@
 //! The pane, driven by the scripted engine.
 
 use crate::engine::scripted::ScriptedLine;
+use crate::lens::Looking;
 use crate::tui::harness::Harness;
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::pane::{CHAT, LENS, MESSAGE, TABLE};
@@ -83,6 +84,33 @@ fn the_chat_goes_first_and_a_lens_is_begun_again_after_it() {
     harness.say(100);
     harness.look();
     assert!(harness.screen().contains("In spite of «Paris»"), "{}", harness.screen());
+}
+
+#[test]
+fn another_view_does_not_wait_for_the_one_before() {
+    let mut harness = talked(120, 36);
+    harness.keys("<Left><A-l>4");
+    let begun: Vec<_> = std::mem::take(&mut harness.effects);
+    let of = |effect: &Effect| match effect {
+        Effect::Look(_, wish, cancel) => Some((wish.view.clone(), cancel.clone())),
+        _ => None,
+    };
+    let [(Looking::Occlusion { .. }, occlusion)] = &begun.iter().filter_map(of).collect::<Vec<_>>()[..]
+    else {
+        panic!("{begun:?}")
+    };
+    assert!(occlusion.is_cancelled());
+    harness.effects = begun;
+    harness.look();
+    // The view itself came first, and the sentence has come after it.
+    let screen = harness.screen();
+    assert!(screen.contains("Mostly because of «is»"), "{screen}");
+    // What nobody sees is not computed on: this view is known already.
+    harness.keys(",");
+    harness.look();
+    harness.keys("31");
+    let begun: Vec<_> = harness.effects.iter().filter_map(of).collect();
+    assert!(begun.iter().all(|(_, cancel)| cancel.is_cancelled()) && begun.len() == 1, "{begun:?}");
 }
 
 #[test]
