@@ -82,6 +82,14 @@ fn states() -> Vec<(&'static str, Harness)> {
     asked.state.tell(Notice::Warning("careful ".repeat(40)));
     let mut leaving = talked();
     leaving.keys("<C-c>");
+    let looking = with("<Left><A-l>");
+    let lens = |keys: &str| {
+        let mut harness = with("<Left><A-l>");
+        harness.look();
+        harness.keys(keys);
+        harness.look();
+        harness
+    };
     vec![
         ("empty", Harness::new(120, 36, vec![])),
         ("fetching", fetching),
@@ -104,6 +112,11 @@ fn states() -> Vec<(&'static str, Harness)> {
         ("wide characters", wide),
         ("long draft", draft),
         ("an answer", asked),
+        ("looking", looking),
+        ("occlusion", lens("<Left>")),
+        ("logit", lens("2<Up>")),
+        ("heads", lens("4hm<Left>")),
+        ("context alone", lens("3z")),
         ("leaving", leaving),
     ]
 }
