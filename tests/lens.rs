@@ -676,6 +676,22 @@ mod command_line {
     }
 
     #[test]
+    fn a_prompt_of_one_span_says_that_nothing_would_be_left() {
+        let output = run(&["lens", "a", "--view", "occlusion", "-q"], "");
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(out.contains("1 without a figure: nothing would be left to predict from"), "{out}");
+        assert!(!out.contains("below the floor") && !out.contains("no span has"), "{out}");
+    }
+
+    #[test]
+    fn a_long_prompt_has_a_logit_lens_too() {
+        let prompt = "the cat sat on the mat. ".repeat(100);
+        let found = json(&["lens", &prompt, "--view", "logit", "--json", "-q"]);
+        let layers = found["layers"].as_array().unwrap();
+        assert_eq!((layers.len(), &found["last_row_difference"]), (30, &Value::from(0.0)));
+    }
+
+    #[test]
     fn bad_input_is_one_line_and_two() {
         let cases: [&[&str]; 39] = [
             &["", "--view", "logit"],

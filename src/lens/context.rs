@@ -88,7 +88,10 @@ fn area(points: &[CurvePoint]) -> f64 {
     let full = points.last().map_or(0.0, |point| point.logprob);
     let lost = |point: &CurvePoint| full - point.logprob;
     let width = |a: &CurvePoint, b: &CurvePoint| (b.tokens as f64 / a.tokens as f64).log2();
-    points.windows(2).map(|pair| (lost(&pair[0]) + lost(&pair[1])) / 2.0 * width(&pair[0], &pair[1])).sum()
+    let parts =
+        points.windows(2).map(|pair| (lost(&pair[0]) + lost(&pair[1])) / 2.0 * width(&pair[0], &pair[1]));
+    // Not a sum, whose beginning is -0.
+    parts.fold(0.0, |area, part| area + part)
 }
 
 /// The target and what it is compared with, after a prompt of these ids.
@@ -140,5 +143,7 @@ mod tests {
         let points = [point(1, -4.0), point(2, -2.0), point(4, 0.0), point(5, -1.0)];
         let expected = 2.0 + 0.0 + -0.5 * 1.25f64.log2();
         assert!((area(&points) - expected).abs() < 1e-12);
+        // A prompt of one token has lost nothing, which is 0 and not -0.
+        assert!(area(&points[..1]).is_sign_positive());
     }
 }

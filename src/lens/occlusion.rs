@@ -36,6 +36,13 @@ pub struct Occlusion {
 }
 
 impl Occlusion {
+    /// How many spans change less than the floor, and how many have no figure.
+    pub fn without_effect(&self, floor: f64) -> (usize, usize) {
+        let below =
+            self.spans.iter().filter(|(_, delta)| delta.is_some_and(|delta| delta.abs() < floor)).count();
+        (below, self.spans.iter().filter(|(_, delta)| delta.is_none()).count())
+    }
+
     /// The spans that matter, by the size of the change.
     pub fn sorted(&self) -> Vec<(&PromptSpan, f64)> {
         let mut known: Vec<_> =

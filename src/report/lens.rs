@@ -182,13 +182,19 @@ fn occlusion(view: &mut View, subject: &Subject, found: &Occlusion, floor: f64) 
         ];
         table.rows.push(TableRow::new(cells).of(span.tokens.start));
     }
+    let (below, unknown) = found.without_effect(floor);
     match effects.is_empty() {
+        true if below == 0 => {}
         true => view.text("no span has an effect"),
-        false => view.table(table),
+        false => {
+            view.table(table);
+            if below > 0 {
+                view.text(format!("{below} more below the floor"));
+            }
+        }
     }
-    let rest = found.spans.len() - effects.len();
-    if rest > 0 {
-        view.text(format!("{rest} more below the floor"));
+    if unknown > 0 {
+        view.text(format!("{unknown} without a figure: nothing would be left to predict from"));
     }
     view.text("delta in nats: without the span, minus with it; negative where it spoke for the target");
 }

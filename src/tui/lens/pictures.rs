@@ -82,8 +82,10 @@ pub(super) fn occlusion(lens: &Lens, _: &LensChoice, _: &Vocab) -> Picture {
     }
     picture.prose("");
     picture.first = rows.first().and_then(|row| row.item).unwrap_or(0);
-    let below = found.spans.len() - rows.len();
-    if rows.is_empty() {
+    let (below, unknown) = found.without_effect(floor);
+    if rows.is_empty() && unknown == found.spans.len() {
+        picture.prose("nothing would be left to predict from");
+    } else if rows.is_empty() {
         picture.prose(format!("no {by} changes it by the floor of {} nat or more", small(floor)));
     } else {
         let head = ShadedRow { cells: vec![plain(format!("{:>7} {:BAR$} {by}", "nat", ""))], item: None };
