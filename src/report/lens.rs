@@ -72,7 +72,9 @@ fn head(subject: &Subject) -> String {
         .versus
         .as_ref()
         .map_or(String::new(), |versus| format!(" against «{}»", visible(&versus.text)));
-    format!("target «{}»{why}{versus} after {} tokens", visible(&subject.target.text), subject.words.len())
+    let after = subject.words.len();
+    let tokens = if after == 1 { "token" } else { "tokens" };
+    format!("target «{}»{why}{versus} after {after} {tokens}", visible(&subject.target.text))
 }
 
 /// A small number with the digits that say something.
