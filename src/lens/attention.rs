@@ -1,10 +1,10 @@
 //! Where attention looks. It routes, and alone explains nothing: the span that occlusion finds stands
 //! beside it.
 
+use super::inspect::{inspect, must_have};
 use super::occlusion::{Instead, Occlusion, occlusion};
 use super::spans::SpanUnit;
 use super::subject::Subject;
-use super::{inspect, must_have};
 use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::query::{Asker, QueryError};
 

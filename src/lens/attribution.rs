@@ -2,7 +2,7 @@
 //!
 //! What a part does by way of later parts counts for those; the last norm's divisor is held still.
 
-use super::inspect;
+use super::inspect::inspect;
 use super::subject::Subject;
 use crate::engine::look::{Addend, Found, LookFor, Part};
 use crate::query::{Asker, QueryError};

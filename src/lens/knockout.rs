@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use super::floor;
+use super::inspect::must_have;
 use super::subject::Subject;
 use super::variants::{Corrupt, Lacking, LensVariants, VariantFigure, corrupted, figures};
-use super::{floor, must_have};
 use crate::engine::EngineError;
 use crate::engine::look::{Edit, Part, PartValue, Variant};
 use crate::query::{Asker, QueryError};

@@ -1,8 +1,9 @@
 //! The logit lens: the model's own norm and head on the residual stream after each layer.
 
 use super::context::{jobs, steps, total};
+use super::floor;
+use super::inspect::inspect;
 use super::subject::Subject;
-use super::{floor, inspect};
 use crate::engine::look::{Found, LookFor, Reading, Variant, Variants};
 use crate::query::{Asker, QueryError};
 use crate::step::Candidate;

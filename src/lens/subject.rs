@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::LensWish;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::engine::EngineError;
 use crate::query::next::after_ids;
@@ -98,11 +97,16 @@ impl Subject {
     }
 }
 
-/// Reads what a wish is about.
+/// Reads what a lens is about; without a target it is the first choice.
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError> {
+pub fn subject(
+    asker: &mut Asker,
+    given: &Given,
+    target: Option<&[u8]>,
+    versus: Option<&[u8]>,
+) -> Result<Subject, QueryError> {
     let model = Arc::clone(&asker.model);
     let encoder = asker.encoder(&model, asker.settings.bos)?;
     let mut subject = Subject {
@@ -115,7 +119,7 @@ pub fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError
         notes: Vec::new(),
     };
     let mut chosen = None;
-    match &wish.given {
+    match given {
         Given::Text(text) => {
             let encoded = encoder.encode(text)?;
             subject.has_bos = encoded.has_bos;
@@ -144,8 +148,8 @@ pub fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError
         return Err(EngineError::Empty.into());
     }
     asker.must_fit(subject.words.len())?;
-    let target = match (&wish.target, chosen) {
-        (Some(text), _) => named(&encoder, wish, &subject, text)?,
+    let target = match (target, chosen) {
+        (Some(text), _) => named(&encoder, given, &subject, text)?,
         (None, Some(id)) => Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] },
         (None, None) => {
             subject.greedy = true;
@@ -155,8 +159,8 @@ pub fn subject(asker: &mut Asker, wish: &LensWish) -> Result<Subject, QueryError
             Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] }
         }
     };
-    if let Some(text) = &wish.versus {
-        subject.versus = Some(named(&encoder, wish, &subject, text)?);
+    if let Some(text) = versus {
+        subject.versus = Some(named(&encoder, given, &subject, text)?);
     }
     if subject.versus.as_ref() == Some(&target) {
         let text = visible(&target.text);
@@ -195,12 +199,12 @@ fn of_chat(asker: &Asker, conversation: &Conversation, subject: &mut Subject) ->
 }
 
 /// A text after the prompt, as tokens of its own.
-fn named(encoder: &TextEncoder, wish: &LensWish, subject: &Subject, text: &[u8]) -> Result<Goal, QueryError> {
+fn named(encoder: &TextEncoder, given: &Given, subject: &Subject, text: &[u8]) -> Result<Goal, QueryError> {
     if text.is_empty() {
         let what = "a target is empty: every text is certain to go on with nothing";
         return Err(QueryError::Refused(what.to_string()));
     }
-    let ids = match &wish.given {
+    let ids = match given {
         Given::Text(prompt) => {
             let joined = encoder.join(prompt, text)?;
             let before = joined.encoded.pieces[..joined.from].iter().map(|piece| piece.id);

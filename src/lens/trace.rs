@@ -1,9 +1,10 @@
 //! Causal tracing: how much of the answer comes back when one value of the clean prompt is put into the
 //! corrupt one.
 
+use super::floor;
+use super::inspect::must_have;
 use super::subject::Subject;
 use super::variants::{Corrupt, Lacking, LensVariants, VariantFigure, corrupted, figures};
-use super::{floor, must_have};
 use crate::engine::EngineError;
 use crate::engine::look::{Edit, Part, PartValue, Variant};
 use crate::query::{Asker, QueryError};

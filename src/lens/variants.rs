@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use super::inspect;
+use super::inspect::inspect;
 use super::subject::{Goal, Subject};
 use crate::engine::look::{Found, LookFor, Variant, Variants};
 use crate::query::{Asker, QueryError};

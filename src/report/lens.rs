@@ -4,9 +4,12 @@ mod attribution;
 mod causal;
 mod grid;
 mod keyboard;
+mod measures;
 mod record;
 pub mod sentence;
 
+pub use measures::small;
+use measures::{BAR, MOST_ROWS, TOKEN};
 pub use record::LensRecord;
 
 use super::bars::bar;
@@ -24,12 +27,6 @@ use crate::lens::{Lens, LensFinding};
 use crate::step::Candidate;
 use crate::token::{Vocab, visible};
 
-/// Columns of a token.
-const TOKEN: usize = 14;
-/// Columns of a bar.
-const BAR: usize = 16;
-/// Rows of a sorted list.
-const MOST_ROWS: usize = 24;
 /// Positions of a map.
 const MOST_POSITIONS: usize = 48;
 /// A share from none to all.
@@ -75,11 +72,6 @@ fn head(subject: &Subject) -> String {
     let after = subject.words.len();
     let tokens = if after == 1 { "token" } else { "tokens" };
     format!("target «{}»{why}{versus} after {after} {tokens}", visible(&subject.target.text))
-}
-
-/// A small number with the digits that say something.
-pub fn small(value: f64) -> String {
-    if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}") }
 }
 
 fn logit(view: &mut View, subject: &Subject, layers: &Layers, vocab: &Vocab) {

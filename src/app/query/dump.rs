@@ -13,8 +13,8 @@ use crate::app::running::Running;
 use crate::cli::LensArgs;
 use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::files::{self, Existing, WriteError};
+use crate::lens::inspect;
 use crate::lens::subject::{Given, subject};
-use crate::lens::{LensWish, Looking, inspect};
 use crate::query::{Asker, QueryError};
 use crate::report::record::Origin;
 use crate::room;
@@ -53,10 +53,9 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs, given: Given) -> Result<(), 
     }
     args.flags.looking(crate::lens::flags::LensView::Logit).map_err(Failure::usage)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let wish = LensWish { given, target: None, versus: None, view: Looking::Logit };
     desk.ask_each(false, |desk, running| {
         let written =
-            dump(desk, running, &wish, &Dump { name: &name, layers: &layers, folder: &folder, existing })?;
+            dump(desk, running, &given, &Dump { name: &name, layers: &layers, folder: &folder, existing })?;
         written.iter().try_for_each(|line| writeln!(desk.out, "{line}")).map_err(Stop::Output)
     })
 }
@@ -70,11 +69,11 @@ struct Dump<'a> {
     existing: Existing,
 }
 
-fn dump(desk: &Desk, running: &mut Running, wish: &LensWish, dump: &Dump) -> Result<Vec<String>, Stop> {
+fn dump(desk: &Desk, running: &mut Running, given: &Given, dump: &Dump) -> Result<Vec<String>, Stop> {
     let (origin, model) = (running.origin.clone(), running.model.clone());
     let mut asker = desk.asker(running);
     asker.cancel = asker.cancel.narrower();
-    let ids = subject(&mut asker, wish)?.ids();
+    let ids = subject(&mut asker, given, None, None)?.ids();
     let layers = dump.layers.clone().unwrap_or_else(|| (0..model.layers).collect());
     if let Some(layer) = layers.iter().find(|&&layer| layer >= model.layers) {
         let most = model.layers - 1;

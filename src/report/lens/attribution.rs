@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::small;
+use super::measures::small;
 use crate::engine::look::{Addend, Part};
 use crate::lens::attribution::Attribution;
 use crate::lens::subject::Subject;

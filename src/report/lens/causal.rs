@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::grid::Grid;
-use super::{BAR, MOST_ROWS, TOKEN};
+use super::measures::{BAR, MOST_ROWS, TOKEN};
 use crate::lens::knockout::{Effect, Knocked, Knockout, SetTo};
 use crate::lens::subject::{PromptWord, Subject};
 use crate::lens::trace::{Trace, TraceCell, TraceControl, TracePart};

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::measures::small;
 use super::record::finite;
-use super::small;
 use crate::distribution::Depth;
 use crate::lens::keyboard::{Keyboard, Suggestions};
 use crate::lens::subject::Subject;

@@ -1,6 +1,6 @@
 //! Why a token, in one plain sentence made of what two views found.
 
-use super::small;
+use super::measures::small;
 use crate::lens::{Lens, LensFinding};
 use crate::token::{Vocab, visible};
 
