@@ -47,7 +47,7 @@ tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
 loading: engine model paths room say settings
-tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary lens loading model paths query report sampling score session settings step text token wrap
+tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session settings step

@@ -66,6 +66,15 @@ fn what_is_counted_is_what_is_suggested() {
 }
 
 #[test]
+fn clicks_end_with_the_context() {
+    let home = tempfile::tempdir().unwrap();
+    let found = keyboard(home.path(), "The cat sat on", &["-n", "100000000", "--ctx", "64"]);
+    let clicked = |of: &str| found[of]["continuation"]["ids"].as_array().unwrap().len();
+    assert_eq!(clicked("ngram"), 60);
+    assert!(clicked("model") <= 60);
+}
+
+#[test]
 fn the_models_half_is_what_score_and_generate_say() {
     let home = tempfile::tempdir().unwrap();
     let corpus = home.path().join("a.txt");

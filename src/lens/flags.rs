@@ -110,7 +110,7 @@ pub struct LensFlags {
     /// With keyboard: count this text instead of the one that comes with the program
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,
-    /// With keyboard: how often the first suggestion is taken (default: 16)
+    /// With keyboard: how often the first suggestion is taken, until the context is full (default: 16)
     #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
     /// With trace: what is put from the clean prompt into the corrupt one (default: residual); with knockout:

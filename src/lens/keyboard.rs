@@ -218,8 +218,13 @@ fn suggestions(
         };
         named.push((logprob, rank));
     }
+    // No further than the model can go.
+    let room = (asker.model.context as usize).saturating_sub(ids.len());
     let mut text = ids.to_vec();
-    for _ in 0..clicks {
+    for _ in 0..clicks.min(room) {
+        if asker.cancel.is_cancelled() {
+            return Err(QueryError::Stopped);
+        }
         text.extend(first_of(&ngrams.row(&text)));
     }
     Ok(Suggestions {

@@ -50,6 +50,16 @@ impl Harness {
         let settings =
             Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &Flags::default(), &sampling)
                 .unwrap();
+        Harness::with_settings(width, height, replies, settings)
+    }
+
+    /// A screen that was started with these settings, whose model is still loading.
+    pub fn with_settings(
+        width: u16,
+        height: u16,
+        replies: Vec<Vec<ScriptedLine>>,
+        settings: Settings,
+    ) -> Harness {
         let state = State::new(Session::new(settings), Size::new(width, height), Appearance::default());
         Harness { state, engine: Scripted::new(replies), effects: Vec::new(), held: None }
     }
@@ -75,6 +85,7 @@ impl Harness {
 
     fn asking<T>(&self, cancel: CancelFlag, ask: impl FnOnce(&mut Asker) -> T) -> T {
         let (session, mut client) = (&self.state.session, self.engine.client());
+        let cache = tempfile::tempdir().unwrap();
         ask(&mut Asker {
             client: &mut client,
             model: session.model().unwrap().clone(),
@@ -82,7 +93,7 @@ impl Harness {
             settings: session.settings().clone(),
             cancel,
             far: Arc::new(|_| {}),
-            cache: Default::default(),
+            cache: cache.path().to_path_buf(),
         })
     }
 

@@ -112,8 +112,7 @@ impl LensState {
     /// The look on its way, in words, if one is.
     pub fn progress(&self) -> Option<(String, Option<f32>)> {
         let running = self.running.as_ref()?;
-        let name = TABS.get(tabs::of(&running.looking));
-        let name = name.map_or("looking", |tab| tab.name);
+        let name = tabs::of(&running.looking).map_or("looking", |tab| TABS[tab].name);
         Some(match running.far {
             Some(far) if far.total > 0 => {
                 let share = far.done as f32 / far.total as f32;
@@ -237,7 +236,12 @@ pub fn open(state: &mut State) {
     show(state, here);
 }
 
-/// Opens the pane as a command asks.
+/// Whether the pane has a view of what a command asks.
+pub fn has(looking: &Looking) -> bool {
+    tabs::of(looking).is_some()
+}
+
+/// Opens the pane as a command asks that it has a view of.
 ///
 /// # Errors
 /// [`SessionError`]: there is nothing of the kind.
@@ -255,7 +259,7 @@ pub fn obey(state: &mut State, looking: Looking, looked: Looked) -> Result<(), S
         }
     };
     at.into_iter().for_each(|at| state.walk_to(at));
-    state.lens.tab = tabs::of(&looking);
+    state.lens.tab = tabs::of(&looking).unwrap_or_default();
     state.lens.own = Some(looking);
     show(state, Some(Spot { at, given, target, versus }));
     Ok(())

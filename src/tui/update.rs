@@ -232,8 +232,11 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         }
         return effects;
     }
-    let parsed = command::parse(text);
-    if let Some(Ok(command::Command::Lens(looking, looked))) = parsed {
+    let mut parsed = command::parse(text);
+    // What the pane has no view of is answered in the conversation.
+    if let Some(Ok(command::Command::Lens(looking, looked))) = parsed
+        .take_if(|parsed| matches!(parsed, Ok(command::Command::Lens(looking, _)) if lens::has(looking)))
+    {
         if let Err(error) = lens::obey(state, looking, looked) {
             state.tab = Tab::Chat;
             state.tell(Notice::Error(error.to_string()));

@@ -55,9 +55,9 @@ fn keyboard(_: &LensChoice) -> Looking {
     Looking::Keyboard(KeyboardWish { corpus: None, clicks: CLICKS })
 }
 
-/// The view that shows such a question's answer.
-pub fn of(looking: &Looking) -> usize {
+/// The view that shows such a question's answer, if one does.
+pub fn of(looking: &Looking) -> Option<usize> {
     let kind = std::mem::discriminant(looking);
     let is_its = |tab: &LensTab| std::mem::discriminant(&(tab.looking)(&LensChoice::default())) == kind;
-    TABS.iter().position(is_its).unwrap_or(0)
+    TABS.iter().position(is_its)
 }

@@ -219,6 +219,17 @@ fn a_prompt_s_tokens_can_be_looked_at_but_for_the_first() {
 }
 
 #[test]
+fn what_the_pane_has_no_view_of_is_answered_in_the_conversation() {
+    for command in ["/lens knockout --part layer", "/lens trace --corrupt Its"] {
+        let mut harness = talked(120, 36);
+        harness.effects.clear();
+        harness.keys(&format!("{command}<Enter>"));
+        assert!(harness.effects.iter().any(|effect| matches!(effect, Effect::Ask(..))), "{command}");
+        assert_ne!(harness.state.focus, &LENS, "{command}");
+    }
+}
+
+#[test]
 fn a_window_too_small_for_a_lens_says_so() {
     let mut harness = talked(40, 10);
     harness.keys("<A-l>");

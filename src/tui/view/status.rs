@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
+use crate::intervention::told;
 use crate::model::{InForce, Reason};
 use crate::sampling::Sampling;
 use crate::session::state::{Fetch, ModelState};
@@ -83,6 +84,10 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
         if reason != Reason::NotInCatalogue {
             items.push(item(4, " ", format!("({reason})")));
         }
+    }
+    let interventions = session.settings().interventions();
+    if !interventions.is_empty() {
+        items.push(item(1, " · ", one_line(&told(&interventions.names()))));
     }
     if let Some(far) = state.far {
         items.push(item(1, " · ", far.words()));

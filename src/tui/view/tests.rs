@@ -193,6 +193,18 @@ fn the_weights_in_force_stay_where_the_ending_and_their_reason_find_no_room() {
 }
 
 #[test]
+fn the_status_line_says_what_is_off() {
+    let mut harness = Harness::new(120, 36, vec![words(3)]);
+    assert!(!status(&harness).contains("off"), "{}", status(&harness));
+    let mut settings = harness.state.session.settings().clone();
+    settings.off = vec!["head 2:1".parse().unwrap()];
+    harness = Harness::with_settings(120, 36, vec![words(3)], settings);
+    let ready = harness.engine.ready();
+    harness.send(Msg::Engine(ready));
+    assert!(status(&harness).contains("· off head 2:1 ·"), "{}", status(&harness));
+}
+
+#[test]
 fn panes_name_what_they_show() {
     let mut harness = Harness::new(120, 36, vec![words(3), words(3)]);
     harness.keys("hi<Enter>");
