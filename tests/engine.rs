@@ -215,7 +215,18 @@ fn tolerance(weights: Weights) -> f64 {
     }
 }
 
+/// Has the program make its copy of the model, if there is none: it converts in a child process of its own
+/// kind, which a test is not.
+fn make_copy(weights: Weights) {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    let made = program.args(["next", "a", "--json", "--weights", weights.name()]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
 fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<ModelInfo>) {
+    if weights != Weights::AsIs {
+        make_copy(weights);
+    }
     let mut settings = greedy();
     (settings.weights, settings.exact, settings.threads) = (Some(weights), exact, threads);
     let paths = Paths::from_env().unwrap();
