@@ -129,7 +129,13 @@ pub fn answer(
     question: &Question,
     parts: &mut dyn FnMut(AnswerPart),
 ) -> Result<Answer, QueryError> {
-    asker.client.intervene(asker.settings.interventions());
+    let in_force = match question {
+        Question::Lens(wish) => wish.under.clone(),
+        // It knows what its tokens were written under.
+        Question::Rescore(_) => Some(Interventions::default()),
+        _ => None,
+    };
+    asker.client.intervene(in_force.unwrap_or_else(|| asker.settings.interventions()));
     let answer = told(asker, question, parts);
     asker.client.intervene(Interventions::default());
     answer

@@ -2,15 +2,18 @@
 //!
 //! Plain data; [`crate::session`] carries them out.
 
+mod change;
 mod complete;
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
+pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
 
 use crate::files::Existing;
+use crate::intervention::Since;
 use crate::lens::Looking;
 use crate::lens::flags::{LensFlags, LensView};
 use crate::settings::key::SettingKey;
@@ -27,6 +30,8 @@ pub enum Command {
     System(Option<String>),
     /// Show the rendered prompt.
     Prompt,
+    /// Switch parts of the model off and on, dose steering vectors.
+    Intervene(Change, Since),
     /// Show every setting, or one, or change one.
     Set(Option<(SettingKey, Option<String>)>),
     /// Forget the conversation.
@@ -100,6 +105,10 @@ pub enum Argument {
     Setting,
     /// A way of looking and a text.
     View,
+    /// A part of the model.
+    Part,
+    /// A steering vector and its dose.
+    Vector,
     /// Text, taken as it is.
     Text,
     /// A number.
@@ -189,6 +198,12 @@ pub const COMMANDS: &[CommandSpec] = &[
         "show all that the model reads: your messages in its chat template, special tokens and all"),
     row("/set", "[SETTING [VALUE]]", Argument::Setting, Checked(set),
         "show or change a setting: /set temp 0.7"),
+    row("/off", "[PART] [from start]", Argument::Part, Checked(change::off),
+        "switch a part of the model off from here on, or as if it had always been: /off head 23:4"),
+    row("/on", "[PART] [from start]", Argument::Part, Checked(change::on),
+        "switch a part on again, or everything: the model is as it was, steering included"),
+    row("/steer", "[FILE:SCALE[:LAYERS]|off] [from start]", Argument::Vector, Checked(change::steer),
+        "add a steering vector to the residual stream: /steer joy.gguf:0.8:10-20"),
     row("/model", "[MODEL]", Argument::Model, Optional(Command::Model),
         "show or change the model"),
     row("/clear", "", Argument::None, Nothing(|| Command::Clear),
@@ -327,7 +342,21 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
         }
         None => return Err(malformed(spec, format!("VIEW is one of {}", LensView::names()))),
     };
-    let (flags, rest) = LensFlags::before(rest).map_err(|reason| malformed(spec, reason))?;
+    let (mut flags, mut rest) = LensFlags::before(rest).map_err(|reason| malformed(spec, reason))?;
+    // Other words in a prompt that is there: they are the text.
+    if flags.span.is_some() && flags.corrupt.is_none() {
+        let step = rest.strip_prefix('@').and_then(|rest| rest.split_once(' '));
+        let step =
+            step.and_then(|(step, text)| Some((step.parse::<usize>().ok().filter(|&step| step > 0)?, text)));
+        let looked = Looked::Step(step.map(|(step, _)| step));
+        rest = step.map_or(rest, |(_, text)| text);
+        if rest.trim().is_empty() {
+            return Err(malformed(spec, "write behind --span what is to stand there"));
+        }
+        flags.corrupt = Some(rest.to_string());
+        let view = flags.looking(view).map_err(|reason| malformed(spec, reason))?;
+        return Ok(Command::Lens(view, looked));
+    }
     let view = flags.looking(view).map_err(|reason| malformed(spec, reason))?;
     if let Some(step) = rest.trim().strip_prefix('@') {
         let step = step.parse().ok().filter(|&step: &usize| step > 0);

@@ -75,6 +75,18 @@ pub const FIGURES: &[GlossaryEntry] = &[
         text: "a space, a line break and a tab inside a token, and a byte that is no whole character: tokens seldom end where words do",
     },
     GlossaryEntry {
+        names: &["off", "on", "interventions"],
+        text: "a part of the model that is switched off adds nothing: a head, attention, the feed-forward network, or both of a layer. /off head 23:4 does it, /on undoes it",
+    },
+    GlossaryEntry {
+        names: &["from here", "from the start", "from start"],
+        text: "since when something is off or added. From here: from the next token computed, while what the model read before stays as it was computed. From the start: the conversation is computed anew, as if it had always been so",
+    },
+    GlossaryEntry {
+        names: &["steer", "dose"],
+        text: "a steering vector, times its scale, is added to the residual stream after its layers: it moves what the model says in the vector's direction. A negative scale moves it away",
+    },
+    GlossaryEntry {
         names: &["▸"],
         text: "the token that stands in the text; every other row is one that might have stood there",
     },

@@ -4,6 +4,8 @@
 //! Interventions are part of what a figure is: every request to an engine says which are in force where, and
 //! what was computed under some is never taken for what was computed under others.
 
+mod in_force;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,6 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::text::nearest;
+pub use in_force::{Holding, InForce, Since};
 
 /// How parts are written, for errors and help.
 pub const PARTS: &str = "head LAYER:HEAD, attention LAYER, ffn LAYER or layer LAYER, counted from 0";
@@ -208,6 +211,32 @@ pub enum Intervention {
     Steer(Steering),
 }
 
+/// What interventions must fit.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelShape<'a> {
+    /// As GGUF names it.
+    pub architecture: &'a str,
+    /// Layers.
+    pub layers: usize,
+    /// Heads of attention in a layer.
+    pub heads: usize,
+    /// Width of the residual stream.
+    pub width: usize,
+}
+
+impl Intervention {
+    /// Whether a model of this shape has it; why not, in words.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn check(&self, shape: ModelShape) -> Result<(), String> {
+        match self {
+            Intervention::Off(part) => part.check(shape.layers, shape.heads),
+            Intervention::Steer(dose) => dose.check(shape.architecture, shape.layers, shape.width),
+        }
+    }
+}
+
 impl fmt::Display for Intervention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -229,8 +258,18 @@ impl FromStr for Intervention {
 }
 
 /// What is in force at the same time.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Interventions(Option<Arc<[Intervention]>>);
+
+impl PartialEq for Interventions {
+    /// Vectors are long, and most often the same.
+    fn eq(&self, other: &Interventions) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+}
 
 impl Interventions {
     /// Whether the model is as it is.
@@ -241,6 +280,18 @@ impl Interventions {
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Intervention> {
         self.0.iter().flat_map(|all| all.iter())
+    }
+
+    /// All of them as one reads them, files by their names alone.
+    pub fn told(&self) -> String {
+        let name = |one: &Intervention| match one {
+            Intervention::Steer(dose) => {
+                let file = dose.file.rsplit('/').next().unwrap_or_default().to_string();
+                format!("steer {}", Steering { file, ..dose.clone() })
+            }
+            part => part.to_string(),
+        };
+        told(&self.iter().map(name).collect::<Vec<_>>())
     }
 
     /// Each as it is written.
@@ -269,48 +320,6 @@ impl FromIterator<Intervention> for Interventions {
 impl fmt::Display for Interventions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.names().join(", "))
-    }
-}
-
-/// Which interventions are in force at which positions of a sequence.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InForce {
-    /// From which position on, rising. Before the first there are none.
-    spans: Vec<(usize, Interventions)>,
-}
-
-impl InForce {
-    /// Has these in force from a position on, whatever was said of what comes after it.
-    pub fn begin(&mut self, position: usize, these: &Interventions) {
-        self.spans.retain(|(from, _)| *from < position);
-        if self.at(position) != *these {
-            self.spans.push((position, these.clone()));
-        }
-    }
-
-    /// Those at a position.
-    pub fn at(&self, position: usize) -> Interventions {
-        let before = self.spans.iter().rev().find(|(from, _)| *from <= position);
-        before.map(|(_, these)| these.clone()).unwrap_or_default()
-    }
-
-    /// From which position on those at the end are in force; `None` where there never were any.
-    pub fn newest(&self) -> Option<(usize, &Interventions)> {
-        self.spans.last().map(|(from, these)| (*from, these))
-    }
-
-    /// Every change, in order.
-    pub fn spans(&self) -> &[(usize, Interventions)] {
-        &self.spans
-    }
-}
-
-impl From<Interventions> for InForce {
-    /// The same everywhere.
-    fn from(these: Interventions) -> InForce {
-        let mut all = InForce::default();
-        all.begin(0, &these);
-        all
     }
 }
 

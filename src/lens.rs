@@ -19,6 +19,7 @@ pub mod subject;
 pub mod trace;
 pub mod variants;
 
+use crate::intervention::Interventions;
 use crate::query::{Asker, QueryError};
 pub use inspect::inspect;
 
@@ -44,6 +45,8 @@ pub struct LensWish {
     pub versus: Option<Vec<u8>>,
     /// How it is looked at.
     pub view: Looking,
+    /// What is in force at every position; `None` is what the settings have.
+    pub under: Option<Interventions>,
 }
 
 /// A way of looking.

@@ -8,6 +8,7 @@ pub mod drive;
 mod error;
 mod export;
 mod files;
+mod intervene;
 mod models;
 mod outcome;
 mod prompt;
@@ -27,6 +28,7 @@ use crate::command::{self, Command};
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::glossary;
+use crate::intervention::Interventions;
 use crate::model::Weights;
 use crate::query::next::Prompted;
 use crate::settings::Settings;
@@ -54,6 +56,8 @@ pub struct Session {
     sequence: TokenSequence,
     /// The text that `/step` goes on with.
     draft: Option<Draft>,
+    /// What is to hold from the start of the conversation, once the next reply has it computed anew.
+    anew: Option<Interventions>,
     /// Counts what was said, and which of that a file holds.
     version: u32,
     saved: u32,
@@ -84,6 +88,7 @@ impl Session {
             turns: Vec::new(),
             sequence: TokenSequence::default(),
             draft: None,
+            anew: None,
             version: 0,
             saved: 0,
             asked: false,
@@ -173,6 +178,11 @@ impl Session {
         self.settings.sources.put(SettingKey::K, Source::Here);
     }
 
+    /// How many candidates each step keeps.
+    pub fn depth(&self) -> Depth {
+        self.settings.k.at_least(self.kept)
+    }
+
     /// From now on each step keeps as many candidates as a window of so many rows could show.
     pub fn keep(&mut self, rows: usize) {
         self.kept = rows.clamp(KEPT, MOST_KEPT);
@@ -219,6 +229,7 @@ impl Session {
                 let asked = self.under(premise)?;
                 self.ask(Question::Rescore(Box::new(asked)))
             }
+            Command::Intervene(change, since) => self.intervene(change, since),
             Command::Model(name) => self.change_model(name),
             Command::Lens(view, looked) => {
                 let wish = self.wish(view, looked)?;
@@ -258,6 +269,7 @@ impl Session {
                 match done {
                     Ok(Done::Prompt(_) | Done::Template(_)) => Vec::new(),
                     Ok(Done::Told(text)) => told(text),
+                    Ok(Done::Vector(dose, since)) => self.steered(dose, since),
                     Ok(Done::Saved(version, file)) => {
                         self.saved = self.saved.max(version);
                         told(format!("kept in {file}"))
@@ -306,6 +318,7 @@ impl Session {
         self.must_be_free()?;
         self.turns.clear();
         self.sequence = TokenSequence::default();
+        self.anew = None;
         self.work = Work::Idle;
         self.saved = self.version;
         Ok(())

@@ -7,6 +7,8 @@ mod answer;
 mod backend;
 mod burst;
 mod composer;
+mod dose;
+pub mod dosed;
 mod editor;
 mod engines;
 #[cfg(test)]

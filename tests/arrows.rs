@@ -36,16 +36,16 @@ colouring: step
 settings: bounded colouring distribution engine files grammar intervention model sampling text token
 continuation: token
 score: distribution step token
-query: aside bounded chat continuation counter distribution engine files score settings step token
-lens: chat continuation distribution engine model ngram query sampling step text token
+query: aside bounded chat continuation counter distribution engine files intervention sampling score settings step token
+lens: chat continuation distribution engine intervention model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
 ask: bounded continuation counter files intervention lens probe query step token
-command: chat files glossary lens model probe settings text
+command: chat files glossary intervention lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step token tokenizer wrap
-session: aside ask bounded chat command distribution engine files glossary grammar lens model query report sampling score settings step token
+session: aside ask bounded chat command distribution engine files glossary grammar intervention lens model query report sampling score settings step token
 loading: engine model paths room say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score session settings step text token wrap
 bench: aside distribution engine sampling token

@@ -115,7 +115,7 @@ impl Talk {
             boundaries: false,
             after: false,
             cancel: CancelFlag::default(),
-            interventions: Default::default(),
+            in_force: Default::default(),
         };
         let mut found = Vec::new();
         let (reason, _) = self
@@ -263,7 +263,7 @@ fn scored(client: &mut Client, tokens: &[TokenId], layout: Layout) -> Vec<f64> {
         boundaries: false,
         after: false,
         cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        in_force: Default::default(),
     };
     let mut found = Vec::new();
     let outcome = client.run(Command::Score(request), |event| {

@@ -2,7 +2,9 @@
 //! in a cache.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokenscope::distribution::Depth;
 use tokenscope::engine::look::{Edit, Found, Inspect, LookFor, Part, PartValue, Variant, Variants};
@@ -15,6 +17,8 @@ use tokenscope::loading::{self, FlagIsConsent};
 use tokenscope::model::Silent;
 use tokenscope::paths::Paths;
 use tokenscope::sampling::Sampling;
+use tokenscope::session::drive::{Front, begin, drive};
+use tokenscope::session::{Notice, Outcome, Session};
 use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use tokenscope::step::Step;
 use tokenscope::token::TokenId;
@@ -78,7 +82,7 @@ impl Model {
             depth: Depth::Count(20),
             boundaries: false,
             after: true,
-            interventions,
+            in_force: interventions.into(),
             cancel: CancelFlag::default(),
         };
         let mut found = BTreeMap::new();
@@ -333,6 +337,110 @@ fn what_a_model_has_not_is_refused_in_one_line_and_leaves_it_as_it_was() {
     assert!(matches!(refused, EngineError::Intervention(_)), "{refused}");
 }
 
+/// A conversation with a real model, greedily.
+struct Talk<'a> {
+    model: &'a mut Model,
+    session: Session,
+}
+
+/// Nobody listens.
+struct Ear(Arc<AtomicBool>);
+
+impl Front for Ear {
+    fn interrupted(&self) -> &Arc<AtomicBool> {
+        &self.0
+    }
+
+    fn say(&mut self, notice: Notice) -> io::Result<()> {
+        assert!(!matches!(notice, Notice::Error(_)), "{notice:?}");
+        Ok(())
+    }
+
+    fn other(&mut self, _: &mut Session, _: &mut Client, outcome: Outcome) -> io::Result<Vec<Outcome>> {
+        panic!("{outcome:?}")
+    }
+}
+
+impl Talk<'_> {
+    fn new(model: &mut Model, exact: bool) -> Talk<'_> {
+        let flags = Flags { exact, ..Flags::default() };
+        let sampling = SamplingFlags::default();
+        let mut settings =
+            Settings::from_layers(Sampling::default(), &ConfigFile::default(), &flags, &sampling).unwrap();
+        (settings.sampling.greedy, settings.max_tokens) = (true, Some(6));
+        let mut session = Session::new(settings);
+        let info = Arc::clone(&model.info);
+        begin(&mut session, &mut model.client, info, &mut Ear(Arc::default())).unwrap();
+        Talk { model, session }
+    }
+
+    /// Carries out a line; every figure of the sequence, to the bit.
+    fn line(&mut self, line: &str) -> Vec<(TokenId, Vec<(TokenId, u32)>)> {
+        let outcomes = match tokenscope::command::parse(line) {
+            Some(command) => self.session.execute(command.unwrap()),
+            None => self.session.say(line),
+        };
+        drive(&mut self.session, &mut self.model.client, outcomes.unwrap(), &mut Ear(Arc::default()))
+            .unwrap();
+        let sequence = self.session.sequence();
+        let steps: Vec<_> = (0..sequence.len()).map(|at| Arc::clone(sequence.step(at).unwrap())).collect();
+        bits(&steps)
+    }
+
+    fn told(&self) -> String {
+        self.session.in_force().map(|told| told.to_string()).unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_conversation_goes_on_without_a_part_from_here_or_from_the_start_and_comes_back_to_the_bit() {
+    for exact in [true, false] {
+        for mut model in Model::both(exact) {
+            let part = format!("layer {}", model.info.layers / 2);
+            let mut talk = Talk::new(&mut model, exact);
+            let plain = talk.line("What is the capital of France?");
+            let start = talk.session.sequence().reply_start();
+            talk.line(&format!("/off {part}"));
+            let here = talk.line("/retry");
+            assert_eq!(talk.told(), format!("off {part} since token {} (from here)", start + 1));
+            // The first token has no figures: one row less than tokens.
+            assert_eq!(here[..start - 1], plain[..start - 1]);
+            assert_ne!(here[start - 1], plain[start - 1]);
+            talk.line(&format!("/off {part} from start"));
+            let whole = talk.line("/retry");
+            assert_eq!(talk.told(), format!("off {part} (from the start)"));
+            assert_ne!(whole[0], plain[0]);
+            assert_ne!(whole[start - 1], here[start - 1]);
+            // From the start, and then as it is from here on.
+            talk.line("/on");
+            let back = talk.line("/retry");
+            assert_eq!(back[..start - 1], whole[..start - 1]);
+            assert_eq!(talk.told(), format!("all on again since token {} (from here)", start + 1));
+            talk.line("/on from start");
+            assert_eq!(talk.line("/retry"), plain, "exact {exact}");
+            assert_eq!(talk.told(), "");
+        }
+    }
+}
+
+#[test]
+fn what_was_computed_from_here_is_computed_again_from_a_file_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("talk.json").display().to_string();
+    let mut model = Model::load("smollm2-135m", true);
+    let mut talk = Talk::new(&mut model, true);
+    talk.line("What is the capital of France?");
+    talk.line("/off layer 15");
+    talk.line("And of Italy?");
+    let told = talk.told();
+    talk.line(&format!("/save {file}"));
+    let more = talk.line("And of Spain?");
+    let mut other = Talk::new(&mut model, true);
+    other.line(&format!("/load {file}"));
+    assert_eq!(other.told(), told);
+    assert_eq!(other.line("And of Spain?"), more);
+}
+
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
     let output = command.args(arguments).output().unwrap();
@@ -374,6 +482,8 @@ fn every_command_takes_the_flags_and_says_so_or_refuses_them() {
         (&["next", PROMPT, "--steer", "v.gguf:x"], "the scale is no number"),
         (&["next", PROMPT, "--steer", "/no/such.gguf:1"], "/no/such.gguf: no such file"),
         (&["tokenize", PROMPT, "--off", "layer 1"], "--off and --steer change what a model computes"),
+        (&["repl", "--off", "layer 40"], "layer 40: the model has the layers 0 to 29"),
+        (&["chat", "--json", "--off", "head 3:9"], "head 3:9: the model has the heads 0 to 8"),
         (&["models", "list", "--off", "layer 1"], "--off and --steer change what a model computes"),
     ] {
         let (code, out, error) = run(&[flags, &["-q"]].concat());

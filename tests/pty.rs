@@ -30,6 +30,48 @@ fn a_chat_from_start_to_quit() {
 }
 
 #[test]
+fn a_part_named_by_the_lens_is_switched_off_and_the_reply_goes_on_without_it() {
+    let mut shell = Shell::start(120, 36);
+    shell.run(&format!("{TOKENSCOPE} --greedy -n 6; stty -a; echo LEFT=$?"));
+    let pty = &mut shell.pty;
+    let ended = |screen: &str| screen.contains("as many as asked for") && !screen.contains("^C stop");
+    pty.wait_for("ctx 0/");
+    pty.type_text("What is the capital of France?\r");
+    pty.wait_until("the reply to end", |screen| screen.contains("model  The capital of") && ended(screen));
+    // The logit lens of the newest step: its layers are parts.
+    pty.type_text("\x1bl");
+    pty.wait_until("the sentence", |screen| screen.contains("decided in layer"));
+    pty.type_text("2");
+    pty.wait_until("the title", |screen| {
+        screen.contains("first choices") && screen.contains("Enter: layer ")
+    });
+    pty.type_text("\r");
+    pty.wait_until("the part to be off", |screen| {
+        screen.contains(" from the next token on") && screen.contains(" on ─")
+    });
+    pty.type_text("\x1b");
+    pty.wait_until("the table", |screen| screen.contains("next token"));
+    pty.type_text("/on\r");
+    pty.wait_until("nothing off", |screen| screen.contains("nothing is off, nothing is added"));
+    pty.type_text("/off layer 15 from start\r");
+    pty.wait_until("what is off", |screen| {
+        screen.contains("off layer 15 from the start, with the next reply")
+    });
+    pty.type_text("/retry\r");
+    pty.wait_until("the reply to end", |screen| {
+        screen.contains("off layer 15 (from the start)") && ended(screen)
+    });
+    pty.type_text("/on\r");
+    pty.wait_until("what is on", |screen| screen.contains("all on from the next token on"));
+    pty.type_text("And of Italy?\r");
+    pty.wait_until("the reply to end", |screen| {
+        screen.contains("all on again since token ") && ended(screen)
+    });
+    pty.type_text("\x03\x03");
+    shell.assert_terminal_is_ours("LEFT=0");
+}
+
+#[test]
 fn ctrl_z_hands_the_terminal_to_the_shell_and_fg_returns() {
     let mut shell = Shell::interactive(100, 30);
     shell.run(TOKENSCOPE);

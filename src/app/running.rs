@@ -73,6 +73,10 @@ impl Running {
         progress.clear();
         let load = || load(&options, settings.quiet);
         let (client, model) = loading::in_place_of(old.map(Client::engine), &options, say::tell, load)?;
+        // Where another model is already in use, the conversation leaves out what this one has not.
+        if old.is_none() {
+            model.check(&settings.interventions()).map_err(Failure::usage)?;
+        }
         let mut origin = Origin::new(&model, settings, Some(sha256));
         // A copy in another format is still this file's model.
         origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -135,7 +135,7 @@ impl PromptBench {
             boundaries: false,
             after: false,
             cancel: CancelFlag::default(),
-            interventions: Default::default(),
+            in_force: Default::default(),
         })
     }
 }

@@ -125,7 +125,7 @@ fn score(client: &mut Client, sequences: Vec<Sequence>, layout: Layout) -> Resul
         boundaries: false,
         after: false,
         cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        in_force: Default::default(),
     };
     client.run(Command::Score(request), |_| {}).map(|(_, timing)| timing)
 }

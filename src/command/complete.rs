@@ -6,6 +6,7 @@ use super::{Argument, COMMANDS, spec};
 use crate::chat::system;
 use crate::files;
 use crate::glossary::FIGURES;
+use crate::intervention::OffPart;
 use crate::lens::flags::LensView;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
@@ -44,7 +45,9 @@ pub fn complete(line: &str) -> Vec<Completion> {
 pub fn file_argument(line: &str) -> Option<(&str, &str)> {
     let (name, file) = line.split_once(' ').filter(|_| !line.contains('\n'))?;
     match spec(name)?.argument {
-        Argument::File | Argument::Model | Argument::Suite => Some((&line[..=name.len()], file.trim_start())),
+        Argument::File | Argument::Model | Argument::Suite | Argument::Vector => {
+            Some((&line[..=name.len()], file.trim_start()))
+        }
         Argument::Setting => {
             let (key, file) = file.split_once(' ')?;
             let takes =
@@ -71,6 +74,8 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let alone = |label| (label, "");
     let proposals: Vec<(&str, &str)> = match argument {
         Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
+        Argument::Part => return complete_part(name, rest),
+        Argument::Vector => vec![("off", "add no vector any more")],
         Argument::View => LensView::value_variants().iter().map(|view| alone(view.name())).collect(),
         Argument::Model => ALIASES.iter().map(|alias| (alias.name, alias.title)).collect(),
         Argument::Suite => SUITES.iter().map(|(suite, _)| alone(*suite)).collect(),
@@ -82,6 +87,25 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let written = if argument == Argument::Command { rest.trim_start_matches('/') } else { rest };
     let fitting = proposals.into_iter().filter(|(label, _)| label.starts_with(written));
     fitting.map(|(label, help)| completion(format!("{name} "), label, help)).collect()
+}
+
+/// The kinds of parts, and behind a part from where on it is to be so.
+fn complete_part(name: &str, rest: &str) -> Vec<Completion> {
+    const KINDS: [(&str, &str); 4] = [
+        ("head ", "LAYER:HEAD, what a head gives"),
+        ("attention ", "LAYER, what attention adds"),
+        ("ffn ", "LAYER, what the feed-forward network adds"),
+        ("layer ", "LAYER, both"),
+    ];
+    const SINCE: &str = "from start";
+    let (before, last) = rest.rsplit_once(' ').map_or(("", rest), |(before, last)| (before, last));
+    if before.parse::<OffPart>().is_ok() {
+        let begins = SINCE.starts_with(last);
+        let help = "as if it had always been so";
+        return begins.then(|| completion(format!("{name} {before} "), SINCE, help)).into_iter().collect();
+    }
+    let fitting = KINDS.iter().filter(|(kind, _)| kind.starts_with(rest) && kind.len() > rest.len());
+    fitting.map(|(kind, help)| completion(format!("{name} "), kind, help)).collect()
 }
 
 fn completion(before: String, label: &str, help: &str) -> Completion {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::intervention::OffPart;
 
 #[test]
 fn text_is_no_command() {
@@ -15,6 +16,8 @@ fn every_command_of_the_table_parses() {
             Argument::Number => " 1",
             Argument::Figure => " rank",
             Argument::View => " logit a ||| b",
+            Argument::Part => " layer 1",
+            Argument::Vector => " v.gguf:1",
             _ => " a ||| b",
         };
         assert!(parse(&format!("{}{argument}", spec.name)).unwrap().is_ok(), "{}", spec.name);
@@ -38,6 +41,30 @@ fn a_lens_is_turned_on_a_text_or_on_a_token_of_the_last_reply() {
     for wrong in ["/lens", "/lens nothing", "/lens logit @0", "/lens logit @x", "/lens logit a |||"] {
         assert!(matches!(parse(wrong), Some(Err(_))), "{wrong}");
     }
+}
+
+#[test]
+fn parts_and_vectors_are_changed_from_here_or_from_the_start() {
+    let parsed = |line: &str| match parse(line) {
+        Some(Ok(Command::Intervene(change, since))) => (change, since),
+        other => panic!("{line}: {other:?}"),
+    };
+    let head = OffPart::Head { layer: 23, head: 4 };
+    assert_eq!(parsed("/off head 23:4"), (Change::Off(head), Since::Here));
+    assert_eq!(parsed("/off head 23:4 from start "), (Change::Off(head), Since::Start));
+    assert_eq!(parsed("/off from start"), (Change::Nothing, Since::Start));
+    assert_eq!(parsed("/off"), (Change::Nothing, Since::Here));
+    assert_eq!(parsed("/on"), (Change::AllOn, Since::Here));
+    assert_eq!(parsed("/on ffn 3 from here"), (Change::On(OffPart::FeedForward(3)), Since::Here));
+    assert_eq!(parsed("/steer off from start"), (Change::Straight, Since::Start));
+    let (Change::Steer(dose), Since::Start) = parsed("/steer my from start.gguf:-0.5:3-5 from start") else {
+        panic!("a dose is wanted")
+    };
+    assert_eq!(dose.to_string(), "my from start.gguf:-0.5:3-5");
+    let error = |line: &str| parse(line).unwrap().unwrap_err().to_string();
+    assert!(error("/off haed 3:1").contains("did you mean head?"), "{}", error("/off haed 3:1"));
+    assert!(error("/on layer x").contains("write head LAYER:HEAD"), "{}", error("/on layer x"));
+    assert!(error("/steer v.gguf").contains("there is no scale"), "{}", error("/steer v.gguf"));
 }
 
 #[test]
@@ -83,5 +110,9 @@ fn completion_follows_what_is_written() {
     assert_eq!(labels("/model smol"), ["/model smollm2-135m"]);
     assert_eq!(labels("/set top-"), ["/set top-k", "/set top-p", "/set top-n-sigma"]);
     assert_eq!(labels("/help qu"), ["/help quit"]);
+    assert_eq!(labels("/off at"), ["/off attention "]);
+    assert_eq!(labels("/off head 3:1 "), ["/off head 3:1 from start"]);
+    assert_eq!(labels("/on layer 4 fr"), ["/on layer 4 from start"]);
+    assert_eq!(labels("/steer o"), ["/steer off"]);
     assert!(labels("hello").is_empty() && labels("/clear ").is_empty());
 }

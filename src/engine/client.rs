@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::handle::{EVENTS, Engine};
 use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Timing};
-use crate::intervention::Interventions;
+use crate::intervention::InForce;
 
 /// An engine whose events are waited for.
 pub struct Client {
@@ -14,7 +14,7 @@ pub struct Client {
     /// Told how far a request is.
     watcher: Option<Watcher>,
     /// In force in every request that names none.
-    interventions: Interventions,
+    in_force: InForce,
 }
 
 /// Is told how many tokens a request has read, of how many.
@@ -22,7 +22,7 @@ pub type Watcher = Box<dyn FnMut(usize, usize) + Send>;
 
 impl From<Engine> for Client {
     fn from(engine: Engine) -> Client {
-        Client { engine, watcher: None, interventions: Interventions::default() }
+        Client { engine, watcher: None, in_force: InForce::default() }
     }
 }
 
@@ -61,8 +61,8 @@ impl Client {
     }
 
     /// Has these in force in every request from now on; none leaves requests as they are.
-    pub fn intervene(&mut self, these: Interventions) {
-        self.interventions = these;
+    pub fn intervene(&mut self, these: impl Into<InForce>) {
+        self.in_force = these.into();
     }
 
     /// Ends the engine, as [`Engine::shut_down`] does.
@@ -79,9 +79,9 @@ impl Client {
         command: Command,
         mut each: impl FnMut(Event),
     ) -> Result<(FinishReason, Timing), EngineError> {
-        let command = match self.interventions.is_empty() {
+        let command = match self.in_force.spans().is_empty() {
             true => command,
-            false => command.under(&self.interventions)?,
+            false => command.under(&self.in_force)?,
         };
         for event in self.engine.request(command) {
             match event {

@@ -7,21 +7,26 @@ use super::llama::eval::anatomy::{Layer, Place};
 use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use super::llama::{Context, Model};
 use super::protocol::EngineError;
-use crate::intervention::{InForce, Intervention, Interventions, OffPart, Steering};
+use crate::intervention::{InForce, Intervention, Interventions, ModelShape, OffPart, Steering};
 
 /// Refuses what a model has not, before anything is computed of it.
 ///
 /// # Errors
 /// [`EngineError::Intervention`].
 pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError> {
+    let architecture = model.architecture();
+    let shape = ModelShape {
+        architecture: &architecture,
+        layers: model.layers(),
+        heads: model.heads(),
+        width: model.width(),
+    };
     let mut all = in_force.spans().iter().flat_map(|(_, these)| these.iter());
     let check = |one: &Intervention| match one {
         _ if !model.has_plain_cache() => Err(format!(
-            "{one}: {} keeps a state instead of a cache of positions, which can't be computed again from the middle",
-            model.architecture()
+            "{one}: {architecture} keeps a state instead of a cache of positions, which can't be computed again from the middle"
         )),
-        Intervention::Off(part) => part.check(model.layers(), model.heads()),
-        Intervention::Steer(dose) => dose.check(&model.architecture(), model.layers(), model.width()),
+        one => one.check(shape),
     };
     all.try_for_each(check).map_err(EngineError::Intervention)
 }

@@ -184,6 +184,7 @@ fn describe(
         bytes: model.bytes(),
         layers: model.layers(),
         heads: model.heads(),
+        width: model.width(),
         trained_context: model.trained_context(),
         context: params.cells,
         threads: params.threads,

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::look::{Found, Inspect};
 use crate::distribution::{Depth, RowError};
-use crate::intervention::{InForce, Interventions};
+use crate::intervention::{InForce, Interventions, ModelShape};
 use crate::model::About;
 use crate::sampling::Sampling;
 use crate::step::{Prediction, Step};
@@ -107,8 +107,8 @@ pub struct ScoreBatch {
     pub boundaries: bool,
     /// Whether the distribution after each last token is wanted.
     pub after: bool,
-    /// What is in force at every position.
-    pub interventions: Interventions,
+    /// What is in force at each position.
+    pub in_force: InForce,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }
@@ -160,16 +160,17 @@ pub enum Command {
 }
 
 impl Command {
-    /// The same with these in force at every position.
+    /// The same with these in force; what is computed of many sequences at once has those of the end at every
+    /// position.
     ///
     /// # Errors
     /// [`EngineError::Intervention`] where that can't be.
-    pub fn under(mut self, these: &Interventions) -> Result<Command, EngineError> {
+    pub fn under(mut self, in_force: &InForce) -> Result<Command, EngineError> {
         match &mut self {
-            Command::Generate(request) => request.in_force = these.clone().into(),
-            Command::Score(request) => request.interventions = these.clone(),
-            Command::Sample(request) => request.interventions = these.clone(),
-            Command::Inspect(request) => request.interventions = these.clone(),
+            Command::Generate(request) => request.in_force = in_force.clone(),
+            Command::Score(request) => request.in_force = in_force.clone(),
+            Command::Sample(request) => request.interventions = in_force.at_the_end(),
+            Command::Inspect(request) => request.interventions = in_force.at_the_end(),
             Command::CrossEntropy(_) => {
                 let what = "a model is compared with another as it is: leave out --off and --steer";
                 return Err(EngineError::Intervention(what.to_string()));
@@ -380,6 +381,8 @@ pub struct ModelInfo {
     pub layers: usize,
     /// Number of heads of attention in the first layer, and nearly always in every one.
     pub heads: usize,
+    /// Width of the residual stream.
+    pub width: usize,
     /// Context the model was trained with.
     pub trained_context: u32,
     /// Longest sequence here.
@@ -394,6 +397,22 @@ pub struct ModelInfo {
     pub tokenizer: Arc<dyn Tokenize>,
     /// What was known of it before it was loaded.
     pub about: Arc<About>,
+}
+
+impl ModelInfo {
+    /// Whether it has all that is to be switched off or added; what it has not, in words.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn check(&self, these: &Interventions) -> Result<(), String> {
+        let shape = ModelShape {
+            architecture: &self.architecture,
+            layers: self.layers,
+            heads: self.heads,
+            width: self.width,
+        };
+        these.iter().try_for_each(|one| one.check(shape))
+    }
 }
 
 impl std::fmt::Debug for ModelInfo {

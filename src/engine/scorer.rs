@@ -42,7 +42,7 @@ pub(super) fn score(
     sink: Sink,
 ) -> Result<(FinishReason, Timing), EngineError> {
     let begun = Instant::now();
-    let in_force = InForce::from(request.interventions.clone());
+    let in_force = request.in_force.clone();
     intervene::check(pool.model(), &in_force)?;
     let room = pool.room();
     // A last token that is only predicted takes no cell.

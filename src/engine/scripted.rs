@@ -19,6 +19,7 @@ use super::protocol::{
 };
 use super::trie::{evaluated, first_scored};
 use crate::distribution::Distribution;
+use crate::intervention::Interventions;
 use crate::step::{Candidate, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
@@ -29,6 +30,7 @@ const FIRST_WORD: u32 = 258;
 /// Layers of the small model, and their heads. The first layer expects ` London` whatever comes.
 const LAYERS: usize = 3;
 const HEADS: usize = 2;
+const WIDTH: usize = 4;
 
 /// ChatML, as many models have it.
 const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
@@ -91,6 +93,7 @@ impl Scripted {
             bytes: 0,
             layers: LAYERS,
             heads: HEADS,
+            width: WIDTH,
             trained_context: 512,
             context: 512,
             threads: 1,
@@ -148,16 +151,20 @@ impl Scripted {
 
     fn generate(&self, request: &Generate, sink: Sink) -> (FinishReason, usize) {
         let total = request.prompt.len();
-        let steps = request
-            .prompt
-            .iter()
-            .enumerate()
-            .map(|(i, &id)| Arc::new(Step { id, stats: (i > 0).then(|| self.stats(id, 0.6, false)) }));
+        // What is in force makes everything half as probable.
+        let p_at = |index: usize, p: f32| match request.in_force.of_token(index).is_empty() {
+            true => p,
+            false => p / 2.0,
+        };
+        let steps = request.prompt.iter().enumerate().map(|(i, &id)| {
+            Arc::new(Step { id, stats: (i > 0).then(|| self.stats(id, p_at(i, 0.6), false)) })
+        });
         sink(Event::Prefill { steps: steps.collect(), done: total, total });
-        let reply = self.next_reply();
+        let mut reply = if request.max_tokens == Some(0) { Vec::new() } else { self.next_reply() };
+        reply.truncate(request.max_tokens.unwrap_or(usize::MAX));
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
-            let step = Arc::new(Step { id, stats: Some(self.stats(id, p, true)) });
+            let step = Arc::new(Step { id, stats: Some(self.stats(id, p_at(total + i, p), true)) });
             sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)) });
         }
         (ended(&reply), reply.len())
@@ -170,8 +177,8 @@ impl Scripted {
             return Err(EngineError::TooLong { needed, context: room });
         }
         let boundaries = request.boundaries.then(|| self.info.vocab.boundaries());
-        let measured = |before: TokenId| {
-            let row = self.row(before);
+        let measured = |at: usize, before: TokenId| {
+            let row = self.row(before, &request.in_force.at(at));
             let raw = Distribution::measure(&row, request.depth, boundaries)?;
             Ok::<_, EngineError>((row, raw))
         };
@@ -184,7 +191,7 @@ impl Scripted {
                 .into_iter()
                 .collect();
             for at in first_scored(sequence)..tokens.len() {
-                let (row, raw) = measured(tokens[at - 1])?;
+                let (row, raw) = measured(at - 1, tokens[at - 1])?;
                 steps.push(Step {
                     id: tokens[at],
                     stats: Some(self.stats_given(tokens[at], stats(&row, &raw, tokens[at], None))),
@@ -192,7 +199,7 @@ impl Scripted {
             }
             let after = match (request.after, tokens.last()) {
                 (true, Some(&last)) => {
-                    let (row, raw) = measured(last)?;
+                    let (row, raw) = measured(tokens.len() - 1, last)?;
                     Some(Box::new(self.prediction_given(prediction(&row, &raw, None))))
                 }
                 _ => None,
@@ -220,7 +227,7 @@ impl Scripted {
     fn inspect(&self, request: &Inspect, sink: Sink) -> Result<(), EngineError> {
         let last = request.tokens[request.tokens.len() - 1];
         let reading = |likeliest: Option<&str>| {
-            let mut row = self.row(last);
+            let mut row = self.row(last, &request.interventions);
             if let Some(word) = likeliest {
                 row[Pieces.tokenize(word.as_bytes(), false)[0].0 as usize] = 9.0;
             }
@@ -249,7 +256,7 @@ impl Scripted {
             }
             LookFor::Shares => {
                 // All of it comes from the embedding.
-                let row = self.row(request.tokens[request.tokens.len() - 1]);
+                let row = self.row(last, &request.interventions);
                 let logits: Vec<f32> = request.named.iter().map(|id| row[id.index()]).collect();
                 for addend in [Addend::Embedding, Addend::Whole] {
                     tell(0, Found::Share { addend, logits: logits.clone() });
@@ -282,8 +289,10 @@ impl Scripted {
         Ok(())
     }
 
-    /// The logits after a token: one word is the likeliest, then the others, then plain characters.
-    fn row(&self, before: TokenId) -> Vec<f32> {
+    /// The logits after a token: one word is the likeliest, then the others, then plain characters; half of
+    /// that with something in force.
+    fn row(&self, before: TokenId, in_force: &Interventions) -> Vec<f32> {
+        let factor = if in_force.is_empty() { 1.0 } else { 0.5 };
         let words = FIRST_WORD..FIRST_WORD + WORDS.len() as u32;
         let next = FOLLOWS.iter().find(|(word, _)| Pieces.tokenize(word.as_bytes(), false) == [before]);
         let next = Pieces.tokenize(next.map_or(" the", |(_, next)| next).as_bytes(), false)[0];
@@ -294,7 +303,7 @@ impl Scripted {
             32..127 => 0.0,
             _ => -6.0,
         };
-        (0..self.info.vocab.len() as u32).map(logit).collect()
+        (0..self.info.vocab.len() as u32).map(|id| factor * logit(id)).collect()
     }
 
     /// A distribution in which the token has probability `p` and two others share most of the rest.

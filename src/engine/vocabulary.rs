@@ -23,6 +23,7 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         bytes: 0,
         layers: 0,
         heads: 0,
+        width: 0,
         trained_context: 0,
         context: 0,
         threads: 0,

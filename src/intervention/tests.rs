@@ -83,6 +83,39 @@ fn a_position_has_what_began_last_before_it() {
 }
 
 #[test]
+fn a_token_is_predicted_by_the_position_before_it() {
+    let off = |layer| Interventions::from_iter([Intervention::Off(OffPart::Layer(layer))]);
+    let all = InForce::default().after(5, &off(1));
+    assert_eq!(all.spans(), [(4, off(1))]);
+    assert_eq!([0, 4, 5, 6].map(|index| all.of_token(index).to_string()), ["", "", "layer 1", "layer 1"]);
+    assert_eq!(all.told().unwrap().to_string(), "off layer 1 since token 6 (from here)");
+    // Of an empty conversation nothing is kept.
+    let whole = InForce::default().after(0, &off(1));
+    assert_eq!(whole, off(1).into());
+    assert_eq!(whole.told().unwrap().to_string(), "off layer 1 (from the start)");
+    let on = whole.after(9, &Interventions::default());
+    assert_eq!(on.told().unwrap().to_string(), "all on again since token 10 (from here)");
+    assert_eq!(on.after(3, &off(1)), whole, "what came of it is gone with its tokens");
+    assert_eq!(InForce::default().told(), None);
+}
+
+#[test]
+fn another_question_has_what_the_first_one_had_and_its_reply_what_it_had() {
+    let off = |layer| Interventions::from_iter([Intervention::Off(OffPart::Layer(layer))]);
+    let mut all = InForce::default();
+    all.begin(4, &off(1));
+    all.begin(9, &off(2));
+    // A reply from token 10 on, under a question of which 6 tokens are the same, then from 14 on, then from 8.
+    let longer = all.moved(6, 10, 14);
+    assert_eq!(longer.spans(), [(4, off(1)), (13, off(2))]);
+    let shorter = all.moved(3, 10, 8);
+    assert_eq!(shorter.spans(), [(7, off(2))]);
+    all.begin(12, &Interventions::default());
+    assert_eq!(all.moved(6, 10, 11).spans(), [(4, off(1)), (10, off(2)), (13, Interventions::default())]);
+    assert_eq!(InForce::default().moved(0, 0, 7), InForce::default());
+}
+
+#[test]
 fn a_dose_is_scaled_and_stays_in_its_layers() {
     let directions = BTreeMap::from([(1, Arc::from([1.0, -2.0])), (2, Arc::from([4.0, 0.5]))]);
     let vector = SteeringVector { directions, architecture: None };

@@ -12,7 +12,7 @@ use super::knockout::{Edge, Knocked, KnockoutWish, SetTo};
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
 use super::trace::{TracePart, TraceWish};
-use super::variants::Corrupt;
+use super::variants::{Corrupt, TokenSpan};
 use crate::text::one_line;
 use crate::token::printable;
 
@@ -52,6 +52,20 @@ impl LensView {
             LensView::Keyboard => "keyboard",
             LensView::Knockout => "knockout",
             LensView::Trace => "trace",
+        }
+    }
+
+    /// The view that a way of looking is one of.
+    pub fn of(looking: &Looking) -> LensView {
+        match looking {
+            Looking::Logit => LensView::Logit,
+            Looking::Context => LensView::Context,
+            Looking::Occlusion { .. } => LensView::Occlusion,
+            Looking::Attention(_) => LensView::Attention,
+            Looking::Attribution => LensView::Attribution,
+            Looking::Keyboard(_) => LensView::Keyboard,
+            Looking::Knockout(_) => LensView::Knockout,
+            Looking::Trace(_) => LensView::Trace,
         }
     }
 
@@ -117,9 +131,12 @@ pub struct LensFlags {
     /// this kind of part alone (default: all but residual)
     #[arg(long, value_name = "PART")]
     pub part: Option<LensPart>,
-    /// With trace and knockout: a prompt of as many tokens that differs
+    /// With trace and knockout: a prompt of as many tokens that differs; with --span what stands there alone
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub corrupt: Option<String>,
+    /// With --corrupt: it stands in place of these tokens of the prompt, counted from 0
+    #[arg(long, value_name = "FIRST[:LAST]")]
+    pub span: Option<TokenSpan>,
     /// With knockout: what a part is set to (default: zero; with --corrupt what it has in that prompt)
     #[arg(long, value_name = "VALUE")]
     pub set: Option<SetTo>,
@@ -147,7 +164,7 @@ impl LensFlags {
     /// What is wrong: a flag of another view, or a value.
     pub fn looking(&self, view: LensView) -> Result<Looking, String> {
         use LensView::{Attention, Keyboard, Knockout, Occlusion, Trace};
-        let belongs: [(bool, &str, &[LensView]); 13] = [
+        let belongs: [(bool, &str, &[LensView]); 14] = [
             (self.by.is_some(), "--by", &[Occlusion]),
             (self.replace, "--replace", &[Occlusion]),
             (self.position.is_some(), "--position", &[Attention, Trace]),
@@ -155,6 +172,7 @@ impl LensFlags {
             (self.head.is_some(), "--head", &[Attention, Knockout, Trace]),
             (self.part.is_some(), "--part", &[Knockout, Trace]),
             (self.corrupt.is_some(), "--corrupt", &[Knockout, Trace]),
+            (self.span.is_some(), "--span", &[Knockout, Trace]),
             (self.set.is_some(), "--set", &[Knockout]),
             (self.window.is_some(), "--window", &[Knockout]),
             (!self.edges.is_empty(), "--edge", &[Knockout]),
@@ -165,6 +183,9 @@ impl LensFlags {
         if let Some((_, flag, of)) = belongs.iter().find(|(given, _, of)| *given && !of.contains(&view)) {
             let of: Vec<&str> = of.iter().map(|view| view.name()).collect();
             return Err(format!("{flag} belongs to --view {}", of.join(" or ")));
+        }
+        if self.span.is_some() && self.corrupt.is_none() {
+            return Err("--span says where other words stand: add --corrupt TEXT".to_string());
         }
         Ok(match view {
             LensView::Logit => Looking::Logit,
@@ -202,7 +223,11 @@ impl LensFlags {
     }
 
     fn corrupted(&self) -> Option<Corrupt> {
-        self.corrupt.as_ref().map(|text| Corrupt::Text(text.clone().into_bytes()))
+        let text = self.corrupt.as_ref()?.clone().into_bytes();
+        Some(match self.span {
+            Some(span) => Corrupt::Span { tokens: span.tokens(), text },
+            None => Corrupt::Text(text),
+        })
     }
 
     fn knockout(&self) -> Result<KnockoutWish, String> {

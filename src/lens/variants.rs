@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::str::FromStr;
 
-use super::inspect::inspect;
+use super::inspect::{inspect, must_have};
 use super::subject::{Goal, Subject};
 use crate::engine::look::{Found, LookFor, Variant, Variants};
 use crate::query::{Asker, QueryError};
-use crate::token::TokenId;
+use crate::token::{TokenId, visible};
 
 /// Another prompt of as many tokens.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,32 @@ pub enum Corrupt {
         /// The words.
         text: Vec<u8>,
     },
+}
+
+/// Tokens of a prompt, as a person names them: `FIRST:LAST`, or one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenSpan {
+    first: usize,
+    last: usize,
+}
+
+impl TokenSpan {
+    /// The positions.
+    pub fn tokens(self) -> Range<usize> {
+        self.first..self.last + 1
+    }
+}
+
+impl FromStr for TokenSpan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TokenSpan, String> {
+        let (first, last) = text.split_once(':').unwrap_or((text, text));
+        match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
+            (Ok(first), Ok(last)) if first <= last && last < usize::MAX => Ok(TokenSpan { first, last }),
+            _ => Err("FIRST:LAST is wanted, positions counted from 0 that rise, or one position".to_string()),
+        }
+    }
 }
 
 /// What is computed of a prompt.
@@ -50,8 +77,20 @@ pub(super) fn corrupted(
     let other: Vec<TokenId> = match corrupt {
         Corrupt::Text(text) => encoder.encode(text)?.pieces.iter().map(|piece| piece.id).collect(),
         Corrupt::Span { tokens, text } => {
+            must_have("position", tokens.end - 1, ids.len())?;
             let encoded = encoder.encode(text)?;
             let within = encoded.pieces.iter().skip(usize::from(encoded.has_bos)).map(|piece| piece.id);
+            let (has, needs) = (within.clone().count(), tokens.len());
+            if has != needs {
+                let what = |count: usize| if count == 1 { "token" } else { "tokens" };
+                return Err(QueryError::Refused(format!(
+                    "«{}» is {has} {} here, and «{}» is {needs}: write a text of {needs} {}",
+                    visible(text),
+                    what(has),
+                    visible(&asker.model.vocab.concat(ids[tokens.clone()].iter().copied())),
+                    what(needs)
+                )));
+            }
             let (before, behind) = (&ids[..tokens.start], &ids[tokens.end..]);
             before.iter().copied().chain(within).chain(behind.iter().copied()).collect()
         }

@@ -310,7 +310,7 @@ impl ProbeRun {
             depth,
             boundaries: false,
             after: false,
-            interventions: Default::default(),
+            in_force: Default::default(),
             cancel,
         }))
     }

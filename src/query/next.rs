@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::scoring::{Scoring, ScoringJob, Wanted, score};
 use super::text::Joined;
 use super::{Asker, QueryError};
-use crate::engine::{EngineError, FinishReason};
+use crate::distribution::Depth;
+use crate::engine::{Command, EngineError, Event, FinishReason, Generate};
+use crate::intervention::InForce;
+use crate::sampling::Sampling;
 use crate::step::{AnyToken, Figure, Prediction, Step};
 use crate::token::TokenId;
 
@@ -77,6 +80,42 @@ pub fn after_ids(asker: &mut Asker, ids: &[TokenId]) -> Result<NextTokens, Query
     let job = ScoringJob { ids: ids.to_vec(), has_bos: false, from: ids.len() };
     let (prediction, _) = after(asker, &[job])?;
     Ok(NextTokens { prompt: ids.to_vec(), prediction, texts: Vec::new() })
+}
+
+/// A step that is to be computed again with other things in force.
+#[derive(Clone, Debug)]
+pub struct StepUnder {
+    /// The exact ids up to it.
+    pub ids: Vec<TokenId>,
+    /// What is in force at each of them.
+    pub in_force: InForce,
+    /// Candidates kept: as many as in the conversation, whose cache is of no use otherwise.
+    pub depth: Depth,
+}
+
+/// The last of exact ids as it would have been predicted, on the conversation's own cache.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn step_under(asker: &mut Asker, wish: &StepUnder) -> Result<Arc<Step>, QueryError> {
+    asker.must_fit(wish.ids.len() + 1)?;
+    let request = Generate {
+        prompt: wish.ids.clone(),
+        sampling: Sampling { greedy: true, ..Sampling::default() },
+        max_tokens: Some(0),
+        depth: wish.depth,
+        in_force: wish.in_force.clone(),
+        cancel: asker.cancel.clone(),
+    };
+    let mut last = None;
+    asker.client.run(Command::Generate(request), |event| {
+        if let Event::Prefill { mut steps, done, total } = event
+            && done == total
+        {
+            last = steps.pop().or(last.take());
+        }
+    })?;
+    last.ok_or(QueryError::Stopped)
 }
 
 /// The distribution after the first sequence, and the tokens of all that are asked for.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::scoring::ScoringJob;
 use super::{Asker, QueryError, score};
 use crate::chat::Message;
+use crate::intervention::InForce;
 use crate::step::Step;
 use crate::token::TokenId;
 
@@ -17,6 +18,10 @@ pub struct Premised {
     pub reply: Vec<TokenId>,
     /// ln p of each when it was written.
     pub before: Vec<f32>,
+    /// The ids that stood before it.
+    pub path: Vec<TokenId>,
+    /// What was in force at each position then.
+    pub in_force: InForce,
 }
 
 /// A reply scored again.
@@ -26,9 +31,11 @@ pub struct Rescored {
     pub steps: Vec<Step>,
     /// ln p of each when it was written.
     pub before: Vec<f32>,
+    /// What was in force at the same tokens again, in words.
+    pub under: Option<String>,
 }
 
-/// Scores the reply under its other premise.
+/// Scores the reply under its other premise, and under the interventions it was written under.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -42,6 +49,10 @@ pub fn rescore(asker: &mut Asker, asked: &Premised) -> Result<Rescored, QueryErr
     let from = ids.len();
     ids.extend(&asked.reply);
     asker.must_fit(ids.len())?;
+    let same = asked.path.iter().zip(&ids[..from]).take_while(|(a, b)| a == b).count();
+    let in_force = asked.in_force.moved(same, asked.path.len(), from);
+    let under = in_force.told().map(|told| told.to_string());
+    asker.client.intervene(in_force);
     let steps = score::steps(asker, &ScoringJob { ids, has_bos: false, from }, false)?;
-    Ok(Rescored { steps, before: asked.before.clone() })
+    Ok(Rescored { steps, before: asked.before.clone(), under })
 }

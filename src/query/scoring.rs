@@ -112,7 +112,7 @@ pub fn score(
             boundaries: wanted.boundaries,
             after: wanted.after,
             cancel: cancel.clone(),
-            interventions: Default::default(),
+            in_force: Default::default(),
         };
         let (reason, _) = client.run(Command::Score(batch), |event| {
             if let Event::Scored { index, steps, after, .. } = event {

@@ -26,7 +26,7 @@ fn scored() -> (Step, Prediction, Arc<ModelInfo>) {
         boundaries: false,
         after: true,
         cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        in_force: Default::default(),
     };
     let mut found = None;
     let outcome = engine.client().run(Command::Score(batch), |event| {

@@ -2,6 +2,7 @@
 
 mod attribution;
 mod causal;
+pub use causal::place;
 mod grid;
 mod keyboard;
 mod measures;

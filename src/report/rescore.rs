@@ -2,7 +2,7 @@
 
 use super::view::{Column, Table, TableRow, View};
 use crate::query::rescore::Rescored;
-use crate::token::Vocab;
+use crate::token::{Vocab, printable};
 
 /// Columns of a token.
 const TOKEN: usize = 18;
@@ -33,5 +33,8 @@ pub fn view(rescored: &Rescored, vocab: &Vocab) -> View {
     view.text(format!(
         "Σ {now:.3} nat, before {then:.3}: {change:+.3} nat, {mean:+.3} per token over {n} tokens"
     ));
+    if let Some(under) = &rescored.under {
+        view.text(format!("under what it was written under: {}", printable(under)));
+    }
     view
 }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::store::StoreError;
 use crate::command::CommandError;
 use crate::engine::EngineError;
+use crate::intervention::told;
 use crate::settings::SettingsError;
 
 /// Why something could not be done. Nothing was lost then.
@@ -79,6 +80,17 @@ pub enum SessionError {
     /// There is no reply to score again.
     #[error("there is no reply whose tokens are known: let the model answer first")]
     NoReply,
+    /// A part that is on already.
+    #[error("{part} is on; {}", off_now(.off))]
+    IsOn {
+        /// The part.
+        part: String,
+        /// What is in force.
+        off: Vec<String>,
+    },
+    /// There is no vector whose dose could be changed.
+    #[error("there is no steering vector: /steer FILE:SCALE adds one")]
+    NoVector,
     /// A file could not be written or read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,4 +117,11 @@ pub enum SessionError {
     /// No such command to explain.
     #[error("{0}")]
     Help(String),
+}
+
+fn off_now(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "nothing is off".to_string(),
+        false => format!("in force: {}", told(names)),
+    }
 }

@@ -10,6 +10,7 @@ use super::sequence::TokenSequence;
 use super::turn::Turn;
 use crate::chat::Role;
 use crate::distribution::Depth;
+use crate::intervention::told;
 use crate::report::cell::cell;
 use crate::report::output::json_line;
 use crate::report::record::StepRecord;
@@ -70,6 +71,8 @@ struct ExportRow {
     part: &'static str,
     #[serde(flatten)]
     record: StepRecord,
+    /// What was off or added where it was predicted, as it is written.
+    interventions: Vec<String>,
 }
 
 fn role(turn: &Turn) -> &'static str {
@@ -119,7 +122,8 @@ impl Export<'_> {
             sum += step.logprob().filter(|_| reply).map_or(0.0, f64::from);
             let running = if reply { sum } else { f64::NAN };
             let record = StepRecord::new(step, self.k, running, self.vocab);
-            Some(ExportRow { kind: "step", turn, role, part, record })
+            let interventions = self.sequence.in_force().of_token(index).names();
+            Some(ExportRow { kind: "step", turn, role, part, record, interventions })
         })
     }
 
@@ -150,9 +154,10 @@ impl Export<'_> {
             "entropy",
             "final_prob",
             "cumulative_logprob",
+            "interventions",
         ])?;
         let text = |value: Option<String>| value.unwrap_or_else(|| "NA".to_string());
-        for ExportRow { turn, role, part, record, .. } in self.rows() {
+        for ExportRow { turn, role, part, record, interventions, .. } in self.rows() {
             rows.write_record([
                 turn.to_string(),
                 role.to_string(),
@@ -174,6 +179,7 @@ impl Export<'_> {
                 ),
                 text(record.final_prob.map(|value| value.to_string())),
                 text(record.cumulative_logprob.map(|value| value.to_string())),
+                cell(&interventions.join(", ")).into_owned(),
             ])?;
         }
         rows.flush()
@@ -194,6 +200,9 @@ impl Export<'_> {
                 reply.score.tokens(),
                 reply.seed
             )?;
+            if !reply.under.is_empty() {
+                writeln!(out, "*{}*\n", told(&reply.under.names()))?;
+            }
         }
         Ok(())
     }

@@ -53,10 +53,15 @@ impl Session {
         self.saved = self.version;
         self.system.clone_from(&stored.system);
         self.sequence = if same { stored.sequence() } else { Default::default() };
+        let in_force = if same { self.take_in_force(stored) } else { String::new() };
         self.turns.clear();
         for turn in &stored.turns {
             let id = self.new_turn_id();
-            self.turns.push(Turn::restored(id, turn, same));
+            let mut turn = Turn::restored(id, turn, same);
+            if let (Some(tokens), Some(reply)) = (turn.tokens(), &mut turn.reply) {
+                reply.under = stored.in_force.of_token(tokens.start);
+            }
+            self.turns.push(turn);
         }
         let name = self.model().map(|model| &model.name);
         let replies = self.turns.iter().any(|turn| turn.reply.is_some());
@@ -70,6 +75,6 @@ impl Session {
             }
             () => String::new(),
         };
-        format!("{} turns from {file}{note}", stored.turns.len())
+        format!("{} turns from {file}{note}{in_force}", stored.turns.len())
     }
 }

@@ -126,6 +126,7 @@ impl Session {
             self.sequence = TokenSequence::default();
             self.draft = None;
         }
+        outcomes.extend(self.drop_unfit(&info));
         self.turns.iter_mut().for_each(Turn::forget_speed);
         self.ids_of = Some(info.vocab.len());
         let broken = template.as_ref().err().cloned();

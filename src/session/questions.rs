@@ -46,6 +46,7 @@ impl Session {
                 target: target.map(String::into_bytes),
                 versus: versus.map(String::into_bytes),
                 view,
+                under: Some(self.settings.interventions()),
             }),
             Looked::Step(step) => {
                 let reply = self.sequence.reply_start();
@@ -54,9 +55,10 @@ impl Session {
                 if last == 0 || step > last {
                     return Err(SessionError::NoSuchToken { asked: step, last });
                 }
-                let given = self.given(reply + step - 1);
-                let given = given.ok_or(SessionError::NoSuchToken { asked: step, last })?;
-                Ok(LensWish { given, target: None, versus: None, view })
+                let at = reply + step - 1;
+                let given = self.given(at).ok_or(SessionError::NoSuchToken { asked: step, last })?;
+                let under = Some(self.sequence.in_force().of_token(at));
+                Ok(LensWish { given, target: None, versus: None, view, under })
             }
         }
     }
@@ -104,6 +106,8 @@ impl Session {
                 }
             }
         }
-        Ok(Premised { messages, reply, before })
+        let path = self.sequence.tokens()[..self.sequence.reply_start()].iter().map(|token| token.id);
+        let in_force = self.sequence.in_force().clone();
+        Ok(Premised { messages, reply, before, path: path.collect(), in_force })
     }
 }

@@ -105,13 +105,14 @@ impl Session {
     pub(super) fn send(&mut self, prompt: ChatPrompt) -> Vec<Outcome> {
         let seed = self.next_seed();
         let turn = self.new_turn_id();
+        let in_force = self.put_in_force(self.sequence.common(&prompt));
         let (Work::Replying(job), ModelState::Ready(loaded)) = (&mut self.work, &self.model) else {
             return Vec::new();
         };
         job.undo = None;
         job.prefill = (0, prompt.tokens.len());
         let (id, cancel) = (job.id, job.cancel.clone());
-        self.sequence = TokenSequence::begin(&prompt);
+        self.sequence = TokenSequence::begin(&prompt, in_force.clone());
         let first = usize::from(self.system.is_some());
         for (i, turn) in self.turns.iter_mut().enumerate() {
             turn.mark(&prompt, first + i, &loaded.info.vocab);
@@ -120,6 +121,7 @@ impl Session {
         let mut turn = Turn::reply(turn, self.sequence.len(), seed);
         if let Some(reply) = &mut turn.reply {
             reply.sampling = Some(self.settings.sampling.clone());
+            reply.under = in_force.at_the_end();
         }
         self.turns.push(turn);
         self.version += 1;
@@ -129,9 +131,9 @@ impl Session {
             prompt: prompt.tokens.iter().map(|token| token.id).collect(),
             sampling,
             max_tokens: self.settings.max_tokens,
-            depth: self.settings.k.at_least(self.kept),
+            depth: self.depth(),
             cancel,
-            in_force: self.settings.interventions().into(),
+            in_force,
         };
         let notes = prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string())));
         notes.chain([Outcome::Send(id, Command::Generate(request))]).collect()

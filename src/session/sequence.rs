@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::chat::ChatPrompt;
+use crate::intervention::InForce;
 use crate::step::{Step, TokenStats};
 use crate::token::TokenId;
 
@@ -32,22 +33,35 @@ pub struct TokenSequence {
     reply: usize,
     /// Prompt tokens whose figures are known.
     filled: usize,
+    /// What its tokens are computed under.
+    in_force: InForce,
 }
 
 impl TokenSequence {
-    /// A sequence that begins with this prompt.
-    pub fn begin(prompt: &ChatPrompt) -> TokenSequence {
+    /// A sequence that begins with this prompt, and what is in force in it.
+    pub fn begin(prompt: &ChatPrompt, in_force: InForce) -> TokenSequence {
         let tokens: Vec<_> = prompt
             .tokens
             .iter()
             .map(|token| SequenceToken { id: token.id, typed: token.typed, step: None })
             .collect();
-        TokenSequence { reply: tokens.len(), tokens, filled: 0 }
+        TokenSequence { reply: tokens.len(), tokens, filled: 0, in_force }
     }
 
     /// A sequence as a file has it; its last reply begins at `reply`.
-    pub fn restored(tokens: Vec<SequenceToken>, reply: usize) -> TokenSequence {
-        TokenSequence { filled: reply, reply, tokens }
+    pub fn restored(tokens: Vec<SequenceToken>, reply: usize, in_force: InForce) -> TokenSequence {
+        TokenSequence { filled: reply, reply, tokens, in_force }
+    }
+
+    /// How many tokens a prompt has in common with it.
+    pub fn common(&self, prompt: &ChatPrompt) -> usize {
+        let both = self.tokens.iter().zip(&prompt.tokens);
+        both.take_while(|(token, other)| token.id == other.id).count()
+    }
+
+    /// What is in force at each position: a token is predicted by the position before it.
+    pub fn in_force(&self) -> &InForce {
+        &self.in_force
     }
 
     /// The next prompt token's figures.

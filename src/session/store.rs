@@ -11,6 +11,8 @@ use crate::bounded::DATA;
 use crate::chat::Role;
 use crate::engine::{FinishReason, ModelInfo};
 use crate::files::{self, Existing, WriteError};
+use crate::intervention::{InForce, Intervention, Interventions};
+use crate::model::control;
 use crate::score::Score;
 use crate::token::TokenId;
 use figures::StoredStats;
@@ -19,8 +21,10 @@ mod figures;
 
 /// What the file says it is.
 const FORMAT: &str = "tokenscope-conversation";
-/// What is written. Version 1 had no figures but the replies' ln p.
-const VERSION: u32 = 2;
+/// The newest. Version 1 had no figures but the replies' ln p, and only version 3 names interventions: what has
+/// none is written as version 2.
+const VERSION: u32 = 3;
+const PLAIN: u32 = 2;
 /// ln p may be above zero by rounding, and not by more.
 const ROUNDING: f32 = 1e-3;
 
@@ -44,6 +48,23 @@ pub struct StoredSession {
     /// The sequence the model last saw, with its figures.
     #[serde(default)]
     sequence: Vec<StoredToken>,
+    /// What the sequence's tokens were computed under.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    interventions: Vec<StoredSpan>,
+    /// The same, once it has been read.
+    #[serde(skip)]
+    pub in_force: InForce,
+    /// Steering vectors that could not be read again: why, a line each.
+    #[serde(skip)]
+    pub unread: Vec<String>,
+}
+
+/// What is in force from a position of the sequence on, as it is written; none is the model as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSpan {
+    from: usize,
+    interventions: Vec<String>,
 }
 
 /// One thing said.
@@ -121,15 +142,21 @@ impl StoredSession {
             typed: token.typed,
             seen: token.step.as_ref().and_then(|step| step.stats.as_ref()).map(StoredStats::new),
         };
+        let in_force = sequence.in_force().clone();
+        let span =
+            |(from, these): &(usize, Interventions)| StoredSpan { from: *from, interventions: these.names() };
         StoredSession {
             format: FORMAT.to_string(),
-            version: VERSION,
+            version: if in_force.spans().is_empty() { PLAIN } else { VERSION },
             model: model.map(|model| model.name.clone()).unwrap_or_default(),
             n_vocab: model.map_or(0, |model| model.vocab.len()),
             system: system.map(str::to_string),
             turns: turns.iter().map(StoredTurn::new).collect(),
             reply_start: sequence.reply_start(),
             sequence: sequence.tokens().iter().map(token).collect(),
+            interventions: in_force.spans().iter().map(span).collect(),
+            in_force,
+            unread: Vec::new(),
         }
     }
 
@@ -141,7 +168,7 @@ impl StoredSession {
         files::write(path, existing, &mut |out| Ok(serde_json::to_writer(out, self)?))
     }
 
-    /// Reads a file; what it holds fits together then.
+    /// Reads a file, and the steering vectors that it names; what it holds fits together then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,13 +176,33 @@ impl StoredSession {
         let malformed = |reason: String| StoreError::Malformed { path: path.to_path_buf(), reason };
         let text =
             files::read(path, DATA).map_err(|error| StoreError::Io { path: path.to_path_buf(), error })?;
-        let stored: StoredSession =
+        let mut stored: StoredSession =
             serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
         if stored.format != FORMAT || !(1..=VERSION).contains(&stored.version) {
             return Err(malformed(format!("it says {} version {}", stored.format, stored.version)));
         }
         stored.check().map_err(malformed)?;
+        stored.read_interventions().map_err(malformed)?;
         Ok(stored)
+    }
+
+    /// What was in force where, from what is written.
+    fn read_interventions(&mut self) -> Result<(), String> {
+        for StoredSpan { from, interventions } in &self.interventions {
+            let mut these = Vec::new();
+            for written in interventions {
+                let mut one: Intervention = written.parse()?;
+                if let Intervention::Steer(dose) = &mut one
+                    && let Err(reason) = control::read_dose(dose)
+                {
+                    self.unread.push(reason);
+                }
+                these.push(one);
+            }
+            self.in_force.begin(*from, &these.into_iter().collect());
+        }
+        self.unread.dedup();
+        Ok(())
     }
 
     /// Whether everything in it fits together; what does not, in words.
@@ -172,6 +219,11 @@ impl StoredSession {
             let seen = token.seen.as_ref().map_or(Ok(()), |seen| seen.check(self.n_vocab));
             seen.map_err(|reason| format!("token {} of its sequence: {reason}", i + 1))?;
         }
+        let spans = self.interventions.iter().map(|span| span.from);
+        if !spans.clone().is_sorted_by(|a, b| a < b) || spans.clone().any(|from| from >= self.sequence.len())
+        {
+            return Err("its interventions begin at no rising positions of the sequence".to_string());
+        }
         for (i, turn) in self.turns.iter().enumerate() {
             turn.check(self.sequence.len()).map_err(|reason| format!("turn {}: {reason}", i + 1))?;
         }
@@ -184,7 +236,7 @@ impl StoredSession {
             let seen = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
             SequenceToken::restored(token.id, token.typed, seen)
         });
-        TokenSequence::restored(tokens.collect(), self.reply_start)
+        TokenSequence::restored(tokens.collect(), self.reply_start, self.in_force.clone())
     }
 }
 

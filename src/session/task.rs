@@ -17,6 +17,8 @@ use crate::distribution::Depth;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::files::{self, Existing, WriteError};
 use crate::grammar::{ConstraintSource, ReadConstraint};
+use crate::intervention::{Since, Steering};
+use crate::model::control;
 use crate::settings::SettingsError;
 use crate::settings::key::SettingKey;
 
@@ -40,6 +42,8 @@ pub enum Task {
     TemplateSystem(String, Arc<ChatTemplate>),
     /// Read a grammar, a schema or an expression that is to constrain replies.
     Constrain(SettingKey, String),
+    /// Read a steering vector that is to be added.
+    Vector(Steering, Since),
     /// Keep the conversation in a file.
     Save(Box<Snapshot>, String, Existing),
     /// Write its figures to a file.
@@ -76,6 +80,8 @@ pub enum Done {
     Told(String),
     /// The constraint, and the setting that names it.
     Constraint(SettingKey, String, ReadConstraint),
+    /// The vector, read, and from where on it is to be added.
+    Vector(Steering, Since),
     /// This state of the conversation is in that file.
     Saved(u32, String),
     /// The conversation of this file.
@@ -142,6 +148,10 @@ impl Task {
                     text,
                     source.read().map_err(|error| SettingsError::from(error.given("/set ")))?,
                 ))
+            }
+            Task::Vector(mut dose, since) => {
+                control::read_dose(&mut dose).map_err(SettingsError::Vector)?;
+                Ok(Done::Vector(dose, since))
             }
             Task::Save(now, file, existing) => {
                 let stored = StoredSession::new(

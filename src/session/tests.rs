@@ -1,3 +1,5 @@
+mod intervene;
+
 use std::io;
 use std::sync::atomic::AtomicBool;
 

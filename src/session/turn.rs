@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::store::StoredTurn;
 use crate::chat::{ChatPrompt, Role};
 use crate::engine::{FinishReason, Timing};
+use crate::intervention::Interventions;
 use crate::sampling::Sampling;
 use crate::score::Score;
 use crate::step::Step;
@@ -50,6 +51,8 @@ pub struct Reply {
     pub seed: u32,
     /// How its tokens were chosen; `None` where a file does not say.
     pub sampling: Option<Sampling>,
+    /// What was off or added when it was written.
+    pub under: Interventions,
     /// Why it ended; `None` while it grows.
     pub finish: Option<FinishReason>,
     /// How long it took.
@@ -110,6 +113,7 @@ impl Turn {
             score: Score::default(),
             seed,
             sampling: None,
+            under: Interventions::default(),
             finish: None,
             timing: Timing::default(),
             first,

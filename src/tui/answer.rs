@@ -6,9 +6,11 @@ use super::msg::NoAnswer;
 use crate::ask::{self, Answer, Question};
 use crate::lens::{Lens, LensWish};
 use crate::query::Asker;
+use crate::query::next::{StepUnder, step_under};
 use crate::report::answer::{Stream, view};
 use crate::report::bars::Paint;
 use crate::report::view::{Line, View};
+use crate::step::Step;
 
 /// Answers a question and lays the answer out; where it fails, what was known until then is kept.
 pub fn computed(asker: &mut Asker, asked: &Question) -> Result<Box<(Answer, View)>, NoAnswer> {
@@ -38,6 +40,11 @@ pub fn seen(asker: &mut Asker, wish: LensWish) -> Result<Box<Lens>, String> {
         Ok(_) => Err("a lens was asked for, and something else answered".to_string()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Computes a step again with another dose.
+pub fn redone(asker: &mut Asker, wish: &StepUnder) -> Result<Arc<Step>, String> {
+    step_under(asker, wish).map_err(|error| error.to_string())
 }
 
 /// An answer and how it is laid out.

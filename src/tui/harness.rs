@@ -22,7 +22,7 @@ use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
-use super::answer::{computed, seen};
+use super::answer::{computed, redone, seen};
 use super::look::Appearance;
 use super::msg::{Effect, Msg};
 use super::state::State;
@@ -128,6 +128,10 @@ impl Harness {
                         Some(held) => held.extend(events),
                         None => events.for_each(|(id, event)| self.send(Msg::Reply(id, event))),
                     }
+                }
+                Effect::Redo(number, wish, cancel) => {
+                    let step = self.asking(cancel, |asker| redone(asker, &wish));
+                    self.send(Msg::Redone(number, step));
                 }
                 Effect::Run(ticket, task) => self.send(Msg::Done(ticket.id, task.run())),
                 other => self.effects.push(other),

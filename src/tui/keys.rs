@@ -54,6 +54,8 @@ const READING: &[DefaultKey] = &[
     ("+", KeyAction::Candidates(1)),
     ("=", KeyAction::Candidates(1)),
     ("-", KeyAction::Candidates(-1)),
+    ("[", KeyAction::Dose(-1)),
+    ("]", KeyAction::Dose(1)),
     ("q", KeyAction::Quit),
     ("?", KeyAction::Help),
     (":", KeyAction::Palette),

@@ -3,6 +3,7 @@
 //! Chat goes first: while the session works no lens runs, and one that does is stopped and begun again
 //! afterwards. Nothing is computed that no pane shows. What was found is kept for each step.
 
+pub mod deed;
 mod pictures;
 pub mod spot;
 pub mod tabs;
@@ -57,6 +58,8 @@ pub struct LensState {
     pub scroll: usize,
     /// What a person asked for in words, in place of what its view asks.
     own: Option<Looking>,
+    /// Where the span begins that a trace is to replace, while it is marked.
+    pub mark: Option<usize>,
     /// What is laid out, once there is something.
     pub picture: Option<Picture>,
     /// The pane that had the keys before.
@@ -71,12 +74,13 @@ pub struct LensState {
     last: LookId,
     model: Weak<ModelInfo>,
     /// What the picture is of.
-    drawn: Option<(Looking, LensChoice)>,
+    drawn: Option<(Option<Looking>, LensChoice)>,
 }
 
 impl Spot {
     fn wish(&self, view: Looking) -> LensWish {
-        LensWish { given: self.given.clone(), target: self.target.clone(), versus: self.versus.clone(), view }
+        let Spot { given, target, versus, under, .. } = self.clone();
+        LensWish { given, target, versus, view, under: Some(under) }
     }
 }
 
@@ -91,16 +95,20 @@ impl LensState {
         TABS.get(self.tab).unwrap_or(&TABS[0])
     }
 
-    /// What a view asks.
-    fn looking_of(&self, tab: &LensTab) -> Looking {
-        let usual = (tab.looking)(&self.choice);
-        let same = |own: &&Looking| std::mem::discriminant(*own) == std::mem::discriminant(&usual);
-        self.own.as_ref().filter(same).cloned().unwrap_or(usual)
+    /// What a view asks, if it knows that.
+    fn looking_of(&self, tab: &LensTab) -> Option<Looking> {
+        let own = self.own.as_ref().filter(|own| TABS[tabs::of(own)].name == tab.name);
+        own.cloned().or_else(|| (tab.looking)(&self.choice))
     }
 
-    /// What the view that is shown asks.
-    pub fn looking(&self) -> Looking {
+    /// What the view that is shown asks, if it knows that.
+    pub fn looking(&self) -> Option<Looking> {
         self.looking_of(self.shown())
+    }
+
+    /// Has other words marked, in place of those that were traced.
+    pub fn mark_again(&mut self) {
+        (self.own, self.mark) = (None, None);
     }
 
     /// Leaves other spans out.
@@ -112,7 +120,7 @@ impl LensState {
     /// The look on its way, in words, if one is.
     pub fn progress(&self) -> Option<(String, Option<f32>)> {
         let running = self.running.as_ref()?;
-        let name = tabs::of(&running.looking).map_or("looking", |tab| TABS[tab].name);
+        let name = TABS[tabs::of(&running.looking)].name;
         Some(match running.far {
             Some(far) if far.total > 0 => {
                 let share = far.done as f32 / far.total as f32;
@@ -134,7 +142,8 @@ impl LensState {
 
     /// The views that the first sentence is made of.
     fn of_sentence(&self) -> [Looking; 2] {
-        [self.looking_of(&TABS[0]), Looking::Logit]
+        let occlusion = self.looking_of(&TABS[0]).unwrap_or_else(|| tabs::occlusion(&self.choice));
+        [occlusion, Looking::Logit]
     }
 
     /// The sentence that says it all, as far as it is known.
@@ -145,7 +154,7 @@ impl LensState {
 
     /// What is not known yet of what the pane shows, the view itself first.
     fn missing(&self) -> Option<Looking> {
-        [self.looking()].into_iter().chain(self.of_sentence()).find(|looking| self.found(looking).is_none())
+        self.looking().into_iter().chain(self.of_sentence()).find(|looking| self.found(looking).is_none())
     }
 
     /// Whether something is computed.
@@ -193,6 +202,9 @@ impl LensState {
 
     fn turn_to(&mut self, spot: Option<Spot>) {
         self.spot = spot;
+        // A span is one of the prompt it was marked in.
+        self.own.take_if(|own| matches!(own, Looking::Trace(_)));
+        self.mark = None;
         self.due = false;
         self.rests = self.rests.wrapping_add(1);
     }
@@ -216,8 +228,13 @@ impl LensState {
     fn draw(&mut self, model: &ModelInfo) {
         let looking = self.looking();
         let wanted = (looking.clone(), self.choice);
-        let picture =
-            self.lens(&looking).map(|lens| (self.shown().picture)(lens, &self.choice, &model.vocab));
+        let picture = match (&looking, &self.spot) {
+            (Some(looking), _) => {
+                self.lens(looking).map(|lens| (self.shown().picture)(lens, &self.choice, &model.vocab))
+            }
+            (None, Some(spot)) => Some(pictures::marking(&spot.given, self.mark, &model.vocab)),
+            (None, None) => None,
+        };
         match picture {
             Some(picture) => {
                 if self.drawn.as_ref() != Some(&wanted) || self.picture.is_none() {
@@ -236,12 +253,7 @@ pub fn open(state: &mut State) {
     show(state, here);
 }
 
-/// Whether the pane has a view of what a command asks.
-pub fn has(looking: &Looking) -> bool {
-    tabs::of(looking).is_some()
-}
-
-/// Opens the pane as a command asks that it has a view of.
+/// Opens the pane as a command asks.
 ///
 /// # Errors
 /// [`SessionError`]: there is nothing of the kind.
@@ -251,17 +263,18 @@ pub fn obey(state: &mut State, looking: Looking, looked: Looked) -> Result<(), S
         Looked::Step(None) => state.shown_step(),
         Looked::Step(Some(step)) => Some(state.session.sequence().reply_start() + step - 1),
     };
-    let (given, target, versus) = match at.and_then(|at| state.session.given(at)) {
-        Some(given) => (given, None, None),
+    let spot = match at.and_then(|at| spot_at(state, at)) {
+        Some(spot) => spot,
         None => {
-            let wish = state.session.wish(looking.clone(), looked)?;
-            (wish.given, wish.target, wish.versus)
+            let LensWish { given, target, versus, under, .. } =
+                state.session.wish(looking.clone(), looked)?;
+            Spot { at, given, target, versus, under: under.unwrap_or_default(), uneven: false }
         }
     };
     at.into_iter().for_each(|at| state.walk_to(at));
-    state.lens.tab = tabs::of(&looking).unwrap_or_default();
+    state.lens.tab = tabs::of(&looking);
+    show(state, Some(spot));
     state.lens.own = Some(looking);
-    show(state, Some(Spot { at, given, target, versus }));
     Ok(())
 }
 
@@ -287,9 +300,12 @@ pub fn close(state: &mut State) {
 
 /// The step the panels show.
 fn under_cursor(state: &State) -> Option<Spot> {
-    let at = state.shown_step()?;
+    spot_at(state, state.shown_step()?)
+}
+
+fn spot_at(state: &State, at: usize) -> Option<Spot> {
     let given = state.session.given(at)?;
-    Some(Spot { at: Some(at), given, target: None, versus: None })
+    Some(Spot::of_token(at, given, state.session.sequence().in_force()))
 }
 
 /// After every message: keeps what is looked at with the cursor, and says what is to be computed.

@@ -1,5 +1,7 @@
 //! What can happen, and what must be done outside. Plain data.
 
+use std::sync::Arc;
+
 use ratatui::crossterm::event::Event as Input;
 
 use crate::ask::{Answer, Question};
@@ -8,10 +10,12 @@ use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::lens::{Lens, LensWish};
 use crate::model::Weights;
+use crate::query::next::StepUnder;
 use crate::report::view::View;
 use crate::session::state::Fetch;
 use crate::session::task::{Done, Task};
 use crate::session::{RequestId, SessionError, Ticket};
+use crate::step::Step;
 
 use super::lens::spot::LookId;
 
@@ -32,6 +36,8 @@ pub enum Msg {
     LookFar(LookId, Far),
     /// What came of a look; or one line.
     Seen(LookId, Result<Box<Lens>, String>),
+    /// What came of a step that was computed again with another dose; or one line.
+    Redone(u32, Result<Arc<Step>, String>),
     /// The cursor has rested on a step, the one of this number.
     Rested(u32),
     /// What came of a [`Task`].
@@ -78,6 +84,8 @@ pub enum Effect {
     Ask(Question, CancelFlag),
     /// Look, away from the screen; what is seen comes as [`Msg::Seen`].
     Look(LookId, Box<LensWish>, CancelFlag),
+    /// Compute a step again with another dose, away from the screen; it comes as [`Msg::Redone`].
+    Redo(u32, Box<StepUnder>, CancelFlag),
     /// Wait as long as a cursor rests on a step that is to be looked at; then comes [`Msg::Rested`].
     Rest(u32),
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].

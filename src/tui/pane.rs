@@ -78,7 +78,7 @@ pub static LENS: Pane = Pane {
             "h",
             KeyAction::Own(Own {
                 name: "lens-heads",
-                help: "attention: the heads of a layer, or every layer",
+                help: "attention: the heads of a layer, or every layer; knockout: by size, or layer by layer",
             }),
         ),
         (
@@ -88,10 +88,12 @@ pub static LENS: Pane = Pane {
                 help: "attention: with or without the first token",
             }),
         ),
+        ("enter", KeyAction::Own(Own { name: "lens-act", help: ACT })),
         ("esc", KeyAction::Own(Own { name: "lens-close", help: "stop looking, or close the lens" })),
     ],
 };
 
+const ACT: &str = "what the title says: switch the part off or on; mark what a trace replaces";
 const ITEMS: &str = "walk over what the lens shows";
 const VIEWS: &str = "the view of that number";
 

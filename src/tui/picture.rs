@@ -10,6 +10,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::theme::Theme;
+use crate::intervention::OffPart;
 use crate::report::view::View;
 
 pub use heat::{HeatMap, HeatRow};
@@ -20,11 +21,19 @@ pub use rows::report_line;
 pub struct Picture {
     /// In order.
     pub parts: Vec<PicturePart>,
-    /// What can be walked to in texts and tables, by number: what the last line says of each. Cells of a heat
-    /// map are numbered after them.
-    pub items: Vec<String>,
+    /// What can be walked to in texts and tables, by number. Cells of a heat map are numbered after them.
+    pub items: Vec<PictureItem>,
     /// The one that is walked to first.
     pub first: usize,
+}
+
+/// Something that can be walked to.
+#[derive(Clone, Debug, Default)]
+pub struct PictureItem {
+    /// What the last line says of it.
+    pub about: String,
+    /// The part of the model that it stands for.
+    pub part: Option<OffPart>,
 }
 
 /// A piece.
@@ -122,8 +131,16 @@ impl Picture {
     /// What is said of an item.
     pub fn about(&self, item: usize) -> String {
         match self.items.get(item) {
-            Some(about) => about.clone(),
+            Some(item) => item.about.clone(),
             None => self.heat().map_or_else(String::new, |heat| heat.about(item)),
+        }
+    }
+
+    /// The part of the model that an item stands for.
+    pub fn part(&self, item: usize) -> Option<OffPart> {
+        match self.items.get(item) {
+            Some(item) => item.part,
+            None => self.heat().and_then(|heat| heat.part(item)),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights};
 use crate::paths::Paths;
 use crate::query::Asker;
+use crate::query::next::StepUnder;
 use crate::session::state::Fetch;
 use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
@@ -168,6 +169,7 @@ impl Driver {
                     Effect::Send(id, command) => next.extend(self.send(id, command)),
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
                     Effect::Look(id, wish, cancel) => self.look(id, *wish, cancel),
+                    Effect::Redo(number, wish, cancel) => self.redo(number, *wish, cancel),
                     Effect::Rest(number) => self.rest(number),
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
@@ -231,6 +233,13 @@ impl Driver {
         let far = move |far| Msg::LookFar(id, far);
         let seen = move |asker: &mut Asker| Msg::Seen(id, answer::seen(asker, wish));
         self.with_asker(cancel, far, move |reason| Msg::Seen(id, Err(reason)), seen);
+    }
+
+    /// Computes a step again, on a thread of its own.
+    fn redo(&self, number: u32, wish: StepUnder, cancel: CancelFlag) {
+        let failed = move |reason| Msg::Redone(number, Err(reason));
+        let redone = move |asker: &mut Asker| Msg::Redone(number, answer::redone(asker, &wish));
+        self.with_asker(cancel, Msg::Far, failed, redone);
     }
 
     /// Works with a model on a thread of its own; tells how far that is, and what came of it.

@@ -14,6 +14,7 @@ use crate::step::{Step, TokenStats};
 
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
+use super::dosed::Dosed;
 use super::keys::KeyPress;
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_columns, text_width};
 use super::lens::LensState;
@@ -55,6 +56,8 @@ pub struct State {
     pub table_scroll: usize,
     /// The lens pane.
     pub lens: LensState,
+    /// A step with another dose of a steering vector.
+    pub dosed: Option<Dosed>,
     /// How the conversation is coloured.
     pub colouring: Colouring,
     /// Whether the template's scaffold is shown.
@@ -91,6 +94,7 @@ impl State {
             cursor: None,
             table_scroll: 0,
             lens: LensState::default(),
+            dosed: None,
             colouring: Colouring::Off,
             scaffold: false,
             copying: None,
@@ -231,9 +235,28 @@ impl State {
         if let Some(step) = self.answer_step() {
             return step.stats.as_ref();
         }
+        if let Some(stats) = self.dosed_stats() {
+            return Some(stats);
+        }
         self.shown_step()
             .and_then(|index| self.session.sequence().step(index))
             .and_then(|step| step.stats.as_ref())
+    }
+
+    /// The step under the cursor as it would be with the dose of now, where that is known.
+    pub fn dosed_stats(&self) -> Option<&TokenStats> {
+        let dosed = self.dosed.as_ref()?;
+        let is_it = self.shown_step() == Some(dosed.at)
+            && self.session.sequence().len() == dosed.length
+            && !self.session.is_busy()
+            && self.session.settings().interventions() == dosed.under;
+        dosed.found.as_ref().filter(|_| is_it)?.stats.as_ref()
+    }
+
+    /// What that step would be computed under.
+    pub fn dosed_under(&self) -> Option<String> {
+        self.dosed_stats()?;
+        self.dosed.as_ref().map(|dosed| dosed.under.told())
     }
 
     /// The turn a token of the sequence belongs to.

@@ -15,6 +15,7 @@ use crate::session::{Notice, Outcome, SessionError};
 
 use super::answer::Shown;
 use super::composer::Typed;
+use super::dose;
 use super::keys::{KeyAction, KeyPress, written};
 use super::layout::Tab;
 use super::lens;
@@ -59,6 +60,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Remembered(earlier) => state.composer.remember(earlier),
         Msg::LookFar(id, far) => state.lens.on_far(id, far),
         Msg::Seen(id, found) => state.lens.on_seen(id, found),
+        Msg::Redone(number, found) => dose::found(state, number, found),
         Msg::Rested(number) => state.lens.rested(number),
         Msg::Files(line, found) => state.composer.propose(&line, found),
         Msg::Fetching(fetch) => state.session.on_fetch(fetch),
@@ -233,9 +235,8 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         return effects;
     }
     let mut parsed = command::parse(text);
-    // What the pane has no view of is answered in the conversation.
-    if let Some(Ok(command::Command::Lens(looking, looked))) = parsed
-        .take_if(|parsed| matches!(parsed, Ok(command::Command::Lens(looking, _)) if lens::has(looking)))
+    if let Some(Ok(command::Command::Lens(looking, looked))) =
+        parsed.take_if(|parsed| matches!(parsed, Ok(command::Command::Lens(..))))
     {
         if let Err(error) = lens::obey(state, looking, looked) {
             state.tab = Tab::Chat;
@@ -278,6 +279,17 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     effects
 }
 
+/// Has the session carry out a command that a key stands for.
+pub(super) fn execute(state: &mut State, command: command::Command) -> Vec<Effect> {
+    match state.session.execute(command) {
+        Ok(outcomes) => carry_out(state, outcomes),
+        Err(error) => {
+            state.tell(Notice::Error(error.to_string()));
+            Vec::new()
+        }
+    }
+}
+
 /// Does what the screen does by itself.
 fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
     match asked {
@@ -293,13 +305,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::Quit => return quit(state, key),
         KeyAction::Suspend => return vec![Effect::Suspend],
         KeyAction::Redraw => return vec![Effect::Redraw],
-        KeyAction::Retry => {
-            let outcome = state.session.execute(command::Command::Retry);
-            match outcome {
-                Ok(outcomes) => return carry_out(state, outcomes),
-                Err(error) => state.tell(Notice::Error(error.to_string())),
-            }
-        }
+        KeyAction::Retry => return execute(state, command::Command::Retry),
         KeyAction::Help => state.help = Some(0),
         KeyAction::Palette => {
             state.focus_on(&MESSAGE);
@@ -324,6 +330,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
+        KeyAction::Dose(by) => return dose::change(state, by),
         KeyAction::Lens => lens::open(state),
         KeyAction::Zoom => state.zoom = !state.zoom,
         KeyAction::Frame => state.toggle_scaffold(),

@@ -28,7 +28,8 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
     };
     let looks = args.flags.looking(view_of).map_err(Failure::usage)?;
     let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
-    let wish = LensWish { given, target: bytes(&args.target), versus: bytes(&args.versus), view: looks };
+    let (target, versus) = (bytes(&args.target), bytes(&args.versus));
+    let wish = LensWish { given, target, versus, view: looks, under: None };
     let k = desk.settings.k;
     let partial = Cell::new(false);
     desk.show_each(

@@ -20,7 +20,7 @@ fn what_is_scored_has_the_figures_of_one_distribution_through_an_engine_of_its_o
         boundaries: false,
         after: true,
         cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        in_force: Default::default(),
     };
     let mut logprobs = Vec::new();
     let mut best = Vec::new();
@@ -74,7 +74,7 @@ fn a_text_that_does_not_fit_is_refused_as_by_any_engine() {
         boundaries: false,
         after: false,
         cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        in_force: Default::default(),
     };
     let outcome = client.run(Command::Score(batch), |_| {});
     assert_eq!(outcome.unwrap_err(), EngineError::TooLong { needed: 599, context: 512 });

@@ -36,6 +36,7 @@ fn fixed(pieces: &[&[u8]], ids: &[u32], add_bos: bool) -> ModelInfo {
         bytes: 0,
         layers: 0,
         heads: 0,
+        width: 0,
         trained_context: 64,
         context: 64,
         threads: 1,

@@ -39,6 +39,8 @@ pub enum KeyAction {
     Frame,
     /// More or fewer candidates.
     Candidates(isize),
+    /// More or less of a steering vector.
+    Dose(isize),
     /// Open the lens for the step under the cursor.
     Lens,
     /// Answer again.
@@ -58,7 +60,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 26] = [
+const ACTIONS: [(&str, KeyAction, &str); 28] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -83,6 +85,8 @@ const ACTIONS: [(&str, KeyAction, &str); 26] = [
     ("frame", KeyAction::Frame, "show, hide the frame: what the chat template puts around the messages"),
     ("more-candidates", KeyAction::Candidates(1), CANDIDATES),
     ("fewer-candidates", KeyAction::Candidates(-1), CANDIDATES),
+    ("more-steering", KeyAction::Dose(1), DOSE),
+    ("less-steering", KeyAction::Dose(-1), DOSE),
     ("lens", KeyAction::Lens, "the lens: why the token under the cursor; again: look now"),
     ("retry", KeyAction::Retry, "answer the last message again"),
 ];
@@ -92,6 +96,7 @@ const WALK: &str = "walk token by token; the panels follow";
 const ENDS: &str = "first, last token";
 const UNSURE: &str = "next, previous unsure step (no candidate has half the mass)";
 const PAGE: &str = "scroll the conversation";
+const DOSE: &str = "more, less of the steering vector; the step's table follows";
 const CANDIDATES: &str = "more, fewer candidates (k)";
 
 impl KeyAction {

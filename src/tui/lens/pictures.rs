@@ -1,7 +1,12 @@
 //! What each view found, as a picture.
 
+mod parts;
+
+pub(super) use parts::{attribution, knockout, marking, trace};
+
 use super::spot::LensChoice;
 use crate::distribution::Depth;
+use crate::intervention::OffPart;
 use crate::lens::attention::{AttentionLens, LayerOf, RowOf};
 use crate::lens::logit::Layers;
 use crate::lens::occlusion::Occlusion;
@@ -13,7 +18,9 @@ use crate::report::lens::sentence::signed;
 use crate::report::lens::small;
 use crate::step::Candidate;
 use crate::token::{Vocab, visible};
-use crate::tui::picture::{HeatMap, HeatRow, Picture, PicturePart, Shade, ShadedRow, ShadedText};
+use crate::tui::picture::{
+    HeatMap, HeatRow, Picture, PictureItem, PicturePart, Shade, ShadedRow, ShadedText,
+};
 use crate::tui::view::items::minus;
 
 /// Columns of a bar.
@@ -30,7 +37,12 @@ impl Picture {
 
     /// Has another item, by what is said of it.
     fn item(&mut self, about: String) -> usize {
-        self.items.push(about);
+        self.item_of(about, None)
+    }
+
+    /// Has another item, which stands for a part of the model.
+    fn item_of(&mut self, about: String, part: Option<OffPart>) -> usize {
+        self.items.push(PictureItem { about, part });
         self.items.len() - 1
     }
 }
@@ -150,7 +162,8 @@ pub(super) fn logit(lens: &Lens, _: &LensChoice, vocab: &Vocab) -> Picture {
             plain(format!("{:>5}  ", layer.divergence.map_or("–".to_string(), figure))),
             plain(named(NAMED)),
         ];
-        let item = picture.item(format!("layer {at}: {}", named(2 * NAMED)));
+        let about = format!("layer {at}: {}", named(2 * NAMED));
+        let item = picture.item_of(about, Some(OffPart::Layer(at)));
         rows.push(ShadedRow { cells, item: Some(item) });
     }
     picture.parts.push(PicturePart::Table(rows));
@@ -250,17 +263,17 @@ fn explained(found: &AttentionLens) -> String {
 }
 
 /// Shares are negative as those of what speaks for a target.
-fn heat_row(number: usize, name: String, first: f64, shares: impl Iterator<Item = f64>) -> HeatRow {
+fn heat_row(number: usize, part: OffPart, first: f64, shares: impl Iterator<Item = f64>) -> HeatRow {
     let label = format!("{number:>6} {:>6.1}", first * 100.0);
-    HeatRow { label, name, values: shares.map(|share| -share).collect() }
+    let name = part.to_string();
+    HeatRow { label, name, values: shares.map(|share| -share).collect(), parts: vec![part] }
 }
 
 fn of_layers(row: &RowOf, from: usize) -> Vec<HeatRow> {
     let layer = |layer: &LayerOf| {
         let mean = layer.mean();
         let first = mean.first().copied().unwrap_or(0.0);
-        let name = format!("layer {}", layer.layer);
-        heat_row(layer.layer, name, first, mean.into_iter().skip(from))
+        heat_row(layer.layer, OffPart::Attention(layer.layer), first, mean.into_iter().skip(from))
     };
     row.layers.iter().map(layer).collect()
 }
@@ -268,8 +281,8 @@ fn of_layers(row: &RowOf, from: usize) -> Vec<HeatRow> {
 fn of_heads(layer: &LayerOf, from: usize) -> Vec<HeatRow> {
     let head = |(head, weights): &(usize, Vec<f32>)| {
         let first = weights.first().copied().map_or(0.0, f64::from);
-        let name = format!("head {}:{head}", layer.layer);
-        heat_row(*head, name, first, weights.iter().skip(from).map(|&weight| f64::from(weight)))
+        let part = OffPart::Head { layer: layer.layer, head: *head };
+        heat_row(*head, part, first, weights.iter().skip(from).map(|&weight| f64::from(weight)))
     };
     layer.heads.iter().map(head).collect()
 }

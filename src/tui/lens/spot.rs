@@ -1,5 +1,6 @@
 //! What the lens pane looks at, and how it shows what was found: plain values.
 
+use crate::intervention::{InForce, Interventions};
 use crate::lens::spans::SpanUnit;
 use crate::lens::subject::Given;
 
@@ -18,6 +19,19 @@ pub struct Spot {
     pub target: Option<Vec<u8>>,
     /// And what it is compared with.
     pub versus: Option<Vec<u8>>,
+    /// What is in force at every position.
+    pub under: Interventions,
+    /// Whether the step itself was computed with other things in force before it.
+    pub uneven: bool,
+}
+
+impl Spot {
+    /// A token of a sequence in which this is in force.
+    pub fn of_token(at: usize, given: Given, in_force: &InForce) -> Spot {
+        let under = in_force.of_token(at);
+        let uneven = in_force.spans().iter().any(|(from, _)| (1..at).contains(from));
+        Spot { at: Some(at), given, target: None, versus: None, under, uneven }
+    }
 }
 
 /// How the pane shows what was found.
@@ -29,4 +43,6 @@ pub struct LensChoice {
     pub first_token: bool,
     /// The layer whose heads are shown.
     pub layer: Option<usize>,
+    /// Whether knockouts stand layer by layer instead of by size.
+    pub grid: bool,
 }

@@ -4,7 +4,9 @@
 use super::pictures;
 use super::spot::LensChoice;
 use crate::lens::attention::Which;
+use crate::lens::flags::LensView;
 use crate::lens::keyboard::KeyboardWish;
+use crate::lens::knockout::KnockoutWish;
 use crate::lens::occlusion::Instead;
 use crate::lens::{Lens, Looking};
 use crate::token::Vocab;
@@ -20,30 +22,47 @@ pub struct LensTab {
     pub name: &'static str,
     /// What it is called where there is little room.
     pub short: &'static str,
-    /// What is asked.
-    pub looking: fn(&LensChoice) -> Looking,
+    /// What is asked; nothing where a person has to say first.
+    pub looking: fn(&LensChoice) -> Option<Looking>,
     /// How what was found is shown.
     pub picture: fn(&Lens, &LensChoice, &Vocab) -> Picture,
 }
 
 /// The views, in the order of their keys.
-pub static TABS: [LensTab; 6] = [
-    LensTab { name: "occlusion", short: "words", looking: occlusion, picture: pictures::occlusion },
-    LensTab { name: "logit", short: "logit", looking: |_| Looking::Logit, picture: pictures::logit },
-    LensTab { name: "context", short: "reach", looking: |_| Looking::Context, picture: pictures::context },
+pub static TABS: [LensTab; 8] = [
+    LensTab {
+        name: "occlusion",
+        short: "words",
+        looking: |choice| Some(occlusion(choice)),
+        picture: pictures::occlusion,
+    },
+    LensTab { name: "logit", short: "logit", looking: |_| Some(Looking::Logit), picture: pictures::logit },
+    LensTab {
+        name: "context",
+        short: "reach",
+        looking: |_| Some(Looking::Context),
+        picture: pictures::context,
+    },
     LensTab {
         name: "attention",
         short: "heads",
-        looking: |_| Looking::Attention(Which::default()),
+        looking: |_| Some(Looking::Attention(Which::default())),
         picture: pictures::attention,
     },
     LensTab {
         name: "attribution",
         short: "parts",
-        looking: |_| Looking::Attribution,
-        picture: pictures::report,
+        looking: |_| Some(Looking::Attribution),
+        picture: pictures::attribution,
     },
-    LensTab { name: "keyboard", short: "keys", looking: keyboard, picture: pictures::report },
+    LensTab { name: "keyboard", short: "keys", looking: |_| Some(keyboard()), picture: pictures::report },
+    LensTab {
+        name: "knockout",
+        short: "off",
+        looking: |_| Some(Looking::Knockout(KnockoutWish::default())),
+        picture: pictures::knockout,
+    },
+    LensTab { name: "trace", short: "trace", looking: |_| None, picture: pictures::trace },
 ];
 
 /// The question whose answer the first sentence begins with.
@@ -51,13 +70,12 @@ pub fn occlusion(choice: &LensChoice) -> Looking {
     Looking::Occlusion { by: choice.by, instead: Instead::Nothing }
 }
 
-fn keyboard(_: &LensChoice) -> Looking {
+fn keyboard() -> Looking {
     Looking::Keyboard(KeyboardWish { corpus: None, clicks: CLICKS })
 }
 
-/// The view that shows such a question's answer, if one does.
-pub fn of(looking: &Looking) -> Option<usize> {
-    let kind = std::mem::discriminant(looking);
-    let is_its = |tab: &LensTab| std::mem::discriminant(&(tab.looking)(&LensChoice::default())) == kind;
-    TABS.iter().position(is_its)
+/// The view that shows such a question's answer.
+pub fn of(looking: &Looking) -> usize {
+    let name = LensView::of(looking).name();
+    TABS.iter().position(|tab| tab.name == name).unwrap_or(0)
 }

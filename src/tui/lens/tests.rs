@@ -186,7 +186,7 @@ fn arrows_and_clicks_walk_over_what_is_shown() {
     harness.keys("4");
     harness.look();
     harness.keys("<Up><Up>");
-    assert!(harness.screen().contains("layer 0, «␣capital» at"), "{}", harness.screen());
+    assert!(harness.screen().contains("attention 0, «␣capital» at"), "{}", harness.screen());
     assert!(harness.screen().contains(": 37.5 %"), "{}", harness.screen());
     harness.keys("h<Down>");
     assert!(harness.screen().contains("head 0:1, «␣capital» at"), "{}", harness.screen());
@@ -219,13 +219,28 @@ fn a_prompt_s_tokens_can_be_looked_at_but_for_the_first() {
 }
 
 #[test]
-fn what_the_pane_has_no_view_of_is_answered_in_the_conversation() {
-    for command in ["/lens knockout --part layer", "/lens trace --corrupt Its"] {
+fn knockouts_and_traces_are_views_of_the_pane() {
+    for (command, shows) in [
+        ("/lens knockout --part layer", "set to zero"),
+        ("/lens trace --corrupt The The capital ||| is", "the prompts have"),
+    ] {
         let mut harness = talked(120, 36);
-        harness.effects.clear();
         harness.keys(&format!("{command}<Enter>"));
-        assert!(harness.effects.iter().any(|effect| matches!(effect, Effect::Ask(..))), "{command}");
-        assert_ne!(harness.state.focus, &LENS, "{command}");
+        harness.look();
+        assert!(harness.screen().contains(shows), "{command}: {}", harness.screen());
+        assert_eq!(harness.state.focus, &LENS, "{command}");
+    }
+}
+
+#[test]
+fn every_view_can_be_seen_in_the_row_of_tabs() {
+    for (width, height) in [(80, 24), (120, 36), (200, 60)] {
+        let mut harness = talked(width, height);
+        harness.keys("<Left><A-l>");
+        for (key, tab) in (1..).zip(&super::tabs::TABS) {
+            harness.keys(&key.to_string());
+            assert!(harness.screen().contains(&format!("{key} {}", tab.name)), "{}", harness.screen());
+        }
     }
 }
 

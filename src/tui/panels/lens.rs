@@ -9,16 +9,20 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use crate::columns::{clipped, width, wrapped};
+use crate::intervention::Interventions;
 use crate::lens::spans::SpanUnit;
+use crate::token::printable;
 use crate::tui::layout::inside;
 use crate::tui::lens::{
     self,
+    deed::{Deed, enter},
     tabs::{LensTab, TABS},
 };
 use crate::tui::msg::Effect;
 use crate::tui::pane::{LENS, PanePlace};
 use crate::tui::picture::PictureRow;
 use crate::tui::state::State;
+use crate::tui::update::execute;
 use crate::tui::view::items::first_fitting;
 use crate::tui::view::status::gauge;
 
@@ -43,7 +47,15 @@ fn title(state: &State) -> Vec<String> {
             None => "a text".to_string(),
         },
     };
-    vec![format!(" lens ─ {what} "), format!(" {what} "), " lens ".to_string()]
+    let plain = [format!(" lens ─ {what} "), format!(" {what} "), " lens ".to_string()];
+    match Deed::of(state).map(Deed::told) {
+        Some(deed) => {
+            let telling =
+                [format!(" lens ─ {what} ─ {deed} "), format!(" {what} ─ {deed} "), format!(" {deed} ")];
+            telling.into_iter().chain(plain).collect()
+        }
+        None => plain.to_vec(),
+    }
 }
 
 /// Where everything inside of the pane stands.
@@ -78,7 +90,10 @@ fn parts(state: &State, place: PanePlace) -> Option<Parts> {
 fn sentence(state: &State) -> String {
     let Some(model) = state.model() else { return "no model to look into yet".to_string() };
     if let Some(sentence) = state.lens.sentence(model) {
-        return sentence;
+        return match state.lens.spot().filter(|spot| spot.uneven) {
+            Some(spot) => format!("{sentence} ({})", as_if(&spot.under)),
+            None => sentence,
+        };
     }
     let key = state.look.keymap.spelled(state.focus, crate::tui::keys::KeyAction::Lens).unwrap_or_default();
     match (state.lens.spot(), state.shown_step()) {
@@ -90,6 +105,14 @@ fn sentence(state: &State) -> String {
         }
         (Some(_), _) if state.lens.is_running() => "why this token? looking …".to_string(),
         (Some(_), _) => format!("why this token? {key} looks"),
+    }
+}
+
+/// How a step is looked at before which not always the same was in force.
+fn as_if(under: &Interventions) -> String {
+    match under.is_empty() {
+        true => "as if nothing had been off".to_string(),
+        false => format!("as if always {}", under.told()),
     }
 }
 
@@ -116,6 +139,9 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
             let gauge = share.map_or(String::new(), |share| format!(" {}", gauge(share)));
             Line::styled(clipped(&format!("{words}{gauge}"), usize::from(parts.about.width)), theme.warning())
         }
+        (None, _) if state.dosed_stats().is_some() => {
+            Line::raw(clipped(&dosed(state), usize::from(parts.about.width)))
+        }
         (None, Some(picture)) => {
             Line::raw(clipped(&picture.about(state.lens.selected), usize::from(parts.about.width)))
         }
@@ -130,7 +156,18 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     frame.render_widget(bottom, Rect { x: place.area.x + 1, width: place.area.width - 2, ..place.area });
 }
 
-/// The views by their keys, and the columns of each: by their names, else by short ones, else by the key alone.
+/// The first choices with the dose of now.
+fn dosed(state: &State) -> String {
+    let (Some(under), Some(stats), Some(model)) = (state.dosed_under(), state.dosed_stats(), state.model())
+    else {
+        return String::new();
+    };
+    let first = stats.prediction.top_logprobs.iter().take(4);
+    let first = first.map(|one| format!("{} {:.1} %", model.vocab.visible(one.id), one.prob() * 100.0));
+    format!("{}: {}", printable(&under), first.collect::<Vec<_>>().join(", "))
+}
+
+/// The views by their keys, and the columns of each: by their names, else by short ones.
 fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
     let named = |name: fn(&LensTab) -> &'static str| -> Vec<String> {
         let tabs = TABS.iter().enumerate();
@@ -141,17 +178,34 @@ fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
     let wide = |names: &[String], gap: usize| {
         names.iter().map(|name| width(name)).sum::<usize>() + gap * names.len().saturating_sub(1)
     };
-    let forms = [named(|tab| tab.name), named(|tab| tab.short), named(|_| "")];
+    let forms = [named(|tab| tab.name), named(|tab| tab.short)];
     let fitting = forms.iter().flat_map(|names| [(names, 2), (names, 1)]);
     let fitting = fitting.into_iter().find(|(names, gap)| wide(names, *gap) <= columns);
-    let (names, gap) = fitting.unwrap_or((&forms[2], 1));
-    let (mut line, mut places, mut at) = (Line::default(), Vec::new(), 0);
-    for (i, name) in names.iter().enumerate() {
+    let (names, gap) = fitting.unwrap_or((&forms[1], 1));
+    // Where not all fit, those around the one that is shown, and a sign where there are more.
+    let mut seen = 0..names.len();
+    let room = |seen: &Range<usize>| columns.saturating_sub(2 * usize::from(seen.len() < names.len()) * 2);
+    while wide(&names[seen.clone()], gap) > room(&seen) && seen.len() > 1 {
+        if seen.end - 1 - state.lens.tab > state.lens.tab - seen.start {
+            seen.end -= 1
+        } else {
+            seen.start += 1
+        }
+    }
+    let (mut line, mut places, mut at) = (Line::default(), vec![0..0; names.len()], 0);
+    if seen.start > 0 {
+        line.push_span(Span::styled("‹ ", state.theme.dim()));
+        at = 2;
+    }
+    for (i, name) in names.iter().enumerate().filter(|(i, _)| seen.contains(i)) {
         let style = if i == state.lens.tab { state.theme.cursor() } else { state.theme.key() };
-        places.push(at..at + width(name));
+        places[i] = at..at + width(name);
         at += width(name) + gap;
         line.push_span(Span::styled(name.clone(), style));
         line.push_span(Span::raw(" ".repeat(gap)));
+    }
+    if seen.end < names.len() {
+        line.push_span(Span::styled("›", state.theme.dim()));
     }
     (line, places)
 }
@@ -166,7 +220,7 @@ fn seen(state: &State, body: Rect) -> Vec<PictureRow> {
 }
 
 fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
-    if let Some(Err(reason)) = state.lens.found(&state.lens.looking()) {
+    if let Some(Err(reason)) = state.lens.looking().and_then(|looking| state.lens.found(&looking)) {
         let text = Paragraph::new(reason.clone()).style(state.theme.error()).wrap(Wrap { trim: true });
         return frame.render_widget(text, body);
     }
@@ -219,6 +273,10 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
         "lens-unit" => {
             let at = UNITS.iter().position(|unit| *unit == state.lens.choice.by).unwrap_or(0);
             state.lens.leave_out(UNITS[(at + 1) % UNITS.len()]);
+        }
+        "lens-act" => return enter(state).map_or_else(Vec::new, |command| execute(state, command)),
+        "lens-heads" if state.lens.shown().name == "knockout" => {
+            state.lens.choice.grid = !state.lens.choice.grid;
         }
         "lens-heads" => {
             let heat = state.lens.picture.as_ref().and_then(|picture| picture.heat());

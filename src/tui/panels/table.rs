@@ -9,7 +9,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use crate::columns::{clipped, fitted, width, wrapped};
 use crate::report::bars::bar;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
-use crate::token::TokenId;
+use crate::token::{TokenId, printable};
 use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
@@ -94,6 +94,14 @@ fn title(state: &State) -> Vec<String> {
     }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
     let what = step_name(state, index);
+    if let Some(under) = state.dosed_under() {
+        let under = printable(&under);
+        return vec![
+            format!(" next token ─ {what} with {under} "),
+            format!(" {what} with {under} "),
+            format!(" {what} otherwise "),
+        ];
+    }
     if index >= sequence.reply_start() {
         let live = if state.cursor.is_none() { " ─ live" } else { "" };
         return vec![format!(" next token ─ {what}{live} "), format!(" {what}{live} "), format!(" {what} ")];

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::{PictureRow, Shade};
 use crate::columns::{fitted, width};
+use crate::intervention::OffPart;
 use crate::tui::theme::Theme;
 
 /// Columns of a cell, where there is room.
@@ -38,6 +39,8 @@ pub struct HeatRow {
     pub name: String,
     /// A value for each column; not a number where there is none. Negative ones speak for the target.
     pub values: Vec<f64>,
+    /// The part of the model that each cell stands for, or one for all of them.
+    pub parts: Vec<OffPart>,
 }
 
 impl HeatMap {
@@ -46,6 +49,15 @@ impl HeatMap {
         let at = item.checked_sub(self.first)?;
         let width = self.columns.len().max(1);
         (at / width < self.rows.len()).then_some((at / width, at % width))
+    }
+
+    /// The part of the model that a cell stands for.
+    pub fn part(&self, item: usize) -> Option<OffPart> {
+        let (row, column) = self.cell(item)?;
+        match &self.rows[row].parts[..] {
+            [all] => Some(*all),
+            parts => parts.get(column).copied(),
+        }
     }
 
     /// The item in a row and column.

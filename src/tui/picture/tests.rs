@@ -1,6 +1,7 @@
 //! Pictures in the columns there are.
 
 use super::{HeatMap, HeatRow, Picture, PicturePart, PictureRow, Shade, ShadedRow, ShadedText};
+use crate::intervention::OffPart;
 use crate::tui::theme::THEMES;
 
 fn text(row: &PictureRow) -> String {
@@ -21,8 +22,18 @@ fn heat(columns: usize) -> HeatMap {
         first: 0,
         head: "layer".to_string(),
         rows: vec![
-            HeatRow { label: "    0".to_string(), name: "layer 0".to_string(), values: values(-1.0) },
-            HeatRow { label: "    1".to_string(), name: "layer 1".to_string(), values: values(1.0) },
+            HeatRow {
+                label: "    0".to_string(),
+                name: "layer 0".to_string(),
+                values: values(-1.0),
+                parts: vec![OffPart::Layer(0)],
+            },
+            HeatRow {
+                label: "    1".to_string(),
+                name: "layer 1".to_string(),
+                values: values(1.0),
+                parts: Vec::new(),
+            },
         ],
         columns: (0..columns).map(|at| format!("token {at}")).collect(),
         counted_from: 0,
@@ -70,6 +81,10 @@ fn a_heat_map_names_its_cells_and_marks_what_exceeds_the_floor() {
     let map = heat(3);
     assert_eq!((map.cell(4), map.cell(6), map.item(1, 1)), (Some((1, 1)), None, 4));
     assert_eq!(map.about(5), "layer 1, token 2: 2.0");
+    assert_eq!(
+        [0, 2, 3, 6].map(|item| map.part(item)),
+        [Some(OffPart::Layer(0)), Some(OffPart::Layer(0)), None, None]
+    );
     assert_eq!(map.most(), 2, "of equal sizes the first");
     let rows = texts(&of(PicturePart::Heat(map)), 40, 0);
     assert_eq!(rows, ["layer 0", "    0 ·  ▅  █  ", "    1 ·  ▒  ▓  "]);

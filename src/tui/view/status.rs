@@ -7,7 +7,6 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
-use crate::intervention::told;
 use crate::model::{InForce, Reason};
 use crate::sampling::Sampling;
 use crate::session::state::{Fetch, ModelState};
@@ -85,9 +84,9 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
             items.push(item(4, " ", format!("({reason})")));
         }
     }
-    let interventions = session.settings().interventions();
-    if !interventions.is_empty() {
-        items.push(item(1, " · ", one_line(&told(&interventions.names()))));
+    if let Some(in_force) = session.in_force() {
+        items.push(item(1, " · ", clipped(&one_line(&in_force.what), (room / 3).max(24))));
+        items.push(item(1, " ", in_force.since));
     }
     if let Some(far) = state.far {
         items.push(item(1, " · ", far.words()));

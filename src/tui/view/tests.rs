@@ -97,6 +97,32 @@ fn widest_lens() {
     insta::assert_snapshot!(lens(200, 60, "4"));
 }
 
+/// A knockout that was acted on, and the reply after it.
+fn switched_off(width: u16, height: u16) -> String {
+    let mut harness = Harness::new(width, height, vec![reply(), reply()]);
+    harness.keys("What is the capital of France?<Enter><Tab><Left><A-l>2");
+    harness.look();
+    harness.keys("<Enter><Esc>");
+    harness.keys("And?<Enter><A-l>8");
+    harness.look();
+    harness.screen()
+}
+
+#[test]
+fn standard_off() {
+    insta::assert_snapshot!(switched_off(80, 24));
+}
+
+#[test]
+fn wide_off() {
+    insta::assert_snapshot!(switched_off(120, 36));
+}
+
+#[test]
+fn wide_knockout() {
+    insta::assert_snapshot!(lens(120, 36, "7"));
+}
+
 #[test]
 fn empty() {
     insta::assert_snapshot!(Harness::loading(120, 36, vec![]).screen());
@@ -201,7 +227,7 @@ fn the_status_line_says_what_is_off() {
     harness = Harness::with_settings(120, 36, vec![words(3)], settings);
     let ready = harness.engine.ready();
     harness.send(Msg::Engine(ready));
-    assert!(status(&harness).contains("· off head 2:1 ·"), "{}", status(&harness));
+    assert!(status(&harness).contains("· off head 2:1 (from the start) ·"), "{}", status(&harness));
 }
 
 #[test]
