@@ -20,6 +20,12 @@ use crate::token::TokenId;
 
 const SEQUENCE: SeqId = SeqId(0);
 
+/// Tokens of a prompt in a chunk at its beginning, where few cells are looked at and more in a chunk would
+/// only make progress coarser.
+const SMALL_CHUNK: usize = 128;
+/// From this position on chunks are as large as they may be: their tokens read the same cells together.
+const LARGE_FROM: usize = 1024;
+
 /// The conversation's sequence in the KV cache, and what was seen at each position.
 pub(super) struct CachedConversation {
     model: Arc<Model>,
@@ -133,15 +139,14 @@ impl CachedConversation {
             self.steps.push(Arc::new(Step { id: prompt[0], stats: None }));
         }
         self.report_prefill(run, 0);
-        let chunk = self.context.params().batch as usize;
+        let largest = self.context.params().batch as usize;
         let mut last = 0;
         let mut first = start;
         while first < prompt.len() {
             if run.request.cancel.is_cancelled() {
                 return Ok(None);
             }
-            // Chunks end at the same positions, however much of the prompt is known already.
-            let end = prompt.len().min((first / chunk + 1) * chunk);
+            let end = prompt.len().min(chunk_end(first, largest));
             if !self.evaluate(&prompt[first..end], run.request)? {
                 return Ok(None);
             }
@@ -265,4 +270,10 @@ impl CachedConversation {
         (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
         Ok(id)
     }
+}
+
+/// Where the chunk that begins at `first` ends: at the same positions, however much of a prompt is known already.
+fn chunk_end(first: usize, largest: usize) -> usize {
+    let size = if first < LARGE_FROM { largest.min(SMALL_CHUNK) } else { largest };
+    (first / size + 1) * size
 }

@@ -15,8 +15,8 @@ use super::threads::Governor;
 
 /// Longest sequence where nobody asks for another.
 const DEFAULT_CONTEXT: u32 = 4096;
-/// Most tokens of a prompt evaluated at once, between two looks at the cancel flag. More are no faster.
-const LARGEST_CHUNK: usize = 128;
+/// Most tokens of a prompt evaluated at once. More are no faster.
+const LARGEST_CHUNK: usize = 512;
 /// The same without flash attention, where every pair of a token and a cell takes memory.
 const LARGEST_EXACT: usize = 64;
 /// Memory for the logits of one chunk.
