@@ -187,6 +187,21 @@ pub fn best(row: &[f32], k: usize) -> Vec<(TokenId, f32)> {
     scan.top.into_iter().map(|(id, logit)| (TokenId(id), logit)).collect()
 }
 
+/// The `n`-th largest logit of a row with this maximum (1 ≤ n ≤ row length), where exactly `n` are not below it.
+pub fn nth_largest(row: &[f32], max: f32, n: usize) -> Option<f32> {
+    let bins = kernel::bins(row, max);
+    let mut above = 0;
+    let bin = bins.iter().position(|&count| {
+        above += count as usize;
+        above >= n
+    })?;
+    let mut inside: Vec<f32> = row.iter().copied().filter(|&logit| kernel::bin(logit, max) == bin).collect();
+    let place = n - (above - inside.len()) - 1;
+    let (_, &mut nth, smaller) = inside.select_nth_unstable_by(place, |a, b| b.total_cmp(a));
+    let tied = smaller.contains(&nth);
+    (!tied && nth > f32::NEG_INFINITY).then_some(nth)
+}
+
 /// Of a row with this maximum: Σ eᵈ and Σ d·eᵈ with d = logit − max. Unlike the sums inside of
 /// [`Distribution::measure`] they do not depend on how many candidates are kept.
 pub fn whole(row: &[f32], max: f32) -> (f64, f64) {

@@ -111,6 +111,27 @@ fn fill_with_impossible(row: &[f32], kept: &mut Vec<(u32, f32)>, k: usize) {
     kept.extend(impossible.take(k - kept.len()).map(|(id, _)| (id as u32, f32::NEG_INFINITY)));
 }
 
+/// Bins of a row by how far below its maximum a logit is; the last holds all that are too far for the others.
+const BINS: usize = 4096;
+/// Bins to one of distance.
+const BINS_PER_UNIT: f32 = 64.0;
+
+/// In which bin a logit falls.
+#[inline(always)]
+pub(super) fn bin(logit: f32, max: f32) -> usize {
+    (((max - logit) * BINS_PER_UNIT) as usize).min(BINS - 1)
+}
+
+/// How many logits fall in each bin.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn bins(row: &[f32], max: f32) -> Vec<u32> {
+    let mut counts = vec![0u32; BINS];
+    for &logit in row {
+        counts[bin(logit, max)] += 1;
+    }
+    counts
+}
+
 /// Every sum of a row in one pass. `floor` is the smallest shown logit.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {

@@ -70,6 +70,15 @@ proptest! {
     }
 
     #[test]
+    fn the_nth_largest_is_that_of_a_sort(row in prop::collection::vec((-4000i32..4000).prop_map(|x| x as f32 / 40.0), 1..900), pick in any::<prop::sample::Index>()) {
+        let n = 1 + pick.index(row.len());
+        let mut sorted = row.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let cut_falls_between = sorted.get(n) != Some(&sorted[n - 1]);
+        prop_assert_eq!(nth_largest(&row, sorted[0], n), cut_falls_between.then_some(sorted[n - 1]));
+    }
+
+    #[test]
     fn mass_keeps_the_fewest_that_suffice(row in prop::collection::vec(-8f32..8.0, 1..600), share in 0.05f64..0.999) {
         let seen = Distribution::measure(&row, Depth::Mass(share), None).unwrap();
         let p: Vec<f64> = seen.top.iter().map(|&(_, logit)| seen.probability(logit)).collect();

@@ -11,6 +11,8 @@ use crate::token::TokenId;
 
 /// How many more are looked at when some are not enough.
 const WIDEN: usize = 8;
+/// More than this are cut by a bound on the logit instead of being listed.
+const MANY: usize = if cfg!(test) { 20 } else { 1024 };
 /// What a row's sum must keep when changed tokens are taken out of it; below, it is added up anew.
 const KEPT_OF_SUM: f64 = 0.05;
 
@@ -173,15 +175,30 @@ impl<'a> Candidates<'a> {
         self.sum = None;
     }
 
-    /// Keeps the first `n`.
+    /// Keeps the first `n`. Many are not listed.
     pub fn keep_first(&mut self, n: usize) {
         let n = n.max(1);
+        if !self.complete && (n >= self.row.len() || (n > MANY && self.bound_below(n))) {
+            return;
+        }
         while self.best.len() < n && self.widen() {}
         if self.best.len() > n || !self.complete {
             let mut best = std::mem::take(&mut self.best);
             best.truncate(n);
             self.keep(best);
         }
+    }
+
+    /// Sets the floor at the `n`-th of an untouched row; false where that would not keep exactly `n`.
+    fn bound_below(&mut self, n: usize) -> bool {
+        let touched = !self.changed.is_empty() || !self.removed.is_empty() || self.floor > f32::NEG_INFINITY;
+        let floor = (!touched).then(|| distribution::nth_largest(self.row, self.known[0].1, n)).flatten();
+        if let Some(floor) = floor {
+            self.floor = floor;
+            self.sum = None;
+            self.look_at(self.looked_at);
+        }
+        floor.is_some()
     }
 
     /// Keeps those up to the first that is not wanted; at least one.
