@@ -4,6 +4,7 @@
 //! Interventions are part of what a figure is: every request to an engine says which are in force where, and
 //! what was computed under some is never taken for what was computed under others.
 
+mod edge;
 mod in_force;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::text::nearest;
+pub use edge::AttentionEdge;
 pub use in_force::{Holding, InForce, Since};
 
 /// How parts are written, for errors and help.
-pub const PARTS: &str = "head LAYER:HEAD, attention LAYER, ffn LAYER or layer LAYER, counted from 0";
+pub const PARTS: &str =
+    "head LAYER:HEAD, attention LAYER, ffn LAYER, layer LAYER or edge FROM:TO[:LAYER[:HEAD]], counted from 0";
 /// How a steering vector is written.
 pub const DOSE: &str = "FILE:SCALE or FILE:SCALE:LAYERS, such as joy.gguf:0.8:10-20";
 
@@ -36,16 +39,19 @@ pub enum OffPart {
     FeedForward(usize),
     /// A whole layer.
     Layer(usize),
+    /// What one position sees of another.
+    Edge(AttentionEdge),
 }
 
 impl OffPart {
-    /// Its layer.
-    pub fn layer(self) -> usize {
+    /// Its layer; an edge may be one of every layer.
+    pub fn layer(self) -> Option<usize> {
         match self {
             OffPart::Head { layer, .. }
             | OffPart::Attention(layer)
             | OffPart::FeedForward(layer)
-            | OffPart::Layer(layer) => layer,
+            | OffPart::Layer(layer) => Some(layer),
+            OffPart::Edge(edge) => edge.layer,
         }
     }
 
@@ -54,14 +60,22 @@ impl OffPart {
     /// # Errors
     /// One line.
     pub fn check(self, layers: usize, heads: usize) -> Result<(), String> {
-        match self {
-            part if part.layer() >= layers => {
-                Err(format!("{part}: the model has the layers 0 to {}", layers.saturating_sub(1)))
+        let head = match self {
+            OffPart::Head { head, .. } => Some(head),
+            OffPart::Edge(edge) => edge.head,
+            _ => None,
+        };
+        if let OffPart::Edge(edge) = self {
+            edge.check()?;
+        }
+        match () {
+            () if self.layer().is_some_and(|layer| layer >= layers) => {
+                Err(format!("{self}: the model has the layers 0 to {}", layers.saturating_sub(1)))
             }
-            OffPart::Head { head, .. } if head >= heads => {
+            () if head.is_some_and(|head| head >= heads) => {
                 Err(format!("{self}: the model has the heads 0 to {}", heads.saturating_sub(1)))
             }
-            _ => Ok(()),
+            () => Ok(()),
         }
     }
 }
@@ -73,6 +87,7 @@ impl fmt::Display for OffPart {
             OffPart::Attention(layer) => write!(f, "attention {layer}"),
             OffPart::FeedForward(layer) => write!(f, "ffn {layer}"),
             OffPart::Layer(layer) => write!(f, "layer {layer}"),
+            OffPart::Edge(edge) => write!(f, "edge {edge}"),
         }
     }
 }
@@ -81,7 +96,7 @@ impl FromStr for OffPart {
     type Err = String;
 
     fn from_str(text: &str) -> Result<OffPart, String> {
-        const KINDS: [&str; 4] = ["head", "attention", "ffn", "layer"];
+        const KINDS: [&str; 5] = ["head", "attention", "ffn", "layer", "edge"];
         let wrong = || format!("{}: write {PARTS}", text.escape_debug());
         let (kind, place) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
         let number = |text: &str| text.trim().parse::<usize>().map_err(|_| wrong());
@@ -93,6 +108,7 @@ impl FromStr for OffPart {
             "attention" => Ok(OffPart::Attention(number(place)?)),
             "ffn" => Ok(OffPart::FeedForward(number(place)?)),
             "layer" => Ok(OffPart::Layer(number(place)?)),
+            "edge" => place.trim().parse().map(OffPart::Edge).map_err(|_| wrong()),
             kind => Err(match nearest(kind, KINDS) {
                 Some(near) => format!("{}: did you mean {near}? Write {PARTS}", text.escape_debug()),
                 None => wrong(),
@@ -275,6 +291,11 @@ impl Interventions {
     /// Whether the model is as it is.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Whether an edge of attention is among them, which is seen without flash attention only.
+    pub fn has_edge(&self) -> bool {
+        self.iter().any(|one| matches!(one, Intervention::Off(OffPart::Edge(_))))
     }
 
     /// Each of them.

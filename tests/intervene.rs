@@ -337,6 +337,48 @@ fn what_a_model_has_not_is_refused_in_one_line_and_leaves_it_as_it_was() {
     assert!(matches!(refused, EngineError::Intervention(_)), "{refused}");
 }
 
+#[test]
+fn an_edge_is_cut_in_a_reply_as_in_a_knockout_and_nowhere_else() {
+    for exact in [true, false] {
+        for mut model in Model::both(exact) {
+            let prompt = model.prompt.clone();
+            let last = prompt.len() - 1;
+            let plain = model.generate(&prompt, InForce::default(), 4).unwrap();
+            for (edge, layers, head) in [
+                (format!("edge {}:{last}", last - 1), 0..model.info.layers, None),
+                (format!("edge {}:{last}:7:1", last - 1), 7..8, Some(1)),
+            ] {
+                let cut = |layer| Edit::Cut { layer, head, from: last - 1, to: last };
+                let knocked = model.seen(Interventions::default(), layers.map(cut).collect());
+                let these = off(&[&edge]);
+                let without = model.generate(&prompt, these.clone().into(), 4).unwrap();
+                if exact {
+                    assert_eq!(bits(&without[..=last]), bits(&plain[..=last]), "{edge}");
+                }
+                let (far, changed) =
+                    (far(&knocked, &top(&without[last + 1])), far(&knocked, &top(&plain[last + 1])));
+                println!(
+                    "{} {edge}: {far:?} nat from the knockout, {changed:?} from nothing cut",
+                    model.info.name
+                );
+                assert!(far <= 2e-4 && changed > 10.0 * far, "{edge}: {far} {changed}");
+                assert_eq!(bits(&model.generate(&prompt, InForce::default(), 4).unwrap()), bits(&plain));
+                let request = ScoreBatch {
+                    sequences: vec![Sequence { tokens: prompt.clone(), from: 1 }],
+                    layout: Layout::Together,
+                    depth: Depth::Count(1),
+                    boundaries: false,
+                    after: false,
+                    in_force: these.into(),
+                    cancel: CancelFlag::default(),
+                };
+                let refused = model.client.run(Command::Score(request), |_| {}).unwrap_err();
+                assert!(refused.to_string().contains("in a reply alone"), "{refused}");
+            }
+        }
+    }
+}
+
 /// A conversation with a real model, greedily.
 struct Talk<'a> {
     model: &'a mut Model,

@@ -91,11 +91,12 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
 
 /// The kinds of parts, and behind a part from where on it is to be so.
 fn complete_part(name: &str, rest: &str) -> Vec<Completion> {
-    const KINDS: [(&str, &str); 4] = [
+    const KINDS: [(&str, &str); 5] = [
         ("head ", "LAYER:HEAD, what a head gives"),
         ("attention ", "LAYER, what attention adds"),
         ("ffn ", "LAYER, what the feed-forward network adds"),
         ("layer ", "LAYER, both"),
+        ("edge ", "FROM:TO[:LAYER[:HEAD]], what position TO sees of FROM; from start"),
     ];
     const SINCE: &str = "from start";
     let (before, last) = rest.rsplit_once(' ').map_or(("", rest), |(before, last)| (before, last));

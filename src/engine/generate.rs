@@ -67,6 +67,11 @@ impl CachedConversation {
         }
     }
 
+    /// The arithmetic of its attention.
+    pub fn attention(&self) -> Attention {
+        self.context.params().attention
+    }
+
     /// Answers one request; see [`Event`] for what the sink is told on the way.
     pub fn generate(
         &mut self,

@@ -73,7 +73,9 @@ impl Inspector {
         if !self.model.has_plain_cache() {
             return Err(self.no_part(0, "attention over a cache of positions"));
         }
-        intervene::check(&self.model, &request.interventions.clone().into())?;
+        let in_force = request.interventions.clone().into();
+        intervene::check(&self.model, &in_force)?;
+        intervene::without_edges(&in_force)?;
         let (cells, rows) = (length + CHUNK + self.model.layers(), self.model.layers() + 1);
         let (run, reason) = match &request.look {
             LookFor::Layers => {

@@ -7,7 +7,9 @@ use super::llama::eval::anatomy::{Layer, Place};
 use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use super::llama::{Context, Model};
 use super::protocol::EngineError;
-use crate::intervention::{InForce, Intervention, Interventions, ModelShape, OffPart, Steering};
+use crate::intervention::{
+    AttentionEdge, InForce, Intervention, Interventions, ModelShape, OffPart, Steering,
+};
 
 /// Refuses what a model has not, before anything is computed of it.
 ///
@@ -29,6 +31,19 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
         one => one.check(shape),
     };
     all.try_for_each(check).map_err(EngineError::Intervention)
+}
+
+/// Refuses edges of attention where they can't be cut: with flash attention, and among many sequences, whose
+/// cells are not their positions.
+///
+/// # Errors
+/// [`EngineError::Intervention`].
+pub(super) fn without_edges(in_force: &InForce) -> Result<(), EngineError> {
+    let what = "an edge of attention can be cut in a reply alone; `/lens knockout --edge` looks at one";
+    match in_force.has_edge() {
+        true => Err(EngineError::Intervention(what.to_string())),
+        false => Ok(()),
+    }
 }
 
 /// Adds what is in force at the positions of a batch's first tokens. The cache holds `length` positions of
@@ -58,7 +73,7 @@ pub(super) fn add(
                 changes.collect::<Result<Vec<_>, _>>().map_err(missing)?.concat()
             }
         };
-        changes.iter().for_each(|change| change.add(script, token));
+        changes.iter().for_each(|change| change.add(script, token, position));
         known = Some((these, changes));
     }
     Ok(())
@@ -80,14 +95,34 @@ enum TensorChange {
     Add(Place, Arc<[f32]>),
     /// The second becomes the first.
     Copy(Place, Place),
+    /// What one position has for the cell of another, in some heads, becomes nothing; where a sequence is alone
+    /// in its cache and nothing was ever removed from it, a position's cell has its number.
+    Cut {
+        /// The scores of attention.
+        place: Place,
+        /// The position.
+        to: usize,
+        /// The cell.
+        from: usize,
+        /// The heads.
+        heads: Range<usize>,
+    },
 }
 
 impl TensorChange {
-    fn add(&self, script: &mut Script, token: usize) {
+    fn add(&self, script: &mut Script, token: usize, position: usize) {
         let row = |columns| TensorRegion::Row { token, columns };
         let (place, columns, source) = match self {
             TensorChange::Zero(place, columns) => (place, columns.clone(), WrittenFrom::Constant(0.0)),
             TensorChange::Add(place, added) => (place, 0..place.width, WrittenFrom::Plus(Arc::clone(added))),
+            TensorChange::Cut { place, to, from, heads } => {
+                if *to == position {
+                    let region = TensorRegion::Cells { token, cells: *from..*from + 1, heads: heads.clone() };
+                    let source = WrittenFrom::Constant(f32::NEG_INFINITY);
+                    script.add(place, TensorAction::Write { region, source });
+                }
+                return;
+            }
             TensorChange::Copy(from, to) => {
                 let slot = script.free_slot();
                 script.add(from, TensorAction::Read { region: row(0..from.width), slot });
@@ -121,6 +156,7 @@ fn changes<'a>(
         Intervention::Off(OffPart::FeedForward(index)) => {
             single(all_of(&layer(*index).feed_forward), "sum that adds the feed-forward network alone")
         }
+        Intervention::Off(OffPart::Edge(edge)) => cut(*edge, layers).map_err(|part| (one, part)),
         Intervention::Off(OffPart::Layer(index)) => {
             let added = [all_of(&layer(*index).attention), all_of(&layer(*index).feed_forward)];
             match added.into_iter().collect::<Option<Vec<_>>>() {
@@ -134,6 +170,20 @@ fn changes<'a>(
         }
         Intervention::Steer(dose) => steered(dose, layers).map_err(|part| (one, part)),
     }
+}
+
+fn cut(edge: AttentionEdge, layers: &[Layer]) -> Result<Vec<TensorChange>, &'static str> {
+    let wanted = |index: &usize| edge.layer.is_none_or(|layer| layer == *index);
+    let change = |index: usize| {
+        let layer = &layers[index];
+        let place = layer.scores.clone().ok_or("scores of attention")?;
+        let heads = edge.head.map_or(0..layer.n_heads, |head| head..head + 1);
+        match heads.end <= layer.n_heads {
+            true => Ok(TensorChange::Cut { place, to: edge.to, from: edge.from, heads }),
+            false => Err("head of this number"),
+        }
+    };
+    (0..layers.len()).filter(wanted).map(change).collect()
 }
 
 fn steered(dose: &Steering, layers: &[Layer]) -> Result<Vec<TensorChange>, &'static str> {

@@ -70,11 +70,24 @@ impl Local {
         })
     }
 
-    fn conversation(&mut self) -> Result<&mut CachedConversation, EngineError> {
-        let conversation = match self.conversation.take() {
+    /// The conversation; edges of attention can be cut without flash attention only, and its state can't move
+    /// from one kind of context to the other.
+    fn conversation(&mut self, edges: bool) -> Result<&mut CachedConversation, EngineError> {
+        let most = LARGEST_EXACT as u32;
+        let params = match edges {
+            true => ContextParams {
+                attention: Attention::Exact,
+                batch: self.params.batch.min(most),
+                outputs: self.params.outputs.min(most),
+                ..self.params
+            },
+            false => self.params,
+        };
+        let fits = |conversation: &CachedConversation| conversation.attention() == params.attention;
+        let conversation = match self.conversation.take().filter(fits) {
             Some(conversation) => conversation,
             None => {
-                let context = Context::new(&self.model, self.params).ok_or_else(|| EngineError::Load {
+                let context = Context::new(&self.model, params).ok_or_else(|| EngineError::Load {
                     path: self.info.path.display().to_string(),
                     reason: format!(
                         "llama.cpp could not make a context of {} tokens; try a smaller --ctx",
@@ -95,7 +108,9 @@ impl Backend for Local {
 
     fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
         match command {
-            Command::Generate(request) => self.conversation()?.generate(request, sink),
+            Command::Generate(request) => {
+                self.conversation(request.in_force.has_edge())?.generate(request, sink)
+            }
             Command::Score(request) => score(&mut self.pool, request, sink),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),

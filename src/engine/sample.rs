@@ -38,6 +38,7 @@ pub(super) fn sample(
 ) -> Result<(FinishReason, Timing), EngineError> {
     let in_force = InForce::from(request.interventions.clone());
     intervene::check(pool.model(), &in_force)?;
+    intervene::without_edges(&in_force)?;
     let room = pool.room();
     let length = request.prompt.len();
     if length == 0 {

@@ -44,6 +44,7 @@ pub(super) fn score(
     let begun = Instant::now();
     let in_force = request.in_force.clone();
     intervene::check(pool.model(), &in_force)?;
+    intervene::without_edges(&in_force)?;
     let room = pool.room();
     // A last token that is only predicted takes no cell.
     let mut needed = request.sequences.iter().map(|sequence| evaluated(sequence, request.after));

@@ -87,6 +87,11 @@ impl InForce {
         self.spans.last().map(|(from, these)| (*from, these))
     }
 
+    /// Whether an edge of attention is cut anywhere.
+    pub fn has_edge(&self) -> bool {
+        self.spans.iter().any(|(_, these)| these.has_edge())
+    }
+
     /// Every change, in order.
     pub fn spans(&self) -> &[(usize, Interventions)] {
         &self.spans

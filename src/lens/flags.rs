@@ -8,11 +8,12 @@ use clap::{Args, Parser, ValueEnum};
 use super::Looking;
 use super::attention::{Positions, Which};
 use super::keyboard::KeyboardWish;
-use super::knockout::{Edge, Knocked, KnockoutWish, SetTo};
+use super::knockout::{Knocked, KnockoutWish, SetTo};
 use super::occlusion::Instead;
 use super::spans::SpanUnit;
 use super::trace::{TracePart, TraceWish};
 use super::variants::{Corrupt, TokenSpan};
+use crate::intervention::AttentionEdge;
 use crate::text::one_line;
 use crate::token::printable;
 
@@ -146,7 +147,7 @@ pub struct LensFlags {
     /// With knockout: cut this edge alone, from the position that is looked at to the one that looks, in every
     /// layer and head or in one; can be given several times
     #[arg(long = "edge", value_name = "FROM:TO[:LAYER[:HEAD]]")]
-    pub edges: Vec<Edge>,
+    pub edges: Vec<AttentionEdge>,
 }
 
 /// Flags before a text.

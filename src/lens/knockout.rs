@@ -2,7 +2,6 @@
 //! of attention.
 
 use std::ops::Range;
-use std::str::FromStr;
 
 use clap::ValueEnum;
 
@@ -12,6 +11,7 @@ use super::subject::Subject;
 use super::variants::{Corrupt, Lacking, LensVariants, VariantFigure, corrupted, figures};
 use crate::engine::EngineError;
 use crate::engine::look::{Edit, Part, PartValue, Variant};
+use crate::intervention::AttentionEdge;
 use crate::query::{Asker, QueryError};
 
 /// What a part is set to.
@@ -70,31 +70,6 @@ impl Knocked {
     }
 }
 
-/// An edge that somebody asks for: `FROM:TO[:LAYER[:HEAD]]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// The position that is looked at.
-    pub from: usize,
-    /// The position that looks.
-    pub to: usize,
-    /// The layer; `None` is every one.
-    pub layer: Option<usize>,
-    /// The head; `None` is every one.
-    pub head: Option<usize>,
-}
-
-impl FromStr for Edge {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Edge, String> {
-        let wrong = || "FROM:TO[:LAYER[:HEAD]] is wanted, numbers counted from 0".to_string();
-        let numbers: Result<Vec<usize>, _> = text.split(':').map(str::parse).collect();
-        let numbers = numbers.map_err(|_| wrong())?;
-        let (&[from, to, ref rest @ ..], 2..=4) = (&numbers[..], numbers.len()) else { return Err(wrong()) };
-        Ok(Edge { from, to, layer: rest.first().copied(), head: rest.get(1).copied() })
-    }
-}
-
 /// What is switched off.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnockoutWish {
@@ -111,7 +86,7 @@ pub struct KnockoutWish {
     /// Layers in which an edge is cut at a time; `None` is a sixth of them.
     pub window: Option<usize>,
     /// These edges and nothing else.
-    pub edges: Vec<Edge>,
+    pub edges: Vec<AttentionEdge>,
 }
 
 /// What is switched off at a time, and what that does.
@@ -258,16 +233,7 @@ impl House {
         heads.try_for_each(|head| must_have("head", head, self.heads))?;
         for edge in edges() {
             must_have("position", edge.from.max(edge.to), self.last + 1)?;
-            let Edge { from, to, .. } = edge;
-            if from > to {
-                return Err(QueryError::Refused(format!(
-                    "--edge {from}:{to}: position {to} can't look at {from}, which comes behind it"
-                )));
-            }
-            if *to == 0 {
-                let what = "--edge 0:0: position 0 looks at itself alone, and without that at nothing";
-                return Err(QueryError::Refused(what.to_string()));
-            }
+            edge.check().map_err(QueryError::Refused)?;
         }
         Ok(())
     }
@@ -325,8 +291,8 @@ impl House {
         (effect, Variant { edits, ..Variant::copy(self.last) })
     }
 
-    fn asked_edge(&self, edge: Edge) -> (Effect, Variant) {
-        let Edge { from, to, layer, head } = edge;
+    fn asked_edge(&self, edge: AttentionEdge) -> (Effect, Variant) {
+        let AttentionEdge { from, to, layer, head } = edge;
         let layers = layer.map_or(0..self.layers, |layer| layer..layer + 1);
         let edits = layers.clone().map(|layer| Edit::Cut { layer, head, from, to }).collect();
         let effect = Effect { kind: Knocked::Edge, layer, layers, head, edge: Some((from, to)), delta: 0.0 };
@@ -336,21 +302,11 @@ impl House {
 
 #[cfg(test)]
 mod tests {
-    use super::{Edge, House, Knocked, KnockoutWish};
+    use super::{House, Knocked, KnockoutWish};
     use crate::engine::look::{Edit, PartValue};
 
     fn house() -> House {
         House { layers: 6, heads: 2, last: 3, further: 0, window: 3, from: 0, value: PartValue::Zero }
-    }
-
-    #[test]
-    fn an_edge_is_two_positions_a_layer_and_a_head() {
-        let edge = |from, to, layer, head| Ok(Edge { from, to, layer, head });
-        assert_eq!("3:4".parse(), edge(3, 4, None, None));
-        assert_eq!("3:4:23:1".parse(), edge(3, 4, Some(23), Some(1)));
-        for wrong in ["", "3", "3:", "a:4", "3:4:5:6:7", "-1:4", "3:4:"] {
-            assert!(wrong.parse::<Edge>().is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub enum SessionError {
         /// What is in force.
         off: Vec<String>,
     },
+    /// An edge of attention that is to be cut from here.
+    #[error(
+        "an edge can be cut from the start only, as the cache of flash attention doesn't know it: /off edge {0} from start"
+    )]
+    EdgeFromHere(String),
     /// There is no vector whose dose could be changed.
     #[error("there is no steering vector: /steer FILE:SCALE adds one")]
     NoVector,

@@ -8,7 +8,7 @@ use super::task::Task;
 use super::{Notice, Outcome, Session, SessionError};
 use crate::command::Change;
 use crate::engine::{EngineError, ModelInfo};
-use crate::intervention::{Holding, InForce, Intervention, Interventions, Since, Steering};
+use crate::intervention::{Holding, InForce, Intervention, Interventions, OffPart, Since, Steering};
 
 impl Session {
     /// Changes what is in force.
@@ -20,6 +20,9 @@ impl Session {
             Change::Nothing if since == Since::Here => {}
             Change::Nothing => self.hold(since),
             Change::Steer(dose) => return self.begin(Task::Vector(dose, since)),
+            Change::Off(OffPart::Edge(edge)) if since == Since::Here && !self.sequence.is_empty() => {
+                return Err(SessionError::EdgeFromHere(edge.to_string()));
+            }
             Change::Off(part) => {
                 self.must_have(Intervention::Off(part))?;
                 if !self.settings.off.contains(&part) {

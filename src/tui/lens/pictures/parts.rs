@@ -93,6 +93,7 @@ fn part_of(effect: &Effect) -> Option<OffPart> {
         Knocked::Attention => Some(OffPart::Attention(layer)),
         Knocked::FeedForward => Some(OffPart::FeedForward(layer)),
         Knocked::Head => Some(OffPart::Head { layer, head: effect.head? }),
+        // One in a window of layers, and no part of a model that is there for every token.
         Knocked::Edge => None,
     }
 }
@@ -145,7 +146,7 @@ fn grid(picture: &mut Picture, found: &Knockout, floor: f64) {
         _ => None,
     });
     let heads = heads.max().unwrap_or(0);
-    let mut layers: Vec<usize> = parts().map(|(part, _)| part.layer()).collect();
+    let mut layers: Vec<usize> = parts().filter_map(|(part, _)| part.layer()).collect();
     layers.sort_unstable();
     layers.dedup();
     let columns: Vec<String> = (0..heads)
