@@ -10,8 +10,8 @@ mod scoring;
 mod side;
 mod start;
 
-pub use decode::{DecodeBench, DecodeReport};
-pub use prompt::{PromptBench, PromptReport};
-pub use scoring::{ScoringBench, ScoringReport};
-pub use side::PATIENCE;
-pub use start::{StartBench, StartReport};
+pub use decode::{BenchReply, DecodeReport};
+pub use prompt::PromptReport;
+pub use scoring::ScoringReport;
+pub use side::{Bench, PATIENCE};
+pub use start::StartReport;

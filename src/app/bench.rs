@@ -1,7 +1,6 @@
 //! `tokenscope bench`: what is measured on, and in which order.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -9,13 +8,10 @@ use serde::Serialize;
 use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
-use crate::bench::{
-    DecodeBench, DecodeReport, PATIENCE, PromptBench, PromptReport, ScoringBench, ScoringReport, StartBench,
-    StartReport,
-};
+use crate::bench::{Bench, BenchReply, DecodeReport, PATIENCE, PromptReport, ScoringReport, StartReport};
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart};
-use crate::engine::{CancelFlag, LoadOptions, ModelInfo, Sequence, Threads};
+use crate::engine::{CancelFlag, ModelInfo, Sequence, Threads};
 use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
 use crate::report::record::Origin;
@@ -74,18 +70,26 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     // The raised flag would stop the loading of every further engine.
     options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
+    let bench = Bench { options, info, pairs: args.pairs as usize, tell: &progress };
     let mut report = BenchReport { origin, decode: None, scoring: None, prompt: None, start: None };
     if wanted(BenchPart::Start) {
-        report.start = Some(start(args, &info, &progress)?);
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::usage(format!("this program's own file can't be found: {error}")))?;
+        report.start = Some(bench.start(&program, PROMPT)?);
     }
     if wanted(BenchPart::Scoring) {
-        report.scoring = Some(scoring(args, (&info, &options), &progress)?);
+        let size = WINDOW.min(bench.info.context as usize);
+        let text = long_text(&bench.info);
+        let windows: Vec<_> = text.chunks_exact(size).take(WINDOWS).map(<[_]>::to_vec).collect();
+        report.scoring = Some(bench.scoring(&windows, &minimal_pairs(&bench.info)?)?);
     }
     if wanted(BenchPart::Prompt) {
-        report.prompt = Some(prompt(args, (&info, &options), &progress)?);
+        let length = (args.prompt as usize).min(bench.info.context as usize - 1);
+        let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length).collect();
+        report.prompt = Some(bench.prompt(&tokens)?);
     }
     if wanted(BenchPart::Decode) {
-        report.decode = Some(decode(args, (&info, &options), settings.sampling.clone(), &progress)?);
+        report.decode = Some(bench.decode(&reply(args, &bench.info, settings.sampling.clone())?)?);
     }
     let mut out = io::stdout().lock();
     let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
@@ -108,59 +112,10 @@ impl BenchReport {
     }
 }
 
-fn start(
-    args: &BenchArgs,
-    info: &Arc<ModelInfo>,
-    progress: &impl Fn(String),
-) -> Result<StartReport, Failure> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::usage(format!("this program's own file can't be found: {error}")))?;
-    let tokens = info.tokenizer.tokenize(PROMPT.as_bytes(), false);
-    let pairs = args.pairs as usize;
-    let bench = StartBench { info: info.clone(), program, prompt: PROMPT, tokens, pairs };
-    Ok(bench.run(|pair, bare, program| {
-        progress(format!("pair {pair}: bare {:.0} ms, next {:.0} ms", bare * 1000.0, program * 1000.0));
-    })?)
-}
-
-fn scoring(
-    args: &BenchArgs,
-    (info, options): (&Arc<ModelInfo>, &LoadOptions),
-    progress: &impl Fn(String),
-) -> Result<ScoringReport, Failure> {
-    let tokens = long_text(info);
-    let size = WINDOW.min(info.context as usize);
-    let windows: Vec<Vec<TokenId>> = tokens.chunks_exact(size).take(WINDOWS).map(<[_]>::to_vec).collect();
-    let bench = ScoringBench {
-        options: options.clone(),
-        info: info.clone(),
-        windows,
-        sequences: minimal_pairs(info)?,
-        pairs: args.pairs as usize,
-    };
-    Ok(bench.run(|pair, bare, text, short| {
-        progress(format!("pair {pair}: bare {bare:.1} t/s, text {text:.1} rows/s, short {short:.1} rows/s"));
-    })?)
-}
-
 /// The shipped suites, one after the other.
 fn long_text(info: &ModelInfo) -> Vec<TokenId> {
     let text: String = shipped::SUITES.iter().map(|(_, text)| *text).collect();
     info.tokenizer.tokenize(text.as_bytes(), false)
-}
-
-fn prompt(
-    args: &BenchArgs,
-    (info, options): (&Arc<ModelInfo>, &LoadOptions),
-    progress: &impl Fn(String),
-) -> Result<PromptReport, Failure> {
-    let wanted = (args.prompt as usize).min(info.context as usize - 1);
-    let tokens = long_text(info).into_iter().cycle().take(wanted).collect();
-    let bench =
-        PromptBench { options: options.clone(), info: info.clone(), tokens, pairs: args.pairs as usize };
-    Ok(bench.run(|pair, [bare, prompt, scored]| {
-        progress(format!("pair {pair}: bare {bare:.1} t/s, prompt {prompt:.1} t/s, scored {scored:.1} t/s"));
-    })?)
 }
 
 fn minimal_pairs(info: &ModelInfo) -> Result<Vec<Sequence>, Failure> {
@@ -175,26 +130,11 @@ fn minimal_pairs(info: &ModelInfo) -> Result<Vec<Sequence>, Failure> {
     Ok(sequences)
 }
 
-fn decode(
-    args: &BenchArgs,
-    (info, options): (&Arc<ModelInfo>, &LoadOptions),
-    sampling: Sampling,
-    progress: &impl Fn(String),
-) -> Result<DecodeReport, Failure> {
+/// What a chat replies to a message.
+fn reply(args: &BenchArgs, info: &ModelInfo, sampling: Sampling) -> Result<BenchReply, Failure> {
     let template = ChatTemplate::of_model(info, None).map_err(Failure::usage)?;
     let message = [Message::user(&args.message)];
     let chat = template.encode(&message, info.tokenizer.as_ref(), &info.vocab).map_err(Failure::usage)?;
-    let bench = DecodeBench {
-        options: options.clone(),
-        info: info.clone(),
-        prompt: chat.tokens.iter().map(|token| token.id).collect(),
-        sampling,
-        pairs: args.pairs as usize,
-        tokens: args.tokens as usize,
-    };
-    Ok(bench.run(|pair, [bare, sampled, looking]| {
-        progress(format!(
-            "pair {pair}: decode alone {bare:.1} t/s, with sampler {sampled:.1} t/s, looking {looking:.1} t/s"
-        ));
-    })?)
+    let prompt = chat.tokens.iter().map(|token| token.id).collect();
+    Ok(BenchReply { prompt, sampling, tokens: args.tokens as usize })
 }

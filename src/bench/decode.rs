@@ -2,15 +2,14 @@
 //! decode alone.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::side::{PATIENCE, apart, median, sequence};
+use super::side::{Bench, apart, context, median, ratio, sequence};
 use crate::distribution::{self, Depth};
-use crate::engine::llama::{Attention, Context, ContextParams, MaskedChain, Model, Scratch, SeqId};
-use crate::engine::{CancelFlag, Client, Command, EngineError, Generate, LoadOptions, ModelInfo};
+use crate::engine::llama::{MaskedChain, Scratch, SeqId};
+use crate::engine::{Command, EngineError, Generate};
 use crate::sampling::Sampling;
 use crate::token::TokenId;
 
@@ -38,78 +37,67 @@ pub struct DecodeReport {
     pub median_statistics_share: f64,
 }
 
-/// The same loop three times: decode alone, with the sampler, with looking.
-pub struct DecodeBench {
-    /// The model.
-    pub options: LoadOptions,
-    /// What an engine says of it.
-    pub info: Arc<ModelInfo>,
+/// A reply that is generated again and again.
+pub struct BenchReply {
     /// What every continuation starts from.
     pub prompt: Vec<TokenId>,
     /// How it is sampled: the same seed on both sides gives the same tokens, and they cost the sampler
     /// the same.
     pub sampling: Sampling,
-    /// Runs of each kind.
-    pub pairs: usize,
     /// Tokens a run.
     pub tokens: usize,
 }
 
-impl DecodeBench {
-    /// Runs all pairs. `each` is told after every pair.
+impl Bench<'_> {
+    /// The same loop three times: decode alone, with the sampler, with looking.
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&self, mut each: impl FnMut(usize, [f64; 3])) -> Result<DecodeReport, EngineError> {
-        let (mut bare, mut measured, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sampled = Vec::new();
-        for pair in 0..self.pairs {
+    pub fn decode(&self, reply: &BenchReply) -> Result<DecodeReport, EngineError> {
+        let measure = || {
             let (alone, choosing) = apart(|| {
-                let (choosing, ids) = self.by_hand(None)?;
-                Ok::<_, EngineError>((self.by_hand(Some(ids))?.0, choosing))
+                let (choosing, ids) = self.by_hand(reply, None)?;
+                Ok((self.by_hand(reply, Some(ids))?.0, choosing))
             })?;
-            let (looking, share) = self.measured()?;
-            each(pair + 1, [alone, choosing, looking]);
-            bare.push(alone);
-            sampled.push(choosing);
-            measured.push(looking);
-            shares.push(share);
-        }
-        let ratios = |of: &[f64]| median(bare.iter().zip(of).map(|(bare, of)| of / bare).collect());
+            let [looking, share] = self.looking(reply)?;
+            Ok([alone, choosing, looking, share])
+        };
+        let [bare, sampled, measured, statistics_share] =
+            self.pairs(measure, |[alone, choosing, looking, _]| {
+                format!(
+                    "decode alone {alone:.1} t/s, with sampler {choosing:.1} t/s, looking {looking:.1} t/s"
+                )
+            })?;
         Ok(DecodeReport {
-            tokens: self.tokens,
-            median_ratio: ratios(&measured),
-            median_sampler_ratio: ratios(&sampled),
-            median_statistics_share: median(shares.clone()),
+            tokens: reply.tokens,
+            median_ratio: ratio(&measured, &bare),
+            median_sampler_ratio: ratio(&sampled, &bare),
+            median_statistics_share: median(statistics_share.clone()),
             bare,
             sampled,
             measured,
-            statistics_share: shares,
+            statistics_share,
         })
     }
 
     /// Decode and sample, or decode these tokens alone. Tokens a second, and the tokens.
-    fn by_hand(&self, given: Option<Vec<TokenId>>) -> Result<(f64, Vec<TokenId>), EngineError> {
-        let prompt = &self.prompt;
-        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
-        let params = ContextParams {
-            cells: self.info.context,
-            batch: prompt.len().max(64) as u32,
-            outputs: 1,
-            sequences: 1,
-            threads: self.info.threads,
-            attention: Attention::of_conversation(false),
-        };
-        let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
-        let mut chain = MaskedChain::new(&model, &self.sampling)?;
+    fn by_hand(
+        &self,
+        reply: &BenchReply,
+        given: Option<Vec<TokenId>>,
+    ) -> Result<(f64, Vec<TokenId>), EngineError> {
+        let prompt = &reply.prompt;
+        let model = self.raw_model()?;
+        let mut context = context(&model, self.params(prompt.len().max(64), 1))?;
+        let mut chain = MaskedChain::new(&model, &reply.sampling)?;
         chain.accept_prompt(prompt);
         let mut scratch = Scratch::new(&model);
         let mut batch = sequence(prompt, false);
         context.decode(&batch)?;
-        let mut ids = Vec::with_capacity(self.tokens);
+        let mut ids = Vec::with_capacity(reply.tokens);
         let mut row = prompt.len() - 1;
         let begun = Instant::now();
-        for position in prompt.len()..prompt.len() + self.tokens {
+        for position in prompt.len()..prompt.len() + reply.tokens {
             let logits = context.logits(row).ok_or(EngineError::Decode(-1))?;
             let id = match &given {
                 Some(given) => given[position - prompt.len()],
@@ -126,32 +114,29 @@ impl DecodeBench {
             context.decode(&batch)?;
             row = 0;
         }
-        Ok((self.tokens as f64 / begun.elapsed().as_secs_f64(), ids))
+        Ok((reply.tokens as f64 / begun.elapsed().as_secs_f64(), ids))
     }
 
     /// The same through the engine, as a chat does. Tokens a second, and the share of statistics.
-    fn measured(&self) -> Result<(f64, f64), EngineError> {
-        let (mut client, _) = Client::load(self.options.clone(), |_| {})?;
-        let mut tokens = 0;
-        let mut seconds = 0.0;
-        let mut statistics = 0.0;
-        // An end of generation may come early; the rest is asked for again.
-        while tokens < self.tokens {
-            let request = Generate {
-                prompt: self.prompt.clone(),
-                sampling: self.sampling.clone(),
-                max_tokens: Some(self.tokens - tokens),
-                depth: Depth::Count(KEPT),
-                cancel: CancelFlag::default(),
-                in_force: Default::default(),
-            };
-            let (_, timing) = client.run(Command::Generate(request), |_| {})?;
-            tokens += timing.decode_tokens;
-            seconds += timing.decode.as_secs_f64();
-            statistics += timing.statistics.as_secs_f64();
-        }
-        client.shut_down(PATIENCE);
-        Ok((tokens as f64 / seconds, statistics / seconds))
+    fn looking(&self, reply: &BenchReply) -> Result<[f64; 2], EngineError> {
+        self.engine(|client| {
+            let (mut tokens, mut seconds, mut statistics) = (0, 0.0, 0.0);
+            // An end of generation may come early; the rest is asked for again.
+            while tokens < reply.tokens {
+                let request = Generate {
+                    prompt: reply.prompt.clone(),
+                    sampling: reply.sampling.clone(),
+                    max_tokens: Some(reply.tokens - tokens),
+                    depth: Depth::Count(KEPT),
+                    ..Generate::default()
+                };
+                let (_, timing) = client.run(Command::Generate(request), |_| {})?;
+                tokens += timing.decode_tokens;
+                seconds += timing.decode.as_secs_f64();
+                statistics += timing.statistics.as_secs_f64();
+            }
+            Ok([tokens as f64 / seconds, statistics / seconds])
+        })
     }
 }
 

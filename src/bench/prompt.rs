@@ -2,18 +2,14 @@
 //! figures, against evaluating them with all their logits and looking at none.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::side::{PATIENCE, apart, median};
+use super::side::{Bench, apart, context, ratio};
 use crate::distribution::Depth;
-use crate::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
-use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Generate, Layout, LoadOptions, ModelInfo, ScoreBatch, Sequence,
-};
-use crate::sampling::Sampling;
+use crate::engine::llama::{Batch, SeqId};
+use crate::engine::{Command, EngineError, Generate, Layout, ScoreBatch, Sequence};
 use crate::token::TokenId;
 
 /// Candidates kept, as in a chat.
@@ -41,39 +37,24 @@ pub struct PromptReport {
     pub median_prompt_to_scored: f64,
 }
 
-/// One prompt, three times.
-pub struct PromptBench {
-    /// The model.
-    pub options: LoadOptions,
-    /// What an engine says of it.
-    pub info: Arc<ModelInfo>,
-    /// The prompt; it fits the context.
-    pub tokens: Vec<TokenId>,
-    /// Runs of each kind.
-    pub pairs: usize,
-}
-
-impl PromptBench {
-    /// Runs all pairs. `each` is told after every pair: bare, prompt, scored.
+impl Bench<'_> {
+    /// The same tokens three times: by the raw engine, as a prompt, as a scored text.
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&self, mut each: impl FnMut(usize, [f64; 3])) -> Result<PromptReport, EngineError> {
-        let (mut bare, mut prompt, mut scored) = (Vec::new(), Vec::new(), Vec::new());
-        for pair in 0..self.pairs {
-            let rates = [
-                apart(|| self.bare())?,
-                apart(|| self.through_engine(self.as_prompt()))?,
-                apart(|| self.through_engine(self.as_text()))?,
-            ];
-            each(pair + 1, rates);
-            bare.push(rates[0]);
-            prompt.push(rates[1]);
-            scored.push(rates[2]);
-        }
-        let ratio = |of: &[f64], to: &[f64]| median(of.iter().zip(to).map(|(of, to)| of / to).collect());
+    pub fn prompt(&self, tokens: &[TokenId]) -> Result<PromptReport, EngineError> {
+        let measure = || {
+            Ok([
+                apart(|| self.all_rows(tokens))?,
+                apart(|| self.through_engine(as_prompt(tokens)))?,
+                apart(|| self.through_engine(as_text(tokens)))?,
+            ])
+        };
+        let [bare, prompt, scored] = self.pairs(measure, |[bare, prompt, scored]| {
+            format!("bare {bare:.1} t/s, prompt {prompt:.1} t/s, scored {scored:.1} t/s")
+        })?;
         Ok(PromptReport {
-            tokens: self.tokens.len(),
+            tokens: tokens.len(),
             median_prompt_ratio: ratio(&prompt, &bare),
             median_scored_ratio: ratio(&scored, &bare),
             median_prompt_to_scored: ratio(&prompt, &scored),
@@ -83,21 +64,13 @@ impl PromptBench {
         })
     }
 
-    fn bare(&self) -> Result<f64, EngineError> {
-        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
+    /// Every row of logits computed and none looked at.
+    fn all_rows(&self, tokens: &[TokenId]) -> Result<f64, EngineError> {
+        let model = self.raw_model()?;
         let batch = (LOGITS_BYTES / (4 * self.info.vocab.len().max(1))).clamp(1, BATCH);
-        let params = ContextParams {
-            cells: self.info.context,
-            batch: batch as u32,
-            outputs: batch as u32,
-            sequences: 1,
-            threads: self.info.threads,
-            attention: Attention::of_conversation(false),
-        };
-        let cells = params.cells as usize;
-        let mut context = Context::new(&model, params).ok_or(EngineError::NoContext { cells })?;
+        let mut context = context(&model, self.params(batch, batch))?;
         let begun = Instant::now();
-        for (i, chunk) in self.tokens.chunks(batch).enumerate() {
+        for (i, chunk) in tokens.chunks(batch).enumerate() {
             let mut all = Batch::default();
             for (offset, &token) in chunk.iter().enumerate() {
                 all.push(token, i * batch + offset, &[SeqId(0)], true);
@@ -106,38 +79,31 @@ impl PromptBench {
             // llama.cpp computes while nobody looks; this waits for it.
             context.logits(chunk.len() - 1).ok_or(EngineError::Decode(-1))?;
         }
-        Ok(self.tokens.len() as f64 / begun.elapsed().as_secs_f64())
+        Ok(tokens.len() as f64 / begun.elapsed().as_secs_f64())
     }
 
     fn through_engine(&self, command: Command) -> Result<f64, EngineError> {
-        let (mut client, _) = Client::load(self.options.clone(), |_| {})?;
-        let (_, timing) = client.run(command, |_| {})?;
-        client.shut_down(PATIENCE);
+        let (_, timing) = self.engine(|client| client.run(command, |_| {}))?;
         Ok(timing.prefill_tokens as f64 / timing.prefill.as_secs_f64())
     }
+}
 
-    fn as_prompt(&self) -> Command {
-        Command::Generate(Generate {
-            prompt: self.tokens.clone(),
-            sampling: Sampling::default(),
-            max_tokens: Some(1),
-            depth: Depth::Count(KEPT),
-            cancel: CancelFlag::default(),
-            in_force: Default::default(),
-        })
-    }
+fn as_prompt(tokens: &[TokenId]) -> Command {
+    Command::Generate(Generate {
+        prompt: tokens.to_vec(),
+        max_tokens: Some(1),
+        depth: Depth::Count(KEPT),
+        ..Generate::default()
+    })
+}
 
-    fn as_text(&self) -> Command {
-        Command::Score(ScoreBatch {
-            sequences: vec![Sequence { tokens: self.tokens.clone(), from: 1 }],
-            layout: Layout::Long,
-            depth: Depth::Count(KEPT),
-            boundaries: false,
-            after: false,
-            cancel: CancelFlag::default(),
-            in_force: Default::default(),
-        })
-    }
+fn as_text(tokens: &[TokenId]) -> Command {
+    Command::Score(ScoreBatch {
+        sequences: vec![Sequence { tokens: tokens.to_vec(), from: 1 }],
+        layout: Layout::Long,
+        depth: Depth::Count(KEPT),
+        ..ScoreBatch::default()
+    })
 }
 
 impl PromptReport {

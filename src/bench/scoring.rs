@@ -2,17 +2,13 @@
 //! their logits and looking at none.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::side::{PATIENCE, apart, median, sequence};
-use crate::distribution::Depth;
-use crate::engine::llama::{Attention, Context, ContextParams, Model};
-use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Layout, LoadOptions, ModelInfo, ScoreBatch, Sequence, Timing,
-};
+use super::side::{Bench, apart, context, ratio, sequence};
+use crate::engine::llama::{Attention, ContextParams};
+use crate::engine::{Client, Command, EngineError, Layout, ScoreBatch, Sequence, Timing};
 use crate::token::TokenId;
 
 /// What was measured, one value per pair.
@@ -36,97 +32,63 @@ pub struct ScoringReport {
     pub median_short_ratio: f64,
 }
 
-/// One long text and many short ones.
-pub struct ScoringBench {
-    /// The model.
-    pub options: LoadOptions,
-    /// What an engine says of it.
-    pub info: Arc<ModelInfo>,
-    /// The long text, in windows.
-    pub windows: Vec<Vec<TokenId>>,
-    /// The short ones.
-    pub sequences: Vec<Sequence>,
-    /// Runs of each kind.
-    pub pairs: usize,
-}
-
-impl ScoringBench {
-    /// Runs all pairs. `each` is told after every pair.
+impl Bench<'_> {
+    /// A text in windows and short sequences, beside the raw engine on the windows.
     ///
     /// # Errors
     /// What the engine says.
-    pub fn run(&self, mut each: impl FnMut(usize, f64, f64, f64)) -> Result<ScoringReport, EngineError> {
-        let (mut bare, mut text, mut short) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn scoring(
+        &self,
+        windows: &[Vec<TokenId>],
+        sequences: &[Sequence],
+    ) -> Result<ScoringReport, EngineError> {
         let mut computed_share = f64::NAN;
-        for pair in 0..self.pairs {
-            let raw = apart(|| self.bare())?;
-            let (long, few) = self.measured()?;
-            let [long_rate, short_rate] = [&long, &few].map(rows_per_second);
-            each(pair + 1, raw, long_rate, short_rate);
-            bare.push(raw);
-            text.push(long_rate);
-            short.push(short_rate);
-            computed_share = few.prefill_tokens as f64 / few.naive_tokens as f64;
-        }
-        let ratio = |rates: &[f64]| median(rates.iter().zip(&bare).map(|(rate, bare)| rate / bare).collect());
+        let measure = || {
+            let raw = apart(|| self.bare_windows(windows))?;
+            let [long, short] = self.engine(|client| {
+                let windows = windows.iter().map(|tokens| Sequence { tokens: tokens.clone(), from: 1 });
+                let long = score(client, windows.collect(), Layout::Long)?;
+                Ok([long, score(client, sequences.to_vec(), Layout::Together)?])
+            })?;
+            computed_share = short.prefill_tokens as f64 / short.naive_tokens as f64;
+            Ok([raw, rows_per_second(&long), rows_per_second(&short)])
+        };
+        let [bare, text, short] = self.pairs(measure, |[bare, text, short]| {
+            format!("bare {bare:.1} t/s, text {text:.1} rows/s, short {short:.1} rows/s")
+        })?;
         Ok(ScoringReport {
-            tokens: self.windows.iter().map(Vec::len).sum(),
-            sequences: self.sequences.len(),
+            tokens: windows.iter().map(Vec::len).sum(),
+            sequences: sequences.len(),
             computed_share,
-            median_text_ratio: ratio(&text),
-            median_short_ratio: ratio(&short),
+            median_text_ratio: ratio(&text, &bare),
+            median_short_ratio: ratio(&short, &bare),
             bare,
             text,
             short,
         })
     }
 
-    /// The long text's windows, one after the other, in llama.cpp's own layout.
-    fn bare(&self) -> Result<f64, EngineError> {
-        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
-        let size = self.windows.iter().map(Vec::len).max().unwrap_or(0) as u32;
-        let params = ContextParams {
-            cells: size,
-            batch: size,
-            outputs: size,
-            sequences: 1,
-            threads: self.info.threads,
-            attention: Attention::Tiled,
-        };
+    /// The windows one after the other, every row of logits computed and none looked at.
+    fn bare_windows(&self, windows: &[Vec<TokenId>]) -> Result<f64, EngineError> {
+        let model = self.raw_model()?;
+        let size = windows.iter().map(Vec::len).max().unwrap_or(0);
+        let params = self.params(size, size);
         // The engine makes one for its first request, too.
         let begun = Instant::now();
-        let mut context =
-            Context::new(&model, params).ok_or(EngineError::NoContext { cells: size as usize })?;
-        for window in &self.windows {
+        let params = ContextParams { cells: size as u32, attention: Attention::Tiled, ..params };
+        let mut context = context(&model, params)?;
+        for window in windows {
             context.clear();
             context.decode(&sequence(window, true))?;
             // llama.cpp computes while nobody looks; this waits for it.
             context.logits(window.len() - 1).ok_or(EngineError::Decode(-1))?;
         }
-        Ok(self.windows.iter().map(Vec::len).sum::<usize>() as f64 / begun.elapsed().as_secs_f64())
-    }
-
-    /// The long text and the short ones through the engine.
-    fn measured(&self) -> Result<(Timing, Timing), EngineError> {
-        let (mut client, _) = Client::load(self.options.clone(), |_| {})?;
-        let windows = self.windows.iter().map(|tokens| Sequence { tokens: tokens.clone(), from: 1 });
-        let long = score(&mut client, windows.collect(), Layout::Long)?;
-        let short = score(&mut client, self.sequences.clone(), Layout::Together)?;
-        client.shut_down(PATIENCE);
-        Ok((long, short))
+        Ok(windows.iter().map(Vec::len).sum::<usize>() as f64 / begun.elapsed().as_secs_f64())
     }
 }
 
 fn score(client: &mut Client, sequences: Vec<Sequence>, layout: Layout) -> Result<Timing, EngineError> {
-    let request = ScoreBatch {
-        sequences,
-        layout,
-        depth: Depth::Count(1),
-        boundaries: false,
-        after: false,
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
-    };
+    let request = ScoreBatch { sequences, layout, ..ScoreBatch::default() };
     client.run(Command::Score(request), |_| {}).map(|(_, timing)| timing)
 }
 

@@ -2,16 +2,14 @@
 //! and evaluating the same tokens.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::side::{apart, median, sequence};
-use crate::engine::llama::{Attention, Context, ContextParams, Model};
-use crate::engine::{CancelFlag, EngineError, ModelInfo};
+use super::side::{Bench, apart, context, ratio, sequence};
+use crate::engine::EngineError;
 use crate::token::TokenId;
 
 /// What was measured, one value per pair.
@@ -25,58 +23,35 @@ pub struct StartReport {
     pub median_ratio: f64,
 }
 
-/// One prompt's next token.
-pub struct StartBench {
-    /// What an engine says of the model.
-    pub info: Arc<ModelInfo>,
-    /// This program.
-    pub program: PathBuf,
-    /// The prompt.
-    pub prompt: &'static str,
-    /// Its tokens.
-    pub tokens: Vec<TokenId>,
-    /// Runs of each kind.
-    pub pairs: usize,
-}
-
-impl StartBench {
-    /// Runs all pairs. `each` is told after every pair.
+impl Bench<'_> {
+    /// The whole program from its start to the first figure, beside loading and evaluating alone.
     ///
     /// # Errors
-    /// What the engine says, or that the program did not start.
-    pub fn run(&self, mut each: impl FnMut(usize, f64, f64)) -> Result<StartReport, EngineError> {
-        let (mut bare, mut program) = (Vec::new(), Vec::new());
-        for pair in 0..self.pairs {
-            bare.push(apart(|| self.bare())?);
-            program.push(self.whole()?);
-            each(pair + 1, bare[pair], program[pair]);
-        }
-        let ratios = program.iter().zip(&bare).map(|(program, bare)| program / bare).collect();
-        Ok(StartReport { bare, program, median_ratio: median(ratios) })
+    /// What the engine says, or the program.
+    pub fn start(&self, program: &Path, prompt: &str) -> Result<StartReport, EngineError> {
+        let tokens = self.info.tokenizer.tokenize(prompt.as_bytes(), false);
+        let measure = || Ok([apart(|| self.load_and_evaluate(&tokens))?, self.whole(program, prompt)?]);
+        let [bare, program] = self.pairs(measure, |[bare, program]| {
+            format!("bare {:.0} ms, next {:.0} ms", bare * 1000.0, program * 1000.0)
+        })?;
+        Ok(StartReport { median_ratio: ratio(&program, &bare), bare, program })
     }
 
-    fn bare(&self) -> Result<f64, EngineError> {
+    fn load_and_evaluate(&self, tokens: &[TokenId]) -> Result<f64, EngineError> {
         let begun = Instant::now();
-        let model = Arc::new(Model::load(&self.info.path, &CancelFlag::default(), |_| {})?);
-        let params = ContextParams {
-            cells: self.info.context,
-            batch: self.tokens.len() as u32,
-            outputs: 1,
-            sequences: 1,
-            threads: self.info.threads,
-            attention: Attention::of_conversation(false),
-        };
-        let mut context = Context::new(&model, params).ok_or(EngineError::Decode(-1))?;
-        context.decode(&sequence(&self.tokens, false))?;
-        context.logits(self.tokens.len() - 1).ok_or(EngineError::Decode(-1))?;
+        let model = self.raw_model()?;
+        let mut context = context(&model, self.params(tokens.len(), 1))?;
+        context.decode(&sequence(tokens, false))?;
+        context.logits(tokens.len() - 1).ok_or(EngineError::Decode(-1))?;
         Ok(begun.elapsed().as_secs_f64())
     }
 
-    fn whole(&self) -> Result<f64, EngineError> {
-        let died = |what: String| EngineError::Died(format!("{}: {what}", self.program.display()));
+    /// The same by the whole program, in a process of its own.
+    fn whole(&self, program: &Path, prompt: &str) -> Result<f64, EngineError> {
+        let died = |what: String| EngineError::Died(format!("{}: {what}", program.display()));
         let begun = Instant::now();
-        let output = Command::new(&self.program)
-            .args(["next", self.prompt, "--quiet", "--bos", "never", "-m"])
+        let output = Command::new(program)
+            .args(["next", prompt, "--quiet", "--bos", "never", "-m"])
             .arg(&self.info.path)
             .args(["--threads", &self.info.threads.to_string(), "--ctx", &self.info.context.to_string()])
             .stdin(Stdio::null())
