@@ -176,7 +176,7 @@ pub fn make_copy(
 #[cfg(test)]
 mod tests {
     use super::{beside, take_turns};
-    use crate::engine::scripted::Scripted;
+    use crate::engine::testing::Scripted;
 
     #[test]
     fn the_old_model_stays_until_the_new_one_is_ready_or_ends_first_where_there_is_no_room() {

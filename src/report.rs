@@ -2,8 +2,6 @@
 
 pub mod answer;
 pub mod bars;
-#[cfg(test)]
-mod bounded;
 pub mod cell;
 pub mod check;
 pub mod choices;
@@ -22,3 +20,6 @@ pub mod tokens;
 pub mod unit;
 pub mod view;
 pub mod waterfall;
+
+#[cfg(test)]
+mod tests;

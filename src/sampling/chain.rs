@@ -220,6 +220,6 @@ fn uniform(stream: &mut Mt) -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod reference;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::drive::{Front, begin, drive};
 use super::*;
 use crate::chat::Role;
 use crate::command::COMMANDS;
-use crate::engine::scripted::{Scripted, ScriptedLine};
+use crate::engine::testing::{Scripted, ScriptedLine};
 use crate::engine::{Client, Event};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 

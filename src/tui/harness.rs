@@ -14,7 +14,7 @@ use ratatui::layout::Size;
 
 use crate::ask::Answer;
 use crate::continuation::Encoded;
-use crate::engine::scripted::{Scripted, ScriptedLine};
+use crate::engine::testing::{Scripted, ScriptedLine};
 use crate::engine::{CancelFlag, Event};
 use crate::query::Asker;
 use crate::report::view::{Block, View};

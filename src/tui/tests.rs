@@ -12,7 +12,7 @@ use super::theme::{THEMES, named};
 use crate::ask::Question;
 use crate::colouring::Colors;
 use crate::engine::EngineError;
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::Block;
 use crate::session::state::Fetch;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::continuation::Join;
 use crate::engine::Event;
-use crate::engine::scripted::Scripted;
+use crate::engine::testing::Scripted;
 use crate::probe::item::Rules;
 use crate::probe::question::{Choice, Piece, Prompt, Questions, Rolling};
 

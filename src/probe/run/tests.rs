@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::Timing;
 use crate::engine::look::Reading;
-use crate::engine::scripted::Scripted;
+use crate::engine::testing::Scripted;
 use crate::probe::suite;
 use crate::step::{Prediction, TokenStats};
 use crate::token::TokenId;

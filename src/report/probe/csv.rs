@@ -21,15 +21,15 @@ use crate::token::printable;
 const MISSING: &str = "NA";
 
 /// Another run's name, and a suite beside it.
-type Pair<'a> = Option<(&'a str, &'a SuiteComparison)>;
+type PairedSuite<'a> = Option<(&'a str, &'a SuiteComparison)>;
 
 /// An item, where it comes from, and what it came to in the first model's run and in an earlier one.
 struct CsvRow<'a> {
     told: &'a Told<'a>,
     suite: &'a SuiteOutcome,
     item: &'a ItemOutcome,
-    first: Pair<'a>,
-    baseline: Pair<'a>,
+    first: PairedSuite<'a>,
+    baseline: PairedSuite<'a>,
 }
 
 /// A column: its name, and the value of a row.
@@ -140,7 +140,12 @@ fn choice(item: &ItemOutcome, index: Option<usize>) -> String {
 }
 
 /// The comparison of a suite with the first model's run, or with an earlier one, and its name.
-fn paired<'a>(results: &ResultCounts<'a>, told: &Told, suite: &SuiteOutcome, baseline: bool) -> Pair<'a> {
+fn paired<'a>(
+    results: &ResultCounts<'a>,
+    told: &Told,
+    suite: &SuiteOutcome,
+    baseline: bool,
+) -> PairedSuite<'a> {
     let mut fitting = results
         .comparisons
         .iter()
@@ -152,16 +157,16 @@ fn paired<'a>(results: &ResultCounts<'a>, told: &Told, suite: &SuiteOutcome, bas
 }
 
 /// The run that an item's own is compared with.
-fn run(row: &CsvRow, pair: Pair) -> String {
+fn run(row: &CsvRow, pair: PairedSuite) -> String {
     text(pair.filter(|(_, suite)| suite.before.contains_key(&row.item.id)).map(|(run, _)| run))
 }
 
 /// What an item came to in that run.
-fn earlier(row: &CsvRow, pair: Pair, figure: ComparedFigure) -> Option<f64> {
+fn earlier(row: &CsvRow, pair: PairedSuite, figure: ComparedFigure) -> Option<f64> {
     pair.and_then(|(_, suite)| suite.first(&row.item.id, figure))
 }
 
-fn holds(row: &CsvRow, pair: Pair, figure: ComparedFigure) -> String {
+fn holds(row: &CsvRow, pair: PairedSuite, figure: ComparedFigure) -> String {
     text(earlier(row, pair, figure).map(|share| share == 1.0))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::out::ReportOutput;
 use super::{ProbeReport, ReportKind, ReportSubject, Target, open};
 use crate::continuation::reduction::{Best, ChoiceRecord};
-use crate::engine::scripted::Scripted;
+use crate::engine::testing::Scripted;
 use crate::engine::{Event, ModelInfo};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{

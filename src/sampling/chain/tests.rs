@@ -1,6 +1,6 @@
 //! Every stage against its definition over the whole vocabulary, in `f64`.
 
-use super::reference::{Noise, Reference, choose, vocab};
+use super::testing::{Noise, Reference, choose, vocab};
 use super::*;
 use crate::sampling::Xtc;
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::Event;
-use crate::engine::scripted::Scripted;
+use crate::engine::testing::Scripted;
 use crate::model::{About, InForce};
 use crate::sampling::Sampling;
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};

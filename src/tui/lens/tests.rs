@@ -1,6 +1,6 @@
 //! The pane, driven by the scripted engine.
 
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::lens::Looking;
 use crate::tui::harness::Harness;
 use crate::tui::msg::{Effect, Msg};

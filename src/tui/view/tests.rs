@@ -11,7 +11,7 @@ use ratatui::crossterm::event::Event as Input;
 use ratatui::layout::Size;
 
 use crate::distribution::Depth;
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::engine::{Command, Event};
 use crate::session::Outcome;
 use crate::step::Step;

@@ -6,7 +6,7 @@ use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use rand_mt::Mt;
 
-use crate::sampling::chain::reference::{Noise, Reference, choose, vocab};
+use crate::sampling::chain::testing::{Noise, Reference, choose, vocab};
 use crate::sampling::chain::{Chain, ChosenToken};
 use crate::sampling::{Mirostat, Sampling, Stage, Xtc};
 use crate::step::SamplerOutcome;

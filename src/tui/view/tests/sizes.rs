@@ -5,7 +5,7 @@ use crate::tui::harness::answered;
 use ratatui::crossterm::event::Event as Input;
 use ratatui::style::{Color, Modifier};
 
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::engine::{EngineError, Event};
 use crate::session::Notice;
 use crate::session::state::Fetch;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::distribution::Depth;
-use crate::engine::protocol::{CancelFlag, Layout, Sequence};
+use crate::engine::protocol::Sequence;
 use crate::sampling::Sampling;
 
 fn ids(text: &str) -> Vec<TokenId> {
@@ -15,12 +15,9 @@ fn what_is_scored_has_the_figures_of_one_distribution_through_an_engine_of_its_o
             Sequence { tokens: ids("The capital is Paris"), from: 1 },
             Sequence { tokens: ids("The London"), from: 1 },
         ],
-        layout: Layout::Together,
         depth: Depth::Count(3),
-        boundaries: false,
         after: true,
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..ScoreBatch::default()
     };
     let mut logprobs = Vec::new();
     let mut best = Vec::new();
@@ -49,9 +46,7 @@ fn continuations_are_the_replies_of_the_script() {
         prompt: ids("The"),
         samplings: vec![Sampling::default(); 2],
         max_tokens: Some(2),
-        depth: Depth::Count(1),
-        cancel: CancelFlag::default(),
-        interventions: Default::default(),
+        ..Sample::default()
     };
     let mut found = Vec::new();
     let outcome = client.run(Command::Sample(sample), |event| {
@@ -69,12 +64,7 @@ fn a_text_that_does_not_fit_is_refused_as_by_any_engine() {
     let mut client = Scripted::new([]).client();
     let batch = ScoreBatch {
         sequences: vec![Sequence { tokens: vec![TokenId(65); 600], from: 1 }],
-        layout: Layout::Together,
-        depth: Depth::Count(1),
-        boundaries: false,
-        after: false,
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..ScoreBatch::default()
     };
     let outcome = client.run(Command::Score(batch), |_| {});
     assert_eq!(outcome.unwrap_err(), EngineError::TooLong { needed: 599, context: 512 });

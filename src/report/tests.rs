@@ -6,8 +6,8 @@ use super::score_table::ScoreLook;
 use super::unit::Unit;
 use super::{bars::Paint, next, table, waterfall};
 use crate::distribution::Depth;
-use crate::engine::scripted::Scripted;
-use crate::engine::{CancelFlag, Command, Event, Layout, ModelInfo, ScoreBatch, Sequence};
+use crate::engine::testing::Scripted;
+use crate::engine::{Command, Event, ModelInfo, ScoreBatch, Sequence};
 use crate::query::next::NextTokens;
 use crate::query::text::JoinedToken;
 use crate::step::{Prediction, Step};
@@ -21,12 +21,9 @@ fn scored() -> (Step, Prediction, Arc<ModelInfo>) {
     let Event::Ready(model) = engine.ready() else { panic!("it is ready") };
     let batch = ScoreBatch {
         sequences: vec![Sequence { tokens: model.tokenizer.tokenize(b"The London", false), from: 1 }],
-        layout: Layout::Together,
         depth: KEPT,
-        boundaries: false,
         after: true,
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..ScoreBatch::default()
     };
     let mut found = None;
     let outcome = engine.client().run(Command::Score(batch), |event| {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::backend::{Backend, Sink};
 use super::client::Client;
 use super::figures::{prediction, stats};
+use super::gives::Gives;
 use super::handle::Engine;
 use super::look::{Addend, Found, Inspect, LookFor, Reading};
 use super::protocol::{
@@ -45,8 +46,6 @@ pub type ScriptedLine = (&'static str, f32);
 #[derive(Clone)]
 pub struct Scripted {
     replies: Arc<Mutex<VecDeque<Vec<ScriptedLine>>>>,
-    /// Whether figures are those of a server that gives so many candidates and no more.
-    gives: Option<usize>,
     info: Arc<ModelInfo>,
 }
 
@@ -96,28 +95,32 @@ impl Scripted {
             width: WIDTH,
             trained_context: 512,
             context: 512,
+            gives: Gives { comparison: false, ..Gives::EVERYTHING },
             threads: 1,
             chat_template: Some(TEMPLATE.to_string()),
             vocab: Arc::new(Vocab::new(entries, roles)),
             tokenizer: Arc::new(Pieces),
             about: Arc::default(),
         });
-        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), gives: None, info }
+        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), info }
     }
 
     /// The same as a server that gives `k` candidates at most: other figures have bounds or are not given.
-    pub fn giving(self, k: usize) -> Scripted {
-        Scripted { gives: Some(k), ..self }
+    pub fn giving(mut self, k: usize) -> Scripted {
+        if let Some(info) = Arc::get_mut(&mut self.info) {
+            info.gives.candidates = Some(k);
+        }
+        self
     }
 
     fn prediction_given(&self, mut prediction: Prediction) -> Prediction {
-        let Some(k) = self.gives else { return prediction };
+        let Some(k) = self.info.gives.candidates else { return prediction };
         prediction.top_logprobs.truncate(k);
         Prediction::of_top(prediction.top_logprobs, prediction.n_vocab)
     }
 
     fn stats_given(&self, id: TokenId, stats: TokenStats) -> TokenStats {
-        if self.gives.is_none() {
+        if self.info.gives.candidates.is_none() {
             return stats;
         }
         let prediction = self.prediction_given(stats.prediction);
