@@ -55,132 +55,110 @@ pub enum SettingKey {
 
 use SettingKey::*;
 
+/// What is said of a setting, and where its value is kept.
+struct SettingRow {
+    name: &'static str,
+    stage: Option<Stage>,
+    slot: NumberField,
+    range: &'static str,
+    meaning: &'static str,
+}
+
+/// The field of a number, and what `off` writes into it where it can be off; of anything else, none.
+enum NumberField {
+    Real(fn(&mut Sampling) -> &mut f32, &'static str),
+    Whole(fn(&mut Sampling) -> &mut u32, &'static str),
+    Other,
+}
+
+use NumberField::{Other, Real, Whole};
+
+const fn row(
+    name: &'static str,
+    stage: Option<Stage>,
+    slot: NumberField,
+    range: &'static str,
+    meaning: &'static str,
+) -> SettingRow {
+    SettingRow { name, stage, slot, range, meaning }
+}
+
+/// In the order of [`SettingKey::ALL`].
+#[rustfmt::skip]
+static SETTINGS: [SettingRow; SettingKey::ALL.len()] = [
+    row("k", None, Other, "a number from 1 on, or a share such as 95%",
+        "how many candidates are shown, where nobody says so as many as a screen has rows for; changes nothing about the reply"),
+    row("temp", Some(Stage::Temperature), Real(|s| &mut s.temperature, ""), "0 (greedy) or more",
+        "logits are divided by it: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"),
+    row("top-k", Some(Stage::TopK), Whole(|s| &mut s.top_k, "0"), "0 (off) or more",
+        "only this many of the most probable tokens stay"),
+    row("top-p", Some(Stage::TopP), Real(|s| &mut s.top_p, "1"), "above 0, up to 1 (off)",
+        "only the fewest tokens that hold this share of the probability stay (nucleus sampling)"),
+    row("min-p", Some(Stage::MinP), Real(|s| &mut s.min_p, "0"), "from 0 (off) to 1",
+        "only tokens stay that have at least this share of the best one's probability"),
+    row("typical", Some(Stage::Typical), Real(|s| &mut s.typical, "1"), "above 0, up to 1 (off)",
+        "only the tokens stay whose surprisal is nearest to the entropy, until they hold this share of the probability"),
+    row("top-n-sigma", Some(Stage::TopNSigma), Real(|s| &mut s.top_n_sigma, "0"), "0 (off) or more",
+        "only tokens stay whose logit is within this many standard deviations of the best"),
+    row("xtc", Some(Stage::Xtc), Other, "off, or a chance and a threshold such as 0.5,0.1",
+        "with the given chance, all tokens above the threshold but the least probable of them are left out: fewer clichés"),
+    row("dry", Some(Stage::Dry), Real(|s| &mut s.dry, "0"), "0 (off) or more",
+        "how hard a token is punished that would continue a repetition; grows with the repetition's length"),
+    row("repeat-penalty", Some(Stage::Penalties), Real(|s| &mut s.repeat_penalty, "1"), "above 0; 1 is off",
+        "logits of tokens that occurred lately are divided by it (negative ones multiplied)"),
+    row("presence-penalty", Some(Stage::Penalties), Real(|s| &mut s.presence_penalty, "0"), "any number; 0 is off",
+        "is taken from the logit of every token that occurred lately"),
+    row("frequency-penalty", Some(Stage::Penalties), Real(|s| &mut s.frequency_penalty, "0"), "any number; 0 is off",
+        "is taken from a token's logit for each time it occurred lately"),
+    row("mirostat", Some(Stage::Mirostat), Other, "off, 1 or 2, or with target and rate: 2,5.0,0.1",
+        "in place of the stages that cut: keeps the surprisal near a target (bits), learning at a rate"),
+    row("greedy", None, Other, "on or off",
+        "always the most probable token, whatever the other stages say"),
+    row("grammar", Some(Stage::Grammar), Other, "off, or a file",
+        "only what the GBNF grammar in this file allows; takes the place of a schema or regex"),
+    row("json-schema", Some(Stage::Grammar), Other, "off, or a file",
+        "only JSON that follows the schema in this file; takes the place of a grammar or regex"),
+    row("regex", Some(Stage::Grammar), Other, "off, or a pattern",
+        "only replies that match this regular expression (ECMAScript) from beginning to end; takes the place of a grammar or schema"),
+    row("seed", None, Whole(|s| &mut s.seed, ""), "from 0 to 4294967294",
+        "where chance begins: the same seed, settings and prompt give the same reply; each further reply takes the next one"),
+    row("max-tokens", None, Other, "off, or a number from 1 on",
+        "the longest reply, in tokens; off fills the context"),
+    row("pace", None, Other, "off, or tokens a second: from 0.1 to 1000",
+        "slow motion: this many tokens a second are shown. The model works at its own speed, and the figures are of that"),
+];
+
 impl SettingKey {
     /// Every key, in the order of help texts.
+    #[rustfmt::skip]
     pub const ALL: [SettingKey; 20] = [
-        K,
-        Temp,
-        TopK,
-        TopP,
-        MinP,
-        Typical,
-        TopNSigma,
-        Xtc,
-        Dry,
-        RepeatPenalty,
-        PresencePenalty,
-        FrequencyPenalty,
-        Mirostat,
-        Greedy,
-        Grammar,
-        JsonSchema,
-        Regex,
-        Seed,
-        MaxTokens,
-        Pace,
+        K, Temp, TopK, TopP, MinP, Typical, TopNSigma, Xtc, Dry, RepeatPenalty, PresencePenalty,
+        FrequencyPenalty, Mirostat, Greedy, Grammar, JsonSchema, Regex, Seed, MaxTokens, Pace,
     ];
+
+    fn row(self) -> &'static SettingRow {
+        &SETTINGS[self as usize]
+    }
 
     /// The name people write; the same as the flag's.
     pub fn name(self) -> &'static str {
-        match self {
-            K => "k",
-            Temp => "temp",
-            TopK => "top-k",
-            TopP => "top-p",
-            MinP => "min-p",
-            Typical => "typical",
-            TopNSigma => "top-n-sigma",
-            Xtc => "xtc",
-            Dry => "dry",
-            RepeatPenalty => "repeat-penalty",
-            PresencePenalty => "presence-penalty",
-            FrequencyPenalty => "frequency-penalty",
-            Mirostat => "mirostat",
-            Greedy => "greedy",
-            Grammar => "grammar",
-            JsonSchema => "json-schema",
-            Regex => "regex",
-            Seed => "seed",
-            MaxTokens => "max-tokens",
-            Pace => "pace",
-        }
+        self.row().name
     }
 
     /// What it does, for people.
     pub fn meaning(self) -> &'static str {
-        match self {
-            K => {
-                "how many candidates are shown, where nobody says so as many as a screen has rows for; changes nothing about the reply"
-            }
-            Temp => {
-                "logits are divided by it: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"
-            }
-            TopK => "only this many of the most probable tokens stay",
-            TopP => "only the fewest tokens that hold this share of the probability stay (nucleus sampling)",
-            MinP => "only tokens stay that have at least this share of the best one's probability",
-            Typical => {
-                "only the tokens stay whose surprisal is nearest to the entropy, until they hold this share of the probability"
-            }
-            TopNSigma => "only tokens stay whose logit is within this many standard deviations of the best",
-            Xtc => {
-                "with the given chance, all tokens above the threshold but the least probable of them are left out: fewer clichés"
-            }
-            Dry => {
-                "how hard a token is punished that would continue a repetition; grows with the repetition's length"
-            }
-            RepeatPenalty => {
-                "logits of tokens that occurred lately are divided by it (negative ones multiplied)"
-            }
-            PresencePenalty => "is taken from the logit of every token that occurred lately",
-            FrequencyPenalty => "is taken from a token's logit for each time it occurred lately",
-            Mirostat => {
-                "in place of the stages that cut: keeps the surprisal near a target (bits), learning at a rate"
-            }
-            Greedy => "always the most probable token, whatever the other stages say",
-            Grammar => "only what the GBNF grammar in this file allows; takes the place of a schema or regex",
-            JsonSchema => {
-                "only JSON that follows the schema in this file; takes the place of a grammar or regex"
-            }
-            Regex => {
-                "only replies that match this regular expression (ECMAScript) from beginning to end; takes the place of a grammar or schema"
-            }
-            Seed => {
-                "where chance begins: the same seed, settings and prompt give the same reply; each further reply takes the next one"
-            }
-            MaxTokens => "the longest reply, in tokens; off fills the context",
-            Pace => {
-                "slow motion: this many tokens a second are shown. The model works at its own speed, and the figures are of that"
-            }
-        }
+        self.row().meaning
     }
 
     /// What is allowed.
     pub fn range(self) -> &'static str {
-        match self {
-            K => "a number from 1 on, or a share such as 95%",
-            Temp => "0 (greedy) or more",
-            TopK => "0 (off) or more",
-            TopP | Typical => "above 0, up to 1 (off)",
-            MinP => "from 0 (off) to 1",
-            TopNSigma => "0 (off) or more",
-            Xtc => "off, or a chance and a threshold such as 0.5,0.1",
-            Dry => "0 (off) or more",
-            RepeatPenalty => "above 0; 1 is off",
-            PresencePenalty | FrequencyPenalty => "any number; 0 is off",
-            Mirostat => "off, 1 or 2, or with target and rate: 2,5.0,0.1",
-            Greedy => "on or off",
-            Grammar | JsonSchema => "off, or a file",
-            Regex => "off, or a pattern",
-            Seed => "from 0 to 4294967294",
-            MaxTokens => "off, or a number from 1 on",
-            Pace => "off, or tokens a second: from 0.1 to 1000",
-        }
+        self.row().range
     }
 
     /// The key of a name.
     ///
     /// # Errors
-    /// [`SettingsError::Unknown`] with the nearest name.
+    /// [`SettingsError`] with the nearest name.
     pub fn named(name: &str) -> Result<SettingKey, SettingsError> {
         SettingKey::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
             let names = SettingKey::ALL.map(SettingKey::name);
@@ -188,7 +166,7 @@ impl SettingKey {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("there are: {}", names.join(", ")),
             };
-            SettingsError::Unknown { name: name.to_string(), hint }
+            SettingsError(format!("no setting is called {name}; {hint}"))
         })
     }
 
@@ -201,17 +179,8 @@ impl SettingKey {
                 Depth::Count(k) => k.to_string(),
                 Depth::Mass(share) => format!("{}%", share * 100.0),
             },
-            Temp => s.temperature.to_string(),
-            TopK => s.top_k.to_string(),
-            TopP => s.top_p.to_string(),
-            MinP => s.min_p.to_string(),
-            Typical => s.typical.to_string(),
             TopNSigma => s.top_n_sigma.max(0.0).to_string(),
             Xtc => s.xtc.map_or_else(off, |xtc| format!("{},{}", xtc.probability, xtc.threshold)),
-            Dry => s.dry.to_string(),
-            RepeatPenalty => s.repeat_penalty.to_string(),
-            PresencePenalty => s.presence_penalty.to_string(),
-            FrequencyPenalty => s.frequency_penalty.to_string(),
             Mirostat => s.mirostat.map_or_else(off, |m| format!("{},{},{}", m.version, m.tau, m.eta)),
             Greedy => if s.is_greedy() { "on" } else { "off" }.to_string(),
             Grammar | JsonSchema | Regex => match (self, &settings.constraint) {
@@ -220,9 +189,13 @@ impl SettingKey {
                 (Regex, Some(ConstraintSource::Regex(pattern))) => pattern.clone(),
                 _ => off(),
             },
-            Seed => s.seed.to_string(),
             MaxTokens => settings.max_tokens.map_or_else(off, |n| n.to_string()),
             Pace => settings.pace.map_or_else(off, |pace| pace.to_string()),
+            _ => match self.row().slot {
+                Real(of, _) => of(&mut s.clone()).to_string(),
+                Whole(of, _) => of(&mut s.clone()).to_string(),
+                Other => String::new(),
+            },
         }
     }
 
@@ -244,41 +217,19 @@ impl SettingKey {
 
     /// Copies the setting's value from one sampling to another; what is no sampling stays.
     pub(super) fn copy(self, from: &Sampling, to: &mut Sampling) {
-        match self {
-            Temp => to.temperature = from.temperature,
-            TopK => to.top_k = from.top_k,
-            TopP => to.top_p = from.top_p,
-            MinP => to.min_p = from.min_p,
-            Typical => to.typical = from.typical,
-            TopNSigma => to.top_n_sigma = from.top_n_sigma,
-            Xtc => to.xtc = from.xtc,
-            Dry => to.dry = from.dry,
-            RepeatPenalty => to.repeat_penalty = from.repeat_penalty,
-            PresencePenalty => to.presence_penalty = from.presence_penalty,
-            FrequencyPenalty => to.frequency_penalty = from.frequency_penalty,
-            Mirostat => to.mirostat = from.mirostat,
-            Greedy => to.greedy = from.greedy,
-            Seed => to.seed = from.seed,
-            Grammar | JsonSchema | Regex | K | MaxTokens | Pace => {}
+        match (self, &self.row().slot) {
+            (_, Real(of, _)) => *of(to) = *of(&mut from.clone()),
+            (_, Whole(of, _)) => *of(to) = *of(&mut from.clone()),
+            (Xtc, _) => to.xtc = from.xtc,
+            (Mirostat, _) => to.mirostat = from.mirostat,
+            (Greedy, _) => to.greedy = from.greedy,
+            _ => {}
         }
     }
 
     /// The stage of the chain that the setting is of.
     pub(super) fn stage(self) -> Option<Stage> {
-        Some(match self {
-            Temp => Stage::Temperature,
-            TopK => Stage::TopK,
-            TopP => Stage::TopP,
-            MinP => Stage::MinP,
-            Typical => Stage::Typical,
-            TopNSigma => Stage::TopNSigma,
-            Xtc => Stage::Xtc,
-            Dry => Stage::Dry,
-            RepeatPenalty | PresencePenalty | FrequencyPenalty => Stage::Penalties,
-            Mirostat => Stage::Mirostat,
-            Grammar | JsonSchema | Regex => Stage::Grammar,
-            K | Greedy | Seed | MaxTokens | Pace => return None,
-        })
+        self.row().stage
     }
 
     fn write(self, settings: &mut Settings, text: &str) -> Result<(), SettingsError> {
@@ -286,20 +237,7 @@ impl SettingKey {
         let is_off = matches!(text, "off" | "none");
         match self {
             K => settings.k = self.checked(parse::depth(text))?,
-            Temp => {
-                s.temperature = self.number(text)?;
-                s.greedy = false;
-            }
-            TopK => s.top_k = self.number(if is_off { "0" } else { text })?,
-            TopP => s.top_p = self.number(if is_off { "1" } else { text })?,
-            MinP => s.min_p = self.number(if is_off { "0" } else { text })?,
-            Typical => s.typical = self.number(if is_off { "1" } else { text })?,
-            TopNSigma => s.top_n_sigma = self.number(if is_off { "0" } else { text })?,
             Xtc => s.xtc = if is_off { None } else { Some(self.checked(parse::xtc(text))?) },
-            Dry => s.dry = self.number(if is_off { "0" } else { text })?,
-            RepeatPenalty => s.repeat_penalty = self.number(if is_off { "1" } else { text })?,
-            PresencePenalty => s.presence_penalty = self.number(if is_off { "0" } else { text })?,
-            FrequencyPenalty => s.frequency_penalty = self.number(if is_off { "0" } else { text })?,
             Mirostat => s.mirostat = if is_off { None } else { Some(self.checked(parse::mirostat(text))?) },
             Greedy => match text {
                 "on" | "true" | "yes" | "" => s.greedy = true,
@@ -317,9 +255,17 @@ impl SettingKey {
                     settings.sampling.grammar = None;
                 }
             }
-            Seed => s.seed = self.number(text)?,
             Pace => settings.pace = if is_off || text == "0" { None } else { Some(self.number(text)?) },
             MaxTokens => settings.max_tokens = if is_off { None } else { Some(self.number(text)?) },
+            _ => {
+                let meant = |off: &'static str| if is_off && !off.is_empty() { off } else { text };
+                match self.row().slot {
+                    Real(of, off) => *of(s) = self.number(meant(off))?,
+                    Whole(of, off) => *of(s) = self.number(meant(off))?,
+                    Other => {}
+                }
+                s.greedy &= self != Temp;
+            }
         }
         Ok(())
     }
@@ -340,18 +286,18 @@ impl SettingKey {
     }
 
     fn checked<T>(self, parsed: Result<T, String>) -> Result<T, SettingsError> {
-        parsed.map_err(|message| SettingsError::Invalid { name: self.name(), message })
+        parsed.map_err(|message| SettingsError(format!("{}: {message}", self.name())))
     }
 
     fn out_of_range(self, value: &str) -> SettingsError {
-        SettingsError::OutOfRange { name: self.name(), value: value.to_string(), range: self.range() }
+        SettingsError(format!("{} {value}: must be {}", self.name(), self.range()))
     }
 }
 
 /// Whether every value is in its range.
 ///
 /// # Errors
-/// [`SettingsError::OutOfRange`] for the first that is not.
+/// [`SettingsError`] for the first that is not.
 pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
     let s = &settings.sampling;
     let unit = |value: f32| value > 0.0 && value <= 1.0;

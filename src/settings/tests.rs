@@ -114,3 +114,11 @@ fn a_broken_file_names_line_and_column() {
     let message = ConfigFile::read(&path).unwrap_err().to_string();
     assert!(message.contains("write a number of candidates"), "{message}");
 }
+
+#[test]
+fn every_setting_has_its_own_row() {
+    for key in SettingKey::ALL {
+        let plain = |text: &str| text.to_lowercase().replace('-', "");
+        assert_eq!(plain(key.name()), plain(&format!("{key:?}")));
+    }
+}
