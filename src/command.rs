@@ -5,7 +5,7 @@
 mod change;
 mod complete;
 
-use std::borrow::Cow;
+use std::fmt::Display;
 
 use thiserror::Error;
 
@@ -221,44 +221,9 @@ pub const COMMANDS: &[CommandSpec] = &[
 ];
 
 /// A line that begins with a slash and is no command.
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum CommandError {
-    /// No such command.
-    #[error("{name} is no command; {hint}")]
-    Unknown {
-        /// What was written.
-        name: String,
-        /// The nearest, or where to look.
-        hint: String,
-    },
-    /// A command that takes nothing got something.
-    #[error("{name} takes no argument")]
-    Unexpected {
-        /// The command.
-        name: &'static str,
-    },
-    /// A command that needs something got nothing.
-    #[error("{name} needs {usage}")]
-    Missing {
-        /// The command.
-        name: &'static str,
-        /// What should follow.
-        usage: &'static str,
-    },
-    /// Something is not what it should be.
-    #[error("{name} {usage}: {reason}")]
-    Malformed {
-        /// The command.
-        name: &'static str,
-        /// What should follow.
-        usage: &'static str,
-        /// What is wrong.
-        reason: Cow<'static, str>,
-    },
-    /// A setting that does not exist.
-    #[error("{0}")]
-    Setting(String),
-}
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct CommandError(String);
 
 /// Reads a line as a command; `None` where it does not begin with a slash. A line that begins with
 /// two slashes is text that begins with one. Text after a command is taken as it is, but for the one
@@ -284,11 +249,13 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     let spec = spec(name).ok_or_else(|| unknown(name))?;
     let trimmed = text.trim();
     let missing = |text: &str| match text.is_empty() {
-        true => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
+        true => Err(missing(spec)),
         false => Ok(text.to_string()),
     };
     Ok(match spec.parser {
-        Nothing(_) if !trimmed.is_empty() => return Err(CommandError::Unexpected { name: spec.name }),
+        Nothing(_) if !trimmed.is_empty() => {
+            return Err(CommandError(format!("{} takes no argument", spec.name)));
+        }
         Nothing(command) => command(),
         Optional(command) => command(Some(trimmed.to_string()).filter(|text| !text.is_empty())),
         Needed(command) => command(missing(trimmed)?),
@@ -301,13 +268,18 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
     })
 }
 
-fn malformed(spec: &CommandSpec, reason: impl Into<Cow<'static, str>>) -> CommandError {
-    CommandError::Malformed { name: spec.name, usage: spec.usage, reason: reason.into() }
+fn malformed(spec: &CommandSpec, reason: impl Display) -> CommandError {
+    CommandError(format!("{} {}: {reason}", spec.name, spec.usage))
+}
+
+/// A command that needs something got nothing.
+fn missing(spec: &CommandSpec) -> CommandError {
+    CommandError(format!("{} needs {}", spec.name, spec.usage))
 }
 
 fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     match text.trim() {
-        "" => Err(CommandError::Missing { name: spec.name, usage: spec.usage }),
+        "" => Err(missing(spec)),
         text => match text.parse() {
             Ok(n) if n > 0 => Ok(Command::Step(n)),
             _ => Err(malformed(spec, "write the number of a candidate, from 1 on")),
@@ -317,7 +289,7 @@ fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
 
 fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     if text.is_empty() {
-        return Err(CommandError::Missing { name: spec.name, usage: spec.usage });
+        return Err(missing(spec));
     }
     let texts: Vec<String> = text
         .split("|||")
@@ -338,7 +310,7 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     let view = match LensView::named(name) {
         Some(view) => view,
         None if name.is_empty() => {
-            return Err(CommandError::Missing { name: spec.name, usage: spec.usage });
+            return Err(missing(spec));
         }
         None => return Err(malformed(spec, format!("VIEW is one of {}", LensView::names()))),
     };
@@ -390,7 +362,7 @@ fn set(_: &CommandSpec, text: &str) -> Result<Command, CommandError> {
         return Ok(Command::Set(None));
     }
     let (name, value) = text.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((text, ""));
-    let key = SettingKey::named(name).map_err(|error| CommandError::Setting(error.to_string()))?;
+    let key = SettingKey::named(name).map_err(|error| CommandError(error.to_string()))?;
     let value = value.trim();
     Ok(Command::Set(Some((key, (!value.is_empty()).then(|| value.to_string())))))
 }
@@ -398,7 +370,7 @@ fn set(_: &CommandSpec, text: &str) -> Result<Command, CommandError> {
 /// What the commands are for, or one of them.
 ///
 /// # Errors
-/// [`CommandError::Unknown`].
+/// [`CommandError`].
 pub fn help(topic: Option<&str>) -> Result<String, CommandError> {
     let row = |spec: &CommandSpec| format!("{:<26} {}", format!("{} {}", spec.name, spec.usage), spec.help);
     let Some(topic) = topic else {
@@ -413,7 +385,7 @@ fn unknown(name: &str) -> CommandError {
         Some(near) => format!("did you mean {near}?"),
         None => "/help lists them".to_string(),
     };
-    CommandError::Unknown { name: name.to_string(), hint }
+    CommandError(format!("{name} is no command; {hint}"))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl Settings {
     /// of it comes back.
     ///
     /// # Errors
-    /// [`SettingsError::Grammar`].
+    /// [`SettingsError`].
     pub fn read_constraint(&mut self) -> Result<Option<String>, SettingsError> {
         let from = match self.sources.of(SettingKey::Regex) {
             Source::Config => "config.toml: ",
@@ -99,7 +99,7 @@ impl Settings {
     /// read from their files.
     ///
     /// # Errors
-    /// [`SettingsError::OutOfRange`] for a value no sampler takes, [`SettingsError::Vector`].
+    /// [`SettingsError`].
     pub fn from_layers(
         base: Sampling,
         file: &ConfigFile,
@@ -123,7 +123,7 @@ impl Settings {
         off.sort();
         off.dedup();
         let mut steer = flags.steer.clone();
-        steer.iter_mut().try_for_each(control::read_dose).map_err(SettingsError::Vector)?;
+        steer.iter_mut().try_for_each(control::read_dose).map_err(SettingsError)?;
         let settings = Settings {
             model: models.remove(0),
             other_models: models,

@@ -31,6 +31,14 @@ pub fn one_line(rendered: &str) -> String {
     said.join("; ").replace(":; ", ": ")
 }
 
+/// The line and the column of a byte, both from 1 on.
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let before = &text[..at];
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

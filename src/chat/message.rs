@@ -139,37 +139,13 @@ impl From<Vec<Message>> for Conversation {
 
 /// What is wrong with a file of messages.
 #[derive(Clone, Debug, Error, PartialEq)]
-pub enum MessageError {
-    /// Not JSON at all.
-    #[error("not JSON: {0}")]
-    Json(String),
-    /// Neither of the two forms.
-    #[error("expected an array of messages, or an object with \"messages\", not {0}")]
-    Shape(&'static str),
-    /// A field that means nothing here.
-    #[error("unknown field {0:?}; expected \"messages\", \"tools\" or \"chat_template_kwargs\"")]
-    Unknown(String),
-    /// Something of the wrong kind outside the messages.
-    #[error("{field:?} must be {wanted}, not {found}")]
-    Field {
-        /// The field.
-        field: &'static str,
-        /// What it must be.
-        wanted: &'static str,
-        /// What it is.
-        found: &'static str,
-    },
-    /// There is no message.
-    #[error("there is no message")]
-    Empty,
-    /// Something is wrong inside a message.
-    #[error("message {index}: {reason}")]
-    Message {
-        /// 1-based place in the list.
-        index: usize,
-        /// What is wrong, and what would be right.
-        reason: String,
-    },
+#[error("{0}")]
+pub struct MessageError(String);
+
+impl MessageError {
+    fn of_shape(found: &str) -> MessageError {
+        MessageError(format!("expected an array of messages, or an object with \"messages\", not {found}"))
+    }
 }
 
 impl Conversation {
@@ -180,11 +156,12 @@ impl Conversation {
     /// What is wrong, with the message's number and the field's name.
     pub fn from_json(bytes: &[u8]) -> Result<Conversation, MessageError> {
         let bytes = bytes.strip_prefix(MARK_BYTES).unwrap_or(bytes);
-        let json = serde_json::from_slice(bytes).map_err(|error| MessageError::Json(error.to_string()))?;
+        let json =
+            serde_json::from_slice(bytes).map_err(|error| MessageError(format!("not JSON: {error}")))?;
         match json {
             Json::Array(messages) => Conversation::from_parts(messages, None, Map::new()),
             Json::Object(object) => Conversation::from_object(object),
-            other => Err(MessageError::Shape(kind(&other))),
+            other => Err(MessageError::of_shape(kind(&other))),
         }
     }
 
@@ -199,20 +176,20 @@ impl Conversation {
                 ("tools", Json::Array(list)) => tools = Some(list),
                 ("tools", Json::Null) => {}
                 ("chat_template_kwargs", Json::Object(map)) => variables = map,
-                ("messages", _) => {
-                    return Err(MessageError::Field { field: "messages", wanted: "an array", found });
-                }
-                ("tools", _) => {
-                    return Err(MessageError::Field { field: "tools", wanted: "an array", found });
+                ("messages" | "tools", _) => {
+                    return Err(MessageError(format!("{name:?} must be an array, not {found}")));
                 }
                 ("chat_template_kwargs", _) => {
-                    let field = "chat_template_kwargs";
-                    return Err(MessageError::Field { field, wanted: "an object", found });
+                    return Err(MessageError(format!("{name:?} must be an object, not {found}")));
                 }
-                _ => return Err(MessageError::Unknown(name)),
+                _ => {
+                    return Err(MessageError(format!(
+                        "unknown field {name:?}; expected \"messages\", \"tools\" or \"chat_template_kwargs\""
+                    )));
+                }
             }
         }
-        let messages = messages.ok_or(MessageError::Shape("an object without it"))?;
+        let messages = messages.ok_or_else(|| MessageError::of_shape("an object without it"))?;
         Conversation::from_parts(messages, tools, variables)
     }
 
@@ -222,10 +199,10 @@ impl Conversation {
         variables: Map<String, Json>,
     ) -> Result<Conversation, MessageError> {
         if messages.is_empty() {
-            return Err(MessageError::Empty);
+            return Err(MessageError("there is no message".to_string()));
         }
         let messages = messages.into_iter().enumerate().map(|(index, message)| {
-            read_message(message).map_err(|reason| MessageError::Message { index: index + 1, reason })
+            read_message(message).map_err(|reason| MessageError(format!("message {}: {reason}", index + 1)))
         });
         Ok(Conversation { messages: messages.collect::<Result<_, _>>()?, tools, variables })
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::text::line_and_column;
+
 /// Why a grammar can't be used.
 #[derive(Debug, Error)]
 pub enum GrammarError {
@@ -67,9 +69,7 @@ pub struct GrammarFault {
 
 impl GrammarFault {
     pub(super) fn at(source: &str, position: usize, what: impl Into<String>) -> GrammarFault {
-        let before = &source[..position.min(source.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_and_column(source, position);
         GrammarFault { line, column, what: what.into() }
     }
 }

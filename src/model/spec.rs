@@ -52,30 +52,8 @@ pub struct PackageFile {
 
 /// Why a text names no model.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum SpecError {
-    /// Nothing at all.
-    #[error("an empty model name: give one of {}, or a .gguf file", names())]
-    Empty,
-    /// Neither a name nor a file.
-    #[error("no model and no file is called {}{}; known names: {}; a file of your own: -m ./FILE.gguf", shown(.written.as_bytes()), .near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default(), names())]
-    Unknown {
-        /// What was written.
-        written: String,
-        /// The name that was perhaps meant.
-        near: Option<&'static str>,
-    },
-    /// A server.
-    #[error("{}: models on a server are not supported yet; give a name or a .gguf file", shown(.0.as_bytes()))]
-    Remote(String),
-    /// A prefix with the wrong thing behind it.
-    #[error("{}: {expected}", shown(.written.as_bytes()))]
-    Malformed {
-        /// What was written.
-        written: String,
-        /// What would be right.
-        expected: &'static str,
-    },
-}
+#[error("{0}")]
+pub struct SpecError(String);
 
 impl Spec {
     /// Reads what was written after `-m`.
@@ -83,33 +61,37 @@ impl Spec {
     /// # Errors
     /// [`SpecError`], which says what would be right.
     pub fn parse(written: &str) -> Result<Spec, SpecError> {
+        let shown = || shown(written.as_bytes());
+        let expected = |what: &str| SpecError(format!("{}: {what}", shown()));
         if written.is_empty() {
-            return Err(SpecError::Empty);
+            let names = names();
+            return Err(SpecError(format!("an empty model name: give one of {names}, or a .gguf file")));
         }
         if let Some(alias) = Alias::named(written) {
             return Ok(Spec::Alias(alias));
         }
         if let Some(rest) = written.strip_prefix("hf:") {
-            return hub(rest).ok_or_else(|| SpecError::Malformed {
-                written: written.to_owned(),
-                expected: "after hf: comes OWNER/REPO or OWNER/REPO/FILE.gguf",
-            });
+            return hub(rest).ok_or_else(|| expected("after hf: comes OWNER/REPO or OWNER/REPO/FILE.gguf"));
         }
         if let Some(rest) = written.strip_prefix("pypi:") {
-            return package(rest).ok_or_else(|| SpecError::Malformed {
-                written: written.to_owned(),
-                expected: "after pypi: comes PACKAGE or PACKAGE==VERSION, then perhaps /PATH/IN/WHEEL.gguf",
+            return package(rest).ok_or_else(|| {
+                expected("after pypi: comes PACKAGE or PACKAGE==VERSION, then perhaps /PATH/IN/WHEEL.gguf")
             });
         }
         if written.contains("://") {
-            return Err(SpecError::Remote(written.to_owned()));
+            return Err(expected("models on a server are not supported yet; give a name or a .gguf file"));
         }
         let looks_like_path = written.contains(std::path::MAIN_SEPARATOR) || written.ends_with(".gguf");
         if looks_like_path || Path::new(written).exists() {
             return Ok(Spec::Path(PathBuf::from(written)));
         }
         let near = nearest(&written.to_lowercase(), ALIASES.iter().map(|alias| alias.name));
-        Err(SpecError::Unknown { written: written.to_owned(), near })
+        let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        Err(SpecError(format!(
+            "no model and no file is called {}{near}; known names: {}; a file of your own: -m ./FILE.gguf",
+            shown(),
+            names()
+        )))
     }
 
     /// The name people know the model by.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::text::nearest;
+use crate::text::{line_and_column, nearest};
 use crate::token::printable;
 
 /// Characters of a line that are shown with an error.
@@ -57,13 +57,10 @@ impl InputError {
 
     /// The same error at a byte of the file's text.
     pub fn at(mut self, text: &str, offset: usize) -> InputError {
-        let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let before = &text[..offset];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        self.line = Some(before.matches('\n').count() + 1);
-        self.column = Some(before[start..].chars().count() + 1);
-        let excerpt: String =
-            text[start..].lines().next().unwrap_or_default().trim().chars().take(EXCERPT).collect();
+        let (line, column) = line_and_column(text, offset);
+        (self.line, self.column) = (Some(line), Some(column));
+        let written = text.lines().nth(line - 1).unwrap_or_default().trim();
+        let excerpt: String = written.chars().take(EXCERPT).collect();
         self.excerpt = Some(excerpt).filter(|excerpt| !excerpt.is_empty());
         self
     }

@@ -16,6 +16,7 @@ use crate::grammar::ConstraintSource;
 use crate::intervention::{OffPart, Steering};
 use crate::model::Weights;
 use crate::sampling::{Mirostat, Sampling, Xtc};
+use crate::text::line_and_column;
 
 /// One layer of general settings.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -168,7 +169,7 @@ impl ConfigFile {
         let text = match files::read(path, WRITTEN).and_then(bounded::without_mark) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
-            Err(source) => return Err(SettingsError::Unreadable { path: path.to_path_buf(), source }),
+            Err(error) => return Err(SettingsError(format!("{}: {error}", path.display()))),
         };
         let source = (path.to_path_buf(), text);
         match toml::from_str::<ConfigFile>(&source.1) {
@@ -188,11 +189,8 @@ impl ConfigFile {
     /// What is wrong with it, and in which line.
     pub fn wrong(&self, at: usize, message: &str) -> SettingsError {
         let (path, text) = &self.source;
-        let before = &text[..at.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let message = format!("{line}:{column}: {}", message.replace('\n', " "));
-        SettingsError::Malformed { path: path.clone(), message }
+        let (line, column) = line_and_column(text, at);
+        SettingsError(format!("{}:{line}:{column}: {}", path.display(), message.replace('\n', " ")))
     }
 }
 

@@ -34,30 +34,12 @@ mod types {
 
 /// Why a vocabulary makes no tokenizer of the crate.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Unbuildable {
-    /// The crate has nothing of the kind.
-    #[error("it is a {0} vocabulary, and the tokenizers crate has no such model")]
-    Kind(&'static str),
-    /// Nobody knows how the text is cut.
-    #[error("the file does not say how a text is cut before merging (tokenizer.ggml.pre)")]
-    NoPre,
-    /// A way of cutting without patterns.
-    #[error("the patterns of its pre-tokenizer {0} are not known here")]
-    Pre(String),
-    /// No scores to merge by.
-    #[error("it has no scores")]
-    NoScores,
-    /// A piece that is no text.
-    #[error("token {0} is no UTF-8")]
-    NotUtf8(usize),
-    /// The crate does not take it.
-    #[error("the tokenizers crate says: {0}")]
-    Refused(String),
-}
+#[error("{0}")]
+pub struct Unbuildable(String);
 
 impl Unbuildable {
     fn refused(error: impl std::fmt::Display) -> Unbuildable {
-        Unbuildable::Refused(error.to_string())
+        Unbuildable(format!("the tokenizers crate says: {error}"))
     }
 }
 
@@ -68,7 +50,7 @@ pub(super) fn texts(tokens: &List) -> impl Iterator<Item = Result<String, Unbuil
         match std::str::from_utf8(bytes) {
             Ok("") => Ok(format!("[EMPTY_{id}]")),
             Ok(text) => Ok(text.to_string()),
-            Err(_) => Err(Unbuildable::NotUtf8(id)),
+            Err(_) => Err(Unbuildable(format!("token {id} is no UTF-8"))),
         }
     })
 }
@@ -114,17 +96,17 @@ impl Strips {
 }
 
 /// A vocabulary in the crate's terms.
-struct Parts {
+struct PieceTable {
     texts: Vec<String>,
     types: Vec<i128>,
 }
 
-impl Parts {
-    fn of(vocabulary: &Vocabulary) -> Result<Parts, Unbuildable> {
+impl PieceTable {
+    fn of(vocabulary: &Vocabulary) -> Result<PieceTable, Unbuildable> {
         let texts = texts(vocabulary.tokens).collect::<Result<Vec<_>, _>>()?;
         let types = vocabulary.types.and_then(List::integers).map(Iterator::collect);
         let types = types.unwrap_or_else(|| vec![types::NORMAL; texts.len()]);
-        Ok(Parts { texts, types })
+        Ok(PieceTable { texts, types })
     }
 
     fn ids(&self) -> Vocab {
@@ -161,8 +143,13 @@ impl Parts {
 /// [`Unbuildable`].
 pub(super) fn compose(gguf: &Gguf, vocabulary: &Vocabulary) -> Result<Tokenizer, Unbuildable> {
     let parts = match vocabulary.tokenizer {
-        Kind::Rwkv | Kind::Plamo2 => return Err(Unbuildable::Kind(vocabulary.tokenizer.name())),
-        _ => Parts::of(vocabulary)?,
+        Kind::Rwkv | Kind::Plamo2 => {
+            let kind = vocabulary.tokenizer.name();
+            return Err(Unbuildable(format!(
+                "it is a {kind} vocabulary, and the tokenizers crate has no such model"
+            )));
+        }
+        _ => PieceTable::of(vocabulary)?,
     };
     let mut tokenizer = match vocabulary.tokenizer {
         Kind::SentencePiece => sentence_piece(gguf, vocabulary, &parts)?,
@@ -174,10 +161,15 @@ pub(super) fn compose(gguf: &Gguf, vocabulary: &Vocabulary) -> Result<Tokenizer,
     Ok(tokenizer)
 }
 
-fn byte_pair(vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
+fn byte_pair(vocabulary: &Vocabulary, parts: &PieceTable) -> Result<Tokenizer, Unbuildable> {
     let Family { patterns, ignore_merges, .. } = match vocabulary.pre {
-        None | Some("default") => return Err(Unbuildable::NoPre),
-        Some(name) => family(name).ok_or_else(|| Unbuildable::Pre(name.to_string()))?,
+        None | Some("default") => {
+            let reason = "the file does not say how a text is cut before merging (tokenizer.ggml.pre)";
+            return Err(Unbuildable(reason.to_string()));
+        }
+        Some(name) => family(name).ok_or_else(|| {
+            Unbuildable(format!("the patterns of its pre-tokenizer {name} are not known here"))
+        })?,
     };
     let mut cutters: Vec<PreTokenizerWrapper> = Vec::new();
     for pattern in *patterns {
@@ -202,7 +194,7 @@ fn merges(list: Option<&List>) -> Result<Vec<(String, String)>, Unbuildable> {
     let mut seen = HashSet::new();
     for (index, merge) in list.into_iter().flat_map(List::texts).enumerate() {
         let text = std::str::from_utf8(merge)
-            .map_err(|_| Unbuildable::Refused(format!("merge {index} is no UTF-8")))?;
+            .map_err(|_| Unbuildable::refused(format!("merge {index} is no UTF-8")))?;
         // The space between stands after the first byte: a piece may begin with one.
         let at = text.bytes().skip(1).position(|byte| byte == b' ').map_or(text.len(), |at| at + 1);
         let (left, right) = (&text[..at], text.get(at + 1..).unwrap_or_default());
@@ -217,11 +209,19 @@ fn is_set(gguf: &Gguf, key: &str, otherwise: bool) -> bool {
     gguf.get(key).and_then(|value| value.bool()).unwrap_or(otherwise)
 }
 
+fn scores_of<'a>(vocabulary: &'a Vocabulary) -> Result<impl ExactSizeIterator<Item = f32> + 'a, Unbuildable> {
+    vocabulary.scores.and_then(List::floats).ok_or_else(|| Unbuildable("it has no scores".to_string()))
+}
+
 /// As converted Llama tokenizers are: merges in the order of the scores of what they make, bytes for what
 /// is unknown. SentencePiece also merges characters that are no piece by themselves; the crate can't, and
 /// shows it as a difference.
-fn sentence_piece(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
-    let scores: Vec<f32> = vocabulary.scores.and_then(List::floats).ok_or(Unbuildable::NoScores)?.collect();
+fn sentence_piece(
+    gguf: &Gguf,
+    vocabulary: &Vocabulary,
+    parts: &PieceTable,
+) -> Result<Tokenizer, Unbuildable> {
+    let scores: Vec<f32> = scores_of(vocabulary)?.collect();
     let mut builder = BPE::builder()
         .vocab_and_merges(parts.ids(), merges_by_score(parts, &scores))
         .byte_fallback(true)
@@ -240,7 +240,7 @@ fn sentence_piece(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result
 }
 
 /// Every way to make a piece out of two. Control tokens, bytes and unused ones are made by no merge.
-fn merges_by_score(parts: &Parts, scores: &[f32]) -> Vec<(String, String)> {
+fn merges_by_score(parts: &PieceTable, scores: &[f32]) -> Vec<(String, String)> {
     let merged = |kind| matches!(kind, types::NORMAL | types::USER_DEFINED);
     let known: HashMap<&str, usize> = parts
         .typed()
@@ -264,8 +264,8 @@ fn merges_by_score(parts: &Parts, scores: &[f32]) -> Vec<(String, String)> {
     found.into_iter().map(pair).collect()
 }
 
-fn unigram(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
-    let scores = vocabulary.scores.and_then(List::floats).ok_or(Unbuildable::NoScores)?;
+fn unigram(gguf: &Gguf, vocabulary: &Vocabulary, parts: &PieceTable) -> Result<Tokenizer, Unbuildable> {
+    let scores = scores_of(vocabulary)?;
     let pieces = parts.texts.iter().cloned().zip(scores.map(f64::from)).collect();
     let unknown = parts.types.iter().position(|&kind| kind == types::UNKNOWN);
     let model = Unigram::from(pieces, unknown, false).map_err(Unbuildable::refused)?;
@@ -292,7 +292,7 @@ fn unigram(gguf: &Gguf, vocabulary: &Vocabulary, parts: &Parts) -> Result<Tokeni
     Ok(tokenizer)
 }
 
-fn word_piece(gguf: &Gguf, parts: &Parts) -> Result<Tokenizer, Unbuildable> {
+fn word_piece(gguf: &Gguf, parts: &PieceTable) -> Result<Tokenizer, Unbuildable> {
     let ids: Vocab = parts.typed().zip(0..).map(|((text, kind), id)| (word_part(text, kind), id)).collect();
     let mut builder = WordPiece::builder().vocab(ids).continuing_subword_prefix("##".to_string());
     if let Some(unknown) = parts.unknown() {

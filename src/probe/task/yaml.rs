@@ -14,6 +14,8 @@ use libyaml_safer::{Encoding, Event, EventData, Mark, Parser};
 
 use scalar::ScalarKind;
 
+use crate::text::line_and_column;
+
 /// Nodes nested deeper than this are refused.
 const MAX_DEPTH: usize = 200;
 
@@ -146,10 +148,8 @@ impl YamlReader<'_, '_> {
     /// The reader's errors have no line.
     fn unreadable(&self, reason: String) -> YamlError {
         let at = self.text.find(|c| !is_allowed(c)).unwrap_or(self.text.len());
-        let before = &self.text[..at];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before[start..].chars().count() + 1;
-        YamlError { line: before.matches('\n').count() + 1, column, reason }
+        let (line, column) = line_and_column(self.text, at);
+        YamlError { line, column, reason }
     }
 
     fn spend(&mut self, size: usize, mark: &Mark) -> Result<(), YamlError> {
