@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::python;
+use super::python::{self, invalid};
 
 /// What a filter takes besides its value: anything, named or not.
 pub type Tail = Rest<ValueOrKwargs>;
@@ -101,9 +101,6 @@ impl<'a> Arguments<'a> {
     fn wrong(&self, name: &str, wanted: &str, value: &Value) -> Error {
         let shown = python::repr(value).unwrap_or_default();
         let shown: String = shown.chars().take(40).collect();
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("{}: {name} must be {wanted}, not {shown}", self.callee),
-        )
+        invalid(format!("{}: {name} must be {wanted}, not {shown}", self.callee))
     }
 }

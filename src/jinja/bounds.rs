@@ -6,7 +6,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, UndefinedBehavior, Value};
 
-use super::python;
+use super::python::{self, invalid};
 
 /// Items and 64-byte pieces of text a value may hold.
 pub(super) const MAX_SIZE: usize = 1_000_000;
@@ -29,7 +29,7 @@ pub(super) fn charge(state: &State, bytes: usize) -> Result<(), Error> {
 
 /// What is said of a value that is too large.
 pub(super) fn too_large() -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("a value has more than {MAX_SIZE} items"))
+    invalid(format!("a value has more than {MAX_SIZE} items"))
 }
 
 /// A value that may be stored, lists that are made on the fly written out. Inside a namespace there
@@ -60,7 +60,7 @@ fn measure(value: &Value, depth: usize, inside: bool, left: &mut usize) -> Resul
                 return Err(python::too_deep(MAX_DEPTH));
             }
             if inside && value.as_object().is_some_and(|object| object.type_name().contains("amespace")) {
-                return Err(Error::new(ErrorKind::InvalidOperation, "a namespace inside a namespace"));
+                return Err(invalid("a namespace inside a namespace"));
             }
             // Asked first: a list made on the fly may claim any length.
             spend(value.len().unwrap_or(0) / 2)?;

@@ -4,6 +4,7 @@ use minijinja::{Environment, Error};
 use thiserror::Error as ThisError;
 
 use super::source::TemplateSource;
+use crate::text::line_and_column;
 
 /// Characters of an excerpt on each side of the place it is about.
 const EXCERPT: usize = 30;
@@ -44,7 +45,7 @@ impl TemplateError {
         let (kind, reason) = describe(error);
         let place = error.range().map(|range| source.written_offset(range.start));
         match place.filter(|_| error.line().is_some()) {
-            Some(place) => TemplateError::at(name, source, place, (kind, reason)),
+            Some(place) => TemplateError::at(name, source, place, kind, reason),
             None => {
                 let line = error.line();
                 let excerpt = line.and_then(|line| excerpt(&source.written, line, 1));
@@ -60,18 +61,17 @@ impl TemplateError {
             "more than {} operators, brackets or blocks inside one another; take it apart with set",
             super::depth::MOST
         );
-        Err(TemplateError::at(name, source, place, (ErrorKind::Limit, reason)))
+        Err(TemplateError::at(name, source, place, ErrorKind::Limit, reason))
     }
 
     fn at(
         name: &str,
         source: &TemplateSource,
         place: usize,
-        (kind, reason): (ErrorKind, String),
+        kind: ErrorKind,
+        reason: String,
     ) -> TemplateError {
-        let before = &source.written[..floor_char(&source.written, place)];
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let (line, column) = (before.matches('\n').count() + 1, before[start..].chars().count() + 1);
+        let (line, column) = line_and_column(&source.written, place);
         let excerpt = excerpt(&source.written, line, column);
         TemplateError {
             name: name.to_string(),
@@ -98,10 +98,6 @@ impl TemplateError {
         }
         text
     }
-}
-
-fn floor_char(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// The part of a line around a column.

@@ -1,10 +1,11 @@
 //! Jinja's filters where Python's differ from the engine's.
 
 use minijinja::value::{Tuple, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, State, Value};
 
 use super::arguments::{Arguments, Tail};
 use super::bounds::{charge, defined};
+use super::python::invalid;
 use super::{Dialect, generator, json, numbers, pattern, python, text_filters};
 
 /// Adds the filters of a dialect.
@@ -46,7 +47,7 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: Dialect) 
 pub(super) fn items(state: &State, value: &Value) -> Result<Vec<Value>, Error> {
     defined(state, value)?;
     if value.is_none() {
-        return Err(Error::new(ErrorKind::InvalidOperation, "None has no items"));
+        return Err(invalid("None has no items"));
     }
     value.try_iter()?.checked().collect()
 }
@@ -101,13 +102,13 @@ fn dictsort(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
         "key" => 0,
         "value" => 1,
         _ => {
-            return Err(Error::new(ErrorKind::InvalidOperation, "dictsort: by must be \"key\" or \"value\""));
+            return Err(invalid("dictsort: by must be \"key\" or \"value\""));
         }
     };
     defined(state, value)?;
     if value.kind() != ValueKind::Map {
         let reason = format!("dictsort sorts a dictionary, not a {}", value.kind());
-        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+        return Err(invalid(reason));
     }
     let mut pairs = Vec::new();
     for key in value.try_iter()?.checked() {

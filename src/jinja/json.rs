@@ -4,10 +4,10 @@
 //! spelling of numbers must be Python's.
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
 use super::arguments::Arguments;
-use super::python;
+use super::python::{self, invalid};
 
 /// Options of `json.dumps`.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,10 +123,6 @@ fn indentation(value: &Value) -> Result<Option<String>, Error> {
             Ok(Some(" ".repeat(usize::try_from(width).unwrap_or(0))))
         }
     }
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
 /// `json.dumps(value)` in a style.

@@ -7,7 +7,8 @@ use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::Arguments;
-use super::{python, strings};
+use super::python::{self, invalid};
+use super::strings;
 
 /// Calls a method of a value.
 pub fn call(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -101,13 +102,10 @@ fn index(value: &Value, wanted: &Value, start: Option<i64>, stop: Option<i64>) -
     let found = items.get(range.clone()).and_then(|items| items.iter().position(|item| item == wanted));
     found.map(|at| Value::from(at + range.start)).ok_or_else(|| {
         let shown: String = python::repr(wanted).unwrap_or_default().chars().take(40).collect();
-        Error::new(ErrorKind::InvalidOperation, format!("index: {shown} is not in the list"))
+        invalid(format!("index: {shown} is not in the list"))
     })
 }
 
 fn immutable(kind: &str, method: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidOperation,
-        format!("{method} would change a {kind}, which a template may not; build a new one instead"),
-    )
+    invalid(format!("{method} would change a {kind}, which a template may not; build a new one instead"))
 }

@@ -1,10 +1,11 @@
 //! Numbers as Python reads and divides them.
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
 use super::arguments::{Arguments, Tail};
 use super::bounds::defined;
+use super::python::invalid;
 use super::{python, strings};
 
 /// `left % right`: formats a string, or takes the remainder that has the divisor's sign.
@@ -19,7 +20,7 @@ pub fn percent(state: &State, left: &Value, right: &Value) -> Result<Value, Erro
     }
     remainder(left, right).ok_or_else(|| {
         let reason = format!("no remainder of {} and {}", left.kind(), right.kind());
-        Error::new(ErrorKind::InvalidOperation, reason)
+        invalid(reason)
     })
 }
 
@@ -158,10 +159,6 @@ pub fn round(state: &State, value: &Value, args: Tail) -> Result<Value, Error> {
         }
         _ => Err(invalid("round: the method must be common, ceil or floor".to_string())),
     }
-}
-
-fn invalid(reason: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason)
 }
 
 /// What is left of a number after division by another; an error where there is no such thing.

@@ -13,7 +13,8 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::bounds::{MAX_SIZE, charge, defined, kept, too_large};
 use super::generator::is_generator;
-use super::{numbers, python, strings};
+use super::python::{self, invalid};
+use super::{numbers, strings};
 
 /// Checks the size of a value that is stored.
 const KEPT: &str = "=";
@@ -115,10 +116,6 @@ fn replaced<'a>(instruction: &Instruction<'a>, places: &[u32]) -> Instruction<'a
 fn namespace(state: &State, first: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let values = kept(state, minijinja::functions::dict(first, named)?, true)?;
     minijinja::functions::namespace(Some(ValueOrKwargs::from(values)))
-}
-
-fn invalid(reason: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason)
 }
 
 fn unfit(operator: &str, left: &Value, right: &Value) -> Error {

@@ -1,10 +1,11 @@
 //! `regex_replace`, as lm-evaluation-harness adds it: Python's `re.sub`.
 
 use fancy_regex::{Captures, Regex};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
 use super::arguments::{Arguments, Tail};
 use super::bounds::charge;
+use super::python;
 
 /// Steps a pattern may take before it is given up.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -34,7 +35,7 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
 
 /// Whether a pattern is found anywhere in a text, as `re.search`.
 pub fn search(text: &str, pattern: &str) -> Result<bool, Error> {
-    let wrong = |reason| Error::new(ErrorKind::InvalidOperation, reason);
+    let wrong = python::invalid;
     compile(pattern).map_err(wrong)?.is_match(text).map_err(|error| wrong(error.to_string()))
 }
 
@@ -45,7 +46,7 @@ pub fn group(text: &str, pattern: &str) -> Option<String> {
 }
 
 fn invalid(reason: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("regex_replace: {reason}"))
+    python::invalid(format!("regex_replace: {reason}"))
 }
 
 fn substitute(

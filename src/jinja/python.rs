@@ -3,6 +3,7 @@
 //! Templates print lists, dictionaries, numbers and `None` straight into a prompt, so these spellings
 //! become tokens. Owns no template state.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use minijinja::value::ValueKind;
@@ -58,9 +59,14 @@ fn write_repr(out: &mut String, value: &Value, depth: usize) -> Result<(), Error
     Ok(())
 }
 
+/// What Python would call a `ValueError` or a `TypeError`.
+pub fn invalid(reason: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason)
+}
+
 /// What is said of a value nested too deep.
 pub fn too_deep(limit: usize) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("a value is nested more than {limit} levels deep"))
+    invalid(format!("a value is nested more than {limit} levels deep"))
 }
 
 /// What is printed of one value may not be longer: a list can hold another any number of times.
@@ -68,7 +74,7 @@ pub fn check_length(out: &str) -> Result<(), Error> {
     if out.len() <= MAX_PRINTED {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("a value prints as more than {MAX_PRINTED} bytes")))
+    Err(invalid(format!("a value prints as more than {MAX_PRINTED} bytes")))
 }
 
 fn write_map(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::arguments::Arguments;
 use super::bounds::{charge, kept};
-use super::python::{self, is_space};
+use super::python::{self, invalid, is_space};
 
 /// Widths beyond this are an attack or a mistake.
 const MAX_WIDTH: i64 = 1_000;
@@ -56,10 +56,6 @@ pub fn call(state: &State, text: &str, mut args: Arguments, method: &str) -> Res
     };
     args.finish()?;
     Ok(result)
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
 /// A Python slice `[start:stop]` of something that has `len` items, as a range inside it.

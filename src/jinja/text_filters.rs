@@ -1,10 +1,11 @@
 //! Filters that work on text: whatever they get, they first print it as Python would.
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, State, Value};
 
 use super::arguments::{Arguments, Tail};
 use super::bounds::{charge, defined};
+use super::python::invalid;
 use super::{pattern, python, strings};
 
 /// Adds the filters.
@@ -182,8 +183,4 @@ fn quoted(text: &str, safe: &[u8]) -> String {
 
 fn printf(state: &State, value: &Value, args: Tail) -> Result<String, Error> {
     strings::printf(state, &text(state, value)?, &args.into_values())
-}
-
-fn invalid(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message.to_string())
 }

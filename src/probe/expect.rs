@@ -5,20 +5,22 @@
 //! with the numbers ([`Expectation::judge`]). So what an expression may ask never depends on what the
 //! model said.
 
+mod call;
 pub mod quantity;
 
 use std::sync::{Arc, Mutex};
 
 use indexmap::{IndexMap, IndexSet};
 use minijinja::value::Rest;
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
 use super::error::meant;
 use super::question::{Ask, Questions};
 use super::verdict::Verdict;
 use crate::jinja::{Expression, Jinja, TemplateError, pattern, python};
+use call::FUNCTIONS;
 pub use quantity::Evidence;
-use quantity::{FUNCTIONS, Quantity};
+use quantity::Quantity;
 
 /// The function that is no measurement: `matches(text, pattern)`.
 const MATCHES: &str = "matches";
@@ -271,17 +273,13 @@ fn recorder(questions: &Arc<Questions>, wanted: &Arc<Mutex<Needs>>) -> Phase {
 fn calculator(view: &Evidence, prompt: usize, log: &Arc<Mutex<IndexSet<String>>>) -> Phase {
     let (shared, log) = (view.clone(), Arc::clone(log));
     let function: Function = Arc::new(move |call, quantity| {
-        let value = quantity.value(&shared, prompt).map_err(failed)?;
+        let value = quantity.value(&shared, prompt).map_err(python::invalid)?;
         if let Ok(mut log) = log.lock() {
             log.insert(format!("{call} = {}", value.shown()));
         }
         Ok(value.into_value())
     });
     Phase { questions: Arc::clone(&view.questions), function }
-}
-
-fn failed(reason: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason)
 }
 
 /// An item's variables with the functions of a phase beside them.

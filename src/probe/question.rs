@@ -269,3 +269,26 @@ impl Questions {
         if self.compares { 1 } else { self.prompts.len() }
     }
 }
+
+/// An index of so many; below 0 it counts from the end.
+pub fn counted(index: i64, length: usize) -> Option<usize> {
+    let index = if index < 0 { index + length as i64 } else { index };
+    usize::try_from(index).ok().filter(|&index| index < length)
+}
+
+/// Says that there is no such layer.
+pub fn no_layer(layer: i64, layers: usize) -> String {
+    format!("there is no layer {layer}: this model has {layers}, counted from 0, or from -1 back")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_count_from_either_end() {
+        assert_eq!(counted(0, 3), Some(0));
+        assert_eq!(counted(-1, 3), Some(2));
+        assert_eq!((counted(3, 3), counted(-4, 3)), (None, None));
+    }
+}

@@ -4,7 +4,7 @@
 use super::{ItemPlan, PlannedLook, Planner, Split};
 use crate::engine::look::{Edit, LookFor, Part, PartValue, Variant, Variants};
 use crate::probe::answer::Finding;
-use crate::probe::question::Ask;
+use crate::probe::question::{Ask, counted, no_layer};
 use crate::token::TokenId;
 
 /// Unchanged copies beside a changed one: what they differ by is no effect.
@@ -137,17 +137,6 @@ impl ItemPlan {
     }
 }
 
-/// An index of so many; below 0 it counts from the end.
-pub fn counted(index: i64, length: usize) -> Option<usize> {
-    let index = if index < 0 { index + length as i64 } else { index };
-    usize::try_from(index).ok().filter(|&index| index < length)
-}
-
-/// Says that there is no such layer.
-pub fn no_layer(layer: i64, layers: usize) -> String {
-    format!("there is no layer {layer}: this model has {layers}, counted from 0, or from -1 back")
-}
-
 /// The tokens that belong to any place where a text stands: those whose first byte that is no white space
 /// lies in it, and white space alone before such a token.
 fn tokens_of(pieces: &[&[u8]], wanted: &[u8]) -> Vec<usize> {
@@ -175,7 +164,7 @@ fn tokens_of(pieces: &[&[u8]], wanted: &[u8]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, tokens_of};
+    use super::tokens_of;
 
     #[test]
     fn tokens_belong_to_the_text_that_holds_their_first_byte() {
@@ -186,12 +175,5 @@ mod tests {
         assert_eq!(tokens_of(&text, b" the"), [3, 4]);
         assert_eq!(tokens_of(&text, b"and the"), [2, 3, 4]);
         assert!(tokens_of(&text, b"cat").is_empty());
-    }
-
-    #[test]
-    fn indices_count_from_either_end() {
-        assert_eq!(counted(0, 3), Some(0));
-        assert_eq!(counted(-1, 3), Some(2));
-        assert_eq!((counted(3, 3), counted(-4, 3)), (None, None));
     }
 }
