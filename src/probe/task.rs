@@ -10,6 +10,7 @@ mod fewshot;
 mod file;
 mod group;
 mod literal;
+mod templates;
 mod yaml;
 
 use std::path::Path;

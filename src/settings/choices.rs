@@ -1,6 +1,7 @@
 //! Values of which there are a few.
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::token::{TokenId, Vocab};
@@ -34,13 +35,15 @@ impl ColorChoice {
 }
 
 /// Whether a BOS token goes before raw text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "BosPolicy")]
 pub enum Bos {
     /// As the model's metadata asks.
     #[default]
     Auto,
     /// Always, unless the text itself begins with it.
+    #[schemars(description = "Always.")]
     Always,
     /// Never.
     Never,

@@ -63,7 +63,7 @@ pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Sui
         lang: table.lang.clone(),
         file: None,
         model: table.model.clone(),
-        rules: Rules { bos: table.bos.map(Into::into), join: Default::default() },
+        rules: Rules { bos: table.bos, join: Default::default() },
         informational: table.informational,
         takes_data: false,
         metrics: Vec::new(),

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::forms::{AnswerForm, Choices, Flag, Prompts, Values};
 use crate::chat;
+use crate::settings::Bos;
 
 /// A probe suite: one claim about a model, and the probes that test it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,7 +40,7 @@ pub struct SuiteTable {
     /// The model it is for, where the command line names none: an alias, a GGUF file, or hf:REPO.
     pub model: Option<String>,
     /// Whether a BOS token goes before raw text; "auto" does what the model's metadata asks for.
-    pub bos: Option<BosPolicy>,
+    pub bos: Option<Bos>,
     /// "completion" continues the prompt's text; "chat" makes it a message and scores the reply.
     #[serde(default)]
     pub mode: Mode,
@@ -183,26 +184,4 @@ pub enum Mode {
     Completion,
     /// As a message that is answered.
     Chat,
-}
-
-/// Whether a BOS token goes before raw text.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum BosPolicy {
-    /// As the model's metadata asks.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl From<BosPolicy> for crate::settings::Bos {
-    fn from(policy: BosPolicy) -> crate::settings::Bos {
-        match policy {
-            BosPolicy::Auto => crate::settings::Bos::Auto,
-            BosPolicy::Always => crate::settings::Bos::Always,
-            BosPolicy::Never => crate::settings::Bos::Never,
-        }
-    }
 }

@@ -36,9 +36,9 @@ pub struct Config {
     /// Rows to be asked.
     pub test_split: Option<String>,
     /// Templates and the like, by key.
-    pub doc: TaskFields,
+    pub doc: TaskFields<YamlNode>,
     /// The same for worked examples.
-    pub shot: TaskFields,
+    pub shot: TaskFields<YamlNode>,
     /// Put before everything.
     pub description: Option<YamlNode>,
     /// Where worked examples come from.

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::config::{Config, TaskFields, TaskKind};
+use super::config::{Config, TaskKind};
 use super::data::Splits;
 use super::fewshot::Shots;
 use super::literal;
-use super::yaml::{Yaml, YamlNode};
+use super::templates::{FieldSource, TaskCompiler, TaskField, TaskTemplates};
 use crate::continuation::Join;
 use crate::jinja::python::is_space;
-use crate::jinja::{Dialect, Jinja, Template, from_json};
+use crate::jinja::{Dialect, Jinja, from_json};
 use crate::probe::dataset::DataRow;
 use crate::probe::error::{InputError, meant};
 use crate::probe::item::Item;
@@ -19,33 +19,6 @@ use crate::probe::question::{Choice, Gold, Prompt, Questions, Rolling};
 
 /// A row's cells.
 type Cells = Map<String, Json>;
-
-/// What makes a value of a row.
-enum FieldSource {
-    /// A column.
-    Column(String),
-    /// A template.
-    Template(Box<Template>),
-    /// The same for every row.
-    Fixed(Json),
-}
-
-/// One of a task's fields.
-pub struct TaskField {
-    source: FieldSource,
-    key: &'static str,
-    line: usize,
-}
-
-/// What makes the texts of a row.
-pub struct TaskTemplates {
-    text: Option<TaskField>,
-    target: Option<TaskField>,
-    choice: Option<TaskField>,
-    gen_prefix: Option<TaskField>,
-    target_delimiter: String,
-    fewshot_delimiter: String,
-}
 
 /// A task's rows, ready to become items.
 pub struct Documents<'a> {
@@ -170,7 +143,11 @@ impl<'a> Documents<'a> {
             }
         };
         let prefix = self.prefix(fields, row)?;
-        Ok(turn(fields, &question, &prefix, Some(answer.as_str())))
+        let mut text = turn(&fields.target_delimiter, &question, &prefix, Some(answer.as_str()));
+        if !answer.is_empty() {
+            text.push_str(&fields.fewshot_delimiter);
+        }
+        Ok(text)
     }
 
     fn prefix(&self, fields: &TaskTemplates, row: &DataRow) -> Result<String, InputError> {
@@ -202,7 +179,7 @@ impl<'a> Documents<'a> {
     fn last_turn(&self, row: &DataRow) -> Result<String, InputError> {
         let prefix = self.prefix(&self.doc, row)?;
         match self.question(&self.doc, row)? {
-            TaskQuestion::Text(text) => Ok(turn(&self.doc, &text, &prefix, None)),
+            TaskQuestion::Text(text) => Ok(turn(&self.doc.target_delimiter, &text, &prefix, None)),
             TaskQuestion::Number(number) => {
                 let line = self.doc.text.as_ref().map_or(0, |field| field.line);
                 Err(self.wrong(row, "doc_to_text", line, &format!("{number} is no text")))
@@ -220,8 +197,7 @@ impl<'a> Documents<'a> {
         let target = self.value(required(&self.doc.target), row)?;
         let (prompts, continuations, gold) = if self.several_contexts {
             let prefix = self.prefix(&self.doc, row)?;
-            let fields = TaskTemplates { target_delimiter: String::new(), ..self.doc.delimiters() };
-            let prompts = texts.iter().map(|text| format!("{before}{}", turn(&fields, text, &prefix, None)));
+            let prompts = texts.iter().map(|text| format!("{before}{}", turn("", text, &prefix, None)));
             let target = crate::jinja::python::str(&from_json(&target)).unwrap_or_default();
             let gold = match self.question(&self.doc, row)? {
                 TaskQuestion::Number(number) => index_gold(number, texts.len()),
@@ -329,20 +305,6 @@ impl<'a> Documents<'a> {
     }
 }
 
-impl TaskTemplates {
-    /// The delimiters alone.
-    fn delimiters(&self) -> TaskTemplates {
-        TaskTemplates {
-            text: None,
-            target: None,
-            choice: None,
-            gen_prefix: None,
-            target_delimiter: self.target_delimiter.clone(),
-            fewshot_delimiter: self.fewshot_delimiter.clone(),
-        }
-    }
-}
-
 /// A field that [`Documents::new`] has found to be there.
 fn required(field: &Option<TaskField>) -> &TaskField {
     static NOTHING: TaskField = TaskField { source: FieldSource::Fixed(Json::Null), key: "", line: 0 };
@@ -351,7 +313,7 @@ fn required(field: &Option<TaskField>) -> &TaskField {
 
 /// TaskQuestion and answer as one text. The answer may begin with a given prefix; a delimiter stands between
 /// two that have no white space there.
-fn turn(fields: &TaskTemplates, question: &str, prefix: &str, answer: Option<&str>) -> String {
+fn turn(delimiter: &str, question: &str, prefix: &str, answer: Option<&str>) -> String {
     let answer = answer.filter(|answer| !answer.is_empty());
     let delimited = match (answer, prefix) {
         (Some(_), "") => true,
@@ -360,7 +322,7 @@ fn turn(fields: &TaskTemplates, question: &str, prefix: &str, answer: Option<&st
     };
     let mut text = question.to_string();
     if delimited {
-        text.push_str(&fields.target_delimiter);
+        text.push_str(delimiter);
     }
     text.push_str(prefix);
     if let Some(answer) = answer {
@@ -368,7 +330,6 @@ fn turn(fields: &TaskTemplates, question: &str, prefix: &str, answer: Option<&st
             text.push(' ');
         }
         text.push_str(answer);
-        text.push_str(&fields.fewshot_delimiter);
     }
     text
 }
@@ -435,41 +396,6 @@ fn shortened(text: &str) -> String {
 fn missing(wanted: &std::collections::BTreeSet<String>, cells: &Cells) -> Option<String> {
     let name = wanted.iter().find(|name| !cells.contains_key(*name))?;
     Some(format!("there is no column {name}; {}", meant(name, cells.keys().map(String::as_str))))
-}
-
-struct TaskCompiler<'a> {
-    config: &'a Config,
-    jinja: &'a Jinja,
-    columns: &'a [String],
-}
-
-impl TaskCompiler<'_> {
-    fn fields(&self, fields: &TaskFields) -> Result<TaskTemplates, InputError> {
-        Ok(TaskTemplates {
-            text: self.field(fields.text.as_ref(), "doc_to_text")?,
-            target: self.field(fields.target.as_ref(), "doc_to_target")?,
-            choice: self.field(fields.choice.as_ref(), "doc_to_choice")?,
-            gen_prefix: self.field(fields.gen_prefix.as_ref(), "gen_prefix")?,
-            target_delimiter: fields.target_delimiter.clone(),
-            fewshot_delimiter: fields.fewshot_delimiter.clone(),
-        })
-    }
-
-    /// A column's name, a template, or something fixed.
-    fn field(&self, node: Option<&YamlNode>, key: &'static str) -> Result<Option<TaskField>, InputError> {
-        let Some(node) = node else { return Ok(None) };
-        let source = match &node.value {
-            Yaml::Text(text) if self.columns.contains(text) => FieldSource::Column(text.clone()),
-            Yaml::Text(text) => {
-                let template = self.jinja.template(key, text).map_err(|error| {
-                    InputError::new(self.config.path.display(), error.to_string()).at_line(node.line)
-                })?;
-                FieldSource::Template(Box::new(template))
-            }
-            other => FieldSource::Fixed(other.to_json()),
-        };
-        Ok(Some(TaskField { source, key, line: node.line }))
-    }
 }
 
 #[cfg(test)]

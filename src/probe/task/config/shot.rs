@@ -8,24 +8,24 @@ use crate::probe::task::yaml::{Yaml, YamlNode};
 
 /// What makes a text of a row.
 #[derive(Clone, Debug)]
-pub struct TaskFields {
+pub struct TaskFields<F> {
     /// The question.
-    pub text: Option<YamlNode>,
+    pub text: Option<F>,
     /// The answer.
-    pub target: Option<YamlNode>,
+    pub target: Option<F>,
     /// The continuations.
-    pub choice: Option<YamlNode>,
+    pub choice: Option<F>,
     /// The beginning of the answer, which is given.
-    pub gen_prefix: Option<YamlNode>,
+    pub gen_prefix: Option<F>,
     /// Between question and answer.
     pub target_delimiter: String,
     /// Between worked examples.
     pub fewshot_delimiter: String,
 }
 
-impl TaskFields {
+impl TaskFields<YamlNode> {
     /// What a task file says.
-    pub fn of(raw: &Raw) -> Result<TaskFields, InputError> {
+    pub fn of(raw: &Raw) -> Result<TaskFields<YamlNode>, InputError> {
         Ok(TaskFields {
             text: raw.get("doc_to_text").cloned(),
             target: raw.get("doc_to_target").cloned(),
@@ -87,7 +87,7 @@ impl<'a> Shot<'a> {
         }
     }
 
-    pub fn fields(&self, doc: &TaskFields) -> TaskFields {
+    pub fn fields(&self, doc: &TaskFields<YamlNode>) -> TaskFields<YamlNode> {
         let own =
             |key: &str, inherited: &Option<YamlNode>| self.get(key).cloned().or_else(|| inherited.clone());
         let text = |key: &str| self.get(key).and_then(|node| node.value.as_text()).map(str::to_string);
