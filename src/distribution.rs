@@ -22,6 +22,13 @@ pub enum Depth {
     Mass(f64),
 }
 
+impl Default for Depth {
+    /// The most probable one alone.
+    fn default() -> Depth {
+        Depth::Count(1)
+    }
+}
+
 impl Depth {
     /// At least this many candidates, whatever was asked for.
     pub fn at_least(self, floor: usize) -> Depth {

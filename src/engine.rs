@@ -8,6 +8,7 @@ mod client;
 mod cross;
 mod figures;
 mod generate;
+mod gives;
 mod handle;
 mod inspect;
 mod intervene;
@@ -20,7 +21,7 @@ pub mod protocol;
 mod sample;
 mod scorer;
 #[cfg(test)]
-pub mod scripted;
+pub mod testing;
 mod threads;
 pub mod trial;
 mod trie;
@@ -29,5 +30,8 @@ mod worker;
 
 pub use backend::{Backend, Opener, Sink};
 pub use client::{Client, Watcher};
+pub use gives::Gives;
 pub use handle::Engine;
 pub use protocol::*;
+#[cfg(test)]
+pub use testing as scripted;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::backend::{Backend, Sink};
 use super::cross::Reference;
 use super::generate::CachedConversation;
+use super::gives::Gives;
 use super::inspect::Inspector;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
@@ -202,6 +203,7 @@ fn describe(
         width: model.width(),
         trained_context: model.trained_context(),
         context: params.cells,
+        gives: Gives::EVERYTHING,
         threads: params.threads,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::gives::Gives;
 use super::look::{Found, Inspect};
 use crate::distribution::{Depth, RowError};
 use crate::intervention::{InForce, Interventions, ModelShape};
@@ -55,7 +56,7 @@ impl PartialEq for CancelFlag {
 }
 
 /// Continue a sequence.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Generate {
     /// The exact ids to continue; at least one.
     pub prompt: Vec<TokenId>,
@@ -81,10 +82,11 @@ pub struct Sequence {
 }
 
 /// How sequences are laid out in batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// Many in one batch, and what they share only once. A sequence has the same figures alone, with
     /// others and as a reply in the making.
+    #[default]
     Together,
     /// Each by itself, by the kernels that are fastest for many tokens at once; for sequences of more
     /// than [`LONG`] tokens. With [`LoadOptions::exact`] the same as [`Layout::Together`].
@@ -95,7 +97,7 @@ pub enum Layout {
 pub const LONG: usize = 256;
 
 /// Score sequences without choosing anything.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreBatch {
     /// What to score; answers come with the index of each.
     pub sequences: Vec<Sequence>,
@@ -114,7 +116,7 @@ pub struct ScoreBatch {
 }
 
 /// Continue one prompt several times, each time by itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     /// The exact ids to continue; at least one.
     pub prompt: Vec<TokenId>,
@@ -387,6 +389,8 @@ pub struct ModelInfo {
     pub trained_context: u32,
     /// Longest sequence here.
     pub context: u32,
+    /// What its engine can give.
+    pub gives: Gives,
     /// Threads at the start.
     pub threads: u32,
     /// The chat template inside the file.

@@ -12,7 +12,6 @@ use super::llama::{self, Model};
 use super::protocol::{
     CancelFlag, Command, EngineError, Generate, LoadOptions, ModelInfo, Threads, Tokenize,
 };
-use crate::distribution::Depth;
 use crate::sampling::Sampling;
 use crate::token::TokenId;
 
@@ -54,9 +53,7 @@ fn predict(options: &LoadOptions) -> Result<(), EngineError> {
         prompt: prompt(&info),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(2),
-        depth: Depth::Count(1),
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..Generate::default()
     };
     match client.run(Command::Generate(request), |_| {}) {
         // Weights that give no distribution are a model's own business, and reported when it is used.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::gives::Gives;
 use super::llama::Model;
 use super::protocol::{EngineError, ModelInfo, Tokenize};
 use crate::model::{About, InForce, Reason};
@@ -26,6 +27,7 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         width: 0,
         trained_context: 0,
         context: 0,
+        gives: Gives::NOTHING,
         threads: 0,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),

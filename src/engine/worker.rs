@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::backend::{Backend, Opener, Sink};
+use super::gives::Gives;
 use super::protocol::{Command, EngineError, Event};
 use crate::aside;
 
@@ -27,6 +28,10 @@ pub(super) fn run(open: Box<Opener>, inbox: &Receiver<WorkerMessage>, say: Sink)
     };
     say(Event::Ready(backend.info().clone()));
     while let Some(WorkerMessage::Request(command, tell)) = next(inbox, backend.as_mut()) {
+        if let Some(what) = beyond(&command, backend.info().gives) {
+            tell(Event::Failed(EngineError::Unsupported(what)));
+            continue;
+        }
         match guarded(|| backend.run(&command, &tell)) {
             Ok(Ok((reason, timing))) => tell(Event::Finished { reason, timing }),
             Ok(Err(error)) => tell(Event::Failed(error)),
@@ -46,6 +51,16 @@ fn next(inbox: &Receiver<WorkerMessage>, backend: &mut dyn Backend) -> Option<Wo
             inbox.recv().ok()
         }
         message => message.ok(),
+    }
+}
+
+/// What a request asks for that the engine can't give.
+fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
+    match command {
+        Command::Generate(_) | Command::Sample(_) => None,
+        Command::Score(_) => (!gives.scores).then_some("score a text"),
+        Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
+        Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),
     }
 }
 

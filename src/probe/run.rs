@@ -257,9 +257,8 @@ impl ProbeRun {
             prompt: samples.prompt,
             samplings,
             max_tokens: Some(samples.max_tokens),
-            depth: Depth::Count(1),
             cancel: self.cancel.clone(),
-            interventions: Default::default(),
+            ..Sample::default()
         }))
     }
 
@@ -304,15 +303,7 @@ impl ProbeRun {
         let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
         let layout = Layout::Together;
-        Some(Command::Score(ScoreBatch {
-            sequences,
-            layout,
-            depth,
-            boundaries: false,
-            after: false,
-            in_force: Default::default(),
-            cancel,
-        }))
+        Some(Command::Score(ScoreBatch { sequences, layout, depth, cancel, ..ScoreBatch::default() }))
     }
 
     /// Takes what comes of the last command and returns what has come out by it, in file order.

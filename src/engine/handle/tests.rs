@@ -1,9 +1,7 @@
 use super::*;
-use crate::distribution::Depth;
 use crate::engine::client::Client;
 use crate::engine::protocol::{CancelFlag, FinishReason, Generate, ModelInfo, Timing};
-use crate::engine::scripted::Scripted;
-use crate::sampling::Sampling;
+use crate::engine::testing::Scripted;
 use std::sync::mpsc::channel;
 
 /// Says as many tokens as are asked for, unless it is stopped; a prompt of token 13 is its death.
@@ -47,11 +45,8 @@ fn counting() -> (Engine, Receiver<Event>, Receiver<usize>) {
 fn ask(first: u32, max_tokens: Option<usize>) -> Command {
     Command::Generate(Generate {
         prompt: vec![crate::token::TokenId(first)],
-        sampling: Sampling::default(),
         max_tokens,
-        depth: Depth::Count(1),
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..Generate::default()
     })
 }
 
@@ -144,4 +139,25 @@ fn an_engine_ends_though_others_hold_it() {
     assert!(engine.shut_down(Duration::from_secs(20)));
     let refused = other.request(ask(1, Some(2))).iter().last();
     assert!(matches!(refused, Some(Event::Failed(EngineError::Died(_)))));
+}
+
+#[test]
+fn what_an_engine_can_not_give_is_refused_before_it_is_asked() {
+    let (engine, says, ended) = counting();
+    let Ok(Event::Ready(info)) = says.recv() else { panic!("it is ready") };
+    assert!(info.gives.scores && !info.gives.comparison);
+    let reference = crate::engine::LoadOptions {
+        path: "other.gguf".into(),
+        name: "other".to_string(),
+        context: None,
+        threads: Default::default(),
+        exact: false,
+        about: Arc::default(),
+        cancel: CancelFlag::default(),
+    };
+    let (sequences, cancel) = (Vec::new(), CancelFlag::default());
+    let compare = crate::engine::CrossEntropy { reference, sequences, divergence: false, cancel };
+    let error = Client::from(engine).run(Command::CrossEntropy(compare), |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "this engine can't compare itself with another model");
+    assert!(ended.try_recv().is_err());
 }

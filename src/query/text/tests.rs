@@ -3,8 +3,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::scripted::Scripted;
-use crate::engine::{Event, ModelInfo, Tokenize};
+use crate::engine::testing::Scripted;
+use crate::engine::{Event, Gives, ModelInfo, Tokenize};
 use crate::token::{SpecialTokens, VocabEntry};
 
 fn model() -> Arc<ModelInfo> {
@@ -39,6 +39,7 @@ fn fixed(pieces: &[&[u8]], ids: &[u32], add_bos: bool) -> ModelInfo {
         width: 0,
         trained_context: 64,
         context: 64,
+        gives: Gives::EVERYTHING,
         threads: 1,
         chat_template: None,
         vocab: Arc::new(Vocab::new(entries, special)),

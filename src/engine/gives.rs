@@ -1,0 +1,21 @@
+//! What an engine can give, as data: asked for before anything is asked of it.
+
+/// What there is to be had of an engine. Generating is always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gives {
+    /// Most candidates of a distribution; without a number the whole vocabulary, and every figure exact.
+    pub candidates: Option<usize>,
+    /// Figures of tokens that it did not choose.
+    pub scores: bool,
+    /// What lies between its layers, and changes there.
+    pub layers: bool,
+    /// Comparing itself with another model.
+    pub comparison: bool,
+}
+
+impl Gives {
+    /// An engine that computes the model on this machine.
+    pub const EVERYTHING: Gives = Gives { candidates: None, scores: true, layers: true, comparison: true };
+    /// A vocabulary without weights.
+    pub const NOTHING: Gives = Gives { candidates: Some(0), scores: false, layers: false, comparison: false };
+}
