@@ -51,7 +51,7 @@ const ALONE: [SpanLevel; 6] = [
 
 /// What can be marked: a slot, or all other strings of a message, or the tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SpanUnit {
+enum SlotUnit {
     Slot(usize),
     Fields(usize),
     Tools,
@@ -92,7 +92,7 @@ struct Finder<'a> {
     specials: &'a Specials<'a>,
     used: HashSet<char>,
     renderings: usize,
-    levels: Vec<(SpanUnit, SpanLevel)>,
+    levels: Vec<(SlotUnit, SpanLevel)>,
 }
 
 impl Finder<'_> {
@@ -107,20 +107,20 @@ impl Finder<'_> {
     }
 
     /// Everything that is to be marked. Fields and tools only where they hold a control token's literal.
-    fn units(&self) -> Vec<SpanUnit> {
+    fn units(&self) -> Vec<SlotUnit> {
         let slots = self.prepared.slots.iter().enumerate();
-        let slots = slots.filter(|(_, slot)| !slot.range.is_empty()).map(|(index, _)| SpanUnit::Slot(index));
+        let slots = slots.filter(|(_, slot)| !slot.range.is_empty()).map(|(index, _)| SlotUnit::Slot(index));
         let places = 0..self.prepared.messages.len();
-        let others = places.map(SpanUnit::Fields).chain([SpanUnit::Tools]);
+        let others = places.map(SlotUnit::Fields).chain([SlotUnit::Tools]);
         slots.chain(others.filter(|unit| self.literal_in(*unit).is_some())).collect()
     }
 
     /// The first literal of a control token in a unit that is no slot, if it reaches the prompt.
-    fn literal_in(&self, unit: SpanUnit) -> Option<String> {
+    fn literal_in(&self, unit: SlotUnit) -> Option<String> {
         match unit {
-            SpanUnit::Slot(_) => None,
-            SpanUnit::Tools => self.first_literal(&self.prepared.extras.tools),
-            SpanUnit::Fields(place) => {
+            SlotUnit::Slot(_) => None,
+            SlotUnit::Tools => self.first_literal(&self.prepared.extras.tools),
+            SlotUnit::Fields(place) => {
                 fields(&self.prepared.messages[place]).find_map(|field| self.first_literal(field))
             }
         }
@@ -139,7 +139,7 @@ impl Finder<'_> {
     }
 
     /// Finds a level for every unit: the same for all if there is one, else half by half.
-    fn settle(&mut self, units: &[SpanUnit]) {
+    fn settle(&mut self, units: &[SlotUnit]) {
         if units.is_empty() {
             return;
         }
@@ -166,18 +166,18 @@ impl Finder<'_> {
     }
 
     /// Only replies are marked in pieces: what a person says must be told from scaffold as a whole.
-    fn applies(&self, unit: SpanUnit, level: SpanLevel) -> bool {
+    fn applies(&self, unit: SlotUnit, level: SpanLevel) -> bool {
         match (unit, level) {
-            (SpanUnit::Slot(index), SpanLevel::Pieces | SpanLevel::SmallPieces) => {
+            (SlotUnit::Slot(index), SpanLevel::Pieces | SpanLevel::SmallPieces) => {
                 self.is_reply(&self.prepared.slots[index])
             }
-            (SpanUnit::Slot(_), _) => true,
-            (SpanUnit::Fields(_) | SpanUnit::Tools, level) => level == SpanLevel::Around,
+            (SlotUnit::Slot(_), _) => true,
+            (SlotUnit::Fields(_) | SlotUnit::Tools, level) => level == SpanLevel::Around,
         }
     }
 
     /// The regions of control tokens' literals, when nothing else can be told.
-    fn protect_only(&mut self, units: &[SpanUnit]) -> Vec<MarkedRegion> {
+    fn protect_only(&mut self, units: &[SlotUnit]) -> Vec<MarkedRegion> {
         self.levels = units.iter().map(|unit| (*unit, SpanLevel::Literals)).collect();
         self.render(&self.levels).unwrap_or_else(|| {
             self.levels = units.iter().map(|unit| (*unit, SpanLevel::Nowhere)).collect();
@@ -186,14 +186,14 @@ impl Finder<'_> {
     }
 
     /// Renders with markers; the regions between them, if the text is the same without them.
-    fn render(&self, levels: &[(SpanUnit, SpanLevel)]) -> Option<Vec<MarkedRegion>> {
+    fn render(&self, levels: &[(SlotUnit, SpanLevel)]) -> Option<Vec<MarkedRegion>> {
         let mut marks = Marks::avoiding(&self.used);
         let mut marked = self.prepared.clone();
         // From right to left, so that the places of the slots before stay right.
         for (unit, level) in levels.iter().rev() {
             match unit {
-                SpanUnit::Slot(index) => self.mark_slot(&mut marks, &mut marked, (*index, *level)),
-                SpanUnit::Fields(place) => {
+                SlotUnit::Slot(index) => self.mark_slot(&mut marks, &mut marked, *index, *level),
+                SlotUnit::Fields(place) => {
                     let owner = Owner { message: None, typed: false };
                     let message = marked.messages[*place].as_object_mut();
                     for (name, value) in message.into_iter().flatten() {
@@ -202,8 +202,8 @@ impl Finder<'_> {
                         }
                     }
                 }
-                SpanUnit::Tools if *level == SpanLevel::Nowhere => {}
-                SpanUnit::Tools => {
+                SlotUnit::Tools if *level == SpanLevel::Nowhere => {}
+                SlotUnit::Tools => {
                     self.mark_literals(
                         &mut marks,
                         &mut marked.extras.tools,
@@ -217,7 +217,7 @@ impl Finder<'_> {
         (text == self.prepared.text).then_some(regions)
     }
 
-    fn mark_slot(&self, marks: &mut Marks, marked: &mut Prepared, (index, level): (usize, SpanLevel)) {
+    fn mark_slot(&self, marks: &mut Marks, marked: &mut Prepared, index: usize, level: SpanLevel) {
         let slot = &self.prepared.slots[index];
         let content = &mut marked.messages[slot.place]["content"];
         let string = match slot.part {
@@ -316,7 +316,7 @@ impl Finder<'_> {
         let mut unknown = Vec::new();
         for (unit, level) in &self.levels {
             let slot = match unit {
-                SpanUnit::Slot(index) => &self.prepared.slots[*index],
+                SlotUnit::Slot(index) => &self.prepared.slots[*index],
                 _ if *level != SpanLevel::Nowhere => continue,
                 _ => {
                     let literal = self.literal_in(*unit).unwrap_or_default();

@@ -92,12 +92,15 @@ fn block_max(block: &[f32]) -> (f32, bool) {
     (best, nan.iter().any(|&n| n != 0))
 }
 
-fn by_logit_then_id(a: &(u32, f32), b: &(u32, f32)) -> std::cmp::Ordering {
+/// A token's id and its logit.
+type Kept = (u32, f32);
+
+fn by_logit_then_id(a: &Kept, b: &Kept) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
 /// Cuts the list to its k best.
-fn keep_best(kept: &mut Vec<(u32, f32)>, k: usize) {
+fn keep_best(kept: &mut Vec<Kept>, k: usize) {
     if kept.len() > k {
         kept.select_nth_unstable_by(k - 1, by_logit_then_id);
         kept.truncate(k);
@@ -105,7 +108,7 @@ fn keep_best(kept: &mut Vec<(u32, f32)>, k: usize) {
 }
 
 /// Tokens with a logit of −∞, lowest id first, where there are not k others.
-fn fill_with_impossible(row: &[f32], kept: &mut Vec<(u32, f32)>, k: usize) {
+fn fill_with_impossible(row: &[f32], kept: &mut Vec<Kept>, k: usize) {
     let impossible =
         row.iter().enumerate().filter(|(_, logit)| logit.is_nan() || **logit == f32::NEG_INFINITY);
     kept.extend(impossible.take(k - kept.len()).map(|(id, _)| (id as u32, f32::NEG_INFINITY)));

@@ -49,7 +49,7 @@ impl Reference {
                 ContextParams { cells, batch: chunk, outputs: chunk, sequences: 1, attention, ..params };
             Context::new(model, params).ok_or(EngineError::NoContext { cells: cells as usize })
         };
-        let mut pair = Pair {
+        let mut pair = ModelPair {
             own: make(model, params.attention == Attention::Exact)?,
             reference: make(&other, request.reference.exact)?,
             batch: Batch::default(),
@@ -81,13 +81,13 @@ impl Reference {
     }
 }
 
-struct Pair {
+struct ModelPair {
     own: Context,
     reference: Context,
     batch: Batch,
 }
 
-impl Pair {
+impl ModelPair {
     /// `None` when cancelled.
     fn compare(
         &mut self,

@@ -77,36 +77,17 @@ impl Inspector {
         intervene::check(&self.model, &in_force)?;
         intervene::without_edges(&in_force)?;
         let (cells, rows) = (length + CHUNK + self.model.layers(), self.model.layers() + 1);
-        let (run, reason) = match &request.look {
-            LookFor::Layers => {
-                let mut run = self.begin(request, sink, (cells, rows))?;
-                let reason = run.layers()?;
-                (run, reason)
-            }
-            LookFor::Weights(wanted) => {
-                let mut run = self.begin(request, sink, (cells, rows))?;
-                let reason = run.weights(wanted)?;
-                (run, reason)
-            }
-            LookFor::Rows { part, layers } => {
-                let mut run = self.begin(request, sink, (cells, rows))?;
-                let reason = run.rows(part, layers)?;
-                (run, reason)
-            }
-            LookFor::Shares => {
-                let mut run = self.begin(request, sink, (cells, rows))?;
-                let reason = run.shares()?;
-                (run, reason)
-            }
+        let plain = RoomNeeded { cells, rows };
+        let (reason, mut timing) = match &request.look {
+            LookFor::Layers => self.run(request, sink, plain, |run| run.layers())?,
+            LookFor::Weights(wanted) => self.run(request, sink, plain, |run| run.weights(wanted))?,
+            LookFor::Rows { part, layers } => self.run(request, sink, plain, |run| run.rows(part, layers))?,
+            LookFor::Shares => self.run(request, sink, plain, |run| run.shares())?,
             LookFor::Variants(asked) => {
                 let ground = Ground::new(request, asked)?;
-                let mut run = self.begin(request, sink, ground.needs(asked))?;
-                let reason = run.variants(asked, ground)?;
-                (run, reason)
+                self.run(request, sink, ground.needs(asked), |run| run.variants(asked, ground))?
             }
         };
-        let mut timing = run.timing;
-        timing.threads = run.context.params().threads;
         timing.prefill = begun.elapsed();
         Ok((reason, timing))
     }
@@ -115,13 +96,14 @@ impl Inspector {
         EngineError::NoPart { architecture: self.model.architecture(), layer, part }
     }
 
-    /// An empty context with so many cells, and rows of logits in a batch.
-    fn begin<'a>(
+    /// Has a request answered in an empty context with what it needs.
+    fn run<'a>(
         &'a mut self,
         request: &'a Inspect,
         sink: Sink<'a>,
-        (cells, rows): (usize, usize),
-    ) -> Result<InspectRun<'a>, EngineError> {
+        RoomNeeded { cells, rows }: RoomNeeded,
+        answer: impl FnOnce(&mut InspectRun<'a>) -> Result<FinishReason, EngineError>,
+    ) -> Result<(FinishReason, Timing), EngineError> {
         let layers = self.model.layers();
         let params = ContextParams {
             cells: cells.next_multiple_of(256) as u32,
@@ -143,7 +125,7 @@ impl Inspector {
         let failed = EngineError::NoContext { cells: params.cells as usize };
         let context = self.context.as_mut().ok_or(failed)?;
         context.clear();
-        Ok(InspectRun {
+        let mut run = InspectRun {
             request,
             sink,
             context,
@@ -152,8 +134,17 @@ impl Inspector {
             architecture: self.model.architecture(),
             total: 0,
             timing: Timing::default(),
-        })
+        };
+        let reason = answer(&mut run)?;
+        Ok((reason, Timing { threads: run.context.params().threads, ..run.timing }))
     }
+}
+
+/// What a request takes of a context.
+struct RoomNeeded {
+    cells: usize,
+    /// Rows of logits in a batch.
+    rows: usize,
 }
 
 /// A request on its way.

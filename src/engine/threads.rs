@@ -123,7 +123,8 @@ impl ThreadsState {
     fn follow(&mut self, since: LoadReading) {
         let now = LoadReading::take();
         let wait = now.at - self.changed;
-        let next = number(now.cores_left(&since), self.current, wait).clamp(1, self.most);
+        let (own, idle) = now.cores_left(&since);
+        let next = number(own, idle, self.current, wait).clamp(1, self.most);
         if next != self.current || wait >= TRIAL {
             self.changed = now.at;
         }
@@ -132,7 +133,7 @@ impl ThreadsState {
 }
 
 /// The number of threads for what was left: cores that we used, and cores nobody used where that is known.
-fn number((own, idle): (f64, Option<f64>), current: u32, wait: Duration) -> u32 {
+fn number(own: f64, idle: Option<f64>, current: u32, wait: Duration) -> u32 {
     // As long as all threads run all the time, one more may find a core, too.
     let unknown = if wait >= TRIAL && own > 0.9 * f64::from(current) { 1.0 } else { 0.0 };
     (own + idle.unwrap_or(unknown)).round() as u32

@@ -123,7 +123,7 @@ pub(super) fn trace(
     wish.layer.map_or(Ok(()), |layer| must_have("layer", layer, layers))?;
     wish.head.map_or(Ok(()), |head| must_have("head", head, heads))?;
     wish.position.map_or(Ok(()), |position| must_have("position", position, last + 1))?;
-    let mut cells = cells(wish, (layers, heads), last);
+    let mut cells = cells(wish, layers, heads, last);
     // The sequence that is asked about is the corrupt one, the other one the clean one.
     let clean = subject.ids();
     let corrupted = with_ids(subject, &other);
@@ -221,7 +221,7 @@ fn with_ids(subject: &Subject, ids: &[TokenId]) -> Subject {
 }
 
 /// The cells that are asked for, without a value.
-fn cells(wish: &TraceWish, (layers, heads): (usize, usize), last: usize) -> Vec<TraceCell> {
+fn cells(wish: &TraceWish, layers: usize, heads: usize, last: usize) -> Vec<TraceCell> {
     let wanted = |asked: Option<usize>, i: usize| asked.is_none_or(|asked| asked == i);
     let mut cells = Vec::new();
     for layer in (0..layers).filter(|&layer| wanted(wish.layer, layer)) {
@@ -286,11 +286,11 @@ mod tests {
     fn a_grid_has_every_layer_and_position_but_what_nobody_reads() {
         let corrupt = Corrupt::Text(Vec::new());
         let all = TraceWish { corrupt, part: TracePart::Residual, layer: None, position: None, head: None };
-        assert_eq!(cells(&all, (30, 9), 4).len(), 146);
+        assert_eq!(cells(&all, 30, 9, 4).len(), 146);
         let heads = TraceWish { part: TracePart::Head, ..all.clone() };
-        assert_eq!(cells(&heads, (30, 9), 4).len(), 146 * 9);
+        assert_eq!(cells(&heads, 30, 9, 4).len(), 146 * 9);
         let one =
             TraceWish { part: TracePart::Head, layer: Some(3), position: Some(2), head: Some(1), ..all };
-        assert_eq!(cells(&one, (30, 9), 4).len(), 1);
+        assert_eq!(cells(&one, 30, 9, 4).len(), 1);
     }
 }

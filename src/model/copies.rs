@@ -142,15 +142,15 @@ impl<'a> Copies<'a> {
         if let Some(copy) = self.made_before(&sum, weights) {
             return Ok(copy);
         }
-        let target = self.place(&sum, weights);
-        let size = expected_size(&gguf, weights);
+        let copy =
+            CopyJob { file, weights, target: self.place(&sum, weights), size: expected_size(&gguf, weights) };
         fs::create_dir_all(&self.folder).map_err(|error| ModelError::io("make", &self.folder, error))?;
-        self.check_room(size, file)?;
+        self.check_room(&copy)?;
         let question = format!(
             "{} {kind} copy of {} ({}) is made once in {}",
             if kind == "F32" || kind == "F16" { "an" } else { "a" },
             file.name,
-            super::describe::bytes(size),
+            super::describe::bytes(copy.size),
             self.folder.display()
         );
         if !consent.agrees(&question) {
@@ -158,17 +158,17 @@ impl<'a> Copies<'a> {
         }
         let lock = Lock::wait(&self.folder, progress)?;
         // Another process may have made it while this one waited.
-        if target.is_file() && Gguf::read(&target).is_ok() {
-            return Ok(target);
+        if copy.target.is_file() && Gguf::read(&copy.target).is_ok() {
+            return Ok(copy.target);
         }
         sweep(&self.folder, &lock);
-        self.check_room(size, file)?;
-        self.make(file, &target, weights, size, progress)?;
-        self.note_origin(file, &target, weights, &sum);
-        Ok(target)
+        self.check_room(&copy)?;
+        self.make(&copy, progress)?;
+        copy.note_origin(&sum);
+        Ok(copy.target)
     }
 
-    fn check_room(&self, size: u64, file: &ModelFile) -> Result<(), ModelError> {
+    fn check_room(&self, &CopyJob { size, file, .. }: &CopyJob) -> Result<(), ModelError> {
         let need = || format!("{} for the copy of {}", super::describe::bytes(size + MARGIN), file.name);
         if room::disk(&self.folder).is_some_and(|free| free < size + MARGIN) {
             return Err(ModelError::DiskFull { path: self.folder.clone(), need: need() });
@@ -181,14 +181,8 @@ impl<'a> Copies<'a> {
         }
     }
 
-    fn make(
-        &self,
-        file: &ModelFile,
-        target: &Path,
-        weights: Weights,
-        size: u64,
-        progress: &dyn Progress,
-    ) -> Result<(), ModelError> {
+    fn make(&self, copy: &CopyJob, progress: &dyn Progress) -> Result<(), ModelError> {
+        let CopyJob { file, weights, ref target, size } = *copy;
         let unfinished = Unfinished(target.with_extension(format!("{}.{PART}", std::process::id())));
         let mut command = Command::new(&self.executable);
         command.arg(SUBCOMMAND).args([&file.path, &unfinished.0]).arg(weights.name());
@@ -204,7 +198,7 @@ impl<'a> Copies<'a> {
         })?;
         let made = report.status.is_some_and(|status| status.success());
         if !made || Gguf::read(&unfinished.0).is_err() {
-            return Err(self.reason(file, &report.log, size));
+            return Err(self.reason(copy, &report.log));
         }
         let whole = fs::File::open(&unfinished.0).and_then(|copy| copy.sync_all());
         whole
@@ -213,7 +207,7 @@ impl<'a> Copies<'a> {
     }
 
     /// Why the child failed: a full disk if there is no room, else what its log says last.
-    fn reason(&self, file: &ModelFile, log: &str, size: u64) -> ModelError {
+    fn reason(&self, &CopyJob { file, size, .. }: &CopyJob, log: &str) -> ModelError {
         if room::disk(&self.folder).is_some_and(|free| free < MARGIN / 16) {
             let need = super::describe::bytes(size);
             return ModelError::DiskFull { path: self.folder.clone(), need };
@@ -224,9 +218,21 @@ impl<'a> Copies<'a> {
             what: crate::token::printable(last.trim().trim_start_matches(crate::fatal::NAME)),
         }
     }
+}
 
+/// A copy that is to be made.
+struct CopyJob<'a> {
+    file: &'a ModelFile,
+    weights: Weights,
+    target: PathBuf,
+    /// Bytes it will have.
+    size: u64,
+}
+
+impl CopyJob<'_> {
     /// What the copy was made from, for people and for `models list`. A copy works without it.
-    fn note_origin(&self, file: &ModelFile, target: &Path, weights: Weights, sum: &str) {
+    fn note_origin(&self, sum: &str) {
+        let CopyJob { file, weights, target, .. } = self;
         let origin = json!({
             "model": file.name,
             "source": file.path,

@@ -10,18 +10,18 @@ use crate::token::Boundary;
 /// The mass of what may follow a finished word: B of the word that ended, D of the one that follows. 1
 /// where no word ended: nothing is moved there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Edge {
+pub(super) struct TextEdge {
     pub mass: f64,
     /// Whether the white space there stands in tokens of single bytes, so that its mass is not known.
     pub in_bytes: bool,
 }
 
-impl Edge {
-    const INSIDE: Edge = Edge { mass: 1.0, in_bytes: false };
-    const IN_BYTES: Edge = Edge { mass: 1.0, in_bytes: true };
+impl TextEdge {
+    const INSIDE: TextEdge = TextEdge { mass: 1.0, in_bytes: false };
+    const IN_BYTES: TextEdge = TextEdge { mass: 1.0, in_bytes: true };
 
-    fn of(mass: f64) -> Edge {
-        Edge { mass, in_bytes: false }
+    fn of(mass: f64) -> TextEdge {
+        TextEdge { mass, in_bytes: false }
     }
 }
 
@@ -37,41 +37,41 @@ pub(super) struct Edges<'a> {
 
 impl Edges<'_> {
     /// What is known before the token of this index; `None` where the model said nothing there.
-    pub fn at(&self, index: usize) -> Option<Edge> {
+    pub fn at(&self, index: usize) -> Option<TextEdge> {
         let before = index.checked_sub(1).and_then(|last| self.tokens.get(last)?.span.as_ref());
         let Some(before) = before else { return self.first(index) };
         let inside = touched(self.runs, before);
         let ended = self.runs.get(inside.end.wrapping_sub(1)).filter(|_| !inside.is_empty());
         if ended.is_none_or(|run| run.end != before.end) {
-            return Some(Edge::INSIDE);
+            return Some(TextEdge::INSIDE);
         }
         let mass = match self.tokens.get(index) {
             None => self.after?,
             Some(token) => match token.begins {
                 Boundary::Space | Boundary::OtherSpace => token.figures?.boundary?,
                 // A token that holds only part of a white-space character is in none of the classes.
-                _ => return Some(Edge::IN_BYTES),
+                _ => return Some(TextEdge::IN_BYTES),
             },
         };
-        Some(Edge::of(self.convention.mass(mass)))
+        Some(TextEdge::of(self.convention.mass(mass)))
     }
 
     /// D of the text's first word, whose first token this is.
-    fn first(&self, index: usize) -> Option<Edge> {
+    fn first(&self, index: usize) -> Option<TextEdge> {
         let first = self.tokens.get(index)?;
         let mass = first.figures?.boundary?;
         let span = first.span.as_ref()?;
         let white_space_before = self.runs.first().is_some_and(|run| span.start < run.start);
         Some(match first.begins {
-            Boundary::Space | Boundary::OtherSpace => Edge::of(self.convention.mass(mass)),
-            _ if white_space_before => Edge::IN_BYTES,
-            _ => Edge::of(self.convention.first(mass)),
+            Boundary::Space | Boundary::OtherSpace => TextEdge::of(self.convention.mass(mass)),
+            _ if white_space_before => TextEdge::IN_BYTES,
+            _ => TextEdge::of(self.convention.first(mass)),
         })
     }
 }
 
 /// Σ −ln p of tokens, corrected at both of their edges; `None` where one is not known.
-pub(super) fn corrected(sum: f64, [before, after]: [Option<Edge>; 2]) -> Option<f64> {
+pub(super) fn corrected(sum: f64, [before, after]: [Option<TextEdge>; 2]) -> Option<f64> {
     let value = sum + before?.mass.ln() - after?.mass.ln();
     // Masses are added up in another order than the token's own logit.
     let value = if (-1e-5..0.0).contains(&value) { 0.0 } else { value };

@@ -12,7 +12,7 @@ pub(super) struct NoPart {
 }
 
 /// Where a part lies in a layer.
-pub(super) struct Spot<'a> {
+pub(super) struct PartSpot<'a> {
     pub place: &'a Place,
     /// Which of its columns.
     pub columns: std::ops::Range<usize>,
@@ -42,11 +42,11 @@ impl<'a> InspectRun<'a> {
         found.ok_or(NoPart { layer, part: "scores of attention" })
     }
 
-    pub(super) fn spot(&self, layer: usize, part: Part) -> Result<Spot<'a>, EngineError> {
+    pub(super) fn spot(&self, layer: usize, part: Part) -> Result<PartSpot<'a>, EngineError> {
         self.look_up(layer, part).map_err(|NoPart { layer, part }| self.no_part(layer, part))
     }
 
-    pub(super) fn look_up(&self, layer: usize, part: Part) -> Result<Spot<'a>, NoPart> {
+    pub(super) fn look_up(&self, layer: usize, part: Part) -> Result<PartSpot<'a>, NoPart> {
         let missing = || {
             let part = match part {
                 Part::Residual => "residual stream",
@@ -74,6 +74,6 @@ impl<'a> InspectRun<'a> {
             }
             _ => 0..place.width,
         };
-        Ok(Spot { place, columns })
+        Ok(PartSpot { place, columns })
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::look::{Addend, Found, Part};
 use crate::engine::protocol::{EngineError, FinishReason};
 
 /// Something that is added to the stream.
-struct Added {
+struct AddedVector {
     addend: Addend,
     vector: Vec<f32>,
 }
@@ -66,12 +66,12 @@ impl<'a> InspectRun<'a> {
         let mut next = || values.next().unwrap_or_default();
         let (embedding, stream, normed) = (next(), next(), next());
         let scale = ratio_of(&normed, &stream);
-        let mut added = vec![Added { addend: Addend::Embedding, vector: embedding }];
+        let mut added = vec![AddedVector { addend: Addend::Embedding, vector: embedding }];
         let mut heads_of = Vec::new();
         for layer in 0..count {
             let (attention, mixed, feed_forward, heads) = (next(), next(), next(), next());
             heads_of.push(HeadsOf { values: heads.into(), factors: factors(&attention, &mixed) });
-            let part = |part, vector| Added { addend: Addend::Part { layer, part }, vector };
+            let part = |part, vector| AddedVector { addend: Addend::Part { layer, part }, vector };
             added.extend([part(Part::Attention, attention), part(Part::FeedForward, feed_forward)]);
         }
         self.share(0, Addend::Whole)?;
@@ -121,7 +121,7 @@ impl<'a> InspectRun<'a> {
         heads: &[usize],
         places: &[LayerPlaces],
         heads_of: &[HeadsOf],
-    ) -> Result<Vec<Added>, EngineError> {
+    ) -> Result<Vec<AddedVector>, EngineError> {
         let batch = self.dummies(heads.len());
         let mut script = Script::default();
         for (layer, (places, of)) in places.iter().zip(heads_of).enumerate() {
@@ -141,7 +141,7 @@ impl<'a> InspectRun<'a> {
         let added = |(i, mixed): (usize, Vec<f32>)| {
             let (layer, head) = (i / heads.len(), heads[i % heads.len()]);
             let vector = mixed.iter().zip(&heads_of[layer].factors).map(|(value, factor)| value * factor);
-            Added { addend: Addend::Part { layer, part: Part::Head(head) }, vector: vector.collect() }
+            AddedVector { addend: Addend::Part { layer, part: Part::Head(head) }, vector: vector.collect() }
         };
         Ok(mixed.into_iter().enumerate().map(added).collect())
     }

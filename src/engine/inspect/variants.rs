@@ -9,11 +9,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::parts::NoPart;
-use super::{CHUNK, InspectRun, ROWS, TRUNK, mean};
+use super::{CHUNK, InspectRun, ROWS, RoomNeeded, TRUNK, mean};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
 use crate::engine::look::{Edit, Found, Inspect, Part, PartValue, Reading, Variant, Variants};
-use crate::engine::{EngineError, FinishReason};
+use crate::engine::protocol::{EngineError, FinishReason};
 use crate::token::TokenId;
 
 /// Sequences beside the variants' own.
@@ -48,6 +48,20 @@ struct Entry {
     /// Which of the group's variants.
     variant: usize,
     position: usize,
+}
+
+/// A sequence whose rows are read, from one of its positions on.
+struct Trunk<'a> {
+    sequence: SeqId,
+    tokens: &'a [TokenId],
+    from: usize,
+}
+
+/// Where an edit is made: a token of the batch, its position, and the cell of what it must not see.
+struct EditPlace {
+    token: usize,
+    position: usize,
+    cell: usize,
 }
 
 impl Ground {
@@ -96,10 +110,10 @@ impl Ground {
     }
 
     /// Most cells that are ever in use, and most distributions of a batch.
-    pub fn needs(&self, asked: &Variants) -> (usize, usize) {
+    pub fn needs(&self, asked: &Variants) -> RoomNeeded {
         let longest = asked.variants.iter().map(|variant| self.computed(variant)).max().unwrap_or(0);
         let controls: usize = asked.controls.iter().map(|variant| self.computed(variant)).sum();
-        (self.cells() + CHUNK.max(longest) + controls, self.rows())
+        RoomNeeded { cells: self.cells() + CHUNK.max(longest) + controls, rows: self.rows() }
     }
 
     /// Where the variants from `start` on that fill a batch end; one alone may be longer.
@@ -144,7 +158,9 @@ impl InspectRun<'_> {
             let outputs = means.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
             let tokens = self.request.tokens.clone();
             self.context.clear();
-            let Some(read) = self.read((TRUNK, &tokens, 0), &means, outputs)? else {
+            let Some(read) =
+                self.read(Trunk { sequence: TRUNK, tokens: &tokens, from: 0 }, &means, outputs)?
+            else {
                 return Ok(FinishReason::Cancelled);
             };
             ground.means = read.into_iter().map(|(key, rows)| (key, without_first(&rows))).collect();
@@ -155,7 +171,8 @@ impl InspectRun<'_> {
         }
         if !ground.other.is_empty() {
             self.context.share(TRUNK, OTHER, ground.apart);
-            let Some(read) = self.read((OTHER, &ground.other, ground.apart), &others, false)? else {
+            let other = Trunk { sequence: OTHER, tokens: &ground.other, from: ground.apart };
+            let Some(read) = self.read(other, &others, false)? else {
                 return Ok(FinishReason::Cancelled);
             };
             ground.others = read;
@@ -192,7 +209,7 @@ impl InspectRun<'_> {
     /// after the tokens that a distribution is read after. `None`: it was cancelled.
     fn read(
         &mut self,
-        (sequence, tokens, from): (SeqId, &[TokenId], usize),
+        Trunk { sequence, tokens, from }: Trunk,
         keys: &[PartKey],
         outputs: bool,
     ) -> Result<Option<BTreeMap<PartKey, Rows>>, EngineError> {
@@ -236,7 +253,7 @@ impl InspectRun<'_> {
             entries.extend((variant.from..length).map(|position| Entry { variant: i, position }));
         }
         // What is computed here lies behind what is shared, in the order of the batch.
-        let cell = |variant: usize, position: usize| {
+        let cell_of = |variant: usize, position: usize| {
             let Variant { from, of_other, .. } = variants[variant].1;
             match position {
                 p if p >= *from => base + begins[variant] + p - from,
@@ -254,8 +271,12 @@ impl InspectRun<'_> {
                 let id = ground.tokens(variant)[entry.position];
                 batch.push(id, entry.position, &[lane(entry.variant)], entry.position >= last);
                 for edit in &variant.edits {
-                    let cell = |position| cell(entry.variant, position);
-                    self.edit(&mut script, (token, entry.position), edit, (ground, &cell))?;
+                    let cell = match *edit {
+                        Edit::Cut { from, .. } => cell_of(entry.variant, from),
+                        Edit::Write { .. } => 0,
+                    };
+                    let at = EditPlace { token, position: entry.position, cell };
+                    self.edit(&mut script, edit, at, ground)?;
                 }
             }
             self.evaluate(&batch, script, 0)?;
@@ -292,9 +313,9 @@ impl InspectRun<'_> {
     fn edit(
         &self,
         script: &mut Script,
-        (token, position): (usize, usize),
         edit: &Edit,
-        (ground, cell): (&Ground, &dyn Fn(usize) -> usize),
+        EditPlace { token, position, cell }: EditPlace,
+        ground: &Ground,
     ) -> Result<(), EngineError> {
         match *edit {
             Edit::Write { position: Some(only), .. } if only != position => {}
@@ -318,11 +339,10 @@ impl InspectRun<'_> {
                 }
             }
             Edit::Cut { to, .. } if to != position => {}
-            Edit::Cut { layer, head, from, .. } => {
+            Edit::Cut { layer, head, .. } => {
                 let (place, heads) =
                     self.scores_place(layer).map_err(|missing| self.no_part(missing.layer, missing.part))?;
                 let heads = head.map_or(0..heads, |head| head..head + 1);
-                let cell = cell(from);
                 let region = TensorRegion::Cells { token, cells: cell..cell + 1, heads };
                 let source = WrittenFrom::Constant(f32::NEG_INFINITY);
                 script.add(place, TensorAction::Write { region, source });
