@@ -30,32 +30,55 @@ impl Far {
     }
 }
 
-/// One line that is drawn over and over, and taken away.
+/// A line that is drawn over and over once some work has taken a while, and taken away.
+#[derive(Debug)]
+pub struct LateBar {
+    begun: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl LateBar {
+    /// The work begins now.
+    pub fn begin() -> LateBar {
+        LateBar { begun: Instant::now(), bar: None }
+    }
+
+    /// The line, made where it is not there yet; `None` while the work is young.
+    pub fn drawn(&mut self, make: impl FnOnce() -> ProgressBar) -> Option<&ProgressBar> {
+        (self.begun.elapsed() >= SHORT).then(|| &*self.bar.get_or_insert_with(make))
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for LateBar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Such a line for counted work.
 #[derive(Debug)]
 pub struct Counter {
     /// Whether anything is shown.
     on: bool,
-    state: Mutex<CounterState>,
-}
-
-#[derive(Debug)]
-struct CounterState {
-    begun: Instant,
-    bar: Option<ProgressBar>,
+    bar: Mutex<LateBar>,
 }
 
 impl Counter {
     /// Shows something where standard error is a terminal that can take a line back.
     pub fn new(quiet: bool) -> Counter {
-        let on = !quiet && say::can_redraw();
-        Counter { on, state: Mutex::new(CounterState { begun: Instant::now(), bar: None }) }
+        Counter { on: !quiet && say::can_redraw(), bar: Mutex::new(LateBar::begin()) }
     }
 
     /// The work begins now.
     pub fn begin(&self) {
-        self.clear();
-        if let Ok(mut state) = self.state.lock() {
-            state.begun = Instant::now();
+        if let Ok(mut bar) = self.bar.lock() {
+            *bar = LateBar::begin();
         }
     }
 
@@ -67,22 +90,19 @@ impl Counter {
         if far.done >= far.total {
             return self.clear();
         }
-        let Ok(mut state) = self.state.lock() else { return };
-        if state.begun.elapsed() < SHORT {
-            return;
+        if let Ok(mut bar) = self.bar.lock()
+            && let Some(bar) = bar.drawn(|| new_bar(far))
+        {
+            bar.set_message(far.what);
+            bar.set_length(far.total as u64);
+            bar.set_position(far.done as u64);
         }
-        let bar = state.bar.get_or_insert_with(|| new_bar(far));
-        bar.set_message(far.what);
-        bar.set_length(far.total as u64);
-        bar.set_position(far.done as u64);
     }
 
     /// Takes the line away, so that something else can be written.
     pub fn clear(&self) {
-        if let Ok(mut state) = self.state.lock()
-            && let Some(bar) = state.bar.take()
-        {
-            bar.finish_and_clear();
+        if let Ok(mut bar) = self.bar.lock() {
+            bar.clear();
         }
     }
 }

@@ -3,18 +3,16 @@
 use std::io::{BufRead, IsTerminal, stderr, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::describe::bytes;
 use super::error::ModelError;
 use super::progress::{ModelStage, Progress};
+use crate::counter::{LateBar, style};
 use crate::interrupt::waiting;
 use crate::say;
-
-/// Work shorter than this is not worth a bar.
-const SHORT: Duration = Duration::from_millis(300);
 
 /// Draws a bar where standard error is a terminal, else writes a line for each stage that takes
 /// other people's time.
@@ -24,30 +22,22 @@ pub struct TerminalProgress {
     quiet: bool,
     /// The line that a log gets has been written; a model may come in several parts.
     announced: AtomicBool,
-    state: Mutex<BarState>,
-}
-
-#[derive(Debug, Default)]
-struct BarState {
-    stage: Option<(ModelStage, Instant)>,
-    bar: Option<ProgressBar>,
+    stage: Mutex<Option<(ModelStage, LateBar)>>,
 }
 
 impl TerminalProgress {
     /// `interrupted` ends the work when it becomes true. `quiet` shows no bar, only notes.
     pub fn new(interrupted: Arc<AtomicBool>, quiet: bool) -> TerminalProgress {
-        TerminalProgress { interrupted, quiet, announced: AtomicBool::new(false), state: Mutex::default() }
+        TerminalProgress { interrupted, quiet, announced: AtomicBool::new(false), stage: Mutex::default() }
     }
 
     /// Ends the bar, if there is one.
     pub fn clear(&self) {
-        if let Ok(mut state) = self.state.lock() {
-            *state = BarState::default();
+        if let Ok(mut stage) = self.stage.lock() {
+            *stage = None;
         }
     }
-}
 
-impl TerminalProgress {
     fn announce(&self, stage: ModelStage, total: Option<u64>) {
         let waits = matches!(stage, ModelStage::Waiting | ModelStage::Downloading);
         if waits && !self.announced.swap(true, Ordering::Relaxed) {
@@ -57,19 +47,11 @@ impl TerminalProgress {
     }
 }
 
-impl Drop for BarState {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
 impl Progress for TerminalProgress {
     fn update(&self, stage: ModelStage, done: u64, total: Option<u64>) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if state.stage.is_none_or(|(current, _)| current != stage) {
-            *state = BarState { stage: Some((stage, Instant::now())), bar: None };
+        let Ok(mut now) = self.stage.lock() else { return };
+        if now.as_ref().is_none_or(|(current, _)| *current != stage) {
+            *now = Some((stage, LateBar::begin()));
             if !self.quiet && !say::can_redraw() {
                 self.announce(stage, total);
             }
@@ -77,11 +59,9 @@ impl Progress for TerminalProgress {
         if self.quiet || !say::can_redraw() {
             return;
         }
-        let since = state.stage.map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        if state.bar.is_none() && since > SHORT {
-            state.bar = Some(new_bar(stage, done, total));
-        }
-        if let Some(bar) = &state.bar {
+        if let Some((_, bar)) = &mut *now
+            && let Some(bar) = bar.drawn(|| new_bar(stage, done, total))
+        {
             if let Some(total) = total {
                 bar.set_length(total);
             }
@@ -137,9 +117,7 @@ fn new_bar(stage: ModelStage, done: u64, total: Option<u64>) -> ProgressBar {
         (_, Some(_)) => "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes}",
         (_, None) => "{spinner} {msg} {decimal_bytes} {decimal_bytes_per_sec}",
     };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    }
+    bar.set_style(style(template));
     bar.set_message(stage.verb());
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
