@@ -13,6 +13,7 @@ mod editor;
 mod engines;
 #[cfg(test)]
 mod harness;
+mod helpers;
 mod history;
 pub mod keys;
 pub mod layout;
