@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// From the ground to the top.
 const ARROWS: &str = "
 columns:
+text:
 token: columns
 distribution: token
 ngram: token
@@ -19,19 +20,18 @@ fatal: aside token
 child: aside fatal token
 interrupt: fatal
 bounded: interrupt
-grammar: bounded child sampling token
+grammar: bounded child sampling text token
 say: token
+counter: say
 paths:
 room:
-text:
 files: bounded
 intervention: text
-model: aside bounded child columns fatal files interrupt intervention paths room say text token
+model: aside bounded child columns counter fatal files interrupt intervention paths room say text token
 engine: aside distribution grammar intervention model sampling step token
-jinja:
+jinja: text
 chat: bounded engine jinja token
 glossary: text
-counter: say
 colouring: step
 settings: bounded colouring distribution engine files grammar intervention model sampling text token
 continuation: token
@@ -85,59 +85,92 @@ fn code(path: &Path) -> String {
     }
 }
 
-/// The first names of the paths that begin here: one, or those in braces.
-fn names(rest: &str) -> Vec<String> {
-    let word = |text: &str| -> String {
-        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-    };
-    let Some(inside) = rest.strip_prefix('{') else { return vec![word(rest)] };
-    let (mut names, mut depth, mut begins) = (Vec::new(), 0, true);
-    for (at, c) in inside.char_indices() {
-        match c {
-            '}' if depth == 0 => break,
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => begins = true,
-            c if begins && !c.is_whitespace() => {
-                names.push(word(&inside[at..]));
-                begins = false;
+/// The paths that begin here: one, or those in braces.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    fn tree(rest: &mut &str, before: &[String], found: &mut Vec<Vec<String>>) {
+        let mut path = before.to_vec();
+        loop {
+            *rest = rest.trim_start();
+            if let Some(inside) = rest.strip_prefix('{') {
+                *rest = inside;
+                while !rest.is_empty() && !rest.starts_with('}') {
+                    tree(rest, &path, found);
+                    // What stands between a name and the next: `as`, and what is no path at all.
+                    *rest = rest
+                        .trim_start_matches(|c| c != ',' && c != '}')
+                        .trim_start_matches(',')
+                        .trim_start();
+                }
+                *rest = rest.strip_prefix('}').unwrap_or(rest);
+                return;
             }
-            _ => {}
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            path.push(rest[..end].to_string());
+            *rest = &rest[end..];
+            match rest.strip_prefix("::") {
+                Some(after) if end > 0 => *rest = after,
+                _ => return found.push(path),
+            }
         }
     }
-    names
+    let mut found = Vec::new();
+    tree(&mut { text }, &[], &mut found);
+    found
+}
+
+/// The paths that follow a prefix in code, where the prefix is no part of a longer path.
+fn after<'a>(prefix: &'a str, code: &'a str) -> impl Iterator<Item = Vec<String>> + 'a {
+    let is_longer = |at: usize| code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+    let places = code.match_indices(prefix).filter(move |(at, _)| !is_longer(*at));
+    places.flat_map(|(at, _)| paths(&code[at + prefix.len()..]))
 }
 
 /// The top-level modules that a module's code names, by `crate::…` or by enough `super::`.
 fn used(module: &[String], code: &str) -> BTreeSet<String> {
     let up = "super::".repeat(module.len());
-    let mut used = BTreeSet::new();
-    for prefix in ["crate::", up.as_str()] {
-        for (at, _) in code.match_indices(prefix) {
-            let is_longer = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
-            if !is_longer {
-                used.extend(names(&code[at + prefix.len()..]));
-            }
-        }
+    let both = after("crate::", code).chain(after(&up, code));
+    both.map(|path| path[0].clone()).filter(|name| !name.is_empty() && name != "super").collect()
+}
+
+/// The files that a module's code names: the longest beginning of each path that is one.
+fn used_files(module: &[String], code: &str, files: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
+    let mut all: Vec<Vec<String>> = after("crate::", code).collect();
+    for up in 1..=module.len() {
+        let above = &module[..module.len() - up];
+        let inside = after("super::", code)
+            .filter(|path| path.iter().take_while(|name| *name == "super").count() + 1 == up);
+        all.extend(inside.map(|path| [above, &path[up - 1..]].concat()));
     }
-    used
+    let children = files.iter().filter(|file| file.len() == module.len() + 1 && file.starts_with(module));
+    for child in children {
+        let name = format!("{}::", child[module.len()]);
+        all.extend(after(&name, code).map(|path| [&child[..], &path].concat()));
+    }
+    let file = |path: Vec<String>| {
+        (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|path| files.contains(path))
+    };
+    let mut found: BTreeSet<Vec<String>> = all.into_iter().filter_map(file).collect();
+    found.remove(module);
+    found
+}
+
+/// Files that are not tests, with the names of their modules.
+fn programs() -> BTreeMap<Vec<String>, PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named = sources(&root).into_iter().map(|path| (module_of(&path, &root), path));
+    let is_test = |module: &[String]| {
+        module.iter().any(|part| ["tests", "testing", "harness"].contains(&part.as_str()))
+    };
+    named.filter(|(module, _)| !is_test(module) && !["main", "lib"].contains(&module[0].as_str())).collect()
 }
 
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = programs();
+    let tops: BTreeSet<&String> = files.keys().map(|module| &module[0]).collect();
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let files = sources(&root);
-    let tops: BTreeSet<String> = files.iter().map(|path| module_of(path, &root)[0].clone()).collect();
-    for path in &files {
-        let name = path.file_name().unwrap().to_string_lossy();
-        let module = module_of(path, &root);
-        let is_test = ["tests.rs", "testing.rs", "harness.rs"].contains(&name.as_ref())
-            || module.iter().any(|part| part == "tests");
-        if is_test || ["main", "lib"].contains(&module[0].as_str()) {
-            continue;
-        }
+    for (module, path) in &files {
         let own = arrows.entry(module[0].clone()).or_default();
-        own.extend(used(&module, &code(path)).into_iter().filter(|name| tops.contains(name)));
+        own.extend(used(module, &code(path)).into_iter().filter(|name| tops.contains(name)));
         own.remove(&module[0]);
     }
     arrows
@@ -174,4 +207,34 @@ fn what_a_module_uses_is_read_from_its_code() {
     let code =
         "use crate::{x::{self, Y}, z};\nuse super::super::u::V;\nfn f() { crate::w::g(); super::own(); }";
     assert_eq!(used(&module, code), ["u", "w", "x", "z"].map(str::to_string).into());
+}
+
+#[test]
+fn no_circle_holds_more_than_three_files() {
+    let files = programs();
+    let known: BTreeSet<Vec<String>> = files.keys().cloned().collect();
+    let arrows: BTreeMap<_, _> =
+        files.iter().map(|(module, path)| (module, used_files(module, &code(path), &known))).collect();
+    let mut reached: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
+    for module in &known {
+        let (mut found, mut next) = (BTreeSet::new(), vec![module]);
+        while let Some(module) = next.pop() {
+            next.extend(arrows[module].iter().filter(|file| found.insert(*file)));
+        }
+        reached.insert(module, found);
+    }
+    for module in &known {
+        let circle = reached[module].iter().filter(|other| reached[**other].contains(module));
+        let circle: Vec<String> = circle.map(|other| other.join("::")).collect();
+        assert!(circle.len() <= 3, "a circle of files: {}", circle.join(", "));
+    }
+}
+
+#[test]
+fn files_are_found_by_every_way_to_name_them() {
+    let path = |text: &str| text.split("::").map(str::to_string).collect::<Vec<_>>();
+    let files: BTreeSet<_> = ["a", "a::b", "a::b::c", "a::d", "e::f"].map(path).into();
+    let code = "use crate::e::f::{G, h as i};\nuse super::{d::X, self};\nuse c::Y;\nuse other::e::f;";
+    let found = used_files(&path("a::b"), code, &files);
+    assert_eq!(found, ["a", "a::b::c", "a::d", "e::f"].map(path).into());
 }
