@@ -366,6 +366,7 @@ pub trait Tokenize: Send + Sync {
 }
 
 /// What is known of a loaded model.
+#[derive(Clone)]
 pub struct ModelInfo {
     /// The name people know it by.
     pub name: String,

@@ -107,9 +107,7 @@ impl Scripted {
 
     /// The same as a server that gives `k` candidates at most: other figures have bounds or are not given.
     pub fn giving(mut self, k: usize) -> Scripted {
-        if let Some(info) = Arc::get_mut(&mut self.info) {
-            info.gives.candidates = Some(k);
-        }
+        Arc::make_mut(&mut self.info).gives.candidates = Some(k);
         self
     }
 
