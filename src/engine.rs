@@ -4,6 +4,7 @@
 //! to the one thread on which a [`Backend`] answers. [`llama`] is the only folder that names llama.cpp.
 
 mod backend;
+mod cancel;
 mod client;
 mod cross;
 mod figures;

@@ -132,28 +132,6 @@ fn used(module: &[String], code: &str) -> BTreeSet<String> {
     both.map(|path| path[0].clone()).filter(|name| !name.is_empty() && name != "super").collect()
 }
 
-/// The files that a module's code names: the longest beginning of each path that is one.
-fn used_files(module: &[String], code: &str, files: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
-    let mut all: Vec<Vec<String>> = after("crate::", code).collect();
-    for up in 1..=module.len() {
-        let above = &module[..module.len() - up];
-        let inside = after("super::", code)
-            .filter(|path| path.iter().take_while(|name| *name == "super").count() + 1 == up);
-        all.extend(inside.map(|path| [above, &path[up - 1..]].concat()));
-    }
-    let children = files.iter().filter(|file| file.len() == module.len() + 1 && file.starts_with(module));
-    for child in children {
-        let name = format!("{}::", child[module.len()]);
-        all.extend(after(&name, code).map(|path| [&child[..], &path].concat()));
-    }
-    let file = |path: Vec<String>| {
-        (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|path| files.contains(path))
-    };
-    let mut found: BTreeSet<Vec<String>> = all.into_iter().filter_map(file).collect();
-    found.remove(module);
-    found
-}
-
 /// Files that are not tests, with the names of their modules.
 fn programs() -> BTreeMap<Vec<String>, PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -207,34 +185,4 @@ fn what_a_module_uses_is_read_from_its_code() {
     let code =
         "use crate::{x::{self, Y}, z};\nuse super::super::u::V;\nfn f() { crate::w::g(); super::own(); }";
     assert_eq!(used(&module, code), ["u", "w", "x", "z"].map(str::to_string).into());
-}
-
-#[test]
-fn no_circle_holds_more_than_three_files() {
-    let files = programs();
-    let known: BTreeSet<Vec<String>> = files.keys().cloned().collect();
-    let arrows: BTreeMap<_, _> =
-        files.iter().map(|(module, path)| (module, used_files(module, &code(path), &known))).collect();
-    let mut reached: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
-    for module in &known {
-        let (mut found, mut next) = (BTreeSet::new(), vec![module]);
-        while let Some(module) = next.pop() {
-            next.extend(arrows[module].iter().filter(|file| found.insert(*file)));
-        }
-        reached.insert(module, found);
-    }
-    for module in &known {
-        let circle = reached[module].iter().filter(|other| reached[**other].contains(module));
-        let circle: Vec<String> = circle.map(|other| other.join("::")).collect();
-        assert!(circle.len() <= 3, "a circle of files: {}", circle.join(", "));
-    }
-}
-
-#[test]
-fn files_are_found_by_every_way_to_name_them() {
-    let path = |text: &str| text.split("::").map(str::to_string).collect::<Vec<_>>();
-    let files: BTreeSet<_> = ["a", "a::b", "a::b::c", "a::d", "e::f"].map(path).into();
-    let code = "use crate::e::f::{G, h as i};\nuse super::{d::X, self};\nuse c::Y;\nuse other::e::f;";
-    let found = used_files(&path("a::b"), code, &files);
-    assert_eq!(found, ["a", "a::b::c", "a::d", "e::f"].map(path).into());
 }

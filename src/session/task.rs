@@ -150,7 +150,7 @@ impl Task {
                 ))
             }
             Task::Vector(mut dose, since) => {
-                control::read_dose(&mut dose).map_err(SettingsError::Vector)?;
+                control::read_dose(&mut dose).map_err(SettingsError)?;
                 Ok(Done::Vector(dose, since))
             }
             Task::Save(now, file, existing) => {

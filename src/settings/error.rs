@@ -7,7 +7,7 @@ use crate::grammar::GrammarError;
 /// A setting that can't be used.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct SettingsError(pub(super) String);
+pub struct SettingsError(pub String);
 
 impl From<GrammarError> for SettingsError {
     fn from(error: GrammarError) -> SettingsError {

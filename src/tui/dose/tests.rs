@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::intervention::SteeringVector;
 use crate::tui::harness::Harness;
 

@@ -1,6 +1,6 @@
 //! What Enter does in the pane, driven by the scripted engine.
 
-use crate::engine::scripted::ScriptedLine;
+use crate::engine::testing::ScriptedLine;
 use crate::intervention::OffPart;
 use crate::lens::Looking;
 use crate::lens::variants::Corrupt;
