@@ -13,12 +13,14 @@ mod gives;
 mod handle;
 mod inspect;
 mod intervene;
+mod lanes;
 pub mod llama;
 mod local;
 pub mod look;
 mod plan;
 mod pool;
 pub mod protocol;
+pub mod replies;
 mod sample;
 mod scorer;
 #[cfg(test)]

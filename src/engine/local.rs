@@ -7,6 +7,7 @@ use super::cross::Reference;
 use super::generate::CachedConversation;
 use super::gives::Gives;
 use super::inspect::Inspector;
+use super::lanes::Lanes;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
 use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Threads, Timing};
@@ -33,6 +34,7 @@ pub(super) struct Local {
     /// Made when the first reply is asked for: a question that is scored needs no room for one.
     conversation: Option<CachedConversation>,
     pool: Pool,
+    lanes: Lanes,
     inspector: Inspector,
     reference: Reference,
 }
@@ -58,6 +60,7 @@ impl Local {
         };
         let inspector = Inspector::new(Arc::clone(&model), params.cells as usize, governor.clone());
         let pool = Pool::new(Arc::clone(&model), params, governor.clone());
+        let lanes = Lanes::new(Arc::clone(&model), params, governor.clone());
         Ok(Local {
             info,
             tokenizer,
@@ -66,6 +69,7 @@ impl Local {
             governor,
             conversation: None,
             pool,
+            lanes,
             inspector,
             reference: Reference::default(),
         })
@@ -114,6 +118,7 @@ impl Backend for Local {
             }
             Command::Score(request) => score(&mut self.pool, request, sink),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
+            Command::Round(request) => self.lanes.round(request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),
             Command::CrossEntropy(request) => {
                 self.reference.compare((&self.model, &self.info), self.params, request, sink)
@@ -123,6 +128,7 @@ impl Backend for Local {
 
     fn idle(&mut self) {
         self.pool.release();
+        self.lanes.release();
         self.reference.release();
         self.inspector.release();
     }

@@ -9,6 +9,7 @@ use thiserror::Error;
 pub use super::cancel::CancelFlag;
 use super::gives::Gives;
 use super::look::{Found, Inspect};
+use super::replies::{ReplyEvent, ReplyId, Round};
 use crate::distribution::{Depth, RowError};
 use crate::intervention::{InForce, Interventions, ModelShape};
 use crate::model::About;
@@ -116,6 +117,8 @@ pub enum Command {
     Score(ScoreBatch),
     /// Continue a prompt several times.
     Sample(Sample),
+    /// Write several replies side by side, one token each.
+    Round(Round),
     /// Look between the layers.
     Inspect(Inspect),
     /// Compare the model with another one.
@@ -133,6 +136,7 @@ impl Command {
             Command::Generate(request) => request.in_force = in_force.clone(),
             Command::Score(request) => request.in_force = in_force.clone(),
             Command::Sample(request) => request.interventions = in_force.at_the_end(),
+            Command::Round(request) => request.interventions = in_force.at_the_end(),
             Command::Inspect(request) => request.interventions = in_force.at_the_end(),
             Command::CrossEntropy(_) => {
                 let what = "a model is compared with another as it is: leave out --off and --steer";
@@ -148,6 +152,7 @@ impl Command {
             Command::Generate(request) => &mut request.cancel,
             Command::Score(request) => &mut request.cancel,
             Command::Sample(request) => &mut request.cancel,
+            Command::Round(request) => &mut request.cancel,
             Command::Inspect(request) => &mut request.cancel,
             Command::CrossEntropy(request) => &mut request.cancel,
         }
@@ -262,6 +267,8 @@ pub enum Event {
         /// Why it ended.
         reason: FinishReason,
     },
+    /// What became of one of several replies in a round.
+    Reply(ReplyId, ReplyEvent),
     /// Something found between the layers.
     Found {
         /// Which layer, variant or wish.

@@ -18,6 +18,7 @@ use super::look::{Addend, Found, Inspect, LookFor, Reading};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Generate, ModelInfo, Sample, ScoreBatch, Timing, Tokenize,
 };
+use super::replies::{ReplyEvent, ReplyId, Round};
 use super::trie::{evaluated, first_scored};
 use crate::distribution::Distribution;
 use crate::intervention::Interventions;
@@ -42,10 +43,15 @@ const FOLLOWS: [(&str, &str); 3] = [("The", " capital"), (" capital", " is"), ("
 /// A token of a scripted reply and its raw probability.
 pub type ScriptedLine = (&'static str, f32);
 
+/// A reply that is written beside others, and what is still to come of it.
+type ReplyToCome = (ReplyId, VecDeque<ScriptedLine>);
+
 /// Answers each request for text with the next reply of its script. Clones follow the same one.
 #[derive(Clone)]
 pub struct Scripted {
     replies: Arc<Mutex<VecDeque<Vec<ScriptedLine>>>>,
+    /// Those that are written side by side, as far as they are still to come.
+    beside: Arc<Mutex<Vec<ReplyToCome>>>,
     info: Arc<ModelInfo>,
 }
 
@@ -102,7 +108,11 @@ impl Scripted {
             tokenizer: Arc::new(Pieces),
             about: Arc::default(),
         });
-        Scripted { replies: Arc::new(Mutex::new(replies.into_iter().collect())), info }
+        Scripted {
+            replies: Arc::new(Mutex::new(replies.into_iter().collect())),
+            beside: Arc::default(),
+            info,
+        }
     }
 
     /// The same as a server that gives `k` candidates at most: other figures have bounds or are not given.
@@ -222,6 +232,29 @@ impl Scripted {
             });
             sink(Event::Sampled { index, steps: steps.collect(), reason: ended(&reply) });
         }
+    }
+
+    /// A piece of every reply.
+    fn round(&self, round: &Round, sink: Sink) {
+        let mut beside = self.beside.lock().unwrap();
+        beside.retain(|(reply, _)| !round.leave.contains(reply));
+        for newcomer in &round.join {
+            let mut lines = self.next_reply();
+            lines.truncate(newcomer.max_tokens);
+            beside.push((newcomer.reply, lines.into()));
+        }
+        beside.retain_mut(|(reply, lines)| {
+            let (piece, p) = lines.pop_front().unwrap_or(("<|im_end|>", 1.0));
+            let id = Pieces.tokenize(piece.as_bytes(), true)[0];
+            let step = Arc::new(Step { id, stats: Some(self.stats(id, p, true)) });
+            sink(Event::Reply(*reply, ReplyEvent::Step(step, Vec::new())));
+            let goes_on = !lines.is_empty();
+            if !goes_on {
+                let reason = ended(&[(piece, p)]);
+                sink(Event::Reply(*reply, ReplyEvent::Ended(reason)));
+            }
+            goes_on
+        });
     }
 
     /// Changes do nothing; heads look at the first token and at the one before, the second head more so.
@@ -358,6 +391,10 @@ impl Backend for Scripted {
             Command::Score(request) => self.score(request, sink).map(|()| (FinishReason::Stop, 0))?,
             Command::Sample(request) => {
                 self.sample(request, sink);
+                (FinishReason::Stop, 0)
+            }
+            Command::Round(request) => {
+                self.round(request, sink);
                 (FinishReason::Stop, 0)
             }
             Command::Inspect(request) => self.inspect(request, sink).map(|()| (FinishReason::Stop, 0))?,

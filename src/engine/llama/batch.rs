@@ -39,6 +39,11 @@ impl Batch {
         self.tokens.is_empty()
     }
 
+    /// The tokens' positions.
+    pub fn positions(&self) -> impl Iterator<Item = usize> {
+        self.positions.iter().map(|&position| position as usize)
+    }
+
     /// Number of tokens whose logits are wanted.
     pub fn outputs(&self) -> usize {
         self.outputs.iter().filter(|&&wanted| wanted != 0).count()
