@@ -50,10 +50,19 @@ pub fn read(path: &Path) -> Result<ReadConstraint, GrammarError> {
     let wrong = |what: String| GrammarError::Schema { path: path.to_path_buf(), what };
     let document: Value =
         serde_json::from_str(&source).map_err(|error| wrong(format!("no JSON: {error}")))?;
-    let normal = normalise(&document).map_err(|refusal| wrong(refusal.to_string()))?;
-    try_aside(&document).map_err(wrong)?;
+    let constraint = of_document(&document).map_err(wrong)?;
     let note = unknown_keywords(&document).map(|note| format!("{}: {note}", path.display()));
-    Ok(ReadConstraint { constraint: Constraint::Schema(normal.into()), note })
+    Ok(ReadConstraint { constraint, note })
+}
+
+/// The constraint of a schema that was read, tried in a child process.
+///
+/// # Errors
+/// Why it can't be enforced and where, in one line.
+pub fn of_document(document: &Value) -> Result<Constraint, String> {
+    let normal = normalise(document).map_err(|refusal| refusal.to_string())?;
+    try_aside(document)?;
+    Ok(Constraint::Schema(normal.into()))
 }
 
 /// Names the keywords that are none, and where they stand: what may stand in a schema, and changes nothing.
