@@ -8,6 +8,7 @@ mod probe;
 mod progress;
 mod query;
 mod running;
+mod serve;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
@@ -46,7 +47,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let changed = !cli.flags.off.is_empty() || !cli.flags.steer.is_empty();
     if as_it_is && changed {
         return Err(Failure::usage(
-            "--off and --steer change what a model computes: they belong to chat, repl, next, generate, score, lens and probe",
+            "--off and --steer change what a model computes: they belong to chat, repl, next, generate, score, lens, probe and serve",
         ));
     }
     if let Some(CliCommand::Models(command)) = &cli.command {
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Some(CliCommand::Repl(args)) => repl(&call, args),
         Some(CliCommand::Probe(args)) => probe::probe(&call, args),
         Some(CliCommand::Bench(args)) => bench::bench(&call, args),
+        Some(CliCommand::Serve(args)) => serve::serve(&call, args),
         Some(question) => query::run(&call, question),
     }
 }

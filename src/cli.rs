@@ -1,5 +1,6 @@
 //! The command line as types; no behaviour.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -47,6 +48,9 @@ pub enum CliCommand {
     Models(ModelsCommand),
     /// Run probe suites: questions to a model, and what must hold for its probabilities
     Probe(ProbeArgs),
+    /// Serve the model over HTTP, for OpenAI's, vLLM's and llama-server's clients, with the
+    /// log-probabilities of every token they send or ask for
+    Serve(ServeArgs),
     /// Measure what looking costs, against the raw engine
     Bench(BenchArgs),
 }
@@ -80,6 +84,30 @@ pub struct ReplArgs {
     /// Sampling
     #[command(flatten)]
     pub sampling: SamplingFlags,
+}
+
+/// Flags of the server.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Address to listen on; one that other machines can reach needs a key
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = address)]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes one that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// File with a key a line, of which a client must send one
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Replies that are written side by side; each takes as much memory as a conversation
+    #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub parallel: u32,
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+        _ => text.parse().map_err(|_| "an address is wanted, such as 127.0.0.1 or ::1".to_string()),
+    }
 }
 
 /// What the benchmark can measure.

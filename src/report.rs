@@ -5,7 +5,7 @@ pub mod bars;
 pub mod cell;
 pub mod check;
 pub mod choices;
-mod html;
+pub mod html;
 pub mod lens;
 pub mod next;
 pub mod output;

@@ -48,11 +48,12 @@ report: ask bounded chat colouring columns continuation distribution engine file
 session: aside ask bounded chat command distribution engine files glossary grammar intervention lens model query report sampling score settings step token
 loading: engine model paths room say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score session settings step text token wrap
+serve: aside bounded chat distribution engine grammar intervention jinja query report sampling settings step text token
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session settings step
 cli: lens model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated session settings step token tokenizer tui
+app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -63,7 +63,8 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
         | CliCommand::Repl(_)
         | CliCommand::Models(_)
         | CliCommand::Probe(_)
-        | CliCommand::Bench(_) => Ok(()),
+        | CliCommand::Bench(_)
+        | CliCommand::Serve(_) => Ok(()),
     };
     let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
     desk.conclude(outcome)

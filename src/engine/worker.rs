@@ -57,7 +57,7 @@ fn next(inbox: &Receiver<WorkerMessage>, backend: &mut dyn Backend) -> Option<Wo
 /// What a request asks for that the engine can't give.
 fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
     match command {
-        Command::Generate(_) | Command::Sample(_) => None,
+        Command::Generate(_) | Command::Sample(_) | Command::Round(_) => None,
         Command::Score(_) => (!gives.scores).then_some("score a text"),
         Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
         Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),

@@ -1,0 +1,57 @@
+//! `tokenscope serve`.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::failure::{Failure, INTERRUPTED};
+use super::running::{Running, one_model};
+use crate::cli::ServeArgs;
+use crate::interrupt;
+use crate::sampling::Sampling;
+use crate::say;
+use crate::serve::{self, Keys, ServeError, ServeOptions, Served};
+use crate::settings::SamplingFlags;
+use crate::settings::advice::Advice;
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
+    let keys = match &args.api_key_file {
+        Some(path) => interrupt::waiting(|| Keys::read(path)).map_err(ServeError::from)?,
+        None => Keys::default(),
+    };
+    let options = ServeOptions { host: args.host, port: args.port, keys, parallel: args.parallel as usize };
+    // Before a model is loaded for nothing.
+    options.check()?;
+    let interrupted = interrupt::watch().unwrap_or_default();
+    let flags = SamplingFlags::default();
+    let mut raw = call.settings(Sampling::default(), &flags)?;
+    one_model(&raw, "a server")?;
+    if raw.constraint.take().is_some() {
+        say::tell("the grammar of config.toml is left out: a request says which it wants");
+    }
+    let mut chat = call.settings(Sampling::chat(), &flags)?;
+    chat.constraint = None;
+    let running = Running::load(&raw, &call.paths, &interrupted)?;
+    chat.advise(&Advice::of(&running.model.about, &chat));
+    if !raw.quiet {
+        say::plain(&running.origin.header());
+    }
+    let served = Served {
+        engine: running.client.engine().clone(),
+        model: Arc::clone(&running.model),
+        origin: running.origin.clone(),
+        raw,
+        chat,
+        cache: call.paths.cache.clone(),
+    };
+    drop(running);
+    serve::run(served, options, &interrupted, |address| {
+        say::plain(&format!("listening on http://{address} (Ctrl-C stops)"));
+    })?;
+    Ok(INTERRUPTED)
+}
