@@ -8,7 +8,7 @@ use crate::probe::error::InputError;
 use crate::query::QueryError;
 use crate::query::input::TextInputError;
 use crate::query::text::TextError;
-use crate::report::probe::ReportError;
+use crate::report::target::ReportError;
 use crate::settings::SettingsError;
 use crate::token::printable;
 use crate::tokenizer::CheckError;

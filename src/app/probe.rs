@@ -28,7 +28,8 @@ use crate::probe::task::DataFiles;
 use crate::probe::{shipped, suite};
 use crate::report::output::is_closed_pipe;
 use crate::report::probe::results::{self, Results};
-use crate::report::probe::{ProbeReport, ReportKind, ReportSubject, Target, open};
+use crate::report::probe::{ProbeReport, ReportSubject, open};
+use crate::report::target::{ReportKind, Target};
 use crate::sampling::Sampling;
 use crate::say;
 use crate::settings::{SamplingFlags, Settings};
@@ -150,7 +151,7 @@ fn name_of(suite: &Suite, name: &str) -> String {
 /// The reports that were asked for; a table where none was. Going on from a file completes it.
 fn targets(args: &ProbeArgs) -> Result<Vec<Target>, Failure> {
     let mut targets: Vec<Target> =
-        args.report.iter().map(|text| Target::parse(text)).collect::<Result<_, _>>()?;
+        args.report.iter().map(|text| Target::parse(text, &ReportKind::ALL)).collect::<Result<_, _>>()?;
     if args.json {
         targets.push(Target { kind: ReportKind::Jsonl, file: None });
     }

@@ -83,6 +83,27 @@ impl Origin {
         }
     }
 
+    /// Where the numbers come from, as names and values; a checksum that is not known is `None`.
+    pub fn known(&self) -> Vec<(&'static str, Option<String>)> {
+        let p = &self.provenance;
+        let mut known = vec![
+            ("file", Some(p.file.clone())),
+            ("sha256", p.sha256.clone()),
+            ("quantization", Some(p.quantization.clone())),
+            ("weights", Some(p.weights.clone())),
+            ("bos", Some(p.bos.to_string())),
+            ("context", Some(p.context.to_string())),
+            ("threads", Some(p.threads.to_string())),
+            ("exact", Some(p.exact.to_string())),
+            ("seed", p.seed.map(|seed| seed.to_string())),
+            ("version", Some(p.version.to_string())),
+        ];
+        if !p.interventions.is_empty() {
+            known.push(("interventions", Some(p.interventions.join(", "))));
+        }
+        known
+    }
+
     /// One line for people about a vocabulary: nothing is computed, so that only what decides ids counts.
     pub fn vocabulary_header(&self) -> String {
         let p = &self.provenance;

@@ -11,10 +11,10 @@ use std::io;
 
 use super::digest;
 use super::ending::{ResultCounts, Told};
-use super::out::ReportOutput;
 use crate::probe::compare::{ComparedFigure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::report::cell::{cell, io_error};
+use crate::report::out::ReportOutput;
 use crate::token::printable;
 
 /// What stands for a missing value.
@@ -122,7 +122,7 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
             let [first, baseline] = [false, true].map(|baseline| paired(results, told, suite, baseline));
             for item in &suite.items {
                 let own = CsvRow { told, suite, item, first, baseline };
-                let values = digest::provenance(told.origin).into_iter().map(|(_, value)| text(value));
+                let values = told.origin.known().into_iter().map(|(_, value)| text(value));
                 let behind = std::iter::once(results.partial.to_string()).chain(values);
                 row(COLUMNS.iter().map(|(_, value)| value(&own)).chain(behind).collect())?;
             }

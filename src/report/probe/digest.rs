@@ -7,7 +7,6 @@ use crate::probe::interval::NoInterval;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::probe::verdict::Verdict;
-use crate::report::record::Origin;
 use crate::token::{Vocab, visible};
 
 /// Bins of confidence, the same as those of the figure `ece`.
@@ -34,27 +33,6 @@ pub fn head(text: &str, characters: usize) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_string(),
     }
-}
-
-/// Where numbers come from, as names and values; a checksum that is not known is `None`.
-pub fn provenance(origin: &Origin) -> Vec<(&'static str, Option<String>)> {
-    let p = &origin.provenance;
-    let mut known = vec![
-        ("file", Some(p.file.clone())),
-        ("sha256", p.sha256.clone()),
-        ("quantization", Some(p.quantization.clone())),
-        ("weights", Some(p.weights.clone())),
-        ("bos", Some(p.bos.to_string())),
-        ("context", Some(p.context.to_string())),
-        ("threads", Some(p.threads.to_string())),
-        ("exact", Some(p.exact.to_string())),
-        ("seed", p.seed.map(|seed| seed.to_string())),
-        ("version", Some(p.version.to_string())),
-    ];
-    if !p.interventions.is_empty() {
-        known.push(("interventions", Some(p.interventions.join(", "))));
-    }
-    known
 }
 
 /// What did not hold of an item, and had to.

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::out::ReportOutput;
 use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::RunOutcome;
+use crate::report::out::ReportOutput;
 use crate::report::record::Origin;
 use crate::token::Vocab;
 

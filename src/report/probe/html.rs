@@ -10,8 +10,8 @@ use minijinja::{Value, context};
 
 use super::digest;
 use super::ending::ResultCounts;
-use super::out::ReportOutput;
 use crate::report::html::page;
+use crate::report::out::ReportOutput;
 
 /// Writes the page.
 ///

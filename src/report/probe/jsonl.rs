@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::out::ReportOutput;
 use super::results;
 use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
 use crate::probe::verdict::Verdict;
+use crate::report::out::ReportOutput;
 use crate::report::output::json_line;
 use crate::report::record::{CandidateRecord, Streamed};
 use crate::token::{TokenId, Vocab};

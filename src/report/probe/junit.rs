@@ -15,9 +15,9 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::digest::{self, plain};
 use super::ending::{ResultCounts, Told};
-use super::out::ReportOutput;
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
+use crate::report::out::ReportOutput;
 use crate::token::{Vocab, printable};
 
 /// Candidates shown of a distribution.
@@ -156,7 +156,7 @@ fn of_suite(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> TestSu
 /// What is known of a suite as a whole.
 fn facts(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(String, String)> {
     let mut pairs = vec![("model".to_string(), told.origin.model.clone())];
-    let known = digest::provenance(told.origin).into_iter();
+    let known = told.origin.known().into_iter();
     pairs.extend(known.map(|(name, value)| (name.to_string(), value.unwrap_or("unknown".to_string()))));
     pairs.push(("partial".to_string(), results.partial.to_string()));
     pairs.push(("informational".to_string(), suite.informational.to_string()));

@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use super::digest::{self, head, plain, tail};
 use super::ending::{ResultCounts, Told};
-use super::out::ReportOutput;
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
+use crate::report::out::ReportOutput;
 
 /// Failed items that are listed, of all models; the rest is counted.
 const LISTED: usize = 40;
@@ -90,7 +90,7 @@ fn row(suite: &SuiteComparison, found: &Difference, out: &mut ReportOutput) -> i
 }
 
 fn model(told: &Told, out: &mut ReportOutput) -> io::Result<()> {
-    let known = digest::provenance(told.origin).into_iter();
+    let known = told.origin.known().into_iter();
     let known = known.map(|(name, value)| format!("{name} {}", code(&value.unwrap_or("unknown".into()))));
     writeln!(out, "**Model** {}: {}\n", code(&told.origin.model), known.collect::<Vec<_>>().join(", "))
 }

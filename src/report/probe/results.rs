@@ -8,10 +8,9 @@ use super::jsonl::ProbeItemRecord;
 use crate::bounded::{self, DATA};
 use crate::probe::error::InputError;
 use crate::probe::outcome::{ItemOutcome, RunOutcome};
+use crate::report::out::ROW;
 use crate::report::record::Origin;
 
-/// How every row begins.
-pub(super) const ROW: &str = r#"{"type":""#;
 const FOREIGN: &str = "these are no results of `tokenscope probe --report jsonl`";
 
 /// The items of one model.

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 
 use super::digest::{self, plain, tail};
-use super::out::ReportOutput;
 use super::side_by_side;
 use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::bars::{Paint, bar};
+use crate::report::out::ReportOutput;
 use crate::report::view::{self, Block, Cell, Column, TableRow, View};
 use crate::token::{Vocab, printable, visible};
 

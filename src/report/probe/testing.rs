@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::out::ReportOutput;
 use super::{ProbeReport, ReportKind, ReportSubject, Target, open};
 use crate::continuation::reduction::{Best, ChoiceRecord};
 use crate::engine::testing::Scripted;
@@ -13,6 +12,7 @@ use crate::probe::outcome::{
 };
 use crate::probe::question::Gold;
 use crate::probe::verdict::Verdict;
+use crate::report::out::ReportOutput;
 use crate::report::record::Origin;
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use crate::step::Candidate;

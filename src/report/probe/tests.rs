@@ -1,15 +1,17 @@
+use std::path::PathBuf;
+
 use super::testing::{HOSTILE, assert_harmless, item, run, rung, unwritable, written};
 use super::*;
 use crate::probe::outcome::{ItemOutcome, RunOutcome};
 
 #[test]
 fn a_report_is_a_kind_and_perhaps_a_file() {
-    let target = |text| Target::parse(text).unwrap();
+    let target = |text| Target::parse(text, &ReportKind::ALL).unwrap();
     assert_eq!(target("table"), Target { kind: ReportKind::Table, file: None });
     assert_eq!(target("jsonl=a=b.jsonl"), Target { kind: ReportKind::Jsonl, file: Some("a=b.jsonl".into()) });
     assert_eq!(target("jsonl=-").file, None);
     assert_eq!(
-        Target::parse("jsnol").unwrap_err().to_string(),
+        Target::parse("jsnol", &ReportKind::ALL).unwrap_err().to_string(),
         "there is no report jsnol; did you mean jsonl?"
     );
 }
@@ -17,7 +19,8 @@ fn a_report_is_a_kind_and_perhaps_a_file() {
 #[test]
 fn reports_that_would_mix_or_cant_be_written_are_refused() {
     let error = |texts: &[&str]| {
-        let targets: Vec<Target> = texts.iter().map(|text| Target::parse(text).unwrap()).collect();
+        let targets: Vec<Target> =
+            texts.iter().map(|text| Target::parse(text, &ReportKind::ALL).unwrap()).collect();
         open(&targets, None).err().unwrap().to_string()
     };
     assert!(error(&["table", "jsonl"]).starts_with("two reports go to standard output"));

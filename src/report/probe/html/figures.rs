@@ -59,6 +59,7 @@ fn climbed(ladder: &Ladder) -> Option<Value> {
         points: points.collect(),
         guide,
         diagonal: false,
+        open: false,
     };
     Some(context! {
         title,
@@ -102,6 +103,7 @@ fn sweep(item: &ItemOutcome) -> Option<Value> {
         points: known.iter().map(point).collect(),
         guide: None,
         diagonal: false,
+        open: false,
     };
     Some(context! {
         title,
@@ -165,6 +167,7 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
         points: points.collect(),
         guide: None,
         diagonal: true,
+        open: false,
     };
     let row = |(i, bin, share): &(usize, &digest::Bin, Share)| {
         let mut cells = vec![format!("{}0 to {}0 %", i, i + 1), percent(bin.confidence)];

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::results::ROW;
 use crate::files;
+
+/// How a row of JSON Lines begins: what is left of one that a run could not finish is no row.
+pub const ROW: &str = r#"{"type":""#;
 
 /// A place for a report.
 pub enum ReportOutput {
