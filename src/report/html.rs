@@ -3,7 +3,9 @@
 //! Everything that comes from files or from the model is escaped by the template engine, and a page forbids
 //! every script but its own, by that script's checksum.
 
+pub mod map;
 pub mod plot;
+mod svg;
 
 use std::io;
 
