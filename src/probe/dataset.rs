@@ -11,13 +11,15 @@ use serde_json::{Map, Value};
 
 use super::error::InputError;
 use crate::bounded::{self, DATA};
-use crate::separated::{UNCLOSED, unclosed_quote};
+use crate::separated::{UNCLOSED, separator, unclosed_quote};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataRow {
     /// 1-based number of the row, a CSV's header not counted.
     pub number: usize,
+    /// 1-based line of the file, where rows have lines.
+    pub line: Option<usize>,
     /// Its cells by column.
     pub cells: Map<String, Value>,
 }
@@ -25,6 +27,9 @@ pub struct DataRow {
 /// Whose types the cells have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
+    /// Every cell of a table is a text, and its columns are separated by what its head has most of: comma,
+    /// semicolon or tab.
+    Texts,
     /// Rows of suites: whatever is printed is printed as it was written.
     Written,
     /// Rows of tasks: what the evaluation harness's loader (pandas, Arrow) makes of them.
@@ -49,13 +54,18 @@ impl Dataset {
     pub fn read(path: &Path, typing: Typing) -> Result<Dataset, InputError> {
         let text = bounded::text(path, DATA).map_err(|error| InputError::unreadable(path, &error))?;
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let rows = match extension.as_str() {
+        let found = match extension.as_str() {
+            "csv" if typing == Typing::Texts => {
+                let head = text.lines().next().unwrap_or_default();
+                separated(path, &text, separator(head), typing)?
+            }
             "csv" => separated(path, &text, b',', typing)?,
             "tsv" => separated(path, &text, b'\t', typing)?,
             _ if text.trim_start().starts_with('[') => array(path, &text, typing)?,
             _ => lines(path, &text, typing)?,
         };
-        let rows = rows.into_iter().enumerate().map(|(i, cells)| DataRow { number: i + 1, cells }).collect();
+        let row = |(i, cells)| DataRow { number: i + 1, line: found.lines.get(i).copied(), cells };
+        let rows = found.rows.into_iter().enumerate().map(row).collect();
         Ok(Dataset { path: path.to_path_buf(), rows })
     }
 
@@ -81,12 +91,21 @@ impl Dataset {
     }
 }
 
-fn lines(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Value>>, InputError> {
-    let mut rows = Vec::new();
+/// Rows, and the lines on which they begin; none of an array.
+struct RowsRead {
+    rows: Vec<Map<String, Value>>,
+    lines: Vec<usize>,
+}
+
+fn lines(path: &Path, text: &str, typing: Typing) -> Result<RowsRead, InputError> {
+    let (mut rows, mut at) = (Vec::new(), Vec::new());
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |reason: String| InputError::new(path.display(), reason).at_line(i + 1);
         match parse(line, typing) {
-            Ok(Value::Object(cells)) => rows.push(cells),
+            Ok(Value::Object(cells)) => {
+                rows.push(cells);
+                at.push(i + 1);
+            }
             Ok(_) => {
                 return Err(wrong(
                     "each line must be a JSON object, as in {\"question\": \"…\"}".to_string(),
@@ -105,19 +124,19 @@ fn lines(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Valu
     if typing == Typing::Harness {
         numbers::widen(&mut rows, &|number| number.is_i64());
     }
-    Ok(rows)
+    Ok(RowsRead { rows, lines: at })
 }
 
 /// One JSON value.
 fn parse(json: &str, typing: Typing) -> serde_json::Result<Value> {
     let value = serde_json::from_str(json)?;
     match (typing, numbers::all_digits(json)) {
-        (Typing::Written, Cow::Owned(json)) => serde_json::from_str(&json),
+        (Typing::Written | Typing::Texts, Cow::Owned(json)) => serde_json::from_str(&json),
         _ => Ok(value),
     }
 }
 
-fn array(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Value>>, InputError> {
+fn array(path: &Path, text: &str, typing: Typing) -> Result<RowsRead, InputError> {
     let rows = match parse(text, typing).map_err(|error| json_error(path, &error))? {
         Value::Array(rows) => rows,
         other => vec![other],
@@ -135,7 +154,7 @@ fn array(path: &Path, text: &str, typing: Typing) -> Result<Vec<Map<String, Valu
         numbers::widen(&mut rows, &|number| number.is_i64() || number.is_u64());
         numbers::narrow(&mut rows);
     }
-    Ok(rows)
+    Ok(RowsRead { rows, lines: Vec::new() })
 }
 
 /// What serde_json says, with its place.
@@ -153,12 +172,7 @@ fn reason_of(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_string()
 }
 
-fn separated(
-    path: &Path,
-    text: &str,
-    delimiter: u8,
-    typing: Typing,
-) -> Result<Vec<Map<String, Value>>, InputError> {
+fn separated(path: &Path, text: &str, delimiter: u8, typing: Typing) -> Result<RowsRead, InputError> {
     let wrong = |line: Option<u64>, reason: String| {
         let error = InputError::new(path.display(), reason);
         match line {
@@ -177,18 +191,20 @@ fn separated(
         return Err(wrong(Some(1), format!("two columns are called {:?}", twice.1)));
     }
     let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.len()];
-    let mut count = 0;
+    let (mut count, mut lines) = (0, Vec::new());
     for record in reader.records() {
         let record = record
             .map_err(|error| wrong(error.position().map(csv::Position::line), ragged(&error, count + 1)))?;
         for (column, cell) in cells.iter_mut().zip(&record) {
             column.push(cell.to_string());
         }
+        lines.push(record.position().map_or(0, |place| place.line() as usize));
         count += 1;
     }
     let mut rows = vec![Map::new(); count];
     for (name, column) in header.iter().zip(&cells) {
-        let values = match typing {
+        let values: Vec<Value> = match typing {
+            Typing::Texts => column.iter().map(|cell| Value::from(cell.as_str())).collect(),
             Typing::Written => numbers::as_written(column),
             Typing::Harness => numbers::as_pandas(column),
         };
@@ -196,7 +212,7 @@ fn separated(
             row.insert(name.to_string(), value);
         }
     }
-    Ok(rows)
+    Ok(RowsRead { rows, lines })
 }
 
 fn ragged(error: &csv::Error, row: usize) -> String {
@@ -234,6 +250,25 @@ mod tests {
         assert_eq!(cells("x.json", "[{\"q\":\"a, b\",\"n\":1},{\"q\":\"北\\ny\",\"n\":2}]"), rows);
         assert_eq!(cells("x.csv", "\u{feff}q,n\n\"a, b\",1\n\"北\ny\",2\n"), rows);
         assert_eq!(cells("x.tsv", "q\tn\na, b\t1\n\"北\ny\"\t2\n"), rows);
+    }
+
+    #[test]
+    fn texts_stay_texts_and_rows_know_their_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let rows = Dataset::read(&path, Typing::Texts).unwrap().rows;
+            rows.into_iter().map(|row| (row.line, Value::Object(row.cells))).collect::<Vec<_>>()
+        };
+        let found = rows("x.csv", "q;n\n\"a, b\nc\";007\n;1\n");
+        assert_eq!(
+            found,
+            [(Some(2), json!({"q": "a, b\nc", "n": "007"})), (Some(4), json!({"q": "", "n": "1"}))]
+        );
+        let found = rows("x.jsonl", "\n{\"q\": 1}\n");
+        assert_eq!(found, [(Some(2), json!({"q": 1}))]);
+        assert_eq!(rows("x.json", "[{\"q\": 1}]"), [(None, json!({"q": 1}))]);
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl<'a> Documents<'a> {
                 .enumerate()
                 .map(|(i, sample)| DataRow {
                     number: i + 1,
+                    line: None,
                     cells: sample.as_object().cloned().unwrap_or_default(),
                 })
                 .collect(),
