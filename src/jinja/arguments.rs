@@ -78,6 +78,17 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// The next argument as a whole number that is no truth value, which Python would take for one; `None` where
+    /// it is missing or `None`.
+    pub fn optional_number(&mut self, name: &str) -> Result<Option<i64>, Error> {
+        let next = self.values[..self.positional].get(self.taken).cloned();
+        let named = || self.named.as_ref().and_then(|named| named.peek::<Value>(name).ok());
+        match next.or_else(named) {
+            Some(value) if value.kind() == ValueKind::Bool => Err(self.wrong(name, "a whole number", &value)),
+            _ => self.optional_int(name),
+        }
+    }
+
     /// The next argument as a truth value; `false` where it is missing.
     pub fn flag(&mut self, name: &str) -> Result<bool, Error> {
         Ok(self.optional(name)?.is_some_and(|value| value.is_true()))

@@ -131,12 +131,12 @@ impl CallReader<'_> {
     }
 
     fn whole(&mut self, argument: &str) -> Result<i64, Error> {
-        let number = self.args.optional_int(argument)?;
+        let number = self.args.optional_number(argument)?;
         number.ok_or_else(|| invalid(format!("{}() needs the number of a {argument}", self.name)))
     }
 
     fn context(&mut self) -> Result<Quantity, Error> {
-        match self.args.optional_int("n")? {
+        match self.args.optional_number("n")? {
             Some(n) if n > 0 => Ok(Quantity::Context(n as usize, self.asked_about()?)),
             Some(n) => Err(invalid(format!("context({n}): from 1 token on can be asked for"))),
             None => Err(invalid("context(n) needs a number of tokens, as in context(8)".to_string())),
@@ -172,7 +172,7 @@ impl CallReader<'_> {
     }
 
     fn greedy(&mut self) -> Result<Quantity, Error> {
-        match (self.args.optional_int("n")?, self.questions.greedy) {
+        match (self.args.optional_number("n")?, self.questions.greedy) {
             (Some(n), _) if (1..=LONGEST).contains(&n) => Ok(Quantity::Greedy(n as usize)),
             (None, Some(n)) => Ok(Quantity::Greedy(n)),
             (None, None) => Err(invalid("greedy(n) needs a number of tokens, as in greedy(8)".to_string())),
@@ -209,12 +209,12 @@ impl CallReader<'_> {
     }
 
     fn optional_choice(&mut self, argument: &str) -> Result<Option<usize>, Error> {
-        let number = self.args.optional_int(argument)?;
+        let number = self.args.optional_number(argument)?;
         number.map(|number| self.index(number, self.questions.choices.len(), "choice")).transpose()
     }
 
     fn piece(&mut self) -> Result<Quantity, Error> {
-        let number = self.args.optional_int("i")?;
+        let number = self.args.optional_number("i")?;
         let number = number.ok_or_else(|| invalid("surprisal(i) needs the number of a step".to_string()))?;
         Ok(Quantity::Surprisal(self.index(number, self.questions.pieces.len(), "step")?))
     }
