@@ -28,7 +28,7 @@ room:
 files: bounded
 intervention: text
 model: aside bounded child columns counter fatal files interrupt intervention paths room say text token
-engine: aside distribution grammar intervention model sampling step token
+engine: aside distribution grammar intervention model room sampling step token
 jinja: text
 chat: bounded engine jinja token
 glossary: text

@@ -12,18 +12,20 @@ use super::figures::in_parts;
 use super::figures::prediction;
 use super::intervene;
 use super::llama::eval::anatomy::Layer;
-use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
+use super::llama::eval::{Script, TensorAction, TensorRegion};
 use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots};
 use super::look::{Found, Inspect, LookFor, Reading, WeightsOf};
 use super::protocol::{EngineError, Event, FinishReason, Timing};
 use super::threads::Governor;
 use crate::distribution::{Distribution, cross_entropy};
+use crate::room;
 use crate::step::Candidate;
 use crate::token::TokenId;
 
 mod parts;
 mod rows;
 mod shares;
+mod streams;
 mod variants;
 
 use variants::{Ground, TRUNKS};
@@ -70,19 +72,26 @@ impl Inspector {
         if length > self.room {
             return Err(EngineError::TooLong { needed: length, context: self.room });
         }
-        if !self.model.has_plain_cache() {
-            return Err(self.no_part(0, "attention over a cache of positions"));
-        }
+        let plain = self.model.has_plain_cache();
         let in_force = request.interventions.clone().into();
         intervene::check(&self.model, &in_force)?;
         intervene::without_edges(&in_force)?;
         let (cells, rows) = (length + CHUNK + self.model.layers(), self.model.layers() + 1);
-        let plain = RoomNeeded { cells, rows };
+        let usual = RoomNeeded { cells, rows };
         let (reason, mut timing) = match &request.look {
-            LookFor::Layers => self.run(request, sink, plain, |run| run.layers())?,
-            LookFor::Weights(wanted) => self.run(request, sink, plain, |run| run.weights(wanted))?,
-            LookFor::Rows { part, layers } => self.run(request, sink, plain, |run| run.rows(part, layers))?,
-            LookFor::Shares => self.run(request, sink, plain, |run| run.shares())?,
+            LookFor::Layers if plain => self.run(request, sink, usual, |run| run.layers())?,
+            LookFor::Layers => self.run(request, sink, usual, |run| run.layers_in_two())?,
+            LookFor::Streams(streams) => {
+                self.run(request, sink, usual, |run| run.of_streams(streams, None))?
+            }
+            LookFor::Weights(wanted) => self.run(request, sink, usual, |run| run.weights(wanted))?,
+            LookFor::Rows { part, layers } => self.run(request, sink, usual, |run| run.rows(part, layers))?,
+            LookFor::Shares => self.run(request, sink, usual, |run| run.shares())?,
+            LookFor::Variants(_) if !plain => {
+                return Err(
+                    self.no_part(0, "cache of positions that could be computed again from the middle")
+                );
+            }
             LookFor::Variants(asked) => {
                 let ground = Ground::new(request, asked)?;
                 self.run(request, sink, ground.needs(asked), |run| run.variants(asked, ground))?
@@ -94,6 +103,24 @@ impl Inspector {
 
     fn no_part(&self, layer: usize, part: &'static str) -> EngineError {
         EngineError::NoPart { architecture: self.model.architecture(), layer, part }
+    }
+
+    /// Refuses a context that would push everything else out of memory.
+    fn must_have_room(&self, params: ContextParams, free: Option<u64>) -> Result<(), EngineError> {
+        let (cells, batch) = (u64::from(params.cells), u64::from(params.batch));
+        let (layers, width) = (self.model.layers() as u64, self.model.width() as u64);
+        let float = size_of::<f32>() as u64;
+        let kept = cells * layers * self.model.cache_width() as u64 * float;
+        let logits = u64::from(params.outputs) * self.model.vocab().len() as u64 * float;
+        // Scores and weights of every head, and some rows of the stream at a time.
+        let work = batch * (2 * cells * self.model.heads() as u64 + 16 * width) * float;
+        let needed = kept + logits + work;
+        match free {
+            Some(free) if free < needed => {
+                Err(EngineError::NoRoom { needed: needed >> 20, free: free >> 20 })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Has a request answered in an empty context with what it needs.
@@ -109,7 +136,8 @@ impl Inspector {
             cells: cells.next_multiple_of(256) as u32,
             batch: (CHUNK + layers).next_multiple_of(64) as u32,
             outputs: (ROWS + TRUNKS).max(rows).max(layers + 1) as u32,
-            sequences: (ROWS + TRUNKS) as u32,
+            // A state for each takes memory even where it is not used.
+            sequences: if self.model.has_plain_cache() { (ROWS + TRUNKS) as u32 } else { TRUNKS as u32 },
             threads: self.governor.most(),
             attention: Attention::Exact,
         };
@@ -117,6 +145,7 @@ impl Inspector {
         let large_enough = self.context.as_ref().is_some_and(|has| holds(has.params()));
         if !large_enough {
             self.context = None;
+            self.must_have_room(params, room::memory())?;
             let failed = EngineError::NoContext { cells: params.cells as usize };
             let mut context = Context::new(&self.model, params).ok_or(failed)?;
             self.layers = context.anatomy(0)?.to_vec();
@@ -203,21 +232,17 @@ impl InspectRun<'_> {
     }
 
     /// Reads the distributions after these tokens of the last batch, each with what is named there; `last`:
-    /// the one that the others' divergence is told from.
+    /// the logits that the others' divergence is told from.
     fn readings(
         &self,
         rows: &[(usize, &[TokenId])],
-        last: Option<usize>,
+        last: Option<&[f32]>,
     ) -> Result<Vec<Reading>, EngineError> {
-        let missing = EngineError::Decode(-1);
         let rows: Option<Vec<_>> =
             rows.iter().map(|&(row, named)| Some((self.context.logits(row)?, named))).collect();
-        let rows = rows.ok_or_else(|| missing.clone())?;
+        let rows = rows.ok_or(EngineError::Decode(-1))?;
         let last = match last {
-            Some(last) => {
-                let row = self.context.logits(last).ok_or(missing)?;
-                Some((row, cross_entropy(row, row)?))
-            }
+            Some(row) => Some((row, cross_entropy(row, row)?)),
             None => None,
         };
         in_parts(&rows, self.context.params().threads as usize, |&(row, named)| {
@@ -229,42 +254,6 @@ impl InspectRun<'_> {
             };
             Ok(Reading { prediction: prediction(row, &raw, None), named, divergence })
         })
-    }
-
-    /// The logit lens: what is in the stream after each layer is carried into the last one's rows of
-    /// other tokens, so that the model's own norm, head and capping are applied to it.
-    fn layers(&mut self) -> Result<FinishReason, EngineError> {
-        let tokens = &self.request.tokens;
-        let count = self.parts.len();
-        let streams = (0..count).map(|layer| self.residual(layer)).collect::<Result<Vec<_>, _>>()?;
-        let Some(&out) = streams.last() else { return Err(self.no_part(0, "residual stream")) };
-        self.total = tokens.len() + count;
-        let last = (tokens.len() - 1) / CHUNK * CHUNK;
-        if !self.begin_with(last)? {
-            return Ok(FinishReason::Cancelled);
-        }
-        let mut batch = Batch::default();
-        for (position, &token) in tokens.iter().enumerate().skip(last) {
-            batch.push(token, position, &[TRUNK], position + 1 == tokens.len());
-        }
-        let real = batch.len() - 1;
-        let mut script = Script::default();
-        for (layer, stream) in streams.iter().enumerate() {
-            batch.push(tokens[tokens.len() - 1], layer, &[SeqId(1)], true);
-            let region = TensorRegion::Row { token: real, columns: 0..stream.width };
-            script.add(stream, TensorAction::Read { region, slot: layer });
-        }
-        for layer in 0..count {
-            let region = TensorRegion::Row { token: real + 1 + layer, columns: 0..out.width };
-            script.add(out, TensorAction::Write { region, source: WrittenFrom::Slot(layer) });
-        }
-        self.evaluate(&batch, script, count)?;
-        let named = &self.request.named[..];
-        let rows: Vec<_> = (real + 1..=real + count).chain([real]).map(|row| (row, named)).collect();
-        for (index, reading) in self.readings(&rows, Some(real))?.into_iter().enumerate() {
-            self.found(index, Found::Reading(reading));
-        }
-        Ok(FinishReason::Stop)
     }
 
     /// Weights of attention. In a fresh cache a position's cell has its number.

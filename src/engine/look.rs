@@ -1,5 +1,7 @@
 //! What may be looked at and changed between the layers of a model: plain data, without a tensor's name.
 
+use std::sync::Arc;
+
 use super::protocol::CancelFlag;
 use crate::distribution::Depth;
 use crate::intervention::Interventions;
@@ -29,6 +31,9 @@ pub enum LookFor {
     /// What the model's own head says of the residual stream after each layer, at the last token: one
     /// [`Reading`] a layer, and one more of the row that nothing was done to.
     Layers,
+    /// What the model's own head says of these, each as the residual stream after the last layer: one
+    /// [`Reading`] each. The sequence doesn't matter.
+    Streams(Vec<Arc<[f32]>>),
     /// Weights of attention.
     Weights(Vec<WeightsOf>),
     /// The rows that a part has for every token, layer by layer; nothing of layers that have no such part.

@@ -432,6 +432,16 @@ pub enum EngineError {
         /// Cells it was asked for.
         cells: usize,
     },
+    /// There is not as much memory as would be used.
+    #[error(
+        "about {needed} MiB of memory would be used and {free} MiB are free: shorten the text, or free some memory"
+    )]
+    NoRoom {
+        /// In MiB.
+        needed: u64,
+        /// In MiB.
+        free: u64,
+    },
     /// llama.cpp refused to evaluate.
     #[error("llama.cpp could not evaluate a batch (code {0}); its log says more")]
     Decode(i32),

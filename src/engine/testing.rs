@@ -282,6 +282,11 @@ impl Scripted {
                     tell(layer, reading((layer == 0).then_some(" London"))?);
                 }
             }
+            LookFor::Streams(vectors) => {
+                for index in 0..vectors.len() {
+                    tell(index, reading(None)?);
+                }
+            }
             LookFor::Rows { layers, .. } => {
                 for &layer in layers {
                     let values = vec![layer as f32; request.tokens.len()];

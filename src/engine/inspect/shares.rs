@@ -147,7 +147,7 @@ impl<'a> InspectRun<'a> {
     }
 
     /// Tokens of no meaning in an empty context, each with logits.
-    fn dummies(&mut self, count: usize) -> Batch {
+    pub(super) fn dummies(&mut self, count: usize) -> Batch {
         self.context.clear();
         let mut batch = Batch::default();
         for position in 0..count {

@@ -115,6 +115,19 @@ impl Model {
         usize::try_from(unsafe { sys::llama_model_n_head(self.as_ptr()) }).unwrap_or(0)
     }
 
+    /// Elements that a layer's cache holds for a position: keys and values of its heads, as far as the file
+    /// says.
+    pub fn cache_width(&self) -> usize {
+        // SAFETY: the model is valid.
+        let heads = usize::try_from(unsafe { sys::llama_model_n_head_kv(self.as_ptr()) }).unwrap_or(0);
+        let usual = self.width().checked_div(self.heads()).unwrap_or(0);
+        let length = |of: &str| {
+            let name = format!("{}.attention.{of}_length", self.architecture());
+            self.inner.meta_val_str(&name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+        };
+        heads * (length("key") + length("value"))
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> u64 {
         self.inner.n_params()
