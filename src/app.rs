@@ -42,8 +42,10 @@ use running::Running;
 pub fn run(cli: Cli) -> Result<u8, Failure> {
     let paths = Paths::from_env()?;
     model::tidy(&paths);
-    let as_it_is =
-        matches!(cli.command, Some(CliCommand::Models(_) | CliCommand::Tokenize(_) | CliCommand::Bench(_)));
+    let as_it_is = matches!(
+        cli.command,
+        Some(CliCommand::Models(_) | CliCommand::Steer(_) | CliCommand::Tokenize(_) | CliCommand::Bench(_))
+    );
     let changed = !cli.flags.off.is_empty() || !cli.flags.steer.is_empty();
     if as_it_is && changed {
         return Err(Failure::usage(

@@ -126,6 +126,25 @@ pub struct SteeringVector {
     pub architecture: Option<String>,
 }
 
+impl SteeringVector {
+    /// Whether it is of a model of this architecture and of so many layers; why not, in words.
+    ///
+    /// # Errors
+    /// One line.
+    pub fn fits(&self, architecture: &str, layers: usize) -> Result<(), String> {
+        if let Some(other) = self.architecture.as_ref().filter(|other| *other != architecture) {
+            return Err(format!("it was made with a model of {other}, and this is one of {architecture}"));
+        }
+        match self.directions.keys().max() {
+            Some(last) if *last >= layers => {
+                let most = layers.saturating_sub(1);
+                Err(format!("it is about layer {last}, and the model has the layers 0 to {most}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A dose of a steering vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steering {
@@ -146,18 +165,14 @@ impl Steering {
     /// One line.
     pub fn check(&self, architecture: &str, layers: usize, width: usize) -> Result<(), String> {
         let Some(vector) = &self.vector else { return Err(format!("{self}: nobody has read the file")) };
-        if let Some(other) = vector.architecture.as_ref().filter(|other| *other != architecture) {
-            return Err(format!(
-                "{self}: it was made with a model of {other}, and this is one of {architecture}"
-            ));
-        }
+        vector.fits(architecture, layers).map_err(|why| format!("{self}: {why}"))?;
         if let Some((layer, direction)) = vector.directions.iter().find(|(_, values)| values.len() != width) {
             let has = direction.len();
             return Err(format!(
                 "{self}: its direction for layer {layer} has {has} values and the model's stream {width}: it was made with another model"
             ));
         }
-        match vector.directions.keys().chain(self.layers.iter().map(|range| range.end())).max() {
+        match self.layers.as_ref().map(RangeInclusive::end) {
             Some(last) if *last >= layers => Err(format!(
                 "{self}: it is about layer {last}, and the model has the layers 0 to {}",
                 layers.saturating_sub(1)

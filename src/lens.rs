@@ -15,6 +15,7 @@ pub mod knockout;
 pub mod logit;
 pub mod occlusion;
 pub mod spans;
+pub mod steer;
 pub mod subject;
 pub mod trace;
 pub mod variants;
@@ -109,42 +110,45 @@ pub enum LensFinding {
     Trace(Trace),
 }
 
-/// Looks.
+/// Looks. What is stopped in the middle is told as far as it goes.
 ///
 /// # Errors
 /// [`QueryError`].
 pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
-    let subject = subject(asker, &wish.given, wish.target.as_deref(), wish.versus.as_deref())?;
-    let mut done = true;
-    let (floor, finding) = match &wish.view {
+    let mut subject = subject(asker, &wish.given, wish.target.as_deref(), wish.versus.as_deref())?;
+    let (floor, finding, done) = match &wish.view {
         Looking::Logit => {
-            let (floor, layers) = logit::layers(asker, &subject)?;
-            (Some(floor), LensFinding::Logit(layers))
+            let (floor, layers, done) = logit::layers(asker, &subject)?;
+            (Some(floor), LensFinding::Logit(layers), done)
         }
         Looking::Context => {
-            let (floor, curve) = context::curve(asker, &subject)?;
-            (Some(floor), LensFinding::Context(curve))
+            let (floor, curve, done) = context::curve(asker, &subject)?;
+            (Some(floor), LensFinding::Context(curve), done)
         }
         Looking::Occlusion { by, instead } => {
-            let (floor, occlusion) = occlusion::occlusion(asker, &subject, *by, instead)?;
-            (Some(floor), LensFinding::Occlusion(occlusion))
+            let (floor, occlusion, done) = occlusion::occlusion(asker, &subject, *by, instead)?;
+            subject.notes.extend(occlusion.note.clone());
+            (Some(floor), LensFinding::Occlusion(occlusion), done)
         }
         Looking::Attention(which) => {
-            (None, LensFinding::Attention(attention::attention(asker, &subject, *which)?))
+            let (attention, done) = attention::attention(asker, &subject, *which)?;
+            (None, LensFinding::Attention(attention), done)
         }
-        Looking::Attribution => (None, LensFinding::Attribution(attribution::attribution(asker, &subject)?)),
+        Looking::Attribution => {
+            let (attribution, done) = attribution::attribution(asker, &subject)?;
+            (None, LensFinding::Attribution(attribution), done)
+        }
         Looking::Keyboard(wish) => {
-            (None, LensFinding::Keyboard(Box::new(keyboard::keyboard(asker, &subject, wish)?)))
+            let (keyboard, done) = keyboard::keyboard(asker, &subject, wish)?;
+            (None, LensFinding::Keyboard(Box::new(keyboard)), done)
         }
         Looking::Knockout(wish) => {
-            let (floor, knockout, whole) = knockout::knockout(asker, &subject, wish)?;
-            done = whole;
-            (Some(floor), LensFinding::Knockout(knockout))
+            let (floor, knockout, done) = knockout::knockout(asker, &subject, wish)?;
+            (Some(floor), LensFinding::Knockout(knockout), done)
         }
         Looking::Trace(wish) => {
-            let (floor, trace, whole) = trace::trace(asker, &subject, wish)?;
-            done = whole;
-            (Some(floor), LensFinding::Trace(trace))
+            let (floor, trace, done) = trace::trace(asker, &subject, wish)?;
+            (Some(floor), LensFinding::Trace(trace), done)
         }
     };
     Ok(Lens { subject, floor, finding, partial: !done })

@@ -1,4 +1,4 @@
-//! `next`, `generate`, `score`, `lens` and `tokenize`: from their flags to answers on standard output.
+//! `next`, `generate`, `score`, `lens`, `steer` and `tokenize`: from their flags to answers on standard output.
 //!
 //! Each asks every model that was named, one after the other, so that only one is in memory. Results go
 //! to standard output, everything else to standard error.
@@ -12,6 +12,7 @@ mod next;
 mod parts;
 mod score;
 mod sheet;
+mod steer;
 mod tokenize;
 
 use std::io::{self, BufWriter, Write};
@@ -58,6 +59,7 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
             None => score::run(&mut desk, args),
         },
         CliCommand::Lens(args) => lens::run(&mut desk, args),
+        CliCommand::Steer(command) => steer::run(&mut desk, command),
         CliCommand::Tokenize(args) => tokenize::run(&mut desk, args),
         CliCommand::Chat(_)
         | CliCommand::Repl(_)

@@ -3,13 +3,15 @@
 
 use super::inspect::{inspect, must_have};
 use super::occlusion::{Instead, Occlusion, occlusion};
-use super::spans::SpanUnit;
+use super::spans::{SpanUnit, coarse};
 use super::subject::Subject;
 use crate::engine::look::{Found, LookFor, WeightsOf};
 use crate::query::{Asker, QueryError};
 
 /// Most tokens for which rollout is computed: it takes every position of every layer.
 pub const MOST_ROLLED: usize = 512;
+/// Most tokens of a prompt of which occlusion leaves out each; of a longer one larger spans.
+pub const MOST_BY_TOKEN: usize = 96;
 
 /// Which weights are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,8 @@ pub struct AttentionLens {
     /// Attention carried through every layer to the position, half of it staying where it is in each;
     /// `None` for all positions, one layer or head, and for more than [`MOST_ROLLED`] tokens.
     pub rollout: Option<Vec<f64>>,
-    /// What occlusion by token finds; `None` where the position is not the target's.
+    /// What occlusion finds, by token or in long prompts by larger spans; `None` where the position is not the
+    /// target's.
     pub occlusion: Option<(f64, Occlusion)>,
 }
 
@@ -90,12 +93,12 @@ impl LayerOf {
     }
 }
 
-/// Looks where attention looks.
+/// Looks where attention looks. The last value says whether it came to its end.
 pub(super) fn attention(
     asker: &mut Asker,
     subject: &Subject,
     which: Which,
-) -> Result<AttentionLens, QueryError> {
+) -> Result<(AttentionLens, bool), QueryError> {
     let ids = subject.ids();
     check(asker, which, ids.len())?;
     let last = ids.len() - 1;
@@ -123,16 +126,32 @@ pub(super) fn attention(
         }
     };
     // What comes behind the position is not read.
-    if !inspect(asker, (&ids[..end], &[]), LookFor::Weights(wanted), &mut keep)? {
+    let done = inspect(asker, (&ids[..end], &[]), LookFor::Weights(wanted), &mut keep)?;
+    // A position that the run was stopped before has no layer.
+    rows.retain(|row| !row.layers.is_empty());
+    if rows.is_empty() {
         return Err(QueryError::Stopped);
     }
     rows.iter_mut().for_each(|row| row.layers.sort_by_key(|layer| layer.layer));
-    let rollout = rolls.then(|| rollout(&means, end - 1));
+    let rollout = (rolls && done).then(|| rollout(&means, end - 1));
+    let by = match coarse(subject).filter(|_| ids.len() > MOST_BY_TOKEN) {
+        Some(coarse) => coarse,
+        None => SpanUnit::Token,
+    };
     let occlusion = match which.from {
-        Positions::Last => Some(occlusion(asker, subject, Some(SpanUnit::Token), &Instead::Nothing)?),
+        Positions::Last if done => match occlusion(asker, subject, Some(by), &Instead::Nothing) {
+            Ok(found) => Some(found),
+            Err(QueryError::Stopped) => None,
+            Err(error) => return Err(error),
+        },
         _ => None,
     };
-    Ok(AttentionLens { which, rows, rollout, occlusion })
+    let done = match &occlusion {
+        Some((_, _, whole)) => *whole,
+        None => done && which.from != Positions::Last,
+    };
+    let occlusion = occlusion.map(|(floor, occlusion, _)| (floor, occlusion));
+    Ok((AttentionLens { which, rows, rollout, occlusion }, done))
 }
 
 fn check(asker: &Asker, which: Which, length: usize) -> Result<(), QueryError> {

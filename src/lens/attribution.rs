@@ -54,8 +54,8 @@ impl Attribution {
     }
 }
 
-/// Finds the shares.
-pub(super) fn attribution(asker: &mut Asker, subject: &Subject) -> Result<Attribution, QueryError> {
+/// Finds the shares. The last value says whether it came to its end.
+pub(super) fn attribution(asker: &mut Asker, subject: &Subject) -> Result<(Attribution, bool), QueryError> {
     let named = subject.single("attribution")?;
     let (mut parts, mut logit) = (Vec::new(), f64::NAN);
     let done = inspect(asker, (&subject.ids(), &named), LookFor::Shares, &mut |_, found| {
@@ -67,7 +67,7 @@ pub(super) fn attribution(asker: &mut Asker, subject: &Subject) -> Result<Attrib
             part => parts.push((part, share)),
         }
     })?;
-    if done { Ok(Attribution { parts, logit }) } else { Err(QueryError::Stopped) }
+    if parts.is_empty() { Err(QueryError::Stopped) } else { Ok((Attribution { parts, logit }, done)) }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct Curve {
     /// Shortest first; the last is the whole prompt.
     pub points: Vec<CurvePoint>,
     /// Signed area between the whole prompt's log p and the curve, over log₂ of the number of tokens, in
-    /// nat·octaves.
+    /// nat·octaves; not a number where the run was stopped before the whole prompt.
     pub area: f64,
     /// Whether there is no BOS, so that the first token that is seen takes the place that attention
     /// rests on.
@@ -39,8 +39,8 @@ pub struct CurvePoint {
     pub entropy: f64,
 }
 
-/// Computes the curve.
-pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve), QueryError> {
+/// Computes the curve. The last value says whether it came to its end.
+pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve, bool), QueryError> {
     let ids = subject.ids();
     let bos = usize::from(subject.has_bos);
     let seen = counts(ids.len() - bos);
@@ -51,18 +51,23 @@ pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve)
         ids[..bos].iter().chain(&ids[ids.len() - tokens..]).copied().collect()
     };
     let jobs: Vec<ScoringJob> = seen.iter().flat_map(|&tokens| jobs(subject, &prompt(tokens))).collect();
-    let scored = steps(asker, &jobs)?;
+    let first = scored(asker, &jobs)?;
     // The shortest once more, in the reverse order and in a batch of another size.
     let again: Vec<ScoringJob> = jobs.iter().take(TWICE).rev().cloned().collect();
-    let copies = steps(asker, &again)?;
-    let sum = |steps: &Vec<Step>| total(steps);
-    let differences = scored.iter().zip(copies.iter().rev()).map(|(a, b)| sum(a) - sum(b));
+    let copies = if first.done { scored(asker, &again)? } else { ScoredJobs::default() };
+    let differences = first.jobs.iter().zip(copies.jobs.iter().rev()).filter_map(|(a, b)| {
+        let (a, b) = (a.as_ref()?, b.as_ref()?);
+        Some(total(a) - total(b))
+    });
     let floor = floor::floor(&asker.model, differences);
     let each = subject.named().count();
-    let points: Vec<CurvePoint> =
-        seen.iter().zip(scored.chunks(each)).map(|(&tokens, of)| point(tokens, of)).collect();
-    let area = area(&points);
-    Ok((floor, Curve { points, area, no_bos: bos == 0 }))
+    let points = seen.iter().zip(first.jobs.chunks(each)).filter_map(|(&tokens, of)| point(tokens, of));
+    let points: Vec<CurvePoint> = points.collect();
+    if points.is_empty() {
+        return Err(QueryError::Stopped);
+    }
+    let area = if first.done { area(&points) } else { f64::NAN };
+    Ok((floor, Curve { points, area, no_bos: bos == 0 }, copies.done))
 }
 
 /// 1, 2, 4 … and the whole.
@@ -71,16 +76,21 @@ fn counts(whole: usize) -> Vec<usize> {
     powers.chain((whole > 0).then_some(whole)).collect()
 }
 
-fn point(tokens: usize, of: &[Vec<Step>]) -> CurvePoint {
-    let target = &of[0];
+/// `None` where the run was stopped before.
+fn point(tokens: usize, of: &[Option<Vec<Step>>]) -> Option<CurvePoint> {
+    let target = of.first()?.as_ref()?;
+    let difference = match of.get(1) {
+        Some(versus) => Some(total(target) - total(versus.as_ref()?)),
+        None => None,
+    };
     let stats = target.first().and_then(|step| step.stats.as_ref());
-    CurvePoint {
+    Some(CurvePoint {
         tokens,
         logprob: total(target),
-        difference: of.get(1).map(|versus| total(target) - total(versus)),
+        difference,
         rank: stats.filter(|_| target.len() == 1).and_then(|stats| stats.rank.exact()),
         entropy: stats.and_then(|stats| stats.prediction.entropy.exact()).map_or(f64::NAN, f64::from),
-    }
+    })
 }
 
 /// The trapezoid rule over log₂ of the number of tokens.
@@ -109,17 +119,27 @@ pub(super) fn total(steps: &[Step]) -> f64 {
     steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum()
 }
 
+/// What came of sequences.
+#[derive(Default)]
+pub(super) struct ScoredJobs {
+    /// The figures of each; `None` where the run was stopped before its end.
+    pub jobs: Vec<Option<Vec<Step>>>,
+    /// Whether all are there.
+    pub done: bool,
+}
+
 /// The figures of each sequence.
-pub(super) fn steps(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<Vec<Vec<Step>>, QueryError> {
+pub(super) fn scored(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<ScoredJobs, QueryError> {
     let (windowing, depth) = (asker.windowing(), crate::distribution::Depth::Count(1));
     let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: false };
-    let mut steps: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
-    let ended = score(asker.client, jobs, wanted, &asker.cancel, &mut |event| {
-        if let Scoring::Token { job, step, .. } = event {
-            steps[job].push(step);
-        }
+    let mut found: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
+    let mut whole = vec![false; jobs.len()];
+    let ended = score(asker.client, jobs, wanted, &asker.cancel, &mut |event| match event {
+        Scoring::Token { job, step, .. } => found[job].push(step),
+        Scoring::End { job, .. } => whole[job] = true,
     })?;
-    if ended == FinishReason::Stop { Ok(steps) } else { Err(QueryError::Stopped) }
+    let jobs = found.into_iter().zip(whole).map(|(steps, whole)| whole.then_some(steps));
+    Ok(ScoredJobs { jobs: jobs.collect(), done: ended == FinishReason::Stop })
 }
 
 #[cfg(test)]

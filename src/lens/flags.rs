@@ -164,6 +164,24 @@ impl LensFlags {
     /// # Errors
     /// What is wrong: a flag of another view, or a value.
     pub fn looking(&self, view: LensView) -> Result<Looking, String> {
+        self.belong_to(&[view])?;
+        self.ways(view)
+    }
+
+    /// The ways of looking that several views ask for, each with the flags that belong to it.
+    ///
+    /// # Errors
+    /// What is wrong: a view that is named twice, a flag of none of them, or a value.
+    pub fn lookings(&self, views: &[LensView]) -> Result<Vec<Looking>, String> {
+        if let Some((_, twice)) = views.iter().enumerate().find(|(i, view)| views[..*i].contains(view)) {
+            return Err(format!("--view {} is given twice", twice.name()));
+        }
+        self.belong_to(views)?;
+        views.iter().map(|view| self.ways(*view)).collect()
+    }
+
+    /// Refuses a flag that belongs to none of these views.
+    fn belong_to(&self, views: &[LensView]) -> Result<(), String> {
         use LensView::{Attention, Keyboard, Knockout, Occlusion, Trace};
         let belongs: [(bool, &str, &[LensView]); 14] = [
             (self.by.is_some(), "--by", &[Occlusion]),
@@ -181,13 +199,20 @@ impl LensFlags {
             (self.corpus.is_some(), "--corpus", &[Keyboard]),
             (self.max_tokens.is_some(), "--max-tokens", &[Keyboard]),
         ];
-        if let Some((_, flag, of)) = belongs.iter().find(|(given, _, of)| *given && !of.contains(&view)) {
+        let alien = |(given, _, of): &&(bool, &str, &[LensView])| {
+            *given && !of.iter().any(|view| views.contains(view))
+        };
+        if let Some((_, flag, of)) = belongs.iter().find(alien) {
             let of: Vec<&str> = of.iter().map(|view| view.name()).collect();
             return Err(format!("{flag} belongs to --view {}", of.join(" or ")));
         }
         if self.span.is_some() && self.corrupt.is_none() {
             return Err("--span says where other words stand: add --corrupt TEXT".to_string());
         }
+        Ok(())
+    }
+
+    fn ways(&self, view: LensView) -> Result<Looking, String> {
         Ok(match view {
             LensView::Logit => Looking::Logit,
             LensView::Context => Looking::Context,
@@ -276,6 +301,9 @@ impl LensFlags {
     fn trace(&self) -> Result<TraceWish, String> {
         let corrupt =
             self.corrupted().ok_or_else(|| "trace compares two prompts: add --corrupt TEXT".to_string())?;
+        if self.position.as_deref() == Some("all") {
+            return Err("--position all belongs to --view attention".to_string());
+        }
         let part = match self.part {
             None | Some(LensPart::Residual) => TracePart::Residual,
             Some(LensPart::Attention) => TracePart::Attention,
@@ -355,6 +383,20 @@ mod tests {
             let error = LensFlags::before(wrong).unwrap_err();
             assert!(error.contains(said) && error.lines().count() == 1, "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn of_several_views_each_takes_its_own_flags() {
+        let (flags, _) = LensFlags::before("--by token --layer 3").unwrap();
+        let both = flags.lookings(&[LensView::Occlusion, LensView::Attention]).unwrap();
+        assert!(matches!(&both[0], Looking::Occlusion { by: Some(SpanUnit::Token), .. }));
+        assert!(matches!(&both[1], Looking::Attention(which) if which.layer == Some(3)));
+        let wrong = |views: &[LensView]| flags.lookings(views).unwrap_err();
+        assert_eq!(wrong(&[LensView::Logit, LensView::Attention]), "--by belongs to --view occlusion");
+        assert_eq!(wrong(&[LensView::Logit, LensView::Logit]), "--view logit is given twice");
+        let (all, _) = LensFlags::before("--position all --corrupt x").unwrap();
+        let error = all.lookings(&[LensView::Attention, LensView::Trace]).unwrap_err();
+        assert_eq!(error, "--position all belongs to --view attention");
     }
 
     #[test]

@@ -99,12 +99,12 @@ impl Suggestions {
     }
 }
 
-/// Puts both side by side.
+/// Puts both side by side. The last value says whether it came to its end.
 pub(super) fn keyboard(
     asker: &mut Asker,
     subject: &Subject,
     wish: &KeyboardWish,
-) -> Result<Keyboard, QueryError> {
+) -> Result<(Keyboard, bool), QueryError> {
     let corpus = Corpus::read(asker, wish.corpus.as_deref())?;
     let begun = Instant::now();
     let ngrams = Ngrams::count(&corpus.texts, asker.model.vocab.len());
@@ -122,11 +122,12 @@ pub(super) fn keyboard(
         [step] => step.stats.as_ref().and_then(|stats| stats.rank.exact()),
         _ => None,
     };
+    let (clicks, done) = clicked(asker, &ids, wish.clicks)?;
     let mut model = Suggestions {
         prediction: own.after,
         named: own.named.iter().map(|steps| (total(steps), rank(steps))).collect(),
         logprob: 0.0,
-        clicked: clicked(asker, &ids, wish.clicks)?,
+        clicked: clicks,
     };
     let mut ngram = suggestions(asker, subject, &ngrams, &ids, wish.clicks)?;
     let (mut scored, mut bytes, mut agreed) = (0, 0, 0);
@@ -139,7 +140,7 @@ pub(super) fn keyboard(
         let first = stats.prediction.top_logprobs.first().map(|first| first.id);
         agreed += usize::from(first == first_of(&ngrams.row(&ids[..at])));
     }
-    Ok(Keyboard { counted, scored, bytes, agreed, model, ngram })
+    Ok((Keyboard { counted, scored, bytes, agreed, model, ngram }, done && !asker.cancel.is_cancelled()))
 }
 
 /// What the model says.
@@ -179,19 +180,20 @@ fn scored(asker: &mut Asker, subject: &Subject, ids: &[TokenId]) -> Result<Model
     }
 }
 
-/// The model's own first choices.
-fn clicked(asker: &mut Asker, ids: &[TokenId], clicks: usize) -> Result<Vec<TokenId>, QueryError> {
+/// The model's own first choices, and whether all of them are there.
+fn clicked(asker: &mut Asker, ids: &[TokenId], clicks: usize) -> Result<(Vec<TokenId>, bool), QueryError> {
     let beginning =
         Beginning { ids: ids.to_vec(), max_tokens: clicks, depth: crate::distribution::Depth::Count(1) };
     let greedy = Sampling { greedy: true, ..Sampling::default() };
     let usual = std::mem::replace(&mut asker.settings.sampling, greedy);
     let generated = generate(asker, beginning, &mut |_, _| {});
     asker.settings.sampling = usual;
-    let generated = generated?;
-    if generated.reason == FinishReason::Cancelled {
-        return Err(QueryError::Stopped);
-    }
-    Ok(generated.reply.steps.iter().map(|step| step.id).collect())
+    let generated = match generated {
+        Err(QueryError::Stopped) => return Ok((Vec::new(), false)),
+        generated => generated?,
+    };
+    let done = generated.reason != FinishReason::Cancelled;
+    Ok((generated.reply.steps.iter().map(|step| step.id).collect(), done))
 }
 
 /// What the n-gram model says after the prompt.
@@ -223,7 +225,7 @@ fn suggestions(
     let mut text = ids.to_vec();
     for _ in 0..clicks.min(room) {
         if asker.cancel.is_cancelled() {
-            return Err(QueryError::Stopped);
+            break;
         }
         text.extend(first_of(&ngrams.row(&text)));
     }

@@ -1,12 +1,14 @@
 //! The logit lens: the model's own norm and head on the residual stream after each layer.
 
-use super::context::{jobs, steps, total};
+use super::context::{jobs, scored, total};
 use super::floor;
 use super::inspect::inspect;
 use super::subject::Subject;
+use crate::engine::EngineError;
 use crate::engine::look::{Found, LookFor, Reading, Variant, Variants};
 use crate::query::{Asker, QueryError};
 use crate::step::Candidate;
+use crate::token::TokenId;
 
 /// What each layer says.
 #[derive(Clone, Debug)]
@@ -34,8 +36,8 @@ impl Layers {
     }
 }
 
-/// Looks at every layer, at the last position.
-pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layers), QueryError> {
+/// Looks at every layer, at the last position. The last value says whether it came to its end.
+pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layers, bool), QueryError> {
     let named = subject.single("the logit lens")?;
     let ids = subject.ids();
     let mut readings = Vec::new();
@@ -48,31 +50,42 @@ pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layer
         return Err(QueryError::Stopped);
     }
     let Some(real) = readings.pop() else { return Err(QueryError::Stopped) };
-    let copies = copies(asker, (&ids, &named))?;
-    let own = real.named.first().map_or(f32::NAN, |target| target.logprob);
-    let floor = floor::floor(&asker.model, copies.into_iter().map(|copy| f64::from(copy - own)));
-    let scored = steps(asker, &jobs(subject, &ids)[..1])?;
-    let chat_logprob = scored.first().map_or(f64::NAN, |steps| total(steps));
+    let (copies, has_all) = copies(asker, subject, &named)?;
+    let own = real.named.first().map_or(f64::NAN, |target| f64::from(target.logprob));
+    let floor = floor::floor(&asker.model, copies.into_iter().map(|copy| copy - own));
+    let chat = if has_all { scored(asker, &jobs(subject, &ids)[..1])?.jobs.pop().flatten() } else { None };
     let last_row_difference = readings.last().map_or(0.0, |last| difference(last, &real));
-    Ok((floor, Layers { layers: readings, chat_logprob, last_row_difference }))
+    let chat_logprob = chat.as_deref().map_or(f64::NAN, total);
+    Ok((floor, Layers { layers: readings, chat_logprob, last_row_difference }, chat.is_some()))
 }
 
-/// The target's log p in unchanged copies, in other places and batches of other sizes.
-fn copies(
-    asker: &mut Asker,
-    (ids, named): (&[crate::token::TokenId], &[crate::token::TokenId]),
-) -> Result<Vec<f32>, QueryError> {
-    let last = ids.len() - 1;
+/// The target's log p in unchanged copies, in other places and batches of other sizes, and whether all of
+/// them are there. Where positions are no cells that could be shared, the scorer computes them.
+fn copies(asker: &mut Asker, subject: &Subject, named: &[TokenId]) -> Result<(Vec<f64>, bool), QueryError> {
+    let (ids, last) = (subject.ids(), subject.words.len() - 1);
     let variants = [last, last, last, last.saturating_sub(1), last / 2];
     let variants = variants.map(Variant::copy).to_vec();
     let mut copies = Vec::new();
     let look = LookFor::Variants(Variants { variants, ..Variants::default() });
-    let done = inspect(asker, (ids, named), look, &mut |_, found| {
+    let done = inspect(asker, (&ids, named), look, &mut |_, found| {
         if let Found::Reading(reading) = found {
-            copies.extend(reading.named.first().map(|target| target.logprob));
+            copies.extend(reading.named.first().map(|target| f64::from(target.logprob)));
         }
-    })?;
-    if done { Ok(copies) } else { Err(QueryError::Stopped) }
+    });
+    match done {
+        Ok(done) => Ok((copies, done)),
+        Err(QueryError::Engine(EngineError::NoPart { .. })) => {
+            let job = jobs(subject, &ids).remove(0);
+            let mut done = true;
+            for count in [1, 3] {
+                let found = scored(asker, &vec![job.clone(); count])?;
+                copies.extend(found.jobs.iter().flatten().map(|steps| total(steps)));
+                done &= found.done;
+            }
+            Ok((copies, done))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn difference(a: &Reading, b: &Reading) -> f64 {

@@ -1,8 +1,8 @@
 //! The target without each span of the prompt, through the scorer that shares what sequences share.
 
-use super::context::{jobs, steps, total};
+use super::context::{ScoredJobs, jobs, scored, total};
 use super::floor;
-use super::spans::{PromptSpan, SpanUnit, spans, usual};
+use super::spans::{PromptSpan, SpanUnit, coarse, spans, usual};
 use super::subject::Subject;
 use crate::query::scoring::ScoringJob;
 use crate::query::{Asker, QueryError};
@@ -10,6 +10,8 @@ use crate::token::{TokenId, visible};
 
 /// Spans whose figures are found a second time, among others, to see what rounding does.
 const TWICE: usize = 4;
+/// Most tokens of a prompt of which every word is left out where nobody says what is.
+pub const MOST_BY_WORD: usize = 200;
 
 /// What stands where a span was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Occlusion {
     /// In the order of the text, each with the change: without it, minus with it. `None` where nothing would
     /// be left to predict from.
     pub spans: Vec<(PromptSpan, Option<f64>)>,
+    /// Why spans are larger than they are elsewhere.
+    pub note: Option<String>,
 }
 
 impl Occlusion {
@@ -52,14 +56,29 @@ impl Occlusion {
     }
 }
 
-/// Leaves each span out.
+/// What is left out where nobody says: in a long prompt larger spans, and why.
+fn chosen(subject: &Subject) -> (SpanUnit, Option<String>) {
+    let (usual, tokens) = (usual(subject), subject.words.len());
+    match coarse(subject).filter(|_| tokens > MOST_BY_WORD) {
+        Some(by) => {
+            let (name, usual) = (by.name(), usual.name());
+            let note = format!(
+                "{tokens} tokens: each {name} is left out, as each {usual} would take long; --by {usual} does"
+            );
+            (by, Some(note))
+        }
+        None => (usual, None),
+    }
+}
+
+/// Leaves each span out. The last value says whether it came to its end.
 pub(super) fn occlusion(
     asker: &mut Asker,
     subject: &Subject,
     by: Option<SpanUnit>,
     instead: &Instead,
-) -> Result<(f64, Occlusion), QueryError> {
-    let by = by.unwrap_or_else(|| usual(subject));
+) -> Result<(f64, Occlusion, bool), QueryError> {
+    let (by, note) = by.map_or_else(|| chosen(subject), |by| (by, None));
     if by == SpanUnit::Turn && subject.words.iter().all(|word| word.turn.is_none()) {
         return Err(QueryError::Refused("only a conversation has turns: give one with --chat".to_string()));
     }
@@ -78,23 +97,33 @@ pub(super) fn occlusion(
     let base = jobs(subject, &ids);
     let variants: Vec<Vec<ScoringJob>> = prompts.iter().map(|prompt| jobs(subject, prompt)).collect();
     let all: Vec<ScoringJob> = base.iter().chain(variants.iter().flatten()).cloned().collect();
-    let scored = steps(asker, &all)?;
+    let first = scored(asker, &all)?;
     // The base and the last spans once more: a batch of another size, and other places in it.
     let last = variants.iter().rev().take(TWICE - 1).flatten();
     let again: Vec<ScoringJob> = last.chain(&base).cloned().collect();
-    let copies = steps(asker, &again)?;
-    let first: Vec<&Vec<_>> = {
-        let variants = &scored[each..];
+    let copies = if first.done { scored(asker, &again)? } else { ScoredJobs::default() };
+    let twice: Vec<&Option<Vec<_>>> = {
+        let variants = &first.jobs[each..];
         let last = variants.chunks(each).rev().take(TWICE - 1).flatten();
-        last.chain(&scored[..each]).collect()
+        last.chain(&first.jobs[..each]).collect()
     };
-    let differences = first.iter().zip(&copies).map(|(a, b)| total(a) - total(b));
+    let differences = twice.iter().zip(&copies.jobs).filter_map(|(a, b)| {
+        let (a, b) = (a.as_ref()?, b.as_ref()?);
+        Some(total(a) - total(b))
+    });
     let floor = floor::floor(&asker.model, differences);
-    let figure = |of: &[Vec<_>]| total(&of[0]) - of.get(1).map_or(0.0, |versus| total(versus));
-    let with = figure(&scored[..each]);
-    let deltas = scored[each..].chunks(each).map(|of| figure(of) - with);
-    let deltas = deltas.map(|delta| delta.is_finite().then_some(delta));
-    Ok((floor, Occlusion { by, neutral, base: with, spans: spans.into_iter().zip(deltas).collect() }))
+    let figure = |of: &[Option<Vec<_>>]| -> Option<f64> {
+        let totals: Option<Vec<f64>> = of.iter().map(|steps| steps.as_deref().map(total)).collect();
+        let totals = totals?;
+        Some(totals[0] - totals.get(1).unwrap_or(&0.0))
+    };
+    let Some(with) = figure(&first.jobs[..each]) else { return Err(QueryError::Stopped) };
+    // A span that the run was stopped before has none.
+    let found = spans.into_iter().zip(first.jobs[each..].chunks(each)).filter_map(|(span, of)| {
+        let delta = figure(of)? - with;
+        Some((span, delta.is_finite().then_some(delta)))
+    });
+    Ok((floor, Occlusion { by, neutral, base: with, spans: found.collect(), note }, copies.done))
 }
 
 fn neutral(asker: &Asker, text: &[u8]) -> Result<Vec<TokenId>, QueryError> {

@@ -65,6 +65,15 @@ pub fn usual(subject: &Subject) -> SpanUnit {
     if 2 * without > letters { SpanUnit::Char } else { SpanUnit::Word }
 }
 
+/// Larger spans, of which a long prompt has few: sentences, or else the messages of a conversation; `None`
+/// where it has not two of either.
+pub fn coarse(subject: &Subject) -> Option<SpanUnit> {
+    [SpanUnit::Sentence, SpanUnit::Turn].into_iter().find(|&by| {
+        let has_them = by == SpanUnit::Sentence || subject.words.iter().any(|word| word.turn.is_some());
+        has_them && spans(subject, by).len() > 1
+    })
+}
+
 /// Divides the tokens that somebody wrote.
 pub fn spans(subject: &Subject, by: SpanUnit) -> Vec<PromptSpan> {
     let units = units(subject, by);

@@ -20,10 +20,10 @@ pub struct AttributionRecord {
     sum: f64,
     /// The model's own.
     logit: f64,
-    /// `logit` minus `sum`.
-    remainder: f64,
-    /// The most that the heads of a layer lack to its attention.
-    heads_remainder: f64,
+    /// `logit` minus `sum`; null where the run was stopped before all parts.
+    remainder: Option<f64>,
+    /// The most that the heads of a layer lack to its attention; null as well.
+    heads_remainder: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,16 +36,9 @@ struct ShareRecord {
 
 impl AttributionRecord {
     /// The record.
-    pub fn new(found: &Attribution) -> AttributionRecord {
+    pub fn new(found: &Attribution, partial: bool) -> AttributionRecord {
         let share = |&(addend, logit): &(Addend, f64)| {
-            let (part, layer, head) = match addend {
-                Addend::Embedding => ("embedding", None, None),
-                Addend::Part { layer, part: Part::Attention } => ("attention", Some(layer), None),
-                Addend::Part { layer, part: Part::FeedForward } => ("ffn", Some(layer), None),
-                Addend::Part { layer, part: Part::Head(head) } => ("head", Some(layer), Some(head)),
-                Addend::Part { layer, part: Part::Residual } => ("residual", Some(layer), None),
-                Addend::Whole => ("whole", None, None),
-            };
+            let (part, layer, head) = named(addend);
             ShareRecord { part, layer, head, logit }
         };
         let sum = found.sum();
@@ -53,14 +46,26 @@ impl AttributionRecord {
             parts: found.parts.iter().map(share).collect(),
             sum,
             logit: found.logit,
-            remainder: found.logit - sum,
-            heads_remainder: found.heads_remainder(),
+            remainder: (!partial).then_some(found.logit - sum),
+            heads_remainder: (!partial).then(|| found.heads_remainder()),
         }
     }
 }
 
+/// An addend's name, its layer and its head.
+pub(super) fn named(addend: Addend) -> (&'static str, Option<usize>, Option<usize>) {
+    match addend {
+        Addend::Embedding => ("embedding", None, None),
+        Addend::Part { layer, part: Part::Attention } => ("attention", Some(layer), None),
+        Addend::Part { layer, part: Part::FeedForward } => ("ffn", Some(layer), None),
+        Addend::Part { layer, part: Part::Head(head) } => ("head", Some(layer), Some(head)),
+        Addend::Part { layer, part: Part::Residual } => ("residual", Some(layer), None),
+        Addend::Whole => ("whole", None, None),
+    }
+}
+
 /// One row a layer, and the sum.
-pub(super) fn attribution(view: &mut View, subject: &Subject, found: &Attribution) {
+pub(super) fn attribution(view: &mut View, subject: &Subject, found: &Attribution, partial: bool) {
     let embedding = found.parts.iter().find(|(addend, _)| *addend == Addend::Embedding);
     let embedding = embedding.map_or(0.0, |(_, share)| *share);
     let what = if subject.versus.is_some() { "the difference of logits" } else { "the logit" };
@@ -96,9 +101,11 @@ pub(super) fn attribution(view: &mut View, subject: &Subject, found: &Attributio
         ]));
     }
     view.table(table);
-    let (sum, lacks) = (found.sum(), found.heads_remainder());
-    view.text(format!("sum {sum:.3}, remainder {}", signed(found.logit - sum)));
-    view.text(format!("a layer's heads and its attention differ by at most {}", small(lacks)));
+    if !partial {
+        let (sum, lacks) = (found.sum(), found.heads_remainder());
+        view.text(format!("sum {sum:.3}, remainder {}", signed(found.logit - sum)));
+        view.text(format!("a layer's heads and its attention differ by at most {}", small(lacks)));
+    }
     view.text("direct shares, the last norm's divisor held still: what a part does by way of later ones counts for those");
 }
 

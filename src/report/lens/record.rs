@@ -17,8 +17,9 @@ use crate::token::{TokenId, Vocab, text_of};
 /// The answer of `lens`.
 #[derive(Debug, Serialize)]
 pub struct LensRecord<'a> {
+    /// Left out where a stream has told it before.
     #[serde(flatten)]
-    origin: &'a Origin,
+    origin: Option<&'a Origin>,
     view: &'static str,
     tokens: Vec<PromptWordRecord<'a>>,
     target: GoalRecord<'a>,
@@ -65,7 +66,7 @@ enum FindingRecord<'a> {
     },
     Context {
         context: Vec<PointRecord>,
-        area: f64,
+        area: Option<f64>,
     },
     Occlusion {
         by: &'static str,
@@ -160,13 +161,14 @@ struct HeadRecord<'a> {
 
 #[derive(Debug, Serialize)]
 struct OcclusionRecord<'a> {
+    by: &'static str,
     floor: f64,
     spans: Vec<SpanRecord<'a>>,
 }
 
 impl<'a> LensRecord<'a> {
     /// The record of an answer, with candidates to a depth.
-    pub fn new(lens: &'a Lens, k: Depth, vocab: &'a Vocab, origin: &'a Origin) -> LensRecord<'a> {
+    pub fn new(lens: &'a Lens, k: Depth, vocab: &'a Vocab, origin: Option<&'a Origin>) -> LensRecord<'a> {
         let subject = &lens.subject;
         let (view, finding) = finding(lens, k, vocab);
         LensRecord {
@@ -206,7 +208,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
         }
         LensFinding::Context(curve) => {
             let context = curve.points.iter().map(point).collect();
-            ("context", FindingRecord::Context { context, area: curve.area })
+            ("context", FindingRecord::Context { context, area: finite(curve.area) })
         }
         LensFinding::Occlusion(found) => {
             let record = FindingRecord::Occlusion {
@@ -222,6 +224,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             let one = found.rows.first().filter(|_| !all);
             let row = |row: &'a RowOf| row.layers.iter().map(attention_layer).collect();
             let occlusion = found.occlusion.as_ref().map(|(floor, occlusion)| OcclusionRecord {
+                by: occlusion.by.name(),
                 floor: *floor,
                 spans: occlusion.spans.iter().map(|(one, delta)| span(one, *delta)).collect(),
             });
@@ -239,7 +242,7 @@ fn finding<'a>(lens: &'a Lens, k: Depth, vocab: &Vocab) -> (&'static str, Findin
             ("attention", FindingRecord::Attention(Box::new(record)))
         }
         LensFinding::Attribution(found) => {
-            ("attribution", FindingRecord::Attribution(AttributionRecord::new(found)))
+            ("attribution", FindingRecord::Attribution(AttributionRecord::new(found, lens.partial)))
         }
         LensFinding::Keyboard(found) => {
             let keyboard = Box::new(KeyboardRecord::new(found, k, vocab));
