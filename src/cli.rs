@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::lens::flags::{LensFlags, LensView};
+use crate::lens::steer::ReadAt;
 use crate::model::ModelsCommand;
 use crate::report::unit::Unit;
 use crate::score::words::Convention;
@@ -40,7 +41,10 @@ pub enum CliCommand {
     /// How likely a text is: by token, word, character or line; which continuation is preferred
     Score(ScoreArgs),
     /// Why this token: which words before it made it so, at which layer, where attention looks
-    Lens(LensArgs),
+    Lens(Box<LensArgs>),
+    /// Make and look at steering vectors, which --steer adds to the residual stream
+    #[command(subcommand)]
+    Steer(SteerCommand),
     /// What a text is to a model: token ids, bytes and offsets; also of a chat
     Tokenize(TokenizeArgs),
     /// List, fetch, describe and remove models
@@ -119,6 +123,8 @@ pub enum BenchPart {
     Scoring,
     /// A prompt's tokens with their figures, against evaluating them with all their logits
     Prompt,
+    /// Logit lens, trace, knockout, context and occlusion, against a prompt of as many tokens
+    Lens,
     /// From the program's start to its first figure, against loading and evaluating alone
     Start,
 }
@@ -282,12 +288,20 @@ pub struct LensArgs {
     /// object with "messages"
     #[arg(long, value_name = "FILE|-")]
     pub chat: Option<PathBuf>,
-    /// How to look
+    /// Look at every row of a file (.csv, .tsv, .jsonl): columns prompt, target, versus, for trace clean and
+    /// corrupt; other columns are passed through. What a row doesn't say, flags do
+    #[arg(short, long, value_name = "ITEMS", conflicts_with_all = ["prompt", "clean", "chat", "dump"])]
+    pub file: Option<PathBuf>,
+    /// With trace: the two prompts, the target and what it is compared with are those of an item of a probe
+    /// suite with a minimal pair, as layers.en:moves-France-Italy
+    #[arg(long, value_name = "SUITE:ID", conflicts_with_all = ["prompt", "clean", "corrupt", "chat", "file", "dump"])]
+    pub pair: Option<String>,
+    /// How to look; can be given several times
     #[arg(long, value_name = "VIEW", required_unless_present = "dump")]
-    pub view: Option<LensView>,
+    pub view: Vec<LensView>,
     /// Write what a part of the layers gives for every token as NumPy files instead: residual, input, attention,
     /// ffn, heads, weights (of attention) or a name of llama.cpp's graph; LAYERS like 0-5,11 (default: all)
-    #[arg(long, value_name = "NAME[:LAYERS]", requires = "output", conflicts_with_all = ["view", "target", "versus", "json"])]
+    #[arg(long, value_name = "NAME[:LAYERS]", requires = "output", conflicts_with_all = ["view", "target", "versus", "json", "report"])]
     pub dump: Option<String>,
     /// With --dump: the folder for the files
     #[arg(long, short = 'o', value_name = "DIR", requires = "dump")]
@@ -301,9 +315,55 @@ pub struct LensArgs {
     /// Look at the difference to this text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub versus: Option<String>,
+    /// What to write, and where: table, jsonl, csv, html (default: a table); can be given several times
+    #[arg(long, value_name = "KIND[=FILE]")]
+    pub report: Vec<String>,
     /// How the view is to be had
     #[command(flatten)]
     pub flags: LensFlags,
+    /// Print one JSON object; with several views or -f the same as --report jsonl
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with steering vectors.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SteerCommand {
+    /// Make one: the mean difference of the residual stream between pairs of texts
+    Make(SteerMakeArgs),
+    /// Show one: by layer its norm, and what it raises and lowers
+    Show(SteerShowArgs),
+}
+
+/// Flags of `steer make`.
+#[derive(Args, Clone, Debug)]
+pub struct SteerMakeArgs {
+    /// Texts that it leads to, one a line
+    #[arg(long, value_name = "FILE")]
+    pub positive: PathBuf,
+    /// Texts that it leads away from, as many; the texts of a line are a pair
+    #[arg(long, value_name = "FILE")]
+    pub negative: PathBuf,
+    /// The file to write, a GGUF of llama.cpp's control-vector format
+    #[arg(long, short = 'o', value_name = "V.gguf")]
+    pub output: PathBuf,
+    /// Where a text's stream is read
+    #[arg(long, value_name = "WHERE", default_value = "last")]
+    pub at: ReadAt,
+    /// Write over a file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `steer show`.
+#[derive(Args, Clone, Debug)]
+pub struct SteerShowArgs {
+    /// The file
+    #[arg(value_name = "V.gguf")]
+    pub file: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! What a lens shows, as records and as tables.
 
 mod attribution;
+pub mod batch;
 mod causal;
 pub use causal::place;
 mod grid;
@@ -8,6 +9,7 @@ mod keyboard;
 mod measures;
 mod record;
 pub mod sentence;
+pub mod steer;
 
 pub use measures::small;
 use measures::{BAR, MOST_ROWS, TOKEN};
@@ -46,7 +48,9 @@ pub fn view(lens: &Lens, k: Depth, vocab: &Vocab) -> View {
         LensFinding::Context(curve) => context(&mut view, subject, curve),
         LensFinding::Occlusion(found) => occlusion(&mut view, subject, found, lens.floor.unwrap_or(0.0)),
         LensFinding::Attention(found) => attention(&mut view, subject, found, vocab),
-        LensFinding::Attribution(found) => attribution::attribution(&mut view, subject, found),
+        LensFinding::Attribution(found) => {
+            attribution::attribution(&mut view, subject, found, lens.partial);
+        }
         LensFinding::Keyboard(found) => keyboard::keyboard(&mut view, subject, found, k, vocab),
         LensFinding::Knockout(found) => {
             causal::knockout(&mut view, subject, (found, lens.floor.unwrap_or(0.0)), vocab);
@@ -148,7 +152,9 @@ fn context(view: &mut View, subject: &Subject, curve: &Curve) {
         table.rows.push(TableRow { cells, item: None });
     }
     view.table(table);
-    view.text(format!("area {:.3} nat·octaves between the whole prompt and the curve", curve.area));
+    if curve.area.is_finite() {
+        view.text(format!("area {:.3} nat·octaves between the whole prompt and the curve", curve.area));
+    }
     if curve.no_bos {
         view.text("without a BOS the first token that is seen takes the place that attention rests on");
     }
@@ -221,7 +227,7 @@ fn attention(view: &mut View, subject: &Subject, found: &AttentionLens, vocab: &
             Some((span, delta)) => {
                 format!("occlusion finds «{}»: {delta:+.3} nat without it", visible(span.text.as_bytes()))
             }
-            None => "occlusion finds no token with an effect".to_string(),
+            None => format!("occlusion finds no {} with an effect", occlusion.by.name()),
         });
     }
 }
