@@ -5,12 +5,14 @@
 //! them, and more of them than there are cores wait for each other asleep, which takes three times as long.
 
 mod decode;
+mod lens;
 mod prompt;
 mod scoring;
 mod side;
 mod start;
 
 pub use decode::{BenchReply, DecodeReport};
+pub use lens::{LensCosts, LensTexts};
 pub use prompt::PromptReport;
 pub use scoring::ScoringReport;
 pub use side::{Bench, PATIENCE};

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
-use crate::bench::{Bench, BenchReply, DecodeReport, PATIENCE, PromptReport, ScoringReport, StartReport};
+use crate::bench::{
+    Bench, BenchReply, DecodeReport, LensCosts, LensTexts, PATIENCE, PromptReport, ScoringReport, StartReport,
+};
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart};
 use crate::engine::{CancelFlag, ModelInfo, Sequence, Threads};
@@ -28,6 +30,8 @@ const WINDOWS: usize = 2;
 const PAIRS: &str = "agreement.en";
 /// What the start is measured with.
 const PROMPT: &str = "The capital of France is";
+/// A prompt of as many tokens.
+const CORRUPT: &str = "The capital of Italy is";
 
 /// Everything that was measured.
 #[derive(Serialize)]
@@ -40,6 +44,8 @@ struct BenchReport {
     scoring: Option<ScoringReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<PromptReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lens: Option<LensCosts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<StartReport>,
 }
@@ -71,7 +77,8 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
     let bench = Bench { options, info, pairs: args.pairs as usize, tell: &progress };
-    let mut report = BenchReport { origin, decode: None, scoring: None, prompt: None, start: None };
+    let mut report =
+        BenchReport { origin, decode: None, scoring: None, prompt: None, lens: None, start: None };
     if wanted(BenchPart::Start) {
         let program = std::env::current_exe()
             .map_err(|error| Failure::usage(format!("this program's own file can't be found: {error}")))?;
@@ -87,6 +94,13 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         let length = (args.prompt as usize).min(bench.info.context as usize - 1);
         let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length).collect();
         report.prompt = Some(bench.prompt(&tokens)?);
+    }
+    if wanted(BenchPart::Lens) {
+        let bos = Bos::Auto.token(&bench.info.vocab);
+        let tokenizer = &bench.info.tokenizer;
+        let ids = |text: &str| bos.into_iter().chain(tokenizer.tokenize(text.as_bytes(), false)).collect();
+        let texts = LensTexts { prompts: [PROMPT, CORRUPT].map(ids), text: long_text(&bench.info) };
+        report.lens = Some(bench.lens(&texts)?);
     }
     if wanted(BenchPart::Decode) {
         report.decode = Some(bench.decode(&reply(args, &bench.info, settings.sampling.clone())?)?);
@@ -107,6 +121,9 @@ impl BenchReport {
         }
         if let Some(prompt) = &self.prompt {
             prompt.write(out)?;
+        }
+        if let Some(lens) = &self.lens {
+            lens.write(out)?;
         }
         self.decode.as_ref().map_or(Ok(()), |decode| decode.write(out))
     }
