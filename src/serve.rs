@@ -35,11 +35,9 @@ use std::sync::atomic::AtomicBool;
 
 use crate::chat::ChatTemplate;
 use crate::engine::CancelFlag;
-pub use keys::{Keys, KeysError};
-use metrics::Metrics;
+pub use keys::{ApiKeys, KeysError};
 pub use options::{ServeError, ServeOptions, Served};
 use server::Server;
-use work::{Work, WorkParams};
 
 /// Stack of the threads that render templates and read nested values.
 const STACK: usize = 16 << 20;
@@ -58,16 +56,9 @@ pub fn run(
     let template = Arc::new(ChatTemplate::of_model(&served.model, None)?);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().thread_stack_size(STACK).build()?;
-    let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
-    let params = WorkParams {
-        parallel: options.parallel,
-        interventions: served.raw.interventions(),
-        stop: stop.clone(),
-        metrics: Arc::clone(&metrics),
-    };
-    let work = Work::start(served.engine.clone(), params)?;
     let address = SocketAddr::new(options.host, options.port);
-    let server = Arc::new(Server::new(served, template, work, Arc::clone(&metrics), options, stop.clone()));
+    let server = Arc::new(Server::start(served, template, options)?);
+    let (metrics, stop) = (Arc::clone(&server.metrics), server.stop.clone());
     runtime
         .block_on(async {
             let wrong = |source| ServeError::Address { address, source };

@@ -9,7 +9,7 @@ use crate::cli::ServeArgs;
 use crate::interrupt;
 use crate::sampling::Sampling;
 use crate::say;
-use crate::serve::{self, Keys, ServeError, ServeOptions, Served};
+use crate::serve::{self, ApiKeys, ServeError, ServeOptions, Served};
 use crate::settings::SamplingFlags;
 use crate::settings::advice::Advice;
 
@@ -21,8 +21,8 @@ impl From<ServeError> for Failure {
 
 pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
     let keys = match &args.api_key_file {
-        Some(path) => interrupt::waiting(|| Keys::read(path)).map_err(ServeError::from)?,
-        None => Keys::default(),
+        Some(path) => interrupt::waiting(|| ApiKeys::read(path)).map_err(ServeError::from)?,
+        None => ApiKeys::default(),
     };
     let options = ServeOptions { host: args.host, port: args.port, keys, parallel: args.parallel as usize };
     // Before a model is loaded for nothing.

@@ -58,11 +58,11 @@ struct Lane {
     read: usize,
     /// When it was last used.
     used: u64,
-    writer: Option<Writer>,
+    writer: Option<LaneReply>,
 }
 
 /// A reply on its way.
-struct Writer {
+struct LaneReply {
     asked: Newcomer,
     chain: MaskedChain,
     /// Tokens chosen.
@@ -232,16 +232,19 @@ impl Lanes {
         let Some(own) = own else { return Err(EngineError::Died("no lane is free".to_string())) };
         let best = (0..self.lanes.len()).max_by_key(longest).unwrap_or(own);
         let (kept, common) = (longest(&own), longest(&best));
+        let oldest = free.min_by_key(|lane| self.lanes[*lane].used).unwrap_or(own);
+        let lane = if common > kept { oldest } else { own };
         if !self.shares() {
-            self.empty(own);
+            self.empty(lane);
         } else if common > kept {
-            // What this one holds is worth less than what it takes over: the lane that was free longest.
-            let oldest = free.min_by_key(|lane| self.lanes[*lane].used).unwrap_or(own);
-            return self.take_over(best, oldest, common, newcomer, chain);
+            // What another one holds is worth more than what this lane does.
+            self.take_over(best, lane, common);
         } else {
-            self.keep(own, kept);
+            self.keep(lane, kept);
         }
-        self.begin(own, newcomer, chain);
+        let tokens = prompt.clone();
+        let reply = LaneReply { asked: newcomer.clone(), chain, chosen: 0, tokens };
+        self.lanes[lane].writer = Some(reply);
         Ok(())
     }
 
@@ -258,34 +261,20 @@ impl Lanes {
         }
     }
 
-    /// Begins a reply with what another lane holds.
-    fn take_over(
-        &mut self,
-        from: usize,
-        lane: usize,
-        common: usize,
-        newcomer: &Newcomer,
-        chain: MaskedChain,
-    ) -> Result<(), EngineError> {
+    /// Has a lane hold what another one does.
+    fn take_over(&mut self, from: usize, lane: usize, common: usize) {
         self.empty(lane);
         let (source, target) = (self.lanes[from].sequence, self.lanes[lane].sequence);
         if let Some(context) = &mut self.context {
             context.share(source, target, common);
         }
-        self.lanes[lane].held = newcomer.prompt[..common].to_vec();
+        self.lanes[lane].held = self.lanes[from].held[..common].to_vec();
         self.lanes[lane].read = common;
-        self.begin(lane, newcomer, chain);
-        Ok(())
-    }
-
-    fn begin(&mut self, lane: usize, newcomer: &Newcomer, chain: MaskedChain) {
-        let tokens = newcomer.prompt.clone();
-        self.lanes[lane].writer = Some(Writer { asked: newcomer.clone(), chain, chosen: 0, tokens });
     }
 
     /// Fills the batch: the newest token of every reply, and prompts as far as there is room, the shortest
     /// first.
-    fn fill(&mut self) -> Vec<Part> {
+    fn fill(&mut self) -> Vec<LanePart> {
         self.batch.clear();
         let mut room = self.context.as_ref().map_or(0, |context| context.params().batch as usize);
         let mut order: Vec<usize> =
@@ -305,13 +294,13 @@ impl Lanes {
                 self.batch.push(writer.tokens[at], at, &[*sequence], at + 1 == writer.tokens.len());
             }
             room -= tokens;
-            parts.push(Part { lane, tokens, row: (tokens == missing).then(|| self.batch.len() - 1) });
+            parts.push(LanePart { lane, tokens, row: (tokens == missing).then(|| self.batch.len() - 1) });
         }
         parts
     }
 
     /// Chooses a token for every reply whose last one was evaluated. Returns how many.
-    fn choose(&mut self, read: &[Part], sink: Sink) -> Result<usize, EngineError> {
+    fn choose(&mut self, read: &[LanePart], sink: Sink) -> Result<usize, EngineError> {
         let Some(context) = &self.context else { return Err(EngineError::Decode(-1)) };
         let mut ready = Vec::new();
         for part in read {
@@ -344,7 +333,7 @@ impl Lanes {
 }
 
 /// What a round evaluates of one lane.
-struct Part {
+struct LanePart {
     lane: usize,
     tokens: usize,
     /// Where in the batch its last token stands, if that is the reply's newest.
@@ -358,7 +347,7 @@ struct ReadyRow<'a> {
     depth: crate::distribution::Depth,
 }
 
-impl Writer {
+impl LaneReply {
     fn take(
         &mut self,
         row: &[f32],

@@ -13,7 +13,7 @@ use crate::report::record::{Provenance, StepRecord};
 
 /// An answer, or a chunk of one.
 #[derive(Serialize)]
-pub(super) struct Answer<C> {
+pub(super) struct ApiAnswer<C> {
     pub id: String,
     pub object: &'static str,
     pub created: u64,
@@ -27,9 +27,9 @@ pub(super) struct Answer<C> {
     pub provenance: Option<Provenance>,
 }
 
-impl<C> Answer<C> {
-    pub fn new(server: &Server, id: String, object: &'static str) -> Answer<C> {
-        Answer {
+impl<C> ApiAnswer<C> {
+    pub fn new(server: &Server, id: String, object: &'static str) -> ApiAnswer<C> {
+        ApiAnswer {
             id,
             object,
             created: now(),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, ChatChoice, ChatLogprobs, ChatMessage, answered};
+use super::answer::{ApiAnswer, ChatChoice, ChatLogprobs, ChatMessage, answered};
 use super::body::Payload;
 use super::error::ApiError;
 use super::fields::{Fields, kind};
@@ -16,7 +16,7 @@ use super::records::{PromptLogprobs, usage};
 use super::reply::{Grown, ReplyText};
 use super::server::Server;
 use super::stream::{self, Streaming};
-use super::wanted::{WITHOUT_EFFECT, Wanted, all_of, refuse_others};
+use super::wanted::{GenerationWish, WITHOUT_EFFECT, all_of, refuse_others};
 use crate::chat::{Content, Conversation};
 use crate::distribution::Depth;
 use crate::step::Step;
@@ -26,7 +26,7 @@ use crate::step::Step;
 pub(super) struct ChatRequest {
     /// Exactly one.
     prompt: [ToContinue; 1],
-    wanted: Wanted,
+    wanted: GenerationWish,
 }
 
 /// Reads what a template renders; the second value is whether it ends with the beginning of a reply.
@@ -69,7 +69,7 @@ impl ChatRequest {
                 return Err(ApiError::field("logprobs", what));
             }
         };
-        let wanted = Wanted::read(&mut fields, server, &served.chat, logprobs)?;
+        let wanted = GenerationWish::read(&mut fields, server, &served.chat, logprobs)?;
         let tool_choice = fields.value("tool_choice");
         fields.refused(
             "continue_final_message",
@@ -105,18 +105,18 @@ impl ChatRequest {
         Ok(ChatRequest { prompt: [ToContinue { ids, longest }], wanted })
     }
 
-    fn logprobs(&self, reply: &ReplyText, grown: &Grown, server: &Server) -> Option<ChatLogprobs> {
+    fn logprobs(&self, reply: &ReplyText, grown: &Grown) -> Option<ChatLogprobs> {
         let k = self.wanted.logprobs?;
-        Some(ChatLogprobs { content: reply.records(grown, &server.served.model.vocab, k) })
+        Some(ChatLogprobs { content: reply.records(grown, k) })
     }
 
     fn whole<'a>(&self, server: &'a Server, all: &'a Continued) -> ChatAnswer<'a> {
-        let mut answer = Answer::new(server, server.name("chatcmpl"), "chat.completion");
+        let mut answer = ApiAnswer::new(server, server.name("chatcmpl"), "chat.completion");
         let mut completion = 0;
         for (index, reply) in all.replies.iter().enumerate() {
             completion += reply.tokens().len();
             let grown = reply.whole();
-            let logprobs = self.logprobs(reply, &grown, server);
+            let logprobs = self.logprobs(reply, &grown);
             let message = ChatMessage { role: Some("assistant"), content: Some(grown.text) };
             let mut choice = ChatChoice { index, message: Some(message), logprobs, ..Default::default() };
             choice.end(reply);
@@ -134,7 +134,7 @@ impl ChatRequest {
 #[derive(Serialize)]
 struct ChatAnswer<'a> {
     #[serde(flatten)]
-    answer: Answer<ChatChoice>,
+    answer: ApiAnswer<ChatChoice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_logprobs: Option<PromptLogprobs<'a>>,
 }
@@ -156,7 +156,7 @@ impl Streaming for ChatRequest {
     const NAME: &'static str = "chatcmpl";
     type Choice = ChatChoice;
 
-    fn wanted(&self) -> &Wanted {
+    fn wanted(&self) -> &GenerationWish {
         &self.wanted
     }
 
@@ -173,9 +173,9 @@ impl Streaming for ChatRequest {
         Some(ChatChoice { index, delta: Some(delta), ..Default::default() })
     }
 
-    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown, server: &Server) -> ChatChoice {
+    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown) -> ChatChoice {
         let delta = ChatMessage { role: None, content: Some(grown.text.clone()) };
-        let logprobs = self.logprobs(reply, grown, server);
+        let logprobs = self.logprobs(reply, grown);
         ChatChoice { index, delta: Some(delta), logprobs, ..Default::default() }
     }
 

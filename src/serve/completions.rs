@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::answer::{Answer, CompletionChoice, answered};
+use super::answer::{ApiAnswer, CompletionChoice, answered};
 use super::body::Payload;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::generation::{Continued, ToContinue, continued};
-use super::prompt::{Prompt, Reading};
+use super::prompt::{PromptReader, SentPrompt};
 use super::records::{PromptLogprobs, Recorder, usage};
 use super::reply::{Grown, ReplyText};
 use super::server::Server;
 use super::stream::{self, Streaming};
-use super::wanted::{WITHOUT_EFFECT, Wanted, all_of, refuse_others};
+use super::wanted::{GenerationWish, WITHOUT_EFFECT, all_of, refuse_others};
 use crate::distribution::Depth;
 use crate::step::Step;
 
@@ -27,9 +27,9 @@ const OBJECT: &str = "text_completion";
 /// A request.
 #[derive(Debug)]
 pub(super) struct CompletionRequest {
-    pub prompts: Vec<Prompt>,
+    pub prompts: Vec<SentPrompt>,
     pub to_continue: Vec<ToContinue>,
-    pub wanted: Wanted,
+    pub wanted: GenerationWish,
     pub echo: bool,
 }
 
@@ -40,7 +40,7 @@ impl CompletionRequest {
         server.must_be_model(&mut fields)?;
         let vocabulary = served.model.vocab.len();
         let logprobs = fields.whole("logprobs", -1..=vocabulary as i64)?.map(|k| all_of(k, vocabulary));
-        let mut wanted = Wanted::read(&mut fields, server, &served.raw, logprobs)?;
+        let mut wanted = GenerationWish::read(&mut fields, server, &served.raw, logprobs)?;
         wanted.max_tokens.get_or_insert(LONGEST);
         let echo = fields.flag("echo")?.unwrap_or(false);
         let bos = fields.flag("add_special_tokens")?;
@@ -48,7 +48,8 @@ impl CompletionRequest {
         let prompt = fields.value("prompt");
         refuse_others(&mut fields)?;
         fields.done(&WITHOUT_EFFECT)?;
-        let prompts = Reading::new(&served.model, &served.raw, bos, special)?.prompts("prompt", prompt)?;
+        let prompts =
+            PromptReader::new(&served.model, &served.raw, bos, special)?.prompts("prompt", prompt)?;
         if let Some(empty) = prompts.iter().position(|prompt| prompt.ids.is_empty()) {
             let what = "has no token to start from: this model puts no BOS before a text, so give some";
             let place = if prompts.len() > 1 { format!("prompt[{empty}]") } else { "prompt".to_string() };
@@ -93,15 +94,15 @@ pub(super) async fn answer(
 }
 
 impl CompletionRequest {
-    fn whole<'a>(&self, server: &'a Server, all: &'a [Continued]) -> Answer<CompletionChoice<'a>> {
-        let mut answer = Answer::new(server, server.name("cmpl"), OBJECT);
+    fn whole<'a>(&self, server: &'a Server, all: &'a [Continued]) -> ApiAnswer<CompletionChoice<'a>> {
+        let mut answer = ApiAnswer::new(server, server.name("cmpl"), OBJECT);
         let mut completion = 0;
         for (prompt, continued) in self.prompts.iter().zip(all) {
             for reply in &continued.replies {
                 completion += reply.tokens().len();
                 let mut choice = CompletionChoice { index: answer.choices.len(), ..Default::default() };
                 self.open(&mut choice, prompt, &continued.prompt, server);
-                self.go_on(&mut choice, prompt, reply, &reply.whole(), server);
+                self.go_on(&mut choice, prompt, reply, &reply.whole());
                 choice.end(reply);
                 let vocab = &server.served.model.vocab;
                 let steps = &continued.prompt;
@@ -120,7 +121,7 @@ impl CompletionRequest {
     }
 
     /// Begins a choice with the prompt, where that is wanted.
-    fn open(&self, choice: &mut CompletionChoice, prompt: &Prompt, steps: &[Step], server: &Server) {
+    fn open(&self, choice: &mut CompletionChoice, prompt: &SentPrompt, steps: &[Step], server: &Server) {
         if self.echo {
             choice.text.push_str(&prompt.text);
         }
@@ -135,26 +136,19 @@ impl CompletionRequest {
     }
 
     /// Adds what a reply grew by.
-    fn go_on(
-        &self,
-        choice: &mut CompletionChoice,
-        prompt: &Prompt,
-        reply: &ReplyText,
-        grown: &Grown,
-        server: &Server,
-    ) {
+    fn go_on(&self, choice: &mut CompletionChoice, prompt: &SentPrompt, reply: &ReplyText, grown: &Grown) {
         choice.text.push_str(&grown.text);
         let Some(k) = self.wanted.logprobs else { return };
         let logprobs = choice.logprobs.get_or_insert_default();
         let before = if self.echo { prompt.text.chars().count() } else { 0 };
-        let (records, tokens) = (reply.records(grown, &server.served.model.vocab, k), reply.tokens());
+        let (records, tokens) = (reply.records(grown, k), reply.tokens());
         for (record, token) in records.into_iter().zip(&tokens[grown.tokens.clone()]) {
             logprobs.push(record, before + token.offset);
         }
     }
 
     /// The prompt of a choice.
-    fn prompt_of(&self, choice: usize) -> &Prompt {
+    fn prompt_of(&self, choice: usize) -> &SentPrompt {
         &self.prompts[choice / self.wanted.n]
     }
 }
@@ -164,7 +158,7 @@ impl Streaming for CompletionRequest {
     const NAME: &'static str = "cmpl";
     type Choice = CompletionChoice<'static>;
 
-    fn wanted(&self) -> &Wanted {
+    fn wanted(&self) -> &GenerationWish {
         &self.wanted
     }
 
@@ -182,9 +176,9 @@ impl Streaming for CompletionRequest {
         self.echo.then_some(choice)
     }
 
-    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown, server: &Server) -> Self::Choice {
+    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown) -> Self::Choice {
         let mut choice = CompletionChoice { index, ..Default::default() };
-        self.go_on(&mut choice, self.prompt_of(index), reply, grown, server);
+        self.go_on(&mut choice, self.prompt_of(index), reply, grown);
         choice
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::error::ApiError;
 use super::reply::ReplyText;
 use super::server::Server;
-use super::wanted::Wanted;
-use super::work::{ReplyEvents, ScoredSequence, Scoring, Writing};
+use super::wanted::GenerationWish;
+use super::work::{ReplyEvents, ReplyToWrite, ScoredSequence, ToScore};
 use crate::engine::replies::ReplyEvent;
 use crate::engine::{FinishReason, Sequence};
 use crate::step::{Prediction, Step, TokenStats};
@@ -32,7 +32,7 @@ pub(super) struct ToContinue {
 pub(super) async fn continued(
     server: &Server,
     prompts: &[ToContinue],
-    wanted: &Wanted,
+    wanted: &GenerationWish,
     of_prompt: bool,
 ) -> Result<Vec<Continued>, ApiError> {
     let at_once = of_prompt && is_known_from_scoring(prompts, wanted);
@@ -62,17 +62,17 @@ pub(super) async fn continued(
 
 /// Whether all that is wanted of the replies is the most probable token after each prompt, which scoring the
 /// prompt tells as well.
-fn is_known_from_scoring(prompts: &[ToContinue], wanted: &Wanted) -> bool {
+fn is_known_from_scoring(prompts: &[ToContinue], wanted: &GenerationWish) -> bool {
     let chooses_the_best = wanted.sampling.is_greedy() && wanted.sampling.stages().is_empty();
     chooses_the_best && wanted.named.is_empty() && prompts.iter().all(|prompt| prompt.longest <= 1)
 }
 
 /// Begins every continuation of a prompt.
-pub(super) fn begin(server: &Server, prompt: &ToContinue, wanted: &Wanted) -> Vec<ReplyEvents> {
+pub(super) fn begin(server: &Server, prompt: &ToContinue, wanted: &GenerationWish) -> Vec<ReplyEvents> {
     if prompt.longest == 0 {
         return Vec::new();
     }
-    let writing = |i: usize| Writing {
+    let writing = |i: usize| ReplyToWrite {
         prompt: prompt.ids.clone(),
         sampling: wanted.sampling_of(i),
         max_tokens: prompt.longest,
@@ -86,28 +86,36 @@ pub(super) fn begin(server: &Server, prompt: &ToContinue, wanted: &Wanted) -> Ve
 pub(super) async fn score(
     server: &Server,
     prompts: &[ToContinue],
-    wanted: &Wanted,
+    wanted: &GenerationWish,
     after: bool,
 ) -> Result<Vec<ScoredSequence>, ApiError> {
     let after = after && prompts.iter().any(|prompt| prompt.longest > 0);
     let sequence = |prompt: &ToContinue| Sequence { tokens: prompt.ids.clone(), from: 0 };
     let sequences = prompts.iter().map(sequence).collect();
-    server.score(Scoring { sequences, depth: wanted.depth(), after }).await
+    server.score(ToScore { sequences, depth: wanted.depth(), after }).await
 }
 
 /// Waits for the end of a reply.
-async fn written(mut events: ReplyEvents, wanted: &Wanted, vocab: &Vocab) -> Result<ReplyText, ApiError> {
-    let mut reply = ReplyText::new(Arc::clone(&wanted.stops));
+async fn written(
+    mut events: ReplyEvents,
+    wanted: &GenerationWish,
+    vocab: &Arc<Vocab>,
+) -> Result<ReplyText, ApiError> {
+    let mut reply = ReplyText::new(Arc::clone(&wanted.stops), vocab);
     while reply.end().is_none() {
         let event = events.recv().await.ok_or_else(ApiError::stopping)?;
-        reply.take(event, vocab)?;
+        reply.take(event)?;
     }
     Ok(reply)
 }
 
 /// The reply that is the most probable token alone, or nothing at all.
-fn first_choice(after: Option<&Prediction>, wanted: &Wanted, vocab: &Vocab) -> Result<ReplyText, ApiError> {
-    let mut reply = ReplyText::new(Arc::clone(&wanted.stops));
+fn first_choice(
+    after: Option<&Prediction>,
+    wanted: &GenerationWish,
+    vocab: &Arc<Vocab>,
+) -> Result<ReplyText, ApiError> {
+    let mut reply = ReplyText::new(Arc::clone(&wanted.stops), vocab);
     let mut reason = FinishReason::Length;
     if let Some(after) = after
         && let Some(best) = after.top_logprobs.first()
@@ -122,9 +130,9 @@ fn first_choice(after: Option<&Prediction>, wanted: &Wanted, vocab: &Vocab) -> R
             reason = FinishReason::Stop;
         }
         let step = Arc::new(Step { id: best.id, stats: Some(stats) });
-        reply.take(ReplyEvent::Step(step, Vec::new()), vocab)?;
+        reply.take(ReplyEvent::Step(step, Vec::new()))?;
     }
-    reply.take(ReplyEvent::Ended(reason), vocab)?;
+    reply.take(ReplyEvent::Ended(reason))?;
     Ok(reply)
 }
 

@@ -25,14 +25,14 @@ pub struct KeysError {
 
 /// The keys that open the server, as checksums: a key itself is nowhere kept. None lets everybody in.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Vec<[u8; 32]>);
+pub struct ApiKeys(Vec<[u8; 32]>);
 
-impl Keys {
+impl ApiKeys {
     /// Reads a file with a key a line; empty lines and those that begin with `#` are no keys.
     ///
     /// # Errors
     /// [`KeysError`].
-    pub fn read(path: &Path) -> Result<Keys, KeysError> {
+    pub fn read(path: &Path) -> Result<ApiKeys, KeysError> {
         let wrong = |what: String| KeysError { path: path.to_path_buf(), what };
         let text = bounded::text(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
         let lines = text.lines().map(str::trim).enumerate();
@@ -50,7 +50,7 @@ impl Keys {
         }
         match keys.is_empty() {
             true => Err(wrong("holds no key: write one, a line each".to_string())),
-            false => Ok(Keys(keys.iter().map(|(_, key)| Sha256::digest(key).into()).collect())),
+            false => Ok(ApiKeys(keys.iter().map(|(_, key)| Sha256::digest(key).into()).collect())),
         }
     }
 

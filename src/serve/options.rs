@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::keys::{Keys, KeysError};
+use super::keys::{ApiKeys, KeysError};
 use crate::engine::{Engine, ModelInfo};
 use crate::jinja::TemplateError;
 use crate::report::record::Origin;
@@ -36,7 +36,7 @@ pub struct ServeOptions {
     /// 0 takes one that is free.
     pub port: u16,
     /// Who may ask.
-    pub keys: Keys,
+    pub keys: ApiKeys,
     /// Most replies side by side.
     pub parallel: usize,
 }

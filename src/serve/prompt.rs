@@ -14,7 +14,7 @@ const MOST: usize = 4096;
 
 /// A prompt as the model reads it, and as text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Prompt {
+pub(super) struct SentPrompt {
     pub ids: Vec<TokenId>,
     pub text: String,
     /// Where each token begins in the text, in characters.
@@ -22,12 +22,12 @@ pub(super) struct Prompt {
 }
 
 /// How raw text becomes tokens.
-pub(super) struct Reading<'a> {
+pub(super) struct PromptReader<'a> {
     model: &'a ModelInfo,
     encoder: TextEncoder<'a>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> PromptReader<'a> {
     /// `bos`: whether a BOS goes before a text, where the model wants one; `special`: whether special tokens
     /// in it are recognised. Where nothing is said, what the server was started with holds.
     pub fn new(
@@ -35,14 +35,14 @@ impl<'a> Reading<'a> {
         settings: &Settings,
         bos: Option<bool>,
         special: Option<bool>,
-    ) -> Result<Reading<'a>, ApiError> {
+    ) -> Result<PromptReader<'a>, ApiError> {
         let policy = if bos == Some(false) { Bos::Never } else { settings.bos };
         let encoder = TextEncoder::new(model, policy, special.unwrap_or(settings.special))?;
-        Ok(Reading { model, encoder })
+        Ok(PromptReader { model, encoder })
     }
 
     /// The prompts of a field.
-    pub fn prompts(&self, name: &str, value: Option<Value>) -> Result<Vec<Prompt>, ApiError> {
+    pub fn prompts(&self, name: &str, value: Option<Value>) -> Result<Vec<SentPrompt>, ApiError> {
         let wanted = "a text, a list of texts, a list of token ids or a list of such lists";
         let wrong = |found: &str| ApiError::field(name, format!("must be {wanted}, not {found}"));
         let list = match value {
@@ -93,7 +93,7 @@ impl<'a> Reading<'a> {
         Ok(self.encoder.encode(text.as_bytes())?)
     }
 
-    fn text(&self, text: String) -> Result<Prompt, ApiError> {
+    fn text(&self, text: String) -> Result<SentPrompt, ApiError> {
         let encoded = self.encode(&text)?;
         let (mut at, mut chars) = (0, 0);
         let offsets = encoded.pieces.iter().map(|piece| {
@@ -104,12 +104,12 @@ impl<'a> Reading<'a> {
             at = whole;
             chars
         });
-        Ok(Prompt { offsets: offsets.collect(), ids: encoded.ids(), text })
+        Ok(SentPrompt { offsets: offsets.collect(), ids: encoded.ids(), text })
     }
 
-    fn ids(&self, ids: Vec<TokenId>) -> Prompt {
+    fn ids(&self, ids: Vec<TokenId>) -> SentPrompt {
         let (text, offsets) = decoded(&ids, &self.model.vocab);
-        Prompt { ids, text, offsets }
+        SentPrompt { ids, text, offsets }
     }
 }
 

@@ -17,8 +17,9 @@ use crate::step::{AnyToken, Step};
 use crate::token::Vocab;
 
 /// A reply that is being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ReplyText {
+    vocab: Arc<Vocab>,
     reply: GeneratedReply,
     /// Texts before which it ends.
     stops: Arc<[String]>,
@@ -62,12 +63,19 @@ pub(super) struct Grown {
 }
 
 impl ReplyText {
-    pub fn new(stops: Arc<[String]>) -> ReplyText {
-        ReplyText { stops, ..ReplyText::default() }
+    pub fn new(stops: Arc<[String]>, vocab: &Arc<Vocab>) -> ReplyText {
+        ReplyText {
+            vocab: Arc::clone(vocab),
+            reply: GeneratedReply::default(),
+            stops,
+            tokens: Vec::new(),
+            end: None,
+            given: (0, 0),
+        }
     }
 
     /// Takes what the engine says.
-    pub fn take(&mut self, event: ReplyEvent, vocab: &Vocab) -> Result<(), ApiError> {
+    pub fn take(&mut self, event: ReplyEvent) -> Result<(), ApiError> {
         match event {
             ReplyEvent::Failed(error) => return Err(error.into()),
             ReplyEvent::Ended(_) if self.end.is_some() => {}
@@ -86,7 +94,7 @@ impl ReplyText {
                     .last()
                     .map_or(0, |last| last.offset + self.reply.text[last.start..start].chars().count());
                 let event = Event::Step { step: Arc::clone(&step), elapsed: Duration::ZERO };
-                self.reply.take(&event, vocab);
+                self.reply.take(&event, &self.vocab);
                 let end = self.reply.text.len();
                 self.tokens.push(ReplyToken { step, named, start, offset, end });
                 self.look_for_stop(start);
@@ -160,10 +168,10 @@ impl ReplyText {
     }
 
     /// The records of the tokens it grew by, with k candidates of each.
-    pub fn records(&self, grown: &Grown, vocab: &Vocab, k: usize) -> Vec<StepRecord> {
+    pub fn records(&self, grown: &Grown, k: usize) -> Vec<StepRecord> {
         let before = &self.tokens[..grown.tokens.start];
         let sum = before.iter().filter_map(|token| token.step.logprob()).map(f64::from).sum();
-        let mut recorder = Recorder::new(vocab, Depth::Count(k)).after(sum);
+        let mut recorder = Recorder::new(&self.vocab, Depth::Count(k)).after(sum);
         let own = &self.tokens[grown.tokens.clone()];
         own.iter().map(|token| recorder.record(&token.step, &token.named)).collect()
     }

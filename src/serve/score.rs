@@ -15,7 +15,7 @@ use super::body::Payload;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::server::Server;
-use super::work::{Scoring, Work};
+use super::work::{ToScore, WorkQueue};
 use crate::engine::{
     Backend, CancelFlag, Client, Command, Engine, EngineError, Event, FinishReason, ModelInfo, Sink, Timing,
 };
@@ -33,15 +33,15 @@ pub(super) async fn answer(
     payload: Payload,
 ) -> Result<Response, ApiError> {
     let cancel = server.stop.narrower();
-    // Raised when nobody waits for the answer any more.
-    let _gone = Raised(cancel.clone());
+    // RaisedOnDrop when nobody waits for the answer any more.
+    let _gone = RaisedOnDrop(cancel.clone());
     server.aside(move |server| score(server, &payload, cancel)).await
 }
 
 /// Raises a flag when it is dropped.
-struct Raised(CancelFlag);
+struct RaisedOnDrop(CancelFlag);
 
-impl Drop for Raised {
+impl Drop for RaisedOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
     }
@@ -94,7 +94,7 @@ fn choices(value: Option<Value>) -> Result<Vec<Vec<u8>>, ApiError> {
 /// An engine whose scoring is done with whatever else waits.
 struct Relay {
     info: Arc<ModelInfo>,
-    work: Work,
+    work: WorkQueue,
 }
 
 impl Backend for Relay {
@@ -108,7 +108,7 @@ impl Backend for Relay {
         };
         let (sequences, depth, after) = (batch.sequences.clone(), batch.depth, batch.after);
         let count = sequences.len();
-        let mut events = self.work.score(Scoring { sequences, depth, after });
+        let mut events = self.work.score(ToScore { sequences, depth, after });
         let mut early = BTreeMap::new();
         let mut out = 0;
         while out < count {

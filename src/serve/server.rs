@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::fields::Fields;
-use super::keys::Keys;
+use super::keys::ApiKeys;
 use super::metrics::Metrics;
 use super::options::{ServeOptions, Served};
-use super::work::{ScoredSequence, Scoring, Work};
+use super::work::{ScoredSequence, ToScore, WorkQueue, WorkSettings};
 use crate::chat::ChatTemplate;
 use crate::engine::{CancelFlag, EngineError};
 use crate::report::record::Provenance;
@@ -25,9 +25,9 @@ const BODY_PARTS: usize = 4096;
 pub(super) struct Server {
     pub served: Served,
     pub template: Arc<ChatTemplate>,
-    pub work: Work,
+    pub work: WorkQueue,
     pub metrics: Arc<Metrics>,
-    pub keys: Keys,
+    pub keys: ApiKeys,
     /// Whether only this machine can reach it.
     pub is_local: bool,
     /// Room for bodies, in parts of [`BODY_PART`] bytes.
@@ -39,18 +39,23 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub fn new(
+    /// Starts the thread that asks the engine.
+    pub fn start(
         served: Served,
         template: Arc<ChatTemplate>,
-        work: Work,
-        metrics: Arc<Metrics>,
         options: ServeOptions,
-        stop: CancelFlag,
-    ) -> Server {
-        Server {
+    ) -> std::io::Result<Server> {
+        let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
+        let settings = WorkSettings {
+            parallel: options.parallel,
+            interventions: served.raw.interventions(),
+            stop: stop.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        Ok(Server {
+            work: WorkQueue::start(served.engine.clone(), settings)?,
             served,
             template,
-            work,
             metrics,
             is_local: options.host.is_loopback(),
             keys: options.keys,
@@ -58,7 +63,7 @@ impl Server {
             stop,
             begun: now(),
             answers: AtomicU64::default(),
-        }
+        })
     }
 
     /// A name for an answer.
@@ -109,7 +114,7 @@ impl Server {
     }
 
     /// Scores sequences with whatever else waits; answers are in the order asked.
-    pub async fn score(&self, scoring: Scoring) -> Result<Vec<ScoredSequence>, ApiError> {
+    pub async fn score(&self, scoring: ToScore) -> Result<Vec<ScoredSequence>, ApiError> {
         let count = scoring.sequences.len();
         let context = self.served.model.context as usize;
         let needed = scoring.sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);

@@ -13,13 +13,13 @@ use hyper::body::Frame;
 use serde::Serialize;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::answer::Answer;
+use super::answer::ApiAnswer;
 use super::error::ApiError;
 use super::generation::{ToContinue, begin as begin_replies, score};
 use super::records::usage;
 use super::reply::{Grown, ReplyText};
 use super::server::Server;
-use super::wanted::Wanted;
+use super::wanted::GenerationWish;
 use super::work::ReplyEvents;
 use crate::engine::FinishReason;
 use crate::engine::replies::ReplyEvent;
@@ -36,13 +36,13 @@ pub(super) trait Streaming: Send + Sync + 'static {
     const NAME: &'static str;
     type Choice: Serialize + Send + Sync;
 
-    fn wanted(&self) -> &Wanted;
+    fn wanted(&self) -> &GenerationWish;
     fn to_continue(&self) -> &[ToContinue];
     /// Whether figures of the prompts are wanted.
     fn of_prompt(&self) -> bool;
     /// What comes before the reply.
     fn opening(&self, index: usize, prompt: &[Step], server: &Server) -> Option<Self::Choice>;
-    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown, server: &Server) -> Self::Choice;
+    fn chunk(&self, index: usize, reply: &ReplyText, grown: &Grown) -> Self::Choice;
     /// What says how it has ended.
     fn closing(&self, index: usize, reply: &ReplyText) -> Self::Choice;
 }
@@ -112,17 +112,17 @@ impl<R: Streaming> Chunker<R> {
         if let Some(choice) = self.request.opening(index, &prompt, &self.server) {
             self.send(choice).await?;
         }
-        let mut reply = ReplyText::new(Arc::clone(&self.request.wanted().stops));
+        let mut reply = ReplyText::new(Arc::clone(&self.request.wanted().stops), vocab);
         let mut events = match events {
             Some(events) => events,
             None => {
-                let _ = reply.take(ReplyEvent::Ended(FinishReason::Length), vocab);
+                let _ = reply.take(ReplyEvent::Ended(FinishReason::Length));
                 tokio::sync::mpsc::unbounded_channel().1
             }
         };
         while reply.end().is_none() {
             let event = self.next(&mut events).await?;
-            let taken = event.ok_or_else(ApiError::stopping).and_then(|event| reply.take(event, vocab));
+            let taken = event.ok_or_else(ApiError::stopping).and_then(|event| reply.take(event));
             if let Err(error) = taken {
                 self.say(&error.body()).await?;
                 return Err(Gone);
@@ -130,7 +130,7 @@ impl<R: Streaming> Chunker<R> {
             let grown = reply.grown();
             let shown = self.request.wanted().logprobs.is_some() && !grown.tokens.is_empty();
             if !grown.text.is_empty() || shown {
-                let choice = self.request.chunk(index, &reply, &grown, &self.server);
+                let choice = self.request.chunk(index, &reply, &grown);
                 self.send(choice).await?;
             }
         }
@@ -154,8 +154,8 @@ impl<R: Streaming> Chunker<R> {
         self.say(&answer).await
     }
 
-    fn answer(&self) -> Answer<R::Choice> {
-        Answer::new(&self.server, self.id.clone(), R::OBJECT)
+    fn answer(&self) -> ApiAnswer<R::Choice> {
+        ApiAnswer::new(&self.server, self.id.clone(), R::OBJECT)
     }
 
     async fn end(&self, tokens: usize) -> Result<(), Gone> {

@@ -11,7 +11,7 @@ use super::body::Payload;
 use super::chat::conversation;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::prompt::Reading;
+use super::prompt::PromptReader;
 use super::records::numbers;
 use super::server::Server;
 use crate::token::{TokenId, text_of};
@@ -66,7 +66,7 @@ fn ids_of(server: &Server, fields: &mut Fields) -> Result<Vec<TokenId>, ApiError
     let Some(text) = prompt.or(content) else {
         return Err(ApiError::field("prompt", "is missing: a text to tokenize, or \"messages\""));
     };
-    let reading = Reading::new(&server.served.model, &server.served.raw, bos, Some(special))?;
+    let reading = PromptReader::new(&server.served.model, &server.served.raw, bos, Some(special))?;
     Ok(reading.encode(&text)?.ids())
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn detokenize(
         };
         fields.done(&[])?;
         let model = &server.served.model;
-        let ids = Reading::new(model, &server.served.raw, None, None)?.numbers("tokens", list)?;
+        let ids = PromptReader::new(model, &server.served.raw, None, None)?.numbers("tokens", list)?;
         let text = text_of(&model.vocab.concat(ids));
         // vLLM's name of it, and llama-server's.
         Ok(json!({"prompt": text, "content": text}))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::fields::{Fields, kind};
-use super::prompt::Reading;
+use super::prompt::PromptReader;
 use super::sampling;
 use super::server::Server;
 use crate::distribution::Depth;
@@ -36,7 +36,7 @@ pub(super) const WITHOUT_EFFECT: [&str; 7] = [
 
 /// How a prompt is to be continued, and what is wanted of it.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct GenerationWish {
     pub sampling: Sampling,
     /// Continuations given out, and of how many they are the most probable.
     pub n: usize,
@@ -53,14 +53,14 @@ pub(super) struct Wanted {
     pub include_usage: bool,
 }
 
-impl Wanted {
+impl GenerationWish {
     /// Reads them all; `logprobs` was read already, because its form differs.
     pub fn read(
         fields: &mut Fields,
         server: &Server,
         base: &Settings,
         logprobs: Option<usize>,
-    ) -> Result<Wanted, ApiError> {
+    ) -> Result<GenerationWish, ApiError> {
         let model = &server.served.model;
         let n = fields.whole("n", 1..=MOST_CHOICES)?.unwrap_or(1) as usize;
         let best_of = fields.whole("best_of", 1..=MOST_CHOICES)?.map_or(n, |best| best as usize);
@@ -99,7 +99,7 @@ impl Wanted {
         let named = match fields.value("logprob_token_ids") {
             None => Vec::new(),
             Some(Value::Array(list)) if list.len() <= 1024 => {
-                Reading::new(model, base, None, None)?.numbers("logprob_token_ids", list)?
+                PromptReader::new(model, base, None, None)?.numbers("logprob_token_ids", list)?
             }
             Some(Value::Array(_)) => {
                 return Err(ApiError::field("logprob_token_ids", "holds more than 1024 ids"));
@@ -115,7 +115,7 @@ impl Wanted {
                 "belongs to \"logprobs\", which are not asked for",
             ));
         }
-        Ok(Wanted {
+        Ok(GenerationWish {
             stops: stops(fields.value("stop"))?,
             sampling: sampling::read(fields, base)?,
             n,

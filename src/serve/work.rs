@@ -31,7 +31,7 @@ const PULSE: Duration = Duration::from_millis(20);
 
 /// Sequences to score.
 #[derive(Clone, Debug)]
-pub(super) struct Scoring {
+pub(super) struct ToScore {
     pub sequences: Vec<Sequence>,
     /// Candidates, at least; more may come.
     pub depth: Depth,
@@ -49,7 +49,7 @@ pub(super) struct ScoredSequence {
 
 /// A reply to write.
 #[derive(Clone, Debug)]
-pub(super) struct Writing {
+pub(super) struct ReplyToWrite {
     pub prompt: Vec<TokenId>,
     pub sampling: Sampling,
     /// 1 or more.
@@ -63,18 +63,18 @@ pub(super) type ReplyEvents = UnboundedReceiver<ReplyEvent>;
 /// What is told of a scoring; it ends with the last sequence, or with an error.
 pub(super) type ScoreEvents = UnboundedReceiver<Result<ScoredSequence, EngineError>>;
 
-enum Job {
-    Score(Scoring, UnboundedSender<Result<ScoredSequence, EngineError>>),
-    Write(Writing, UnboundedSender<ReplyEvent>),
+enum WorkItem {
+    Score(ToScore, UnboundedSender<Result<ScoredSequence, EngineError>>),
+    Write(ReplyToWrite, UnboundedSender<ReplyEvent>),
 }
 
 /// Takes work from any number of handlers.
 #[derive(Clone)]
-pub(super) struct Work(Sender<Job>);
+pub(super) struct WorkQueue(Sender<WorkItem>);
 
-impl Work {
+impl WorkQueue {
     /// Starts the thread. `stop` ends what is computed and refuses what waits.
-    pub fn start(engine: Engine, params: WorkParams) -> std::io::Result<Work> {
+    pub fn start(engine: Engine, params: WorkSettings) -> std::io::Result<WorkQueue> {
         let (sender, inbox) = channel();
         let turns = Turns {
             engine,
@@ -87,24 +87,24 @@ impl Work {
             next: 0,
         };
         std::thread::Builder::new().name("serve-work".to_string()).spawn(move || turns.run())?;
-        Ok(Work(sender))
+        Ok(WorkQueue(sender))
     }
 
-    pub fn score(&self, scoring: Scoring) -> ScoreEvents {
+    pub fn score(&self, scoring: ToScore) -> ScoreEvents {
         let (sender, events) = unbounded_channel();
-        let _ = self.0.send(Job::Score(scoring, sender));
+        let _ = self.0.send(WorkItem::Score(scoring, sender));
         events
     }
 
-    pub fn write(&self, writing: Writing) -> ReplyEvents {
+    pub fn write(&self, writing: ReplyToWrite) -> ReplyEvents {
         let (sender, events) = unbounded_channel();
-        let _ = self.0.send(Job::Write(writing, sender));
+        let _ = self.0.send(WorkItem::Write(writing, sender));
         events
     }
 }
 
 /// How work is done.
-pub(super) struct WorkParams {
+pub(super) struct WorkSettings {
     /// Most replies side by side.
     pub parallel: usize,
     pub interventions: Interventions,
@@ -113,16 +113,16 @@ pub(super) struct WorkParams {
 }
 
 /// Sequences that wait, and who waits for them.
-struct WaitingScoring {
+struct WaitingToScore {
     left: VecDeque<(usize, Sequence)>,
     depth: Depth,
     after: bool,
     out: UnboundedSender<Result<ScoredSequence, EngineError>>,
 }
 
-impl WaitingScoring {
+impl WaitingToScore {
     /// Whether both can be in one batch.
-    fn goes_with(&self, other: &WaitingScoring) -> bool {
+    fn goes_with(&self, other: &WaitingToScore) -> bool {
         let shallow = |depth| matches!(depth, Depth::Count(k) if k <= SHALLOW);
         self.after == other.after
             && (self.depth == other.depth || shallow(self.depth) && shallow(other.depth))
@@ -131,10 +131,10 @@ impl WaitingScoring {
 
 struct Turns {
     engine: Engine,
-    params: WorkParams,
-    inbox: Receiver<Job>,
-    scorings: VecDeque<WaitingScoring>,
-    waiting: VecDeque<(Writing, UnboundedSender<ReplyEvent>)>,
+    params: WorkSettings,
+    inbox: Receiver<WorkItem>,
+    scorings: VecDeque<WaitingToScore>,
+    waiting: VecDeque<(ReplyToWrite, UnboundedSender<ReplyEvent>)>,
     writing: HashMap<ReplyId, UnboundedSender<ReplyEvent>>,
     /// Replies whose readers have gone.
     left: Vec<ReplyId>,
@@ -185,12 +185,12 @@ impl Turns {
         }
     }
 
-    fn take(&mut self, job: Job) {
+    fn take(&mut self, job: WorkItem) {
         match job {
-            Job::Write(writing, out) => self.waiting.push_back((writing, out)),
-            Job::Score(Scoring { sequences, depth, after }, out) => {
+            WorkItem::Write(writing, out) => self.waiting.push_back((writing, out)),
+            WorkItem::Score(ToScore { sequences, depth, after }, out) => {
                 let left = sequences.into_iter().enumerate().collect();
-                self.scorings.push_back(WaitingScoring { left, depth, after, out });
+                self.scorings.push_back(WaitingToScore { left, depth, after, out });
             }
         }
     }
@@ -288,7 +288,7 @@ impl Turns {
             let reply = ReplyId(self.next);
             self.next += 1;
             self.writing.insert(reply, out);
-            let Writing { prompt, sampling, max_tokens, depth, named } = writing;
+            let ReplyToWrite { prompt, sampling, max_tokens, depth, named } = writing;
             join.push(Newcomer { reply, prompt, sampling, max_tokens, depth, named });
         }
         let round = Round {

@@ -5,7 +5,7 @@ fn keys_are_read_a_line_each_and_only_they_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     std::fs::write(&path, "# ours\n\n  first-key-of-ours-1\nsecond-key-of-ours-2\n").unwrap();
-    let keys = Keys::read(&path).unwrap();
+    let keys = ApiKeys::read(&path).unwrap();
     assert!(keys.has("first-key-of-ours-1") && keys.has("second-key-of-ours-2"));
     for other in ["", "first-key-of-ours-", "first-key-of-ours-12", "# ours", "FIRST-KEY-OF-OURS-1"] {
         assert!(!keys.has(other), "{other}");
@@ -24,8 +24,8 @@ fn a_file_of_keys_is_refused_without_showing_them() {
         ("a secret with spaces\n", "line 1: a key is letters"),
     ] {
         std::fs::write(&path, text).unwrap();
-        let error = Keys::read(&path).unwrap_err().to_string();
+        let error = ApiKeys::read(&path).unwrap_err().to_string();
         assert!(error.contains(what) && !error.contains("secret"), "{error}");
     }
-    assert!(Keys::read(&folder.path().join("missing")).is_err());
+    assert!(ApiKeys::read(&folder.path().join("missing")).is_err());
 }

@@ -17,17 +17,17 @@ fn step(id: u32) -> ReplyEvent {
 /// Writes bytes as tokens, and collects what was given out on the way.
 fn streamed(text: &str, stops: &[&str]) -> (ReplyText, Vec<String>) {
     let vocab = vocab();
-    let mut reply = ReplyText::new(stops.iter().map(|stop| stop.to_string()).collect());
+    let mut reply = ReplyText::new(stops.iter().map(|stop| stop.to_string()).collect(), &vocab);
     let mut given = Vec::new();
     for byte in text.bytes() {
         if reply.end().is_some() {
             break;
         }
-        reply.take(step(byte.into()), &vocab).unwrap();
+        reply.take(step(byte.into())).unwrap();
         given.push(reply.grown().text);
     }
     if reply.end().is_none() {
-        reply.take(ReplyEvent::Ended(FinishReason::Length), &vocab).unwrap();
+        reply.take(ReplyEvent::Ended(FinishReason::Length)).unwrap();
         given.push(reply.grown().text);
     }
     (reply, given)
@@ -62,13 +62,13 @@ fn a_character_is_given_out_when_it_is_whole_and_counts_as_one() {
 #[test]
 fn half_a_character_at_the_end_is_spelled_out() {
     let vocab = vocab();
-    let mut reply = ReplyText::new(Arc::default());
-    reply.take(step(0xE5), &vocab).unwrap();
+    let mut reply = ReplyText::new(Arc::default(), &vocab);
+    reply.take(step(0xE5)).unwrap();
     assert_eq!(reply.grown().text, "");
-    reply.take(ReplyEvent::Ended(FinishReason::Context), &vocab).unwrap();
+    reply.take(ReplyEvent::Ended(FinishReason::Context)).unwrap();
     assert_eq!(reply.grown().text, "<0xE5>");
     assert_eq!(reply.end().unwrap().reason, "length");
-    assert!(reply.take(ReplyEvent::Failed(EngineError::Empty), &vocab).is_err());
+    assert!(reply.take(ReplyEvent::Failed(EngineError::Empty)).is_err());
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn the_earliest_of_several_stops_counts() {
     assert_eq!(reply.end().unwrap().stop.as_deref(), Some("\n"));
     // A token that ends generation is a step and no text.
     let vocab = vocab();
-    let mut reply = ReplyText::new(Arc::default());
-    reply.take(step(u32::from(b'a')), &vocab).unwrap();
-    reply.take(step(257), &vocab).unwrap();
-    reply.take(ReplyEvent::Ended(FinishReason::Stop), &vocab).unwrap();
+    let mut reply = ReplyText::new(Arc::default(), &vocab);
+    reply.take(step(u32::from(b'a'))).unwrap();
+    reply.take(step(257)).unwrap();
+    reply.take(ReplyEvent::Ended(FinishReason::Stop)).unwrap();
     assert_eq!(reply.whole(), Grown { text: "a".to_string(), tokens: 0..2 });
     assert_eq!(reply.end().unwrap().reason, "stop");
 }

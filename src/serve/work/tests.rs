@@ -3,7 +3,7 @@ use crate::engine::testing::{Scripted, ScriptedLine};
 use crate::engine::{Event, ModelInfo};
 
 struct Bench {
-    work: Work,
+    work: WorkQueue,
     metrics: Arc<Metrics>,
     stop: CancelFlag,
     model: Arc<ModelInfo>,
@@ -13,13 +13,13 @@ fn bench(parallel: usize, replies: Vec<Vec<ScriptedLine>>) -> Bench {
     let scripted = Scripted::new(replies);
     let Event::Ready(model) = scripted.ready() else { unreachable!() };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
-    let params = WorkParams {
+    let params = WorkSettings {
         parallel,
         interventions: Interventions::default(),
         stop: stop.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let work = Work::start(scripted.client().engine().clone(), params).unwrap();
+    let work = WorkQueue::start(scripted.client().engine().clone(), params).unwrap();
     Bench { work, metrics, stop, model }
 }
 
@@ -28,13 +28,13 @@ impl Bench {
         self.model.tokenizer.tokenize(text.as_bytes(), false)
     }
 
-    fn scoring(&self, texts: &[&str], k: usize) -> Scoring {
+    fn scoring(&self, texts: &[&str], k: usize) -> ToScore {
         let sequence = |text: &&str| Sequence { tokens: self.ids(text), from: 0 };
-        Scoring { sequences: texts.iter().map(sequence).collect(), depth: Depth::Count(k), after: true }
+        ToScore { sequences: texts.iter().map(sequence).collect(), depth: Depth::Count(k), after: true }
     }
 
-    fn writing(&self, max_tokens: usize) -> Writing {
-        Writing {
+    fn writing(&self, max_tokens: usize) -> ReplyToWrite {
+        ReplyToWrite {
             prompt: self.ids("The"),
             sampling: Sampling::default(),
             max_tokens,
