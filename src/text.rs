@@ -39,6 +39,30 @@ pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
+/// Gives an enum the names that people read and write: all its values, the name of each, and the value of
+/// a name.
+macro_rules! named {
+    ($of:ident: $($value:ident $name:literal),+ $(,)?) => {
+        impl $of {
+            /// All of them, in order.
+            pub const ALL: [$of; [$($name),+].len()] = [$($of::$value),+];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $($of::$value => $name),+
+                }
+            }
+
+            /// The one of this name.
+            pub fn named(name: &str) -> Option<$of> {
+                $of::ALL.into_iter().find(|value| value.name() == name)
+            }
+        }
+    };
+}
+pub(crate) use named;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ text:
 token: columns
 distribution: token
 ngram: token
-step: distribution token
+step: distribution text token
 sampling: distribution step token
 aside:
 fatal: aside token
@@ -34,7 +34,7 @@ chat: bounded engine jinja token
 glossary: text
 colouring: step
 settings: bounded colouring distribution engine files grammar intervention model sampling text token
-continuation: token
+continuation: text token
 score: distribution step token
 query: aside bounded chat continuation counter distribution engine files intervention sampling score settings step token
 lens: chat continuation distribution engine intervention model ngram query sampling step text token
@@ -44,7 +44,7 @@ ask: bounded continuation counter files intervention lens probe query step token
 command: chat files glossary intervention lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
-report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step token tokenizer wrap
+report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step text token tokenizer wrap
 session: aside ask bounded chat command distribution engine files glossary grammar intervention lens model query report sampling score settings step token
 loading: engine model paths room say settings
 tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score session settings step text token wrap
@@ -80,10 +80,9 @@ fn code(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
     let code: String = lines.flat_map(|line| [line, "\n"]).collect();
-    match code.find("#[cfg(test)]\nmod tests {") {
-        Some(at) => code[..at].to_string(),
-        None => code,
-    }
+    let code = code.find("#[cfg(test)]\nmod tests {").map_or(&code[..], |at| &code[..at]);
+    // Who may see something is no use of it.
+    code.replace("pub(in crate::", "pub(in ")
 }
 
 /// The paths that begin here: one, or those in braces.
@@ -131,6 +130,28 @@ fn used(module: &[String], code: &str) -> BTreeSet<String> {
     let up = "super::".repeat(module.len());
     let both = after("crate::", code).chain(after(&up, code));
     both.map(|path| path[0].clone()).filter(|name| !name.is_empty() && name != "super").collect()
+}
+
+/// The files that a module's code names: the longest beginning of each path that is one.
+fn used_files(module: &[String], code: &str, files: &BTreeSet<Vec<String>>) -> BTreeSet<Vec<String>> {
+    let mut all: Vec<Vec<String>> = after("crate::", code).collect();
+    for up in 1..=module.len() {
+        let above = &module[..module.len() - up];
+        let inside = after("super::", code)
+            .filter(|path| path.iter().take_while(|name| *name == "super").count() + 1 == up);
+        all.extend(inside.map(|path| [above, &path[up - 1..]].concat()));
+    }
+    let children = files.iter().filter(|file| file.len() == module.len() + 1 && file.starts_with(module));
+    for child in children {
+        let name = format!("{}::", child[module.len()]);
+        all.extend(after(&name, code).map(|path| [&child[..], &path].concat()));
+    }
+    let file = |path: Vec<String>| {
+        (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|path| files.contains(path))
+    };
+    let mut found: BTreeSet<Vec<String>> = all.into_iter().filter_map(file).collect();
+    found.remove(module);
+    found
 }
 
 /// Files that are not tests, with the names of their modules.
@@ -186,4 +207,39 @@ fn what_a_module_uses_is_read_from_its_code() {
     let code =
         "use crate::{x::{self, Y}, z};\nuse super::super::u::V;\nfn f() { crate::w::g(); super::own(); }";
     assert_eq!(used(&module, code), ["u", "w", "x", "z"].map(str::to_string).into());
+}
+
+/// Panels send lines as if they had been written, and what takes a line asks the panels: counted as one.
+const PANELS: [&str; 2] = ["tui", "panels"];
+
+#[test]
+fn no_circle_holds_more_than_three_files() {
+    let files = programs();
+    let known: BTreeSet<Vec<String>> = files.keys().cloned().collect();
+    let arrows: BTreeMap<_, _> =
+        files.iter().map(|(module, path)| (module, used_files(module, &code(path), &known))).collect();
+    let mut reached: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
+    for module in &known {
+        let (mut found, mut next) = (BTreeSet::new(), vec![module]);
+        while let Some(module) = next.pop() {
+            next.extend(arrows[module].iter().filter(|file| found.insert(*file)));
+        }
+        reached.insert(module, found);
+    }
+    for module in &known {
+        let circle = reached[module].iter().filter(|other| reached[**other].contains(module));
+        let (panels, others): (Vec<_>, Vec<_>) =
+            circle.partition(|other| other.starts_with(&PANELS.map(String::from)));
+        let circle: Vec<String> = others.iter().chain(panels.first()).map(|other| other.join("::")).collect();
+        assert!(circle.len() <= 3, "a circle of files: {}", circle.join(", "));
+    }
+}
+
+#[test]
+fn files_are_found_by_every_way_to_name_them() {
+    let path = |text: &str| text.split("::").map(str::to_string).collect::<Vec<_>>();
+    let files: BTreeSet<_> = ["a", "a::b", "a::b::c", "a::d", "e::f"].map(path).into();
+    let code = "use crate::e::f::{G, h as i};\nuse super::{d::X, self};\nuse c::Y;\nuse other::e::f;";
+    let found = used_files(&path("a::b"), code, &files);
+    assert_eq!(found, ["a", "a::b::c", "a::d", "e::f"].map(path).into());
 }

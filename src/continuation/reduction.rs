@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Join;
+use crate::text::named;
 
 /// A choice's own figures, in nats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,32 +129,10 @@ pub enum Reduction {
     AccMutualInfo,
 }
 
-impl Reduction {
-    /// Every one.
-    pub const ALL: [Reduction; 5] = [
-        Reduction::Acc,
-        Reduction::AccNorm,
-        Reduction::AccBytes,
-        Reduction::AccTokens,
-        Reduction::AccMutualInfo,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reduction::Acc => "acc",
-            Reduction::AccNorm => "acc_norm",
-            Reduction::AccBytes => "acc_bytes",
-            Reduction::AccTokens => "acc_tokens",
-            Reduction::AccMutualInfo => "acc_mutual_info",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Reduction> {
-        Reduction::ALL.into_iter().find(|reduction| reduction.name() == name)
-    }
-}
+named!(Reduction:
+    Acc "acc", AccNorm "acc_norm", AccBytes "acc_bytes", AccTokens "acc_tokens",
+    AccMutualInfo "acc_mutual_info",
+);
 
 /// Index of the best choice by each reduction; `None` where none is best or it was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

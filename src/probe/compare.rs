@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::interval::{self, Interval, NoInterval, Weighted};
 use super::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use super::stats;
+use crate::text::named;
 
 /// Two runs beside each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -113,27 +114,11 @@ pub struct Divergence {
     pub tokens: usize,
 }
 
+named!(ComparedFigure:
+    Passed "passed", Acc "acc", Logprob "logprob", Target "target", BitsPerByte "bits_per_byte",
+);
+
 impl ComparedFigure {
-    /// All of them.
-    pub const ALL: [ComparedFigure; 5] = [
-        ComparedFigure::Passed,
-        ComparedFigure::Acc,
-        ComparedFigure::Logprob,
-        ComparedFigure::Target,
-        ComparedFigure::BitsPerByte,
-    ];
-
-    /// Its name in JSON and in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            ComparedFigure::Passed => "passed",
-            ComparedFigure::Acc => "acc",
-            ComparedFigure::Logprob => "logprob",
-            ComparedFigure::Target => "target",
-            ComparedFigure::BitsPerByte => "bits_per_byte",
-        }
-    }
-
     /// Whether more of it is worse.
     pub fn is_cost(self) -> bool {
         self == ComparedFigure::BitsPerByte

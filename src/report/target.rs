@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::probe::error::meant;
+use crate::text::named;
 
 /// The kinds there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,29 +26,9 @@ pub enum ReportKind {
     Html,
 }
 
-impl ReportKind {
-    /// All of them.
-    pub const ALL: [ReportKind; 6] = [
-        ReportKind::Table,
-        ReportKind::Jsonl,
-        ReportKind::Csv,
-        ReportKind::Markdown,
-        ReportKind::Junit,
-        ReportKind::Html,
-    ];
-
-    /// The name.
-    pub fn name(self) -> &'static str {
-        match self {
-            ReportKind::Table => "table",
-            ReportKind::Jsonl => "jsonl",
-            ReportKind::Csv => "csv",
-            ReportKind::Markdown => "markdown",
-            ReportKind::Junit => "junit",
-            ReportKind::Html => "html",
-        }
-    }
-}
+named!(ReportKind:
+    Table "table", Jsonl "jsonl", Csv "csv", Markdown "markdown", Junit "junit", Html "html",
+);
 
 /// What to write and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

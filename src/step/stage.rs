@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::named;
+
 /// One stage of the chain. Its name is the one `dropped_by` reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
@@ -29,44 +31,10 @@ pub enum Stage {
     Mirostat,
 }
 
-impl Stage {
-    /// Every stage, in the order of the chain.
-    pub const ALL: [Stage; 11] = [
-        Stage::Grammar,
-        Stage::Penalties,
-        Stage::Dry,
-        Stage::TopNSigma,
-        Stage::TopK,
-        Stage::Typical,
-        Stage::TopP,
-        Stage::MinP,
-        Stage::Xtc,
-        Stage::Temperature,
-        Stage::Mirostat,
-    ];
-
-    /// The stage of a name.
-    pub fn named(name: &str) -> Option<Stage> {
-        Stage::ALL.into_iter().find(|stage| stage.name() == name)
-    }
-
-    /// The name in tables and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Grammar => "grammar",
-            Stage::Penalties => "penalties",
-            Stage::Dry => "dry",
-            Stage::TopNSigma => "top-n-sigma",
-            Stage::TopK => "top-k",
-            Stage::Typical => "typical",
-            Stage::TopP => "top-p",
-            Stage::MinP => "min-p",
-            Stage::Xtc => "xtc",
-            Stage::Temperature => "temperature",
-            Stage::Mirostat => "mirostat",
-        }
-    }
-}
+named!(Stage:
+    Grammar "grammar", Penalties "penalties", Dry "dry", TopNSigma "top-n-sigma", TopK "top-k",
+    Typical "typical", TopP "top-p", MinP "min-p", Xtc "xtc", Temperature "temperature", Mirostat "mirostat",
+);
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+use crate::text::named;
+
 /// A summary of a region's surprisals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RegionMetric {
@@ -20,16 +22,9 @@ pub enum RegionMetric {
     Min,
 }
 
-impl RegionMetric {
-    const NAMED: [(&'static str, RegionMetric); 6] = [
-        ("sum", RegionMetric::Sum),
-        ("mean", RegionMetric::Mean),
-        ("median", RegionMetric::Median),
-        ("range", RegionMetric::Range),
-        ("max", RegionMetric::Max),
-        ("min", RegionMetric::Min),
-    ];
+named!(RegionMetric: Sum "sum", Mean "mean", Median "median", Range "range", Max "max", Min "min");
 
+impl RegionMetric {
     /// Of a region's tokens. Of none the sum is 0 and every other one is not a number, so that no
     /// comparison with it holds.
     pub fn of(self, values: &[f64]) -> f64 {
@@ -66,9 +61,7 @@ impl<'de> Deserialize<'de> for RegionMetric {
             Written::Several(names) if names.len() == 1 => names[0].as_str(),
             Written::Several(_) => "several",
         };
-        let found = RegionMetric::NAMED.into_iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, metric)| metric)
+        RegionMetric::named(name)
             .ok_or_else(|| D::Error::custom(format!("metric is {name}: predictions need one, of {known}")))
     }
 }
@@ -79,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_six_of_syntaxgym() {
-        let of = |values: &[f64]| RegionMetric::NAMED.map(|(_, metric)| metric.of(values));
+        let of = |values: &[f64]| RegionMetric::ALL.map(|metric| metric.of(values));
         // As numpy and Python compute them.
         assert_eq!(of(&[4.0, 1.0, 3.5, 7.0]), [15.5, 3.875, 3.75, 6.0, 7.0, 1.0]);
         assert_eq!(of(&[0.0, 2.5, 1.0]), [3.5, 3.5 / 3.0, 1.0, 2.5, 2.5, 0.0]);

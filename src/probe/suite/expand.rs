@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::file::{Probe, SuiteFile};
 use super::forms::Values;
-use super::place::{Document, PathKey};
+use super::place::Document;
 use crate::files;
 use crate::jinja::{Dialect, Jinja, Value, from_json};
 use crate::probe::dataset::{DataRow, Dataset, Typing};
@@ -29,32 +29,29 @@ const MOST_ITEMS: usize = 1_000_000;
 pub fn suite(file: &SuiteFile, document: &Document, folder: &Path) -> Result<Suite, InputError> {
     let table = &file.suite;
     let jinja = Jinja::new(Dialect::Suite);
-    let here = [PathKey::Key("suite")];
+    let here = "suite";
     if table.name.trim().is_empty() {
-        return Err(document.at(&[PathKey::Key("suite"), PathKey::Key("name")], "the suite needs a name"));
+        return Err(document.at("suite/name", "the suite needs a name"));
     }
     let mut expander =
         SuiteExpander { file, document, folder, jinja, items: Vec::new(), ids: HashMap::new() };
     if let Some(data) = &table.data {
-        let way = [PathKey::Key("suite"), PathKey::Key("data")];
+        let way = "suite/data";
         if data.file.is_none() {
-            return Err(document.at(&way, "[suite.data] needs a `file`"));
+            return Err(document.at(way, "[suite.data] needs a `file`"));
         }
-        expander.probe(data, &way)?;
+        expander.probe(data, way)?;
     }
     for (i, probe) in file.probe.iter().enumerate() {
-        expander.probe(probe, &[PathKey::Key("probe"), PathKey::Index(i)])?;
+        expander.probe(probe, &format!("probe/{i}"))?;
     }
     if expander.items.is_empty() {
-        return Err(
-            document.at(&here, "the suite is empty: give it a [[probe]], or [suite.data] with a file")
-        );
+        return Err(document.at(here, "the suite is empty: give it a [[probe]], or [suite.data] with a file"));
     }
     let names = metric::names();
     let limits = table.expect.iter().enumerate().map(|(i, text)| {
-        Limit::new(&expander.jinja, text, &names).map_err(|reason| {
-            document.at(&[PathKey::Key("suite"), PathKey::Key("expect"), PathKey::Index(i)], reason)
-        })
+        Limit::new(&expander.jinja, text, &names)
+            .map_err(|reason| document.at(&format!("suite/expect/{i}"), reason))
     });
     Ok(Suite {
         name: table.name.clone(),
@@ -86,7 +83,7 @@ struct SuiteExpander<'a> {
 type CaseVariables = IndexMap<String, Value>;
 
 impl SuiteExpander<'_> {
-    fn probe(&mut self, probe: &Probe, way: &[PathKey]) -> Result<(), InputError> {
+    fn probe(&mut self, probe: &Probe, way: &str) -> Result<(), InputError> {
         let compiler = FieldCompiler { jinja: &self.jinja, document: self.document, way };
         let fields = ProbeFields::compile(probe, &self.file.suite, &compiler)?;
         let ladder = self.ladder(probe, way)?;
@@ -120,12 +117,7 @@ impl SuiteExpander<'_> {
     }
 
     /// Adds the item of one case; of one question's phrasings, all at once.
-    fn add(
-        &mut self,
-        fields: &ProbeFields,
-        scopes: Vec<CaseScope>,
-        way: &[PathKey],
-    ) -> Result<(), InputError> {
+    fn add(&mut self, fields: &ProbeFields, scopes: Vec<CaseScope>, way: &str) -> Result<(), InputError> {
         let item = ItemBuilder { fields, scopes: &scopes }.item()?;
         let place = scopes.first().map(CaseScope::place).unwrap_or_default();
         if let Some(before) = self.ids.insert(item.id.clone(), place.clone()) {
@@ -140,24 +132,21 @@ impl SuiteExpander<'_> {
             } else {
                 format!(" ({before} and {place})")
             };
-            let mut way = way.to_vec();
-            way.push(PathKey::Key("id"));
-            return Err(self.document.at(&way, format!("the id {:?} is given twice{both}{hint}", item.id)));
+            let reason = format!("the id {:?} is given twice{both}{hint}", item.id);
+            return Err(self.document.at(&format!("{way}/id"), reason));
         }
         self.items.push(item);
         Ok(())
     }
 
-    fn read(&self, file: &Path, way: &[PathKey]) -> Result<Dataset, InputError> {
+    fn read(&self, file: &Path, way: &str) -> Result<Dataset, InputError> {
         let path = self.folder.join(file);
         let regular = files::regular(&path).map_err(|error| InputError::unreadable(&path, &error));
         let mut data = regular.and_then(|()| Dataset::read(&path, Typing::Written)).map_err(|error| {
             if error.line.is_some() {
                 return error;
             }
-            let mut way = way.to_vec();
-            way.push(PathKey::Key("file"));
-            self.document.at(&way, format!("{}: {}", error.file, error.reason))
+            self.document.at(&format!("{way}/file"), format!("{}: {}", error.file, error.reason))
         })?;
         if data.rows.is_empty() {
             return Err(self.document.at(way, format!("{} has no row", path.display())));
@@ -167,12 +156,11 @@ impl SuiteExpander<'_> {
     }
 
     /// Every combination of the parameters, the last one running fastest.
-    fn ladder(&self, probe: &Probe, way: &[PathKey]) -> Result<Vec<CaseVariables>, InputError> {
+    fn ladder(&self, probe: &Probe, way: &str) -> Result<Vec<CaseVariables>, InputError> {
         let mut all = Vec::new();
         let mut combinations = 1_usize;
         for (name, values) in &probe.params {
-            let mut place = way.to_vec();
-            place.extend([PathKey::Key("params"), PathKey::Key(name)]);
+            let place = format!("{way}/params/{}", name.replace('~', "~0").replace('/', "~1"));
             let values = self.values(values).map_err(|reason| self.document.at(&place, reason))?;
             if values.is_empty() {
                 return Err(self.document.at(&place, format!("the parameter {name} has no value")));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 /// One prompt, or one question in several phrasings.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,14 +72,22 @@ impl AnswerForm {
     }
 }
 
-/// Takes a text or a list.
-struct TextOrList<T> {
+/// What a value may be written as: a text, and of the others those for which there is a way to take them.
+struct Form<T> {
     expecting: &'static str,
     text: fn(String) -> T,
-    list: fn(Vec<serde_json::Value>) -> Result<T, String>,
+    list: Option<fn(Vec<serde_json::Value>) -> Result<T, String>>,
+    whole: Option<fn(i64) -> T>,
+    truth: Option<fn(bool) -> T>,
 }
 
-impl<'de, T> Visitor<'de> for TextOrList<T> {
+impl<T> Form<T> {
+    fn of(text: fn(String) -> T, expecting: &'static str) -> Form<T> {
+        Form { expecting, text, list: None, whole: None, truth: None }
+    }
+}
+
+impl<'de, T> Visitor<'de> for Form<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -90,12 +98,27 @@ impl<'de, T> Visitor<'de> for TextOrList<T> {
         Ok((self.text)(text.to_string()))
     }
 
+    fn visit_bool<E: Error>(self, is: bool) -> Result<T, E> {
+        self.truth.map(|take| take(is)).ok_or_else(|| E::invalid_type(Unexpected::Bool(is), &self))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        let take = self.whole.ok_or_else(|| E::invalid_type(Unexpected::Signed(number), &self))?;
+        Ok(take(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        let take = self.whole.ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))?;
+        Ok(take(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+        let take = self.list.ok_or_else(|| A::Error::invalid_type(Unexpected::Seq, &self))?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        (self.list)(list).map_err(A::Error::custom)
+        take(list).map_err(A::Error::custom)
     }
 }
 
@@ -109,118 +132,65 @@ fn texts(values: Vec<serde_json::Value>) -> Result<Vec<String>, String> {
         .collect()
 }
 
-impl<'de> Deserialize<'de> for Prompts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrList {
-            expecting: "a string or a list of strings",
-            text: Prompts::One,
-            list: |list| texts(list).map(Prompts::Several),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Choices {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrList {
-            expecting: "a list of strings, or a template that gives one",
-            text: Choices::Template,
-            list: |list| texts(list).map(Choices::List),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrList {
-            expecting: "a list of values, or a template that gives one",
-            text: Values::Template,
-            list: |list| Ok(Values::List(list)),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for AnswerForm {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnswerVisitor;
-        impl Visitor<'_> for AnswerVisitor {
-            type Value = AnswerForm;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("the index of a choice, its text, or a template")
-            }
-
-            fn visit_i64<E: Error>(self, index: i64) -> Result<AnswerForm, E> {
-                Ok(AnswerForm::Index(index))
-            }
-
-            fn visit_u64<E: Error>(self, index: u64) -> Result<AnswerForm, E> {
-                Ok(AnswerForm::Index(i64::try_from(index).unwrap_or(i64::MAX)))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<AnswerForm, E> {
-                Ok(AnswerForm::Text(text.to_string()))
+macro_rules! form {
+    ($name:ident, $form:expr, $shown:literal, $schema:tt) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($form)
             }
         }
-        deserializer.deserialize_any(AnswerVisitor)
-    }
-}
 
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FlagVisitor;
-        impl Visitor<'_> for FlagVisitor {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("true, false, or an expression")
-            }
-
-            fn visit_bool<E: Error>(self, is: bool) -> Result<Flag, E> {
-                Ok(Flag::Is(is))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Flag, E> {
-                Ok(Flag::When(text.to_string()))
-            }
-        }
-        deserializer.deserialize_any(FlagVisitor)
-    }
-}
-
-macro_rules! schema {
-    ($name:ident, $types:tt, $items:tt) => {
         impl JsonSchema for $name {
             fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
+                $shown.into()
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": $types, "items": $items })
+                json_schema!($schema)
             }
         }
     };
 }
 
-schema!(Prompts, ["string", "array"], { "type": "string" });
-schema!(Choices, ["array", "string"], { "type": "string" });
-schema!(Values, ["array", "string"], true);
-
-impl JsonSchema for AnswerForm {
-    fn schema_name() -> Cow<'static, str> {
-        "Answer".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"] })
-    }
-}
-
-impl JsonSchema for Flag {
-    fn schema_name() -> Cow<'static, str> {
-        "Flag".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["boolean", "string"] })
-    }
-}
+form!(
+    Prompts,
+    Form {
+        list: Some(|list| texts(list).map(Prompts::Several)),
+        ..Form::of(Prompts::One, "a string or a list of strings")
+    },
+    "Prompts",
+    { "type": ["string", "array"], "items": { "type": "string" } }
+);
+form!(
+    Choices,
+    Form {
+        list: Some(|list| texts(list).map(Choices::List)),
+        ..Form::of(Choices::Template, "a list of strings, or a template that gives one")
+    },
+    "Choices",
+    { "type": ["array", "string"], "items": { "type": "string" } }
+);
+form!(
+    Values,
+    Form {
+        list: Some(|list| Ok(Values::List(list))),
+        ..Form::of(Values::Template, "a list of values, or a template that gives one")
+    },
+    "Values",
+    { "type": ["array", "string"], "items": true }
+);
+form!(
+    AnswerForm,
+    Form {
+        whole: Some(AnswerForm::Index),
+        ..Form::of(AnswerForm::Text, "the index of a choice, its text, or a template")
+    },
+    "Answer",
+    { "type": ["integer", "string"] }
+);
+form!(
+    Flag,
+    Form { truth: Some(Flag::Is), ..Form::of(Flag::When, "true, false, or an expression") },
+    "Flag",
+    { "type": ["boolean", "string"] }
+);

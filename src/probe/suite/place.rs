@@ -14,15 +14,6 @@ pub struct Document<'a> {
     pub text: &'a str,
 }
 
-/// One step of the way to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathKey<'a> {
-    /// Into a table.
-    Key(&'a str),
-    /// Into a list.
-    Index(usize),
-}
-
 impl Document<'_> {
     /// What the TOML parser says, with the nearest name for an unknown field.
     pub fn syntax(&self, error: &toml::de::Error) -> InputError {
@@ -33,7 +24,7 @@ impl Document<'_> {
     }
 
     /// An error about the value at the end of a way, or of as much of it as there is.
-    pub fn at(&self, way: &[PathKey], reason: impl std::fmt::Display) -> InputError {
+    pub fn at(&self, way: &str, reason: impl std::fmt::Display) -> InputError {
         let error = InputError::new(self.name, reason);
         match self.offset(way) {
             Some(offset) => error.at(self.text, offset),
@@ -41,20 +32,25 @@ impl Document<'_> {
         }
     }
 
-    fn offset(&self, way: &[PathKey]) -> Option<usize> {
+    fn offset(&self, way: &str) -> Option<usize> {
         let table = DeTable::parse(self.text).ok()?;
-        let Some((PathKey::Key(first), rest)) = way.split_first() else { return Some(table.span().start) };
-        let mut value = find(table.get_ref(), first)?;
-        for step in rest {
-            let next = match (step, value.get_ref()) {
-                (PathKey::Key(key), DeValue::Table(table)) => find(table, key),
-                (PathKey::Index(index), DeValue::Array(items)) => items.get(*index),
-                _ => None,
+        let mut found: Option<&Spanned<DeValue>> = None;
+        for key in way.split('/').filter(|key| !key.is_empty()) {
+            let key = key.replace("~1", "/").replace("~0", "~");
+            let next = match found.map(Spanned::get_ref) {
+                None => find(table.get_ref(), &key),
+                Some(DeValue::Table(table)) => find(table, &key),
+                Some(DeValue::Array(items)) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
+                Some(_) => None,
             };
-            let Some(next) = next else { break };
-            value = next;
+            // As far as it goes; what does not even begin has no place.
+            match (next, found) {
+                (None, None) => return None,
+                (None, Some(_)) => break,
+                (next, _) => found = next,
+            }
         }
-        Some(value.span().start)
+        Some(found.map_or(table.span(), Spanned::span).start)
     }
 }
 

@@ -294,6 +294,10 @@ fn fields_that_do_not_fit_together_are_named() {
             "the parameter n has no value",
         ),
         (
+            "id = \"a\"\nprompt = \"x\"\ntarget = \"y\"\n[probe.params]\nn = [1]\n\"~1/n\" = []\n",
+            "x.toml:10:10: the parameter ~1/n has no value",
+        ),
+        (
             "id = \"a\"\nparams = { n = \"range(3)\" }\nprompt = \"{{ n }}\"\ntarget = \"y\"\n",
             "write a list, or one template that gives a list",
         ),

@@ -12,7 +12,6 @@ use crate::probe::expect::Expectation;
 use crate::probe::item::Item;
 use crate::probe::question::{Ask, Choice, Gold, Piece, Prompt, Questions, SampleSweep};
 use crate::probe::suite::file::{Mode, SEED, SampleTable};
-use crate::probe::suite::place::PathKey;
 use crate::sampling;
 
 /// Samples at each temperature.
@@ -71,7 +70,7 @@ impl ItemBuilder<'_> {
             None => format!("row-{}", scope.row().unwrap_or_default()),
         };
         if id.trim().is_empty() {
-            return Err(scope.error(&[PathKey::Key("id")], "the id is empty"));
+            return Err(scope.error("id", "the id is empty"));
         }
         let probe = match &fields.id {
             Some(field) => field.text().to_string(),
@@ -92,7 +91,7 @@ impl ItemBuilder<'_> {
         let bind = |(i, condition)| {
             Expectation::bind(condition, variables.clone(), questions)
                 .map(|expectation| expectation.informational(informational))
-                .map_err(|reason| self.scope().error(&[PathKey::Key("expect"), PathKey::Index(i)], reason))
+                .map_err(|reason| self.scope().error(&format!("expect/{i}"), reason))
         };
         self.fields.expect.iter().enumerate().map(bind).collect()
     }
@@ -157,17 +156,16 @@ impl ItemBuilder<'_> {
         let asked = self.fields.probe.choices.is_some();
         if asked && choices.len() < 2 {
             let reason = format!("there must be two or more choices, and there are {}", choices.len());
-            return Err(scope.error(&[PathKey::Key("choices")], reason));
+            return Err(scope.error("choices", reason));
         }
         let mut seen = HashMap::new();
         for (i, choice) in choices.iter().enumerate() {
             if choice.is_empty() {
-                return Err(scope
-                    .error(&[PathKey::Key("choices"), PathKey::Index(i)], format!("choice {i} is empty")));
+                return Err(scope.error(&format!("choices/{i}"), format!("choice {i} is empty")));
             }
             if let Some(other) = seen.insert(choice, i) {
                 let reason = format!("choices {other} and {i} are the same text: {choice:?}");
-                return Err(scope.error(&[PathKey::Key("choices"), PathKey::Index(i)], reason));
+                return Err(scope.error(&format!("choices/{i}"), reason));
             }
         }
         Ok(choices)
@@ -184,15 +182,14 @@ impl ItemBuilder<'_> {
         match index.filter(|index| *index < choices.len()).or_else(by_text) {
             Some(index) => Ok(Gold::One(index)),
             None if by_index.is_ok() => Err(scope.error(
-                &[PathKey::Key("answer")],
+                "answer",
                 format!(
                     "the answer is {}, and there are {} choices, counted from 0",
                     answer.trim(),
                     choices.len()
                 ),
             )),
-            None => Err(scope
-                .error(&[PathKey::Key("answer")], format!("the answer {answer:?} is none of the choices"))),
+            None => Err(scope.error("answer", format!("the answer {answer:?} is none of the choices"))),
         }
     }
 
@@ -206,14 +203,14 @@ impl ItemBuilder<'_> {
         let Some(wanted) = self.optional(self.fields.pattern.as_ref())? else { return Ok(None) };
         match pattern::compile(&wanted) {
             Ok(_) => Ok(Some(wanted)),
-            Err(reason) => Err(self.scope().error(&[PathKey::Key("pattern")], reason)),
+            Err(reason) => Err(self.scope().error("pattern", reason)),
         }
     }
 
     fn sampling(&self) -> Result<Option<SampleSweep>, InputError> {
         let Some(own) = &self.fields.probe.sample else { return Ok(None) };
         let suites = self.fields.table.sample.clone().unwrap_or_default();
-        let wrong = |reason: &str| Err(self.scope().error(&[PathKey::Key("sample")], reason));
+        let wrong = |reason: &str| Err(self.scope().error("sample", reason));
         let n = own.n.or(suites.n).unwrap_or(SAMPLES);
         if !(1..=MOST_SAMPLES).contains(&n) {
             return wrong("n must be from 1 to 10000");

@@ -10,7 +10,7 @@ use crate::probe::error::{InputError, meant};
 use crate::probe::expect::Condition;
 use crate::probe::suite::file::{MessageTable, Mode, Probe, SuiteTable};
 use crate::probe::suite::forms::{Choices, Prompts};
-use crate::probe::suite::place::{Document, PathKey};
+use crate::probe::suite::place::Document;
 
 /// The number of a row, as a variable.
 const ROW: &str = "row";
@@ -18,7 +18,7 @@ const ROW: &str = "row";
 /// A template and the way to it in the file.
 pub struct TemplateField {
     template: Template,
-    way: Vec<PathKey<'static>>,
+    way: String,
 }
 
 /// The templates of a probe.
@@ -65,7 +65,7 @@ pub struct ProbeFields<'a> {
 pub struct FieldCompiler<'a> {
     pub jinja: &'a Jinja,
     pub document: &'a Document<'a>,
-    pub way: &'a [PathKey<'a>],
+    pub way: &'a str,
 }
 
 impl<'a> ProbeFields<'a> {
@@ -123,10 +123,7 @@ impl<'a> ProbeFields<'a> {
 
 impl FieldCompiler<'_> {
     fn at(&self, key: &'static str, index: Option<usize>, reason: impl std::fmt::Display) -> InputError {
-        let mut way = self.way.to_vec();
-        way.push(PathKey::Key(key));
-        way.extend(index.map(PathKey::Index));
-        self.document.at(&way, reason)
+        self.document.at(&format!("{}/{}", self.way, pointer(key, index)), reason)
     }
 
     fn field(
@@ -137,9 +134,7 @@ impl FieldCompiler<'_> {
     ) -> Result<TemplateField, InputError> {
         let template =
             self.jinja.template(key, text).map_err(|error| self.at(key, index, template_error(&error)))?;
-        let mut way = vec![PathKey::Key(key)];
-        way.extend(index.map(PathKey::Index));
-        Ok(TemplateField { template, way })
+        Ok(TemplateField { template, way: pointer(key, index) })
     }
 
     fn optional(
@@ -253,13 +248,17 @@ impl FieldCompiler<'_> {
             return Err(self.at(key, None, reason));
         }
         if probe.messages.is_empty() && chat && table.preamble.is_some() {
-            return Err(self.document.at(
-                &[PathKey::Key("suite"), PathKey::Key("preamble")],
-                "a preamble is for mode = \"completion\"; in a chat give messages",
-            ));
+            return Err(self
+                .document
+                .at("suite/preamble", "a preamble is for mode = \"completion\"; in a chat give messages"));
         }
         Ok(())
     }
+}
+
+/// A field, or an entry of it, as a pointer.
+fn pointer(key: &str, index: Option<usize>) -> String {
+    index.map_or(key.to_string(), |index| format!("{key}/{index}"))
 }
 
 /// The expression of a template that is nothing but `{{ expression }}`.
@@ -286,7 +285,7 @@ pub struct CaseScope<'a> {
     row: Option<&'a DataRow>,
     file: String,
     document: &'a Document<'a>,
-    way: &'a [PathKey<'a>],
+    way: &'a str,
 }
 
 impl<'a> CaseScope<'a> {
@@ -296,7 +295,7 @@ impl<'a> CaseScope<'a> {
         data: Option<&Dataset>,
         combination: IndexMap<String, Value>,
         document: &'a Document<'a>,
-        way: &'a [PathKey<'a>],
+        way: &'a str,
     ) -> CaseScope<'a> {
         let mut variables = IndexMap::new();
         if let Some(row) = row {
@@ -319,12 +318,10 @@ impl<'a> CaseScope<'a> {
     }
 
     /// An error at a field, with the row.
-    pub fn error(&self, way: &[PathKey], reason: impl std::fmt::Display) -> InputError {
+    pub fn error(&self, way: &str, reason: impl std::fmt::Display) -> InputError {
         let place = self.place();
         let separator = if place.is_empty() { "" } else { ": " };
-        let mut whole = self.way.to_vec();
-        whole.extend_from_slice(way);
-        self.document.at(&whole, format!("{place}{separator}{reason}"))
+        self.document.at(&format!("{}/{way}", self.way), format!("{place}{separator}{reason}"))
     }
 
     /// Fills a template.
@@ -340,7 +337,7 @@ impl<'a> CaseScope<'a> {
 
     /// Evaluates an expression that is true or false.
     pub fn holds(&self, expression: &Expression, key: &'static str) -> Result<bool, InputError> {
-        let failed = |reason: String| self.error(&[PathKey::Key(key)], reason);
+        let failed = |reason: String| self.error(key, reason);
         let value = expression.eval(self.values()).map_err(|error| {
             failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
         })?;
@@ -350,7 +347,7 @@ impl<'a> CaseScope<'a> {
 
     /// Evaluates an expression that gives a list of texts.
     pub fn texts(&self, expression: &Expression, key: &'static str) -> Result<Vec<String>, InputError> {
-        let failed = |reason: String| self.error(&[PathKey::Key(key)], reason);
+        let failed = |reason: String| self.error(key, reason);
         let value = expression.eval(self.values()).map_err(|error| {
             failed(self.missing(&expression.variables()).unwrap_or_else(|| template_error(&error)))
         })?;
@@ -387,7 +384,7 @@ impl<'a> CaseScope<'a> {
 
 impl TemplateField {
     /// The way to it from its probe.
-    pub fn way(&self) -> &[PathKey<'static>] {
+    pub fn way(&self) -> &str {
         &self.way
     }
 
