@@ -112,11 +112,6 @@ impl Jinja {
         Jinja { environment }
     }
 
-    /// Makes a value or function known to every template compiled from here on.
-    pub fn add_global(&mut self, name: &str, value: Value) {
-        self.environment.add_global(name.to_string(), value);
-    }
-
     /// Compiles a template. The name is the one its errors carry.
     pub fn template(&self, name: &str, text: &str) -> Result<Template, TemplateError> {
         let source = TemplateSource::new(text, self.environment.syntax(), false);

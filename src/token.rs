@@ -347,11 +347,6 @@ impl Utf8Assembler {
         out
     }
 
-    /// Whether a character is incomplete.
-    pub fn is_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// Ends the stream: what is still incomplete comes back as `<0xE4>`.
     pub fn finish(&mut self) -> String {
         let mut out = String::new();

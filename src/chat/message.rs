@@ -89,17 +89,6 @@ impl Message {
         Message::new(Role::User, text)
     }
 
-    /// What a model would have said, as text.
-    pub fn assistant(text: impl Into<String>) -> Message {
-        Message::new(Role::Assistant, text)
-    }
-
-    /// What a model has said, by the ids it chose, without the token that ended the reply.
-    pub fn reply(ids: Vec<TokenId>, vocab: &Vocab) -> Message {
-        let text = reply_text(&ids, vocab);
-        Message { reply: Some(ids), ..Message::assistant(text) }
-    }
-
     /// The message's text; of parts, the text ones put together.
     pub fn text(&self) -> String {
         match &self.content {

@@ -1,5 +1,6 @@
 //! A vocabulary and tokenizer for tests: bytes, a few joint pieces, and special tokens.
 
+use super::{Message, Role, reply_text};
 use crate::engine::Tokenize;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
@@ -107,5 +108,18 @@ impl Toy {
         out.push(Ok(text));
         out.retain(|fragment| !matches!(fragment, Ok(text) if text.is_empty()));
         out
+    }
+}
+
+impl Message {
+    /// What a model would have said, as text.
+    pub fn assistant(text: impl Into<String>) -> Message {
+        Message::new(Role::Assistant, text)
+    }
+
+    /// What a model has said, by the ids it chose, without the token that ended the reply.
+    pub fn reply(ids: Vec<TokenId>, vocab: &Vocab) -> Message {
+        let text = reply_text(&ids, vocab);
+        Message { reply: Some(ids), ..Message::assistant(text) }
     }
 }

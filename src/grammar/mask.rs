@@ -31,11 +31,6 @@ pub struct Matcher {
 pub struct Allowed(SimpleVob);
 
 impl Allowed {
-    /// Whether this token may.
-    pub fn contains(&self, id: TokenId) -> bool {
-        self.0.get(id.index())
-    }
-
     /// A bit per token, 32 to a word, the lowest bit first.
     pub fn words(&self) -> &[u32] {
         self.0.as_slice()
@@ -126,24 +121,6 @@ impl Matcher {
         }
         self.inner.consume_token(id.0).map_err(|e| one_line(&e))
     }
-
-    /// Whether a reply of these tokens follows the constraint from beginning to end.
-    ///
-    /// # Errors
-    /// In one line, where the constraint has become too large.
-    pub fn accepts(mut self, tokens: &[TokenId]) -> Result<bool, String> {
-        for &id in tokens {
-            if self.inner.is_stopped() || !self.allowed()?.contains(id) {
-                return Ok(false);
-            }
-            self.accept(id)?;
-        }
-        Ok(self.allowed()?.0.get(self.end()))
-    }
-
-    fn end(&self) -> usize {
-        self.inner.tok_env().map_or(0, |env| env.tok_trie().eos_token() as usize)
-    }
 }
 
 fn one_line(error: &impl std::fmt::Display) -> String {
@@ -161,3 +138,6 @@ fn one_line(error: &impl std::fmt::Display) -> String {
     let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     crate::token::printable(&line).chars().take(400).collect()
 }
+
+#[cfg(test)]
+mod testing;

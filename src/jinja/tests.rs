@@ -264,7 +264,7 @@ fn expressions_have_values() {
         Jinja::new(Dialect::Suite).expression("expect", "p(' 2') > 0.01 and list[0] % 2 == 1").unwrap();
     let p = Value::from_function(|text: String| if text == " 2" { 0.5 } else { 0.0 });
     let mut suite = Jinja::new(Dialect::Suite);
-    suite.add_global("p", p);
+    suite.environment.add_global("p", p);
     let expression = suite.expression("expect", expression.text()).unwrap();
     assert!(expression.eval(values()).unwrap().is_true());
     assert!(suite.expression("expect", "p(' 2') >").is_err());

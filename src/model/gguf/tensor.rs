@@ -90,11 +90,6 @@ impl Tensor {
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
-
-    /// The shape without trailing ones: `576 × 49152`.
-    pub fn shape_text(&self) -> String {
-        shape_text(&self.shape)
-    }
 }
 
 /// A shape without trailing ones.

@@ -51,7 +51,7 @@ fn values_come_back() {
     assert_eq!((vocabulary.bos, vocabulary.eos, vocabulary.add_bos), (Some(1), Some(2), false));
     assert_eq!(vocabulary.types.unwrap().integers().unwrap().next(), Some(3));
     let embedding = gguf.tensor("token_embd.weight").unwrap();
-    assert_eq!((embedding.shape_text().as_str(), embedding.size), ("64 × 279", 64 * 279 * 4));
+    assert_eq!((tensor::shape_text(&embedding.shape).as_str(), embedding.size), ("64 × 279", 64 * 279 * 4));
 }
 
 #[test]

@@ -72,11 +72,14 @@ impl AnswerForm {
     }
 }
 
+/// What becomes of a list.
+type FromList<T> = fn(Vec<serde_json::Value>) -> Result<T, String>;
+
 /// What a value may be written as: a text, and of the others those for which there is a way to take them.
 struct Form<T> {
     expecting: &'static str,
     text: fn(String) -> T,
-    list: Option<fn(Vec<serde_json::Value>) -> Result<T, String>>,
+    list: Option<FromList<T>>,
     whole: Option<fn(i64) -> T>,
     truth: Option<fn(bool) -> T>,
 }
