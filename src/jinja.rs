@@ -188,7 +188,7 @@ const KEYWORDS: [&str; 6] = ["and", "or", "not", "in", "if", "else"];
 
 /// One call in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct FoundCall {
     /// The function's name.
     pub name: String,
     /// The whole call as written.
@@ -225,7 +225,7 @@ impl Expression {
 
     /// The function calls in it, innermost ones too, in the order they begin. Methods, filters and
     /// tests are none.
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<FoundCall> {
         let text = &self.source.written;
         let tokens = tokenize(text, true, SyntaxConfig::default()).map_while(Result::ok);
         let tokens: Vec<(Token, Span)> = tokens.collect();
@@ -236,7 +236,7 @@ impl Expression {
             let free = !matches!(before, Some(Token::Dot | Token::Pipe | Token::Ident("is")));
             if let (true, false, Some(end)) = (free, KEYWORDS.contains(name), closing(&tokens[at + 1..])) {
                 let text = text[span.start_offset as usize..end].to_string();
-                calls.push(Call { name: name.to_string(), text });
+                calls.push(FoundCall { name: name.to_string(), text });
             }
         }
         calls

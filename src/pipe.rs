@@ -82,7 +82,7 @@ impl<W: Write> Pipe<'_, W> {
 
     fn answer_all(self, mut input: impl BufRead) -> Result<Ended, PipeError> {
         let Pipe { client, model, settings, origin, json, interrupted, out } = self;
-        let mut writer = Writer {
+        let mut writer = PipeWriter {
             origin,
             json,
             interrupted,
@@ -133,7 +133,7 @@ impl<W: Write> Pipe<'_, W> {
 }
 
 /// Writes what is answered.
-struct Writer<W> {
+struct PipeWriter<W> {
     origin: Origin,
     json: bool,
     interrupted: Arc<AtomicBool>,
@@ -150,7 +150,7 @@ struct Writer<W> {
     ended: Option<Result<FinishReason, EngineError>>,
 }
 
-impl<W: Write> Front for Writer<W> {
+impl<W: Write> Front for PipeWriter<W> {
     fn interrupted(&self) -> &Arc<AtomicBool> {
         &self.interrupted
     }

@@ -133,7 +133,7 @@ fn describe(error: &Error) -> (ErrorKind, String) {
 fn raised(error: &Error) -> Option<String> {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        if let Some(raised) = error.downcast_ref::<Raised>() {
+        if let Some(raised) = error.downcast_ref::<RaisedReason>() {
             return Some(raised.0.clone());
         }
         cause = error.source();
@@ -144,12 +144,12 @@ fn raised(error: &Error) -> Option<String> {
 /// What a template said when it refused its input.
 #[derive(Debug, ThisError)]
 #[error("{0}")]
-struct Raised(String);
+struct RaisedReason(String);
 
 /// Adds `raise_exception`.
 pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_function("raise_exception", |message: String| -> Result<minijinja::Value, Error> {
         let error = Error::new(minijinja::ErrorKind::InvalidOperation, message.clone());
-        Err(error.with_source(Raised(message)))
+        Err(error.with_source(RaisedReason(message)))
     });
 }

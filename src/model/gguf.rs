@@ -27,7 +27,7 @@ pub use error::{Fault, GgufError};
 pub use sniff::Foreign;
 pub use tensor::{Tensor, TensorType};
 pub use value::{GgufValue, List, ValueKind};
-pub use vocabulary::{Tokenizer, Vocabulary};
+pub use vocabulary::{TokenizerKind, Vocabulary};
 
 use reader::GgufReader;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokenizers::Tokenizer;
 
 use super::compose::{BLOCK, texts, word_part};
-use crate::model::gguf::{List, Tokenizer as Kind, Vocabulary};
+use crate::model::gguf::{List, TokenizerKind as Kind, Vocabulary};
 use crate::token::TokenId;
 
 /// Tokens shown before the first difference.

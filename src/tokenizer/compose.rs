@@ -19,7 +19,7 @@ use tokenizers::{
 };
 
 use super::families::{Family, family};
-use crate::model::gguf::{Gguf, List, Tokenizer as Kind, Vocabulary};
+use crate::model::gguf::{Gguf, List, TokenizerKind as Kind, Vocabulary};
 
 /// What stands for a space in a SentencePiece vocabulary.
 pub(super) const BLOCK: &str = "\u{2581}";

@@ -10,17 +10,17 @@ use crate::loading;
 
 /// Shared with the threads that find and load models.
 #[derive(Clone, Default)]
-pub(super) struct Engines(Arc<Mutex<Slots>>);
+pub(super) struct Engines(Arc<Mutex<EngineSlots>>);
 
 #[derive(Default)]
-struct Slots {
+struct EngineSlots {
     /// The engine, and how it is loaded again.
     answering: Option<(Engine, LoadOptions)>,
     coming: Option<Engine>,
 }
 
 impl Engines {
-    fn slots(&self) -> MutexGuard<'_, Slots> {
+    fn slots(&self) -> MutexGuard<'_, EngineSlots> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,13 +83,13 @@ impl Engines {
         });
         self.slots().coming = Some(engine.clone());
         let info = ready.recv().unwrap_or_else(|_| Err(EngineError::Died("its thread ended".to_string())))?;
-        *self.slots() = Slots { answering: Some((engine, options.clone())), coming: None };
+        *self.slots() = EngineSlots { answering: Some((engine, options.clone())), coming: None };
         Ok(info)
     }
 
     /// Ends them; `false`: one still computes after this long.
     pub fn shut_down(&self, patience: Duration) -> bool {
-        let Slots { answering, coming } = std::mem::take(&mut *self.slots());
+        let EngineSlots { answering, coming } = std::mem::take(&mut *self.slots());
         answering.map(|(engine, _)| engine).into_iter().chain(coming).all(|engine| engine.shut_down(patience))
     }
 }

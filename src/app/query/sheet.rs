@@ -27,7 +27,7 @@ pub(super) struct Sheet<'a, W: Write> {
     look: ScoreLook,
     k: Depth,
     vocab: &'a Vocab,
-    writing: Writing<'a, W>,
+    writing: SheetWriting<'a, W>,
     score: Score,
     count: usize,
     /// Kept where something is made of them at the end.
@@ -38,7 +38,7 @@ pub(super) struct Sheet<'a, W: Write> {
 }
 
 /// How it is written.
-enum Writing<'a, W: Write> {
+enum SheetWriting<'a, W: Write> {
     Json(Box<ObjectWriter<'a, W>>),
     Table(&'a mut W),
     Csv(Box<Csv<&'a mut W>>),
@@ -54,9 +54,9 @@ impl<'a, W: Write> Sheet<'a, W> {
         out: &'a mut W,
     ) -> io::Result<Self> {
         let writing = match asked.format() {
-            Format::Json => Writing::Json(Box::new(ObjectWriter::begin(out)?)),
-            Format::Table => Writing::Table(out),
-            Format::Csv => Writing::Csv(Box::new(Csv::new(out, look.unit, io::stdout().is_terminal()))),
+            Format::Json => SheetWriting::Json(Box::new(ObjectWriter::begin(out)?)),
+            Format::Table => SheetWriting::Table(out),
+            Format::Csv => SheetWriting::Csv(Box::new(Csv::new(out, look.unit, io::stdout().is_terminal()))),
         };
         Ok(Sheet {
             asked,
@@ -76,14 +76,14 @@ impl<'a, W: Write> Sheet<'a, W> {
     pub fn begin(&mut self, origin: &Origin) -> io::Result<()> {
         let by_token = self.asked.by() == By::Token && self.asked.parts.is_empty();
         match &mut self.writing {
-            Writing::Json(object) => {
+            SheetWriting::Json(object) => {
                 let prefix = self.asked.args.prefix.as_ref().map(|prefix| prefix.as_bytes());
                 object.fields(&ScoreHead::new(origin, &self.asked.text, prefix))?;
                 object.begin_list("tokens")
             }
-            Writing::Table(out) if self.asked.by() == By::Token => self.look.tokens().write_head(*out),
-            Writing::Csv(csv) if by_token => csv.token_head(),
-            Writing::Table(_) | Writing::Csv(_) => Ok(()),
+            SheetWriting::Table(out) if self.asked.by() == By::Token => self.look.tokens().write_head(*out),
+            SheetWriting::Csv(csv) if by_token => csv.token_head(),
+            SheetWriting::Table(_) | SheetWriting::Csv(_) => Ok(()),
         }
     }
 
@@ -97,11 +97,11 @@ impl<'a, W: Write> Sheet<'a, W> {
         self.count += 1;
         let by_token = self.asked.by() == By::Token;
         match &mut self.writing {
-            Writing::Json(object) => {
+            SheetWriting::Json(object) => {
                 let record = StepRecord::new(step, self.k, self.score.sum_logprob(), self.vocab);
                 object.item(&TokenRecord::new(record, piece, first))
             }
-            Writing::Table(out) => {
+            SheetWriting::Table(out) => {
                 if let (true, Some(span)) = (self.look.paint.is_on(), piece.span.clone()) {
                     self.levels.push((span, level(step)));
                 }
@@ -112,10 +112,10 @@ impl<'a, W: Write> Sheet<'a, W> {
                     Ok(())
                 }
             }
-            Writing::Csv(csv) if by_token && self.asked.parts.is_empty() => {
+            SheetWriting::Csv(csv) if by_token && self.asked.parts.is_empty() => {
                 csv.token(index, step, piece, self.vocab)
             }
-            Writing::Csv(_) => Ok(()),
+            SheetWriting::Csv(_) => Ok(()),
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a, W: Write> Sheet<'a, W> {
         });
         let totals = Totals::new(&self.score);
         match self.writing {
-            Writing::Csv(mut csv) => {
+            SheetWriting::Csv(mut csv) => {
                 // Regions, where some are marked, else the parts.
                 if let Some((kind, parts)) = parts.last() {
                     csv.part_head(*kind, &[])?;
@@ -157,7 +157,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 }
                 csv.flush()
             }
-            Writing::Table(out) => {
+            SheetWriting::Table(out) => {
                 if self.look.paint.is_on() {
                     self.look.coloured(out, &asked.text, &self.levels)?;
                 }
@@ -172,7 +172,7 @@ impl<'a, W: Write> Sheet<'a, W> {
                 }
                 writeln!(out, "{}", score_table::totals(&totals, self.count))
             }
-            Writing::Json(mut object) => {
+            SheetWriting::Json(mut object) => {
                 object.end_list()?;
                 object.fields(&totals)?;
                 object.optional("window", window.as_ref())?;

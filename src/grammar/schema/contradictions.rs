@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::compile::{normalise_part, try_schema};
-use super::keys::{Keys, below};
+use super::keys::{SchemaKeys, below};
 use super::places::Places;
 use super::refusal::Refusal;
 use crate::grammar::mask::UNSATISFIABLE;
@@ -73,12 +73,12 @@ fn names(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-fn has_property(keys: &Keys, name: &str) -> bool {
+fn has_property(keys: &SchemaKeys, name: &str) -> bool {
     keys.get("properties").is_some_and(|properties| properties.get(name).is_some())
 }
 
 /// What one schema's keywords say against each other.
-fn reason(keys: &Keys, pointer: &str) -> Option<Refusal> {
+fn reason(keys: &SchemaKeys, pointer: &str) -> Option<Refusal> {
     let refusal = |key: &str, what: String| Some(Refusal::at(&below(pointer, key), what));
     for (low, high) in PAIRS {
         let (Some(least), Some(most)) = (keys.get(low), keys.get(high)) else { continue };

@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 const MOST_COUNTED: u64 = 100_000;
 
 /// The keys of one schema.
-pub(super) type Keys = Map<String, Value>;
+pub(super) type SchemaKeys = Map<String, Value>;
 
 /// What every check answers.
 pub(super) type Enforced<T> = Result<T, Refusal>;
@@ -19,7 +19,7 @@ pub(super) fn below(pointer: &str, key: &str) -> String {
 }
 
 /// A number of things: not negative, whole, and no more than can be counted.
-pub(super) fn count(keys: &Keys, name: &str, pointer: &str) -> Enforced<Option<u64>> {
+pub(super) fn count(keys: &SchemaKeys, name: &str, pointer: &str) -> Enforced<Option<u64>> {
     let Some(value) = keys.get(name) else { return Ok(None) };
     let place = below(pointer, name);
     let whole = value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::keys::{Enforced, Keys, below, count};
+use super::keys::{Enforced, SchemaKeys, below, count};
 use super::objects;
 use super::places::{Places, SchemaDraft};
 use super::refusal::Refusal;
@@ -59,7 +59,7 @@ pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<NormalSchem
     };
     let start = document.pointer(pointer).unwrap_or(document);
     let root = walk.schema(start, pointer)?;
-    let mut definitions = Keys::new();
+    let mut definitions = SchemaKeys::new();
     let mut next = 0;
     while let Some(pointer) = walk.queue.get(next).cloned() {
         let target =
@@ -72,7 +72,7 @@ pub(super) fn normalise(document: &Value, pointer: &str) -> Enforced<NormalSchem
     let mut root = match root {
         Value::Bool(false) => return Err(Refusal::at("", "the schema is false: nothing satisfies it")),
         Value::Object(keys) => keys,
-        _ => Keys::new(),
+        _ => SchemaKeys::new(),
     };
     Chains { definitions: &definitions, pointers: &walk.queue }.check(&root)?;
     root.insert("$defs".to_string(), Value::Object(definitions));
@@ -104,7 +104,7 @@ impl Walk<'_> {
         }
     }
 
-    fn keys(&mut self, keys: &Keys, pointer: &str) -> Enforced<Value> {
+    fn keys(&mut self, keys: &SchemaKeys, pointer: &str) -> Enforced<Value> {
         if self.places.draft <= SchemaDraft::Seven
             && let Some(reference) = keys.get("$ref")
         {
@@ -112,7 +112,7 @@ impl Walk<'_> {
             return Ok(json!({"$ref": self.reference(reference, pointer)?}));
         }
         self.check_names(keys, pointer)?;
-        let mut out = Keys::new();
+        let mut out = SchemaKeys::new();
         if let Some(types) = keys.get("type") {
             out.insert("type".to_string(), self::types(types, &below(pointer, "type"))?);
         }
@@ -127,7 +127,7 @@ impl Walk<'_> {
         Ok(Value::Object(out))
     }
 
-    fn check_names(&mut self, keys: &Keys, pointer: &str) -> Enforced<()> {
+    fn check_names(&mut self, keys: &SchemaKeys, pointer: &str) -> Enforced<()> {
         for (name, value) in keys {
             let name = name.as_str();
             let place = || below(pointer, name);
@@ -182,9 +182,9 @@ impl Walk<'_> {
     /// What holds at the same place: values, alternatives, references.
     fn in_place(
         &mut self,
-        keys: &Keys,
+        keys: &SchemaKeys,
         pointer: &str,
-        out: &mut Keys,
+        out: &mut SchemaKeys,
         mut all_of: Vec<Value>,
     ) -> Enforced<()> {
         if let Some(value) = keys.get("const") {
@@ -222,7 +222,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn array(&mut self, keys: &Keys, pointer: &str, out: &mut Keys) -> Enforced<()> {
+    fn array(&mut self, keys: &SchemaKeys, pointer: &str, out: &mut SchemaKeys) -> Enforced<()> {
         for name in ["minItems", "maxItems"] {
             if let Some(n) = count(keys, name, pointer)? {
                 out.insert(name.to_string(), n.into());
@@ -268,9 +268,9 @@ impl Walk<'_> {
 
     fn object(
         &mut self,
-        keys: &Keys,
+        keys: &SchemaKeys,
         pointer: &str,
-        out: &mut Keys,
+        out: &mut SchemaKeys,
         all_of: &mut Vec<Value>,
     ) -> Enforced<()> {
         let place = |name: &str| below(pointer, name);
@@ -280,7 +280,7 @@ impl Walk<'_> {
         }
         if let Some(patterns) = keys.get("patternProperties") {
             let at = place("patternProperties");
-            let mut known = Keys::new();
+            let mut known = SchemaKeys::new();
             for (pattern, schema) in self.named(patterns, &at)? {
                 let place = below(&at, &pattern);
                 known.insert(strings::pattern(&pattern, &place)?, schema);
@@ -306,7 +306,7 @@ impl Walk<'_> {
         objects::count_properties(out, all_of, keys, pointer)
     }
 
-    fn named(&mut self, map: &Value, pointer: &str) -> Enforced<Keys> {
+    fn named(&mut self, map: &Value, pointer: &str) -> Enforced<SchemaKeys> {
         let map = map.as_object().ok_or_else(|| Refusal::at(pointer, "an object of schemas is wanted"))?;
         let each = map.iter();
         each.map(|(name, schema)| Ok((name.clone(), self.schema(schema, &below(pointer, name))?))).collect()
@@ -330,7 +330,7 @@ fn types(types: &Value, pointer: &str) -> Enforced<Value> {
 
 /// How far references lead, in the order in which the engine follows them.
 struct Chains<'a> {
-    definitions: &'a Keys,
+    definitions: &'a SchemaKeys,
     /// Where each definition stood.
     pointers: &'a [String],
 }
@@ -344,7 +344,7 @@ enum SearchState {
 }
 
 impl Chains<'_> {
-    fn check(&self, root: &Keys) -> Enforced<()> {
+    fn check(&self, root: &SchemaKeys) -> Enforced<()> {
         let mut state = vec![SearchState::New; self.definitions.len()];
         let root = Value::Object(root.clone());
         self.circle(&root, &mut state)?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::keys::{Enforced, Keys, below};
+use super::keys::{Enforced, SchemaKeys, below};
 use super::places::SchemaDraft;
 use super::refusal::Refusal;
 
@@ -14,7 +14,12 @@ const MOST_DECIMALS: usize = 9;
 const BOUNDS: [&str; 4] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
 
 /// Bounds and multiples of one schema, checked.
-pub(super) fn bounds(keys: &Keys, pointer: &str, draft: SchemaDraft, out: &mut Keys) -> Enforced<()> {
+pub(super) fn bounds(
+    keys: &SchemaKeys,
+    pointer: &str,
+    draft: SchemaDraft,
+    out: &mut SchemaKeys,
+) -> Enforced<()> {
     for name in BOUNDS {
         let Some(value) = keys.get(name) else { continue };
         let place = below(pointer, name);
@@ -115,7 +120,7 @@ pub(super) struct AllNumbers {
 }
 
 impl AllNumbers {
-    pub fn note(&mut self, keys: &Keys, out: &Keys, pointer: &str) -> Enforced<()> {
+    pub fn note(&mut self, keys: &SchemaKeys, out: &SchemaKeys, pointer: &str) -> Enforced<()> {
         for name in BOUNDS {
             let Some(bound) = out.get(name).and_then(Value::as_f64) else { continue };
             self.bounds.push(bound);

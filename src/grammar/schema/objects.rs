@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::keys::{Enforced, Keys, below, count};
+use super::keys::{Enforced, SchemaKeys, below, count};
 use super::refusal::Refusal;
 
 /// Objects into which a count may be spelled out.
@@ -11,9 +11,9 @@ const MOST_CHOICES: usize = 200;
 /// Adds minProperties and maxProperties. Where every property has a name the count is spelled out, as a
 /// choice of objects; the engine counts by itself where all named ones are required.
 pub(super) fn count_properties(
-    out: &mut Keys,
+    out: &mut SchemaKeys,
     all_of: &mut Vec<Value>,
-    keys: &Keys,
+    keys: &SchemaKeys,
     pointer: &str,
 ) -> Enforced<()> {
     let count = |name: &str| Ok(count(keys, name, pointer)?.map(|n| n as usize));
@@ -90,7 +90,7 @@ fn spelled_out(names: &[String], missing: usize, room: usize) -> Option<Vec<Valu
             let none = (0..names.len())
                 .filter(|i| !allowed.contains(i))
                 .map(|i| (names[i].clone(), Value::Bool(false)));
-            let mut choice = Keys::new();
+            let mut choice = SchemaKeys::new();
             choice.insert("properties".to_string(), Value::Object(none.collect()));
             choice.insert("required".to_string(), serde_json::json!(required));
             choices.push(Value::Object(choice));

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::keys::{Enforced, Keys, below, count};
+use super::keys::{Enforced, SchemaKeys, below, count};
 use super::refusal::Refusal;
 use crate::grammar::pattern::{Extent, translate};
 
 /// Lengths and a pattern of one schema.
-pub(super) fn lengths_and_patterns(keys: &Keys, pointer: &str, out: &mut Keys) -> Enforced<()> {
+pub(super) fn lengths_and_patterns(keys: &SchemaKeys, pointer: &str, out: &mut SchemaKeys) -> Enforced<()> {
     for name in ["minLength", "maxLength"] {
         if let Some(n) = count(keys, name, pointer)? {
             out.insert(name.to_string(), n.into());
@@ -41,7 +41,12 @@ fn date() -> String {
 }
 
 /// A format. Dates are spelled out, since the engine's own February is too long.
-pub(super) fn format(keys: &Keys, pointer: &str, out: &mut Keys, all_of: &mut Vec<Value>) -> Enforced<()> {
+pub(super) fn format(
+    keys: &SchemaKeys,
+    pointer: &str,
+    out: &mut SchemaKeys,
+    all_of: &mut Vec<Value>,
+) -> Enforced<()> {
     let Some(value) = keys.get("format") else { return Ok(()) };
     let place = below(pointer, "format");
     let name = value.as_str().unwrap_or_default();

@@ -57,7 +57,7 @@ const SCALARS: &[(&str, ValueKind)] = &[
 
 /// How a vocabulary turns text into tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tokenizer {
+pub enum TokenizerKind {
     /// SentencePiece with scores and byte fallback (`llama`).
     SentencePiece,
     /// Byte-pair merges (`gpt2`, `gemma4`).
@@ -72,15 +72,15 @@ pub enum Tokenizer {
     Plamo2,
 }
 
-impl Tokenizer {
-    fn of_model(name: &str) -> Option<Tokenizer> {
+impl TokenizerKind {
+    fn of_model(name: &str) -> Option<TokenizerKind> {
         Some(match name {
-            "llama" => Tokenizer::SentencePiece,
-            "gpt2" | "gemma4" => Tokenizer::BytePair,
-            "bert" => Tokenizer::WordPiece,
-            "t5" => Tokenizer::Unigram,
-            "rwkv" => Tokenizer::Rwkv,
-            "plamo2" => Tokenizer::Plamo2,
+            "llama" => TokenizerKind::SentencePiece,
+            "gpt2" | "gemma4" => TokenizerKind::BytePair,
+            "bert" => TokenizerKind::WordPiece,
+            "t5" => TokenizerKind::Unigram,
+            "rwkv" => TokenizerKind::Rwkv,
+            "plamo2" => TokenizerKind::Plamo2,
             _ => return None,
         })
     }
@@ -88,24 +88,24 @@ impl Tokenizer {
     /// A name for people.
     pub fn name(self) -> &'static str {
         match self {
-            Tokenizer::SentencePiece => "SentencePiece",
-            Tokenizer::BytePair => "byte-pair",
-            Tokenizer::WordPiece => "WordPiece",
-            Tokenizer::Unigram => "unigram",
-            Tokenizer::Rwkv => "RWKV",
-            Tokenizer::Plamo2 => "PLaMo-2",
+            TokenizerKind::SentencePiece => "SentencePiece",
+            TokenizerKind::BytePair => "byte-pair",
+            TokenizerKind::WordPiece => "WordPiece",
+            TokenizerKind::Unigram => "unigram",
+            TokenizerKind::Rwkv => "RWKV",
+            TokenizerKind::Plamo2 => "PLaMo-2",
         }
     }
 
     /// BOS and unknown token where the file names none.
     fn defaults(self, model: &str) -> (Option<u32>, Option<u32>) {
         match self {
-            Tokenizer::SentencePiece | Tokenizer::Plamo2 => (Some(1), Some(0)),
-            Tokenizer::BytePair if model == "gemma4" => (None, None),
-            Tokenizer::BytePair => (Some(11), None),
-            Tokenizer::WordPiece => (Some(101), Some(100)),
-            Tokenizer::Unigram => (None, Some(2)),
-            Tokenizer::Rwkv => (None, None),
+            TokenizerKind::SentencePiece | TokenizerKind::Plamo2 => (Some(1), Some(0)),
+            TokenizerKind::BytePair if model == "gemma4" => (None, None),
+            TokenizerKind::BytePair => (Some(11), None),
+            TokenizerKind::WordPiece => (Some(101), Some(100)),
+            TokenizerKind::Unigram => (None, Some(2)),
+            TokenizerKind::Rwkv => (None, None),
         }
     }
 }
@@ -114,7 +114,7 @@ impl Tokenizer {
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary<'a> {
     /// How text becomes tokens.
-    pub tokenizer: Tokenizer,
+    pub tokenizer: TokenizerKind,
     /// The name of the pre-tokenizer, for byte-pair vocabularies.
     pub pre: Option<&'a str>,
     /// The text of every token as the file spells it: at least one, all different.
@@ -173,7 +173,7 @@ impl Gguf {
         vocabulary.check_byte_tokens()?;
         vocabulary.check_coverage(&texts)?;
         if unknown.is_none()
-            && matches!(tokenizer, Tokenizer::WordPiece | Tokenizer::Unigram | Tokenizer::Rwkv)
+            && matches!(tokenizer, TokenizerKind::WordPiece | TokenizerKind::Unigram | TokenizerKind::Rwkv)
         {
             return Err(Fault::key(
                 UNKNOWN_ID,
@@ -183,7 +183,7 @@ impl Gguf {
         Ok(vocabulary)
     }
 
-    fn tokenizer(&self) -> Result<(&str, Tokenizer), Fault> {
+    fn tokenizer(&self) -> Result<(&str, TokenizerKind), Fault> {
         let Some(value) = self.get(MODEL) else {
             return Err(Fault::key(MODEL, "missing: the file has no vocabulary"));
         };
@@ -191,7 +191,7 @@ impl Gguf {
             Some("none" | "no_vocab") => {
                 Err(Fault::Unsupported("this model has no vocabulary, so its tokens cannot be shown".into()))
             }
-            Some(name) => match Tokenizer::of_model(name) {
+            Some(name) => match TokenizerKind::of_model(name) {
                 Some(tokenizer) => Ok((name, tokenizer)),
                 None => {
                     let shown = shown(name.as_bytes());
@@ -249,9 +249,9 @@ impl Gguf {
         Ok(Some(types))
     }
 
-    fn merges(&self, tokenizer: Tokenizer) -> Result<Option<&List>, Fault> {
+    fn merges(&self, tokenizer: TokenizerKind) -> Result<Option<&List>, Fault> {
         let Some(merges) = self.texts(MERGES)? else {
-            let needed = tokenizer == Tokenizer::BytePair && self.text(PRE) != Some("kimi-k2");
+            let needed = tokenizer == TokenizerKind::BytePair && self.text(PRE) != Some("kimi-k2");
             return match needed {
                 true => Err(Fault::key(MERGES, "missing, and a byte-pair vocabulary needs its merges")),
                 false => Ok(None),
@@ -271,17 +271,17 @@ impl Gguf {
         }
     }
 
-    fn adds_bos(&self, tokenizer: Tokenizer) -> bool {
+    fn adds_bos(&self, tokenizer: TokenizerKind) -> bool {
         let pre = self.text(PRE).unwrap_or_default();
-        if tokenizer == Tokenizer::BytePair && matches!(pre, "gemma4" | "granite-embed-multi-311m")
+        if tokenizer == TokenizerKind::BytePair && matches!(pre, "gemma4" | "granite-embed-multi-311m")
             || self.text(MODEL) == Some("gemma4")
         {
             // llama.cpp overrides the file for these.
             return true;
         }
         let by_default = match tokenizer {
-            Tokenizer::SentencePiece | Tokenizer::WordPiece => true,
-            Tokenizer::BytePair => matches!(
+            TokenizerKind::SentencePiece | TokenizerKind::WordPiece => true,
+            TokenizerKind::BytePair => matches!(
                 pre,
                 "llama3"
                     | "llama-v3"
@@ -295,7 +295,7 @@ impl Gguf {
                     | "tekken"
                     | "chameleon"
             ),
-            Tokenizer::Unigram | Tokenizer::Rwkv | Tokenizer::Plamo2 => false,
+            TokenizerKind::Unigram | TokenizerKind::Rwkv | TokenizerKind::Plamo2 => false,
         };
         self.get("tokenizer.ggml.add_bos_token").and_then(|value| value.bool()).unwrap_or(by_default)
     }
@@ -306,7 +306,7 @@ impl Vocabulary<'_> {
     fn check_byte_tokens(&self) -> Result<(), Fault> {
         let Some(types) = self.types.and_then(List::integers) else { return Ok(()) };
         for (id, (kind, text)) in types.zip(self.tokens.texts()).enumerate() {
-            if kind == BYTE && (byte_of(text).is_none() || self.tokenizer == Tokenizer::WordPiece) {
+            if kind == BYTE && (byte_of(text).is_none() || self.tokenizer == TokenizerKind::WordPiece) {
                 let text = shown(text);
                 return Err(Fault::key(
                     TYPES,
@@ -321,11 +321,11 @@ impl Vocabulary<'_> {
     /// an endless loop, in llama.cpp.
     fn check_coverage(&self, texts: &HashSet<&[u8]>) -> Result<(), Fault> {
         let missing = match self.tokenizer {
-            Tokenizer::SentencePiece => (0..=u8::MAX).find(|byte| {
+            TokenizerKind::SentencePiece => (0..=u8::MAX).find(|byte| {
                 let spelled = format!("<0x{byte:02X}>");
                 !texts.contains(spelled.as_bytes()) && !texts.contains(&[*byte][..])
             }),
-            Tokenizer::Rwkv => {
+            TokenizerKind::Rwkv => {
                 let mut seen = [false; 256];
                 for text in self.tokens.texts() {
                     if let [byte] = unescape_rwkv(text)[..] {

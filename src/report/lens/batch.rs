@@ -9,27 +9,12 @@ mod rows;
 mod table;
 mod told;
 
-use crate::lens::flags::LensView;
-use crate::report::bars::Paint;
 use crate::report::out::ReportOutput;
 use crate::report::target::{ReportError, ReportKind, Target};
-pub use told::{LensReport, LensRow, LensRun};
+pub use told::{LensBatch, LensReport, LensRow, LensRun};
 
 /// The kinds there are of lenses.
 pub const KINDS: [ReportKind; 4] = [ReportKind::Table, ReportKind::Jsonl, ReportKind::Csv, ReportKind::Html];
-
-/// What a run is about.
-#[derive(Clone, Debug)]
-pub struct LensBatch {
-    /// The columns of the items' file; none where there is no file.
-    pub columns: Vec<String>,
-    /// The views that each item has.
-    pub views: Vec<LensView>,
-    /// Whether one prompt was given, and no file of them.
-    pub alone: bool,
-    /// Colours of what goes to standard output.
-    pub paint: Paint,
-}
 
 /// Opens all reports, files included.
 ///

@@ -9,9 +9,8 @@ use std::io;
 use indexmap::IndexSet;
 use serde_json::Value;
 
-use super::LensBatch;
 use super::rows::{MISSING, columns, rows};
-use super::told::{LensReport, LensRow, LensRun};
+use super::told::{LensBatch, LensReport, LensRow, LensRun};
 use crate::lens::Lens;
 use crate::lens::subject::Goal;
 use crate::report::cell::{cell, io_error};

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::LensBatch;
-use super::told::{LensReport, LensRow, LensRun};
+use super::told::{LensBatch, LensReport, LensRow, LensRun};
 use crate::lens::Lens;
 use crate::report::lens::LensRecord;
 use crate::report::out::ReportOutput;

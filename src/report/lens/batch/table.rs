@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::LensBatch;
-use super::told::{LensReport, LensRow, LensRun};
+use super::told::{LensBatch, LensReport, LensRow, LensRun};
 use crate::lens::Lens;
 use crate::report::bars::Paint;
 use crate::report::lens::view;

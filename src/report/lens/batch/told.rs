@@ -7,8 +7,22 @@ use serde_json::{Map, Value};
 use crate::distribution::Depth;
 use crate::lens::Lens;
 use crate::lens::flags::LensView;
+use crate::report::bars::Paint;
 use crate::report::record::Origin;
 use crate::token::Vocab;
+
+/// What a run is about.
+#[derive(Clone, Debug)]
+pub struct LensBatch {
+    /// The columns of the items' file; none where there is no file.
+    pub columns: Vec<String>,
+    /// The views that each item has.
+    pub views: Vec<LensView>,
+    /// Whether one prompt was given, and no file of them.
+    pub alone: bool,
+    /// Colours of what goes to standard output.
+    pub paint: Paint,
+}
 
 /// The model that is looked into.
 #[derive(Clone, Copy)]
