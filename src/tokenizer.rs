@@ -125,6 +125,14 @@ impl Second {
         Ok(Second { inner: compose::compose(gguf, &vocabulary)? })
     }
 
+    /// The tokenizer.json it is.
+    ///
+    /// # Errors
+    /// What the crate says.
+    pub fn to_json(&self) -> Result<String, String> {
+        self.inner.to_string(false).map_err(|error| error.to_string())
+    }
+
     /// The ids of a text, without any that stand for no text. `special`: whether special tokens written
     /// in the text are recognised.
     ///

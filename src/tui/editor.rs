@@ -32,6 +32,11 @@ impl Editor {
         &self.text
     }
 
+    /// Where the cursor is, in bytes.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
     /// Says in how many columns the text is shown: its rows are those until it changes.
     pub fn show_in(&mut self, columns: u16) {
         self.wrapped.update(&self.text, columns);

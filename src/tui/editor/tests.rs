@@ -26,11 +26,11 @@ fn the_cursor_and_deletions_take_characters_whole() {
     let mut editor = edited(TEXT);
     for left in (0..graphemes.len()).rev() {
         press(&mut editor, KeyCode::Left);
-        assert_eq!(editor.cursor, graphemes[..left].concat().len());
+        assert_eq!(editor.cursor(), graphemes[..left].concat().len());
     }
     for right in 1..=graphemes.len() {
         press(&mut editor, KeyCode::Right);
-        assert_eq!(editor.cursor, graphemes[..right].concat().len());
+        assert_eq!(editor.cursor(), graphemes[..right].concat().len());
     }
     for left in (0..graphemes.len()).rev() {
         press(&mut editor, KeyCode::Backspace);
@@ -51,14 +51,14 @@ fn a_mark_that_joins_the_character_after_it_takes_the_cursor_along() {
     let mut editor = edited("\u{301}x");
     press(&mut editor, KeyCode::Home);
     press(&mut editor, KeyCode::Char('e'));
-    assert_eq!((editor.text(), editor.cursor), ("e\u{301}x", 3));
+    assert_eq!((editor.text(), editor.cursor()), ("e\u{301}x", 3));
 }
 
 #[test]
 fn words_and_lines_are_cut_written_again_and_undone() {
     let mut editor = edited("one two, three\nfour");
     held(&mut editor, KeyModifiers::ALT, "bb");
-    assert_eq!(editor.cursor, 9);
+    assert_eq!(editor.cursor(), 9);
     held(&mut editor, KeyModifiers::CONTROL, "w");
     assert_eq!(editor.text(), "one three\nfour");
     held(&mut editor, KeyModifiers::ALT, "d");
@@ -66,7 +66,7 @@ fn words_and_lines_are_cut_written_again_and_undone() {
     held(&mut editor, KeyModifiers::CONTROL, "yk");
     assert_eq!(editor.text(), "one threefour", "at a line's end the break is cut");
     held(&mut editor, KeyModifiers::CONTROL, "u_");
-    assert_eq!((editor.text(), editor.cursor), ("one threefour", 9));
+    assert_eq!((editor.text(), editor.cursor()), ("one threefour", 9));
     held(&mut editor, KeyModifiers::CONTROL, "7777");
     assert_eq!(editor.text(), "one two, three\nfour");
     assert_eq!(editor.key(KeyEvent::new(KeyCode::F(5), KeyModifiers::NONE)), None);
@@ -77,13 +77,13 @@ fn up_and_down_go_by_the_rows_that_are_shown() {
     let mut editor = edited("aaaa bbbb 北京京\ncc");
     editor.show_in(5);
     press(&mut editor, KeyCode::Up);
-    assert_eq!(&editor.text()[editor.cursor..], "\ncc");
+    assert_eq!(&editor.text()[editor.cursor()..], "\ncc");
     assert!(editor.step_row(-1));
-    assert_eq!(&editor.text()[editor.cursor..], "京京\ncc");
+    assert_eq!(&editor.text()[editor.cursor()..], "京京\ncc");
     assert!(editor.step_row(-1));
-    assert_eq!(&editor.text()[editor.cursor..], "bb 北京京\ncc");
+    assert_eq!(&editor.text()[editor.cursor()..], "bb 北京京\ncc");
     assert!(editor.step_row(-1) && !editor.step_row(-1));
-    assert_eq!(editor.cursor, 2);
+    assert_eq!(editor.cursor(), 2);
 }
 
 proptest! {
@@ -103,7 +103,7 @@ proptest! {
             let modifiers = if key >= 12 { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
             editor.key(KeyEvent::new(codes[key], modifiers));
             let ends: Vec<usize> = editor.text().grapheme_indices(true).map(|(start, _)| start).collect();
-            prop_assert!(editor.cursor == editor.text().len() || ends.contains(&editor.cursor));
+            prop_assert!(editor.cursor() == editor.text().len() || ends.contains(&editor.cursor()));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::lens::spans::{PromptSpan, SpanUnit};
 use crate::lens::subject::{Goal, PromptWord, Subject};
 use crate::lens::trace::{Trace, TraceCell, TracePart};
 use crate::lens::{Lens, LensFinding};
+use crate::report::bars::Paint;
 use crate::report::probe::testing::{HOSTILE, assert_harmless, model, origin};
 use crate::token::TokenId;
 
