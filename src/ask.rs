@@ -21,6 +21,7 @@ use crate::query::next::{NextTokens, Prompted, after_ids, next};
 use crate::query::rescore::{Premised, Rescored, rescore};
 use crate::query::score::{self, ScoredText};
 use crate::query::{Asker, QueryError};
+use crate::settings::Settings;
 use crate::step::Step;
 use crate::token::TokenId;
 pub use probe::Probed;
@@ -49,6 +50,18 @@ pub enum Question {
     Rescore(Box<Premised>),
     /// Why a prediction is what it is.
     Lens(Box<LensWish>),
+}
+
+impl Question {
+    /// What is in force at every position of what is computed for it.
+    pub fn under(&self, settings: &Settings) -> Interventions {
+        match self {
+            Question::Lens(wish) => wish.under.clone().unwrap_or_else(|| settings.interventions()),
+            // Nothing is computed, or it knows what each of its tokens was written under.
+            Question::Tokens(_) | Question::Rescore(_) => Interventions::default(),
+            _ => settings.interventions(),
+        }
+    }
 }
 
 /// An answer, by the same names.
@@ -129,13 +142,7 @@ pub fn answer(
     question: &Question,
     parts: &mut dyn FnMut(AnswerPart),
 ) -> Result<Answer, QueryError> {
-    let in_force = match question {
-        Question::Lens(wish) => wish.under.clone(),
-        // It knows what its tokens were written under.
-        Question::Rescore(_) => Some(Interventions::default()),
-        _ => None,
-    };
-    asker.client.intervene(in_force.unwrap_or_else(|| asker.settings.interventions()));
+    asker.client.intervene(question.under(&asker.settings));
     let answer = told(asker, question, parts);
     asker.client.intervene(Interventions::default());
     answer

@@ -24,7 +24,7 @@ use crate::fatal::terminal::Editing;
 use crate::files;
 use crate::interrupt::{self, waiting};
 use crate::query::Asker;
-use crate::report::answer::{Stream, view};
+use crate::report::answer::{Stream, under, view};
 use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
@@ -305,7 +305,9 @@ impl Screen<'_> {
             }
         });
         session.on_answer(answer.as_ref().ok().and_then(ask::Answer::draft));
-        stream.finish(answer.as_ref().ok().map(|answer| view(answer, k, &vocab)).as_ref())?;
+        let these = asked.under(session.settings());
+        let shown = answer.as_ref().ok().map(|answer| under(view(answer, k, &vocab), &these));
+        stream.finish(shown.as_ref())?;
         self.counter.clear();
         if let Err(error) = answer {
             say::tell(&error.to_string());

@@ -40,7 +40,7 @@ query: aside bounded chat continuation counter distribution engine files interve
 lens: chat continuation distribution engine intervention model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
-ask: bounded continuation counter files intervention lens probe query step token
+ask: bounded continuation counter files intervention lens probe query settings step token
 command: chat files glossary intervention lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token

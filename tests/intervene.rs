@@ -483,6 +483,23 @@ fn what_was_computed_from_here_is_computed_again_from_a_file_to_the_bit() {
     assert_eq!(other.line("And of Spain?"), more);
 }
 
+#[test]
+fn a_repl_says_under_what_its_tables_are() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.args(["repl", "-q"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = format!("/off head 23:4\n{PROMPT}\n/off layer 99\n/on\n{PROMPT}\n");
+    io::Write::write_all(&mut child.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+    let out = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let tables: Vec<&str> = out.split("entropy").skip(1).collect();
+    assert_eq!(tables.len(), 2, "{out}");
+    assert!(tables[0].contains("after 5 tokens\noff head 23:4\nnothing is off, nothing is added"), "{out}");
+    assert!(!tables[1].contains("off head"), "{out}");
+    let paris = |table: &str| table.lines().find(|line| line.contains("␣Paris")).unwrap().to_string();
+    let mut tables = out.split("rank  token").skip(1);
+    assert_ne!(paris(tables.next().unwrap()), paris(tables.next().unwrap()));
+}
+
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
     let output = command.args(arguments).output().unwrap();

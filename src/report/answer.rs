@@ -8,6 +8,7 @@ use super::view::View;
 use super::{choices, lens, next, probe, rescore, score_table, table, tokens};
 use crate::ask::{Answer, AnswerPart, Probed};
 use crate::distribution::Depth;
+use crate::intervention::Interventions;
 use crate::query::generate::GeneratedText;
 use crate::token::{TokenId, Vocab, printable};
 
@@ -30,6 +31,14 @@ pub fn view(answer: &Answer, k: Depth, vocab: &Vocab) -> View {
         Answer::Rescore(rescored) => rescore::view(rescored, vocab),
         Answer::Lens(seen) => lens::view(seen, k, vocab),
     }
+}
+
+/// The view of what was computed with these in force: it says so at its end.
+pub fn under(mut view: View, these: &Interventions) -> View {
+    if !these.is_empty() {
+        view.text(printable(&these.told()));
+    }
+    view
 }
 
 /// A text as it is shown where it is gone on with.

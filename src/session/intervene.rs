@@ -115,7 +115,7 @@ impl Session {
     fn told_in_force(&self) -> String {
         let Some(told) = self.in_force() else { return "nothing is off, nothing is added".to_string() };
         let how = match &self.anew {
-            Some(_) => "\nwhat was said is computed anew then: its figures will be others",
+            Some(_) => "\nwhat was said is computed anew then",
             None if told.since == "from the next token on" => {
                 "\nwhat was computed before stays as it is; add «from start» to have it computed anew"
             }

@@ -7,7 +7,7 @@ use crate::ask::{self, Answer, Question};
 use crate::lens::{Lens, LensWish};
 use crate::query::Asker;
 use crate::query::next::{StepUnder, step_under};
-use crate::report::answer::{Stream, view};
+use crate::report::answer::{Stream, under, view};
 use crate::report::bars::Paint;
 use crate::report::view::{Line, View};
 use crate::step::Step;
@@ -23,7 +23,7 @@ pub fn computed(asker: &mut Asker, asked: &Question) -> Result<Box<(Answer, View
     drop(stream);
     match answer {
         Ok(answer) => {
-            let view = view(&answer, k, &vocab);
+            let view = under(view(&answer, k, &vocab), &asked.under(&asker.settings));
             Ok(Box::new((answer, view)))
         }
         Err(error) => {

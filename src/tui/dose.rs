@@ -20,6 +20,8 @@ pub fn change(state: &mut State, by: isize) -> Vec<Effect> {
         state.tell(Notice::Error(error.to_string()));
         return Vec::new();
     }
+    // It need not wait for a lens, which begins again behind it.
+    state.lens.make_way();
     let number = state.dosed.take().map_or(0, |before| {
         before.cancel.cancel();
         before.number + 1

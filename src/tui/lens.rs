@@ -172,6 +172,11 @@ impl LensState {
         true
     }
 
+    /// Stops what runs; it is begun again when the engine is free.
+    pub fn make_way(&self) {
+        self.running.iter().for_each(|running| running.cancel.cancel());
+    }
+
     /// So far a look is.
     pub fn on_far(&mut self, id: LookId, far: Far) {
         if let Some(running) = self.running.as_mut().filter(|running| running.id == id) {

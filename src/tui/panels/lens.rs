@@ -73,7 +73,8 @@ fn parts(state: &State, place: PanePlace) -> Option<Parts> {
     if inner.width < LEAST.0 || inner.height < LEAST.1 {
         return None;
     }
-    let mut sentence = wrapped(&sentence(state), usize::from(inner.width));
+    let text = [dosed(state), Some(sentence(state))].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let mut sentence = wrapped(&text, usize::from(inner.width));
     if sentence.len() > SENTENCE {
         sentence.truncate(SENTENCE);
         sentence[SENTENCE - 1].push('…');
@@ -139,9 +140,6 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
             let gauge = share.map_or(String::new(), |share| format!(" {}", gauge(share)));
             Line::styled(clipped(&format!("{words}{gauge}"), usize::from(parts.about.width)), theme.warning())
         }
-        (None, _) if state.dosed_stats().is_some() => {
-            Line::raw(clipped(&dosed(state), usize::from(parts.about.width)))
-        }
         (None, Some(picture)) => {
             Line::raw(clipped(&picture.about(state.lens.selected), usize::from(parts.about.width)))
         }
@@ -157,14 +155,11 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
 }
 
 /// The first choices with the dose of now.
-fn dosed(state: &State) -> String {
-    let (Some(under), Some(stats), Some(model)) = (state.dosed_under(), state.dosed_stats(), state.model())
-    else {
-        return String::new();
-    };
-    let first = stats.prediction.top_logprobs.iter().take(4);
+fn dosed(state: &State) -> Option<String> {
+    let (under, stats, model) = (state.dosed_under()?, state.dosed_stats()?, state.model()?);
+    let first = stats.prediction.top_logprobs.iter().take(3);
     let first = first.map(|one| format!("{} {:.1} %", model.vocab.visible(one.id), one.prob() * 100.0));
-    format!("{}: {}", printable(&under), first.collect::<Vec<_>>().join(", "))
+    Some(format!("{}: {}", printable(&under), first.collect::<Vec<_>>().join(", ")))
 }
 
 /// The views by their keys, and the columns of each: by their names, else by short ones.

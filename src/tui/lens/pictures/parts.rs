@@ -5,7 +5,7 @@ use crate::engine::look::{Addend, Part};
 use crate::intervention::OffPart;
 use crate::lens::knockout::{Effect, Knocked, Knockout, SetTo};
 use crate::lens::subject::Given;
-use crate::lens::trace::Trace;
+use crate::lens::trace::{Trace, TracePart};
 use crate::lens::{Lens, LensFinding};
 use crate::report::bars::bar;
 use crate::report::lens::place;
@@ -192,7 +192,13 @@ pub(in crate::tui::lens) fn trace(lens: &Lens, _: &LensChoice, vocab: &Vocab) ->
         base(found.clean),
         base(found.corrupt)
     ));
-    picture.prose(format!("what comes back when {} of the prompt itself is put there:", found.part.name()));
+    let part = match found.part {
+        TracePart::Residual => "the residual stream",
+        TracePart::Attention => "what attention adds",
+        TracePart::FeedForward => "what the feed-forward network adds",
+        TracePart::Head => "what a head gives",
+    };
+    picture.prose(format!("what of it comes back when {part} is the prompt's own, layer by layer:"));
     match &found.reason {
         Some(reason) => picture.prose(reason.clone()),
         None => map(&mut picture, lens, found, vocab),
@@ -259,10 +265,10 @@ pub(in crate::tui::lens) fn marking(given: &Given, mark: Option<usize>, vocab: &
         Some(_) => "walk to the last of them, Enter; then write what is to stand there",
     });
     let (mut lines, mut line): (Vec<Vec<ShadedText>>, Vec<ShadedText>) = (Vec::new(), Vec::new());
-    for (at, (id, written)) in before.iter().enumerate() {
+    for (at, (id, _)) in before.iter().enumerate() {
         let shown = vocab.visible(*id);
         let item = picture.item(format!("«{shown}», position {at}"));
-        let text = if *written { shown.replace('␣', " ") } else { shown.clone() };
+        let text = shown.replace('␣', " ");
         let shade = if mark == Some(at) { Shade::For(1.0) } else { Shade::None };
         line.push(ShadedText { text: text.replace('⏎', "⏎ "), shade, item: Some(item) });
         if shown.contains('⏎') {
