@@ -37,7 +37,7 @@ settings: bounded colouring distribution engine files grammar intervention model
 continuation: text token
 score: distribution step token
 query: aside bounded chat continuation counter distribution engine files intervention sampling score settings step token
-lens: chat continuation distribution engine intervention model ngram query sampling step text token
+lens: chat continuation counter distribution engine intervention model ngram query sampling step text token
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
 ask: bounded continuation counter files intervention lens probe query settings step token
@@ -53,7 +53,7 @@ bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say session settings step
 cli: lens model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step token tokenizer tui
+app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
