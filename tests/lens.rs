@@ -1,15 +1,21 @@
 //! Looking between the layers of the real models: what must be so whatever they compute.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use tokenscope::distribution::Depth;
 use tokenscope::engine::look::{
     Edit, Found, Inspect, LookFor, Part, PartValue, Reading, Variant, Variants, WeightsOf,
 };
 use tokenscope::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason};
+use tokenscope::lens::occlusion::Instead;
+use tokenscope::lens::spans::SpanUnit;
+use tokenscope::lens::subject::Given;
+use tokenscope::lens::{self, LensFinding, LensWish, Looking};
 use tokenscope::loading::{self, FlagIsConsent};
 use tokenscope::model::Silent;
 use tokenscope::paths::Paths;
+use tokenscope::query::Asker;
 use tokenscope::sampling::Sampling;
 use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use tokenscope::token::TokenId;
@@ -770,4 +776,56 @@ mod command_line {
         let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(out.contains("against «") && out.contains("␣capital") && said.is_empty(), "{out} {said}");
     }
+}
+
+/// Every view that computes something bit by bit keeps what there is when somebody stops it.
+#[test]
+fn what_is_stopped_is_told_as_far_as_it_goes() {
+    let flags = Flags { model: vec!["smollm2-135m".to_string()], ..Flags::default() };
+    let sampling = SamplingFlags::default();
+    let settings =
+        Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &flags, &sampling).unwrap();
+    let paths = Paths::from_env().unwrap();
+    let found = loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
+    let (mut client, model) = Client::load(found.options, |_| {}).unwrap();
+    let text = "The keys that the old man near the trees has lost are in the drawer, and the dog is there. "
+        .repeat(12);
+    let mut look = |view: Looking, share: usize| {
+        let cancel = CancelFlag::default();
+        let raised = cancel.clone();
+        client.watch(Some(Box::new(move |done, total| {
+            // The first progress of more than a token is that of the view itself.
+            if total > 1000 && done * share > total {
+                raised.cancel();
+            }
+        })));
+        let mut asker = Asker {
+            client: &mut client,
+            model: Arc::clone(&model),
+            template: None,
+            settings: settings.clone(),
+            cancel,
+            cache: paths.cache.clone(),
+            far: Arc::new(|_| {}),
+        };
+        let wish = LensWish {
+            given: Given::Text(text.clone().into_bytes()),
+            target: Some(b" The".to_vec()),
+            versus: None,
+            view,
+            under: None,
+        };
+        lens::look(&mut asker, &wish).unwrap()
+    };
+    let by = Some(SpanUnit::Word);
+    let lens = look(Looking::Occlusion { by, instead: Instead::Nothing }, 8);
+    let LensFinding::Occlusion(found) = &lens.finding else { panic!("{lens:?}") };
+    assert!(lens.partial && !found.spans.is_empty() && found.spans.len() < 19 * 12, "{}", found.spans.len());
+    assert!(found.spans.iter().all(|(_, delta)| delta.is_some()) && lens.floor == Some(0.02));
+    // In a prompt of so many tokens nobody waits for every word who didn't ask for them.
+    let lens = look(Looking::Occlusion { by: None, instead: Instead::Nothing }, 1);
+    let LensFinding::Occlusion(found) = &lens.finding else { panic!("{lens:?}") };
+    assert!(lens.subject.words.len() > 200 && !lens.partial);
+    assert_eq!((found.by, found.spans.len()), (SpanUnit::Sentence, 12));
+    assert!(lens.subject.notes[0].contains("each sentence is left out"), "{:?}", lens.subject.notes);
 }

@@ -105,8 +105,8 @@ impl Inspector {
         EngineError::NoPart { architecture: self.model.architecture(), layer, part }
     }
 
-    /// Refuses a context that would push everything else out of memory.
-    fn must_have_room(&self, params: ContextParams, free: Option<u64>) -> Result<(), EngineError> {
+    /// Bytes that a context takes, about.
+    fn needs(&self, params: ContextParams) -> u64 {
         let (cells, batch) = (u64::from(params.cells), u64::from(params.batch));
         let (layers, width) = (self.model.layers() as u64, self.model.width() as u64);
         let float = size_of::<f32>() as u64;
@@ -114,13 +114,7 @@ impl Inspector {
         let logits = u64::from(params.outputs) * self.model.vocab().len() as u64 * float;
         // Scores and weights of every head, and some rows of the stream at a time.
         let work = batch * (2 * cells * self.model.heads() as u64 + 16 * width) * float;
-        let needed = kept + logits + work;
-        match free {
-            Some(free) if free < needed => {
-                Err(EngineError::NoRoom { needed: needed >> 20, free: free >> 20 })
-            }
-            _ => Ok(()),
-        }
+        kept + logits + work
     }
 
     /// Has a request answered in an empty context with what it needs.
@@ -145,7 +139,7 @@ impl Inspector {
         let large_enough = self.context.as_ref().is_some_and(|has| holds(has.params()));
         if !large_enough {
             self.context = None;
-            self.must_have_room(params, room::memory())?;
+            must_have_room(self.needs(params), room::memory())?;
             let failed = EngineError::NoContext { cells: params.cells as usize };
             let mut context = Context::new(&self.model, params).ok_or(failed)?;
             self.layers = context.anatomy(0)?.to_vec();
@@ -166,6 +160,14 @@ impl Inspector {
         };
         let reason = answer(&mut run)?;
         Ok((reason, Timing { threads: run.context.params().threads, ..run.timing }))
+    }
+}
+
+/// Refuses what would push everything else out of memory; `free` where the system says how much that is.
+fn must_have_room(needed: u64, free: Option<u64>) -> Result<(), EngineError> {
+    match free {
+        Some(free) if free < needed => Err(EngineError::NoRoom { needed: needed >> 20, free: free >> 20 }),
+        _ => Ok(()),
     }
 }
 
@@ -309,4 +311,16 @@ fn mean(values: &[f32], rows: usize) -> Vec<f32> {
 fn candidate(row: &[f32], raw: &Distribution, id: TokenId) -> Candidate {
     let logit = row.get(id.0 as usize).copied().unwrap_or(f32::NEG_INFINITY);
     Candidate { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit), outcome: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::must_have_room;
+
+    #[test]
+    fn too_little_memory_is_said_with_both_figures() {
+        assert!(must_have_room(3 << 20, Some(3 << 20)).is_ok() && must_have_room(u64::MAX, None).is_ok());
+        let error = must_have_room(300 << 20, Some(200 << 20)).unwrap_err().to_string();
+        assert!(error.starts_with("about 300 MiB of memory would be used and 200 MiB are free"), "{error}");
+    }
 }
