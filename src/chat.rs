@@ -4,6 +4,7 @@
 //! the template wrote them, earlier replies by the ids that were chosen. Runs no model and knows no
 //! screen.
 
+mod continued;
 mod encode;
 mod marks;
 mod message;
@@ -20,6 +21,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+pub use continued::continued;
 pub use message::{Content, Conversation, Message, MessageError, Role, reply_text};
 pub use prepare::Rendered;
 pub use template::ChatTemplate;

@@ -2,6 +2,7 @@
 //!
 //! Plain data; [`crate::session`] carries them out.
 
+mod branching;
 mod change;
 mod complete;
 
@@ -9,6 +10,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
+pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
 
@@ -36,8 +38,8 @@ pub enum Command {
     Set(Option<(SettingKey, Option<String>)>),
     /// Forget the conversation.
     Clear,
-    /// Answer the last message again, with another seed.
-    Retry,
+    /// Go another way from a step on, or about among the branches.
+    Branch(BranchCommand),
     /// What comes after a text.
     Next(String),
     /// Accept a candidate of the last table by its number, and see what comes after it.
@@ -188,8 +190,34 @@ pub const COMMANDS: &[CommandSpec] = &[
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
-    row("/retry", "", Argument::None, Nothing(|| Command::Retry),
-        "answer the last message again, with another seed"),
+    row("/retry", "[N]", Argument::Number, Checked(branching::retry),
+        "answer the last message again beside the reply there is, with another seed; N times"),
+    row("/continue", "[N]", Argument::Number, Checked(branching::go_on),
+        "go on with a reply that was stopped, by at most N tokens"),
+    row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(branching::swap),
+        "take another candidate at a step of the reply (pN: at a token of the prompt) and go on from there"),
+    row("/force", "[@STEP[+BYTES]] TEXT", Argument::Text, Checked(branching::force),
+        "have a text stand at a step of the reply, after some bytes of the token there, and go on from there"),
+    row("/edit", "N TEXT", Argument::Text, Checked(branching::edit),
+        "say something else in place of your N-th message, and go on from there"),
+    row("/begin", "[TEXT]", Argument::Text, Optional(|text| BranchCommand::Begin(text.unwrap_or_default()).into()),
+        "have replies begin with a text; without one, no longer"),
+    row("/raw", "TEXT", Argument::Text, Text(|text| BranchCommand::Raw(text).into()),
+        "go on with a text as it is, outside of the chat template, on a branch of its own"),
+    row("/pause", "", Argument::None, Nothing(|| BranchCommand::Stepwise(true).into()),
+        "have replies stop after every token: /continue gives the next, /swap another one, /resume lets go"),
+    row("/resume", "", Argument::None, Nothing(|| BranchCommand::Stepwise(false).into()),
+        "let replies be written to their end again"),
+    row("/branches", "", Argument::None, Nothing(|| BranchCommand::List.into()),
+        "list every way the conversation has gone: the sum of its last reply, per token, its length"),
+    row("/branch", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Go(text).into()),
+        "go to a branch"),
+    row("/name", "[N] NAME", Argument::Text, Checked(branching::name),
+        "call a branch something, the present one where no number is given"),
+    row("/prune", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Prune(text).into()),
+        "take a branch out"),
+    row("/diff", "A B", Argument::Text, Checked(branching::compare),
+        "put two branches side by side, from their first difference on"),
     row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
         "score the last reply as the answer to another question (or under another system prompt)"),
     row("/system", "[NAME|TEXT|none]", Argument::System, Optional(Command::System),

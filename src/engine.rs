@@ -4,6 +4,7 @@
 //! to the one thread on which a [`Backend`] answers. [`llama`] is the only folder that names llama.cpp.
 
 mod backend;
+mod cache;
 mod cancel;
 mod client;
 mod cross;

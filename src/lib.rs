@@ -37,6 +37,7 @@ pub mod sampling;
 pub mod say;
 pub mod score;
 pub mod separated;
+pub mod sequence;
 pub mod serve;
 pub mod session;
 pub mod settings;

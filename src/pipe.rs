@@ -15,10 +15,12 @@ use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::table;
 use crate::say;
+use crate::score::Score;
 use crate::session::drive::{Front, begin, drive};
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::step::Step;
+use crate::token::Vocab;
 
 /// Why the chat ended early.
 #[derive(Debug, Error)]
@@ -200,7 +202,7 @@ impl<W: Write> Front for PipeWriter<W> {
         let reply = std::mem::take(&mut self.reply);
         if self.json {
             let text = session.turns().last().map_or_else(String::new, |turn| turn.content.clone());
-            let record = SummaryRecord::new(text, *reason, reply.score, reply.prompt);
+            let record = SummaryRecord::new(text, *reason, reply.score, prompt_score(session, &model.vocab));
             let origin = (self.message == 1 && reply.steps.is_empty()).then_some(&self.origin);
             let message = Some(self.message);
             json_line(&mut self.out, &Streamed { kind: "summary", message, origin, record })?;
@@ -216,6 +218,18 @@ impl<W: Write> Front for PipeWriter<W> {
     fn other(&mut self, _: &mut Session, _: &mut Client, _: Outcome) -> io::Result<Vec<Outcome>> {
         Ok(Vec::new())
     }
+}
+
+/// The score of what stands before the newest reply: the engine tells of the new tokens alone.
+fn prompt_score(session: &Session, vocab: &Vocab) -> Score {
+    let sequence = session.sequence();
+    let mut score = Score::default();
+    for token in sequence.tokens().take(sequence.reply_start()) {
+        if let Some(logprob) = token.figures().logprob() {
+            score.add(logprob, vocab.text_length(token.id));
+        }
+    }
+    score
 }
 
 fn not_text(error: &std::string::FromUtf8Error) -> String {

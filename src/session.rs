@@ -1,9 +1,12 @@
 //! A conversation and everything a person can do to it, without a screen.
 //!
 //! The TUI, the REPL and the pipe all hold one [`Session`]: it turns messages and slash commands into
-//! requests, and the engine's events into turns and a token sequence. It touches nothing outside and waits for
+//! requests, and the engine's events into turns and a tree of tokens. It touches nothing outside and waits for
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
+pub mod branches;
+pub mod branching;
+mod compare;
 pub mod drive;
 mod error;
 mod export;
@@ -34,6 +37,8 @@ use crate::query::next::Prompted;
 use crate::settings::Settings;
 use crate::settings::key::SettingKey;
 use crate::settings::source::Source;
+use crate::token::TokenId;
+use branches::Branches;
 pub use error::SessionError;
 pub use outcome::{Notice, Outcome, RequestId, Ticket};
 use sequence::TokenSequence;
@@ -52,8 +57,7 @@ pub struct Session {
     model: ModelState,
     work: Work,
     system: Option<String>,
-    turns: Vec<Turn>,
-    sequence: TokenSequence,
+    branches: Branches,
     /// The text that `/step` goes on with.
     draft: Option<Draft>,
     /// What is to hold from the start of the conversation, once the next reply has it computed anew.
@@ -67,6 +71,12 @@ pub struct Session {
     copy: Option<Weights>,
     /// Replies since the seed was set; each has a seed of its own.
     replies: u32,
+    /// Replies that are still to be written beside the one in the making.
+    again: usize,
+    /// What replies begin with.
+    beginning: Vec<TokenId>,
+    /// Whether a reply stops after every token.
+    stepwise: bool,
     last_request: RequestId,
     last_turn: TurnId,
     /// Candidates kept for the steps to come.
@@ -85,8 +95,7 @@ impl Session {
             model,
             work: Work::Idle,
             system,
-            turns: Vec::new(),
-            sequence: TokenSequence::default(),
+            branches: Branches::default(),
             draft: None,
             anew: None,
             version: 0,
@@ -94,6 +103,9 @@ impl Session {
             asked: false,
             copy: None,
             replies: 0,
+            again: 0,
+            beginning: Vec::new(),
+            stepwise: false,
             last_request: RequestId::default(),
             last_turn: TurnId::default(),
             kept: KEPT,
@@ -122,13 +134,18 @@ impl Session {
     }
 
     /// What was said, in order.
-    pub fn turns(&self) -> &[Turn] {
-        &self.turns
+    pub fn turns(&self) -> &[Arc<Turn>] {
+        self.branches.turns()
     }
 
     /// Every token of the sequence the model last saw, with its figures.
-    pub fn sequence(&self) -> &TokenSequence {
-        &self.sequence
+    pub fn sequence(&self) -> TokenSequence<'_> {
+        self.branches.sequence()
+    }
+
+    /// Every way the conversation has gone.
+    pub fn branches(&self) -> &Branches {
+        &self.branches
     }
 
     /// The reply in the making.
@@ -211,7 +228,7 @@ impl Session {
                 self.clear()?;
                 info("the conversation is empty".to_string())
             }
-            Command::Retry => self.retry(),
+            Command::Branch(command) => self.branch(command),
             Command::Chat(text) => self.say(&text),
             Command::Next(text) => {
                 self.ask(Question::Next(Prompted { prompt: text.into_bytes(), texts: Vec::new() }))
@@ -268,6 +285,9 @@ impl Session {
                 }
                 match done {
                     Ok(Done::Prompt(_) | Done::Template(_)) => Vec::new(),
+                    Ok(Done::Encoded(then, ids)) => {
+                        self.encoded(then, ids).unwrap_or_else(|error| vec![error.into()])
+                    }
                     Ok(Done::Told(text)) => told(text),
                     Ok(Done::Vector(dose, since)) => self.steered(dose, since),
                     Ok(Done::Saved(version, file)) => {
@@ -316,8 +336,7 @@ impl Session {
     /// Forgets every turn.
     fn clear(&mut self) -> Result<(), SessionError> {
         self.must_be_free()?;
-        self.turns.clear();
-        self.sequence = TokenSequence::default();
+        self.branches = Branches::default();
         self.anew = None;
         self.work = Work::Idle;
         self.saved = self.version;
@@ -368,7 +387,7 @@ impl Session {
 
     fn messages(&self) -> Vec<Message> {
         let system = self.system.iter().map(|text| Message::system(text.clone()));
-        let turns = self.turns.iter().map(|turn| Message {
+        let turns = self.turns().iter().map(|turn| Message {
             reply: turn.reply.as_ref().and_then(|reply| reply.known.then(|| reply.ids.clone())),
             ..Message::new(turn.role.clone(), turn.content.clone())
         });

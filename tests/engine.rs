@@ -68,8 +68,8 @@ impl Front for Heard {
     fn ended(&mut self, session: &Session, how: &Result<FinishReason, EngineError>) -> io::Result<()> {
         how.as_ref().unwrap();
         let sequence = session.sequence();
-        let prompt = &sequence.tokens()[..sequence.reply_start()];
-        self.prompts.push(prompt.iter().map(|token| token.id).collect());
+        let prompt = sequence.tokens().take(sequence.reply_start());
+        self.prompts.push(prompt.map(|token| token.id).collect());
         let reply = session.turns().last().and_then(|turn| turn.reply.as_ref()).unwrap();
         self.computed.push(reply.timing.prefill_tokens);
         Ok(())
@@ -189,7 +189,7 @@ fn the_running_sum_agrees_with_a_teacher_forced_rescoring() {
     let mut talk = Talk::new(settings(SamplingFlags { seed: Some(11), ..SamplingFlags::default() }));
     talk.say("Write two sentences about the sea.");
     let sequence = talk.session.sequence();
-    let tokens: Vec<TokenId> = sequence.tokens().iter().map(|token| token.id).collect();
+    let tokens: Vec<TokenId> = sequence.tokens().map(|token| token.id).collect();
     let start = sequence.reply_start();
     let running: Vec<f64> =
         (start..tokens.len()).map(|i| f64::from(sequence.step(i).unwrap().logprob().unwrap())).collect();
@@ -237,6 +237,8 @@ fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<Model
 /// Continues a prompt: the ids of all tokens, and ln p of each but the first.
 fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<TokenId>, Vec<f64>) {
     let request = Generate {
+        begun: Vec::new(),
+        known: 0,
         prompt: prompt.to_vec(),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(tokens),

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::continued::continued;
 use super::marks::MarkedRegion;
 use super::prepare::{Prepared, prepare};
 use super::spans::{self, FoundSpan};
@@ -183,7 +184,11 @@ impl<'a> ChatEncoder<'a> {
                     let range = self.stripped(range.clone(), before, pieces.get(index + 1));
                     let text = &self.text[range.clone()];
                     let after_reply = matches!(before, Some(ChatPiece::Reply(_)));
-                    let ids = if after_reply { self.continued(text) } else { self.plain(text) };
+                    let ids = if after_reply {
+                        continued(text, self.tokenizer, self.vocab)
+                    } else {
+                        self.plain(text)
+                    };
                     tokens.extend(self.aligned(&ids, range));
                 }
             }
@@ -218,23 +223,6 @@ impl<'a> ChatEncoder<'a> {
 
     fn plain(&self, text: &str) -> Vec<TokenId> {
         if text.is_empty() { Vec::new() } else { self.tokenizer.tokenize(text.as_bytes(), false) }
-    }
-
-    /// The ids of a text that goes on after a reply. Tokenizers of the SentencePiece kind put a space
-    /// before every text they are given, which would be wrong here: a newline goes first and is taken
-    /// away again.
-    fn continued(&self, text: &str) -> Vec<TokenId> {
-        let plain = self.plain(text);
-        let spells = |ids: &[TokenId], text: &str| self.vocab.concat(ids.iter().copied()) == text.as_bytes();
-        if spells(&plain, text) {
-            return plain;
-        }
-        let with = self.plain(&format!("\n{text}"));
-        let cut = (1..with.len()).find(|at| {
-            let before = self.vocab.concat(with[..*at].iter().copied());
-            before.ends_with(b"\n") && spells(&with[*at..], text)
-        });
-        cut.map_or(plain, |at| with[at..].to_vec())
     }
 
     /// Tokens with their places in the text. A tokenizer may have put a space before it; one that

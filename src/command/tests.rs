@@ -12,6 +12,8 @@ fn text_is_no_command() {
 fn every_command_of_the_table_parses() {
     for spec in COMMANDS {
         let argument = match spec.argument {
+            _ if spec.name == "/edit" => " 1 a",
+            _ if spec.name == "/diff" => " 1 2",
             Argument::None | Argument::Setting => "",
             Argument::Number => " 1",
             Argument::Figure => " rank",

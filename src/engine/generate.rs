@@ -1,24 +1,25 @@
-//! Continuing a sequence: prefill with the figures of every prompt token, then one token at a time.
+//! Continuing a sequence: prefill with the figures of the prompt's tokens, then one token at a time.
 //!
-//! Owns the conversation's KV cache and, position by position, the step that stands there, so that a
-//! prompt that begins like the last one is neither computed nor measured again.
+//! What the cache has of a path, on whichever branch it was computed, is neither computed nor measured again.
 
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Sink;
+use super::cache::{AskedPath, CachedToken, PathCache};
 use super::figures::{in_parts, stats};
 use super::intervene;
 use super::llama::eval::Script;
 use super::llama::{Attention, Batch, Context, MaskedChain, Model, Scratch, SeqId};
 use super::protocol::{EngineError, Event, FinishReason, Generate, Timing};
 use super::threads::Governor;
-use crate::distribution::{Depth, Distribution};
-use crate::intervention::Interventions;
+use crate::distribution::Distribution;
 use crate::step::Step;
 use crate::token::TokenId;
 
-const SEQUENCE: SeqId = SeqId(0);
+/// Rows of logits at the ends of prompts that are kept, for replies beside one another.
+const KEPT_ROWS: usize = 4;
 
 /// Tokens of a prompt in a chunk at its beginning, where few cells are looked at and more in a chunk would
 /// only make progress coarser.
@@ -26,19 +27,13 @@ const SMALL_CHUNK: usize = 128;
 /// From this position on chunks are as large as they may be: their tokens read the same cells together.
 const LARGE_FROM: usize = 1024;
 
-/// The conversation's sequence in the KV cache, and what was seen at each position.
+/// The conversation's branches in the KV cache.
 pub(super) struct CachedConversation {
     model: Arc<Model>,
-    context: Context,
+    cache: PathCache,
     governor: Governor,
-    /// For each position in the KV cache, what was in force when it was computed.
-    cached: Vec<Interventions>,
-    /// The steps at positions 0.. ; may be one longer than the cache, by a token chosen but not
-    /// evaluated.
-    steps: Vec<Arc<Step>>,
-    depth: Option<Depth>,
-    /// Where the last batch of the latest prompt began, and where that prompt ended.
-    last_chunk: (usize, usize),
+    /// What came after the last tokens of prompts, the latest last.
+    rows: Vec<(Weak<CachedToken>, Vec<f32>)>,
     batch: Batch,
     scratch: Scratch,
 }
@@ -48,20 +43,41 @@ struct GenerateRun<'a> {
     request: &'a Generate,
     sink: Sink<'a>,
     timing: Timing,
+    /// The figures of the prompt's tokens, as far as they are known here.
+    steps: Vec<Option<Arc<Step>>>,
+    /// Prompt tokens whose figures whoever asked has.
+    told: usize,
+}
+
+/// Where a row of logits is.
+#[derive(Clone, Copy)]
+enum RowPlace {
+    /// After this token of the last batch.
+    Batch(usize),
+    /// Among those that are kept.
+    Kept(usize),
+}
+
+impl GenerateRun<'_> {
+    /// Tells the figures that are known now and were not told.
+    fn tell(&mut self) {
+        let total = self.request.prompt.len();
+        let next = self.steps[self.told.min(total)..].iter();
+        let steps: Vec<Arc<Step>> = next.map_while(Clone::clone).collect();
+        self.told += steps.len();
+        (self.sink)(Event::Prefill { steps, done: self.told, total });
+    }
 }
 
 impl CachedConversation {
-    /// An empty conversation in a context with one sequence.
+    /// An empty cache in a context.
     pub fn new(model: Arc<Model>, context: Context, governor: Governor) -> CachedConversation {
         let scratch = Scratch::new(&model);
         CachedConversation {
             model,
-            context,
+            cache: PathCache::new(context),
             governor,
-            cached: Vec::new(),
-            steps: Vec::new(),
-            depth: None,
-            last_chunk: (0, 0),
+            rows: Vec::new(),
             batch: Batch::default(),
             scratch,
         }
@@ -69,7 +85,7 @@ impl CachedConversation {
 
     /// The arithmetic of its attention.
     pub fn attention(&self) -> Attention {
-        self.context.params().attention
+        self.cache.context().params().attention
     }
 
     /// Answers one request; see [`Event`] for what the sink is told on the way.
@@ -78,142 +94,186 @@ impl CachedConversation {
         request: &Generate,
         sink: Sink,
     ) -> Result<(FinishReason, Timing), EngineError> {
-        let room = self.context.params().cells as usize;
-        if request.prompt.is_empty() {
+        let room = self.room();
+        let length = request.prompt.len();
+        if length == 0 {
             return Err(EngineError::Empty);
         }
-        if request.prompt.len() >= room {
-            return Err(EngineError::TooLong { needed: request.prompt.len() + 1, context: room });
+        if length >= room {
+            return Err(EngineError::TooLong { needed: length + 1, context: room });
         }
         intervene::check(&self.model, &request.in_force)?;
         let mut chain = MaskedChain::new(&self.model, &request.sampling)?;
-        let mut run = GenerateRun { request, sink, timing: Timing::default() };
-        let outcome = self.prefill(&mut run).and_then(|last| match last {
-            Some(last) => self.decode(&mut run, &mut chain, last),
+        chain.replay(&request.prompt[..length - request.begun.len().min(length)], &request.begun)?;
+        let steps = vec![None; length];
+        let told = request.known.min(length);
+        let mut run = GenerateRun { request, sink, timing: Timing::default(), steps, told };
+        let outcome = self.prefill(&mut run).and_then(|row| match row {
+            Some(row) => self.decode(&mut run, &mut chain, row),
             None => Ok(FinishReason::Cancelled),
         });
         if outcome.is_err() {
-            self.forget();
+            self.cache.clear();
         }
-        run.timing.threads = self.context.params().threads;
+        run.timing.threads = self.cache.context().params().threads;
         outcome.map(|reason| (reason, run.timing))
     }
 
-    fn forget(&mut self) {
-        self.context.clear();
-        self.cached.clear();
-        self.steps.clear();
+    fn room(&self) -> usize {
+        self.cache.context().params().cells as usize
     }
 
-    /// Keeps what the cache has of the prompt; returns from where it must be evaluated.
-    fn reuse(&mut self, request: &Generate) -> usize {
-        if self.context.params().attention == Attention::Exact || self.depth != Some(request.depth) {
-            self.forget();
+    fn is_exact(&self) -> bool {
+        self.attention() == Attention::Exact
+    }
+
+    /// Takes over what the cache has of the prompt; returns from where it must be evaluated: not at all, if
+    /// all that is wanted is known.
+    fn reuse(&mut self, run: &mut GenerateRun) -> usize {
+        let Generate { prompt, in_force, depth, .. } = run.request;
+        if self.is_exact() {
+            self.cache.clear();
         }
-        self.depth = Some(request.depth);
-        let same_cell = |position: usize| {
-            let cell = self.cached.get(position);
-            self.steps[position].id == request.prompt[position]
-                && cell.is_none_or(|cell| *cell == request.in_force.at(position))
-        };
-        let both = self.steps.len().min(request.prompt.len());
-        let same = (0..both).take_while(|&position| same_cell(position)).count();
-        // The row before the first new token is needed for its figures, so one position is evaluated
-        // again. One of the last prompt's is so with the batch it was in: alone, another kernel would
+        let (sequence, cells) = self.cache.ledger().find(AskedPath { ids: prompt, in_force });
+        for (step, cell) in run.steps.iter_mut().zip(cells) {
+            *step = cell.step(*depth);
+        }
+        run.steps[0] = Some(Arc::new(Step { id: prompt[0], stats: None }));
+        // A token's figures are those of the row before it.
+        let wanted = (run.told.max(1)..prompt.len()).find(|&at| run.steps[at].is_none());
+        let mut start = cells.len().min(wanted.map_or(prompt.len(), |at| at - 1));
+        if start == prompt.len() && self.kept_row(&cells[start - 1]).is_none() {
+            start -= 1;
+        }
+        // A token that was computed is computed again with the batch it was in: alone, another kernel would
         // compute it, and a greedy reply asked for again could begin otherwise.
-        let mut start = same.saturating_sub(1).min(self.cached.len());
-        let (chunk, end) = self.last_chunk;
-        if start < end {
-            start = start.min(chunk);
+        if let Some(cell) = cells.get(start) {
+            start = cell.batch;
         }
-        if start < self.cached.len() && !self.context.rewind(SEQUENCE, start) {
-            self.forget();
-            return 0;
+        let there = cells.len();
+        let held = self.cache.take(sequence, start);
+        if held < start {
+            // The model's cache can't be rewound.
+            run.timing.read_again = there;
         }
-        self.steps.truncate(same);
-        self.cached.truncate(start);
-        start
+        held
     }
 
-    /// Evaluates the prompt. Returns the index of the last token in its batch, or `None` if cancelled.
-    fn prefill(&mut self, run: &mut GenerateRun) -> Result<Option<usize>, EngineError> {
+    fn kept_row(&self, cell: &Rc<CachedToken>) -> Option<usize> {
+        self.rows.iter().position(|(after, _)| std::ptr::eq(after.as_ptr(), Rc::as_ptr(cell)))
+    }
+
+    /// Evaluates the prompt; says where the row after its last token is, or `None` if cancelled.
+    fn prefill(&mut self, run: &mut GenerateRun) -> Result<Option<RowPlace>, EngineError> {
         let begun = Instant::now();
         let prompt = &run.request.prompt;
-        let start = self.reuse(run.request);
-        if self.steps.is_empty() {
-            self.steps.push(Arc::new(Step { id: prompt[0], stats: None }));
-        }
-        self.report_prefill(run, 0);
-        let largest = self.context.params().batch as usize;
-        let mut last = 0;
-        let mut first = start;
+        let mut first = self.reuse(run);
+        run.tell();
+        let mut place = None;
         while first < prompt.len() {
             if run.request.cancel.is_cancelled() {
                 return Ok(None);
             }
-            let end = prompt.len().min(chunk_end(first, largest));
-            if !self.evaluate(&prompt[first..end], run.request)? {
+            let end = self.end_of_batch(first, run.request);
+            if !self.evaluate(&prompt[first..end], run)? {
                 return Ok(None);
             }
-            self.last_chunk = (first, end);
-            last = end - 1 - first;
-            let known = self.steps.len();
-            let following = known.max(first + 1)..prompt.len().min(end + 1);
-            self.observe(first, &prompt[following.clone()], following.start, run)?;
+            place = Some(RowPlace::Batch(end - 1 - first));
+            self.observe(first, end, run)?;
             run.timing.prefill_tokens += end - first;
             first = end;
-            self.report_prefill(run, known);
+            run.tell();
         }
         run.timing.prefill = begun.elapsed();
-        Ok(Some(last))
+        let last = self.cache.ledger().cells().last().map(Rc::clone);
+        Ok(match (place, last) {
+            (Some(RowPlace::Batch(row)), Some(last)) if run.request.begun.is_empty() => {
+                self.keep_row(&last, row);
+                place
+            }
+            (None, Some(last)) => self.kept_row(&last).map(RowPlace::Kept),
+            (place, _) => place,
+        })
+    }
+
+    /// Where a batch of the prompt ends that begins here: at the same positions however much of it is known
+    /// already. Where arithmetic must be repeatable, a reply that has begun is read as it is written, token by
+    /// token.
+    fn end_of_batch(&self, first: usize, request: &Generate) -> usize {
+        let length = request.prompt.len();
+        let end = length.min(chunk_end(first, self.cache.context().params().batch as usize));
+        let reply = length.saturating_sub(request.begun.len());
+        match self.is_exact() {
+            true if first >= reply => first + 1,
+            true => end.min(reply),
+            false => end,
+        }
+    }
+
+    /// Keeps the row after a prompt's last token.
+    fn keep_row(&mut self, after: &Rc<CachedToken>, row: usize) {
+        self.rows.retain(|(cell, _)| cell.strong_count() > 0);
+        let mut kept = match self.rows.len() >= KEPT_ROWS {
+            true => self.rows.remove(0).1,
+            false => Vec::new(),
+        };
+        if let Some(row) = self.cache.context().logits(row) {
+            kept.clear();
+            kept.extend_from_slice(row);
+            self.rows.push((Rc::downgrade(after), kept));
+        }
     }
 
     /// Evaluates the next tokens; `false`: the flag stopped it.
-    fn evaluate(&mut self, tokens: &[TokenId], request: &Generate) -> Result<bool, EngineError> {
-        let first = self.cached.len();
+    fn evaluate(&mut self, tokens: &[TokenId], run: &GenerateRun) -> Result<bool, EngineError> {
+        let Generate { in_force, depth, cancel, .. } = run.request;
+        self.cache.make_room(tokens.len());
+        let (sequence, first) = (self.cache.ledger().active(), self.cache.ledger().cells().len());
         let positions = first..first + tokens.len();
         let mut script = Script::default();
-        intervene::add(&mut script, &mut self.context, &request.in_force, positions.clone(), first)?;
+        let probed = self.cache.ledger().length(SeqId(0));
+        intervene::add(&mut script, self.cache.context_mut(), in_force, positions.clone(), probed)?;
         self.batch.clear();
-        for (i, &token) in tokens.iter().enumerate() {
-            self.batch.push(token, first + i, &[SEQUENCE], true);
+        for (&token, position) in tokens.iter().zip(positions.clone()) {
+            self.batch.push(token, position, &[sequence], true);
         }
-        let evaluated = self.governor.evaluate(&mut self.context, &self.batch, script, &request.cancel)?;
-        if evaluated {
-            self.cached.extend(positions.map(|position| request.in_force.at(position)));
-        } else if !self.context.rewind(SEQUENCE, first) {
-            // A state that can't be rewound may have been written half.
-            self.forget();
+        let evaluated = self.governor.evaluate(self.cache.context_mut(), &self.batch, script, cancel)?;
+        if !evaluated {
+            self.cache.undo();
+            return Ok(false);
         }
-        Ok(evaluated)
+        for (&token, position) in tokens.iter().zip(positions) {
+            let cell = CachedToken::new(token, in_force.at(position), first);
+            if let Some(Some(step)) = run.steps.get(position) {
+                cell.measured(*depth, step);
+            }
+            self.cache.push(cell);
+        }
+        Ok(true)
     }
 
-    fn report_prefill(&self, run: &GenerateRun, from: usize) {
-        let steps = self.steps[from.min(self.steps.len())..].to_vec();
-        let total = run.request.prompt.len();
-        (run.sink)(Event::Prefill { steps, done: self.steps.len().min(total), total });
-    }
-
-    /// Adds the steps of tokens that were given, from `next` on, each from the row before it in a batch
-    /// that began with position `first`.
-    fn observe(
-        &mut self,
-        first: usize,
-        ids: &[TokenId],
-        next: usize,
-        run: &mut GenerateRun,
-    ) -> Result<(), EngineError> {
+    /// Measures the prompt's tokens after those of the batch that began with `first`, as far as nobody knows
+    /// their figures.
+    fn observe(&mut self, first: usize, end: usize, run: &mut GenerateRun) -> Result<(), EngineError> {
         let begun = Instant::now();
-        let rows =
-            ids.iter().enumerate().map(|(i, &id)| Some((self.context.logits(next + i - 1 - first)?, id)));
-        let rows: Vec<(&[f32], TokenId)> = rows.collect::<Option<_>>().ok_or(EngineError::Decode(-1))?;
+        let prompt = &run.request.prompt;
+        let following = (first + 1).max(run.told)..prompt.len().min(end + 1);
+        let unknown = following.filter(|&at| run.steps[at].is_none());
+        let context = self.cache.context();
+        let rows = unknown.map(|at| Some((at, context.logits(at - 1 - first)?)));
+        let rows: Vec<(usize, &[f32])> = rows.collect::<Option<_>>().ok_or(EngineError::Decode(-1))?;
         let depth = run.request.depth;
-        let threads = self.context.params().threads as usize;
-        let steps = in_parts(&rows, threads, |&(row, id)| {
+        let steps = in_parts(&rows, context.params().threads as usize, |&(at, row)| {
             let raw = Distribution::measure(row, depth, None)?;
-            Ok(Step { id, stats: Some(stats(row, &raw, id, None)) })
+            let id = prompt[at];
+            Ok((at, Arc::new(Step { id, stats: Some(stats(row, &raw, id, None)) })))
         })?;
-        self.steps.extend(steps.into_iter().map(Arc::new));
+        for (at, step) in steps {
+            if let Some(cell) = self.cache.ledger().cells().get(at) {
+                cell.measured(depth, &step);
+            }
+            run.steps[at] = Some(step);
+        }
         run.timing.statistics += begun.elapsed();
         Ok(())
     }
@@ -223,12 +283,11 @@ impl CachedConversation {
         &mut self,
         run: &mut GenerateRun,
         chain: &mut MaskedChain,
-        mut row: usize,
+        mut row: RowPlace,
     ) -> Result<FinishReason, EngineError> {
-        chain.accept_prompt(&run.request.prompt);
         run.timing.statistics = Duration::ZERO;
         let begun = Instant::now();
-        let room = self.context.params().cells as usize;
+        let room = self.room();
         let reason = loop {
             if run.request.max_tokens.is_some_and(|most| run.timing.decode_tokens >= most) {
                 break FinishReason::Length;
@@ -236,16 +295,20 @@ impl CachedConversation {
             if run.request.cancel.is_cancelled() {
                 break FinishReason::Cancelled;
             }
-            if self.steps.len() >= room {
+            if run.steps.len() >= room {
                 break FinishReason::Context;
             }
-            if let Some(last) = self.steps.get(self.cached.len()) {
-                if !self.evaluate(&[last.id], run.request)? {
+            if let Some(Some(last)) = run.steps.get(self.cache.ledger().cells().len()) {
+                if !self.evaluate(&[last.id], run)? {
                     break FinishReason::Cancelled;
                 }
-                row = 0;
+                row = RowPlace::Batch(0);
             }
-            let id = self.choose(run, chain, row, begun)?;
+            let step = self.choose(run, chain, row)?;
+            let id = step.id;
+            run.steps.push(Some(Arc::clone(&step)));
+            run.timing.decode_tokens += 1;
+            (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
             if self.model.vocab().ends_generation(id) {
                 break FinishReason::Stop;
             }
@@ -258,10 +321,13 @@ impl CachedConversation {
         &mut self,
         run: &mut GenerateRun,
         chain: &mut MaskedChain,
-        row: usize,
-        begun: Instant,
-    ) -> Result<TokenId, EngineError> {
-        let row = self.context.logits(row).ok_or(EngineError::Decode(-1))?;
+        row: RowPlace,
+    ) -> Result<Arc<Step>, EngineError> {
+        let row = match row {
+            RowPlace::Batch(index) => self.cache.context().logits(index),
+            RowPlace::Kept(index) => self.rows.get(index).map(|(_, row)| row.as_slice()),
+        };
+        let row = row.ok_or(EngineError::Decode(-1))?;
         let measuring = Instant::now();
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
@@ -269,11 +335,7 @@ impl CachedConversation {
         let choice = chain.choose(row, &raw.top, &mut self.scratch)?;
         let id = choice.id;
         chain.accept(id)?;
-        let step = Arc::new(Step { id, stats: Some(stats(row, &raw, id, Some(&choice))) });
-        self.steps.push(Arc::clone(&step));
-        run.timing.decode_tokens += 1;
-        (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
-        Ok(id)
+        Ok(Arc::new(Step { id, stats: Some(stats(row, &raw, id, Some(&choice))) }))
     }
 }
 

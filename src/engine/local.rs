@@ -21,6 +21,8 @@ const DEFAULT_CONTEXT: u32 = 4096;
 const LARGEST_CHUNK: usize = 512;
 /// The same without flash attention, where every pair of a token and a cell takes memory.
 const LARGEST_EXACT: usize = 64;
+/// Branches of the conversation whose cells are kept.
+const BRANCHES: u32 = 8;
 /// Memory for the logits of one chunk.
 const LOGITS_BYTES: usize = 128 << 20;
 
@@ -92,6 +94,10 @@ impl Local {
         let conversation = match self.conversation.take().filter(fits) {
             Some(conversation) => conversation,
             None => {
+                // A state can't be shared, and repeatable arithmetic begins with an empty cache.
+                let plain = self.model.has_plain_cache() && params.attention != Attention::Exact;
+                let sequences = if plain { BRANCHES } else { 1 };
+                let params = ContextParams { sequences, ..params };
                 let context = Context::new(&self.model, params).ok_or_else(|| EngineError::Load {
                     path: self.info.path.display().to_string(),
                     reason: format!(

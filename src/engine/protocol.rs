@@ -26,6 +26,11 @@ pub struct Generate {
     pub sampling: Sampling,
     /// Stop after this many tokens; `None` fills the context.
     pub max_tokens: Option<usize>,
+    /// The reply so far, whose ids end the prompt, with what the sampler made of each: penalties, mirostat and
+    /// a constraint take them as their own.
+    pub begun: Vec<Arc<Step>>,
+    /// How many tokens from the first on need no figures: whoever asks has them.
+    pub known: usize,
     /// How many candidates each step keeps.
     pub depth: Depth,
     /// What is in force at each position.
@@ -191,6 +196,8 @@ pub struct Timing {
     /// Prompt tokens, or tokens of scored sequences, computed: those found in a cache or shared with
     /// another sequence are not among them.
     pub prefill_tokens: usize,
+    /// Prompt tokens that had been computed and were again, because the model's cache can't be rewound.
+    pub read_again: usize,
     /// What [`Timing::prefill_tokens`] would be if every scored sequence were computed by itself.
     pub naive_tokens: usize,
     /// Distributions read for scored sequences.
@@ -225,7 +232,7 @@ pub enum Event {
     LoadProgress(f32),
     /// The model is ready; requests are answered from now on.
     Ready(Arc<ModelInfo>),
-    /// Prompt tokens with their figures, in order and without a gap.
+    /// Prompt tokens with their figures, from `Generate::known` on, in order and without a gap.
     Prefill {
         /// The next prompt tokens.
         steps: Vec<Arc<Step>>,
@@ -479,6 +486,11 @@ pub enum EngineError {
     /// A request of a kind that this engine doesn't answer.
     #[error("this engine can't {0}")]
     Unsupported(&'static str),
+    /// A reply can't go on with a token under its constraint.
+    #[error(
+        "the constraint on replies does not allow {0}: choose another, or take the constraint away (/set)"
+    )]
+    Refused(String),
     /// The grammar could not be used.
     #[error("the grammar could not be used: {0}")]
     Grammar(String),

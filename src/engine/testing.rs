@@ -52,6 +52,10 @@ pub struct Scripted {
     replies: Arc<Mutex<VecDeque<Vec<ScriptedLine>>>>,
     /// Those that are written side by side, as far as they are still to come.
     beside: Arc<Mutex<Vec<ReplyToCome>>>,
+    /// Whether it goes on by chance where the script ends.
+    endless: bool,
+    /// Every request for a reply.
+    asked: Arc<Mutex<Vec<Generate>>>,
     info: Arc<ModelInfo>,
 }
 
@@ -111,8 +115,30 @@ impl Scripted {
         Scripted {
             replies: Arc::new(Mutex::new(replies.into_iter().collect())),
             beside: Arc::default(),
+            endless: false,
+            asked: Arc::default(),
             info,
         }
+    }
+
+    /// The same, with replies made up by chance, from the request's seed, where the script ends.
+    pub fn endless(self) -> Scripted {
+        Scripted { endless: true, ..self }
+    }
+
+    /// Every request for a reply so far.
+    pub fn asked(&self) -> Vec<Generate> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The last one.
+    pub fn last_asked(&self) -> Option<Generate> {
+        self.asked.lock().unwrap().last().cloned()
+    }
+
+    /// How many there were.
+    pub fn count_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
     }
 
     /// The same as a server that gives `k` candidates at most: other figures have bounds or are not given.
@@ -167,12 +193,16 @@ impl Scripted {
             true => p,
             false => p / 2.0,
         };
-        let steps = request.prompt.iter().enumerate().map(|(i, &id)| {
+        let steps = request.prompt.iter().enumerate().skip(request.known).map(|(i, &id)| {
             Arc::new(Step { id, stats: (i > 0).then(|| self.stats(id, p_at(i, 0.6), false)) })
         });
         sink(Event::Prefill { steps: steps.collect(), done: total, total });
+        self.asked.lock().unwrap().push(request.clone());
         let mut reply = if request.max_tokens == Some(0) { Vec::new() } else { self.next_reply() };
-        reply.truncate(request.max_tokens.unwrap_or(usize::MAX));
+        if reply.is_empty() && self.endless {
+            reply = by_chance(request.sampling.seed);
+        }
+        reply.truncate(request.max_tokens.unwrap_or(usize::MAX).min(self.info.context as usize - total));
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, stats: Some(self.stats(id, p_at(total + i, p), true)) });
@@ -410,6 +440,21 @@ impl Backend for Scripted {
         let decode = Duration::from_millis(10 * tokens as u64);
         Ok((reason, Timing { decode_tokens: tokens, decode, ..Timing::default() }))
     }
+}
+
+/// A few words, and perhaps an end.
+fn by_chance(seed: u32) -> Vec<ScriptedLine> {
+    let mut state = u64::from(seed) << 1 | 1;
+    let mut next = move |n: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % n
+    };
+    let mut reply: Vec<ScriptedLine> =
+        (0..1 + next(6)).map(|_| (WORDS[next(8) as usize], 0.1 + next(9) as f32 / 10.0)).collect();
+    if next(2) == 0 {
+        reply.push(("<|im_end|>", 0.5));
+    }
+    reply
 }
 
 fn ended(reply: &[ScriptedLine]) -> FinishReason {

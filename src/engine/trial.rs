@@ -50,6 +50,8 @@ pub fn run(path: &Path, vocabulary_only: bool) -> Result<(), EngineError> {
 fn predict(options: &LoadOptions) -> Result<(), EngineError> {
     let (mut client, info) = Client::load(options.clone(), |_| {})?;
     let request = Generate {
+        begun: Vec::new(),
+        known: 0,
         prompt: prompt(&info),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(2),

@@ -31,6 +31,11 @@ pub struct Matcher {
 pub struct Allowed(SimpleVob);
 
 impl Allowed {
+    /// Whether this token may.
+    pub fn contains(&self, id: TokenId) -> bool {
+        self.0.get(id.index())
+    }
+
     /// A bit per token, 32 to a word, the lowest bit first.
     pub fn words(&self) -> &[u32] {
         self.0.as_slice()

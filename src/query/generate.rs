@@ -109,6 +109,8 @@ pub fn generate(
 ) -> Result<GeneratedText, QueryError> {
     let Beginning { ids, max_tokens, depth } = beginning;
     let request = Generate {
+        begun: Vec::new(),
+        known: 0,
         prompt: ids.clone(),
         sampling: asker.settings.sampling.clone(),
         max_tokens: Some(max_tokens),

@@ -100,6 +100,8 @@ pub struct StepUnder {
 pub fn step_under(asker: &mut Asker, wish: &StepUnder) -> Result<Arc<Step>, QueryError> {
     asker.must_fit(wish.ids.len() + 1)?;
     let request = Generate {
+        begun: Vec::new(),
+        known: wish.ids.len().saturating_sub(1),
         prompt: wish.ids.clone(),
         sampling: Sampling { greedy: true, ..Sampling::default() },
         max_tokens: Some(0),

@@ -89,6 +89,14 @@ impl Chain {
         }
     }
 
+    /// Tells mirostat with which final probability a token was chosen before; nothing where that is not known
+    /// or the chain would not have chosen it.
+    pub fn observe(&mut self, prob: Option<f32>) {
+        if let (Some(mirostat), Some(prob)) = (self.sampling.mirostat, prob.filter(|&prob| prob > 0.0)) {
+            self.surprised(mirostat, -f64::from(prob).log2());
+        }
+    }
+
     /// Chooses from a row of logits, in which what a mask forbids is −∞. `best` are the
     /// row's best, in order: at least one, and that one is possible.
     pub fn choose(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> ChosenToken {
@@ -174,9 +182,13 @@ impl Chain {
             _ => candidates.keep_probable((-self.mu).exp2()),
         }
         let chosen = candidates.at_share(uniform(&mut self.draws));
-        let surprisal = -candidates.probability(chosen.1).log2();
-        self.mu -= f64::from(settings.eta) * (surprisal - f64::from(settings.tau));
+        self.surprised(settings, -candidates.probability(chosen.1).log2());
         chosen
+    }
+
+    /// Moves the bound by a surprisal in bits.
+    fn surprised(&mut self, settings: Mirostat, surprisal: f64) {
+        self.mu -= f64::from(settings.eta) * (surprisal - f64::from(settings.tau));
     }
 
     /// How many mirostat 1 keeps: Zipf's exponent from the best candidates, then the count whose

@@ -6,6 +6,7 @@ use super::store::StoreError;
 use crate::command::CommandError;
 use crate::engine::EngineError;
 use crate::intervention::told;
+use crate::query::text::TextError;
 use crate::settings::SettingsError;
 
 /// Why something could not be done. Nothing was lost then.
@@ -67,6 +68,55 @@ pub enum SessionError {
     /// There is no candidate of that number.
     #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
     NoCandidate(usize),
+    /// The table of a step has no such candidate.
+    #[error("there is no candidate {asked} at that step: it has {last}")]
+    NoSuchCandidate {
+        /// Counted from 1.
+        asked: usize,
+        /// How many there are.
+        last: usize,
+    },
+    /// A token can't be cut there.
+    #[error(
+        "{token} can't be cut there: it has {bytes} bytes, and the cut must lie between two characters inside of it"
+    )]
+    NoSuchCut {
+        /// The token, to be seen.
+        token: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// Nothing was said that another way could leave.
+    #[error("there is nothing yet that another way could leave: say something first")]
+    NothingToFork,
+    /// The first token.
+    #[error("the first token has nothing before it: there are no candidates for it")]
+    NothingBefore,
+    /// A step whose figures are not known.
+    #[error("the figures of that token are not known: there are no candidates to choose from")]
+    NoFigures,
+    /// The model has ended the reply.
+    #[error(
+        "the model has ended this reply: /force TEXT goes on in the place of its end, /retry answers anew"
+    )]
+    HasEnded,
+    /// There is no such message.
+    #[error("there is no message {asked} of yours: you have said {last}")]
+    NoSuchMessage {
+        /// Counted from 1.
+        asked: usize,
+        /// How many there are.
+        last: usize,
+    },
+    /// No such branch.
+    #[error("{0} is no branch: /branches lists their numbers and names")]
+    NoBranch(String),
+    /// There is only one.
+    #[error("it is the only branch; /clear begins anew")]
+    OnlyBranch,
+    /// A text can't be read.
+    #[error(transparent)]
+    Text(TextError),
     /// The last reply has no such token.
     #[error(
         "there is no token {asked} to look at: the last reply has {last}; give a text after the view, or let the model answer first"

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::intervention::told;
 use crate::report::cell::cell;
 use crate::report::output::json_line;
 use crate::report::record::StepRecord;
+use crate::sequence::TreeNode;
 use crate::token::Vocab;
 
 /// How it is written, by the end of the file's name.
@@ -42,9 +44,9 @@ impl ExportFormat {
 /// What is exported.
 pub struct Export<'a> {
     /// The sequence.
-    pub sequence: &'a TokenSequence,
+    pub sequence: TokenSequence<'a>,
     /// The turns, for a transcript.
-    pub turns: &'a [Turn],
+    pub turns: &'a [Arc<Turn>],
     /// The model's vocabulary.
     pub vocab: &'a Vocab,
     /// Candidates of each token.
@@ -105,13 +107,13 @@ impl Export<'_> {
             }
             let step = self.sequence.step(index)?;
             let inside = places.last().is_some_and(|place| place.tokens.contains(&index));
-            let typed = self.sequence.get(index).is_some_and(|token| token.typed);
+            let typed = self.sequence.get(index).is_some_and(TreeNode::is_said);
             let place = places.last();
             let system = typed && !inside && place.is_some_and(|place| place.turn == 1);
             let (turn, role) = match place {
                 _ if system => (0, "system"),
                 Some(place) => (place.turn, place.role),
-                None => (self.turns.len(), self.turns.last().map_or("user", role)),
+                None => (self.turns.len(), self.turns.last().map_or("user", |turn| role(turn))),
             };
             let reply = inside && role == "assistant";
             let part = match () {

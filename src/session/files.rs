@@ -1,5 +1,8 @@
 //! The conversation in files: kept, taken back, exported.
 
+use std::sync::Arc;
+
+use super::branches::Branches;
 use super::store::StoredSession;
 use super::task::{Snapshot, Task};
 use super::turn::Turn;
@@ -31,14 +34,16 @@ impl Session {
     }
 
     fn snapshot(&self) -> Result<Snapshot, SessionError> {
-        if self.turns.is_empty() {
+        if self.turns().is_empty() {
             return Err(SessionError::NothingToWrite);
         }
         Ok(Snapshot {
             model: self.model().cloned(),
             system: self.system.clone(),
-            turns: self.turns.clone(),
-            sequence: self.sequence.clone(),
+            turns: self.turns().to_vec(),
+            tree: self.branches.tree().path_alone(),
+            reply: self.sequence().reply_start(),
+            in_force: self.sequence().in_force().clone(),
             k: self.settings.k,
             version: self.version,
         })
@@ -52,19 +57,20 @@ impl Session {
         self.ids_of = vocabulary.or((stored.n_vocab > 0).then_some(stored.n_vocab));
         self.saved = self.version;
         self.system.clone_from(&stored.system);
-        self.sequence = if same { stored.sequence() } else { Default::default() };
-        let in_force = if same { self.take_in_force(stored) } else { String::new() };
-        self.turns.clear();
+        let mut turns = Vec::new();
         for turn in &stored.turns {
-            let id = self.new_turn_id();
-            let mut turn = Turn::restored(id, turn, same);
+            let mut turn = Turn::restored(self.new_turn_id(), turn, same);
             if let (Some(tokens), Some(reply)) = (turn.tokens(), &mut turn.reply) {
                 reply.under = stored.in_force.of_token(tokens.start);
             }
-            self.turns.push(turn);
+            turns.push(Arc::new(turn));
         }
+        let (tree, reply) = if same { stored.path() } else { Default::default() };
+        let under = if same { stored.in_force.clone() } else { Default::default() };
+        self.branches = Branches::with(tree, turns, reply, under);
+        let in_force = if same { self.take_in_force(stored) } else { String::new() };
         let name = self.model().map(|model| &model.name);
-        let replies = self.turns.iter().any(|turn| turn.reply.is_some());
+        let replies = self.turns().iter().any(|turn| turn.reply.is_some());
         let note = match () {
             () if !same && replies => format!(
                 "; its replies were written by {}, another model: they are tokenized anew and their figures stay in the file",

@@ -20,7 +20,7 @@ impl Session {
             Change::Nothing if since == Since::Here => {}
             Change::Nothing => self.hold(since),
             Change::Steer(dose) => return self.begin(Task::Vector(dose, since)),
-            Change::Off(OffPart::Edge(edge)) if since == Since::Here && !self.sequence.is_empty() => {
+            Change::Off(OffPart::Edge(edge)) if since == Since::Here && !self.sequence().is_empty() => {
                 return Err(SessionError::EdgeFromHere(edge.to_string()));
             }
             Change::Off(part) => {
@@ -76,8 +76,8 @@ impl Session {
     fn hold(&mut self, since: Since) {
         let now = self.settings.interventions();
         if since == Since::Start {
-            let as_it_is = *self.sequence.in_force() == InForce::from(now.clone());
-            self.anew = Some(now).filter(|_| !as_it_is && !self.sequence.is_empty());
+            let as_it_is = *self.sequence().in_force() == InForce::from(now.clone());
+            self.anew = Some(now).filter(|_| !as_it_is && !self.sequence().is_empty());
         }
     }
 
@@ -86,7 +86,7 @@ impl Session {
     pub(super) fn put_in_force(&mut self, kept: usize) -> InForce {
         let before = match self.anew.take() {
             Some(whole) => whole.into(),
-            None => self.sequence.in_force().clone(),
+            None => self.sequence().in_force().clone(),
         };
         before.after(kept, &self.settings.interventions())
     }
@@ -94,15 +94,15 @@ impl Session {
     /// What is in force in the conversation, since which token, and how; nothing where nothing is or was.
     pub fn in_force(&self) -> Option<Holding> {
         let now = self.settings.interventions();
-        let path = self.sequence.in_force();
+        let path = self.sequence().in_force();
         let what = |these: &Interventions| match these.is_empty() {
             true => "all on".to_string(),
             false => these.told(),
         };
         let holding = |what: String, since: &str| Some(Holding { what, since: since.to_string() });
         match &self.anew {
-            _ if self.sequence.is_empty() && now.is_empty() => None,
-            _ if self.sequence.is_empty() => holding(what(&now), "(from the start)"),
+            _ if self.sequence().is_empty() && now.is_empty() => None,
+            _ if self.sequence().is_empty() => holding(what(&now), "(from the start)"),
             Some(whole) if *whole == now => holding(what(&now), "from the start, with the next reply"),
             Some(whole) => {
                 holding(format!("{} from the start, {}", what(whole), what(&now)), "from the next token on")
@@ -171,7 +171,7 @@ impl Session {
         };
         self.settings.off.retain(|part| fits(Intervention::Off(*part)));
         self.settings.steer.retain(|dose| fits(Intervention::Steer(dose.clone())));
-        let mut of_path = self.sequence.in_force().spans().iter();
+        let mut of_path = self.sequence().in_force().spans().iter();
         if of_path.any(|(_, these)| info.check(these).is_err()) {
             self.anew = Some(self.settings.interventions());
         }

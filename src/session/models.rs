@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::sequence::TokenSequence;
+use super::branches::Branches;
 use super::state::{Fetch, Loaded, ModelState, Work};
 use super::task::Task;
 use super::turn::Turn;
@@ -11,7 +11,9 @@ use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::ChatTemplate;
 use crate::command::Command;
 use crate::engine::{CancelFlag, EngineError, ModelInfo};
+use crate::intervention::InForce;
 use crate::model::{Reason, Weights};
+use crate::sequence::TokenTree;
 use crate::settings::advice::Advice;
 
 impl Session {
@@ -116,18 +118,17 @@ impl Session {
             advice.note.into_iter().map(|note| Outcome::Say(Notice::Warning(note))).collect();
         // Ids of another vocabulary mean nothing.
         if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
-            if !self.sequence.is_empty() {
+            if !self.sequence().is_empty() {
                 outcomes.push(Outcome::Say(Notice::Warning(format!(
                     "{} has another vocabulary: what was said is tokenized anew, its figures are gone from the screen",
                     info.name
                 ))));
             }
-            self.turns.iter_mut().for_each(Turn::forget_ids);
-            self.sequence = TokenSequence::default();
+            self.forget_ids();
             self.draft = None;
         }
         outcomes.extend(self.drop_unfit(&info));
-        self.turns.iter_mut().for_each(Turn::forget_speed);
+        self.branches.turns_mut().iter_mut().map(Arc::make_mut).for_each(Turn::forget_speed);
         self.ids_of = Some(info.vocab.len());
         let broken = template.as_ref().err().cloned();
         self.model = ModelState::Ready(Loaded { asked: self.settings.model.clone(), info, template });
@@ -142,6 +143,13 @@ impl Session {
             }
         }
         outcomes
+    }
+
+    /// Of what was said only the texts stay, on the present branch alone.
+    fn forget_ids(&mut self) {
+        let mut turns = std::mem::take(self.branches.turns_mut());
+        turns.iter_mut().map(Arc::make_mut).for_each(Turn::forget_ids);
+        self.branches = Branches::with(TokenTree::default(), turns, 0, InForce::default());
     }
 
     /// A copy of the running model's weights is ready. A conversation keeps the weights it has; where

@@ -44,10 +44,11 @@ impl Session {
             let reason = "the model is not ready yet: its chat template is not known";
             return Outcome::Say(Notice::Info(reason.to_string()));
         };
-        let read = &self.sequence.tokens()[..self.sequence.reply_start()];
-        if !read.is_empty() {
-            let text = text_of(&model.vocab.concat(read.iter().map(|token| token.id)));
-            let count = read.len();
+        let sequence = self.sequence();
+        let count = sequence.reply_start();
+        if count > 0 {
+            let read = sequence.tokens().take(count).map(|token| token.id);
+            let text = text_of(&model.vocab.concat(read));
             return Outcome::Say(Notice::Info(format!(
                 "what the model read before its last reply, {count} tokens:\n{text}"
             )));

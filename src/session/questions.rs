@@ -9,6 +9,7 @@ use crate::engine::CancelFlag;
 use crate::lens::subject::Given;
 use crate::lens::{LensWish, Looking};
 use crate::query::rescore::Premised;
+use crate::sequence::TreeNode;
 use crate::token::TokenId;
 
 impl Session {
@@ -49,15 +50,15 @@ impl Session {
                 under: Some(self.settings.interventions()),
             }),
             Looked::Step(step) => {
-                let reply = self.sequence.reply_start();
-                let last = self.sequence.len().saturating_sub(reply);
+                let reply = self.sequence().reply_start();
+                let last = self.sequence().len().saturating_sub(reply);
                 let step = step.unwrap_or(last);
                 if last == 0 || step > last {
                     return Err(SessionError::NoSuchToken { asked: step, last });
                 }
                 let at = reply + step - 1;
                 let given = self.given(at).ok_or(SessionError::NoSuchToken { asked: step, last })?;
-                let under = Some(self.sequence.in_force().of_token(at));
+                let under = Some(self.sequence().in_force().of_token(at));
                 Ok(LensWish { given, target: None, versus: None, view, under })
             }
         }
@@ -65,19 +66,22 @@ impl Session {
 
     /// A token of the sequence with what stands before it; `None` for the first, which has nothing.
     pub fn given(&self, at: usize) -> Option<Given> {
-        let tokens = self.sequence.tokens();
-        let token = tokens.get(at).filter(|_| at > 0)?;
+        let sequence = self.sequence();
+        let token = sequence.get(at).filter(|_| at > 0)?;
         let candidates = token.step.as_ref().and_then(|step| step.stats.as_ref());
         let candidates = candidates.map_or(&[][..], |stats| &stats.prediction.top_logprobs);
         let other = candidates.iter().map(|candidate| candidate.id).find(|&id| id != token.id);
-        let before = tokens[..at].iter().map(|token| (token.id, token.typed)).collect();
+        // What ended a reply is scaffold to whoever reads on.
+        let ends = |id| self.model().is_some_and(|model| model.vocab.is_control(id));
+        let said = |token: &TreeNode| token.is_said() && !ends(token.id);
+        let before = sequence.tokens().take(at).map(|token| (token.id, said(token))).collect();
         Some(Given::Step { before, chosen: token.id, other })
     }
 
     /// The last reply under another premise.
     pub(super) fn under(&self, premise: Premise) -> Result<Premised, SessionError> {
         let (Some(last), Some(question)) =
-            (self.turns.last(), self.turns.len().checked_sub(2).map(|at| &self.turns[at]))
+            (self.turns().last(), self.turns().len().checked_sub(2).map(|at| &self.turns()[at]))
         else {
             return Err(SessionError::NoReply);
         };
@@ -106,8 +110,9 @@ impl Session {
                 }
             }
         }
-        let path = self.sequence.tokens()[..self.sequence.reply_start()].iter().map(|token| token.id);
-        let in_force = self.sequence.in_force().clone();
+        let sequence = self.sequence();
+        let path = sequence.tokens().take(sequence.reply_start()).map(|token| token.id);
+        let in_force = self.sequence().in_force().clone();
         Ok(Premised { messages, reply, before, path: path.collect(), in_force })
     }
 }

@@ -1,14 +1,16 @@
 //! The way of a message: said, made a prompt, asked of the engine, replied to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::sequence::TokenSequence;
 use super::state::{Job, Loaded, ModelState, Undo, Work};
 use super::task::{Task, may_fit};
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::{ChatPrompt, Role};
-use crate::engine::{CancelFlag, Command, Event, FinishReason, Generate, Timing};
+use crate::engine::{CancelFlag, Event, FinishReason, Timing};
+use crate::sequence::NodeOrigin;
+use crate::step::Step;
 
 impl Session {
     /// Says something to the model. While that is on its way, the message waits.
@@ -28,22 +30,25 @@ impl Session {
         }
         self.asked = true;
         let id = self.new_turn_id();
-        self.turns.push(Turn::user(id, text));
+        self.branches.turns_mut().push(Arc::new(Turn::user(id, text)));
         self.version += 1;
         self.work = Work::Waiting;
         Ok(self.answer_waiting())
     }
 
-    /// Answers the last message again.
-    pub(super) fn retry(&mut self) -> Result<Vec<Outcome>, SessionError> {
+    /// Answers the last message again, on a branch beside the reply that there is, and then so many times.
+    pub(super) fn retry(&mut self, times: usize) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
         self.loaded()?.working_template()?;
-        let replaced = self.turns.pop_if(|turn| turn.role == Role::Assistant);
-        if self.turns.is_empty() {
-            self.turns.extend(replaced);
+        let answered = self.turns().last().is_some_and(|turn| turn.role == Role::Assistant);
+        let kept = self.turns().len() - usize::from(answered);
+        if kept == 0 {
             return Err(SessionError::NothingToRetry);
         }
-        self.make_prompt(Undo::Retry(replaced.map(Box::new)))
+        let undo = if answered { Undo::Branch(self.branches.fork(kept)) } else { Undo::Nothing };
+        let outcomes = self.make_prompt(undo)?;
+        self.again = times.saturating_sub(1);
+        Ok(outcomes)
     }
 
     /// Answers the message that waited for a model, if one did and there is one.
@@ -70,19 +75,26 @@ impl Session {
     }
 
     fn take_message_back(&mut self) -> Option<Outcome> {
-        let message = self.turns.pop_if(|turn| turn.role == Role::User)?;
-        if self.turns.is_empty() {
+        let message = self.branches.turns_mut().pop_if(|turn| turn.role == Role::User)?;
+        if self.turns().is_empty() {
             self.saved = self.version;
         }
-        Some(Outcome::GiveBack(message.content))
+        Some(Outcome::GiveBack(message.content.clone()))
     }
 
     /// Has the turns so far rendered and tokenized, away from the screen.
-    fn make_prompt(&mut self, undo: Undo) -> Result<Vec<Outcome>, SessionError> {
+    pub(super) fn make_prompt(&mut self, undo: Undo) -> Result<Vec<Outcome>, SessionError> {
         let loaded = self.loaded()?;
         let (model, template) = (Arc::clone(&loaded.info), loaded.working_template()?);
         let (id, cancel) = (self.new_request(), CancelFlag::default());
-        self.work = Work::Replying(Job { id, cancel: cancel.clone(), prefill: (0, 0), undo: Some(undo) });
+        self.work = Work::Replying(Job {
+            id,
+            cancel: cancel.clone(),
+            prefill: (0, 0),
+            undo: Some(undo),
+            left: None,
+            steps: 0,
+        });
         let task = Task::Prompt { messages: self.messages(), model, template };
         Ok(vec![Outcome::Run(Ticket { id: Some(id), cancel }, task)])
     }
@@ -93,8 +105,8 @@ impl Session {
         if let Work::Replying(Job { undo, .. }) = std::mem::replace(&mut self.work, Work::Idle) {
             match undo {
                 Some(Undo::Message) => outcomes.extend(self.take_message_back()),
-                Some(Undo::Retry(replaced)) => self.turns.extend(replaced.map(|turn| *turn)),
-                None => {}
+                Some(Undo::Branch(before)) => self.branches.give_up(before),
+                Some(Undo::Nothing) | None => {}
             }
         }
         outcomes.push(error.into());
@@ -105,38 +117,36 @@ impl Session {
     pub(super) fn send(&mut self, prompt: ChatPrompt) -> Vec<Outcome> {
         let seed = self.next_seed();
         let turn = self.new_turn_id();
-        let in_force = self.put_in_force(self.sequence.common(&prompt));
+        let in_force = self.put_in_force(self.sequence().common(&prompt));
         let (Work::Replying(job), ModelState::Ready(loaded)) = (&mut self.work, &self.model) else {
             return Vec::new();
         };
-        job.undo = None;
-        job.prefill = (0, prompt.tokens.len());
-        let (id, cancel) = (job.id, job.cancel.clone());
-        self.sequence = TokenSequence::begin(&prompt, in_force.clone());
+        let left = match job.undo.take() {
+            Some(Undo::Branch(left)) => Some(left),
+            _ => None,
+        };
+        let vocab = Arc::clone(&loaded.info.vocab);
+        self.branches.enter(&prompt, in_force.clone());
         let first = usize::from(self.system.is_some());
-        for (i, turn) in self.turns.iter_mut().enumerate() {
-            turn.mark(&prompt, first + i, &loaded.info.vocab);
+        for (i, turn) in self.branches.turns_mut().iter_mut().map(Arc::make_mut).enumerate() {
+            turn.mark(&prompt, first + i, &vocab);
         }
         self.replies = self.replies.wrapping_add(1);
-        let mut turn = Turn::reply(turn, self.sequence.len(), seed);
+        let mut turn = Turn::reply(turn, prompt.tokens.len(), seed);
         if let Some(reply) = &mut turn.reply {
             reply.sampling = Some(self.settings.sampling.clone());
             reply.under = in_force.at_the_end();
         }
-        self.turns.push(turn);
+        for &id in &self.beginning {
+            let step = Arc::new(Step { id, stats: None });
+            turn.grow(&step, Duration::ZERO, &vocab);
+            self.branches.push(step, NodeOrigin::Forced);
+        }
+        self.branches.turns_mut().push(Arc::new(turn));
         self.version += 1;
-        let mut sampling = self.settings.sampling.clone();
-        sampling.seed = seed;
-        let request = Generate {
-            prompt: prompt.tokens.iter().map(|token| token.id).collect(),
-            sampling,
-            max_tokens: self.settings.max_tokens,
-            depth: self.depth(),
-            cancel,
-            in_force,
-        };
         let notes = prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string())));
-        notes.chain([Outcome::Send(id, Command::Generate(request))]).collect()
+        let begun = self.beginning.len();
+        notes.collect::<Vec<_>>().into_iter().chain(self.request(left, begun, None)).collect()
     }
 
     /// Takes what the engine says, of itself or in answer to the running request.
@@ -149,13 +159,15 @@ impl Session {
             (Event::Lost(error), _) => return self.on_lost(error),
             (Event::Prefill { steps, done, total }, Work::Replying(job)) => {
                 job.prefill = (done, total);
-                steps.into_iter().for_each(|step| self.sequence.fill(step));
+                self.fill(steps);
             }
-            (Event::Step { step, elapsed }, Work::Replying(_)) => {
-                if let (Some(turn), ModelState::Ready(loaded)) = (self.turns.last_mut(), &self.model) {
+            (Event::Step { step, elapsed }, Work::Replying(job)) => {
+                job.steps += 1;
+                if let (Some(turn), ModelState::Ready(loaded)) = (self.branches.last_turn_mut(), &self.model)
+                {
                     turn.grow(&step, elapsed, &loaded.info.vocab);
                 }
-                self.sequence.push(step);
+                self.branches.push(step, NodeOrigin::Sampled);
             }
             (Event::Finished { reason, timing }, Work::Replying(_)) => {
                 return self.on_finished(reason, timing);
@@ -169,14 +181,34 @@ impl Session {
         Vec::new()
     }
 
+    /// Takes the figures of the prompt's next tokens, a reply's beginning among them.
+    fn fill(&mut self, steps: Vec<Arc<Step>>) {
+        let vocab = self.model().map(|model| Arc::clone(&model.vocab));
+        for step in steps {
+            let at = self.branches.fill(Arc::clone(&step));
+            if at >= self.branches.current().reply
+                && let (Some(turn), Some(vocab)) = (self.branches.last_turn_mut(), &vocab)
+            {
+                turn.learn(at, &step, vocab);
+            }
+        }
+    }
+
     fn on_finished(&mut self, reason: FinishReason, timing: Timing) -> Vec<Outcome> {
-        if let Some(turn) = self.turns.last_mut() {
+        if let Some(turn) = self.branches.last_turn_mut() {
             turn.finish(reason, timing);
         }
         self.work = Work::Idle;
         self.version += 1;
         let context = self.model().map_or(0, |model| model.context);
         match reason {
+            FinishReason::Cancelled => {
+                self.again = 0;
+                Vec::new()
+            }
+            FinishReason::Stop | FinishReason::Length if self.again > 0 => {
+                self.retry(self.again).unwrap_or_else(|error| vec![error.into()])
+            }
             FinishReason::Context => vec![Outcome::Say(Notice::Warning(format!(
                 "the context of {context} tokens is full, the reply ends here: /clear begins again, --ctx makes room"
             )))],
@@ -186,12 +218,14 @@ impl Session {
 
     /// Ends a request that failed: a reply that never began leaves no turn behind.
     pub(super) fn end_reply(&mut self) {
-        self.work = Work::Idle;
-        if let Some(turn) = self.turns.last_mut()
-            && turn.role == Role::Assistant
+        let (left, steps) = self.job().map_or((None, 0), |job| (job.left, job.steps));
+        (self.work, self.again) = (Work::Idle, 0);
+        if let Some(turn) = self.branches.last_turn_mut()
+            && let Some(reply) = &turn.reply
         {
-            if turn.reply.as_ref().is_some_and(|reply| reply.ids.is_empty() && reply.finish.is_none()) {
-                self.turns.pop();
+            if steps == 0 && (left.is_some() || (reply.ids.is_empty() && reply.finish.is_none())) {
+                self.branches.turns_mut().pop();
+                left.into_iter().for_each(|left| self.branches.give_up(left));
             } else {
                 turn.finish(FinishReason::Cancelled, Timing::default());
             }

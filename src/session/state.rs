@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::outcome::RequestId;
-use super::turn::Turn;
 use crate::chat::ChatTemplate;
 use crate::engine::{CancelFlag, ModelInfo};
 
@@ -87,6 +86,10 @@ pub struct Job {
     /// How the conversation becomes what it was; present while the prompt is made, before the engine is
     /// asked.
     pub undo: Option<Undo>,
+    /// The branch that was left for it: where no reply begins, the conversation goes back there.
+    pub left: Option<u32>,
+    /// Tokens generated for it.
+    pub steps: usize,
 }
 
 /// What takes a request back that could not be made.
@@ -94,6 +97,8 @@ pub struct Job {
 pub enum Undo {
     /// The last message is the person's again.
     Message,
-    /// The reply that was to be replaced stays, if there was one.
-    Retry(Option<Box<Turn>>),
+    /// The conversation goes back to this branch.
+    Branch(u32),
+    /// Nothing: what was said stays as it is.
+    Nothing,
 }

@@ -1,11 +1,13 @@
 //! Conversations in files: texts, exact ids and the figures of every token.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::sequence::{SequenceToken, TokenSequence};
+use super::sequence::TokenSequence;
 use super::turn::{Mark, Turn};
 use crate::bounded::DATA;
 use crate::chat::Role;
@@ -14,6 +16,8 @@ use crate::files::{self, Existing, WriteError};
 use crate::intervention::{InForce, Intervention, Interventions};
 use crate::model::control;
 use crate::score::Score;
+use crate::sequence::{NodeOrigin, TokenTree, TreeNode};
+use crate::step::Step;
 use crate::token::TokenId;
 use figures::StoredStats;
 
@@ -134,12 +138,12 @@ impl StoredSession {
     pub fn new(
         model: Option<&ModelInfo>,
         system: Option<&str>,
-        turns: &[Turn],
-        sequence: &TokenSequence,
+        turns: &[Arc<Turn>],
+        sequence: TokenSequence,
     ) -> StoredSession {
-        let token = |token: &SequenceToken| StoredToken {
+        let token = |token: &TreeNode| StoredToken {
             id: token.id,
-            typed: token.typed,
+            typed: token.is_said(),
             seen: token.step.as_ref().and_then(|step| step.stats.as_ref()).map(StoredStats::new),
         };
         let in_force = sequence.in_force().clone();
@@ -151,9 +155,9 @@ impl StoredSession {
             model: model.map(|model| model.name.clone()).unwrap_or_default(),
             n_vocab: model.map_or(0, |model| model.vocab.len()),
             system: system.map(str::to_string),
-            turns: turns.iter().map(StoredTurn::new).collect(),
+            turns: turns.iter().map(|turn| StoredTurn::new(turn)).collect(),
             reply_start: sequence.reply_start(),
-            sequence: sequence.tokens().iter().map(token).collect(),
+            sequence: sequence.tokens().map(token).collect(),
             interventions: in_force.spans().iter().map(span).collect(),
             in_force,
             unread: Vec::new(),
@@ -230,13 +234,22 @@ impl StoredSession {
         Ok(())
     }
 
-    /// The sequence with its figures.
-    pub fn sequence(&self) -> TokenSequence {
-        let tokens = self.sequence.iter().map(|token| {
-            let seen = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
-            SequenceToken::restored(token.id, token.typed, seen)
-        });
-        TokenSequence::restored(tokens.collect(), self.reply_start, self.in_force.clone())
+    /// The sequence with its figures as a tree, and where its newest reply begins.
+    pub fn path(&self) -> (TokenTree, usize) {
+        let replies = self.turns.iter().filter(|turn| turn.role() == Some(Role::Assistant));
+        let by_model: BTreeSet<usize> =
+            replies.flat_map(|turn| turn.marks.iter().map(|&(_, token)| token)).collect();
+        let mut tree = TokenTree::default();
+        for (i, token) in self.sequence.iter().enumerate() {
+            let stats = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
+            let origin = match token.typed {
+                true if by_model.contains(&i) => NodeOrigin::Sampled,
+                true => NodeOrigin::Typed,
+                false => NodeOrigin::Scaffold,
+            };
+            tree.append(Arc::new(Step { id: token.id, stats }), origin, &self.in_force.of_token(i));
+        }
+        (tree, self.reply_start)
     }
 }
 

@@ -12,15 +12,18 @@ use super::sequence::TokenSequence;
 use super::store::StoredSession;
 use super::turn::Turn;
 use crate::aside::{self, Left};
-use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, system};
+use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, continued, system};
 use crate::distribution::Depth;
-use crate::engine::{CancelFlag, ModelInfo};
+use crate::engine::{CancelFlag, EngineError, ModelInfo};
 use crate::files::{self, Existing, WriteError};
 use crate::grammar::{ConstraintSource, ReadConstraint};
-use crate::intervention::{Since, Steering};
+use crate::intervention::{InForce, Since, Steering};
 use crate::model::control;
-use crate::settings::SettingsError;
+use crate::query::text::TextEncoder;
+use crate::sequence::TokenTree;
 use crate::settings::key::SettingKey;
+use crate::settings::{Bos, SettingsError};
+use crate::token::TokenId;
 
 /// Something to do outside.
 #[derive(Clone, Debug)]
@@ -33,6 +36,15 @@ pub enum Task {
         model: Arc<ModelInfo>,
         /// Its template.
         template: Arc<ChatTemplate>,
+    },
+    /// Tokenize texts that go on after what is there, each by itself.
+    Encode {
+        /// What is done with the tokens.
+        then: Then,
+        /// The texts; an empty one has no tokens.
+        texts: [String; 2],
+        /// Who reads them.
+        model: Arc<ModelInfo>,
     },
     /// Read a model's chat template.
     Template(Arc<ModelInfo>),
@@ -52,6 +64,17 @@ pub enum Task {
     Load(String),
 }
 
+/// What is done with the tokens of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// They stand at this position of the conversation, and it goes on from there.
+    Force(usize),
+    /// Replies begin with them.
+    Begin,
+    /// The model goes on with them, outside of its template; with BOS and special tokens by these rules.
+    Raw(Bos, bool),
+}
+
 /// A conversation as it is at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -60,13 +83,24 @@ pub struct Snapshot {
     /// The system prompt.
     pub system: Option<String>,
     /// What was said.
-    pub turns: Vec<Turn>,
-    /// The sequence with its figures.
-    pub sequence: TokenSequence,
+    pub turns: Vec<Arc<Turn>>,
+    /// The path with its figures.
+    pub tree: TokenTree,
+    /// Where its newest reply begins.
+    pub reply: usize,
+    /// What is in force on it.
+    pub in_force: InForce,
     /// Candidates of each token that are exported.
     pub k: Depth,
     /// Which of its states this is.
     pub version: u32,
+}
+
+impl Snapshot {
+    /// Its tokens.
+    pub fn sequence(&self) -> TokenSequence<'_> {
+        TokenSequence::new(&self.tree, self.reply, &self.in_force)
+    }
 }
 
 /// What came of a [`Task`].
@@ -74,6 +108,8 @@ pub struct Snapshot {
 pub enum Done {
     /// The prompt.
     Prompt(Box<ChatPrompt>),
+    /// The tokens, and what is done with them.
+    Encoded(Then, Vec<TokenId>),
     /// The template, or what is wrong with it.
     Template(Result<Arc<ChatTemplate>, String>),
     /// What to tell the person.
@@ -113,6 +149,7 @@ impl Task {
     pub fn run(self) -> Result<Done, SessionError> {
         match self {
             Task::Prompt { messages, model, template } => prompt(&messages, &model, &template),
+            Task::Encode { then, texts, model } => encode(then, &texts, &model),
             Task::Template(model) => {
                 let template = ChatTemplate::of_model(&model, None).map(Arc::new);
                 Ok(Done::Template(template.map_err(|error| error.to_string())))
@@ -158,7 +195,7 @@ impl Task {
                     now.model.as_deref(),
                     now.system.as_deref(),
                     &now.turns,
-                    &now.sequence,
+                    now.sequence(),
                 );
                 let written = stored.write(&files::named(&file), existing);
                 written.map_err(|error| not_written("/save", &file, error))?;
@@ -167,6 +204,28 @@ impl Task {
             Task::Export(now, file, existing) => export(&now, file, existing),
             Task::Load(file) => Ok(Done::Loaded(Box::new(StoredSession::read(&files::named(&file))?), file)),
         }
+    }
+}
+
+fn encode(then: Then, texts: &[String], model: &ModelInfo) -> Result<Done, SessionError> {
+    let mut ids = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        may_fit(text, model)?;
+        let these = match then {
+            Then::Raw(bos, special) => {
+                let encoder = TextEncoder::new(model, bos, special).map_err(SessionError::Text)?;
+                encoder.encode(text.as_bytes()).map_err(SessionError::Text)?.ids()
+            }
+            _ => continued(text, model.tokenizer.as_ref(), &model.vocab),
+        };
+        ids.extend(these);
+    }
+    match ids.len() {
+        0 => Err(EngineError::Empty.into()),
+        n if n >= model.context as usize => {
+            Err(SessionError::TooLong { needed: n + 1, context: model.context as usize })
+        }
+        _ => Ok(Done::Encoded(then, ids)),
     }
 }
 
@@ -200,7 +259,7 @@ fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, Sess
     let format =
         ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
     let model = now.model.as_ref().ok_or(SessionError::NothingToWrite)?;
-    let export = Export { sequence: &now.sequence, turns: &now.turns, vocab: &model.vocab, k: now.k };
+    let export = Export { sequence: now.sequence(), turns: &now.turns, vocab: &model.vocab, k: now.k };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))
         .map_err(|error| not_written("/export", &file, error))?;
     Ok(Done::Told(format!("written to {file}")))

@@ -12,9 +12,9 @@ use crate::engine::{Client, Event};
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
 /// A session beside a scripted engine.
-struct Talk {
-    session: Session,
-    engine: Scripted,
+pub(in crate::session) struct Talk {
+    pub session: Session,
+    pub engine: Scripted,
     client: Client,
     asked: Vec<Question>,
     said: Result<String, String>,
@@ -52,7 +52,7 @@ impl Front for Ear<'_> {
 }
 
 impl Talk {
-    fn new(replies: Vec<Vec<ScriptedLine>>) -> Talk {
+    pub fn new(replies: Vec<Vec<ScriptedLine>>) -> Talk {
         let flags = SamplingFlags { seed: Some(10), ..SamplingFlags::default() };
         let settings = Settings::from_layers(
             crate::sampling::Sampling::chat(),
@@ -82,7 +82,7 @@ impl Talk {
         begin(session, client, model, &mut Ear { asked, said, interrupted }).unwrap();
     }
 
-    fn line(&mut self, line: &str) -> Result<String, String> {
+    pub fn line(&mut self, line: &str) -> Result<String, String> {
         let outcomes = match crate::command::parse(line) {
             Some(command) => self.session.execute(command.map_err(|error| error.to_string())?),
             None => self.session.say(line),
@@ -95,7 +95,7 @@ impl Talk {
     }
 }
 
-fn paris() -> Vec<ScriptedLine> {
+pub(in crate::session) fn paris() -> Vec<ScriptedLine> {
     vec![("The", 0.9), (" capital", 0.4), (" Paris", 0.8), ("<|im_end|>", 0.7)]
 }
 
@@ -144,14 +144,14 @@ fn a_conversation_comes_back_from_its_file_with_its_exact_ids() {
     assert_eq!(other.session.system(), Some("be brief"));
     assert_eq!(other.session.turns()[1].reply.as_ref().unwrap().ids, ids);
     other.line("again").unwrap();
-    let sequence: Vec<_> = other.session.sequence().tokens().iter().map(|token| token.id).collect();
+    let sequence: Vec<_> = other.session.sequence().tokens().map(|token| token.id).collect();
     assert!(sequence.windows(ids.len()).any(|window| window == ids));
     // The token that ended it is a step of its own.
     assert_eq!(other.session.turns()[1].marks.len(), ids.len() + 1);
 }
 
 /// Everything that can be seen of a session's turns and figures.
-fn seen(session: &Session) -> String {
+pub(in crate::session) fn seen(session: &Session) -> String {
     let turns: Vec<_> = session
         .turns()
         .iter()
@@ -161,7 +161,9 @@ fn seen(session: &Session) -> String {
             (turn.content.clone(), turn.text.clone(), turn.marks.clone(), reply)
         })
         .collect();
-    format!("{turns:?}\n{:?} {:?}", session.sequence().reply_start(), session.sequence().tokens())
+    let tokens: Vec<_> =
+        session.sequence().tokens().map(|token| (token.id, token.origin, token.step.clone())).collect();
+    format!("{turns:?}\n{:?} {tokens:?}", session.sequence().reply_start())
 }
 
 #[test]

@@ -57,9 +57,18 @@ pub struct Reply {
     pub finish: Option<FinishReason>,
     /// How long it took.
     pub timing: Timing,
-    /// Index of its first token in the sequence.
+    /// Index of the turn's first token in the sequence.
     first: usize,
+    /// How many tokens stand before it in the same turn, which somebody typed.
+    typed: usize,
     assembler: Utf8Assembler,
+}
+
+impl Reply {
+    /// How many tokens stand before it in the same turn, which somebody typed.
+    pub fn typed(&self) -> usize {
+        self.typed
+    }
 }
 
 /// What is shown of something typed: of a text longer than any context, the beginning.
@@ -117,6 +126,7 @@ impl Turn {
             finish: None,
             timing: Timing::default(),
             first,
+            typed: 0,
             assembler: Utf8Assembler::default(),
         };
         Turn {
@@ -202,6 +212,10 @@ impl Turn {
     /// Finds the turn's tokens in a prompt that holds it as the given message.
     pub fn mark(&mut self, prompt: &ChatPrompt, message: usize, vocab: &Vocab) {
         let Some(span) = prompt.spans.get(message).cloned() else { return };
+        if self.role == Role::User {
+            // What a model has written on is a message like any other now.
+            self.reply = None;
+        }
         if self.reply.is_some() && !self.marks.is_empty() {
             self.move_to(span);
             return;
@@ -246,6 +260,46 @@ impl Turn {
                 mark.end -= 1;
             }
         }
+    }
+
+    /// Begins with typed text, which a model goes on with.
+    pub fn read(&mut self, ids: impl IntoIterator<Item = TokenId>, vocab: &Vocab) {
+        let Some(reply) = &mut self.reply else { return };
+        for id in ids {
+            let piece = reply.assembler.push(vocab.bytes(id));
+            self.content.push_str(&piece);
+            self.text.push_str(&printable(&piece));
+            self.marks.push(Mark { end: self.text.len(), token: reply.first + self.marks.len() });
+            reply.typed += 1;
+            // Its ids are not those of a whole reply.
+            reply.known = false;
+        }
+    }
+
+    /// Begins as another turn does, with so many of its tokens, which somebody typed.
+    pub fn begin_as(&mut self, other: &Turn, typed: usize) {
+        let Some(reply) = &mut self.reply else { return };
+        self.marks = other.marks[..typed.min(other.marks.len())].to_vec();
+        let end = self.marks.last().map_or(0, |mark| mark.end);
+        self.text = other.text[..end].to_string();
+        self.content.clone_from(&self.text);
+        (reply.typed, reply.known) = (typed, typed == 0);
+    }
+
+    /// The figures of a token that was there before they were known.
+    pub fn learn(&mut self, token: usize, step: &Step, vocab: &Vocab) {
+        let Some(reply) = &mut self.reply else { return };
+        let at = token.checked_sub(reply.first + reply.typed);
+        let Some(known) = at.and_then(|at| reply.logprobs.get_mut(at)) else { return };
+        if let (None, Some(logprob)) = (*known, step.logprob()) {
+            *known = Some(logprob).filter(|logprob| logprob.is_finite());
+            reply.score.add(logprob, vocab.text_length(step.id));
+        }
+    }
+
+    /// Index of its first token in the sequence, where it is a reply.
+    pub fn first(&self) -> usize {
+        self.reply.as_ref().map_or(0, |reply| reply.first)
     }
 
     /// Adds a generated token.

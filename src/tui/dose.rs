@@ -30,7 +30,7 @@ pub fn change(state: &mut State, by: isize) -> Vec<Effect> {
         return Vec::new();
     };
     let (sequence, under) = (state.session.sequence(), state.session.settings().interventions());
-    let ids = sequence.tokens()[..=at].iter().map(|token| token.id).collect();
+    let ids = sequence.tokens().take(at + 1).map(|token| token.id).collect();
     let wish =
         StepUnder { ids, in_force: sequence.in_force().after(at, &under), depth: state.session.depth() };
     let cancel = CancelFlag::default();

@@ -72,6 +72,30 @@ impl Harness {
         harness
     }
 
+    /// A screen whose engine replies by chance for ever.
+    pub fn endless(width: u16, height: u16) -> Harness {
+        let mut harness = Harness::loading(width, height, vec![]);
+        harness.engine = harness.engine.endless();
+        let ready = harness.engine.ready();
+        harness.send(Msg::Engine(ready));
+        harness
+    }
+
+    /// Writes a line in place of whatever was being written, and sends it.
+    pub fn submit(&mut self, line: &str) {
+        self.state.composer.replace("");
+        self.send(Msg::Input(Input::Paste(line.to_string())));
+        self.keys("<Enter>");
+    }
+
+    /// Lets the engine say whatever it still has to say, and answer at once from now on.
+    pub fn release(&mut self) {
+        while self.held.as_ref().is_some_and(|held| !held.is_empty()) {
+            self.say(usize::MAX);
+        }
+        self.held = None;
+    }
+
     /// Answers the question that was asked last.
     pub fn answer(&mut self) {
         let asked = self.effects.iter().rev().find_map(|effect| match effect {

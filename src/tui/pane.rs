@@ -8,7 +8,7 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 5] = [&MESSAGE, &CHAT, &TABLE, &LENS, &LIKELIHOOD];
+pub static PANES: [&Pane; 6] = [&MESSAGE, &CHAT, &TABLE, &TREE, &LENS, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -46,8 +46,47 @@ pub static TABLE: Pane = Pane {
     name: "table",
     about: "the candidates for a token: raw and final probability, ln p",
     slot: Slot::Upper,
-    keys: &[],
+    keys: &[
+        ("up", KeyAction::Own(Own { name: "candidate-up", help: CANDIDATE })),
+        ("down", KeyAction::Own(Own { name: "candidate-down", help: CANDIDATE })),
+        ("enter", KeyAction::Own(Own { name: "swap", help: SWAP })),
+        ("1", KeyAction::Own(Own { name: "swap-1", help: NTH })),
+        ("2", KeyAction::Own(Own { name: "swap-2", help: NTH })),
+        ("3", KeyAction::Own(Own { name: "swap-3", help: NTH })),
+        ("4", KeyAction::Own(Own { name: "swap-4", help: NTH })),
+        ("5", KeyAction::Own(Own { name: "swap-5", help: NTH })),
+        ("6", KeyAction::Own(Own { name: "swap-6", help: NTH })),
+        ("7", KeyAction::Own(Own { name: "swap-7", help: NTH })),
+        ("8", KeyAction::Own(Own { name: "swap-8", help: NTH })),
+        ("9", KeyAction::Own(Own { name: "swap-9", help: NTH })),
+    ],
 };
+
+const CANDIDATE: &str = "choose a candidate of this step";
+const SWAP: &str = "take the chosen candidate and go on from there, on a branch of its own";
+const NTH: &str = "take the candidate of that number and go on from there";
+
+/// The tree of branches.
+pub static TREE: Pane = Pane {
+    name: "tree",
+    about: "every way the conversation has gone: sums, per token, lengths",
+    slot: Slot::Upper,
+    keys: &[
+        ("up", KeyAction::Own(Own { name: "tree-up", help: BRANCH })),
+        ("down", KeyAction::Own(Own { name: "tree-down", help: BRANCH })),
+        ("enter", KeyAction::Own(Own { name: "tree-go", help: "go to the chosen branch" })),
+        (
+            "d",
+            KeyAction::Own(Own {
+                name: "tree-compare",
+                help: "the present branch and the chosen one, side by side",
+            }),
+        ),
+        ("x", KeyAction::Own(Own { name: "tree-prune", help: "take the chosen branch out" })),
+    ],
+};
+
+const BRANCH: &str = "choose a branch";
 
 /// The lens pane.
 pub static LENS: Pane = Pane {

@@ -7,13 +7,15 @@ mod likelihood;
 mod message;
 mod panel;
 mod table;
+mod tree;
 
 use super::pane::Pane;
 
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 5] = [&message::PANEL, &chat::PANEL, &table::PANEL, &lens::PANEL, &likelihood::PANEL];
+static PANELS: [&Panel; 6] =
+    [&message::PANEL, &chat::PANEL, &table::PANEL, &tree::PANEL, &lens::PANEL, &likelihood::PANEL];
 
 /// What a pane does.
 pub fn of(pane: &Pane) -> Option<&'static Panel> {

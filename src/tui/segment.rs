@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::chat::Role;
 use crate::score::Score;
 
 use super::state::State;
@@ -34,9 +33,9 @@ pub fn segment(state: &State) -> Option<Segment> {
 
 /// The reply that a token of the sequence belongs to: what it is called, and its tokens.
 pub fn reply_at(state: &State, token: usize) -> Option<(String, Range<usize>)> {
-    let turn = state.turn_of(token).filter(|turn| turn.role == Role::Assistant)?;
+    let turn = state.turn_of(token).filter(|turn| turn.reply.is_some())?;
     let tokens = turn.tokens()?;
-    let replies = state.session.turns().iter().filter(|turn| turn.role == Role::Assistant);
+    let replies = state.session.turns().iter().filter(|turn| turn.reply.is_some());
     let at = replies.clone().position(|other| other.id == turn.id)?;
     // The last one needs no number.
     let count = replies.count();

@@ -54,6 +54,10 @@ pub struct State {
     pub cursor: Option<usize>,
     /// How far the table is scrolled.
     pub table_scroll: usize,
+    /// The candidate that is chosen, counted from 0.
+    pub table_row: Option<usize>,
+    /// The branch that is chosen in the tree.
+    pub tree_row: Option<u32>,
     /// The lens pane.
     pub lens: LensState,
     /// A step with another dose of a steering vector.
@@ -93,6 +97,8 @@ impl State {
             transcript: Transcript::default(),
             cursor: None,
             table_scroll: 0,
+            table_row: None,
+            tree_row: None,
             lens: LensState::default(),
             dosed: None,
             colouring: Colouring::Off,
@@ -186,7 +192,7 @@ impl State {
         };
         let shown = stretches.into_iter().filter(|(range, _)| is_shown(range));
         let frame = |(range, before): (Range<usize>, usize)| {
-            let ids: Vec<_> = sequence.tokens()[range.clone()].iter().map(|token| token.id).collect();
+            let ids: Vec<_> = range.clone().filter_map(|i| sequence.get(i)).map(|token| token.id).collect();
             (Turn::frame(range.start, &ids, &model.vocab), before)
         };
         shown.map(frame).collect()
@@ -261,7 +267,8 @@ impl State {
 
     /// The turn a token of the sequence belongs to.
     pub fn turn_of(&self, token: usize) -> Option<&Turn> {
-        self.session.turns().iter().find(|turn| turn.tokens().is_some_and(|range| range.contains(&token)))
+        let mut turns = self.session.turns().iter().map(Arc::as_ref);
+        turns.find(|turn| turn.tokens().is_some_and(|range| range.contains(&token)))
     }
 
     /// How many candidates are shown: as many as were asked for, else as many as the table has rows for.
@@ -319,7 +326,7 @@ impl State {
 
     fn after_walking(&mut self) {
         self.transcript.walk_rows_to(None);
-        self.table_scroll = 0;
+        (self.table_scroll, self.table_row) = (0, None);
         self.sync();
         if let Some(token) = self.shown_step() {
             self.transcript.reveal(&self.session, token);
@@ -330,7 +337,7 @@ impl State {
     pub fn live(&mut self) {
         self.transcript.walk_rows_to(None);
         self.cursor = None;
-        self.table_scroll = 0;
+        (self.table_scroll, self.table_row) = (0, None);
         self.transcript.follow();
     }
 

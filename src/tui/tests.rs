@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::{Harness, answered};
 use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, TABLE};
+use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, TABLE, TREE};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -16,6 +16,8 @@ use crate::engine::testing::ScriptedLine;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::Block;
 use crate::session::state::Fetch;
+
+mod endurance;
 
 const PARIS: [ScriptedLine; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];
@@ -266,7 +268,7 @@ fn colours_cycle_with_a_legend_and_a_cue_without_colour() {
 #[test]
 fn help_lists_the_keys_of_every_pane_at_every_width() {
     for width in [40, 60, 80, 120, 200] {
-        let mut harness = Harness::new(width, 300, vec![]);
+        let mut harness = Harness::new(width, 500, vec![]);
         harness.keys("?");
         let screen = harness.screen();
         let words: Vec<&str> = screen.split(|c: char| c.is_whitespace() || c == '│').collect();
@@ -354,8 +356,9 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
         // The lens stands in the table's place while it is open.
         harness.keys("<A-l><Esc><Esc>");
         assert_eq!(*harness.state.focus, MESSAGE);
-        let closed = PANES.into_iter().filter(|pane| *pane != &LENS).map(|pane| (pane, false));
-        let open = PANES.into_iter().filter(|pane| *pane != &TABLE).map(|pane| (pane, true));
+        let closed =
+            PANES.into_iter().filter(|pane| ![&LENS, &TREE].contains(pane)).map(|pane| (pane, false));
+        let open = PANES.into_iter().filter(|pane| ![&TABLE, &TREE].contains(pane)).map(|pane| (pane, true));
         for (pane, is_open) in closed.chain(open) {
             if is_open && *pane == MESSAGE {
                 harness.keys("/pane lens<Enter>");
@@ -827,7 +830,7 @@ fn while_a_prompt_is_read_the_panels_say_how_far_it_is() {
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(0)).count(), 2, "{screen}");
     let step = |id, stats| std::sync::Arc::new(crate::step::Step { id, stats });
-    let first = harness.state.session.sequence().tokens()[0].id;
+    let first = harness.state.session.sequence().get(0).unwrap().id;
     harness.send(Msg::Reply(id, Event::Prefill { steps: vec![step(first, None)], done: 1, total }));
     let screen = harness.screen();
     assert_eq!(screen.matches(&words(1)).count(), 2, "{screen}");

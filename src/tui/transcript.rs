@@ -2,6 +2,8 @@
 //!
 //! Keeps wrapped rows by turn, so that a new token wraps only the last row of the last turn.
 
+use std::sync::Arc;
+
 use ratatui::layout::Size;
 
 use crate::ask::Answer;
@@ -283,8 +285,8 @@ impl Transcript {
         let mut turns = session.turns().iter();
         let row = self.placed().find_map(|(top, item)| {
             let turn = match &item.source {
-                TranscriptSource::Turn(_) => turns.next()?,
-                TranscriptSource::Frame(frame) => frame,
+                TranscriptSource::Turn(_) => turns.next()?.as_ref(),
+                TranscriptSource::Frame(frame) => frame.as_ref(),
                 _ => return None,
             };
             let byte = turn.text_of(token)?.start.min(turn.text.len().saturating_sub(1));
@@ -310,7 +312,7 @@ impl Transcript {
     pub fn visible<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = RowKind<'a>> {
         let (top, mut turns, mut answers) = (self.top(), session.turns().iter(), 0..);
         let items = self.placed().map(move |(start, item)| {
-            let turn = if item.is_turn() { turns.next() } else { None };
+            let turn = if item.is_turn() { turns.next().map(Arc::as_ref) } else { None };
             let is_answer = matches!(item.source, TranscriptSource::Answer(_));
             let answer = if is_answer { answers.next() } else { None };
             (start, item, item.rows(turn, answer.unwrap_or_default()))

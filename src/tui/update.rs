@@ -21,7 +21,7 @@ use super::layout::Tab;
 use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::palette::{self, Asked};
-use super::pane::{CHAT, MESSAGE, PANES, Pane};
+use super::pane::{CHAT, MESSAGE, PANES, Pane, TABLE, TREE};
 use super::panels;
 use super::state::{EXAMPLES, State};
 
@@ -33,7 +33,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let mut effects = Vec::new();
     match msg {
         Msg::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => effects = on_key(state, key),
-        Msg::Input(Input::Mouse(mouse)) => on_mouse(state, mouse),
+        Msg::Input(Input::Mouse(mouse)) => effects = on_mouse(state, mouse),
         Msg::Input(Input::Paste(text)) => {
             state.help = None;
             state.leaving = None;
@@ -244,6 +244,10 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         }
         return effects;
     }
+    if let (Some(Ok(command::Command::Branch(asked))), Some(at)) = (&mut parsed, state.cursor) {
+        asked.at_cursor(at);
+    }
+    let goes = matches!(&parsed, Some(Ok(command::Command::Branch(asked))) if asked.goes());
     let is_command = parsed.is_some();
     let clears = parsed == Some(Ok(command::Command::Clear));
     if is_command {
@@ -257,6 +261,9 @@ pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     };
     match outcome {
         Ok(outcomes) => {
+            if goes {
+                state.live();
+            }
             if clears {
                 state.transcript.clear();
                 state.live();
@@ -305,7 +312,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::Quit => return quit(state, key),
         KeyAction::Suspend => return vec![Effect::Suspend],
         KeyAction::Redraw => return vec![Effect::Redraw],
-        KeyAction::Retry => return execute(state, command::Command::Retry),
+        KeyAction::Retry => return execute(state, command::BranchCommand::Retry(1).into()),
         KeyAction::Help => state.help = Some(0),
         KeyAction::Palette => {
             state.focus_on(&MESSAGE);
@@ -332,6 +339,14 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
         KeyAction::Dose(by) => return dose::change(state, by),
         KeyAction::Lens => lens::open(state),
+        KeyAction::Tree => {
+            let to = if *state.focus == TREE { &TABLE } else { &TREE };
+            state.focus_on(to);
+        }
+        KeyAction::One => return submit(state, "/continue 1"),
+        // What stops is told by the engine.
+        KeyAction::Pause if state.session.is_busy() => return stop(state, key),
+        KeyAction::Pause => return submit(state, "/continue"),
         KeyAction::Zoom => state.zoom = !state.zoom,
         KeyAction::Frame => state.toggle_scaffold(),
         KeyAction::Colour => state.colouring = state.colouring.next(),
@@ -380,9 +395,9 @@ fn scroll(state: &mut State, pane: &Pane, by: isize) {
     }
 }
 
-fn on_mouse(state: &mut State, mouse: MouseEvent) {
+fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     let at = Position::new(mouse.column, mouse.row);
-    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return };
+    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
     match mouse.kind {
         MouseEventKind::ScrollUp => scroll(state, pane, -WHEEL),
         MouseEventKind::ScrollDown => scroll(state, pane, WHEEL),
@@ -391,10 +406,11 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) {
             if state.help.take().is_none() {
                 state.focus_on(pane);
                 if let Some(panel) = panels::of(pane) {
-                    (panel.click)(state, place, at);
+                    return (panel.click)(state, place, at);
                 }
             }
         }
         _ => {}
     }
+    Vec::new()
 }

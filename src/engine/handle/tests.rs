@@ -44,6 +44,8 @@ fn counting() -> (Engine, Receiver<Event>, Receiver<usize>) {
 
 fn ask(first: u32, max_tokens: Option<usize>) -> Command {
     Command::Generate(Generate {
+        begun: Vec::new(),
+        known: 0,
         prompt: vec![crate::token::TokenId(first)],
         max_tokens,
         ..Generate::default()

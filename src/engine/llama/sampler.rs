@@ -18,13 +18,14 @@ use crate::grammar::mask::Matcher;
 pub use crate::sampling::chain::ChosenToken;
 use crate::sampling::chain::{self, WatchedToken};
 use crate::sampling::{Constraint, Sampling, Stage};
+use crate::step::Step;
 use crate::token::TokenId;
 
 /// A chain with its state.
 pub struct MaskedChain {
     mask: Option<Mask>,
     stages: chain::Chain,
-    _model: Arc<Model>,
+    model: Arc<Model>,
 }
 
 /// Where a constraint is.
@@ -62,7 +63,7 @@ impl MaskedChain {
         };
         let room = model.trained_context() as usize;
         let stages = chain::Chain::new(sampling, model.vocab(), room);
-        Ok(MaskedChain { mask, stages, _model: Arc::clone(model) })
+        Ok(MaskedChain { mask, stages, model: Arc::clone(model) })
     }
 
     /// Tells penalties and constraint that this token was taken.
@@ -82,6 +83,40 @@ impl MaskedChain {
     /// Tells the penalties what stands before the reply. A constraint begins with the reply.
     pub fn accept_prompt(&mut self, tokens: &[TokenId]) {
         tokens.iter().for_each(|token| self.stages.accept(*token));
+    }
+
+    /// Takes what stands before the reply, and as much of the reply as there is already.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] where the constraint doesn't allow it.
+    pub fn replay(&mut self, prompt: &[TokenId], reply: &[Arc<Step>]) -> Result<(), EngineError> {
+        self.accept_prompt(prompt);
+        for (at, step) in reply.iter().enumerate() {
+            if !self.allows(step.id)? {
+                let token = self.model.vocab().text(step.id);
+                return Err(EngineError::Refused(format!("{token:?} as token {} of the reply", at + 1)));
+            }
+            let outcome = step.stats.as_ref().and_then(|stats| stats.outcome);
+            self.stages.observe(outcome.map(|outcome| outcome.prob));
+            self.accept(step.id)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the constraint allows a token here.
+    fn allows(&mut self, token: TokenId) -> Result<bool, EngineError> {
+        match &mut self.mask {
+            None => Ok(true),
+            Some(Mask::Matcher(matcher)) => {
+                Ok(matcher.allowed().map_err(EngineError::Grammar)?.contains(token))
+            }
+            Some(Mask::Gbnf(sampler)) => {
+                let alone = LlamaTokenData::new(LlamaToken(token.0 as i32), 0.0, 0.0);
+                let mut array = LlamaTokenDataArray::new(vec![alone], false);
+                array.apply_sampler(sampler);
+                Ok(array.data.first().is_some_and(|entry| entry.logit() > f32::NEG_INFINITY))
+            }
+        }
     }
 
     /// Chooses from one row of raw logits. `top` are its best, in order and at least one; they are watched.

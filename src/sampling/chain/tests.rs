@@ -392,3 +392,25 @@ fn greedy_takes_the_first_of_the_best_after_penalties() {
     };
     assert_eq!([step(), step(), step(), step()], [1, 2, 3, 1]);
 }
+
+#[test]
+fn mirostat_is_where_it_was_after_it_has_seen_the_same_probabilities() {
+    let vocab = vocab(40);
+    for version in [1, 2] {
+        let mirostat = Some(Mirostat { version, tau: 3.0, eta: 0.3 });
+        let sampling = Sampling { mirostat, seed: 4, ..Sampling::default() };
+        let (mut straight, mut replayed) =
+            (Chain::new(&sampling, &vocab, 100), Chain::new(&sampling, &vocab, 100));
+        let mut noise = Noise(Mt::new(9));
+        let mut rows = || std::iter::from_fn(|| Some(noise.row())).find(|row| row.len() == 40).unwrap();
+        for _ in 0..12 {
+            let choice = choose(&mut straight, &rows(), 40);
+            replayed.observe(Some(choice.outcome.prob));
+        }
+        assert!((straight.mu - replayed.mu).abs() < 1e-5, "{} {}", straight.mu, replayed.mu);
+        let before = replayed.mu;
+        replayed.observe(None);
+        replayed.observe(Some(0.0));
+        assert_eq!(replayed.mu, before);
+    }
+}

@@ -13,11 +13,16 @@ fn what_is_kept_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("talk.json");
     let turn = Turn::user(TurnId::default(), "北京\n");
-    let stored = StoredSession::new(None, Some("be brief"), &[turn], &TokenSequence::default());
+    let stored = StoredSession::new(
+        None,
+        Some("be brief"),
+        &[Arc::new(turn)],
+        TokenSequence::new(&TokenTree::default(), 0, &InForce::default()),
+    );
     stored.write(&path, Existing::Keep).unwrap();
     let back = StoredSession::read(&path).unwrap();
     assert_eq!((back.system.as_deref(), back.turns[0].content.as_str()), (Some("be brief"), "北京\n"));
-    assert!(back.sequence().is_empty());
+    assert!(back.path().0.is_empty());
 }
 
 #[test]

@@ -43,6 +43,12 @@ pub enum KeyAction {
     Dose(isize),
     /// Open the lens for the step under the cursor.
     Lens,
+    /// Go to the tree of branches, or back.
+    Tree,
+    /// One more token.
+    One,
+    /// Stop the reply, or go on with it.
+    Pause,
     /// Answer again.
     Retry,
     /// Something that one pane alone does.
@@ -60,7 +66,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 28] = [
+const ACTIONS: [(&str, KeyAction, &str); 31] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -88,7 +94,10 @@ const ACTIONS: [(&str, KeyAction, &str); 28] = [
     ("more-steering", KeyAction::Dose(1), DOSE),
     ("less-steering", KeyAction::Dose(-1), DOSE),
     ("lens", KeyAction::Lens, "the lens: why the token under the cursor; again: look now"),
-    ("retry", KeyAction::Retry, "answer the last message again"),
+    ("tree", KeyAction::Tree, "the tree of branches; again: back to the table"),
+    ("one-token", KeyAction::One, "one more token of the reply"),
+    ("pause", KeyAction::Pause, "stop the reply; again: go on with it"),
+    ("retry", KeyAction::Retry, "answer the last message again, beside the reply there is"),
 ];
 
 const PANE: &str = "next, previous pane";

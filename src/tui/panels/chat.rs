@@ -32,7 +32,10 @@ pub static PANEL: Panel = Panel {
     pane: &CHAT,
     title: |_| vec![" chat ".to_string()],
     draw,
-    click,
+    click: |state, place, at| {
+        click(state, place, at);
+        Vec::new()
+    },
     scroll: |state, by| state.transcript.scroll_by(by),
     act,
 };

@@ -37,7 +37,17 @@ const SENTENCE: usize = 3;
 const UNITS: [Option<SpanUnit>; 4] =
     [None, Some(SpanUnit::Token), Some(SpanUnit::Char), Some(SpanUnit::Sentence)];
 
-pub static PANEL: Panel = Panel { pane: &LENS, title, draw, click, scroll, act };
+pub static PANEL: Panel = Panel {
+    pane: &LENS,
+    title,
+    draw,
+    click: |state, place, at| {
+        click(state, place, at);
+        Vec::new()
+    },
+    scroll,
+    act,
+};
 
 fn title(state: &State) -> Vec<String> {
     let what = match state.lens.spot() {

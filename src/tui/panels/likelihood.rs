@@ -29,7 +29,10 @@ pub static PANEL: Panel = Panel {
     pane: &LIKELIHOOD,
     title,
     draw,
-    click,
+    click: |state, place, at| {
+        click(state, place, at);
+        Vec::new()
+    },
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
 };
@@ -164,7 +167,7 @@ fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
         Some(stats) => format!("surprisal {} nat", figure(stats.surprisal(), 3, 8)),
         None => "no context".to_string(),
     };
-    let kind = if token.typed { "" } else { " (scaffold)" };
+    let kind = if token.is_said() { "" } else { " (scaffold)" };
     let room = usize::from(area.width).saturating_sub(width(&surprisal) + 2);
     let spelling = clipped(&model.vocab.visible(token.id), room.saturating_sub(width(kind)));
     let text = format!("{spelling}{kind}  {surprisal}");

@@ -22,7 +22,10 @@ pub static PANEL: Panel = Panel {
     pane: &MESSAGE,
     title: |_| vec![" message ".to_string()],
     draw,
-    click,
+    click: |state, place, at| {
+        click(state, place, at);
+        Vec::new()
+    },
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
 };

@@ -17,7 +17,7 @@ pub struct Panel {
     /// Draws what is inside of its border.
     pub draw: fn(&State, &mut Frame, PanePlace),
     /// Takes a click at this position of the screen.
-    pub click: fn(&mut State, PanePlace, Position),
+    pub click: fn(&mut State, PanePlace, Position) -> Vec<Effect>,
     /// Scrolls by so many rows.
     pub scroll: fn(&mut State, isize),
     /// Does what a key of its own asks for, by its name.

@@ -1,7 +1,7 @@
 //! The distribution a step was taken from: raw beside final, and what is not shown.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
@@ -11,8 +11,10 @@ use crate::report::bars::bar;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::{TokenId, printable};
 use crate::tui::layout::{candidate_rows, inside};
+use crate::tui::msg::Effect;
 use crate::tui::segment::{reply_at, segment};
 use crate::tui::state::State;
+use crate::tui::update::submit;
 
 use crate::tui::view::items::{WholeItem, figure, first_fitting, line};
 use crate::tui::view::status::gauge;
@@ -29,10 +31,77 @@ pub static PANEL: Panel = Panel {
     pane: &TABLE,
     title,
     draw,
-    click: |_, _, _| {},
+    click,
     scroll: |state, by| state.table_scroll = state.table_scroll.saturating_add_signed(by),
-    act: |_, _| Vec::new(),
+    act,
 };
+
+/// How many candidates are in view.
+fn room(state: &State, area: Rect) -> usize {
+    let Some(stats) = state.shown() else { return 0 };
+    let shown = stats.prediction.shown(state.candidates_on(Some(area))).0;
+    let room = candidate_rows(area);
+    let first = state.table_scroll.min(shown.len().saturating_sub(room));
+    let view = &shown[first..shown.len().min(first + room)];
+    room.saturating_sub(usize::from(outside_of(state, stats, view).is_some()))
+}
+
+/// Chooses the candidate beside the chosen one.
+fn walk(state: &mut State, by: isize) {
+    let Some(area) = state.areas().and_then(|areas| areas.of(&TABLE)).map(|place| place.area) else { return };
+    let Some(stats) = state.shown() else { return };
+    let last = state.candidates_on(Some(area)).min(stats.prediction.top_logprobs.len()).saturating_sub(1);
+    let row = match state.table_row {
+        Some(row) => row.saturating_add_signed(by).min(last),
+        None => state.table_scroll.min(last),
+    };
+    state.table_row = Some(row);
+    let room = room(state, area).max(1);
+    state.table_scroll = state.table_scroll.clamp((row + 1).saturating_sub(room), row);
+}
+
+fn act(state: &mut State, name: &str) -> Vec<Effect> {
+    match name {
+        "candidate-up" => walk(state, -1),
+        "candidate-down" => walk(state, 1),
+        name => {
+            let nth = name.strip_prefix("swap-").and_then(|nth| nth.parse().ok());
+            let chosen = nth.or(state.table_row.map(|row| row + 1));
+            return chosen.map_or_else(Vec::new, |nth| take(state, nth));
+        }
+    }
+    Vec::new()
+}
+
+/// Takes a candidate of the step that is shown, counted from 1.
+fn take(state: &mut State, nth: usize) -> Vec<Effect> {
+    if state.answer_step().is_some() {
+        return Vec::new();
+    }
+    let Some(at) = state.shown_step() else { return Vec::new() };
+    let reply = state.session.sequence().reply_start();
+    let place = if at >= reply { (at - reply + 1).to_string() } else { format!("p{}", at + 1) };
+    submit(state, &format!("/swap {place} {nth}"))
+}
+
+/// The first click on a candidate chooses it, one on what is chosen takes it.
+fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
+    let inner = inside(place.area);
+    let row = at.y.checked_sub(inner.y + 1).map(usize::from);
+    let Some(row) = row.filter(|&row| row < room(state, place.area)) else { return Vec::new() };
+    let Some(stats) = state.shown() else { return Vec::new() };
+    let shown = state.candidates_on(Some(place.area)).min(stats.prediction.top_logprobs.len());
+    let first = state.table_scroll.min(shown.saturating_sub(room(state, place.area)));
+    let candidate = first + row;
+    if candidate >= shown {
+        return Vec::new();
+    }
+    if state.table_row == Some(candidate) {
+        return take(state, candidate + 1);
+    }
+    state.table_row = Some(candidate);
+    Vec::new()
+}
 
 /// A compact one ends with the sum of what is written.
 fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
@@ -61,9 +130,11 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
     let (first, rows) = (view.start, &shown[view]);
     let chosen = chosen_id(state);
-    lines.extend(
-        rows.iter().map(|candidate| columns.row(state, &(*candidate).into(), Some(candidate.id) == chosen)),
-    );
+    let marked = state.table_row.filter(|_| state.has_keys(&TABLE));
+    lines.extend(rows.iter().enumerate().map(|(i, candidate)| {
+        let line = columns.row(state, &(*candidate).into(), Some(candidate.id) == chosen);
+        if marked == Some(first + i) { line.patch_style(state.theme.cursor()) } else { line }
+    }));
     let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
     let out_of_sight = stats.prediction.n_vocab as usize - rows.len();
     lines.push(columns.rest(state, out_of_sight, residual.map(|residual| residual + hidden)));

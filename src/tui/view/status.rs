@@ -1,6 +1,8 @@
 //! The last line: model, speed, context, sampling, seed; or what is being waited for. What does not fit
 //! is left out whole.
 
+use std::sync::Arc;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -67,7 +69,7 @@ fn progress(what: String, gauge: Option<String>, count: Option<String>, room: us
 /// The reply that the panels show, or the last one.
 fn reply(state: &State) -> Option<&Reply> {
     let shown = state.shown_step().and_then(|token| state.turn_of(token));
-    let last = state.session.turns().iter().rev();
+    let last = state.session.turns().iter().rev().map(Arc::as_ref);
     shown.into_iter().chain(last).find_map(|turn| turn.reply.as_ref())
 }
 
@@ -107,6 +109,10 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
     }
     if let Some(reason) = reply.and_then(|reply| reply.finish) {
         items.push(item(3, " · ", reason.words().to_string()));
+    }
+    if let Some(again) = reply.map(|reply| reply.timing.read_again).filter(|&again| again > 0) {
+        let words = format!("{again} tokens read again: this model's cache can't be rewound");
+        items.push(item(2, " · ", words));
     }
     if let Some(model) = session.model() {
         items.push(item(5, " · ", format!("ctx {}/{}", session.sequence().len(), model.context)));
