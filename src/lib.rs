@@ -1,6 +1,7 @@
 //! tokenscope: a terminal instrument for looking at next-token prediction.
 
 pub mod app;
+pub mod archive;
 pub mod aside;
 pub mod ask;
 pub mod bench;

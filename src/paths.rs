@@ -83,6 +83,11 @@ impl Paths {
         self.data.join("models")
     }
 
+    /// Conversations, saved as they go on.
+    pub fn sessions(&self) -> PathBuf {
+        self.data.join("sessions")
+    }
+
     /// Copies of models in another format.
     pub fn copies(&self) -> PathBuf {
         self.cache.join("copies")

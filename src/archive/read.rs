@@ -1,0 +1,350 @@
+//! A session file read back: as far as it can be, and never more than that.
+//!
+//! Nothing is written here. A torn last line is what a killed program leaves and is passed over; a damaged one
+//! in the middle keeps its place, so that the numbers of all tokens stay what they were.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::event::{Chosen, Event, Moved, Said, SpelledToken, Spelled, Spelling};
+use super::lines::{self, ReadLine};
+use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
+use crate::bounded::DATA;
+use crate::chat::Role;
+use crate::files;
+use crate::intervention::{Intervention, Interventions};
+use crate::sequence::{NodeNumber, NodeOrigin};
+use crate::step::Step;
+use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
+
+/// Largest vocabulary that a file may speak of: far more than any has.
+const LARGEST: usize = 1 << 20;
+
+/// Why there is nothing to read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file can't be used.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{}: no conversation of tokenscope and no log-probabilities of a server: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What a file is, which decides what may be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A session file of this version: it can be gone on with.
+    Session,
+    /// Something else, or damaged: it is read and stays as it is.
+    Other,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Opened {
+    /// The conversation.
+    pub saved: Saved,
+    /// What kind of file it is from.
+    pub kind: Kind,
+    /// What could not be read, in a line.
+    pub note: Option<String>,
+    /// Bytes up to the end of the last whole line.
+    pub whole: u64,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`ReadError`], where nothing in it can be read.
+pub fn read(path: &Path) -> Result<Opened, ReadError> {
+    let bytes = files::read(path, DATA).map_err(|error| ReadError::Io { path: path.to_path_buf(), error })?;
+    parse(&bytes).map_err(|reason| ReadError::Malformed { path: path.to_path_buf(), reason })
+}
+
+/// Reads the bytes of a file.
+///
+/// # Errors
+/// Why nothing in it can be read.
+pub fn parse(bytes: &[u8]) -> Result<Opened, String> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match lines::read(first) {
+        ReadLine::Event(Event::Session(_)) => Ok(of_lines(bytes)),
+        // The first line alone is damaged, or a line of its own that has nothing of ours.
+        ReadLine::Event(_) | ReadLine::Damaged(..) | ReadLine::Unknown => {
+            let other = old::parse(bytes).map(|saved| (saved, None)).or_else(|reason| {
+                foreign::parse(bytes).map_err(|refusal| match refusal {
+                    foreign::Refusal::Nothing => reason,
+                    foreign::Refusal::Damaged(reason) => reason,
+                })
+            });
+            match other {
+                Ok((saved, note)) => Ok(Opened { saved, kind: Kind::Other, note, whole: 0 }),
+                Err(reason) => {
+                    let rest = of_lines(bytes);
+                    if rest.saved.tree.is_empty() && rest.saved.turns.is_empty() { Err(reason) } else { Ok(rest) }
+                }
+            }
+        }
+    }
+}
+
+fn of_lines(bytes: &[u8]) -> Opened {
+    let mut reader = Reader::default();
+    let mut whole = 0;
+    for (i, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let Some(line) = line.strip_suffix(b"\n") else { break };
+        whole += line.len() as u64 + 1;
+        if !line.is_empty() {
+            reader.take(i + 1, lines::read(line));
+        }
+    }
+    reader.end(whole)
+}
+
+/// The conversation in the making.
+#[derive(Default)]
+struct Reader {
+    saved: Saved,
+    spelled: Vec<(TokenId, VocabEntry)>,
+    under: Interventions,
+    /// The reply that tokens belong to, until it is said which.
+    open: Option<usize>,
+    has_begun: bool,
+    /// Lines that could not be read: how many, and what of the first.
+    damaged: (usize, String),
+    /// Another reason to leave the file as it is.
+    foreign: Option<String>,
+}
+
+impl Reader {
+    fn take(&mut self, line: usize, read: ReadLine) {
+        let wrong = match read {
+            ReadLine::Event(event) => self.event(event),
+            ReadLine::Unknown => Ok(()),
+            ReadLine::Damaged(reason, is_step) => {
+                if is_step {
+                    self.damaged_step();
+                }
+                Err(reason)
+            }
+        };
+        if let Err(reason) = wrong {
+            self.damaged.0 += 1;
+            if self.damaged.0 == 1 {
+                self.damaged.1 = format!("line {line}: {reason}");
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Session(begun) => {
+                if self.has_begun {
+                    return Err("a second beginning".to_string());
+                }
+                self.has_begun = true;
+                (self.saved.version, self.saved.created) = (begun.version, begun.created);
+                self.saved.model = begun.model;
+                if begun.version > VERSION {
+                    self.foreign = Some(format!("version {} of a newer tokenscope", begun.version));
+                }
+                match self.saved.model.vocabulary {
+                    Some(n) if n > LARGEST => Err(format!("a vocabulary of {n} tokens")),
+                    _ => Ok(()),
+                }
+            }
+            Event::Vocab(Spelled { tokens }) => tokens.into_iter().try_for_each(|token| self.spell(token)),
+            Event::Turn(said) => self.said(said),
+            Event::Step(placed) => {
+                let node = placed.node;
+                let (origin, vocabulary) = (placed.origin, self.saved.model.vocabulary);
+                let step = match figures::restored(*placed, vocabulary) {
+                    Ok(step) => step,
+                    Err(reason) => {
+                        if node.is_none() {
+                            self.damaged_step();
+                        }
+                        return Err(reason.to_string());
+                    }
+                };
+                match node {
+                    Some(node) => self.saved.tree.fill(self.node(node)?, Arc::new(step)),
+                    None => self.append(step, origin),
+                }
+                Ok(())
+            }
+            Event::Fork(moved) | Event::Head(moved) => self.go_to(moved),
+            Event::Name(named) => {
+                let node = self.node(named.node)?;
+                self.saved.tree.set_name(node, named.name);
+                Ok(())
+            }
+            Event::Prune(pruned) => {
+                let node = self.node(pruned.node)?;
+                self.saved.tree.prune(node);
+                Ok(())
+            }
+            Event::Setting(chosen) => {
+                self.choose(chosen);
+                Ok(())
+            }
+            Event::Intervention(set) => {
+                self.under = set.names.iter().map(|name| name.parse::<Intervention>()).collect::<Result<_, _>>()?;
+                Ok(())
+            }
+            Event::Verdict(verdict) => {
+                verdict.tokens.into_iter().try_for_each(|node| self.node(node).map(drop))?;
+                self.saved.verdicts.retain(|before| before.tokens != verdict.tokens);
+                self.saved.verdicts.push(verdict);
+                Ok(())
+            }
+        }
+    }
+
+    fn node(&self, number: u32) -> Result<NodeNumber, String> {
+        let number = NodeNumber(number);
+        let there = self.saved.tree.node(number).map(|_| number);
+        there.ok_or_else(|| format!("there is no token {} yet", number.0))
+    }
+
+    fn append(&mut self, step: Step, origin: NodeOrigin) {
+        let parent = self.saved.tree.head();
+        let NodeNumber(number) = self.saved.append(step, origin, &self.under);
+        let is_reply = !matches!(origin, NodeOrigin::Scaffold | NodeOrigin::Typed);
+        if let Some(turn) = self.open.filter(|_| is_reply).and_then(|open| self.saved.turns.get_mut(open)) {
+            match &mut turn.tokens {
+                None => turn.tokens = Some([number, number]),
+                Some([_, last]) if parent == Some(NodeNumber(*last)) => *last = number,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Keeps the number of a token that can't be read.
+    fn damaged_step(&mut self) {
+        self.append(Step { id: DAMAGED, stats: None }, NodeOrigin::Sampled);
+    }
+
+    fn said(&mut self, said: Said) -> Result<(), String> {
+        for node in said.tokens.into_iter().flatten() {
+            self.node(node)?;
+        }
+        let role = match said.role.as_deref() {
+            None => None,
+            Some("user") => Some(Role::User),
+            Some("assistant") => Some(Role::Assistant),
+            Some(other) => return Err(format!("its role is {other:?}; there are user and assistant")),
+        };
+        let (number, known) = (said.turn as usize, self.saved.turns.len());
+        match number.checked_sub(1) {
+            Some(new) if new == known => {
+                self.open = (role == Some(Role::Assistant)).then_some(new);
+                self.saved.turns.push(SavedTurn::default());
+                self.saved.branch_mut().turns.push(said.turn);
+            }
+            Some(older) if older < known => {}
+            _ => return Err(format!("number {number} of what is said comes before {}", known + 1)),
+        }
+        let turn = &mut self.saved.turns[number - 1];
+        turn.role = role.or(turn.role.take());
+        turn.text = said.text.unwrap_or(std::mem::take(&mut turn.text));
+        turn.seed = said.seed.or(turn.seed);
+        turn.finish = said.finish.or(turn.finish);
+        if said.tokens.is_some() {
+            turn.tokens = said.tokens;
+            self.open = self.open.filter(|open| *open != number - 1);
+        }
+        Ok(())
+    }
+
+    fn go_to(&mut self, moved: Moved) -> Result<(), String> {
+        let node = moved.node.map(|node| self.node(node)).transpose()?;
+        let is_known = |number: &u32| *number > 0 && *number as usize <= self.saved.turns.len();
+        if !moved.turns.iter().flatten().all(is_known) {
+            return Err("it names what was not said yet".to_string());
+        }
+        if !self.saved.tree.go_to(node) {
+            return Err("the token it goes to was taken out".to_string());
+        }
+        let saved = &mut self.saved;
+        if let Some(number) = moved.branch {
+            let known = saved.branches.iter().position(|branch| branch.number == number);
+            saved.current = known.unwrap_or_else(|| {
+                let turns = saved.branch().turns.clone();
+                saved.branches.push(SavedBranch { number, from: moved.from, turns, tip: None });
+                saved.branches.len() - 1
+            });
+        }
+        let branch = saved.branch_mut();
+        branch.tip = node;
+        branch.turns = moved.turns.unwrap_or(std::mem::take(&mut branch.turns));
+        Ok(())
+    }
+
+    fn spell(&mut self, token: SpelledToken) -> Result<(), String> {
+        let (id, spelling, flags) = match token {
+            SpelledToken::Plain(id, spelling) => (id, spelling, String::new()),
+            SpelledToken::Special(id, spelling, flags) => (id, spelling, flags),
+        };
+        if id.index() >= self.saved.model.vocabulary.unwrap_or(LARGEST) {
+            return Err(format!("id {id} is in no vocabulary of that size"));
+        }
+        let bytes = match spelling {
+            Spelling::Text(text) => text.into_bytes(),
+            Spelling::Bytes(bytes) => bytes,
+        };
+        let (control, ends_generation) = (flags.contains('c'), flags.contains('e'));
+        self.spelled.push((id, VocabEntry { bytes, control, ends_generation, ..VocabEntry::default() }));
+        Ok(())
+    }
+
+    fn choose(&mut self, Chosen { values, model }: Chosen) {
+        for (name, value) in values {
+            match value {
+                Some(value) => self.saved.settings.insert(name, value),
+                None => self.saved.settings.remove(&name),
+            };
+        }
+        if let Some(model) = model {
+            self.saved.model = model;
+        }
+    }
+
+    fn end(mut self, whole: u64) -> Opened {
+        self.saved.vocab = vocabulary(self.saved.model.vocabulary, self.spelled);
+        let (lines, first) = &self.damaged;
+        let damaged = (*lines > 0).then(|| {
+            let others = if *lines > 1 { format!(" and {} more damaged lines", lines - 1) } else { String::new() };
+            format!("{first}{others}")
+        });
+        let headless = (!self.has_begun).then(|| "its first line is missing".to_string());
+        let reasons: Vec<String> = self.foreign.into_iter().chain(headless).chain(damaged).collect();
+        let kind = if reasons.is_empty() { Kind::Session } else { Kind::Other };
+        let note = (!reasons.is_empty()).then(|| format!("{}: what can be read is shown", reasons.join("; ")));
+        Opened { saved: self.saved, kind, note, whole }
+    }
+}
+
+/// The vocabulary of a file: of what does not occur in it, nothing.
+pub(super) fn vocabulary(size: Option<usize>, spelled: Vec<(TokenId, VocabEntry)>) -> Arc<Vocab> {
+    let largest = spelled.iter().map(|(id, _)| id.index() + 1).max().unwrap_or(0);
+    let mut entries = vec![VocabEntry::default(); size.unwrap_or(largest).clamp(largest, LARGEST)];
+    for (id, entry) in spelled {
+        entries[id.index()] = entry;
+    }
+    Arc::new(Vocab::new(entries, SpecialTokens::default()))
+}

@@ -1,0 +1,339 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::event::ModelLine;
+use super::read::{Kind, parse};
+use super::scribe::{Now, NowBranch, NowSaid, Scribe};
+use super::*;
+use crate::intervention::Intervention;
+use crate::report::output::json_line;
+use crate::sampling::Stage;
+use crate::step::{Candidate, Figure, Prediction, SamplerOutcome, TokenStats};
+use crate::token::{SpecialTokens, VocabEntry};
+
+const VOCABULARY: u32 = 300;
+
+/// A vocabulary with letters, single bytes and a token that ends a reply.
+pub(super) fn vocab() -> Vocab {
+    let entry = |id: u32| VocabEntry {
+        bytes: match id {
+            0 => b"<|end|>".to_vec(),
+            id if id < 40 => vec![0xC0 + id as u8],
+            id => format!(" {id}\u{9b}北").into_bytes(),
+        },
+        control: id == 0,
+        ends_generation: id == 0,
+        ..VocabEntry::default()
+    };
+    Vocab::new((0..VOCABULARY).map(entry), SpecialTokens::default())
+}
+
+/// A conversation that is written down while it goes on.
+pub(super) struct Talk {
+    pub tree: TokenTree,
+    branches: Vec<SavedBranch>,
+    current: usize,
+    turns: Vec<SavedTurn>,
+    model: ModelLine,
+    under: Interventions,
+    vocab: Vocab,
+    scribe: Scribe,
+    pub lines: Vec<u8>,
+}
+
+/// What can happen in it.
+#[derive(Clone, Debug)]
+enum Happening {
+    Say(String, Vec<Step>),
+    Reply(Vec<Step>, bool),
+    Retry,
+    GoTo(usize),
+    Prune,
+    Name(String),
+    Off(bool),
+}
+
+impl Talk {
+    pub fn new() -> Talk {
+        Talk {
+            tree: TokenTree::default(),
+            branches: Saved::default().branches,
+            current: 0,
+            turns: Vec::new(),
+            model: ModelLine { model: "m".to_string(), vocabulary: Some(VOCABULARY as usize), ..ModelLine::default() },
+            under: Interventions::default(),
+            vocab: vocab(),
+            scribe: Scribe::new(crate::distribution::Depth::Count(usize::MAX)),
+            lines: Vec::new(),
+        }
+    }
+
+    pub fn say(&mut self, text: &str, steps: &[Step]) {
+        self.said(Role::User, text);
+        self.write(true);
+        self.place(steps, NodeOrigin::Typed);
+    }
+
+    pub fn reply(&mut self, steps: &[Step], ends: bool) {
+        self.said(Role::Assistant, "");
+        self.place(steps, NodeOrigin::Sampled);
+        if let Some(turn) = self.turns.last_mut().filter(|_| ends) {
+            turn.finish = Some(FinishReason::Stop);
+        }
+        self.write(ends);
+    }
+
+    fn said(&mut self, role: Role, text: &str) {
+        self.turns.push(SavedTurn { role: Some(role), text: text.to_string(), ..SavedTurn::default() });
+        self.branches[self.current].turns.push(self.turns.len() as u32);
+    }
+
+    fn place(&mut self, steps: &[Step], origin: NodeOrigin) {
+        for step in steps {
+            let node = self.tree.append(Arc::new(step.clone()), origin, &self.under);
+            self.branches[self.current].tip = Some(node);
+            let turn = self.turns.last_mut().unwrap();
+            turn.tokens = Some([turn.tokens.map_or(node.0, |[first, _]| first), node.0]);
+            self.write(false);
+        }
+    }
+
+    fn happens(&mut self, what: &Happening) {
+        match what {
+            Happening::Say(text, steps) => self.say(text, steps),
+            Happening::Reply(steps, ends) => self.reply(steps, *ends),
+            Happening::Retry => {
+                let left = self.branches[self.current].clone();
+                let number = self.branches.len() as u32 + 1;
+                let turns = left.turns[..left.turns.len() / 2].to_vec();
+                let tip = turns.last().and_then(|turn| self.turns[*turn as usize - 1].tokens).map(|[_, last]| NodeNumber(last));
+                self.branches.push(SavedBranch { number, from: Some(left.number), turns, tip });
+                self.current = self.branches.len() - 1;
+                self.tree.go_to(tip);
+            }
+            Happening::GoTo(branch) => {
+                self.current = branch % self.branches.len();
+                self.tree.go_to(self.branches[self.current].tip);
+            }
+            Happening::Prune => {
+                let last = NodeNumber(self.tree.len().saturating_sub(1) as u32);
+                let is_a_tip = self.branches.iter().any(|branch| {
+                    branch.tip.is_some_and(|tip| self.tree.common(tip, last) == Some(last))
+                });
+                if !is_a_tip {
+                    self.tree.prune(last);
+                }
+            }
+            Happening::Name(name) => {
+                if let Some(head) = self.tree.head() {
+                    self.tree.set_name(head, Some(name.clone()));
+                }
+            }
+            Happening::Off(off) => {
+                let part = "head 1:2".parse::<Intervention>().unwrap();
+                self.under = off.then_some(part).into_iter().collect();
+            }
+        }
+        self.write(true);
+    }
+
+    /// Has what is new written down.
+    fn write(&mut self, whole: bool) {
+        let mut order: Vec<usize> = (0..self.branches.len()).filter(|i| whole && *i != self.current).collect();
+        order.push(self.current);
+        let (all, said) = (&self.branches, &self.turns);
+        let branches = order.into_iter().map(|i| {
+            let SavedBranch { number, from, ref turns, tip } = all[i];
+            let said = turns.iter().map(|number| {
+                let turn = &said[*number as usize - 1];
+                let is_reply = turn.role == Some(Role::Assistant);
+                NowSaid {
+                    key: u64::from(*number),
+                    role: if is_reply { "assistant" } else { "user" },
+                    text: (!is_reply).then_some(turn.text.as_str()),
+                    tokens: turn.tokens,
+                    seed: turn.seed,
+                    finish: turn.finish,
+                }
+            });
+            NowBranch { number, from, tip, said: said.collect() }
+        });
+        let now = Now {
+            model: &self.model,
+            vocab: &self.vocab,
+            tree: &self.tree,
+            branches: branches.collect(),
+            settings: whole.then(|| BTreeMap::from([("temp".to_string(), self.turns.len().to_string())])),
+            verdicts: &[],
+            is_reading: false,
+        };
+        for event in self.scribe.events(&now, || "2026-11-27T13:00:00Z".to_string()) {
+            json_line(&mut self.lines, &event).unwrap();
+        }
+    }
+
+    /// What a reader must find.
+    fn assert_is(&self, saved: &Saved) {
+        assert_eq!(saved.tree.len(), self.tree.len());
+        for i in 0..self.tree.len() as u32 {
+            let (is, was) = (saved.tree.node(NodeNumber(i)).unwrap(), self.tree.node(NodeNumber(i)).unwrap());
+            assert_eq!((is.id, is.origin, is.parent(), is.is_pruned()), (was.id, was.origin, was.parent(), was.is_pruned()));
+            assert_eq!((&is.step, is.under.names()), (&was.step, was.under.names()), "node {i}");
+            assert_eq!(saved.vocab.bytes(is.id), self.vocab.bytes(is.id));
+        }
+        assert_eq!(saved.tree.head(), self.tree.head());
+        assert_eq!(saved.branch(), &self.branches[self.current]);
+        for branch in &self.branches {
+            assert!(saved.branches.contains(branch), "{branch:?} of {:?}", saved.branches);
+        }
+        assert_eq!(saved.tree.names().collect::<Vec<_>>(), self.tree.names().collect::<Vec<_>>());
+        for (is, was) in saved.turns.iter().zip(&self.turns) {
+            assert_eq!((&is.role, &is.text, is.finish), (&was.role, &was.text, was.finish));
+            assert_eq!(is.tokens, was.tokens);
+        }
+        assert_eq!(saved.turns.len(), self.turns.len());
+    }
+}
+
+fn nats() -> impl Strategy<Value = f32> {
+    prop_oneof![9 => -30f32..0.0, 1 => Just(f32::NEG_INFINITY)]
+}
+
+fn outcomes() -> impl Strategy<Value = Option<SamplerOutcome>> {
+    prop_oneof![
+        Just(None),
+        (0f32..=1.0).prop_map(|prob| Some(SamplerOutcome { prob, dropped_by: None })),
+        Just(Some(SamplerOutcome { prob: 0.0, dropped_by: Some(Stage::TopP) })),
+        Just(Some(SamplerOutcome { prob: 0.25, dropped_by: Some(Stage::Xtc) })),
+    ]
+}
+
+fn figures<T: Copy + std::fmt::Debug + 'static>(values: impl Strategy<Value = T> + Clone + 'static) -> BoxedStrategy<Figure<T>> {
+    let bounds = (values.clone(), values.clone()).prop_map(|(a, b)| Figure::Bounded([a, b]));
+    prop_oneof![6 => values.prop_map(Figure::Exact), 1 => bounds, 1 => Just(Figure::NotGiven)].boxed()
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let candidate = (0..VOCABULARY, nats(), 1u32..9, outcomes());
+    let top = prop::collection::vec(candidate, 0..6).prop_map(|all| {
+        let of = |(id, logprob, rank, outcome)| Candidate { id: TokenId(id), logprob, rank, outcome };
+        let mut top: Vec<Candidate> = all.into_iter().map(of).collect();
+        top.sort_by_key(|candidate| candidate.id);
+        top.dedup_by_key(|candidate| candidate.id);
+        top
+    });
+    let sums = (figures(0f32..12.0), figures(0f32..90.0), figures(0f64..1.0));
+    let own = (nats(), figures(1u32..300), outcomes());
+    let stats = (top, sums, own).prop_map(|(top_logprobs, (entropy, varentropy, residual), (logprob, rank, outcome))| {
+        let prediction = Prediction { top_logprobs, entropy, varentropy, residual, n_vocab: VOCABULARY, boundary: None };
+        TokenStats { logprob, rank, outcome, prediction }
+    });
+    (0..VOCABULARY, prop::option::weighted(0.9, stats), any::<bool>()).prop_map(|(id, stats, takes)| {
+        // Often the token is the first candidate, with its figures.
+        let first = stats.as_ref().and_then(|stats| stats.prediction.top_logprobs.first().copied()).filter(|_| takes);
+        let stats = match (stats, first) {
+            (Some(stats), Some(first)) => {
+                Some(TokenStats { logprob: first.logprob, rank: first.rank.into(), outcome: first.outcome, ..stats })
+            }
+            (stats, _) => stats,
+        };
+        Step { id: first.map_or(TokenId(id), |first| first.id), stats }
+    })
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let some = || prop::collection::vec(steps(), 0..5);
+    let one = prop_oneof![
+        3 => (".{0,12}", some()).prop_map(|(text, steps)| Happening::Say(text, steps)),
+        4 => (some(), prop::bool::weighted(0.9)).prop_map(|(steps, ends)| Happening::Reply(steps, ends)),
+        1 => Just(Happening::Retry),
+        1 => (0usize..9).prop_map(Happening::GoTo),
+        1 => Just(Happening::Prune),
+        1 => "[a-z]{1,5}".prop_map(Happening::Name),
+        1 => any::<bool>().prop_map(Happening::Off),
+    ];
+    prop::collection::vec(one, 1..14)
+}
+
+fn talk(happenings: &[Happening]) -> Talk {
+    let mut talk = Talk::new();
+    talk.say("a beginning", &[]);
+    happenings.iter().for_each(|what| talk.happens(what));
+    talk
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_comes_back(happenings in happenings()) {
+        let talk = talk(&happenings);
+        let opened = parse(&talk.lines).unwrap();
+        prop_assert_eq!((opened.kind, &opened.note), (Kind::Session, &None));
+        prop_assert_eq!(opened.whole, talk.lines.len() as u64);
+        talk.assert_is(&opened.saved);
+    }
+
+    #[test]
+    fn what_is_told_after_a_file_was_read_follows_it(happenings in happenings(), more in happenings()) {
+        let mut talk = talk(&happenings);
+        let opened = parse(&talk.lines).unwrap();
+        let mut scribe = Scribe::of(&opened.saved, crate::distribution::Depth::Count(usize::MAX));
+        for (i, turn) in opened.saved.turns.iter().enumerate() {
+            scribe.call(i as u64 + 1, i as u32 + 1, turn);
+        }
+        talk.scribe = scribe;
+        let before = talk.lines.len();
+        talk.write(true);
+        prop_assert_eq!(String::from_utf8_lossy(&talk.lines[before..]), "");
+        more.iter().for_each(|what| talk.happens(what));
+        talk.assert_is(&parse(&talk.lines).unwrap().saved);
+    }
+
+    #[test]
+    fn a_cut_file_keeps_what_stands_before_the_cut(happenings in happenings(), at in 0.0..1.0) {
+        let talk = talk(&happenings);
+        let cut = (talk.lines.len() as f64 * at) as usize;
+        let whole = talk.lines[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        match parse(&talk.lines[..cut]) {
+            Ok(opened) => {
+                prop_assert_eq!(opened.whole, whole as u64);
+                prop_assert_eq!((opened.kind, opened.note), (Kind::Session, None));
+                prop_assert!(opened.saved.tree.len() <= talk.tree.len());
+                for i in 0..opened.saved.tree.len() as u32 {
+                    prop_assert_eq!(opened.saved.tree.node(NodeNumber(i)).unwrap().id, talk.tree.node(NodeNumber(i)).unwrap().id);
+                }
+            }
+            Err(_) => prop_assert_eq!(whole, 0),
+        }
+    }
+
+    #[test]
+    fn no_damage_is_a_panic_and_what_stands_before_it_is_kept(
+        happenings in happenings(),
+        wounds in prop::collection::vec((0.0..1.0, any::<u8>()), 1..5),
+    ) {
+        let talk = talk(&happenings);
+        let mut lines = talk.lines.clone();
+        let mut first = lines.len();
+        for (at, byte) in wounds {
+            let at = (lines.len() as f64 * at) as usize;
+            first = first.min(at);
+            lines[at] = byte;
+        }
+        let Ok(opened) = parse(&lines) else { return Ok(()) };
+        let whole = talk.lines[..first].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let before = parse(&talk.lines[..whole]).map_or(0, |opened| opened.saved.tree.len());
+        for i in 0..before as u32 {
+            prop_assert_eq!(opened.saved.tree.node(NodeNumber(i)).unwrap().id, talk.tree.node(NodeNumber(i)).unwrap().id);
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), text in "[\\[\\]{}\":,a-z0-9\n]{0,200}") {
+        let _ = parse(&bytes);
+        let _ = parse(text.as_bytes());
+        let _ = parse(format!("{{\"type\":\"session\",\"version\":2,\"model\":\"m\"}}\n{text}").as_bytes());
+    }
+}
