@@ -9,6 +9,7 @@ mod progress;
 mod query;
 mod running;
 mod serve;
+mod sessions;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +17,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::cli::{ChatArgs, Cli, CliCommand, ReplArgs};
+use crate::archive::read;
+use crate::archive::shelf::Shelf;
+use crate::cli::{ChatArgs, Cli, CliCommand, KeepingFlags, ReplArgs};
 use crate::colouring::Colors;
 use crate::engine::Client;
 use crate::engine::llama::send_log_to;
@@ -27,6 +30,7 @@ use crate::paths::Paths;
 use crate::pipe::{Ended, Pipe};
 use crate::repl::{Repl, Surroundings};
 use crate::say;
+use crate::session::keep::Recorder;
 use crate::settings::{ConfigFile, Settings};
 use crate::tui;
 use crate::tui::look::Appearance;
@@ -64,6 +68,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         None => chat(&call, &call.cli.chat, look),
         Some(CliCommand::Chat(args)) => chat(&call, args, look),
         Some(CliCommand::Repl(args)) => repl(&call, args),
+        Some(CliCommand::Sessions(command)) => sessions::run(command, &call),
         Some(CliCommand::Probe(args)) => probe::probe(&call, args),
         Some(CliCommand::Bench(args)) => bench::bench(&call, args),
         Some(CliCommand::Serve(args)) => serve::serve(&call, args),
@@ -72,12 +77,31 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn repl(call: &Call, args: &ReplArgs) -> Result<u8, Failure> {
-    let settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a REPL")?;
-    by_line(&settings, &call.paths, false)
+    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a REPL")?;
+    let resume = keeping(call, &args.keeping, &mut settings)?;
+    by_line(&settings, &call.paths, resume, false)
+}
+
+/// Whether the conversation is kept; and the session to go on with, whose model it takes unless the command line
+/// names one.
+fn keeping(call: &Call, flags: &KeepingFlags, settings: &mut Settings) -> Result<Option<String>, Failure> {
+    settings.save &= !flags.no_save;
+    let Some(named) = &flags.resume else { return Ok(None) };
+    let path = Shelf::at(&call.paths).find(named).map_err(Failure::usage)?;
+    let model = read::model_of(&path).map_err(Failure::usage)?;
+    if let Some(model) = model.filter(|_| call.cli.flags.model.is_empty()) {
+        settings.model = model.asked.unwrap_or(model.model);
+    }
+    Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// Who keeps a conversation that goes on line by line.
+fn recorder(settings: &Settings, paths: &Paths) -> Option<Recorder> {
+    settings.save.then(|| Recorder::new(&paths.sessions(), |_, line| say::tell(&line)))
 }
 
 /// Lines that are prompts, or in a chat messages.
-fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failure> {
+fn by_line(settings: &Settings, paths: &Paths, resume: Option<String>, chats: bool) -> Result<u8, Failure> {
     let settings = settings.clone();
     let interrupted = interrupt::watch_again_and_again().unwrap_or_default();
     let running = Running::load(&settings, paths, &interrupted)?;
@@ -105,7 +129,8 @@ fn by_line(settings: &Settings, paths: &Paths, chats: bool) -> Result<u8, Failur
     let color = io::stdin().is_terminal() && settings.color.applies(io::stdout().is_terminal());
     let history = paths.state.join("repl-history");
     let (interrupted, cache) = (Arc::clone(&interrupted), paths.cache.clone());
-    let around = Surroundings { load: &reload, interrupted, history, cache, chats, color };
+    let recorder = recorder(&settings, paths);
+    let around = Surroundings { load: &reload, interrupted, history, cache, recorder, resume, chats, color };
     let repl = Repl::new(running.client, running.model, settings, around);
     repl.and_then(Repl::run).map_err(|error| Failure::usage(format!("standard input or output: {error}")))?;
     Ok(OK)
@@ -127,21 +152,27 @@ fn chat(call: &Call, args: &ChatArgs, look: Appearance) -> Result<u8, Failure> {
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
-    let settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a chat")?;
+    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a chat")?;
+    let resume = keeping(call, &args.keeping, &mut settings)?;
     if on_screen && say::is_plain_terminal() {
         say::plain(
             "TERM is dumb or not set: a chat line by line instead of the whole screen; /help lists the commands, Ctrl-D leaves",
         );
-        return by_line(&settings, &call.paths, true);
+        return by_line(&settings, &call.paths, resume, true);
     }
     if on_screen {
-        screen(settings, &call.paths, look)
+        screen(settings, &call.paths, look, resume)
     } else {
-        piped(settings, &call.paths, args.json, interrupted)
+        piped(settings, &call.paths, PipeWish { json: args.json, resume }, interrupted)
     }
 }
 
-fn screen(settings: Settings, paths: &Paths, look: Appearance) -> Result<u8, Failure> {
+fn screen(
+    settings: Settings,
+    paths: &Paths,
+    look: Appearance,
+    resume: Option<String>,
+) -> Result<u8, Failure> {
     // On the screen nobody could be asked before there is one.
     let missing = Library::at(paths, None).missing(&settings.model)?;
     if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
@@ -151,12 +182,23 @@ fn screen(settings: Settings, paths: &Paths, look: Appearance) -> Result<u8, Fai
         true => Colors::of_terminal().max(Colors::Sixteen),
         false => Colors::None,
     };
-    tui::run::run(settings, paths, look.on(colors))
+    tui::run::run(settings, paths, look.on(colors), resume)
         .map_err(|error| Failure::usage(format!("the terminal can't be used: {error}")))
 }
 
+/// How a chat without a terminal is wanted.
+struct PipeWish {
+    json: bool,
+    resume: Option<String>,
+}
+
 /// A message a line, without a terminal.
-fn piped(settings: Settings, paths: &Paths, json: bool, interrupted: Arc<AtomicBool>) -> Result<u8, Failure> {
+fn piped(
+    settings: Settings,
+    paths: &Paths,
+    wish: PipeWish,
+    interrupted: Arc<AtomicBool>,
+) -> Result<u8, Failure> {
     let mut running = Running::load(&settings, paths, &interrupted)?;
     if !settings.quiet {
         say::plain(&running.origin.header());
@@ -164,9 +206,11 @@ fn piped(settings: Settings, paths: &Paths, json: bool, interrupted: Arc<AtomicB
     let pipe = Pipe {
         client: &mut running.client,
         model: running.model,
+        recorder: recorder(&settings, paths),
+        resume: wish.resume,
         settings,
         origin: running.origin,
-        json,
+        json: wish.json,
         interrupted,
         out: io::BufWriter::new(io::stdout().lock()),
     };

@@ -54,6 +54,8 @@ pub struct Saved {
     pub settings: BTreeMap<String, String>,
     /// What people said of it.
     pub verdicts: Vec<Judged>,
+    /// Steering vectors that could not be read again: why, a line each.
+    pub unread: Vec<String>,
 }
 
 /// One way the conversation has gone.
@@ -98,6 +100,7 @@ impl Default for Saved {
             current: 0,
             settings: BTreeMap::new(),
             verdicts: Vec::new(),
+            unread: Vec::new(),
         }
     }
 }
@@ -146,7 +149,8 @@ impl Saved {
 
     /// Whether a line that held a token is damaged: what comes after it can't be computed any more.
     pub fn is_damaged(&self) -> bool {
-        (0..self.tree.len()).any(|i| self.tree.node(NodeNumber(i as u32)).is_some_and(|node| node.id == DAMAGED))
+        (0..self.tree.len())
+            .any(|i| self.tree.node(NodeNumber(i as u32)).is_some_and(|node| node.id == DAMAGED))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::lens::steer::ReadAt;
 use crate::model::ModelsCommand;
 use crate::report::unit::Unit;
 use crate::score::words::Convention;
+use crate::session::export::ExportFormat;
 use crate::settings::{Flags, SamplingFlags};
 
 /// See what a language model does at every step: predict the next token
@@ -50,6 +51,9 @@ pub enum CliCommand {
     /// List, fetch, describe and remove models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Conversations that were saved: list, show, export and remove them
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
     /// Run probe suites: questions to a model, and what must hold for its probabilities
     Probe(ProbeArgs),
     /// Serve the model over HTTP, for OpenAI's, vLLM's and llama-server's clients, with the
@@ -71,9 +75,23 @@ pub struct ChatArgs {
     /// Without a terminal: one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Going on, and being kept
+    #[command(flatten)]
+    pub keeping: KeepingFlags,
     /// Sampling
     #[command(flatten)]
     pub sampling: SamplingFlags,
+}
+
+/// How a conversation goes on, and whether it is kept.
+#[derive(Args, Clone, Debug, Default)]
+pub struct KeepingFlags {
+    /// Go on with a saved session: its name, words of its title, or a file; without NAME, the newest
+    #[arg(long, value_name = "NAME|FILE", num_args = 0..=1, default_missing_value = "")]
+    pub resume: Option<String>,
+    /// Do not save the conversation as a session
+    #[arg(long, env = "TOKENSCOPE_NO_SAVE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_save: bool,
 }
 
 /// Flags of the REPL.
@@ -85,6 +103,9 @@ pub struct ReplArgs {
     /// Longest reply in tokens
     #[arg(long, short = 'n', value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
+    /// Going on, and being kept
+    #[command(flatten)]
+    pub keeping: KeepingFlags,
     /// Sampling
     #[command(flatten)]
     pub sampling: SamplingFlags,
@@ -112,6 +133,61 @@ fn address(text: &str) -> Result<IpAddr, String> {
         "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
         _ => text.parse().map_err(|_| "an address is wanted, such as 127.0.0.1 or ::1".to_string()),
     }
+}
+
+/// What to do with saved conversations.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// List them, the one that was written last first
+    List {
+        /// Only those with this in their title, name or model
+        #[arg(value_name = "TEXT")]
+        text: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its figures; no model is needed
+    Show {
+        /// Its name, words of its title, or a file: a session, or log-probabilities that OpenAI, vLLM or llama-server gave
+        #[arg(value_name = "NAME|FILE", default_value = "")]
+        session: String,
+        /// Another branch than the one it is on, by its number
+        #[arg(long, value_name = "N")]
+        branch: Option<u32>,
+        /// Print one JSON object, as export --format json writes it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write one as a file for other programs or for people
+    Export {
+        /// Its name, words of its title, or a file
+        #[arg(value_name = "NAME|FILE", default_value = "")]
+        session: String,
+        /// Where to (default: standard output)
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// How (default: what FILE's ending says, else markdown)
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<ExportFormat>,
+        /// Another branch than the one it is on, by its number
+        #[arg(long, value_name = "N")]
+        branch: Option<u32>,
+        /// Write over a file that is there already
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove some
+    Rm {
+        /// Their names, or words that only one has
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Print the JSON schema of a line of a session file
+    Schema,
 }
 
 /// What the benchmark can measure.

@@ -62,6 +62,8 @@ pub enum Command {
     Chat(String),
     /// Show or change the model.
     Model(Option<String>),
+    /// List the saved sessions, or go on with one.
+    Sessions(Option<String>),
     /// Keep the conversation in a file.
     Save(String, Existing),
     /// Take a conversation from a file.
@@ -119,6 +121,8 @@ pub enum Argument {
     Model,
     /// A suite of probes.
     Suite,
+    /// A saved session.
+    Session,
     /// A file.
     File,
 }
@@ -236,12 +240,14 @@ pub const COMMANDS: &[CommandSpec] = &[
         "show or change the model"),
     row("/clear", "", Argument::None, Nothing(|| Command::Clear),
         "forget the conversation; keep the system prompt"),
+    row("/sessions", "[NAME|FILE]", Argument::Session, Optional(Command::Sessions),
+        "list the saved conversations, or go on with one: words of its title will do"),
     row("/save", "FILE", Argument::File, File(Command::Save),
         "keep the conversation in a file: texts, ids and figures; /save! replaces a file"),
     row("/load", "FILE", Argument::File, File(Command::Load),
         "take a conversation from a file, figures and all; /load! gives an unsaved one up for it"),
     row("/export", "FILE", Argument::File, File(Command::Export),
-        "write every token's figures: .jsonl, .csv, or .md for a transcript; /export! replaces a file"),
+        "write every token's figures: .json, .jsonl, .csv, .html for a page, .md for a transcript; /export! replaces a file"),
     row("/history", "", Argument::None, Nothing(|| Command::History),
         "show what was written before"),
     row("/quit", "", Argument::None, Nothing(|| Command::Quit),

@@ -17,6 +17,7 @@ use crate::report::table;
 use crate::say;
 use crate::score::Score;
 use crate::session::drive::{Front, begin, drive};
+use crate::session::keep::Recorder;
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::step::Step;
@@ -64,6 +65,10 @@ pub struct Pipe<'a, W> {
     pub origin: Origin,
     /// Whether to write JSON Lines.
     pub json: bool,
+    /// Who keeps the conversation, if anybody does.
+    pub recorder: Option<Recorder>,
+    /// A saved session to go on with.
+    pub resume: Option<String>,
     /// Set by Ctrl-C.
     pub interrupted: Arc<AtomicBool>,
     /// Where results go.
@@ -83,10 +88,11 @@ impl<W: Write> Pipe<'_, W> {
     }
 
     fn answer_all(self, mut input: impl BufRead) -> Result<Ended, PipeError> {
-        let Pipe { client, model, settings, origin, json, interrupted, out } = self;
+        let Pipe { client, model, settings, origin, json, recorder, resume, interrupted, out } = self;
         let mut writer = PipeWriter {
             origin,
             json,
+            recorder,
             interrupted,
             out,
             line: 0,
@@ -100,6 +106,10 @@ impl<W: Write> Pipe<'_, W> {
         begin(&mut session, client, model, &mut writer)?;
         if !session.settings().quiet {
             say::plain(&format!("sampling {}", session.settings().sampling_told()));
+        }
+        if let Some(name) = resume {
+            let outcomes = session.resume(name).unwrap_or_else(|error| vec![error.into()]);
+            drive(&mut session, client, outcomes, &mut writer)?;
         }
         for line in 1.. {
             let mut bytes = Vec::new();
@@ -138,6 +148,7 @@ impl<W: Write> Pipe<'_, W> {
 struct PipeWriter<W> {
     origin: Origin,
     json: bool,
+    recorder: Option<Recorder>,
     interrupted: Arc<AtomicBool>,
     out: W,
     /// The line of input that is answered, 0 before the first, and which message that is.
@@ -155,6 +166,10 @@ struct PipeWriter<W> {
 impl<W: Write> Front for PipeWriter<W> {
     fn interrupted(&self) -> &Arc<AtomicBool> {
         &self.interrupted
+    }
+
+    fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_mut()
     }
 
     fn say(&mut self, notice: Notice) -> io::Result<()> {

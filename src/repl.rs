@@ -30,6 +30,7 @@ use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
 use crate::session::drive::{Front, begin, drive};
+use crate::session::keep::Recorder;
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
@@ -56,6 +57,10 @@ pub struct Surroundings<'a> {
     pub history: PathBuf,
     /// The folder for what can be found out again.
     pub cache: PathBuf,
+    /// Who keeps the conversation, if anybody does.
+    pub recorder: Option<Recorder>,
+    /// A saved session to go on with.
+    pub resume: Option<String>,
     /// Whether a line is a message of a conversation, and no prompt.
     pub chats: bool,
     /// Whether the terminal is written to in colour.
@@ -100,6 +105,10 @@ impl<'a> Repl<'a> {
         let counter = Arc::new(Counter::new(session.settings().quiet));
         let mut screen = Screen { around, counter, written: Vec::new(), next: Next::Read };
         begin(&mut session, &mut client, model, &mut screen)?;
+        if let Some(name) = screen.around.resume.take() {
+            let outcomes = session.resume(name).unwrap_or_else(|error| vec![error.into()]);
+            drive(&mut session, &mut client, outcomes, &mut screen)?;
+        }
         if !session.settings().quiet {
             say::plain(&format!("sampling of the chat {}", session.settings().sampling_told()));
         }
@@ -221,6 +230,10 @@ impl<'a> Repl<'a> {
 impl Front for Screen<'_> {
     fn interrupted(&self) -> &Arc<AtomicBool> {
         &self.around.interrupted
+    }
+
+    fn recorder(&mut self) -> Option<&mut Recorder> {
+        self.around.recorder.as_mut()
     }
 
     fn say(&mut self, notice: Notice) -> io::Result<()> {

@@ -9,22 +9,25 @@ pub mod branching;
 mod compare;
 pub mod drive;
 mod error;
-mod export;
+pub mod export;
 mod files;
 mod intervene;
+pub mod keep;
 mod models;
 mod outcome;
 mod prompt;
 mod questions;
 mod reply;
+pub mod restored;
+mod resume;
 pub mod sequence;
 pub mod state;
-mod store;
 pub mod task;
 pub mod turn;
 
 use std::sync::Arc;
 
+use crate::archive::event::Judged;
 use crate::ask::{Draft, Question};
 use crate::chat::{ChatTemplate, Message, system};
 use crate::command::{self, Command};
@@ -41,6 +44,7 @@ use crate::token::TokenId;
 use branches::Branches;
 pub use error::SessionError;
 pub use outcome::{Notice, Outcome, RequestId, Ticket};
+use resume::FileOrigin;
 use sequence::TokenSequence;
 use state::{Fetch, Job, ModelState, Work};
 use task::{Done, Task};
@@ -83,6 +87,14 @@ pub struct Session {
     kept: usize,
     /// Size of the vocabulary that ids are of.
     ids_of: Option<usize>,
+    /// Counts conversations: each has a file of its own.
+    conversation: u32,
+    /// Whether somebody keeps it while it goes on.
+    kept_by_itself: bool,
+    /// What it brought along, where it is from a file.
+    origin: Option<FileOrigin>,
+    /// What people said of its tokens.
+    verdicts: Vec<Judged>,
 }
 
 impl Session {
@@ -110,6 +122,10 @@ impl Session {
             last_turn: TurnId::default(),
             kept: KEPT,
             ids_of: None,
+            conversation: 0,
+            kept_by_itself: false,
+            origin: None,
+            verdicts: Vec::new(),
         }
     }
 
@@ -165,7 +181,27 @@ impl Session {
 
     /// Whether leaving would lose something that was said.
     pub fn is_unsaved(&self) -> bool {
-        self.version != self.saved
+        self.version != self.saved && !self.kept_by_itself
+    }
+
+    /// Somebody keeps it while it goes on, or no longer can.
+    pub fn set_kept(&mut self, kept: bool) {
+        self.kept_by_itself = kept;
+    }
+
+    /// Counts what was said.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Counts conversations: another one begins with `/clear`, and where one is taken from a file.
+    pub fn conversation(&self) -> u32 {
+        self.conversation
+    }
+
+    /// What people said of its tokens.
+    pub fn verdicts(&self) -> &[Judged] {
+        &self.verdicts
     }
 
     /// Whether a message waits for the model to be ready.
@@ -252,6 +288,7 @@ impl Session {
                 let wish = self.wish(view, looked)?;
                 self.ask(Question::Lens(Box::new(wish)))
             }
+            Command::Sessions(name) => self.sessions(name),
             Command::Save(file, existing) => self.save(file, existing),
             Command::Load(file, existing) => self.load(file, existing),
             Command::Export(file, existing) => self.export(file, existing),
@@ -294,7 +331,8 @@ impl Session {
                         self.saved = self.saved.max(version);
                         told(format!("kept in {file}"))
                     }
-                    Ok(Done::Loaded(stored, file)) => told(self.take(&stored, &file)),
+                    Ok(Done::Loaded(saved, file)) => told(self.load_from(&saved, &file)),
+                    Ok(Done::Resumed(found)) => self.resumed(*found),
                     Ok(Done::Constraint(key, text, read)) => match self.change(key, &text) {
                         Ok(said) => {
                             self.settings.sampling.grammar = Some(read.constraint);
@@ -340,6 +378,8 @@ impl Session {
         self.anew = None;
         self.work = Work::Idle;
         self.saved = self.version;
+        self.conversation += 1;
+        (self.origin, self.verdicts) = (None, Vec::new());
         Ok(())
     }
 

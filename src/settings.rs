@@ -68,6 +68,8 @@ pub struct Settings {
     pub max_tokens: Option<usize>,
     /// Tokens a second that a screen shows, from 0.1 to 1000; `None` shows them as they come.
     pub pace: Option<f32>,
+    /// Whether a conversation is saved as a session while it goes on.
+    pub save: bool,
 }
 
 impl Settings {
@@ -144,6 +146,7 @@ impl Settings {
             system: file.chat.system.clone(),
             max_tokens: None,
             pace: file.chat.pace,
+            save: file.chat.save.unwrap_or(true),
         };
         key::check(&settings)?;
         Ok(settings)

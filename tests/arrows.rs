@@ -46,15 +46,16 @@ command: chat files glossary intervention lens model probe settings text
 wrap: columns
 tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step text token tokenizer wrap
-session: aside ask bounded chat columns command distribution engine files glossary grammar intervention lens model query report sampling score sequence settings step token
+archive: aside bounded chat distribution engine files intervention model paths report sampling sequence step token
+session: archive aside ask bounded chat columns command distribution engine files glossary grammar intervention lens model paths query report sampling score sequence settings step token
 loading: engine model paths room say settings
-tui: aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score sequence session settings step text token wrap
+tui: archive aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score sequence session settings step text token wrap
 serve: aside bounded chat distribution engine grammar intervention jinja query report sampling settings step text token
 bench: aside distribution engine sampling token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say score session settings step token
-cli: lens model report score settings
-app: aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
+cli: lens model report score session settings
+app: archive aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -25,6 +25,8 @@ static HOME: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(TOKENSCOPE);
     command.args(args).env("XDG_CONFIG_HOME", HOME.path()).env("XDG_STATE_HOME", HOME.path());
+    // Sessions would lie where the models do.
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     for variable in ["TOKENSCOPE_MODEL", "TOKENSCOPE_K", "TOKENSCOPE_BOS", "TOKENSCOPE_CTX", "NO_COLOR"] {
         command.env_remove(variable);
     }

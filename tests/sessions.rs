@@ -25,7 +25,8 @@ const FOLDER: &str = "TOKENSCOPE_TEST_FOLDER";
 const VOCABULARY: u32 = 49_152;
 
 fn vocab() -> Vocab {
-    let entries = (0..VOCABULARY).map(|id| VocabEntry { bytes: format!(" t{id}").into_bytes(), ..VocabEntry::default() });
+    let entries = (0..VOCABULARY)
+        .map(|id| VocabEntry { bytes: format!(" t{id}").into_bytes(), ..VocabEntry::default() });
     Vocab::new(entries, SpecialTokens::default())
 }
 
@@ -79,7 +80,11 @@ struct Reply {
 
 impl Reply {
     fn new() -> Reply {
-        let model = ModelLine { model: "m".to_string(), vocabulary: Some(VOCABULARY as usize), ..ModelLine::default() };
+        let model = ModelLine {
+            model: "m".to_string(),
+            vocabulary: Some(VOCABULARY as usize),
+            ..ModelLine::default()
+        };
         let scribe = Scribe::new(Depth::Count(20));
         Reply { tree: TokenTree::default(), vocab: vocab(), model, scribe, draws: Draws(1) }
     }
@@ -129,7 +134,7 @@ fn child() {
     let mut reply = Reply::new();
     match part.as_str() {
         "writes" => {
-            let keeper = Keeper::start(|line| panic!("{line}"));
+            let keeper = Keeper::start(|_, line| panic!("{line}"));
             keeper.begin(&folder, "story");
             for written in 1.. {
                 reply.grow(&keeper);
@@ -139,7 +144,7 @@ fn child() {
         }
         "is full" => {
             let (sender, told) = channel();
-            let keeper = Keeper::start(move |line| sender.send(line).unwrap());
+            let keeper = Keeper::start(move |_, line| sender.send(line).unwrap());
             keeper.begin(&folder, "story");
             limit(100_000);
             for _ in 0..1000 {
@@ -199,7 +204,7 @@ fn a_program_that_is_killed_loses_at_most_the_step_in_progress() {
         assert_eq!((first, last as usize), (0, tokens - 1));
         // What was torn is cut off, and the conversation goes on behind it.
         let held = Held::take(&path).unwrap().keeping(opened.whole);
-        let keeper = Keeper::start(|line| panic!("{line}"));
+        let keeper = Keeper::start(|_, line| panic!("{line}"));
         keeper.hold(held);
         let mut reply = Reply::new();
         reply.scribe = Scribe::of(&opened.saved, Depth::Count(20));
@@ -245,7 +250,7 @@ fn a_second_program_can_not_write_to_a_session() {
 fn a_step_with_twenty_candidates_takes_less_than_500_bytes_and_comes_back() {
     const STEPS: u64 = 20_000;
     let folder = tempfile::tempdir().unwrap();
-    let (mut reply, keeper) = (Reply::new(), Keeper::start(|line| panic!("{line}")));
+    let (mut reply, keeper) = (Reply::new(), Keeper::start(|_, line| panic!("{line}")));
     keeper.begin(folder.path(), "long");
     for _ in 0..STEPS {
         reply.grow(&keeper);

@@ -64,6 +64,7 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
         CliCommand::Chat(_)
         | CliCommand::Repl(_)
         | CliCommand::Models(_)
+        | CliCommand::Sessions(_)
         | CliCommand::Probe(_)
         | CliCommand::Bench(_)
         | CliCommand::Serve(_) => Ok(()),

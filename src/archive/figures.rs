@@ -52,7 +52,9 @@ fn fate(outcome: Option<SamplerOutcome>) -> Fate {
     match outcome {
         None => Fate::None,
         Some(SamplerOutcome { prob, dropped_by: None }) => Fate::Kept(prob),
-        Some(SamplerOutcome { prob: 0.0, dropped_by: Some(stage) }) => Fate::Dropped(stage.name().to_string()),
+        Some(SamplerOutcome { prob: 0.0, dropped_by: Some(stage) }) => {
+            Fate::Dropped(stage.name().to_string())
+        }
         Some(SamplerOutcome { prob, dropped_by: Some(stage) }) => Fate::Both(prob, stage.name().to_string()),
     }
 }
@@ -95,7 +97,10 @@ pub(super) fn restored(line: Placed, n_vocab: Option<usize>) -> Result<Step, &'s
     match () {
         () if !is_logprob(logprob) => return Err("its ln p is above 0"),
         () if rank != Figure::NotGiven && !rank.all(|rank| rank > 0) => return Err("its rank is 0"),
-        () if sums.iter().any(|sum| *sum != Figure::NotGiven && !sum.all(|sum| sum.is_finite() && sum >= 0.0)) => {
+        () if sums
+            .iter()
+            .any(|sum| *sum != Figure::NotGiven && !sum.all(|sum| sum.is_finite() && sum >= 0.0)) =>
+        {
             return Err("entropy, varentropy or residual is below 0");
         }
         () => {}

@@ -109,7 +109,8 @@ impl Talk {
         }
         for choice in list(&value["choices"]) {
             let key = (id.clone(), choice["index"].as_u64().unwrap_or(0));
-            let message = [&choice["message"], &choice["delta"]].into_iter().find(|message| message.is_object());
+            let message =
+                [&choice["message"], &choice["delta"]].into_iter().find(|message| message.is_object());
             let said = message.map_or_else(|| text(&choice["text"]), |message| text(&message["content"]));
             let mut reply = Reply::new(of(&choice["logprobs"])?, message.unwrap_or(&Value::Null), said);
             reply.role = Role::Assistant;
@@ -129,7 +130,8 @@ impl Talk {
         if value["completion_probabilities"].is_array() {
             let entries = entries::of_llama_server(&value["completion_probabilities"])?;
             let mut reply = Reply { entries, ..Reply::said(Role::Assistant, &text(&value["content"])) };
-            let stopped = value["stop_type"].as_str().map(|kind| if kind == "limit" { "length" } else { "stop" });
+            let stopped =
+                value["stop_type"].as_str().map(|kind| if kind == "limit" { "length" } else { "stop" });
             reply.finish = stopped.and_then(|reason| finish(&reason.into()));
             add(reply, (id, value["index"].as_u64().unwrap_or(0)), into);
         }
@@ -146,7 +148,12 @@ impl Talk {
                 let first = saved.turns[at].tokens.and_then(|[node, _]| saved.tree.node(NodeNumber(node)));
                 let tip = first.and_then(TreeNode::parent);
                 let number = saved.branches.len() as u32 + 1;
-                saved.branches.push(SavedBranch { number, from: Some(1), turns: (1..=at as u32).collect(), tip });
+                saved.branches.push(SavedBranch {
+                    number,
+                    from: Some(1),
+                    turns: (1..=at as u32).collect(),
+                    tip,
+                });
                 saved.current = saved.branches.len() - 1;
                 saved.tree.go_to(tip);
             }

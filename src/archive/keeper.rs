@@ -85,14 +85,17 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. `tell` says what a person must know: that something could not be written, and that it
-    /// could later.
-    pub fn start(tell: impl Fn(String) + Send + 'static) -> Keeper {
+    /// Starts the thread. `tell` says what a person must know: that something could not be written (`false`), and
+    /// that it could later (`true`).
+    pub fn start(tell: impl Fn(bool, String) + Send + 'static) -> Keeper {
         let (orders, inbox) = channel();
         let thread = std::thread::spawn(move || {
-            let work = || Writer { place: None, file: None, waiting: VecDeque::new(), told: false, tell: &tell }.work(&inbox);
+            let work = || {
+                Writer { place: None, file: None, waiting: VecDeque::new(), told: false, tell: &tell }
+                    .work(&inbox)
+            };
             if let Err(reason) = aside::guarded(work) {
-                tell(format!("the conversation is not saved any more: {}", aside::bug(&reason)));
+                tell(false, format!("the conversation is not saved any more: {}", aside::bug(&reason)));
             }
         });
         Keeper { orders: Some(orders), thread: Some(thread) }
@@ -164,7 +167,7 @@ struct Writer<'a> {
     waiting: VecDeque<Vec<u8>>,
     /// Whether the person knows that something waits.
     told: bool,
-    tell: &'a dyn Fn(String),
+    tell: &'a dyn Fn(bool, String),
 }
 
 impl Writer<'_> {
@@ -237,7 +240,10 @@ impl Writer<'_> {
             }
         }
         if std::mem::take(&mut self.told) {
-            (self.tell)("the conversation is saved again, with all that was said meanwhile".to_string());
+            (self.tell)(
+                true,
+                "the conversation is saved again, with all that was said meanwhile".to_string(),
+            );
         }
     }
 
@@ -252,9 +258,10 @@ impl Writer<'_> {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full".to_string(),
                 _ => error.to_string(),
             };
-            (self.tell)(format!(
+            let told = format!(
                 "{place}: the conversation can't be saved at the moment ({reason}); it goes on, and saving is tried again"
-            ));
+            );
+            (self.tell)(false, told);
         }
     }
 

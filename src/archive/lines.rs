@@ -17,7 +17,7 @@ pub(super) enum ReadLine {
 }
 
 /// How every line of a token begins.
-const STEP: &[u8] = br#"{"type":"step","#;
+pub(super) const STEP: &[u8] = br#"{"type":"step","#;
 
 /// The type of a line.
 #[derive(Deserialize)]

@@ -5,11 +5,11 @@ use serde::Deserialize;
 
 use super::event::ModelLine;
 use super::figures::{self, ROUNDING};
-use super::read::vocabulary;
+use super::read::{interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedTurn};
 use crate::chat::Role;
 use crate::engine::FinishReason;
-use crate::intervention::Interventions;
+use crate::intervention::{InForce, Interventions};
 use crate::sequence::{NodeNumber, NodeOrigin};
 use crate::step::{Figure, Step, TokenStats};
 use crate::token::{TokenId, VocabEntry};
@@ -20,8 +20,9 @@ use seen::StoredStats;
 
 /// What such a file says it is.
 const FORMAT: &str = "tokenscope-conversation";
-/// What it calls its own version: its first had no figures but the replies' ln p.
-const NEWEST: u32 = 2;
+/// What it calls its own version: its first had no figures but the replies' ln p, and only its third names
+/// interventions.
+const NEWEST: u32 = 3;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +39,17 @@ struct StoredSession {
     /// The sequence the model last saw.
     #[serde(default)]
     sequence: Vec<StoredToken>,
+    /// What the sequence's tokens were computed under.
+    #[serde(default)]
+    interventions: Vec<StoredSpan>,
+}
+
+/// What is in force from a position of the sequence on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSpan {
+    from: usize,
+    interventions: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +92,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Saved, String> {
         return Err(format!("it says {} version {}", stored.format, stored.version));
     }
     stored.check()?;
-    Ok(stored.saved())
+    stored.saved()
 }
 
 impl StoredSession {
@@ -98,22 +110,35 @@ impl StoredSession {
             let seen = token.seen.as_ref().map_or(Ok(()), |seen| seen.check(self.n_vocab));
             seen.map_err(|reason| format!("token {} of its sequence: {reason}", i + 1))?;
         }
+        let spans = self.interventions.iter().map(|span| span.from);
+        if !spans.clone().is_sorted_by(|a, b| a < b) || spans.clone().any(|from| from >= self.sequence.len())
+        {
+            return Err("its interventions begin at no rising positions of the sequence".to_string());
+        }
         for (i, turn) in self.turns.iter().enumerate() {
             turn.check(self.sequence.len()).map_err(|reason| format!("turn {}: {reason}", i + 1))?;
         }
         Ok(())
     }
 
-    fn saved(self) -> Saved {
+    fn saved(self) -> Result<Saved, String> {
         let mut saved = Saved { version: 1, ..Saved::default() };
-        let replies: Vec<_> = self.turns.iter().filter(|turn| turn.is_reply()).map(StoredTurn::place).collect();
-        let is_reply = |i: usize| i >= self.reply_start || replies.iter().flatten().any(|[first, last]| (*first..=*last).contains(&(i as u32)));
+        let replies: Vec<_> =
+            self.turns.iter().filter(|turn| turn.is_reply()).map(StoredTurn::place).collect();
+        let is_reply = |i: usize| {
+            i >= self.reply_start
+                || replies.iter().flatten().any(|[first, last]| (*first..=*last).contains(&(i as u32)))
+        };
         let spelled: Vec<_> = self.turns.iter().flat_map(|turn| turn.spelled(&self.sequence)).collect();
         // Replies whose tokens are not in the sequence stand beside it.
         let mut turns: Vec<SavedTurn> = self.turns.iter().map(|turn| turn.saved(&mut saved)).collect();
         let before = saved.tree.len() as u32;
         saved.tree.go_to(None);
         saved.branch_mut().tip = None;
+        let mut in_force = InForce::default();
+        for span in &self.interventions {
+            in_force.begin(span.from, &interventions(&span.interventions, &mut saved.unread)?);
+        }
         for (i, token) in self.sequence.iter().enumerate() {
             let origin = match token.typed {
                 _ if is_reply(i) => NodeOrigin::Sampled,
@@ -121,7 +146,7 @@ impl StoredSession {
                 false => NodeOrigin::Scaffold,
             };
             let stats = token.seen.as_ref().map(|seen| seen.restored(self.n_vocab));
-            saved.append(Step { id: token.id, stats }, origin, &Interventions::default());
+            saved.append(Step { id: token.id, stats }, origin, &in_force.of_token(i));
         }
         for (turn, stored) in turns.iter_mut().zip(&self.turns) {
             if let Some(place) = stored.place() {
@@ -134,7 +159,7 @@ impl StoredSession {
         saved.vocab = vocabulary(Some(self.n_vocab), spelled);
         let vocabulary = Some(self.n_vocab).filter(|n| *n > 0);
         saved.model = ModelLine { model: self.model, vocabulary, ..ModelLine::default() };
-        saved
+        Ok(saved)
     }
 }
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::event::{Chosen, Event, Moved, Said, SpelledToken, Spelled, Spelling};
+use super::event::{Chosen, Event, ModelLine, Moved, Said, Spelled, SpelledToken, Spelling};
 use super::lines::{self, ReadLine};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
 use crate::bounded::DATA;
 use crate::chat::Role;
 use crate::files;
 use crate::intervention::{Intervention, Interventions};
+use crate::model::control;
 use crate::sequence::{NodeNumber, NodeOrigin};
 use crate::step::Step;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
@@ -75,6 +76,25 @@ pub fn read(path: &Path) -> Result<Opened, ReadError> {
     parse(&bytes).map_err(|reason| ReadError::Malformed { path: path.to_path_buf(), reason })
 }
 
+/// The model of a session file; `None` where the file is another program's, or an older one.
+///
+/// # Errors
+/// [`ReadError`], where the file can't be used.
+pub fn model_of(path: &Path) -> Result<Option<ModelLine>, ReadError> {
+    let bytes = files::read(path, DATA).map_err(|error| ReadError::Io { path: path.to_path_buf(), error })?;
+    let mut found = None;
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(lines::STEP)) {
+        let begins =
+            [&br#"{"type":"session""#[..], br#"{"type":"setting""#].iter().any(|kind| line.starts_with(kind));
+        match begins.then(|| lines::read(line)) {
+            Some(ReadLine::Event(Event::Session(begun))) => found = Some(begun.model),
+            Some(ReadLine::Event(Event::Setting(chosen))) => found = chosen.model.or(found),
+            _ => {}
+        }
+    }
+    Ok(found.filter(|model| !model.model.is_empty()))
+}
+
 /// Reads the bytes of a file.
 ///
 /// # Errors
@@ -95,7 +115,11 @@ pub fn parse(bytes: &[u8]) -> Result<Opened, String> {
                 Ok((saved, note)) => Ok(Opened { saved, kind: Kind::Other, note, whole: 0 }),
                 Err(reason) => {
                     let rest = of_lines(bytes);
-                    if rest.saved.tree.is_empty() && rest.saved.turns.is_empty() { Err(reason) } else { Ok(rest) }
+                    if rest.saved.tree.is_empty() && rest.saved.turns.is_empty() {
+                        Err(reason)
+                    } else {
+                        Ok(rest)
+                    }
                 }
             }
         }
@@ -203,7 +227,7 @@ impl Reader {
                 Ok(())
             }
             Event::Intervention(set) => {
-                self.under = set.names.iter().map(|name| name.parse::<Intervention>()).collect::<Result<_, _>>()?;
+                self.under = interventions(&set.names, &mut self.saved.unread)?;
                 Ok(())
             }
             Event::Verdict(verdict) => {
@@ -328,15 +352,33 @@ impl Reader {
         self.saved.vocab = vocabulary(self.saved.model.vocabulary, self.spelled);
         let (lines, first) = &self.damaged;
         let damaged = (*lines > 0).then(|| {
-            let others = if *lines > 1 { format!(" and {} more damaged lines", lines - 1) } else { String::new() };
+            let others =
+                if *lines > 1 { format!(" and {} more damaged lines", lines - 1) } else { String::new() };
             format!("{first}{others}")
         });
         let headless = (!self.has_begun).then(|| "its first line is missing".to_string());
         let reasons: Vec<String> = self.foreign.into_iter().chain(headless).chain(damaged).collect();
         let kind = if reasons.is_empty() { Kind::Session } else { Kind::Other };
-        let note = (!reasons.is_empty()).then(|| format!("{}: what can be read is shown", reasons.join("; ")));
+        let note =
+            (!reasons.is_empty()).then(|| format!("{}: what can be read is shown", reasons.join("; ")));
         Opened { saved: self.saved, kind, note, whole }
     }
+}
+
+/// Interventions as they are written, their vectors read. One whose file is gone can't be added again, which is
+/// noted in `unread`; what was computed under it stays what it is.
+pub(super) fn interventions(names: &[String], unread: &mut Vec<String>) -> Result<Interventions, String> {
+    let read = names.iter().map(|name| {
+        let mut one = name.parse::<Intervention>()?;
+        if let Intervention::Steer(dose) = &mut one
+            && let Err(reason) = control::read_dose(dose)
+            && !unread.contains(&reason)
+        {
+            unread.push(reason);
+        }
+        Ok(one)
+    });
+    read.collect()
 }
 
 /// The vocabulary of a file: of what does not occur in it, nothing.

@@ -291,7 +291,12 @@ impl Scribe {
             if is_placed || (said.finish.is_some() && told.finish != said.finish) {
                 told.tokens = tokens.or(told.tokens);
                 told.finish = said.finish;
-                events.push(Event::Turn(Said { turn: told.turn, tokens, finish: said.finish, ..Said::default() }));
+                events.push(Event::Turn(Said {
+                    turn: told.turn,
+                    tokens,
+                    finish: said.finish,
+                    ..Said::default()
+                }));
             }
         }
     }
@@ -351,5 +356,9 @@ fn spelled(id: TokenId, vocab: &Vocab) -> SpelledToken {
     };
     let flags = [(vocab.is_control(id), 'c'), (vocab.ends_generation(id), 'e')];
     let flags: String = flags.into_iter().filter_map(|(holds, flag)| holds.then_some(flag)).collect();
-    if flags.is_empty() { SpelledToken::Plain(id, spelling) } else { SpelledToken::Special(id, spelling, flags) }
+    if flags.is_empty() {
+        SpelledToken::Plain(id, spelling)
+    } else {
+        SpelledToken::Special(id, spelling, flags)
+    }
 }

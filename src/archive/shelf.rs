@@ -109,6 +109,11 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError`].
     pub fn find(&self, named: &str) -> Result<PathBuf, ShelfError> {
+        let file = files::named(named);
+        // A path names a file, and no list is needed.
+        if named.contains('/') && file.exists() {
+            return Ok(file);
+        }
         let all = self.list();
         if named.trim().is_empty() {
             let newest = all.into_iter().next();
@@ -117,7 +122,6 @@ impl Shelf {
         if let Some(session) = all.iter().find(|session| session.name == named.trim_end_matches(ENDING)) {
             return Ok(session.path.clone());
         }
-        let file = files::named(named);
         if file.exists() {
             return Ok(file);
         }
@@ -164,7 +168,7 @@ impl Shelf {
 }
 
 /// Those that fit a text, best first.
-fn ranked(all: Vec<Listed>, text: &str) -> Vec<Listed> {
+pub fn ranked(all: Vec<Listed>, text: &str) -> Vec<Listed> {
     let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut found: Vec<(u32, Listed)> = all
@@ -203,12 +207,19 @@ fn listed(path: &Path) -> Option<Listed> {
             found.tokens += usize::from(!line.starts_with(br#"{"type":"step","node":"#));
             continue;
         }
-        let is_told = [&br#"{"type":"session""#[..], br#"{"type":"turn""#, br#"{"type":"head""#, br#"{"type":"setting""#];
+        let is_told = [
+            &br#"{"type":"session""#[..],
+            br#"{"type":"turn""#,
+            br#"{"type":"head""#,
+            br#"{"type":"setting""#,
+        ];
         if !is_told.iter().any(|start| line.starts_with(start)) {
             continue;
         }
         match lines::read(line) {
-            ReadLine::Event(Event::Session(begun)) => (found.model, found.created) = (begun.model.model, begun.created),
+            ReadLine::Event(Event::Session(begun)) => {
+                (found.model, found.created) = (begun.model.model, begun.created)
+            }
             ReadLine::Event(Event::Turn(said)) if said.role.is_some() => {
                 current.push(said.turn);
                 if let Some(text) = said.text.filter(|_| found.title.is_empty()) {
@@ -252,7 +263,8 @@ pub(super) fn file_name(title: &str, n: u32) -> String {
         }
     }
     let slug = slug.trim_matches('-');
-    let parts = [day.as_str(), slug].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    let parts =
+        [day.as_str(), slug].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
     if n > 1 { format!("{parts}-{n}{ENDING}") } else { format!("{parts}{ENDING}") }
 }
 

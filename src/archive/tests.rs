@@ -61,7 +61,11 @@ impl Talk {
             branches: Saved::default().branches,
             current: 0,
             turns: Vec::new(),
-            model: ModelLine { model: "m".to_string(), vocabulary: Some(VOCABULARY as usize), ..ModelLine::default() },
+            model: ModelLine {
+                model: "m".to_string(),
+                vocabulary: Some(VOCABULARY as usize),
+                ..ModelLine::default()
+            },
             under: Interventions::default(),
             vocab: vocab(),
             scribe: Scribe::new(crate::distribution::Depth::Count(usize::MAX)),
@@ -107,7 +111,10 @@ impl Talk {
                 let left = self.branches[self.current].clone();
                 let number = self.branches.len() as u32 + 1;
                 let turns = left.turns[..left.turns.len() / 2].to_vec();
-                let tip = turns.last().and_then(|turn| self.turns[*turn as usize - 1].tokens).map(|[_, last]| NodeNumber(last));
+                let tip = turns
+                    .last()
+                    .and_then(|turn| self.turns[*turn as usize - 1].tokens)
+                    .map(|[_, last]| NodeNumber(last));
                 self.branches.push(SavedBranch { number, from: Some(left.number), turns, tip });
                 self.current = self.branches.len() - 1;
                 self.tree.go_to(tip);
@@ -118,9 +125,10 @@ impl Talk {
             }
             Happening::Prune => {
                 let last = NodeNumber(self.tree.len().saturating_sub(1) as u32);
-                let is_a_tip = self.branches.iter().any(|branch| {
-                    branch.tip.is_some_and(|tip| self.tree.common(tip, last) == Some(last))
-                });
+                let is_a_tip = self
+                    .branches
+                    .iter()
+                    .any(|branch| branch.tip.is_some_and(|tip| self.tree.common(tip, last) == Some(last)));
                 if !is_a_tip {
                     self.tree.prune(last);
                 }
@@ -140,7 +148,8 @@ impl Talk {
 
     /// Has what is new written down.
     fn write(&mut self, whole: bool) {
-        let mut order: Vec<usize> = (0..self.branches.len()).filter(|i| whole && *i != self.current).collect();
+        let mut order: Vec<usize> =
+            (0..self.branches.len()).filter(|i| whole && *i != self.current).collect();
         order.push(self.current);
         let (all, said) = (&self.branches, &self.turns);
         let branches = order.into_iter().map(|i| {
@@ -178,7 +187,10 @@ impl Talk {
         assert_eq!(saved.tree.len(), self.tree.len());
         for i in 0..self.tree.len() as u32 {
             let (is, was) = (saved.tree.node(NodeNumber(i)).unwrap(), self.tree.node(NodeNumber(i)).unwrap());
-            assert_eq!((is.id, is.origin, is.parent(), is.is_pruned()), (was.id, was.origin, was.parent(), was.is_pruned()));
+            assert_eq!(
+                (is.id, is.origin, is.parent(), is.is_pruned()),
+                (was.id, was.origin, was.parent(), was.is_pruned())
+            );
             assert_eq!((&is.step, is.under.names()), (&was.step, was.under.names()), "node {i}");
             assert_eq!(saved.vocab.bytes(is.id), self.vocab.bytes(is.id));
         }
@@ -209,7 +221,9 @@ fn outcomes() -> impl Strategy<Value = Option<SamplerOutcome>> {
     ]
 }
 
-fn figures<T: Copy + std::fmt::Debug + 'static>(values: impl Strategy<Value = T> + Clone + 'static) -> BoxedStrategy<Figure<T>> {
+fn figures<T: Copy + std::fmt::Debug + 'static>(
+    values: impl Strategy<Value = T> + Clone + 'static,
+) -> BoxedStrategy<Figure<T>> {
     let bounds = (values.clone(), values.clone()).prop_map(|(a, b)| Figure::Bounded([a, b]));
     prop_oneof![6 => values.prop_map(Figure::Exact), 1 => bounds, 1 => Just(Figure::NotGiven)].boxed()
 }
@@ -225,17 +239,30 @@ fn steps() -> impl Strategy<Value = Step> {
     });
     let sums = (figures(0f32..12.0), figures(0f32..90.0), figures(0f64..1.0));
     let own = (nats(), figures(1u32..300), outcomes());
-    let stats = (top, sums, own).prop_map(|(top_logprobs, (entropy, varentropy, residual), (logprob, rank, outcome))| {
-        let prediction = Prediction { top_logprobs, entropy, varentropy, residual, n_vocab: VOCABULARY, boundary: None };
-        TokenStats { logprob, rank, outcome, prediction }
-    });
+    let stats = (top, sums, own).prop_map(
+        |(top_logprobs, (entropy, varentropy, residual), (logprob, rank, outcome))| {
+            let prediction = Prediction {
+                top_logprobs,
+                entropy,
+                varentropy,
+                residual,
+                n_vocab: VOCABULARY,
+                boundary: None,
+            };
+            TokenStats { logprob, rank, outcome, prediction }
+        },
+    );
     (0..VOCABULARY, prop::option::weighted(0.9, stats), any::<bool>()).prop_map(|(id, stats, takes)| {
         // Often the token is the first candidate, with its figures.
-        let first = stats.as_ref().and_then(|stats| stats.prediction.top_logprobs.first().copied()).filter(|_| takes);
+        let first =
+            stats.as_ref().and_then(|stats| stats.prediction.top_logprobs.first().copied()).filter(|_| takes);
         let stats = match (stats, first) {
-            (Some(stats), Some(first)) => {
-                Some(TokenStats { logprob: first.logprob, rank: first.rank.into(), outcome: first.outcome, ..stats })
-            }
+            (Some(stats), Some(first)) => Some(TokenStats {
+                logprob: first.logprob,
+                rank: first.rank.into(),
+                outcome: first.outcome,
+                ..stats
+            }),
             (stats, _) => stats,
         };
         Step { id: first.map_or(TokenId(id), |first| first.id), stats }
@@ -336,4 +363,82 @@ proptest! {
         let _ = parse(text.as_bytes());
         let _ = parse(format!("{{\"type\":\"session\",\"version\":2,\"model\":\"m\"}}\n{text}").as_bytes());
     }
+}
+
+/// What is said in a file, and the ln p of each of its last reply's tokens.
+fn told(bytes: &[u8]) -> (Vec<String>, Vec<f32>) {
+    let opened = parse(bytes).unwrap();
+    assert_eq!(opened.note, None);
+    let saved = &opened.saved;
+    let texts = saved.said().map(|turn| {
+        let bytes =
+            saved.vocab.concat(saved.tokens(turn).iter().map(|node| saved.tree.node(*node).unwrap().id));
+        if turn.role == Some(Role::User) { turn.text.clone() } else { String::from_utf8(bytes).unwrap() }
+    });
+    let last = saved.said().last().unwrap();
+    let logprobs = saved
+        .tokens(last)
+        .into_iter()
+        .map(|node| saved.tree.node(node).unwrap().step.as_ref().unwrap().logprob());
+    (texts.collect(), logprobs.map(Option::unwrap).collect())
+}
+
+#[test]
+fn every_version_is_read() {
+    let said = ["Hi 北!", "Hello! I'm", "And?", "I'm glad to"].map(str::to_string);
+    let (texts, logprobs) = told(include_bytes!("fixtures/version-1.json"));
+    assert_eq!(texts, said);
+    assert_eq!(logprobs[..2], [-1.5354916, -0.22732012]);
+    let old = parse(include_bytes!("fixtures/version-1.json")).unwrap();
+    assert_eq!((old.kind, old.saved.settings["system"].as_str()), (Kind::Other, "be brief"));
+    let (texts, again) = told(include_bytes!("fixtures/version-2.jsonl"));
+    assert_eq!((texts, again), (said.to_vec(), logprobs));
+    // The very first had no tokens but those of replies.
+    let first =
+        br#"{"format":"tokenscope-conversation","version":1,"model":"m","n_vocab":9,"system":null,"turns":[
+        {"role":"user","content":"hi"},
+        {"role":"assistant","content":"ab","ids":[1,2],"seed":3,"logprobs":[-0.5,-0.25,-1.0]}]}"#;
+    let (_, logprobs) = told(first);
+    assert_eq!(logprobs, [-0.5, -0.25, -1.0]);
+    // And its last named interventions.
+    let third =
+        br#"{"format":"tokenscope-conversation","version":3,"model":"m","n_vocab":9,"system":null,"turns":[
+        {"role":"user","content":"hi"}],"sequence":[{"id":1,"typed":true},{"id":2,"typed":true}],
+        "interventions":[{"from":0,"interventions":["head 1:2"]}]}"#;
+    let saved = parse(third).unwrap().saved;
+    let under = |node: u32| saved.tree.node(NodeNumber(node)).unwrap().under.names();
+    assert_eq!((under(0), under(1)), (vec![], vec!["head 1:2".to_string()]));
+}
+
+#[test]
+fn other_files_and_newer_versions_are_named() {
+    for text in ["", "{", "[1]", "{\"format\":\"x\"}", "hello\nworld"] {
+        assert!(parse(text.as_bytes()).is_err(), "{text}");
+    }
+    let newer = "{\"type\":\"session\",\"version\":9,\"model\":\"m\"}\n{\"type\":\"smell\"}\n{\"type\":\"turn\",\"turn\":1,\"role\":\"user\",\"text\":\"hi\"}\n";
+    let opened = parse(newer.as_bytes()).unwrap();
+    assert_eq!((opened.kind, opened.saved.title().as_str()), (Kind::Other, "hi"));
+    assert!(opened.note.unwrap().contains("version 9 of a newer tokenscope"));
+}
+
+#[test]
+fn a_damaged_line_in_the_middle_keeps_its_place_and_is_named() {
+    let mut talk = Talk::new();
+    let step = |id| Step { id: TokenId(id), stats: None };
+    talk.say("hi", &[step(41), step(42), step(43)]);
+    let text = String::from_utf8(talk.lines).unwrap();
+    let damaged = text.replace("\"id\":42", "\"id\":4x2");
+    assert_ne!(text, damaged);
+    let opened = parse(damaged.as_bytes()).unwrap();
+    assert_eq!(opened.kind, Kind::Other);
+    assert!(opened.note.as_ref().unwrap().starts_with("line "), "{:?}", opened.note);
+    let ids: Vec<u32> = (0..3).map(|i| opened.saved.tree.node(NodeNumber(i)).unwrap().id.0).collect();
+    assert_eq!(ids, [41, DAMAGED.0, 43]);
+}
+
+#[test]
+fn the_schema_in_the_repository_is_the_one_the_program_prints() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/sessions/schema.json");
+    let (written, now) = (std::fs::read_to_string(file).unwrap(), format!("{:#}\n", event::schema()));
+    assert_eq!(written, now, "tokenscope sessions schema > prompts/sessions/schema.json");
 }

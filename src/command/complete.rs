@@ -73,7 +73,7 @@ pub fn complete_file(line: &str) -> Vec<Completion> {
 fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completion> {
     let alone = |label| (label, "");
     let proposals: Vec<(&str, &str)> = match argument {
-        Argument::None | Argument::Text | Argument::Number | Argument::File => Vec::new(),
+        Argument::None | Argument::Text | Argument::Number | Argument::File | Argument::Session => Vec::new(),
         Argument::Part => return complete_part(name, rest),
         Argument::Vector => vec![("off", "add no vector any more")],
         Argument::View => LensView::value_variants().iter().map(|view| alone(view.name())).collect(),

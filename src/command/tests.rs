@@ -108,7 +108,7 @@ fn mistakes_say_what_would_be_right() {
 #[test]
 fn completion_follows_what_is_written() {
     let labels = |line: &str| complete(line).into_iter().map(|c| c.line).collect::<Vec<_>>();
-    assert_eq!(labels("/se"), ["/set"]);
+    assert_eq!(labels("/se"), ["/set", "/sessions"]);
     assert_eq!(labels("/model smol"), ["/model smollm2-135m"]);
     assert_eq!(labels("/set top-"), ["/set top-k", "/set top-p", "/set top-n-sigma"]);
     assert_eq!(labels("/help qu"), ["/help quit"]);

@@ -56,6 +56,16 @@ impl Branches {
         Branches { filled: tree.path().len(), tree, all: vec![only], current: 0, numbered: 1, in_force }
     }
 
+    /// Those of a file, of which there is at least one.
+    pub fn restored(mut tree: TokenTree, all: Vec<Branch>, current: usize) -> Branches {
+        let tip = all.get(current).and_then(|branch| branch.tip);
+        tree.go_to(tip);
+        let numbered = all.iter().map(|branch| branch.number).max().unwrap_or(0);
+        let filled = tree.path().len();
+        let in_force = tree.in_force();
+        Branches { filled, tree, all, current, numbered, in_force }
+    }
+
     /// The tree of tokens.
     pub fn tree(&self) -> &TokenTree {
         &self.tree

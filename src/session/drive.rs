@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::keep::Recorder;
 use super::{Notice, Outcome, Session};
 use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
 
@@ -17,6 +18,11 @@ pub trait Front {
     /// # Errors
     /// Those of where it is written, as of all functions here: the reply is stopped then.
     fn say(&mut self, notice: Notice) -> io::Result<()>;
+
+    /// Who keeps the conversation, if anybody does.
+    fn recorder(&mut self) -> Option<&mut Recorder> {
+        None
+    }
 
     /// What comes of the request for a reply, before the session takes it.
     fn before(&mut self, _session: &Session, _event: &Event) {}
@@ -59,6 +65,7 @@ pub fn begin(
     model: Arc<ModelInfo>,
     front: &mut impl Front,
 ) -> io::Result<()> {
+    session.set_kept(front.recorder().is_some());
     let outcomes = session.on_event(Event::Ready(model));
     drive(session, client, outcomes, front)
 }
@@ -74,7 +81,14 @@ pub fn drive(
     front: &mut impl Front,
 ) -> io::Result<()> {
     for outcome in outcomes {
+        follow(front, session);
         let next = match outcome {
+            Outcome::Hold(held, scribe) => {
+                if let Some(recorder) = front.recorder() {
+                    recorder.hold(held, *scribe, session);
+                }
+                continue;
+            }
             Outcome::Say(notice) => {
                 front.say(notice)?;
                 continue;
@@ -91,6 +105,7 @@ pub fn drive(
                     front.before(session, &event);
                     let before = session.turns().last().map_or(0, |turn| turn.text.len());
                     session.on_event(event);
+                    follow(front, session);
                     let text = session.turns().last().and_then(|turn| turn.text.get(before..));
                     if written.is_ok() {
                         written = front.grown(session, text.unwrap_or_default());
@@ -112,5 +127,13 @@ pub fn drive(
         };
         drive(session, client, next, front)?;
     }
+    follow(front, session);
     Ok(())
+}
+
+/// Has what is new kept.
+fn follow(front: &mut impl Front, session: &Session) {
+    if let Some(recorder) = front.recorder() {
+        recorder.follow(session);
+    }
 }

@@ -2,10 +2,12 @@
 
 use thiserror::Error;
 
-use super::store::StoreError;
+use crate::archive::read::ReadError;
+use crate::archive::shelf::ShelfError;
 use crate::command::CommandError;
 use crate::engine::EngineError;
 use crate::intervention::told;
+use crate::paths::PathsError;
 use crate::query::text::TextError;
 use crate::settings::SettingsError;
 
@@ -146,11 +148,23 @@ pub enum SessionError {
     /// There is no vector whose dose could be changed.
     #[error("there is no steering vector: /steer FILE:SCALE adds one")]
     NoVector,
-    /// A file could not be written or read.
+    /// A file could not be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Read(#[from] ReadError),
+    /// There is no such session.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    /// Where sessions lie is not known.
+    #[error(transparent)]
+    Paths(#[from] PathsError),
+    /// The conversation may be looked at, and no more.
+    #[error("this session is read-only: {0}; /clear begins a new conversation")]
+    ReadOnly(String),
+    /// The conversation would be lost.
+    #[error("the conversation is in no file: /save FILE keeps it, /clear gives it up")]
+    UnsavedHere,
     /// A file of another kind.
-    #[error("{0}: write a name that ends in .jsonl, .csv or .md")]
+    #[error("{0}: write a name that ends in .md, .json, .jsonl, .csv or .html")]
     UnknownFormat(String),
     /// A file could not be written.
     #[error("{0}: {1}")]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::sequence::TokenSequence;
@@ -14,26 +15,35 @@ use crate::distribution::Depth;
 use crate::intervention::told;
 use crate::report::cell::cell;
 use crate::report::output::json_line;
-use crate::report::record::StepRecord;
+use crate::report::record::{Provenance, StepRecord};
 use crate::sequence::TreeNode;
 use crate::token::Vocab;
 
+mod html;
+mod json;
+
 /// How it is written, by the end of the file's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// JSON Lines: one Step a line.
-    Jsonl,
-    /// One row a token.
-    Csv,
-    /// A transcript with each reply's score.
+    /// A transcript with each reply's score
     Markdown,
+    /// One object, as OpenAI's chat completions have it
+    Json,
+    /// One step a line
+    Jsonl,
+    /// One row a token
+    Csv,
+    /// A page with every token's candidates
+    Html,
 }
 
 impl ExportFormat {
     /// The format a file's name asks for.
     pub fn of(path: &Path) -> Option<ExportFormat> {
         match path.extension()?.to_str()? {
-            "jsonl" | "json" => Some(ExportFormat::Jsonl),
+            "jsonl" => Some(ExportFormat::Jsonl),
+            "json" => Some(ExportFormat::Json),
+            "html" | "htm" => Some(ExportFormat::Html),
             "csv" => Some(ExportFormat::Csv),
             "md" | "markdown" => Some(ExportFormat::Markdown),
             _ => None,
@@ -49,8 +59,21 @@ pub struct Export<'a> {
     pub turns: &'a [Arc<Turn>],
     /// The model's vocabulary.
     pub vocab: &'a Vocab,
+    /// What stands before its messages.
+    pub about: &'a About,
     /// Candidates of each token.
     pub k: Depth,
+}
+
+/// What stands before the messages of a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Whose figures these are.
+    pub model: String,
+    /// Where they come from.
+    pub provenance: Option<Provenance>,
+    /// The system prompt.
+    pub system: Option<String>,
 }
 
 /// A turn's own tokens in the sequence.
@@ -88,6 +111,8 @@ impl Export<'_> {
     /// Those of the writer.
     pub fn write(&self, mut out: &mut dyn Write, format: ExportFormat) -> io::Result<()> {
         match format {
+            ExportFormat::Json => json::write(self, &mut out),
+            ExportFormat::Html => html::write(self, &mut out),
             ExportFormat::Jsonl => self.jsonl(&mut out),
             ExportFormat::Csv => self.csv(&mut out),
             ExportFormat::Markdown => self.markdown(&mut out),

@@ -1,12 +1,9 @@
 //! The conversation in files: kept, taken back, exported.
 
-use std::sync::Arc;
-
-use super::branches::Branches;
-use super::store::StoredSession;
+use super::keep;
 use super::task::{Snapshot, Task};
-use super::turn::Turn;
 use super::{Outcome, Session, SessionError, Ticket};
+use crate::archive::Saved;
 use crate::files::Existing;
 
 impl Session {
@@ -38,49 +35,35 @@ impl Session {
             return Err(SessionError::NothingToWrite);
         }
         Ok(Snapshot {
-            model: self.model().cloned(),
-            system: self.system.clone(),
-            turns: self.turns().to_vec(),
-            tree: self.branches.tree().path_alone(),
-            reply: self.sequence().reply_start(),
-            in_force: self.sequence().in_force().clone(),
+            model: self.origin_line().unwrap_or_else(|| keep::model_line(self)),
+            vocab: self.vocab().cloned().unwrap_or_default(),
+            branches: self.branches.clone(),
+            settings: keep::settings(self),
+            verdicts: self.verdicts.clone(),
             k: self.settings.k,
             version: self.version,
         })
     }
 
-    /// Takes a stored conversation in place of this one; says what came of it.
-    pub(super) fn take(&mut self, stored: &StoredSession, file: &str) -> String {
+    /// Takes a conversation from a file in place of this one; says what came of it.
+    pub(super) fn load_from(&mut self, saved: &Saved, file: &str) -> String {
         let vocabulary = self.model().map(|model| model.vocab.len());
         // Without a model it shows when one is ready.
-        let same = vocabulary.is_none_or(|n| n == stored.n_vocab);
-        self.ids_of = vocabulary.or((stored.n_vocab > 0).then_some(stored.n_vocab));
-        self.saved = self.version;
-        self.system.clone_from(&stored.system);
-        let mut turns = Vec::new();
-        for turn in &stored.turns {
-            let mut turn = Turn::restored(self.new_turn_id(), turn, same);
-            if let (Some(tokens), Some(reply)) = (turn.tokens(), &mut turn.reply) {
-                reply.under = stored.in_force.of_token(tokens.start);
-            }
-            turns.push(Arc::new(turn));
-        }
-        let (tree, reply) = if same { stored.path() } else { Default::default() };
-        let under = if same { stored.in_force.clone() } else { Default::default() };
-        self.branches = Branches::with(tree, turns, reply, under);
-        let in_force = if same { self.take_in_force(stored) } else { String::new() };
+        let same = vocabulary.is_none() || vocabulary == saved.model.vocabulary;
+        let turns = self.take(saved, same).len();
+        let in_force = if same { self.take_in_force(&saved.unread) } else { String::new() };
         let name = self.model().map(|model| &model.name);
         let replies = self.turns().iter().any(|turn| turn.reply.is_some());
+        let wrote = &saved.model.model;
         let note = match () {
             () if !same && replies => format!(
-                "; its replies were written by {}, another model: they are tokenized anew and their figures stay in the file",
-                stored.model
+                "; its replies were written by {wrote}, another model: they are tokenized anew and their figures stay in the file"
             ),
-            () if same && replies && name.is_some_and(|name| *name != stored.model) => {
-                format!("; its figures are those of {}", stored.model)
+            () if same && replies && name.is_some_and(|name| name != wrote) => {
+                format!("; its figures are those of {wrote}")
             }
             () => String::new(),
         };
-        format!("{} turns from {file}{note}{in_force}", stored.turns.len())
+        format!("{turns} turns from {file}{note}{in_force}")
     }
 }

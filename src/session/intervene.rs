@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::store::StoredSession;
 use super::task::Task;
 use super::{Notice, Outcome, Session, SessionError};
 use crate::command::Change;
@@ -134,11 +133,12 @@ impl Session {
         Ok(())
     }
 
-    /// What was off at the end of a stored conversation is off again; says so.
-    pub(super) fn take_in_force(&mut self, stored: &StoredSession) -> String {
+    /// What was off at the end of a conversation from a file is off again; says so. `unread` are the vectors that
+    /// can't be had again.
+    pub(super) fn take_in_force(&mut self, unread: &[String]) -> String {
         let before = self.settings.interventions();
         (self.settings.off, self.settings.steer) = (Vec::new(), Vec::new());
-        for one in stored.in_force.at_the_end().iter() {
+        for one in self.sequence().in_force().clone().at_the_end().iter() {
             match one {
                 Intervention::Off(part) => self.settings.off.push(*part),
                 Intervention::Steer(dose) if dose.vector.is_some() => self.settings.steer.push(dose.clone()),
@@ -147,8 +147,8 @@ impl Session {
         }
         let now = self.settings.interventions();
         // What can't be read can't be computed again: the next reply is without it from the start.
-        self.anew = (!stored.unread.is_empty()).then(|| now.clone());
-        let unread = stored.unread.iter().map(|reason| {
+        self.anew = (!unread.is_empty()).then(|| now.clone());
+        let unread = unread.iter().map(|reason| {
             format!("; {reason}: the figures are those with it, and what is said next is computed without it")
         });
         let changed = match (now.is_empty(), before == now) {

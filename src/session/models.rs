@@ -117,7 +117,8 @@ impl Session {
         let mut outcomes: Vec<_> =
             advice.note.into_iter().map(|note| Outcome::Say(Notice::Warning(note))).collect();
         // Ids of another vocabulary mean nothing.
-        if self.ids_of.is_some_and(|n| n != info.vocab.len()) {
+        let has_others = self.ids_of.is_some_and(|n| n != info.vocab.len());
+        if has_others && self.origin.is_none() {
             if !self.sequence().is_empty() {
                 outcomes.push(Outcome::Say(Notice::Warning(format!(
                     "{} has another vocabulary: what was said is tokenized anew, its figures are gone from the screen",
@@ -125,13 +126,20 @@ impl Session {
                 ))));
             }
             self.forget_ids();
+            // Its tokens are others: what was written of them stays in a file of its own.
+            self.conversation += 1;
             self.draft = None;
         }
         outcomes.extend(self.drop_unfit(&info));
         self.branches.turns_mut().iter_mut().map(Arc::make_mut).for_each(Turn::forget_speed);
-        self.ids_of = Some(info.vocab.len());
+        if !has_others || self.origin.is_none() {
+            self.ids_of = Some(info.vocab.len());
+        }
         let broken = template.as_ref().err().cloned();
         self.model = ModelState::Ready(Loaded { asked: self.settings.model.clone(), info, template });
+        if let (true, Some(reason)) = (has_others, self.read_only()) {
+            outcomes.push(Outcome::Say(Notice::Warning(SessionError::ReadOnly(reason).to_string())));
+        }
         match broken {
             Some(error) => {
                 outcomes.push(Outcome::Say(Notice::Error(format!("the model's chat template: {error}"))));

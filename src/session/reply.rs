@@ -18,6 +18,7 @@ impl Session {
     /// # Errors
     /// [`SessionError`]; the conversation is as it was.
     pub fn say(&mut self, text: &str) -> Result<Vec<Outcome>, SessionError> {
+        self.must_be_writable()?;
         match (&self.model, &self.work) {
             (_, Work::Replying(_) | Work::Asking(..)) => return Err(SessionError::Busy),
             (_, Work::Waiting) => return Err(SessionError::AnotherWaits(self.settings.model.clone())),
@@ -39,6 +40,7 @@ impl Session {
     /// Answers the last message again, on a branch beside the reply that there is, and then so many times.
     pub(super) fn retry(&mut self, times: usize) -> Result<Vec<Outcome>, SessionError> {
         self.must_be_free()?;
+        self.must_be_writable()?;
         self.loaded()?.working_template()?;
         let answered = self.turns().last().is_some_and(|turn| turn.role == Role::Assistant);
         let kept = self.turns().len() - usize::from(answered);
@@ -84,6 +86,7 @@ impl Session {
 
     /// Has the turns so far rendered and tokenized, away from the screen.
     pub(super) fn make_prompt(&mut self, undo: Undo) -> Result<Vec<Outcome>, SessionError> {
+        self.must_be_writable()?;
         let loaded = self.loaded()?;
         let (model, template) = (Arc::clone(&loaded.info), loaded.working_template()?);
         let (id, cancel) = (self.new_request(), CancelFlag::default());

@@ -3,27 +3,35 @@
 //! A [`Task`] is data and its own instruction; what comes of it goes back to
 //! [`Session::on_done`](super::Session::on_done). Must not touch a session.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::branches::Branches;
 use super::error::SessionError;
-use super::export::{Export, ExportFormat};
-use super::sequence::TokenSequence;
-use super::store::StoredSession;
-use super::turn::Turn;
+use super::export::{About, Export, ExportFormat};
+use super::keep;
+use crate::archive::Saved;
+use crate::archive::event::{Judged, ModelLine};
+use crate::archive::keeper::{Held, NotHeld};
+use crate::archive::read::{self, Kind, Opened};
+use crate::archive::scribe::Scribe;
+use crate::archive::shelf::Shelf;
 use crate::aside::{self, Left};
 use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, continued, system};
 use crate::distribution::Depth;
 use crate::engine::{CancelFlag, EngineError, ModelInfo};
 use crate::files::{self, Existing, WriteError};
 use crate::grammar::{ConstraintSource, ReadConstraint};
-use crate::intervention::{InForce, Since, Steering};
+use crate::intervention::{Since, Steering};
 use crate::model::control;
+use crate::paths::Paths;
 use crate::query::text::TextEncoder;
-use crate::sequence::TokenTree;
+use crate::report::output::json_line;
 use crate::settings::key::SettingKey;
 use crate::settings::{Bos, SettingsError};
-use crate::token::TokenId;
+use crate::token::{TokenId, Vocab};
 
 /// Something to do outside.
 #[derive(Clone, Debug)]
@@ -62,6 +70,10 @@ pub enum Task {
     Export(Box<Snapshot>, String, Existing),
     /// Read a conversation from a file.
     Load(String),
+    /// Find a saved session and read it, to go on with it.
+    Resume(String),
+    /// List the saved sessions.
+    ListSessions,
 }
 
 /// What is done with the tokens of a text.
@@ -78,29 +90,33 @@ pub enum Then {
 /// A conversation as it is at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// The model, if there is one.
-    pub model: Option<Arc<ModelInfo>>,
-    /// The system prompt.
-    pub system: Option<String>,
-    /// What was said.
-    pub turns: Vec<Arc<Turn>>,
-    /// The path with its figures.
-    pub tree: TokenTree,
-    /// Where its newest reply begins.
-    pub reply: usize,
-    /// What is in force on it.
-    pub in_force: InForce,
+    /// Whose figures it holds.
+    pub model: ModelLine,
+    /// What its tokens stand for.
+    pub vocab: Arc<Vocab>,
+    /// Every way it has gone.
+    pub branches: Branches,
+    /// What holds, by name.
+    pub settings: BTreeMap<String, String>,
+    /// What people said of its tokens.
+    pub verdicts: Vec<Judged>,
     /// Candidates of each token that are exported.
     pub k: Depth,
     /// Which of its states this is.
     pub version: u32,
 }
 
-impl Snapshot {
-    /// Its tokens.
-    pub fn sequence(&self) -> TokenSequence<'_> {
-        TokenSequence::new(&self.tree, self.reply, &self.in_force)
-    }
+/// A saved session that was found and read.
+#[derive(Debug)]
+pub struct FoundSession {
+    /// The conversation.
+    pub saved: Saved,
+    /// The file, where it may be gone on with.
+    pub held: Option<Held>,
+    /// Why it may not.
+    pub locked: Option<String>,
+    /// Its file's name.
+    pub name: String,
 }
 
 /// What came of a [`Task`].
@@ -121,7 +137,9 @@ pub enum Done {
     /// This state of the conversation is in that file.
     Saved(u32, String),
     /// The conversation of this file.
-    Loaded(Box<StoredSession>, String),
+    Loaded(Box<Saved>, String),
+    /// The saved session that was meant.
+    Resumed(Box<FoundSession>),
 }
 
 impl Task {
@@ -191,20 +209,52 @@ impl Task {
                 Ok(Done::Vector(dose, since))
             }
             Task::Save(now, file, existing) => {
-                let stored = StoredSession::new(
-                    now.model.as_deref(),
-                    now.system.as_deref(),
-                    &now.turns,
-                    now.sequence(),
-                );
-                let written = stored.write(&files::named(&file), existing);
-                written.map_err(|error| not_written("/save", &file, error))?;
+                let events = keep::events(&now.seen(), &mut Scribe::new(Depth::Count(usize::MAX)));
+                let write = &mut |mut out: &mut dyn Write| {
+                    events.iter().try_for_each(|event| json_line(&mut out, event))
+                };
+                files::write(&files::named(&file), existing, write)
+                    .map_err(|error| not_written("/save", &file, error))?;
                 Ok(Done::Saved(now.version, file))
             }
             Task::Export(now, file, existing) => export(&now, file, existing),
-            Task::Load(file) => Ok(Done::Loaded(Box::new(StoredSession::read(&files::named(&file))?), file)),
+            Task::Load(file) => Ok(Done::Loaded(Box::new(read::read(&files::named(&file))?.saved), file)),
+            Task::Resume(named) => resume(&named),
+            Task::ListSessions => Ok(Done::Told(listed(&Shelf::at(&Paths::from_env()?)))),
         }
     }
+}
+
+/// Finds a session, takes its lock and reads it.
+fn resume(named: &str) -> Result<Done, SessionError> {
+    let path = Shelf::at(&Paths::from_env()?).find(named)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    // The lock comes first: what is read then is what is there when the conversation goes on.
+    let held = files::regular(&path).map_err(NotHeld::Io).and_then(|()| Held::take(&path));
+    let Opened { saved, kind, note, whole } = read::read(&path)?;
+    let (held, locked) = match (kind, held) {
+        (Kind::Session, Ok(held)) => (Some(held.keeping(whole)), None),
+        (Kind::Session, Err(NotHeld::Busy)) => (None, Some("it is open in another tokenscope".to_string())),
+        (Kind::Session, Err(NotHeld::Io(error))) => {
+            (None, Some(format!("its file can't be written to: {error}")))
+        }
+        (Kind::Other, _) => {
+            (None, Some(note.unwrap_or_else(|| "its file is none that tokenscope goes on with".to_string())))
+        }
+    };
+    Ok(Done::Resumed(Box::new(FoundSession { saved, held, locked, name })))
+}
+
+/// The sessions as a list for people.
+fn listed(shelf: &Shelf) -> String {
+    const SHOWN: usize = 30;
+    let all = shelf.list();
+    let rows = all.iter().take(SHOWN).map(|session| {
+        format!("{}  {} ({}, {} messages)", session.name, session.title, session.model, session.messages)
+    });
+    let more = (all.len() > SHOWN).then(|| format!("… {} more", all.len() - SHOWN));
+    let none = all.is_empty().then(|| "there is no session yet".to_string());
+    rows.chain(more).chain(none).collect::<Vec<_>>().join("\n")
 }
 
 fn encode(then: Then, texts: &[String], model: &ModelInfo) -> Result<Done, SessionError> {
@@ -258,8 +308,11 @@ pub(super) fn may_fit(text: &str, model: &ModelInfo) -> Result<(), SessionError>
 fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, SessionError> {
     let format =
         ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
-    let model = now.model.as_ref().ok_or(SessionError::NothingToWrite)?;
-    let export = Export { sequence: now.sequence(), turns: &now.turns, vocab: &model.vocab, k: now.k };
+    let Snapshot { model, vocab, branches, settings, k, .. } = now;
+    let (model, provenance) = (model.model.clone(), model.provenance.clone());
+    let about = About { model, provenance, system: settings.get("system").cloned() };
+    let (sequence, turns) = (branches.sequence(), branches.turns());
+    let export = Export { sequence, turns, vocab, about: &about, k: *k };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))
         .map_err(|error| not_written("/export", &file, error))?;
     Ok(Done::Told(format!("written to {file}")))

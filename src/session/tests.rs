@@ -182,8 +182,11 @@ fn a_loaded_conversation_has_every_figure_it_was_saved_with() {
     assert_eq!(seen(&other.session), seen(&talk.session));
     // Saved again it is the same file: nothing was lost on the way.
     other.line(&format!("/save {}", at("two.json"))).unwrap();
-    let bytes = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
-    assert_eq!(bytes("one.json"), bytes("two.json"));
+    let lines = |name: &str| {
+        let text = std::fs::read_to_string(dir.path().join(name)).unwrap();
+        text.lines().skip(1).map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("one.json"), lines("two.json"), "but for when that was");
 
     // The reply can be scored again at once, from the figures of the file.
     other.line("/rescore Where is Rome?").unwrap();
@@ -219,7 +222,7 @@ fn figures_of_another_vocabulary_are_not_taken_and_that_is_said() {
     talk.line(&format!("/save {file}")).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let n = talk.session.model().unwrap().vocab.len();
-    let larger = text.replace(&format!("\"n_vocab\":{n}"), &format!("\"n_vocab\":{}", n + 1));
+    let larger = text.replace(&format!("\"vocabulary\":{n}"), &format!("\"vocabulary\":{}", n + 1));
     std::fs::write(&path, larger).unwrap();
     let said = talk.line(&format!("/load {file}")).unwrap();
     assert!(said.contains("another model"), "{said}");
@@ -417,4 +420,64 @@ fn a_text_of_many_times_the_context_is_refused_before_it_is_tokenized() {
     let error = talk.line(&"a b ".repeat(5 << 20)).unwrap_err();
     assert!(error.contains("at least") && error.contains("the context holds 512"), "{error}");
     assert!(talk.session.turns().is_empty() && !talk.session.is_unsaved());
+}
+
+#[test]
+fn a_session_goes_on_where_it_was_left_and_may_only_be_looked_at_with_another_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let mut talk = Talk::new(vec![paris(), paris()]);
+    talk.line("/system be brief").unwrap();
+    talk.line("hi 北京").unwrap();
+    talk.line("/retry").unwrap();
+    talk.line(&format!("/save {}", at("one.jsonl").display())).unwrap();
+
+    let mut other = Talk::new(vec![paris()]);
+    let said = other.line(&format!("/sessions {}", at("one.jsonl").display())).unwrap();
+    assert!(said.starts_with("one: 2 messages") && !said.contains("read-only"), "{said}");
+    assert_eq!(seen(&other.session), seen(&talk.session));
+    assert_eq!((other.session.branches().all().len(), other.session.system()), (2, Some("be brief")));
+    other.line("and?").unwrap();
+    assert_eq!(other.session.turns().len(), 4);
+    let refused = other.line(&format!("/sessions {}", at("one.jsonl").display())).unwrap_err();
+    assert!(refused.contains("in no file"), "{refused}");
+
+    // Of a larger vocabulary: it is shown with its own spellings, and nothing can be said in it.
+    let n = talk.session.model().unwrap().vocab.len();
+    let text = std::fs::read_to_string(at("one.jsonl")).unwrap();
+    let text = text.replace(&format!("\"vocabulary\":{n}"), &format!("\"vocabulary\":{}", n + 1));
+    std::fs::write(at("two.jsonl"), text).unwrap();
+    other.line("/clear").unwrap();
+    let said = other.line(&format!("/sessions {}", at("two.jsonl").display())).unwrap();
+    assert!(said.contains("read-only: its figures are those of scripted"), "{said}");
+    assert_eq!(
+        seen(&other.session).replace(&format!("n_vocab: {}", n + 1), &format!("n_vocab: {n}")),
+        seen(&talk.session)
+    );
+    for line in ["more", "/retry"] {
+        let refused = other.line(line).unwrap_err();
+        assert!(refused.contains("read-only"), "{refused}");
+    }
+    other.line("/clear").unwrap();
+    assert!(other.session.read_only().is_none() && other.session.turns().is_empty());
+}
+
+#[test]
+fn a_session_is_walked_through_before_its_model_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("talk.jsonl").display().to_string();
+    let mut talk = Talk::new(vec![paris()]);
+    talk.line("hi").unwrap();
+    talk.line(&format!("/save {file}")).unwrap();
+    let mut other = Talk::new(vec![paris()]);
+    other.session.model = ModelState::Loading { share: 0.5, before: None };
+    other.line(&format!("/sessions {file}")).unwrap();
+    assert_eq!(seen(&other.session), seen(&talk.session));
+    let (own, models) = (other.session.vocab().unwrap(), talk.session.vocab().unwrap());
+    for token in talk.session.sequence().tokens() {
+        assert_eq!(own.bytes(token.id), models.bytes(token.id));
+    }
+    other.ready();
+    other.line("and?").unwrap();
+    assert_eq!(other.session.turns().len(), 4);
 }

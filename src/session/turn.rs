@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::store::StoredTurn;
+use crate::archive::{DAMAGED, SavedTurn};
 use crate::chat::{ChatPrompt, Role};
 use crate::engine::{FinishReason, Timing};
 use crate::intervention::Interventions;
 use crate::sampling::Sampling;
 use crate::score::Score;
+use crate::sequence::{NodeOrigin, TreeNode};
 use crate::step::Step;
 use crate::token::{TokenId, Utf8Assembler, Vocab, printable};
 
@@ -21,6 +22,11 @@ impl TurnId {
     /// The id after this one.
     pub fn next(self) -> TurnId {
         TurnId(self.0 + 1)
+    }
+
+    /// It as a number.
+    pub fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -139,35 +145,47 @@ impl Turn {
         }
     }
 
-    /// Something said in an earlier conversation. Where `same` is false its ids are another model's: the
-    /// text is tokenized anew.
-    pub fn restored(id: TurnId, kept: &StoredTurn, same: bool) -> Turn {
-        let mut turn = Turn::user(id, &kept.content);
-        if same {
-            turn.text = printable(kept.shown.as_ref().unwrap_or(&kept.content));
-            let marks = kept.marks();
-            let fits = marks.iter().all(|mark| turn.text.is_char_boundary(mark.end));
-            turn.marks = if fits { marks } else { Vec::new() };
-        }
-        if kept.role() != Some(Role::Assistant) {
+    /// Something said in an earlier conversation, with its tokens, which need not stand `on_path`.
+    pub fn restored(
+        id: TurnId,
+        kept: &SavedTurn,
+        tokens: &[&TreeNode],
+        vocab: &Vocab,
+        on_path: bool,
+    ) -> Turn {
+        let first = tokens.first().map_or(0, |token| token.position());
+        let role = kept.role.clone().unwrap_or(Role::User);
+        let is_typed = |token: &&&TreeNode| matches!(token.origin, NodeOrigin::Typed | NodeOrigin::Scaffold);
+        let typed = tokens.iter().take_while(is_typed).count();
+        if role != Role::Assistant && typed == tokens.len() {
+            let mut turn = Turn::user(id, &kept.text);
+            if on_path {
+                turn.mark_tokens(first, tokens.iter().map(|token| token.id), vocab);
+            }
             return turn;
         }
-        let seed = kept.seed.unwrap_or_default();
-        let mut restored = Turn::reply(id, turn.marks.first().map_or(0, |mark| mark.token), seed);
-        if let Some(reply) = &mut restored.reply {
-            reply.finish = Some(kept.finish.unwrap_or_else(|| kept.guessed_finish()));
-            reply.known = same && kept.ids.is_some();
-            reply.score = kept.score();
-            if reply.known {
-                reply.ids = kept.ids.clone().unwrap_or_default();
-                reply.end = kept.end;
-                reply.logprobs = kept.logprobs.clone();
-            }
+        let mut turn = Turn { role, ..Turn::reply(id, first, kept.seed.unwrap_or_default()) };
+        turn.read(tokens[..typed].iter().map(|token| token.id), vocab);
+        for token in &tokens[typed..] {
+            turn.grow(&token.figures(), Duration::ZERO, vocab);
         }
-        restored.content = turn.content;
-        restored.text = turn.text;
-        restored.marks = turn.marks;
-        restored
+        turn.finish(kept.finish.unwrap_or(FinishReason::Cancelled), Timing::default());
+        // What its tokens stand for is not in files of version 1.
+        if turn.content.is_empty() && !kept.text.is_empty() {
+            turn.content.clone_from(&kept.text);
+            turn.text = shown(&kept.text);
+            turn.marks.clear();
+        }
+        if !on_path {
+            turn.marks.clear();
+        }
+        if let Some(reply) = &mut turn.reply {
+            reply.timing = Timing::default();
+            reply.under = tokens.get(typed).map(|token| token.under.clone()).unwrap_or_default();
+            reply.known &= !tokens.is_empty();
+            reply.ids.retain(|id| *id != DAMAGED);
+        }
+        turn
     }
 
     /// A stretch of the sequence that nobody said: the template's scaffold. `first` is the index of its
@@ -220,13 +238,18 @@ impl Turn {
             self.move_to(span);
             return;
         }
+        let first = span.start;
+        self.mark_tokens(first, prompt.tokens[span].iter().map(|token| token.id), vocab);
+    }
+
+    /// Its tokens are these, from this index of the sequence on.
+    fn mark_tokens(&mut self, first: usize, ids: impl Iterator<Item = TokenId>, vocab: &Vocab) {
         let mut text = String::new();
         let mut assembler = Utf8Assembler::default();
         self.marks.clear();
-        for index in span {
-            let token = &prompt.tokens[index];
-            text.push_str(&printable(&assembler.push(vocab.bytes(token.id))));
-            self.marks.push(Mark { end: text.len(), token: index });
+        for (i, id) in ids.enumerate() {
+            text.push_str(&printable(&assembler.push(vocab.bytes(id))));
+            self.marks.push(Mark { end: text.len(), token: first + i });
         }
         text.push_str(&assembler.finish());
         self.align(&text);

@@ -158,6 +158,8 @@ pub struct ChatSection {
     pub system: Option<String>,
     /// Tokens a second that a screen shows; nothing is no limit.
     pub pace: Option<f32>,
+    /// Whether conversations are saved as sessions; nothing means they are.
+    pub save: Option<bool>,
 }
 
 impl ConfigFile {

@@ -2,7 +2,9 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::archive::shelf::{self, Listed};
 use crate::command::{self, Completion};
+use crate::token::printable;
 
 use super::editor::Editor;
 use super::palette;
@@ -11,6 +13,8 @@ use super::palette;
 const REMEMBERED: usize = 1000;
 /// A text that is longer, in bytes, is not edited letter by letter: a word in brackets stands for it.
 const LONG: usize = 64 << 10;
+/// The command whose completions are the saved sessions.
+pub const SESSIONS: &str = "/sessions";
 /// Completions listed at once.
 pub const LISTED: usize = 8;
 
@@ -34,6 +38,17 @@ pub struct Composer {
     folded: Vec<(String, String)>,
     completions: Vec<Completion>,
     selected: usize,
+    /// The saved sessions, while one is chosen; `Asked` while somebody looks which there are.
+    sessions: KnownSessions,
+}
+
+/// What is known of the saved sessions.
+#[derive(Debug, Default)]
+enum KnownSessions {
+    #[default]
+    Unknown,
+    Asked,
+    Known(Vec<Listed>),
 }
 
 /// What a key did.
@@ -152,6 +167,29 @@ impl Composer {
     fn complete(&mut self) {
         self.completions = palette::complete(self.text());
         self.selected = 0;
+        match (session_argument(self.text()), &self.sessions) {
+            (Some(written), KnownSessions::Known(all)) => {
+                self.completions = shelf::ranked(all.clone(), written).into_iter().map(proposed).collect();
+            }
+            (None, KnownSessions::Known(_)) => self.sessions = KnownSessions::Unknown,
+            _ => {}
+        }
+    }
+
+    /// Whether a session is being chosen and nobody has looked yet which there are; it is looked then.
+    pub fn wants_sessions(&mut self) -> bool {
+        let wants =
+            session_argument(self.text()).is_some() && matches!(self.sessions, KnownSessions::Unknown);
+        if wants {
+            self.sessions = KnownSessions::Asked;
+        }
+        wants
+    }
+
+    /// Takes the saved sessions.
+    pub fn know_sessions(&mut self, found: Vec<Listed>) {
+        self.sessions = KnownSessions::Known(found);
+        self.complete();
     }
 
     /// Takes the files that complete a line, if it is still the one that is written.
@@ -200,6 +238,12 @@ impl Composer {
             return Typed::Taken;
         }
         match key.code {
+            // A session in the list is the one that is meant.
+            KeyCode::Enter if session_argument(self.text()).is_some() && !self.completions.is_empty() => {
+                let line = self.completions[self.selected].line.clone();
+                self.editor.replace(&line);
+                return Typed::Submit(self.submit());
+            }
             KeyCode::Enter if self.completions.is_empty() || self.is_whole_command() => {
                 return Typed::Submit(self.submit());
             }
@@ -255,6 +299,22 @@ impl Composer {
         };
         self.replace(&text);
         self.completions.clear();
+    }
+}
+
+/// What is written of a session's name, where one is being chosen.
+fn session_argument(line: &str) -> Option<&str> {
+    line.strip_prefix(SESSIONS)?.strip_prefix(' ').filter(|rest| !rest.contains('\n'))
+}
+
+/// A session as a completion.
+fn proposed(session: Listed) -> Completion {
+    let Listed { name, title, model, messages, .. } = session;
+    let (title, model) = (printable(&title), printable(&model));
+    Completion {
+        line: format!("{SESSIONS} {name}"),
+        help: format!("{title} · {model} · {messages} messages"),
+        label: name,
     }
 }
 

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::Event as Input;
 
+use crate::archive::keeper::Held;
+use crate::archive::scribe::Scribe;
+use crate::archive::shelf::Listed;
 use crate::ask::{Answer, Question};
 use crate::command::Completion;
 use crate::counter::Far;
@@ -44,6 +47,12 @@ pub enum Msg {
     Done(Option<RequestId>, Result<Done, SessionError>),
     /// So far the answer to a question is.
     Far(Far),
+    /// The conversation is kept again, or can't be at the moment: one line.
+    Kept(bool, String),
+    /// Go on with a saved session.
+    Resume(String),
+    /// The saved sessions, newest first.
+    Sessions(Vec<Listed>),
     /// Messages of earlier sessions, oldest first.
     Remembered(Vec<String>),
     /// The lines that complete a file's name in this one.
@@ -90,10 +99,14 @@ pub enum Effect {
     Rest(u32),
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].
     Run(Ticket, Task),
+    /// What is said from now on is kept in this file.
+    Hold(Held, Box<Scribe>),
     /// Load another model.
     Load(String),
     /// Look which files complete a line; they come as [`Msg::Files`].
     ListFiles(String),
+    /// Look which sessions are saved; they come as [`Msg::Sessions`].
+    ListSessions,
     /// Keep a message for the up key of later sessions.
     Remember(String),
     /// Ask everyone in the job to stop, as the terminal's own Ctrl-Z would; this program is told by

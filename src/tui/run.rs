@@ -10,6 +10,7 @@ use ratatui::Terminal;
 use ratatui::crossterm::event;
 use ratatui::layout::{Position, Rect};
 
+use crate::archive::shelf::Shelf;
 use crate::ask::Question;
 use crate::command;
 use crate::counter::Far;
@@ -21,6 +22,7 @@ use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights}
 use crate::paths::Paths;
 use crate::query::Asker;
 use crate::query::next::StepUnder;
+use crate::session::keep::Recorder;
 use crate::session::state::Fetch;
 use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
@@ -67,6 +69,8 @@ struct Driver {
     asked: PendingQuestion,
     /// Threads that write files.
     writing: Vec<JoinHandle<()>>,
+    /// Who keeps the conversation, if anybody does.
+    recorder: Option<Recorder>,
 }
 
 /// What a person was asked, and answers by the same command.
@@ -76,12 +80,17 @@ type PendingQuestion = Arc<Mutex<Option<String>>>;
 ///
 /// # Errors
 /// Where the terminal can't be used.
-pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8> {
+pub fn run(settings: Settings, paths: &Paths, look: Appearance, resume: Option<String>) -> io::Result<u8> {
     let (sender, inbox) = sync_channel(QUEUE);
     let guard = Guard::take()?;
     let screen = Terminal::new(AnsiScreen::new(io::stdout()))?;
     let size = screen.size()?;
-    let state = State::new(Session::new(settings.clone()), size, look);
+    let mut session = Session::new(settings.clone());
+    let (to_screen, folder) = (sender.clone(), paths.sessions());
+    let tell = move |kept, line| _ = to_screen.send(Msg::Kept(kept, line));
+    let recorder = settings.save.then(|| Recorder::new(&folder, tell));
+    session.set_kept(recorder.is_some());
+    let state = State::new(session, size, look);
     let (remember, messages) = channel();
 
     let mut driver = Driver {
@@ -96,11 +105,15 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance) -> io::Result<u8
         guard: Some(guard),
         asked: PendingQuestion::default(),
         writing: Vec::new(),
+        recorder,
     };
     driver.draw()?;
     watch_signals(&sender)?;
     read_input(&sender);
     driver.writing.push(keep_history(&sender, paths, messages));
+    if let Some(name) = resume {
+        let _ = sender.send(Msg::Resume(name));
+    }
     driver.start_engine(settings, None);
     let code = driver.live();
     driver.leave(code.as_ref().copied().unwrap_or(1));
@@ -159,6 +172,7 @@ impl Driver {
     /// Takes one message; an exit code ends the program.
     fn take(&mut self, msg: Msg) -> io::Result<Option<u8>> {
         let mut effects = update(&mut self.state, msg);
+        self.keep();
         while !effects.is_empty() {
             let mut next = Vec::new();
             for effect in effects {
@@ -171,6 +185,17 @@ impl Driver {
                     Effect::Rest(number) => self.rest(number),
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
+                    Effect::Hold(held, scribe) => {
+                        if let Some(recorder) = &mut self.recorder {
+                            recorder.hold(held, *scribe, &self.state.session);
+                        }
+                    }
+                    Effect::ListSessions => {
+                        let shelf = Shelf::at(&self.paths);
+                        _ = helper(&self.sender, Msg::Note, move |sender| {
+                            let _ = sender.send(Msg::Sessions(shelf.list()));
+                        });
+                    }
                     // A thread that is gone was said to be.
                     Effect::Remember(text) => _ = self.remember.send(text),
                     Effect::ListFiles(line) => {
@@ -191,6 +216,13 @@ impl Driver {
             effects = next;
         }
         Ok(None)
+    }
+
+    /// Has what is new in the conversation kept.
+    fn keep(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.follow(&self.state.session);
+        }
     }
 
     fn send(&mut self, id: RequestId, command: engine::Command) -> Vec<Effect> {
@@ -342,6 +374,7 @@ impl Driver {
         let engines = self.engines;
         // The last message is the last that is kept.
         drop(self.remember);
+        self.writing.extend(self.recorder.and_then(Recorder::end));
         let deadline = Instant::now() + PATIENCE;
         while self.writing.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
             while self.inbox.try_recv().is_ok() {}

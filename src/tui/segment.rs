@@ -46,13 +46,13 @@ pub fn reply_at(state: &State, token: usize) -> Option<(String, Range<usize>)> {
 impl Segment {
     /// Score of the tokens up to the shown one.
     pub fn score(&self, state: &State) -> Score {
-        let Some(model) = state.model() else { return Score::default() };
+        let Some(vocab) = state.session.vocab() else { return Score::default() };
         let mut score = Score::default();
         for index in self.tokens.start..(self.shown + 1).min(self.tokens.end) {
             if let Some(step) = state.session.sequence().step(index)
                 && let Some(logprob) = step.logprob()
             {
-                score.add(logprob, model.vocab.text_length(step.id));
+                score.add(logprob, vocab.text_length(step.id));
             }
         }
         score

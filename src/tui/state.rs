@@ -176,7 +176,7 @@ impl State {
     /// the one that somebody walks on.
     fn frames(&self) -> Vec<(Turn, usize)> {
         let sequence = self.session.sequence();
-        let Some(model) = self.session.model().filter(|_| self.scaffold || self.cursor.is_some()) else {
+        let Some(vocab) = self.session.vocab().filter(|_| self.scaffold || self.cursor.is_some()) else {
             return Vec::new();
         };
         let (mut stretches, mut end, mut next) = (Vec::new(), 0, 0);
@@ -193,7 +193,7 @@ impl State {
         let shown = stretches.into_iter().filter(|(range, _)| is_shown(range));
         let frame = |(range, before): (Range<usize>, usize)| {
             let ids: Vec<_> = range.clone().filter_map(|i| sequence.get(i)).map(|token| token.id).collect();
-            (Turn::frame(range.start, &ids, &model.vocab), before)
+            (Turn::frame(range.start, &ids, vocab), before)
         };
         shown.map(frame).collect()
     }

@@ -14,7 +14,7 @@ use crate::session::task::Done;
 use crate::session::{Notice, Outcome, SessionError};
 
 use super::answer::Shown;
-use super::composer::Typed;
+use super::composer::{SESSIONS, Typed};
 use super::dose;
 use super::keys::{KeyAction, KeyPress, written};
 use super::layout::Tab;
@@ -57,6 +57,15 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Answered(answer) => answered(state, answer.map(|answer| *answer)),
         Msg::Far(far) => state.far = state.session.is_busy().then_some(far),
+        Msg::Kept(kept, line) => {
+            state.session.set_kept(kept);
+            state.tell(Notice::Warning(line));
+        }
+        Msg::Resume(name) => {
+            let outcomes = state.session.resume(name).unwrap_or_else(|error| vec![error.into()]);
+            effects = carry_out(state, outcomes);
+        }
+        Msg::Sessions(found) => state.composer.know_sessions(found),
         Msg::Remembered(earlier) => state.composer.remember(earlier),
         Msg::LookFar(id, far) => state.lens.on_far(id, far),
         Msg::Seen(id, found) => state.lens.on_seen(id, found),
@@ -69,7 +78,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             effects = carry_out(state, outcomes);
         }
         Msg::Done(id, done) => {
-            let is_other = matches!(done, Ok(Done::Loaded(..)));
+            let is_other = matches!(done, Ok(Done::Loaded(..) | Done::Resumed(_)));
             let outcomes = state.session.on_done(id, done);
             if is_other {
                 state.live();
@@ -93,6 +102,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Continue => effects.push(Effect::Retake),
     }
     state.sync();
+    effects.extend(state.composer.wants_sessions().then_some(Effect::ListSessions));
     effects.extend(lens::tend(state));
     effects
 }
@@ -144,6 +154,7 @@ fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),
             Outcome::Run(ticket, task) => effects.push(Effect::Run(ticket, task)),
             Outcome::Load(name) => effects.push(Effect::Load(name)),
+            Outcome::Hold(held, scribe) => effects.push(Effect::Hold(held, scribe)),
             Outcome::ShowHistory => {
                 let written = state.composer.history_text();
                 state.tell(Notice::Info(written));
@@ -222,6 +233,11 @@ fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Takes a line as if it had been written and sent.
 pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     if text.trim().is_empty() {
+        return Vec::new();
+    }
+    // They are chosen in the list of completions.
+    if text.trim() == SESSIONS {
+        state.composer.replace(&format!("{SESSIONS} "));
         return Vec::new();
     }
     // The answer has to be seen.

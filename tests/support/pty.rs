@@ -33,6 +33,8 @@ impl Pty {
         command.env("PS1", "$ ");
         // Models are shared with the user's own; messages, logs and settings are not.
         command.env("XDG_STATE_HOME", home.path());
+        // Sessions would lie where the models do.
+        command.env("TOKENSCOPE_NO_SAVE", "1");
         command.env("XDG_CONFIG_HOME", home.path());
         command.cwd(home.path());
         let child = pair.slave.spawn_command(command).unwrap();

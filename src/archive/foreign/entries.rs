@@ -62,8 +62,10 @@ impl Entry {
         let mass: f64 = top.iter().map(|(_, logprob, _)| logprob.exp()).sum();
         let highest = top.first().map_or(logprob, |(_, highest, _)| highest.max(logprob));
         if highest > ROUNDING || mass > 1.0 + ROUNDING {
-            let what = if highest > ROUNDING { "a value above 0" } else { "probabilities of more than 1 together" };
-            let reason = format!("{what} where log-probabilities should be: such tokens are shown without figures");
+            let what =
+                if highest > ROUNDING { "a value above 0" } else { "probabilities of more than 1 together" };
+            let reason =
+                format!("{what} where log-probabilities should be: such tokens are shown without figures");
             return Err((Step { id, stats: None }, reason));
         }
         let mut prediction = figures::nothing();
@@ -136,7 +138,11 @@ pub(super) fn of_prompt(prompt: &Value) -> Vec<Entry> {
             .map(|(id, entry)| {
                 let bytes = super::text(&entry["decoded_token"]).into_bytes();
                 let rank = entry["rank"].as_u64().and_then(|rank| u32::try_from(rank).ok());
-                Given { token: Named { id: id.parse().ok(), bytes }, logprob: entry["logprob"].as_f64(), rank }
+                Given {
+                    token: Named { id: id.parse().ok(), bytes },
+                    logprob: entry["logprob"].as_f64(),
+                    rank,
+                }
             })
             .collect();
         // The prompt's own token comes first; it is there whatever its rank.
@@ -151,15 +157,21 @@ pub(super) fn of_prompt(prompt: &Value) -> Vec<Entry> {
 /// llama-server's `completion_probabilities`.
 pub(super) fn of_llama_server(probabilities: &Value) -> Result<Vec<Entry>, String> {
     let entries = super::list(probabilities);
-    let after = |entry: &Value| entry["logprob"].is_null() && (entry["prob"].is_number() || entry["probs"].is_array());
+    let after = |entry: &Value| {
+        entry["logprob"].is_null() && (entry["prob"].is_number() || entry["probs"].is_array())
+    };
     if entries.iter().any(after) {
-        return Err("its probabilities are those after sampling (post_sampling_probs): ask without that".to_string());
+        return Err(
+            "its probabilities are those after sampling (post_sampling_probs): ask without that".to_string()
+        );
     }
     of_content(probabilities)
 }
 
 fn given(entry: &Value) -> Given {
-    let bytes = entry["bytes"].as_array().map(|bytes| bytes.iter().filter_map(Value::as_u64).map(|byte| byte as u8).collect());
+    let bytes = entry["bytes"]
+        .as_array()
+        .map(|bytes| bytes.iter().filter_map(Value::as_u64).map(|byte| byte as u8).collect());
     let id = entry["id"].as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < 1 << 20);
     let rank = entry["rank"].as_u64().and_then(|rank| u32::try_from(rank).ok()).filter(|rank| *rank > 0);
     let token = Named { id, bytes: bytes.unwrap_or_else(|| super::text(&entry["token"]).into_bytes()) };

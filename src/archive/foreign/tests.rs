@@ -50,7 +50,10 @@ fn a_completion_of_vllm_has_its_prompt_and_ranks_as_far_as_they_are_given() {
     let saved = read(include_str!("../fixtures/vllm-completion.json"));
     assert_eq!(texts(&saved), [(Role::User, " capital of"), (Role::Assistant, " Paris.")]);
     let prompt = figures(&saved, 0);
-    assert_eq!((prompt.logprob, prompt.rank, prompt.prediction.top_logprobs.len()), (-7.5, Figure::Exact(310), 1));
+    assert_eq!(
+        (prompt.logprob, prompt.rank, prompt.prediction.top_logprobs.len()),
+        (-7.5, Figure::Exact(310), 1)
+    );
     // The chosen token was added to the candidates: it is none of the first two.
     let last = figures(&saved, 3);
     assert_eq!((last.prediction.top_logprobs.len(), last.rank), (2, Figure::NotGiven));

@@ -7,7 +7,11 @@ use crate::archive::read;
 use crate::archive::tests::Talk;
 
 fn events(lines: &[u8]) -> Vec<Event> {
-    lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 fn short() -> Vec<Event> {
@@ -27,7 +31,7 @@ fn only_file(folder: &Path) -> PathBuf {
 fn a_session_is_a_private_file_in_a_private_folder_and_locked_while_it_is_written() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("data/sessions");
-    let keeper = Keeper::start(|line| panic!("{line}"));
+    let keeper = Keeper::start(|_, line| panic!("{line}"));
     keeper.begin(&folder, "What is 北京?");
     keeper.settle();
     assert!(!folder.exists(), "nothing was said yet");
@@ -47,11 +51,12 @@ fn a_session_is_a_private_file_in_a_private_folder_and_locked_while_it_is_writte
 fn sessions_of_the_same_words_have_files_of_their_own() {
     let home = tempfile::tempdir().unwrap();
     for _ in 0..3 {
-        let keeper = Keeper::start(|line| panic!("{line}"));
+        let keeper = Keeper::start(|_, line| panic!("{line}"));
         keeper.begin(home.path(), "Again!");
         keeper.write(short());
     }
-    let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap().split_at(10).1).collect();
     assert_eq!(names, ["-again-2.jsonl", "-again-3.jsonl", "-again.jsonl"]);
@@ -67,9 +72,14 @@ fn a_torn_line_is_cut_off_before_the_next_one() {
     let opened = read::read(&path).unwrap();
     assert_eq!(opened.whole, talk.lines.len() as u64);
     let held = Held::take(&path).unwrap().keeping(opened.whole);
-    let keeper = Keeper::start(|line| panic!("{line}"));
+    let keeper = Keeper::start(|_, line| panic!("{line}"));
     keeper.hold(held);
-    let more = Event::Turn(Said { turn: 2, role: Some("user".to_string()), text: Some("there".to_string()), ..Said::default() });
+    let more = Event::Turn(Said {
+        turn: 2,
+        role: Some("user".to_string()),
+        text: Some("there".to_string()),
+        ..Said::default()
+    });
     keeper.write(vec![more]);
     drop(keeper);
     let opened = read::read(&path).unwrap();
@@ -85,7 +95,7 @@ fn what_could_not_be_written_is_said_once_and_written_when_it_can_be() {
     let folder = home.path().join("sessions");
     fs::write(&folder, "").unwrap();
     let (sender, told) = mpsc::channel();
-    let keeper = Keeper::start(move |line| sender.send(line).unwrap());
+    let keeper = Keeper::start(move |_, line| sender.send(line).unwrap());
     keeper.begin(&folder, "hi");
     short().into_iter().for_each(|event| keeper.write(vec![event]));
     keeper.settle();
@@ -100,10 +110,14 @@ fn what_could_not_be_written_is_said_once_and_written_when_it_can_be() {
 #[test]
 fn another_conversation_has_another_file() {
     let home = tempfile::tempdir().unwrap();
-    let keeper = Keeper::start(|line| panic!("{line}"));
+    let keeper = Keeper::start(|_, line| panic!("{line}"));
     for title in ["one", "two"] {
         keeper.begin(home.path(), title);
-        keeper.write(vec![Event::Session(crate::archive::event::Begun { version: 2, created: None, model: ModelLine::default() })]);
+        keeper.write(vec![Event::Session(crate::archive::event::Begun {
+            version: 2,
+            created: None,
+            model: ModelLine::default(),
+        })]);
     }
     drop(keeper);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);

@@ -29,7 +29,10 @@ fn sessions_are_listed_newest_first_and_found_by_what_is_nearly_their_title() {
     fs::write(home.path().join("notes.txt"), "no session").unwrap();
     let all = shelf.list();
     assert_eq!(names(&all), ["2026-11-03-poem", "2026-11-02-capitals-2", "2026-11-01-capitals"]);
-    assert_eq!((all[1].title.as_str(), all[1].model.as_str(), all[1].messages), ("What is the capital of Italy?", "m", 1));
+    assert_eq!(
+        (all[1].title.as_str(), all[1].model.as_str(), all[1].messages),
+        ("What is the capital of Italy?", "m", 1)
+    );
     let found = |text: &str| shelf.find(text).unwrap().file_stem().unwrap().to_str().unwrap().to_string();
     assert_eq!(found(""), "2026-11-03-poem");
     assert_eq!(found("capital france"), "2026-11-01-capitals");

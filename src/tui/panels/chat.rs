@@ -249,10 +249,10 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     let level = stats.and_then(|stats| state.colouring.level(stats));
     let plain = if turn.is_frame() { state.theme.dim() } else { Style::new() };
     let mut style = level.map_or(plain, |level| state.theme.level(level));
-    let ends = state.model().zip(state.session.sequence().get(token));
+    let ends = state.session.vocab().zip(state.session.sequence().get(token));
     if level.is_none()
         && turn.role == Role::Assistant
-        && ends.is_some_and(|(model, token)| model.vocab.ends_generation(token.id))
+        && ends.is_some_and(|(vocab, token)| vocab.ends_generation(token.id))
     {
         style = style.patch(state.theme.dim());
     }

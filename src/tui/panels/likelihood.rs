@@ -162,14 +162,14 @@ fn draw_bars(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
 /// What the marked bar is.
 fn draw_step(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
     let sequence = state.session.sequence();
-    let (Some(model), Some(token)) = (state.model(), sequence.get(segment.shown)) else { return };
+    let (Some(vocab), Some(token)) = (state.session.vocab(), sequence.get(segment.shown)) else { return };
     let surprisal = match sequence.step(segment.shown).and_then(|step| step.stats.as_ref()) {
         Some(stats) => format!("surprisal {} nat", figure(stats.surprisal(), 3, 8)),
         None => "no context".to_string(),
     };
     let kind = if token.is_said() { "" } else { " (scaffold)" };
     let room = usize::from(area.width).saturating_sub(width(&surprisal) + 2);
-    let spelling = clipped(&model.vocab.visible(token.id), room.saturating_sub(width(kind)));
+    let spelling = clipped(&vocab.visible(token.id), room.saturating_sub(width(kind)));
     let text = format!("{spelling}{kind}  {surprisal}");
     frame.render_widget(Line::styled(text, state.theme.dim()), area);
 }

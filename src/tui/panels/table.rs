@@ -136,7 +136,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
         if marked == Some(first + i) { line.patch_style(state.theme.cursor()) } else { line }
     }));
     let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
-    let out_of_sight = stats.prediction.n_vocab as usize - rows.len();
+    let out_of_sight = (stats.prediction.n_vocab as usize).saturating_sub(rows.len());
     lines.push(columns.rest(state, out_of_sight, residual.map(|residual| residual + hidden)));
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
@@ -247,7 +247,7 @@ impl Columns {
     }
 
     fn row(&self, state: &State, candidate: &AnyToken, chosen: bool) -> Line<'static> {
-        let spelling = state.model().map_or_else(String::new, |model| model.vocab.visible(candidate.id));
+        let spelling = state.session.vocab().map_or_else(String::new, |vocab| vocab.visible(candidate.id));
         let style = if chosen { state.theme.chosen() } else { Style::new() };
         let mark = if chosen { "▸ " } else { "  " };
         let dropped = candidate.outcome.is_some_and(|outcome| outcome.dropped_by.is_some());
@@ -276,9 +276,11 @@ impl Columns {
     }
 
     fn rest(&self, state: &State, n: usize, mass: Figure<f64>) -> Line<'static> {
-        let n = grouped(n);
+        // Another program's answer does not say how large the vocabulary is.
+        let n = if n > 0 { grouped(n) } else { String::new() };
         let wordings = [format!("… {n} more"), format!("… {n}"), "… more".to_string(), "…".to_string()];
-        let label = first_fitting(&wordings, self.token);
+        let wordings = if n.is_empty() { &wordings[2..] } else { &wordings[..] };
+        let label = first_fitting(wordings, self.token);
         let figures = format!("{:>6}{:>7} ", mass.shown(percent), "");
         let bar = fitted(&mass.exact().map_or(String::new(), |mass| bar(mass, self.bar)), self.bar);
         Line::styled(format!("  {}{figures}{bar}", fitted(&label, self.token)), state.theme.dim())
