@@ -173,11 +173,8 @@ impl Talk {
         let mut tokens = None;
         let mut bytes = Vec::new();
         for entry in &reply.entries {
-            let step = entry.step(&mut |named| self.id(named, numbered));
-            let step = step.unwrap_or_else(|(step, reason)| {
-                self.wrong.get_or_insert(reason);
-                step
-            });
+            let (step, wrong) = entry.step(&mut |named| self.id(named, numbered));
+            self.wrong = self.wrong.take().or(wrong);
             bytes.extend_from_slice(&entry.token.bytes);
             let origin = if reply.role == Role::Assistant { NodeOrigin::Sampled } else { NodeOrigin::Typed };
             let NodeNumber(node) = saved.append(step, origin, &Interventions::default());

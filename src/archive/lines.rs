@@ -7,6 +7,7 @@ use super::event::Event;
 
 /// A line as far as it could be read.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time is made, and taken at once")]
 pub(super) enum ReadLine {
     /// An event.
     Event(Event),

@@ -49,9 +49,10 @@ impl Entry {
     }
 
     /// The token with its figures. Where those can't be, the token without them, and why.
-    pub fn step(&self, number: &mut dyn FnMut(&Named) -> TokenId) -> Result<Step, (Step, String)> {
+    pub fn step(&self, number: &mut dyn FnMut(&Named) -> TokenId) -> (Step, Option<String>) {
         let id = number(&self.token);
-        let Some(logprob) = self.own.logprob else { return Ok(Step { id, stats: None }) };
+        let bare = Step { id, stats: None };
+        let Some(logprob) = self.own.logprob else { return (bare, None) };
         let mut top: Vec<(TokenId, f64, Option<u32>)> = self
             .top
             .iter()
@@ -66,7 +67,7 @@ impl Entry {
                 if highest > ROUNDING { "a value above 0" } else { "probabilities of more than 1 together" };
             let reason =
                 format!("{what} where log-probabilities should be: such tokens are shown without figures");
-            return Err((Step { id, stats: None }, reason));
+            return (bare, Some(reason));
         }
         let mut prediction = figures::nothing();
         let (mut rank, mut before) = (0, f64::INFINITY);
@@ -83,7 +84,8 @@ impl Entry {
         let among = prediction.top_logprobs.iter().find(|candidate| candidate.id == id);
         let rank = self.own.rank.or(among.map(|candidate| candidate.rank));
         let rank = rank.map_or(Figure::NotGiven, Figure::Exact);
-        Ok(Step { id, stats: Some(TokenStats { logprob: nats(logprob), rank, outcome: None, prediction }) })
+        let stats = TokenStats { logprob: nats(logprob), rank, outcome: None, prediction };
+        (Step { id, stats: Some(stats) }, None)
     }
 }
 
