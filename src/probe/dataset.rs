@@ -192,13 +192,16 @@ fn separated(path: &Path, text: &str, delimiter: u8, typing: Typing) -> Result<R
     }
     let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.len()];
     let (mut count, mut lines) = (0, Vec::new());
+    let mut first_lines = FirstLines { text: text.as_bytes(), at: 0, line: 1 };
     for record in reader.records() {
-        let record = record
-            .map_err(|error| wrong(error.position().map(csv::Position::line), ragged(&error, count + 1)))?;
+        let record = record.map_err(|error| {
+            let line = error.position().map(|place| first_lines.of(place.byte()) as u64);
+            wrong(line, ragged(&error, count + 1))
+        })?;
         for (column, cell) in cells.iter_mut().zip(&record) {
             column.push(cell.to_string());
         }
-        lines.push(record.position().map_or(0, |place| place.line() as usize));
+        lines.push(record.position().map_or(0, |place| first_lines.of(place.byte())));
         count += 1;
     }
     let mut rows = vec![Map::new(); count];
@@ -213,6 +216,28 @@ fn separated(path: &Path, text: &str, delimiter: u8, typing: Typing) -> Result<R
         }
     }
     Ok(RowsRead { rows, lines })
+}
+
+/// The line that a record begins in. The csv crate has a record begin where the one before it ends, which is before
+/// the second half of a `\r\n` and before blank lines.
+struct FirstLines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl FirstLines<'_> {
+    /// Of the record that begins at or after a byte; bytes never fall.
+    fn of(&mut self, byte: u64) -> usize {
+        let from = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
+        let breaks = self.text[from..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let start = from + breaks;
+        if start > self.at {
+            self.line += self.text[self.at..start].iter().filter(|b| **b == b'\n').count();
+            self.at = start;
+        }
+        self.line
+    }
 }
 
 fn ragged(error: &csv::Error, row: usize) -> String {
@@ -266,6 +291,9 @@ mod tests {
             found,
             [(Some(2), json!({"q": "a, b\nc", "n": "007"})), (Some(4), json!({"q": "", "n": "1"}))]
         );
+        let lines = |text: &str| rows("x.csv", text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(lines("q,n\r\n1,2\r\n\"a\r\nb\",4\r\n5,6"), [Some(2), Some(3), Some(5)]);
+        assert_eq!(lines("\u{feff}q,n\n\n1,2\n\n\n3,4\n"), [Some(3), Some(6)]);
         let found = rows("x.jsonl", "\n{\"q\": 1}\n");
         assert_eq!(found, [(Some(2), json!({"q": 1}))]);
         assert_eq!(rows("x.json", "[{\"q\": 1}]"), [(None, json!({"q": 1}))]);
@@ -283,6 +311,10 @@ mod tests {
             "x.jsonl:1: each line must be a JSON object, as in {\"question\": \"…\"}"
         );
         assert_eq!(error("x.csv", "a,b\n1,2\n3\n"), "x.csv:3: row 2 has 1 cells where the header has 2");
+        assert_eq!(
+            error("x.csv", "a,b\r\n1,2\r\n\r\n3\r\n"),
+            "x.csv:4: row 2 has 1 cells where the header has 2"
+        );
         assert_eq!(error("x.csv", "a,a\n1,2\n"), "x.csv:1: two columns are called \"a\"");
         assert_eq!(
             error("x.csv", "a,b\n1,\"2\n3,4\n"),
