@@ -10,6 +10,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
+use branching::Unread;
 pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
@@ -194,15 +195,15 @@ pub const COMMANDS: &[CommandSpec] = &[
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
-    row("/retry", "[N]", Argument::Number, Checked(branching::retry),
+    row("/retry", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::retry(text))),
         "answer the last message again beside the reply there is, with another seed; N times"),
-    row("/continue", "[N]", Argument::Number, Checked(branching::go_on),
+    row("/continue", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::go_on(text))),
         "go on with a reply that was stopped, by at most N tokens"),
-    row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(branching::swap),
+    row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(|spec, text| branched(spec, branching::swap(text))),
         "take another candidate at a step of the reply (pN: at a token of the prompt) and go on from there"),
-    row("/force", "[@STEP[+BYTES]] TEXT", Argument::Text, Checked(branching::force),
+    row("/force", "[@STEP[+BYTES]] TEXT", Argument::Text, Checked(|spec, text| branched(spec, branching::force(text))),
         "have a text stand at a step of the reply, after some bytes of the token there, and go on from there"),
-    row("/edit", "N TEXT", Argument::Text, Checked(branching::edit),
+    row("/edit", "N TEXT", Argument::Text, Checked(|spec, text| branched(spec, branching::edit(text))),
         "say something else in place of your N-th message, and go on from there"),
     row("/begin", "[TEXT]", Argument::Text, Optional(|text| BranchCommand::Begin(text.unwrap_or_default()).into()),
         "have replies begin with a text; without one, no longer"),
@@ -216,11 +217,11 @@ pub const COMMANDS: &[CommandSpec] = &[
         "list every way the conversation has gone: the sum of its last reply, per token, its length"),
     row("/branch", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Go(text).into()),
         "go to a branch"),
-    row("/name", "[N] NAME", Argument::Text, Checked(branching::name),
+    row("/name", "[N] NAME", Argument::Text, Checked(|spec, text| branched(spec, branching::name(text))),
         "call a branch something, the present one where no number is given"),
     row("/prune", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Prune(text).into()),
         "take a branch out"),
-    row("/diff", "A B", Argument::Text, Checked(branching::compare),
+    row("/diff", "A B", Argument::Text, Checked(|spec, text| branched(spec, branching::compare(text))),
         "put two branches side by side, from their first difference on"),
     row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
         "score the last reply as the answer to another question (or under another system prompt)"),
@@ -309,6 +310,20 @@ fn malformed(spec: &CommandSpec, reason: impl Display) -> CommandError {
 /// A command that needs something got nothing.
 fn missing(spec: &CommandSpec) -> CommandError {
     CommandError(format!("{} needs {}", spec.name, spec.usage))
+}
+
+impl From<BranchCommand> for Command {
+    fn from(command: BranchCommand) -> Command {
+        Command::Branch(command)
+    }
+}
+
+/// A command about branches, or what is wrong with it.
+fn branched(spec: &CommandSpec, read: Result<BranchCommand, Unread>) -> Result<Command, CommandError> {
+    read.map(Command::from).map_err(|why| match why {
+        Unread::Missing => missing(spec),
+        Unread::Wrong(what) => malformed(spec, what),
+    })
 }
 
 fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {

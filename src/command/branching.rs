@@ -1,6 +1,19 @@
 //! Commands that go another way from a step on, and those that go about among the branches.
 
-use super::{Command, CommandError, CommandSpec, malformed, missing};
+use std::borrow::Cow;
+
+/// Why a line is none of these commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nothing follows the command's name.
+    Missing,
+    /// What follows is not what it should be: what would be.
+    Wrong(Cow<'static, str>),
+}
+
+fn wrong<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Unread> {
+    Err(Unread::Wrong(what.into()))
+}
 
 /// A place in the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +79,6 @@ impl BranchCommand {
     }
 }
 
-impl From<BranchCommand> for Command {
-    fn from(command: BranchCommand) -> Command {
-        Command::Branch(command)
-    }
-}
-
 /// `12`, `@12` or `@p12`, and with `bytes` `@12+3`.
 fn place(text: &str) -> Option<(StepPlace, usize)> {
     let text = text.strip_prefix('@').unwrap_or(text);
@@ -87,94 +94,86 @@ fn place(text: &str) -> Option<(StepPlace, usize)> {
     Some((if of_prompt { StepPlace::Prompt(number) } else { StepPlace::Step(number) }, bytes))
 }
 
-pub(super) fn swap(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let wrong = || {
-        malformed(
-            spec,
-            "write the number of a token of the reply (or p and one of the prompt), and that of a candidate, both from 1 on",
-        )
+pub(super) fn swap(text: &str) -> Result<BranchCommand, Unread> {
+    const RIGHT: &str = "write the number of a token of the reply (or p and one of the prompt), and that of a candidate, both from 1 on";
+    let candidate = |word: &str| word.parse().ok().filter(|&n: &usize| n > 0);
+    let read = match text.split_whitespace().collect::<Vec<_>>()[..] {
+        [] => return Err(Unread::Missing),
+        [one] => candidate(one).map(|n| BranchCommand::Swap(None, n)),
+        [at, one] => {
+            let at = place(at).filter(|(_, bytes)| *bytes == 0);
+            at.zip(candidate(one)).map(|((at, _), n)| BranchCommand::Swap(Some(at), n))
+        }
+        _ => None,
     };
-    let candidate = |word: &str| word.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(wrong);
-    match words[..] {
-        [] => Err(missing(spec)),
-        [one] => Ok(BranchCommand::Swap(None, candidate(one)?).into()),
-        [at, one] => match place(at) {
-            Some((at, 0)) => Ok(BranchCommand::Swap(Some(at), candidate(one)?).into()),
-            _ => Err(wrong()),
-        },
-        _ => Err(wrong()),
-    }
+    read.map_or_else(|| wrong(RIGHT), Ok)
 }
 
-pub(super) fn force(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+pub(super) fn force(text: &str) -> Result<BranchCommand, Unread> {
     let Some(rest) = text.trim_start().strip_prefix('@') else {
         return match text.is_empty() {
-            true => Err(missing(spec)),
-            false => Ok(BranchCommand::Force(None, text.to_string()).into()),
+            true => Err(Unread::Missing),
+            false => Ok(BranchCommand::Force(None, text.to_string())),
         };
     };
     let (at, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let at = place(at).ok_or_else(|| {
-        malformed(spec, "after @ write the number of a token of the reply (p and one of the prompt), and perhaps + and a number of its bytes: @12, @p3, @12+2")
-    })?;
-    if text.is_empty() && at.1 == 0 {
-        return Err(missing(spec));
+    match place(at) {
+        None => wrong(
+            "after @ write the number of a token of the reply (p and one of the prompt), and perhaps + and a number of its bytes: @12, @p3, @12+2",
+        ),
+        Some((_, 0)) if text.is_empty() => Err(Unread::Missing),
+        at => Ok(BranchCommand::Force(at, text.to_string())),
     }
-    Ok(BranchCommand::Force(Some(at), text.to_string()).into())
 }
 
 /// A number from 1 on, or nothing.
-fn count(spec: &CommandSpec, text: &str) -> Result<Option<usize>, CommandError> {
+fn count(text: &str) -> Result<Option<usize>, Unread> {
     match text.trim() {
         "" => Ok(None),
         text => match text.parse() {
             Ok(n) if n > 0 => Ok(Some(n)),
-            _ => Err(malformed(spec, "write a number from 1 on, or nothing")),
+            _ => wrong("write a number from 1 on, or nothing"),
         },
     }
 }
 
-pub(super) fn go_on(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    Ok(BranchCommand::Continue(count(spec, text)?).into())
-}
-
-pub(super) fn retry(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    match count(spec, text)?.unwrap_or(1) {
-        n if n > MOST_REPLIES => Err(malformed(spec, format!("at most {MOST_REPLIES} at once"))),
-        n => Ok(BranchCommand::Retry(n).into()),
-    }
+pub(super) fn go_on(text: &str) -> Result<BranchCommand, Unread> {
+    Ok(BranchCommand::Continue(count(text)?))
 }
 
 /// Most replies that are asked for at once.
 const MOST_REPLIES: usize = 32;
 
-pub(super) fn name(_: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+pub(super) fn retry(text: &str) -> Result<BranchCommand, Unread> {
+    match count(text)?.unwrap_or(1) {
+        n if n > MOST_REPLIES => wrong(format!("at most {MOST_REPLIES} at once")),
+        n => Ok(BranchCommand::Retry(n)),
+    }
+}
+
+pub(super) fn name(text: &str) -> Result<BranchCommand, Unread> {
     let text = text.trim();
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     Ok(match first.parse() {
         Ok(number) => BranchCommand::Name(Some(number), rest.trim().to_string()),
         Err(_) => BranchCommand::Name(None, text.to_string()),
-    }
-    .into())
+    })
 }
 
-pub(super) fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+pub(super) fn compare(text: &str) -> Result<BranchCommand, Unread> {
     match text.split_whitespace().collect::<Vec<_>>()[..] {
-        [] => Err(missing(spec)),
-        [a, b] => Ok(BranchCommand::Compare(a.to_string(), b.to_string()).into()),
-        _ => Err(malformed(spec, "write the numbers or names of two branches")),
+        [] => Err(Unread::Missing),
+        [a, b] => Ok(BranchCommand::Compare(a.to_string(), b.to_string())),
+        _ => wrong("write the numbers or names of two branches"),
     }
 }
 
-pub(super) fn edit(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    let (number, text) = text.trim_start().split_once(' ').ok_or_else(|| missing(spec))?;
-    let number = number.parse().ok().filter(|&n: &usize| n > 0);
-    let number = number
-        .ok_or_else(|| malformed(spec, "write which of your messages, counted from 1, and the new text"))?;
-    match text.trim().is_empty() {
-        true => Err(missing(spec)),
-        false => Ok(BranchCommand::Edit(number, text.to_string()).into()),
+pub(super) fn edit(text: &str) -> Result<BranchCommand, Unread> {
+    let (number, text) = text.trim_start().split_once(' ').ok_or(Unread::Missing)?;
+    match number.parse().ok().filter(|&n: &usize| n > 0) {
+        _ if text.trim().is_empty() => Err(Unread::Missing),
+        Some(number) => Ok(BranchCommand::Edit(number, text.to_string())),
+        None => wrong("write which of your messages, counted from 1, and the new text"),
     }
 }
 

@@ -1,4 +1,4 @@
-use super::super::parse;
+use super::super::{Command, parse};
 use super::*;
 
 fn read(line: &str) -> Result<BranchCommand, String> {
