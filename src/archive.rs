@@ -11,6 +11,7 @@ mod foreign;
 pub mod keeper;
 mod lines;
 mod old;
+mod parts;
 pub mod read;
 pub mod scribe;
 pub mod shelf;

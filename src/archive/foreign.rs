@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::event::ModelLine;
-use super::read::vocabulary;
+use super::parts::vocabulary;
 use super::{Saved, SavedBranch, SavedTurn};
 use crate::chat::Role;
 use crate::engine::FinishReason;

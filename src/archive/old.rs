@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::event::ModelLine;
 use super::figures::{self, ROUNDING};
-use super::read::{interventions, vocabulary};
+use super::parts::{interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedTurn};
 use crate::chat::Role;
 use crate::engine::FinishReason;

@@ -11,18 +11,15 @@ use thiserror::Error;
 
 use super::event::{Chosen, Event, ModelLine, Moved, Said, Spelled, SpelledToken, Spelling};
 use super::lines::{self, ReadLine};
+use super::parts::{LARGEST, interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
 use crate::bounded::DATA;
 use crate::chat::Role;
 use crate::files;
-use crate::intervention::{Intervention, Interventions};
-use crate::model::control;
+use crate::intervention::Interventions;
 use crate::sequence::{NodeNumber, NodeOrigin};
 use crate::step::Step;
-use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
-
-/// Largest vocabulary that a file may speak of: far more than any has.
-const LARGEST: usize = 1 << 20;
+use crate::token::{TokenId, VocabEntry};
 
 /// Why there is nothing to read.
 #[derive(Debug, Error)]
@@ -363,30 +360,4 @@ impl Reader {
             (!reasons.is_empty()).then(|| format!("{}: what can be read is shown", reasons.join("; ")));
         Opened { saved: self.saved, kind, note, whole }
     }
-}
-
-/// Interventions as they are written, their vectors read. One whose file is gone can't be added again, which is
-/// noted in `unread`; what was computed under it stays what it is.
-pub(super) fn interventions(names: &[String], unread: &mut Vec<String>) -> Result<Interventions, String> {
-    let read = names.iter().map(|name| {
-        let mut one = name.parse::<Intervention>()?;
-        if let Intervention::Steer(dose) = &mut one
-            && let Err(reason) = control::read_dose(dose)
-            && !unread.contains(&reason)
-        {
-            unread.push(reason);
-        }
-        Ok(one)
-    });
-    read.collect()
-}
-
-/// The vocabulary of a file: of what does not occur in it, nothing.
-pub(super) fn vocabulary(size: Option<usize>, spelled: Vec<(TokenId, VocabEntry)>) -> Arc<Vocab> {
-    let largest = spelled.iter().map(|(id, _)| id.index() + 1).max().unwrap_or(0);
-    let mut entries = vec![VocabEntry::default(); size.unwrap_or(largest).clamp(largest, LARGEST)];
-    for (id, entry) in spelled {
-        entries[id.index()] = entry;
-    }
-    Arc::new(Vocab::new(entries, SpecialTokens::default()))
 }

@@ -73,6 +73,10 @@ impl Recorder {
         if session.turns().is_empty() || session.read_only().is_some() || self.seen == Some(glance) {
             return;
         }
+        // Its own file comes first.
+        if self.conversation != glance.conversation && session.goes_on_in_its_file() {
+            return;
+        }
         let ended =
             self.seen.is_some_and(|seen| seen.is_busy || seen.turns != glance.turns) && !glance.is_busy;
         let said = self.seen.is_none_or(|seen| seen.turns != glance.turns);

@@ -143,6 +143,11 @@ impl Session {
         origin.locked.clone().or(other)
     }
 
+    /// Whether it is from a session file that may be gone on with.
+    pub fn goes_on_in_its_file(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.locked.is_none())
+    }
+
     pub(super) fn must_be_writable(&self) -> Result<(), SessionError> {
         self.read_only().map_or(Ok(()), |reason| Err(SessionError::ReadOnly(reason)))
     }
