@@ -158,6 +158,9 @@ pub struct Steering {
     pub vector: Option<Arc<SteeringVector>>,
 }
 
+/// Norm of what is added to a stream from which on its square leaves F32 and a norm makes nothing of it.
+const LARGEST_NORM: f64 = 1e18;
+
 impl Steering {
     /// Whether it can be added in a model of so many layers and so wide a stream; why not, in words.
     ///
@@ -171,6 +174,12 @@ impl Steering {
             return Err(format!(
                 "{self}: its direction for layer {layer} has {has} values and the model's stream {width}: it was made with another model"
             ));
+        }
+        let square = |values: &Arc<[f32]>| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+        let norm = vector.directions.values().map(square).fold(0.0, f64::max).sqrt();
+        if norm * f64::from(self.scale.abs()) > LARGEST_NORM {
+            let most = LARGEST_NORM / norm;
+            return Err(format!("{self}: the model can't add up so large a dose; the largest is {most:.1e}"));
         }
         match self.layers.as_ref().map(RangeInclusive::end) {
             Some(last) if *last >= layers => Err(format!(

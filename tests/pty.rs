@@ -57,9 +57,7 @@ fn a_part_named_by_the_lens_is_switched_off_and_the_reply_goes_on_without_it() {
     pty.type_text("/on\r");
     pty.wait_until("nothing off", |screen| screen.contains("nothing is off, nothing is added"));
     pty.type_text("/off layer 15 from start\r");
-    pty.wait_until("what is off", |screen| {
-        screen.contains("off layer 15 from the start, with the next reply")
-    });
+    pty.wait_until("what is off", |screen| screen.contains("off layer 15 from the start (next reply)"));
     pty.type_text("/retry\r");
     pty.wait_until("the reply to end", |screen| {
         screen.contains("off layer 15 (from the start)") && ended(screen)

@@ -66,6 +66,19 @@ fn a_part_out_of_range_is_told_with_the_range() {
 }
 
 #[test]
+fn a_dose_beyond_what_f32_adds_up_is_refused() {
+    let directions = [(1, Arc::from([3.0, 4.0]))].into();
+    let vector = Arc::new(SteeringVector { directions, architecture: None });
+    let dose =
+        |scale| Steering { file: "v.gguf".to_string(), scale, layers: None, vector: Some(vector.clone()) };
+    assert_eq!(dose(-1e17).check("llama", 2, 2), Ok(()));
+    for scale in [1e18, -1e18, 1e38] {
+        let error = dose(scale).check("llama", 2, 2).unwrap_err();
+        assert!(error.ends_with("so large a dose; the largest is 2.0e17"), "{error}");
+    }
+}
+
+#[test]
 fn a_position_has_what_began_last_before_it() {
     let off = |layer| Interventions::from_iter([Intervention::Off(OffPart::Layer(layer))]);
     let mut all = InForce::from(Interventions::default());

@@ -99,6 +99,8 @@ pub struct Trace {
     pub controls: Vec<TraceControl>,
     /// The layer from which on the last position restores more than any other; of the residual stream.
     pub moves: Option<usize>,
+    /// Whether every layer and position was looked at, without which nobody can say where it moves.
+    pub whole: bool,
     /// Why no share is told.
     pub reason: Option<String>,
     /// What this model has not.
@@ -207,6 +209,7 @@ pub(super) fn trace(
         controls: controls.collect(),
         cells,
         moves,
+        whole: whole_grid,
         reason,
         lacking: lacking.told(),
     };

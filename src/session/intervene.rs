@@ -102,7 +102,7 @@ impl Session {
         match &self.anew {
             _ if self.sequence().is_empty() && now.is_empty() => None,
             _ if self.sequence().is_empty() => holding(what(&now), "(from the start)"),
-            Some(whole) if *whole == now => holding(what(&now), "from the start, with the next reply"),
+            Some(whole) if *whole == now => holding(what(&now), "from the start (next reply)"),
             Some(whole) => {
                 holding(format!("{} from the start, {}", what(whole), what(&now)), "from the next token on")
             }

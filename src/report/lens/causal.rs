@@ -302,9 +302,12 @@ pub fn trace(view: &mut View, subject: &Subject, (found, floor): (&Trace, f64), 
         view.text(format!("{first} the same in both prompts: nothing to restore there"));
     }
     if found.part == TracePart::Residual && found.reason.is_none() {
-        view.text(match found.moves {
-            Some(layer) => format!("the answer moves to the last position at layer {layer}"),
-            None => "the answer moves at no layer: none".to_string(),
+        view.text(match (found.moves, found.whole) {
+            (Some(layer), _) => format!("the answer moves to the last position at layer {layer}"),
+            (None, true) => "the answer moves at no layer".to_string(),
+            (None, false) => {
+                "where the answer moves is not told: not every layer and position was looked at".to_string()
+            }
         });
     }
     if let Some(controls) = controls(&found.controls) {

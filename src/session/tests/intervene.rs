@@ -56,7 +56,7 @@ fn from_the_start_everything_is_computed_anew() {
     let mut talk = Talk::new(vec![paris(), paris(), paris(), paris()]);
     talk.line("hi").unwrap();
     let said = talk.line("/off ffn 0 from start").unwrap();
-    assert!(said.starts_with("off ffn 0 from the start, with the next reply\nwhat was said is"), "{said}");
+    assert!(said.starts_with("off ffn 0 from the start (next reply)\nwhat was said is"), "{said}");
     talk.line("more").unwrap();
     assert_eq!(off(&talk).unwrap(), "off ffn 0 (from the start)");
     let at = |talk: &Talk, index: usize| talk.session.sequence().step(index).unwrap().logprob();
@@ -73,7 +73,7 @@ fn from_the_start_everything_is_computed_anew() {
     let spans: Vec<_> = spans.iter().map(|(from, these)| (*from, these.to_string())).collect();
     assert_eq!(spans, [(0, "ffn 0, layer 1".into()), (length - 1, "head 2:0, ffn 0, layer 1".into())]);
     talk.line("/on from start").unwrap();
-    assert_eq!(off(&talk).unwrap(), "all on from the start, with the next reply");
+    assert_eq!(off(&talk).unwrap(), "all on from the start (next reply)");
     talk.line("/retry").unwrap();
     assert_eq!((off(&talk), at(&talk, 1)), (None, Some(0.6f32.ln())));
     // What is so already needs nothing computed.
@@ -87,7 +87,7 @@ fn a_prompt_that_can_not_be_made_changes_nothing_of_what_is_in_force() {
     talk.line("hi").unwrap();
     talk.line("/off layer 1 from start").unwrap();
     talk.line(&"word ".repeat(200)).unwrap_err();
-    assert_eq!(off(&talk).unwrap(), "off layer 1 from the start, with the next reply");
+    assert_eq!(off(&talk).unwrap(), "off layer 1 from the start (next reply)");
     talk.line("/clear").unwrap();
     assert_eq!(off(&talk).unwrap(), "off layer 1 (from the start)");
     talk.line("hi").unwrap();
@@ -202,7 +202,7 @@ fn files_and_exports_say_what_was_off_at_which_token() {
     std::fs::remove_file(&file).unwrap();
     let said = other.line(&format!("/load! {}", at("off.json"))).unwrap();
     assert!(said.contains("joy.gguf: no such file") && said.contains("computed without it"), "{said}");
-    assert_eq!(off(&other).unwrap(), "off head 1:1 from the start, with the next reply");
+    assert_eq!(off(&other).unwrap(), "off head 1:1 from the start (next reply)");
     other.line("on").unwrap();
     assert_eq!(off(&other).unwrap(), "off head 1:1 (from the start)");
 }

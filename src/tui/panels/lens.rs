@@ -153,6 +153,10 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
         (None, Some(picture)) => {
             Line::raw(clipped(&picture.about(state.lens.selected), usize::from(parts.about.width)))
         }
+        (None, None) if is_missing(state) => {
+            let key = state.look.keymap.spelled(&LENS, crate::tui::keys::KeyAction::Lens).unwrap_or_default();
+            Line::raw(clipped(&format!("not looked at yet: {key} looks"), usize::from(parts.about.width)))
+        }
         (None, None) => Line::default(),
     };
     frame.render_widget(about, parts.about);
@@ -162,6 +166,13 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let hint = Line::styled(first_fitting(&hint, room), Style::reset().patch(theme.dim()));
     let bottom = Block::new().title_bottom(hint);
     frame.render_widget(bottom, Rect { x: place.area.x + 1, width: place.area.width - 2, ..place.area });
+}
+
+/// Whether the view could show something that nobody looks for: its look was stopped, or waits to be asked for.
+fn is_missing(state: &State) -> bool {
+    let lens = &state.lens;
+    let unknown = lens.looking().is_some_and(|looking| lens.found(&looking).is_none());
+    unknown && lens.spot().is_some() && state.model().is_some() && !state.session.is_busy()
 }
 
 /// The first choices with the dose of now.

@@ -361,6 +361,9 @@ pub fn headline(lens: &Lens, vocab: &Vocab) -> String {
             }
             None => "nothing has an effect".to_string(),
         },
-        LensFinding::Trace(found) => format!("the answer moves at layer: {}", layer(found.moves)),
+        LensFinding::Trace(found) if found.whole => {
+            format!("the answer moves at layer: {}", layer(found.moves))
+        }
+        LensFinding::Trace(_) => "where the answer moves is not told".to_string(),
     }
 }

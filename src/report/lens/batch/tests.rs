@@ -59,6 +59,7 @@ fn traced(text: &str) -> Lens {
         controls: Vec::new(),
         moves: Some(1),
         reason: None,
+        whole: true,
         lacking: Vec::new(),
     };
     Lens { subject: subject(text), floor: Some(0.2), finding: LensFinding::Trace(found), partial: false }

@@ -205,7 +205,7 @@ pub(in crate::tui::lens) fn trace(lens: &Lens, _: &LensChoice, vocab: &Vocab) ->
     }
     if let Some(layer) = found.moves {
         picture.prose(format!("the answer moves to the last position at layer {layer}"));
-    } else if found.reason.is_none() && !lens.partial {
+    } else if found.reason.is_none() && found.whole {
         picture.prose("the answer moves at no layer");
     }
     found.lacking.iter().for_each(|lacking| picture.prose(lacking.clone()));
