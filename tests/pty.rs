@@ -125,7 +125,7 @@ fn the_repl_completes_remembers_stops_and_leaves() {
     pty.type_text("The capital of France is\r");
     pty.wait_for("entropy");
     assert!(pty.line_with("  1 ").contains("␣Paris"));
-    pty.type_text("/ste\t");
+    pty.type_text("/step\t");
     pty.wait_for("> /step");
     pty.type_text("1\r");
     pty.wait_for("The capital of France is Paris");

@@ -13,6 +13,7 @@ use crate::tui::msg::Effect;
 use crate::tui::pane::{PanePlace, TREE};
 use crate::tui::state::State;
 use crate::tui::update::submit;
+use crate::tui::view::items::minus;
 
 use super::panel::Panel;
 
@@ -25,7 +26,8 @@ pub static PANEL: Panel = Panel { pane: &TREE, title, draw, click, scroll: walk,
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().all().len();
-    vec![format!(" tree ─ {count} branches "), " tree ".to_string()]
+    let branches = if count == 1 { "branch" } else { "branches" };
+    vec![format!(" tree ─ {count} {branches} "), " tree ".to_string()]
 }
 
 /// The branches in the order of the tree, each with how far it stands in.
@@ -79,8 +81,8 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
         let line = format!(
             "{}{:>10}{:>9}{:>7} {}",
             fitted(&format!("{mark}{lead}{}", branch.number), BRANCH),
-            figures.sum,
-            figures.mean,
+            minus(&figures.sum),
+            minus(&figures.mean),
             figures.tokens,
             clipped(&figures.text, text)
         );
