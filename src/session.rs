@@ -20,6 +20,7 @@ mod questions;
 mod reply;
 pub mod restored;
 mod resume;
+mod seen;
 pub mod sequence;
 pub mod state;
 pub mod task;

@@ -7,19 +7,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::Session;
-use super::branches::{Branch, Branches};
+use super::seen::{Seen, events};
 use super::state::ModelState;
-use super::task::Snapshot;
-use super::turn::Turn;
-use crate::archive::event::{Event, Judged, ModelLine};
+use crate::archive::event::ModelLine;
 use crate::archive::keeper::{Held, Keeper};
-use crate::archive::scribe::{Now, NowBranch, NowSaid, Scribe};
-use crate::archive::{shelf, title};
+use crate::archive::scribe::Scribe;
+use crate::archive::title;
 use crate::chat::Role;
 use crate::distribution::Depth;
 use crate::engine::ModelInfo;
 use crate::report::record::Origin;
-use crate::sequence::{NodeNumber, TokenTree};
+use crate::sequence::NodeNumber;
 use crate::settings::key::SettingKey;
 use crate::token::Vocab;
 
@@ -136,75 +134,6 @@ impl Glance {
             read: session.job().map_or(0, |job| job.prefill.0),
             is_busy: session.is_busy(),
         }
-    }
-}
-
-/// A conversation as far as it is kept.
-pub(super) struct Seen<'a> {
-    /// Whose figures it holds.
-    pub model: &'a ModelLine,
-    /// What its tokens stand for.
-    pub vocab: &'a Vocab,
-    /// Every way it has gone.
-    pub branches: &'a Branches,
-    /// What holds, by name; `None` in the middle of a reply.
-    pub settings: Option<BTreeMap<String, String>>,
-    /// What people said of its tokens.
-    pub verdicts: &'a [Judged],
-}
-
-impl Snapshot {
-    /// It, to be told of.
-    pub(super) fn seen(&self) -> Seen<'_> {
-        Seen {
-            model: &self.model,
-            vocab: &self.vocab,
-            branches: &self.branches,
-            settings: Some(self.settings.clone()),
-            verdicts: &self.verdicts,
-        }
-    }
-}
-
-/// What a scribe has to tell of a conversation.
-pub(super) fn events(seen: &Seen, scribe: &mut Scribe) -> Vec<Event> {
-    let (branches, is_whole) = (seen.branches, seen.settings.is_some());
-    let tree = branches.tree();
-    let others =
-        branches.all().iter().filter(|branch| is_whole && branch.number != branches.current().number);
-    let others = others.map(|branch| now_branch(branch, &path_of(branch, tree)));
-    let now = Now {
-        model: seen.model,
-        vocab: seen.vocab,
-        tree,
-        branches: others.chain([now_branch(branches.current(), tree.path())]).collect(),
-        settings: seen.settings.clone(),
-        verdicts: seen.verdicts,
-        is_reading: !is_whole,
-    };
-    scribe.events(&now, shelf::clock)
-}
-
-fn path_of(branch: &Branch, tree: &TokenTree) -> Vec<NodeNumber> {
-    branch.tip.map(|tip| tree.path_to(tip)).unwrap_or_default()
-}
-
-fn now_branch<'a>(branch: &'a Branch, path: &[NodeNumber]) -> NowBranch<'a> {
-    let said = branch.turns.iter().map(|turn| now_said(turn, path));
-    NowBranch { number: branch.number, from: branch.from, tip: branch.tip, said: said.collect() }
-}
-
-fn now_said<'a>(turn: &'a Turn, path: &[NodeNumber]) -> NowSaid<'a> {
-    let reply = turn.reply.as_ref();
-    let tokens = turn.tokens().and_then(|range| Some([path.get(range.start)?.0, path.get(range.end - 1)?.0]));
-    let is_spelled = reply.is_some_and(|reply| reply.known);
-    NowSaid {
-        key: turn.id.number(),
-        role: if turn.role == Role::Assistant { "assistant" } else { "user" },
-        text: (!is_spelled).then_some(turn.content.as_str()),
-        tokens,
-        seed: reply.map(|reply| reply.seed),
-        finish: reply.and_then(|reply| reply.finish),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::branches::Branches;
 use super::error::SessionError;
 use super::export::{About, Export, ExportFormat};
-use super::keep;
+use super::seen::{Seen, events};
 use crate::archive::Saved;
 use crate::archive::event::{Judged, ModelLine};
 use crate::archive::keeper::{Held, NotHeld};
@@ -104,6 +104,19 @@ pub struct Snapshot {
     pub k: Depth,
     /// Which of its states this is.
     pub version: u32,
+}
+
+impl Snapshot {
+    /// It, to be told of.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen {
+            model: &self.model,
+            vocab: &self.vocab,
+            branches: &self.branches,
+            settings: Some(self.settings.clone()),
+            verdicts: &self.verdicts,
+        }
+    }
 }
 
 /// A saved session that was found and read.
@@ -209,9 +222,9 @@ impl Task {
                 Ok(Done::Vector(dose, since))
             }
             Task::Save(now, file, existing) => {
-                let events = keep::events(&now.seen(), &mut Scribe::new(Depth::Count(usize::MAX)));
+                let told = events(&now.seen(), &mut Scribe::new(Depth::Count(usize::MAX)));
                 let write = &mut |mut out: &mut dyn Write| {
-                    events.iter().try_for_each(|event| json_line(&mut out, event))
+                    told.iter().try_for_each(|event| json_line(&mut out, event))
                 };
                 files::write(&files::named(&file), existing, write)
                     .map_err(|error| not_written("/save", &file, error))?;
