@@ -37,5 +37,3 @@ pub use client::{Client, Watcher};
 pub use gives::Gives;
 pub use handle::Engine;
 pub use protocol::*;
-#[cfg(test)]
-pub use testing as scripted;

@@ -190,6 +190,7 @@ fn greedily() -> SamplingFlags {
 fn branches_made_by_chance_keep_figures_that_hold_when_they_are_scored() {
     // The program makes the copy: it converts in a child process of its own kind, which a test is not.
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    program.env("TOKENSCOPE_NO_SAVE", "1");
     assert!(program.args(["next", "a", "--json", "--weights", "f16"]).output().unwrap().status.success());
     let settings = Settings { weights: Some(Weights::F16), ..settings(false, seeded()) };
     let mut talk = Talk::new(settings);

@@ -15,6 +15,7 @@ const FIGURES: [&str; 5] =
 
 fn run(folder: &Path, args: &[&str], input: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(args).args(["--exact", "-q"]).current_dir(folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in

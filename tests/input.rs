@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 fn tokenscope(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(arguments).env("XDG_STATE_HOME", home).env("XDG_CONFIG_HOME", home);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

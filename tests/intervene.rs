@@ -508,6 +508,7 @@ fn what_was_computed_from_here_is_computed_again_from_a_file_to_the_bit() {
 #[test]
 fn a_repl_says_under_what_its_tables_are() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(["repl", "-q"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let lines = format!("/off head 23:4\n{PROMPT}\n/off layer 99\n/on\n{PROMPT}\n");
@@ -524,6 +525,7 @@ fn a_repl_says_under_what_its_tables_are() {
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     let output = command.args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 fn run(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(args).arg("-q").current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_")) {
         if name != "TOKENSCOPE_HOME" {

@@ -8,6 +8,7 @@ use serde_json::Value;
 /// A run that keeps what it finds out in a folder of its own, with the models of the real one.
 fn run(home: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(args).env("XDG_CACHE_HOME", home).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_")) {
         if name != "TOKENSCOPE_HOME" {

@@ -393,6 +393,7 @@ mod command_line {
 
     fn run(args: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+        command.env("TOKENSCOPE_NO_SAVE", "1");
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_")) {
             if name != "TOKENSCOPE_HOME" {

@@ -22,6 +22,7 @@ fn probe(folder: &Path, args: &[&str]) -> Command {
 
 fn tokenscope(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     command.args(args).current_dir(folder).stdin(Stdio::null());
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")

@@ -63,6 +63,7 @@ fn threads(args: &[&str]) -> &'static [&'static str] {
 
 fn output(folder: &Path, args: &[&str]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("TOKENSCOPE_NO_SAVE", "1");
     // Last digits may depend on the number of threads, which otherwise follows what else runs.
     command.args(args).args(threads(args)).current_dir(folder).stdin(Stdio::null());
     for (name, _) in
@@ -160,6 +161,7 @@ fn the_number_of_threads_in_a_record_depends_on_machine_and_flags_alone() {
     let cores = std::thread::available_parallelism().unwrap().get() as u64;
     for (flags, expected) in [(&[][..], cores), (&["--threads", "auto"], cores), (&["--threads", "1"], 1)] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+        command.env("TOKENSCOPE_NO_SAVE", "1");
         command.args(["next", "a", "--json", "-q"]).args(flags).current_dir(&folder).stdin(Stdio::null());
         command.env_remove("TOKENSCOPE_THREADS");
         let output = command.output().unwrap();
