@@ -27,6 +27,7 @@ pub mod panels;
 pub mod picture;
 pub mod run;
 mod segment;
+mod send;
 pub mod state;
 pub mod theme;
 mod transcript;

@@ -11,18 +11,17 @@ use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
 use crate::session::RequestId;
 use crate::session::task::Done;
-use crate::session::{Notice, Outcome, SessionError};
+use crate::session::Notice;
 
 use super::answer::Shown;
-use super::composer::{SESSIONS, Typed};
+use super::composer::Typed;
 use super::dose;
 use super::keys::{KeyAction, KeyPress, written};
-use super::layout::Tab;
 use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::palette::{self, Asked};
 use super::pane::{CHAT, MESSAGE, PANES, Pane, TABLE, TREE};
 use super::panels;
+use super::send::{carry_out, execute, submit};
 use super::state::{EXAMPLES, State};
 
 /// Rows a turn of the mouse wheel scrolls.
@@ -143,32 +142,6 @@ fn on_reply(state: &mut State, id: RequestId, event: Event) -> Vec<Effect> {
     effects
 }
 
-fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Send(id, command) => {
-                state.live();
-                effects.push(Effect::Send(id, command));
-            }
-            Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),
-            Outcome::Run(ticket, task) => effects.push(Effect::Run(ticket, task)),
-            Outcome::Load(name) => effects.push(Effect::Load(name)),
-            Outcome::Hold(held, scribe) => effects.push(Effect::Hold(held, scribe)),
-            Outcome::ShowHistory => {
-                let written = state.composer.history_text();
-                state.tell(Notice::Info(written));
-            }
-            // What was written since then stays, and the up key has the message.
-            Outcome::GiveBack(text) if state.composer.is_empty() => state.composer.replace(&text),
-            Outcome::GiveBack(_) => {}
-            Outcome::Say(notice) => state.tell(notice),
-            Outcome::Quit => effects.push(Effect::Quit(0)),
-        }
-    }
-    effects
-}
-
 fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let asked = state.look.keymap.action(state.focus, state.composer.is_empty(), key);
     if state.help.is_some() && !matches!(asked, Some(KeyAction::Stop | KeyAction::Suspend)) {
@@ -228,98 +201,6 @@ fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Typed::Submit(text) => submit(state, &text),
         Typed::Taken | Typed::Ignored => Vec::new(),
     }
-}
-
-/// Takes a line as if it had been written and sent.
-pub(super) fn submit(state: &mut State, text: &str) -> Vec<Effect> {
-    if text.trim().is_empty() {
-        return Vec::new();
-    }
-    // They are chosen in the list of completions.
-    if text.trim() == SESSIONS {
-        state.composer.replace(&format!("{SESSIONS} "));
-        return Vec::new();
-    }
-    // The answer has to be seen.
-    state.zoom = false;
-    let mut effects = vec![Effect::Remember(text.to_string())];
-    if let Some(asked) = palette::asked(text) {
-        if let Err(error) = asked.and_then(|asked| do_here(state, asked)) {
-            state.tab = Tab::Chat;
-            state.tell(Notice::Error(error));
-        }
-        return effects;
-    }
-    let mut parsed = command::parse(text);
-    if let Some(Ok(command::Command::Lens(looking, looked))) =
-        parsed.take_if(|parsed| matches!(parsed, Ok(command::Command::Lens(..))))
-    {
-        if let Err(error) = lens::obey(state, looking, looked) {
-            state.tab = Tab::Chat;
-            state.tell(Notice::Error(error.to_string()));
-        }
-        return effects;
-    }
-    if let (Some(Ok(command::Command::Branch(asked))), Some(at)) = (&mut parsed, state.cursor) {
-        asked.at_cursor(at);
-    }
-    let goes = matches!(&parsed, Some(Ok(command::Command::Branch(asked))) if asked.goes());
-    let is_command = parsed.is_some();
-    let clears = parsed == Some(Ok(command::Command::Clear));
-    if is_command {
-        state.tab = Tab::Chat;
-    }
-    let outcome = match parsed {
-        Some(Ok(command)) => state.session.execute(command),
-        Some(Err(error)) => Err(SessionError::from(error)),
-        // Two slashes stand for a text that begins with one.
-        None => state.session.say(text.strip_prefix("//").map_or(text, |_| &text[1..])),
-    };
-    match outcome {
-        Ok(outcomes) => {
-            if goes {
-                state.live();
-            }
-            if clears {
-                state.transcript.clear();
-                state.live();
-            }
-            state.transcript.follow();
-            if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Ask(..))) {
-                state.tell(Notice::Info(text.trim().to_string()));
-            }
-            effects.extend(carry_out(state, outcomes));
-        }
-        Err(error) => {
-            // A message is not lost. A command would stick to the next one; the up key has it.
-            if !is_command {
-                state.composer.replace(text);
-            }
-            state.tab = Tab::Chat;
-            state.tell(Notice::Error(error.to_string()));
-        }
-    }
-    effects
-}
-
-/// Has the session carry out a command that a key stands for.
-pub(super) fn execute(state: &mut State, command: command::Command) -> Vec<Effect> {
-    match state.session.execute(command) {
-        Ok(outcomes) => carry_out(state, outcomes),
-        Err(error) => {
-            state.tell(Notice::Error(error.to_string()));
-            Vec::new()
-        }
-    }
-}
-
-/// Does what the screen does by itself.
-fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
-    match asked {
-        Asked::Pane(pane) => state.focus_on(pane),
-        Asked::Theme(name) => state.theme = state.look.theme(&name)?,
-    }
-    Ok(())
 }
 
 fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {

@@ -18,6 +18,7 @@ use crate::tui::colouring::{Colouring, LEVELS};
 use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
+use crate::tui::send::submit;
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
@@ -62,7 +63,7 @@ fn take_row(state: &mut State) -> Vec<Effect> {
         // Where somebody went back to an earlier table, the text goes on from there.
         state.session.on_answer(Some(draft));
     }
-    crate::tui::update::submit(state, &format!("/step {}", item + 1))
+    submit(state, &format!("/step {}", item + 1))
 }
 
 /// The row of an answer at a place of the screen.

@@ -21,8 +21,8 @@ use crate::tui::lens::{
 use crate::tui::msg::Effect;
 use crate::tui::pane::{LENS, PanePlace};
 use crate::tui::picture::PictureRow;
+use crate::tui::send::execute;
 use crate::tui::state::State;
-use crate::tui::update::execute;
 use crate::tui::view::items::first_fitting;
 use crate::tui::view::status::gauge;
 

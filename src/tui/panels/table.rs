@@ -13,8 +13,8 @@ use crate::token::{TokenId, printable};
 use crate::tui::layout::{candidate_rows, inside};
 use crate::tui::msg::Effect;
 use crate::tui::segment::{reply_at, segment};
+use crate::tui::send::submit;
 use crate::tui::state::State;
-use crate::tui::update::submit;
 
 use crate::tui::view::items::{WholeItem, figure, first_fitting, line};
 use crate::tui::view::status::gauge;

@@ -11,8 +11,8 @@ use crate::session::branching::BranchLine;
 use crate::tui::layout::inside;
 use crate::tui::msg::Effect;
 use crate::tui::pane::{PanePlace, TREE};
+use crate::tui::send::submit;
 use crate::tui::state::State;
-use crate::tui::update::submit;
 use crate::tui::view::items::minus;
 
 use super::panel::Panel;
