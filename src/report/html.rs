@@ -15,9 +15,10 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use sha2::{Digest, Sha256};
 
+const FRAME: &str = include_str!("html/frame.html");
 const STYLE: &str = include_str!("html/style.css");
 
-/// A page from its template, its script and what the template reads.
+/// A page from its template, which extends `frame.html`, its script, and what the template reads.
 ///
 /// # Errors
 /// A template that asks for what is not there.
@@ -26,7 +27,8 @@ pub fn page(template: &str, script: &str, values: Value) -> io::Result<String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-        // The name's ending is what turns escaping on.
+        // The names' ending is what turns escaping on.
+        environment.add_template("frame.html", FRAME)?;
         environment.add_template("page.html", template)?;
         environment.get_template("page.html")?.render(context! {
             style => Value::from_safe_string(STYLE.to_string()),
