@@ -1,125 +1,31 @@
 //! Branches on the real model: what they cost, that their figures hold, and what is refused.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+#[path = "support/talk.rs"]
+mod talk;
 
-use tokenscope::command;
-use tokenscope::distribution::Depth;
-use tokenscope::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ModelInfo, ScoreBatch, Sequence,
-};
-use tokenscope::loading::{self, FlagIsConsent, FoundModel};
-use tokenscope::model::{Silent, Weights};
-use tokenscope::paths::Paths;
-use tokenscope::sampling::Sampling;
-use tokenscope::session::drive::{Front, begin, drive};
-use tokenscope::session::{Notice, Outcome, Session};
-use tokenscope::settings::{ConfigFile, Flags, SamplingFlags, Settings};
+use std::sync::Arc;
+
+use talk::Talk;
+use tokenscope::model::Weights;
+use tokenscope::settings::{SamplingFlags, Settings};
 use tokenscope::step::Step;
 use tokenscope::token::TokenId;
 
-struct Talk {
-    client: Client,
-    info: Arc<ModelInfo>,
-    session: Session,
-    heard: Heard,
-}
-
-#[derive(Default)]
-struct Heard {
-    interrupted: Arc<AtomicBool>,
-    told: Vec<Notice>,
-    /// Prompt tokens computed, by request.
-    computed: Vec<usize>,
-}
-
-impl Front for Heard {
-    fn interrupted(&self) -> &Arc<AtomicBool> {
-        &self.interrupted
-    }
-
-    fn say(&mut self, notice: Notice) -> io::Result<()> {
-        self.told.push(notice);
-        Ok(())
-    }
-
-    fn ended(&mut self, session: &Session, how: &Result<FinishReason, EngineError>) -> io::Result<()> {
-        if how.is_ok() {
-            let reply = session.turns().last().and_then(|turn| turn.reply.as_ref()).unwrap();
-            self.computed.push(reply.timing.prefill_tokens);
-        }
-        Ok(())
-    }
-
-    fn other(&mut self, _: &mut Session, _: &mut Client, outcome: Outcome) -> io::Result<Vec<Outcome>> {
-        assert!(matches!(outcome, Outcome::GiveBack(_)), "{outcome:?}");
-        Ok(Vec::new())
-    }
-}
-
 fn settings(exact: bool, sampling: SamplingFlags) -> Settings {
-    let flags = Flags { ctx: Some(1024), ..Flags::default() };
-    let settings =
-        Settings::from_layers(Sampling::chat(), &ConfigFile::default(), &flags, &sampling).unwrap();
-    Settings { exact, weights: Some(Weights::AsIs), max_tokens: Some(12), ..settings }
+    Settings { exact, weights: Some(Weights::AsIs), max_tokens: Some(12), ..talk::settings(sampling) }
 }
 
 fn seeded() -> SamplingFlags {
     SamplingFlags { seed: Some(5), temp: Some(1.0), ..SamplingFlags::default() }
 }
 
-impl Talk {
-    fn new(settings: Settings) -> Talk {
-        let paths = Paths::from_env().unwrap();
-        let FoundModel { options, .. } =
-            loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
-        let (mut client, info) = Client::load(options, |_| {}).unwrap();
-        let (mut session, mut heard) = (Session::new(settings), Heard::default());
-        begin(&mut session, &mut client, Arc::clone(&info), &mut heard).unwrap();
-        Talk { client, info, session, heard }
-    }
+/// The sequence's ids.
+fn ids_of(talk: &Talk) -> Vec<TokenId> {
+    talk.session.sequence().tokens().map(|token| token.id).collect()
+}
 
-    /// Says something or gives a command; what was said of it.
-    fn line(&mut self, line: &str) -> String {
-        let outcomes = match command::parse(line) {
-            Some(command) => self.session.execute(command.unwrap()),
-            None => self.session.say(line),
-        };
-        self.heard.told.clear();
-        let outcomes = outcomes.unwrap_or_else(|error| vec![error.into()]);
-        drive(&mut self.session, &mut self.client, outcomes, &mut self.heard).unwrap();
-        self.heard.told.iter().map(|notice| notice.text().to_string() + "\n").collect()
-    }
-
-    fn ids(&self) -> Vec<TokenId> {
-        self.session.sequence().tokens().map(|token| token.id).collect()
-    }
-
-    fn steps(&self) -> Vec<Arc<Step>> {
-        self.session.sequence().tokens().map(|token| token.step.clone().unwrap()).collect()
-    }
-
-    /// ln p of each token but the first, scored.
-    fn scored(&mut self, tokens: Vec<TokenId>) -> Vec<f64> {
-        let request = ScoreBatch {
-            sequences: vec![Sequence { tokens, from: 1 }],
-            layout: Layout::Together,
-            depth: Depth::Count(1),
-            boundaries: false,
-            after: false,
-            cancel: CancelFlag::default(),
-            in_force: Default::default(),
-        };
-        let mut found = Vec::new();
-        let told = |event| {
-            if let Event::Scored { steps, .. } = event {
-                found.extend(steps.iter().map(|step: &Step| f64::from(step.logprob().unwrap())));
-            }
-        };
-        self.client.run(Command::Score(request), told).unwrap();
-        found
-    }
+fn steps_of(talk: &Talk) -> Vec<Arc<Step>> {
+    talk.session.sequence().tokens().map(|token| token.step.clone().unwrap()).collect()
 }
 
 /// Every figure of a step, to the bit.
@@ -133,17 +39,17 @@ fn bits(step: &Step) -> Option<(u32, Vec<(u32, u32)>)> {
 fn a_branch_computes_its_own_token_and_one_that_is_gone_back_to_nothing() {
     let mut talk = Talk::new(settings(false, seeded()));
     talk.line("Name three colours.");
-    let (first, prompt) = (talk.ids(), talk.session.sequence().reply_start());
+    let (first, prompt) = (ids_of(&talk), talk.session.sequence().reply_start());
     assert!(talk.line("/swap 4 2").contains("branch 2 leaves branch 1"));
     assert_eq!(talk.heard.computed[1], 1, "the swapped token alone");
-    assert_eq!(talk.ids()[..prompt + 3], first[..prompt + 3]);
+    assert_eq!(ids_of(&talk)[..prompt + 3], first[..prompt + 3]);
     talk.line("/retry");
     assert_eq!(talk.heard.computed[2], 0, "the row after the prompt is kept");
     talk.line("/branch 1");
-    assert_eq!(talk.ids(), first);
+    assert_eq!(ids_of(&talk), first);
     talk.line("/continue 2");
     assert_eq!(talk.heard.computed[3], 1, "the last token, which was chosen and not read");
-    assert_eq!(talk.ids()[..first.len()], first[..]);
+    assert_eq!(ids_of(&talk)[..first.len()], first[..]);
     // A step of the prompt: the model writes the message on.
     talk.line("/branch 2");
     let said = talk.line(&format!("/swap p{} 2", prompt - 6));
@@ -156,7 +62,7 @@ fn a_branch_with_repeatable_arithmetic_is_a_fresh_run_bit_for_bit() {
     let mut talk = Talk::new(settings(true, seeded()));
     talk.line("Name three colours.");
     talk.line("/swap 4 2");
-    let (ids, steps) = (talk.ids(), talk.steps());
+    let (ids, steps) = (ids_of(&talk), steps_of(&talk));
     let prompt = talk.session.sequence().reply_start();
     // Another engine that writes the same: forced token by token, which the reply's seed does not touch.
     let mut fresh = Talk::new(settings(true, seeded()));
@@ -164,13 +70,13 @@ fn a_branch_with_repeatable_arithmetic_is_a_fresh_run_bit_for_bit() {
     let again = fresh.session.turns().last().unwrap().reply.as_ref().unwrap().ids.clone();
     assert_eq!(again[..3], ids[prompt..prompt + 3], "the same seed");
     fresh.line("/swap 4 2");
-    assert_eq!(fresh.ids(), ids);
-    let same = fresh.steps().iter().zip(&steps).all(|(a, b)| bits(a) == bits(b));
+    assert_eq!(ids_of(&fresh), ids);
+    let same = steps_of(&fresh).iter().zip(&steps).all(|(a, b)| bits(a) == bits(b));
     assert!(same, "figures of the same branch in two engines");
     // And the parent's own steps are those that a run has which was never left.
     let mut straight = Talk::new(settings(true, seeded()));
     straight.line("Name three colours.");
-    let parent = straight.steps();
+    let parent = steps_of(&straight);
     assert!(parent[..prompt + 3].iter().zip(&steps).all(|(a, b)| bits(a) == bits(b)));
     // Continued from an empty cache, a reply's next figures are those of the reply that was not stopped.
     let mut long = Talk::new(Settings { max_tokens: Some(6), ..settings(true, greedily()) });
@@ -178,8 +84,8 @@ fn a_branch_with_repeatable_arithmetic_is_a_fresh_run_bit_for_bit() {
     let mut short = Talk::new(Settings { max_tokens: Some(3), ..settings(true, greedily()) });
     short.line("Name three colours.");
     short.line("/continue 3");
-    assert_eq!(short.ids(), long.ids());
-    assert!(short.steps().iter().zip(&long.steps()).all(|(a, b)| bits(a) == bits(b)));
+    assert_eq!(ids_of(&short), ids_of(&long));
+    assert!(steps_of(&short).iter().zip(&steps_of(&long)).all(|(a, b)| bits(a) == bits(b)));
 }
 
 fn greedily() -> SamplingFlags {
@@ -216,10 +122,10 @@ fn branches_made_by_chance_keep_figures_that_hold_when_they_are_scored() {
     let (mut worst, mut sum, mut tokens) = (0.0f64, 0.0, 0);
     for number in numbers {
         talk.line(&format!("/branch {number}"));
-        let ids = talk.ids();
+        let ids = ids_of(&talk);
         let shown: Vec<f64> =
-            talk.steps().iter().skip(1).map(|step| f64::from(step.logprob().unwrap())).collect();
-        let scored = talk.scored(ids);
+            steps_of(&talk).iter().skip(1).map(|step| f64::from(step.logprob().unwrap())).collect();
+        let scored = talk.score(ids, 1);
         let apart: f64 = shown.iter().zip(&scored).map(|(a, b)| (a - b).abs()).sum();
         worst = worst.max(apart / shown.len() as f64);
         (sum, tokens) = (sum + apart, tokens + shown.len());
@@ -235,10 +141,10 @@ fn what_a_constraint_does_not_allow_is_refused_and_nothing_has_changed() {
     let mut talk = Talk::new(settings(false, seeded()));
     talk.line("/set regex [a-z ]{5,40}");
     talk.line("Say something.");
-    let (ids, branches) = (talk.ids(), talk.session.branches().all().len());
+    let (ids, branches) = (ids_of(&talk), talk.session.branches().all().len());
     let said = talk.line("/force @2 123");
     assert!(said.contains("does not allow") && said.contains("of the reply: choose another"), "{said}");
-    assert_eq!((talk.ids(), talk.session.branches().all().len()), (ids, branches));
+    assert_eq!((ids_of(&talk), talk.session.branches().all().len()), (ids, branches));
     talk.line("/force @2 abc");
     let text = &talk.session.turns().last().unwrap().content;
     assert!(text.contains("abc") && text.chars().all(|c| c.is_ascii_lowercase() || c == ' '), "{text}");
