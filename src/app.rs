@@ -30,7 +30,7 @@ use crate::paths::Paths;
 use crate::pipe::{Ended, Pipe};
 use crate::repl::{Repl, Surroundings};
 use crate::say;
-use crate::session::keep::Recorder;
+use crate::session::keep::SessionRecorder;
 use crate::settings::{ConfigFile, Settings};
 use crate::tui;
 use crate::tui::look::Appearance;
@@ -96,8 +96,8 @@ fn keeping(call: &Call, flags: &KeepingFlags, settings: &mut Settings) -> Result
 }
 
 /// Who keeps a conversation that goes on line by line.
-fn recorder(settings: &Settings, paths: &Paths) -> Option<Recorder> {
-    settings.save.then(|| Recorder::new(&paths.sessions(), |_, line| say::tell(&line)))
+fn recorder(settings: &Settings, paths: &Paths) -> Option<SessionRecorder> {
+    settings.save.then(|| SessionRecorder::new(&paths.sessions(), |_, line| say::tell(&line)))
 }
 
 /// Lines that are prompts, or in a chat messages.

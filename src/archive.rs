@@ -1,6 +1,6 @@
 //! Sessions on the disk: what their lines are, how they are read back, written as they happen, and found again.
 //!
-//! A session file is JSON Lines of [`event::Event`]s that are only ever appended, so that a program that is
+//! A session file is JSON Lines of [`event::LogEvent`]s that are only ever appended, so that a program that is
 //! killed loses at most the line in the making. Everything that is needed to show it stands in it, the bytes of
 //! its tokens too: no model is loaded for that. Other programs' files with log-probabilities, and what `/save`
 //! wrote before, are read into the same [`Saved`]. Knows nothing of a [`crate::session`] that goes on.

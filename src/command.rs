@@ -58,7 +58,7 @@ pub enum Command {
     /// Score the last reply under another question or system prompt.
     Rescore(Premise),
     /// Why a prediction is what it is.
-    Lens(Looking, Looked),
+    Lens(Looking, LensSubject),
     /// Say something in the conversation.
     Chat(String),
     /// Show or change the model.
@@ -79,7 +79,7 @@ pub enum Command {
 
 /// What is looked at through a lens.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Looked {
+pub enum LensSubject {
     /// What comes after a text: the text, the target and what it is compared with.
     Text(String, Option<String>, Option<String>),
     /// A token of the last reply, counted from 1; `None` is its last.
@@ -369,7 +369,7 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
         let step = rest.strip_prefix('@').and_then(|rest| rest.split_once(' '));
         let step =
             step.and_then(|(step, text)| Some((step.parse::<usize>().ok().filter(|&step| step > 0)?, text)));
-        let looked = Looked::Step(step.map(|(step, _)| step));
+        let looked = LensSubject::Step(step.map(|(step, _)| step));
         rest = step.map_or(rest, |(_, text)| text);
         if rest.trim().is_empty() {
             return Err(malformed(spec, "write behind --span what is to stand there"));
@@ -382,10 +382,10 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     if let Some(step) = rest.trim().strip_prefix('@') {
         let step = step.parse().ok().filter(|&step: &usize| step > 0);
         let step = step.ok_or_else(|| malformed(spec, "write @ and the number of a token, from 1 on"))?;
-        return Ok(Command::Lens(view, Looked::Step(Some(step))));
+        return Ok(Command::Lens(view, LensSubject::Step(Some(step))));
     }
     if rest.is_empty() {
-        return Ok(Command::Lens(view, Looked::Step(None)));
+        return Ok(Command::Lens(view, LensSubject::Step(None)));
     }
     // A target goes on where the text ends: the space before it is its own.
     let mut texts = rest.split("|||").map(|part| part.strip_suffix(' ').unwrap_or(part).to_string());
@@ -394,7 +394,7 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     if texts.next().is_some() || target.iter().chain(&versus).any(String::is_empty) {
         return Err(malformed(spec, "write a text, and after ||| a target, and after another ||| one more"));
     }
-    Ok(Command::Lens(view, Looked::Text(prompt, target, versus)))
+    Ok(Command::Lens(view, LensSubject::Text(prompt, target, versus)))
 }
 
 fn rescore(text: String) -> Command {

@@ -7,8 +7,8 @@ use crate::engine::{CancelFlag, Engine, EngineError, LoadOptions};
 pub use crate::model::FlagIsConsent;
 use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
-    About, Consent, Copies, InForce, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason,
-    Weights, decide,
+    About, Consent, Copies, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason, Weights,
+    WeightsInForce, decide,
 };
 use crate::paths::Paths;
 use crate::room;
@@ -77,12 +77,12 @@ pub fn find(
         Reason::Catalogue if wanted.weights != Weights::AsIs => {
             let waits = consent.waits() || file.fresh;
             if !waits && !copies.has(&file, wanted.weights) {
-                in_force = InForce::as_is(Reason::Making(wanted.weights));
+                in_force = WeightsInForce::as_is(Reason::Making(wanted.weights));
                 missing = Some(wanted.weights);
             } else if let Some(copy) = copies.try_obtain(&file, wanted.weights, progress)? {
                 path = copy;
             } else {
-                in_force = InForce::as_is(Reason::NoCopy(wanted.weights));
+                in_force = WeightsInForce::as_is(Reason::NoCopy(wanted.weights));
             }
         }
         _ => {}

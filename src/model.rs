@@ -24,7 +24,7 @@ mod store;
 mod weights;
 
 pub use about::About;
-pub use choice::{InForce, Processor, Reason, decide};
+pub use choice::{Processor, Reason, WeightsInForce, decide};
 pub use command::ModelsCommand;
 pub use copies::{Consent, Copies, FlagIsConsent, tidy};
 pub use describe::ModelSummary;

@@ -17,7 +17,7 @@ use crate::report::table;
 use crate::say;
 use crate::score::Score;
 use crate::session::drive::{Front, begin, drive};
-use crate::session::keep::Recorder;
+use crate::session::keep::SessionRecorder;
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::step::Step;
@@ -66,7 +66,7 @@ pub struct Pipe<'a, W> {
     /// Whether to write JSON Lines.
     pub json: bool,
     /// Who keeps the conversation, if anybody does.
-    pub recorder: Option<Recorder>,
+    pub recorder: Option<SessionRecorder>,
     /// A saved session to go on with.
     pub resume: Option<String>,
     /// Set by Ctrl-C.
@@ -148,7 +148,7 @@ impl<W: Write> Pipe<'_, W> {
 struct PipeWriter<W> {
     origin: Origin,
     json: bool,
-    recorder: Option<Recorder>,
+    recorder: Option<SessionRecorder>,
     interrupted: Arc<AtomicBool>,
     out: W,
     /// The line of input that is answered, 0 before the first, and which message that is.
@@ -168,7 +168,7 @@ impl<W: Write> Front for PipeWriter<W> {
         &self.interrupted
     }
 
-    fn recorder(&mut self) -> Option<&mut Recorder> {
+    fn recorder(&mut self) -> Option<&mut SessionRecorder> {
         self.recorder.as_mut()
     }
 

@@ -30,7 +30,7 @@ use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
 use crate::session::drive::{Front, begin, drive};
-use crate::session::keep::Recorder;
+use crate::session::keep::SessionRecorder;
 use crate::session::{Notice, Outcome, Session};
 use crate::settings::Settings;
 use crate::token::printable;
@@ -58,7 +58,7 @@ pub struct Surroundings<'a> {
     /// The folder for what can be found out again.
     pub cache: PathBuf,
     /// Who keeps the conversation, if anybody does.
-    pub recorder: Option<Recorder>,
+    pub recorder: Option<SessionRecorder>,
     /// A saved session to go on with.
     pub resume: Option<String>,
     /// Whether a line is a message of a conversation, and no prompt.
@@ -232,7 +232,7 @@ impl Front for Screen<'_> {
         &self.around.interrupted
     }
 
-    fn recorder(&mut self) -> Option<&mut Recorder> {
+    fn recorder(&mut self) -> Option<&mut SessionRecorder> {
         self.around.recorder.as_mut()
     }
 

@@ -15,21 +15,21 @@ use crate::token::TokenId;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[schemars(title = "A line of a tokenscope session file")]
-pub enum Event {
+pub enum LogEvent {
     /// The first line: what this is, and whose figures follow.
     Session(Begun),
     /// What tokens stand for, before they are first used.
-    Vocab(Spelled),
+    Vocab(VocabLine),
     /// Something said, or more about it.
-    Turn(Said),
+    Turn(TurnLine),
     /// A token, after the head; it is the head then. The first has number 0.
-    Step(Box<Placed>),
+    Step(Box<TokenLine>),
     /// What follows is another future.
     Fork(Moved),
     /// The conversation goes back to where it was.
     Head(Moved),
     /// A token is named.
-    Name(Named),
+    Name(NameLine),
     /// What holds from here on.
     Setting(Chosen),
     /// What is off or added from here on; nothing where the list is empty.
@@ -72,7 +72,7 @@ pub struct ModelLine {
 
 /// What tokens stand for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Spelled {
+pub struct VocabLine {
     /// `[id, text]`, `[id, [byte, …]]` where the bytes are no UTF-8, or `[id, text, flags]`: `c` for a control
     /// token, `e` for one that ends a reply.
     pub tokens: Vec<SpelledToken>,
@@ -100,7 +100,7 @@ pub enum Spelling {
 
 /// Something said, or more about what has this number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Said {
+pub struct TurnLine {
     /// Its number, from 1 on. One that is new is the next thing said where the conversation stands.
     pub turn: u32,
     /// `user` or `assistant`.
@@ -123,7 +123,7 @@ pub struct Said {
 
 /// A token and its figures, as short as JSON has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Placed {
+pub struct TokenLine {
     /// Which token, where it is there already and these are its figures, which came later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u32>,
@@ -132,22 +132,19 @@ pub struct Placed {
     pub id: TokenId,
     /// How it came there; left out where it was sampled.
     #[serde(default = "sampled", skip_serializing_if = "is_sampled")]
-    #[schemars(with = "OriginForm")]
     pub origin: NodeOrigin,
     /// Its own raw ln p (null for −∞), rank and what the sampler made of it; left out where it is one of `top`,
     /// which says the same, and where it has no context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<(Option<f32>, FigureForm, Fate)>")]
     pub own: Option<OwnFigures>,
     /// Entropy (nat), varentropy (nat²) and the probability outside of `top`: each a number, `[least, most]` or null.
     /// Left out where the token has no context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<[FigureForm; 3]>")]
-    pub sums: Option<Sums>,
+    pub sums: Option<SumFigures>,
     /// The most probable tokens, by (ln p, id): their ids, and their raw ln p.
-    #[serde(default, skip_serializing_if = "Candidates::is_empty")]
+    #[serde(default, skip_serializing_if = "TopTokens::is_empty")]
     #[schemars(with = "(Vec<u32>, Vec<Option<f32>>)")]
-    pub top: Candidates,
+    pub top: TopTokens,
     /// Ranks of `top`, where they are not 1, 2, 3 …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<Vec<u32>>,
@@ -156,16 +153,16 @@ pub struct Placed {
     pub fates: Vec<Fate>,
 }
 
-impl Placed {
+impl TokenLine {
     /// A token without figures.
-    pub fn bare(id: TokenId, origin: NodeOrigin) -> Placed {
-        Placed {
+    pub fn bare(id: TokenId, origin: NodeOrigin) -> TokenLine {
+        TokenLine {
             node: None,
             id,
             origin,
             own: None,
             sums: None,
-            top: Candidates::default(),
+            top: TopTokens::default(),
             ranks: None,
             fates: Vec::new(),
         }
@@ -176,26 +173,13 @@ impl Placed {
 pub type OwnFigures = (Option<f32>, Figure<u32>, Fate);
 
 /// Entropy, varentropy, residual.
-pub type Sums = (Figure<f32>, Figure<f32>, Figure<f64>);
-
-/// The schema of a figure.
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "only its schema is used")]
-enum FigureForm {
-    /// The value.
-    Exact(f64),
-    /// The least and the most it can be.
-    Bounded([f64; 2]),
-    /// Not given.
-    NotGiven(()),
-}
+pub type SumFigures = (Figure<f32>, Figure<f32>, Figure<f64>);
 
 /// The most probable tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Candidates(pub Vec<TokenId>, pub Vec<Option<f32>>);
+pub struct TopTokens(pub Vec<TokenId>, pub Vec<Option<f32>>);
 
-impl Candidates {
+impl TopTokens {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -225,18 +209,6 @@ fn is_sampled(origin: &NodeOrigin) -> bool {
     *origin == NodeOrigin::Sampled
 }
 
-/// The schema of an origin.
-#[derive(JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(dead_code, reason = "only its schema is used")]
-enum OriginForm {
-    Scaffold,
-    Typed,
-    Sampled,
-    Swapped,
-    Forced,
-}
-
 /// Where the conversation goes on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Moved {
@@ -262,7 +234,7 @@ pub struct Pruned {
 
 /// A token's name, for the branch that ends or begins there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Named {
+pub struct NameLine {
     /// Its number.
     pub node: u32,
     /// The name; null takes it away.
@@ -315,5 +287,5 @@ pub struct Judged {
 
 /// The JSON schema of a line.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Event).to_value()
+    schemars::schema_for!(LogEvent).to_value()
 }

@@ -1,6 +1,6 @@
 //! The figures of one token, as a line has them.
 
-use super::event::{Candidates, Fate, Placed};
+use super::event::{Fate, TokenLine, TopTokens};
 use crate::distribution::Depth;
 use crate::sampling::Stage;
 use crate::sequence::NodeOrigin;
@@ -14,8 +14,8 @@ pub(super) const ROUNDING: f32 = 1e-3;
 const FEWEST: usize = 16;
 
 /// A token with as many of its candidates as are asked for.
-pub(super) fn placed(step: &Step, origin: NodeOrigin, depth: Depth) -> Placed {
-    let bare = Placed::bare(step.id, origin);
+pub(super) fn placed(step: &Step, origin: NodeOrigin, depth: Depth) -> TokenLine {
+    let bare = TokenLine::bare(step.id, origin);
     let Some(stats) = &step.stats else { return bare };
     let prediction = &stats.prediction;
     let (top, residual) = prediction.shown(prediction.count(depth).max(FEWEST));
@@ -24,10 +24,10 @@ pub(super) fn placed(step: &Step, origin: NodeOrigin, depth: Depth) -> Placed {
         id == step.id && stats.rank == rank.into() && (stats.logprob, stats.outcome) == (logprob, outcome)
     });
     let ranks: Vec<u32> = top.iter().map(|candidate| candidate.rank).collect();
-    Placed {
+    TokenLine {
         own: (!is_one_of_them).then(|| (finite(stats.logprob), stats.rank, fate(stats.outcome))),
         sums: Some((prediction.entropy, prediction.varentropy, residual)),
-        top: Candidates(
+        top: TopTokens(
             top.iter().map(|candidate| candidate.id).collect(),
             top.iter().map(|candidate| finite(candidate.logprob)).collect(),
         ),
@@ -60,14 +60,14 @@ fn fate(outcome: Option<SamplerOutcome>) -> Fate {
 }
 
 /// The token of a line, with its figures; or what is wrong with them.
-pub(super) fn restored(line: Placed, n_vocab: Option<usize>) -> Result<Step, &'static str> {
-    let Placed { id, own, sums, top, ranks, fates, .. } = line;
+pub(super) fn restored(line: TokenLine, n_vocab: Option<usize>) -> Result<Step, &'static str> {
+    let TokenLine { id, own, sums, top, ranks, fates, .. } = line;
     let known = |id: TokenId| id.index() < n_vocab.unwrap_or(DAMAGED_FROM);
     if !known(id) {
         return Err("its id is in no vocabulary of that size");
     }
     let Some((entropy, varentropy, residual)) = sums else { return Ok(Step { id, stats: None }) };
-    let Candidates(ids, logprobs) = top;
+    let TopTokens(ids, logprobs) = top;
     if ids.len() != logprobs.len() || ranks.as_ref().is_some_and(|ranks| ranks.len() != ids.len()) {
         return Err("its candidates have not as many ids as figures");
     }

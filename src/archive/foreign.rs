@@ -18,10 +18,10 @@ use crate::engine::FinishReason;
 use crate::intervention::Interventions;
 use crate::sequence::{NodeNumber, NodeOrigin, TreeNode};
 use crate::token::{TokenId, VocabEntry};
-use entries::{Entry, Named};
+use entries::{EntryToken, TokenEntry};
 
 /// Why a file is none of these.
-pub(super) enum Refusal {
+pub(super) enum ForeignError {
     /// It holds nothing of the kind.
     Nothing,
     /// It does, and can't be used.
@@ -29,27 +29,27 @@ pub(super) enum Refusal {
 }
 
 /// Reads such a file; what of it is not as it should be, in a line.
-pub(super) fn parse(bytes: &[u8]) -> Result<(Saved, Option<String>), Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<(Saved, Option<String>), ForeignError> {
     let mut talk = Talk::default();
-    let mut pieces: Vec<Reply> = Vec::new();
+    let mut pieces: Vec<ForeignReply> = Vec::new();
     for document in documents(bytes)? {
-        talk.document(&document, &mut pieces).map_err(Refusal::Damaged)?;
+        talk.document(&document, &mut pieces).map_err(ForeignError::Damaged)?;
     }
     if pieces.iter().all(|reply| reply.entries.is_empty()) {
-        return Err(Refusal::Nothing);
+        return Err(ForeignError::Nothing);
     }
     Ok(talk.told(pieces))
 }
 
 /// The JSON values of a file: one, a list, one a line, or those of a stream of events.
-fn documents(bytes: &[u8]) -> Result<Vec<Value>, Refusal> {
+fn documents(bytes: &[u8]) -> Result<Vec<Value>, ForeignError> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(match value {
             Value::Array(values) => values,
             value => vec![value],
         });
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Nothing)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| ForeignError::Nothing)?;
     let mut values = Vec::new();
     for line in text.lines() {
         let line = line.trim();
@@ -61,19 +61,19 @@ fn documents(bytes: &[u8]) -> Result<Vec<Value>, Refusal> {
             Ok(value) => values.push(value),
             // A stream that was cut.
             Err(_) if !values.is_empty() => break,
-            Err(_) => return Err(Refusal::Nothing),
+            Err(_) => return Err(ForeignError::Nothing),
         }
     }
     Ok(values)
 }
 
 /// Something said, with its tokens where they are known.
-struct Reply {
+struct ForeignReply {
     /// What pieces of a stream have in common: the answer's id and which choice it is; a message has none.
     key: Option<ChoiceKey>,
     role: Role,
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<TokenEntry>,
     finish: Option<FinishReason>,
 }
 
@@ -84,13 +84,13 @@ type ChoiceKey = (String, u64);
 #[derive(Default)]
 struct Talk {
     model: String,
-    ids: HashMap<Named, TokenId>,
+    ids: HashMap<EntryToken, TokenId>,
     spelled: Vec<(TokenId, VocabEntry)>,
     wrong: Option<String>,
 }
 
 impl Talk {
-    fn document(&mut self, value: &Value, into: &mut Vec<Reply>) -> Result<(), String> {
+    fn document(&mut self, value: &Value, into: &mut Vec<ForeignReply>) -> Result<(), String> {
         if self.model.is_empty() {
             self.model = text(&value["model"]);
         }
@@ -100,23 +100,24 @@ impl Talk {
             }
         }
         for message in list(&value["messages"]) {
-            into.push(Reply::new(of(&message["logprobs"])?, message, text(&message["content"])));
+            into.push(ForeignReply::new(of(&message["logprobs"])?, message, text(&message["content"])));
         }
         let id = text(&value["id"]);
         let prompt = value["prompt"].as_str().unwrap_or_default();
         if !prompt.is_empty() {
-            into.push(Reply::said(Role::User, prompt));
+            into.push(ForeignReply::said(Role::User, prompt));
         }
         for choice in list(&value["choices"]) {
             let key = (id.clone(), choice["index"].as_u64().unwrap_or(0));
             let message =
                 [&choice["message"], &choice["delta"]].into_iter().find(|message| message.is_object());
             let said = message.map_or_else(|| text(&choice["text"]), |message| text(&message["content"]));
-            let mut reply = Reply::new(of(&choice["logprobs"])?, message.unwrap_or(&Value::Null), said);
+            let mut reply =
+                ForeignReply::new(of(&choice["logprobs"])?, message.unwrap_or(&Value::Null), said);
             reply.role = Role::Assistant;
             let before = entries::of_prompt(&choice["prompt_logprobs"]);
             if !before.is_empty() {
-                into.push(Reply { entries: before, ..Reply::said(Role::User, "") });
+                into.push(ForeignReply { entries: before, ..ForeignReply::said(Role::User, "") });
             }
             reply.finish = finish(&choice["finish_reason"]);
             add(reply, key, into);
@@ -124,12 +125,16 @@ impl Talk {
         for output in list(&value["output"]) {
             for part in list(&output["content"]).iter().filter(|part| part["logprobs"].is_array()) {
                 let entries = entries::of_content(&part["logprobs"])?;
-                into.push(Reply { entries, ..Reply::said(Role::Assistant, &text(&part["text"])) });
+                into.push(ForeignReply {
+                    entries,
+                    ..ForeignReply::said(Role::Assistant, &text(&part["text"]))
+                });
             }
         }
         if value["completion_probabilities"].is_array() {
             let entries = entries::of_llama_server(&value["completion_probabilities"])?;
-            let mut reply = Reply { entries, ..Reply::said(Role::Assistant, &text(&value["content"])) };
+            let mut reply =
+                ForeignReply { entries, ..ForeignReply::said(Role::Assistant, &text(&value["content"])) };
             let stopped =
                 value["stop_type"].as_str().map(|kind| if kind == "limit" { "length" } else { "stop" });
             reply.finish = stopped.and_then(|reason| finish(&reason.into()));
@@ -139,10 +144,10 @@ impl Talk {
     }
 
     /// The conversation: each choice but the first is a branch, and the first one goes on.
-    fn told(mut self, replies: Vec<Reply>) -> (Saved, Option<String>) {
+    fn told(mut self, replies: Vec<ForeignReply>) -> (Saved, Option<String>) {
         let mut saved = Saved { version: 1, ..Saved::default() };
         // Ids count only where every token has one.
-        let numbered = replies.iter().flat_map(|reply| &reply.entries).all(Entry::has_ids);
+        let numbered = replies.iter().flat_map(|reply| &reply.entries).all(TokenEntry::has_ids);
         for (i, reply) in replies.iter().enumerate() {
             if let Some(at) = first_choice(&replies[..i], reply) {
                 let first = saved.turns[at].tokens.and_then(|[node, _]| saved.tree.node(NodeNumber(node)));
@@ -169,7 +174,7 @@ impl Talk {
         (saved, self.wrong)
     }
 
-    fn turn(&mut self, reply: &Reply, numbered: bool, saved: &mut Saved) -> SavedTurn {
+    fn turn(&mut self, reply: &ForeignReply, numbered: bool, saved: &mut Saved) -> SavedTurn {
         let mut tokens = None;
         let mut bytes = Vec::new();
         for entry in &reply.entries {
@@ -185,8 +190,8 @@ impl Talk {
         SavedTurn { role: Some(reply.role.clone()), text, tokens, seed: None, finish }
     }
 
-    fn id(&mut self, named: &Named, numbered: bool) -> TokenId {
-        let key = Named { id: named.id.filter(|_| numbered), bytes: named.bytes.clone() };
+    fn id(&mut self, named: &EntryToken, numbered: bool) -> TokenId {
+        let key = EntryToken { id: named.id.filter(|_| numbered), bytes: named.bytes.clone() };
         let next = TokenId(self.ids.len() as u32);
         if let Some(id) = self.ids.get(&key) {
             return *id;
@@ -198,25 +203,25 @@ impl Talk {
     }
 }
 
-impl Reply {
-    fn said(role: Role, text: &str) -> Reply {
-        Reply { key: None, role, text: text.to_string(), entries: Vec::new(), finish: None }
+impl ForeignReply {
+    fn said(role: Role, text: &str) -> ForeignReply {
+        ForeignReply { key: None, role, text: text.to_string(), entries: Vec::new(), finish: None }
     }
 
-    fn new(entries: Vec<Entry>, message: &Value, text: String) -> Reply {
+    fn new(entries: Vec<TokenEntry>, message: &Value, text: String) -> ForeignReply {
         let role = if message["role"] == "assistant" { Role::Assistant } else { Role::User };
-        Reply { entries, finish: finish(&message["finish_reason"]), ..Reply::said(role, &text) }
+        ForeignReply { entries, finish: finish(&message["finish_reason"]), ..ForeignReply::said(role, &text) }
     }
 }
 
 /// The index of the first choice of the same answer, where this is another.
-fn first_choice(before: &[Reply], reply: &Reply) -> Option<usize> {
+fn first_choice(before: &[ForeignReply], reply: &ForeignReply) -> Option<usize> {
     let (id, index) = reply.key.as_ref()?;
     before.iter().position(|other| other.key.as_ref().is_some_and(|(other, at)| other == id && at != index))
 }
 
 /// Adds a reply, or what a stream says more of the last one.
-fn add(reply: Reply, key: ChoiceKey, into: &mut Vec<Reply>) {
+fn add(reply: ForeignReply, key: ChoiceKey, into: &mut Vec<ForeignReply>) {
     let key = Some(key);
     match into.iter_mut().rev().find(|known| known.key == key && known.finish.is_none()) {
         Some(known) => {
@@ -224,12 +229,12 @@ fn add(reply: Reply, key: ChoiceKey, into: &mut Vec<Reply>) {
             known.entries.extend(reply.entries);
             known.finish = reply.finish.or(known.finish);
         }
-        None => into.push(Reply { key, ..reply }),
+        None => into.push(ForeignReply { key, ..reply }),
     }
 }
 
 /// The entries of a `logprobs` of either of OpenAI's forms.
-fn of(logprobs: &Value) -> Result<Vec<Entry>, String> {
+fn of(logprobs: &Value) -> Result<Vec<TokenEntry>, String> {
     if logprobs["content"].is_array() {
         return entries::of_content(&logprobs["content"]);
     }

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::event::Event;
+use super::event::LogEvent;
 use super::shelf;
 use crate::aside;
 use crate::report::output::json_line;
@@ -26,7 +26,7 @@ const NAMES: u32 = 10_000;
 
 /// A session file that is there, to be gone on with: this program alone writes to it.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct HeldFile {
     /// The file.
     pub path: PathBuf,
     file: Arc<File>,
@@ -42,15 +42,15 @@ pub enum NotHeld {
     Io(io::Error),
 }
 
-impl Held {
+impl HeldFile {
     /// Takes the lock of a file.
     ///
     /// # Errors
     /// [`NotHeld`].
-    pub fn take(path: &Path) -> Result<Held, NotHeld> {
+    pub fn take(path: &Path) -> Result<HeldFile, NotHeld> {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(NotHeld::Io)?;
         match file.try_lock() {
-            Ok(()) => Ok(Held { path: path.to_path_buf(), file: Arc::new(file), whole: 0 }),
+            Ok(()) => Ok(HeldFile { path: path.to_path_buf(), file: Arc::new(file), whole: 0 }),
             Err(fs::TryLockError::WouldBlock) => Err(NotHeld::Busy),
             // A file system without locks.
             Err(fs::TryLockError::Error(error)) => Err(NotHeld::Io(error)),
@@ -59,15 +59,15 @@ impl Held {
 
     /// Of the file so many bytes are kept; what comes after them is a torn line.
     #[must_use]
-    pub fn keeping(self, whole: u64) -> Held {
-        Held { whole, ..self }
+    pub fn keeping(self, whole: u64) -> HeldFile {
+        HeldFile { whole, ..self }
     }
 }
 
 /// What the thread is told.
 enum Order {
     /// Events to be written.
-    Write(Vec<Event>),
+    Write(Vec<LogEvent>),
     /// A turn has ended.
     Sync,
     /// Say when everything before this was tried.
@@ -75,7 +75,7 @@ enum Order {
     /// What comes from now on goes to a file of its own: its folder, and what it is about.
     Begin(PathBuf, String),
     /// What comes from now on goes to this file.
-    Hold(Held),
+    Hold(HeldFile),
 }
 
 /// The way to the thread.
@@ -107,12 +107,12 @@ impl Keeper {
     }
 
     /// A file that is there.
-    pub fn hold(&self, held: Held) {
+    pub fn hold(&self, held: HeldFile) {
         self.order(Order::Hold(held));
     }
 
     /// Has events written.
-    pub fn write(&self, events: Vec<Event>) {
+    pub fn write(&self, events: Vec<LogEvent>) {
         if !events.is_empty() {
             self.order(Order::Write(events));
         }

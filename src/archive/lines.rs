@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::event::Event;
+use super::event::LogEvent;
 
 /// A line as far as it could be read.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one at a time is made, and taken at once")]
 pub(super) enum ReadLine {
     /// An event.
-    Event(Event),
+    Event(LogEvent),
     /// A type that this program does not know.
     Unknown,
     /// It is damaged: what is wrong with it, and whether it held a token, whose number must be kept.
@@ -22,7 +22,7 @@ pub(super) const STEP: &[u8] = br#"{"type":"step","#;
 
 /// The type of a line.
 #[derive(Deserialize)]
-struct Typed {
+struct LineType {
     #[serde(rename = "type")]
     kind: String,
 }
@@ -33,17 +33,17 @@ pub(super) fn read(line: &[u8]) -> ReadLine {
     let is_step = line.starts_with(STEP);
     let kind = if is_step { Ok("step".to_string()) } else { kind(line) };
     let event = match kind.as_deref() {
-        Ok("step") => parsed(line).map(Event::Step),
-        Ok("vocab") => parsed(line).map(Event::Vocab),
-        Ok("turn") => parsed(line).map(Event::Turn),
-        Ok("session") => parsed(line).map(Event::Session),
-        Ok("fork") => parsed(line).map(Event::Fork),
-        Ok("head") => parsed(line).map(Event::Head),
-        Ok("name") => parsed(line).map(Event::Name),
-        Ok("prune") => parsed(line).map(Event::Prune),
-        Ok("setting") => parsed(line).map(Event::Setting),
-        Ok("intervention") => parsed(line).map(Event::Intervention),
-        Ok("verdict") => parsed(line).map(Event::Verdict),
+        Ok("step") => parsed(line).map(LogEvent::Step),
+        Ok("vocab") => parsed(line).map(LogEvent::Vocab),
+        Ok("turn") => parsed(line).map(LogEvent::Turn),
+        Ok("session") => parsed(line).map(LogEvent::Session),
+        Ok("fork") => parsed(line).map(LogEvent::Fork),
+        Ok("head") => parsed(line).map(LogEvent::Head),
+        Ok("name") => parsed(line).map(LogEvent::Name),
+        Ok("prune") => parsed(line).map(LogEvent::Prune),
+        Ok("setting") => parsed(line).map(LogEvent::Setting),
+        Ok("intervention") => parsed(line).map(LogEvent::Intervention),
+        Ok("verdict") => parsed(line).map(LogEvent::Verdict),
         Ok(_) => return ReadLine::Unknown,
         Err(reason) => Err(reason.clone()),
     };
@@ -54,7 +54,7 @@ pub(super) fn read(line: &[u8]) -> ReadLine {
 }
 
 fn kind(line: &[u8]) -> Result<String, String> {
-    parsed::<Typed>(line).map(|typed| typed.kind)
+    parsed::<LineType>(line).map(|typed| typed.kind)
 }
 
 fn parsed<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::event::{Chosen, Event, ModelLine, Moved, Said, Spelled, SpelledToken, Spelling};
+use super::event::{Chosen, LogEvent, ModelLine, Moved, SpelledToken, Spelling, TurnLine, VocabLine};
 use super::lines::{self, ReadLine};
 use super::parts::{LARGEST, interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
@@ -84,8 +84,8 @@ pub fn model_of(path: &Path) -> Result<Option<ModelLine>, ReadError> {
         let begins =
             [&br#"{"type":"session""#[..], br#"{"type":"setting""#].iter().any(|kind| line.starts_with(kind));
         match begins.then(|| lines::read(line)) {
-            Some(ReadLine::Event(Event::Session(begun))) => found = Some(begun.model),
-            Some(ReadLine::Event(Event::Setting(chosen))) => found = chosen.model.or(found),
+            Some(ReadLine::Event(LogEvent::Session(begun))) => found = Some(begun.model),
+            Some(ReadLine::Event(LogEvent::Setting(chosen))) => found = chosen.model.or(found),
             _ => {}
         }
     }
@@ -99,13 +99,13 @@ pub fn model_of(path: &Path) -> Result<Option<ModelLine>, ReadError> {
 pub fn parse(bytes: &[u8]) -> Result<Opened, String> {
     let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match lines::read(first) {
-        ReadLine::Event(Event::Session(_)) => Ok(of_lines(bytes)),
+        ReadLine::Event(LogEvent::Session(_)) => Ok(of_lines(bytes)),
         // The first line alone is damaged, or a line of its own that has nothing of ours.
         ReadLine::Event(_) | ReadLine::Damaged(..) | ReadLine::Unknown => {
             let other = old::parse(bytes).map(|saved| (saved, None)).or_else(|reason| {
                 foreign::parse(bytes).map_err(|refusal| match refusal {
-                    foreign::Refusal::Nothing => reason,
-                    foreign::Refusal::Damaged(reason) => reason,
+                    foreign::ForeignError::Nothing => reason,
+                    foreign::ForeignError::Damaged(reason) => reason,
                 })
             });
             match other {
@@ -124,7 +124,7 @@ pub fn parse(bytes: &[u8]) -> Result<Opened, String> {
 }
 
 fn of_lines(bytes: &[u8]) -> Opened {
-    let mut reader = Reader::default();
+    let mut reader = SessionReader::default();
     let mut whole = 0;
     for (i, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let Some(line) = line.strip_suffix(b"\n") else { break };
@@ -138,7 +138,7 @@ fn of_lines(bytes: &[u8]) -> Opened {
 
 /// The conversation in the making.
 #[derive(Default)]
-struct Reader {
+struct SessionReader {
     saved: Saved,
     spelled: Vec<(TokenId, VocabEntry)>,
     under: Interventions,
@@ -151,7 +151,7 @@ struct Reader {
     foreign: Option<String>,
 }
 
-impl Reader {
+impl SessionReader {
     fn take(&mut self, line: usize, read: ReadLine) {
         let wrong = match read {
             ReadLine::Event(event) => self.event(event),
@@ -171,9 +171,9 @@ impl Reader {
         }
     }
 
-    fn event(&mut self, event: Event) -> Result<(), String> {
+    fn event(&mut self, event: LogEvent) -> Result<(), String> {
         match event {
-            Event::Session(begun) => {
+            LogEvent::Session(begun) => {
                 if self.has_begun {
                     return Err("a second beginning".to_string());
                 }
@@ -188,9 +188,11 @@ impl Reader {
                     _ => Ok(()),
                 }
             }
-            Event::Vocab(Spelled { tokens }) => tokens.into_iter().try_for_each(|token| self.spell(token)),
-            Event::Turn(said) => self.said(said),
-            Event::Step(placed) => {
+            LogEvent::Vocab(VocabLine { tokens }) => {
+                tokens.into_iter().try_for_each(|token| self.spell(token))
+            }
+            LogEvent::Turn(said) => self.said(said),
+            LogEvent::Step(placed) => {
                 let node = placed.node;
                 let (origin, vocabulary) = (placed.origin, self.saved.model.vocabulary);
                 let step = match figures::restored(*placed, vocabulary) {
@@ -208,26 +210,26 @@ impl Reader {
                 }
                 Ok(())
             }
-            Event::Fork(moved) | Event::Head(moved) => self.go_to(moved),
-            Event::Name(named) => {
+            LogEvent::Fork(moved) | LogEvent::Head(moved) => self.go_to(moved),
+            LogEvent::Name(named) => {
                 let node = self.node(named.node)?;
                 self.saved.tree.set_name(node, named.name);
                 Ok(())
             }
-            Event::Prune(pruned) => {
+            LogEvent::Prune(pruned) => {
                 let node = self.node(pruned.node)?;
                 self.saved.tree.prune(node);
                 Ok(())
             }
-            Event::Setting(chosen) => {
+            LogEvent::Setting(chosen) => {
                 self.choose(chosen);
                 Ok(())
             }
-            Event::Intervention(set) => {
+            LogEvent::Intervention(set) => {
                 self.under = interventions(&set.names, &mut self.saved.unread)?;
                 Ok(())
             }
-            Event::Verdict(verdict) => {
+            LogEvent::Verdict(verdict) => {
                 verdict.tokens.into_iter().try_for_each(|node| self.node(node).map(drop))?;
                 self.saved.verdicts.retain(|before| before.tokens != verdict.tokens);
                 self.saved.verdicts.push(verdict);
@@ -260,7 +262,7 @@ impl Reader {
         self.append(Step { id: DAMAGED, stats: None }, NodeOrigin::Sampled);
     }
 
-    fn said(&mut self, said: Said) -> Result<(), String> {
+    fn said(&mut self, said: TurnLine) -> Result<(), String> {
         for node in said.tokens.into_iter().flatten() {
             self.node(node)?;
         }

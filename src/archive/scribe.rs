@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::event::{
-    Begun, Chosen, Event, InterventionSet, Judged, ModelLine, Moved, Named, Placed, Pruned, Said, Spelled,
-    SpelledToken, Spelling,
+    Begun, Chosen, InterventionSet, Judged, LogEvent, ModelLine, Moved, NameLine, Pruned, SpelledToken,
+    Spelling, TokenLine, TurnLine, VocabLine,
 };
 use super::figures::placed;
 use super::{Saved, SavedBranch, SavedTurn, VERSION};
@@ -77,7 +77,7 @@ pub struct Scribe {
     branches: BTreeMap<u32, SavedBranch>,
     branch: u32,
     under: Vec<String>,
-    turns: HashMap<u64, Said>,
+    turns: HashMap<u64, TurnLine>,
     last_turn: u32,
     settings: BTreeMap<String, String>,
     names: BTreeMap<NodeNumber, String>,
@@ -117,7 +117,7 @@ impl Scribe {
 
     /// What the conversation calls something that was told with this number.
     pub fn call(&mut self, key: u64, number: u32, said: &SavedTurn) {
-        let told = Said { turn: number, tokens: said.tokens, finish: said.finish, ..Said::default() };
+        let told = TurnLine { turn: number, tokens: said.tokens, finish: said.finish, ..TurnLine::default() };
         self.turns.insert(key, told);
     }
 
@@ -127,7 +127,7 @@ impl Scribe {
     }
 
     /// What is new; `clock` says when it begins, if it does.
-    pub fn events(&mut self, now: &Now, clock: impl Fn() -> String) -> Vec<Event> {
+    pub fn events(&mut self, now: &Now, clock: impl Fn() -> String) -> Vec<LogEvent> {
         let mut events = Vec::new();
         self.models(now, clock, &mut events);
         self.settings(now, &mut events);
@@ -140,28 +140,29 @@ impl Scribe {
             self.names(now, &mut events);
             self.prunes(now, &mut events);
             let fresh = now.verdicts.iter().filter(|verdict| !self.verdicts.contains(verdict));
-            events.extend(fresh.cloned().map(Event::Verdict));
+            events.extend(fresh.cloned().map(LogEvent::Verdict));
             self.verdicts = now.verdicts.to_vec();
         }
         events
     }
 
-    fn models(&mut self, now: &Now, clock: impl Fn() -> String, events: &mut Vec<Event>) {
+    fn models(&mut self, now: &Now, clock: impl Fn() -> String, events: &mut Vec<LogEvent>) {
         match &self.model {
             Some(known) if known == now.model => return,
-            None => events.push(Event::Session(Begun {
+            None => events.push(LogEvent::Session(Begun {
                 version: VERSION,
                 created: Some(clock()),
                 model: now.model.clone(),
             })),
             Some(_) => {
-                events.push(Event::Setting(Chosen { model: Some(now.model.clone()), ..Chosen::default() }));
+                events
+                    .push(LogEvent::Setting(Chosen { model: Some(now.model.clone()), ..Chosen::default() }));
             }
         }
         self.model = Some(now.model.clone());
     }
 
-    fn settings(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn settings(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         let Some(settings) = &now.settings else { return };
         let changed = settings.iter().filter(|(name, value)| self.settings.get(*name) != Some(*value));
         let gone = self.settings.keys().filter(|name| !settings.contains_key(*name));
@@ -170,13 +171,13 @@ impl Scribe {
             .chain(gone.map(|name| (name.clone(), None)))
             .collect();
         if !values.is_empty() {
-            events.push(Event::Setting(Chosen { values, model: None }));
+            events.push(LogEvent::Setting(Chosen { values, model: None }));
         }
         self.settings.clone_from(settings);
     }
 
     /// Goes to the branch that the conversation is on.
-    fn go_along(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn go_along(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         let Some(branch) = now.branches.last().filter(|branch| branch.number != self.branch) else { return };
         let tip = branch.tip.filter(|tip| (tip.0 as usize) < self.nodes);
         let known = branch.said.iter().filter_map(|said| self.turns.get(&said.key)).map(|said| said.turn);
@@ -184,7 +185,7 @@ impl Scribe {
         self.go_to(SavedBranch { number: branch.number, from: branch.from, turns, tip }, events);
     }
 
-    fn go_to(&mut self, branch: SavedBranch, events: &mut Vec<Event>) {
+    fn go_to(&mut self, branch: SavedBranch, events: &mut Vec<LogEvent>) {
         let is_new = !self.branches.contains_key(&branch.number);
         let moved = Moved {
             branch: Some(branch.number),
@@ -192,35 +193,35 @@ impl Scribe {
             node: branch.tip.map(|tip| tip.0),
             turns: Some(branch.turns.clone()),
         };
-        events.push(if is_new { Event::Fork(moved) } else { Event::Head(moved) });
+        events.push(if is_new { LogEvent::Fork(moved) } else { LogEvent::Head(moved) });
         (self.head, self.branch) = (branch.tip, branch.number);
         self.branches.insert(branch.number, branch);
     }
 
     /// What is said that was not.
-    fn new_turns(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn new_turns(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         for said in now.branches.iter().flat_map(|branch| &branch.said) {
             if self.turns.contains_key(&said.key) {
                 continue;
             }
             self.last_turn += 1;
-            let told = Said {
+            let told = TurnLine {
                 turn: self.last_turn,
                 role: Some(said.role.to_string()),
                 text: said.text.map(str::to_string),
                 seed: said.seed,
-                ..Said::default()
+                ..TurnLine::default()
             };
             if let Some(branch) = self.branches.get_mut(&self.branch) {
                 branch.turns.push(told.turn);
             }
-            events.push(Event::Turn(told.clone()));
+            events.push(LogEvent::Turn(told.clone()));
             self.turns.insert(said.key, told);
         }
     }
 
     /// Tokens, each once it has figures or will have none.
-    fn nodes(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn nodes(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         self.late_figures(now, events);
         while let Some(node) = now.tree.node(NodeNumber(self.nodes as u32)) {
             let number = NodeNumber(self.nodes as u32);
@@ -229,11 +230,11 @@ impl Scribe {
             }
             if node.parent() != self.head {
                 let node = node.parent().map(|parent| parent.0);
-                events.push(Event::Fork(Moved { node, ..Moved::default() }));
+                events.push(LogEvent::Fork(Moved { node, ..Moved::default() }));
             }
             let under = node.under.names();
             if under != self.under {
-                events.push(Event::Intervention(InterventionSet { names: under.clone() }));
+                events.push(LogEvent::Intervention(InterventionSet { names: under.clone() }));
                 self.under = under;
             }
             if is_bare(node) {
@@ -250,38 +251,38 @@ impl Scribe {
     }
 
     /// Figures of tokens that had none when they were told.
-    fn late_figures(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn late_figures(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         let has_figures = |number: &NodeNumber| now.tree.node(*number).is_some_and(|node| !is_bare(node));
         let (late, bare) = std::mem::take(&mut self.bare).into_iter().partition(has_figures);
         self.bare = bare;
         let late: Vec<NodeNumber> = late;
         for number in late {
             let Some(node) = now.tree.node(number).filter(|node| !node.is_pruned()) else { continue };
-            let line = Placed { node: Some(number.0), ..self.line(node) };
+            let line = TokenLine { node: Some(number.0), ..self.line(node) };
             self.place(line, now.vocab, events);
         }
     }
 
-    fn line(&self, node: &TreeNode) -> Placed {
+    fn line(&self, node: &TreeNode) -> TokenLine {
         match &node.step {
             Some(step) => placed(step, node.origin, self.depth),
-            None => Placed::bare(node.id, node.origin),
+            None => TokenLine::bare(node.id, node.origin),
         }
     }
 
     /// A token, after the spelling of what is new in it.
-    fn place(&mut self, line: Placed, vocab: &Vocab, events: &mut Vec<Event>) {
+    fn place(&mut self, line: TokenLine, vocab: &Vocab, events: &mut Vec<LogEvent>) {
         let ids = std::iter::once(line.id).chain(line.top.0.iter().copied());
         let fresh: Vec<TokenId> = ids.filter(|id| self.spelled.insert(*id)).collect();
         if !fresh.is_empty() {
             let tokens = fresh.into_iter().map(|id| spelled(id, vocab)).collect();
-            events.push(Event::Vocab(Spelled { tokens }));
+            events.push(LogEvent::Vocab(VocabLine { tokens }));
         }
-        events.push(Event::Step(Box::new(line)));
+        events.push(LogEvent::Step(Box::new(line)));
     }
 
     /// What is known by now of what was said.
-    fn turns(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn turns(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         for said in now.branches.iter().flat_map(|branch| &branch.said) {
             let Some(told) = self.turns.get_mut(&said.key) else { continue };
             // Only of tokens that were told, and of a reply when it has all of them.
@@ -291,18 +292,18 @@ impl Scribe {
             if is_placed || (said.finish.is_some() && told.finish != said.finish) {
                 told.tokens = tokens.or(told.tokens);
                 told.finish = said.finish;
-                events.push(Event::Turn(Said {
+                events.push(LogEvent::Turn(TurnLine {
                     turn: told.turn,
                     tokens,
                     finish: said.finish,
-                    ..Said::default()
+                    ..TurnLine::default()
                 }));
             }
         }
     }
 
     /// Where whoever reads what was told stands otherwise than the conversation does.
-    fn settle(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn settle(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         if self.nodes < now.tree.len() {
             return;
         }
@@ -318,24 +319,24 @@ impl Scribe {
         self.go_along(now, events);
     }
 
-    fn names(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn names(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         let names: BTreeMap<NodeNumber, String> =
             now.tree.names().map(|(node, name)| (node, name.to_string())).collect();
         let given = names.iter().filter(|(node, name)| self.names.get(node) != Some(name));
         let gone = self.names.keys().filter(|node| !names.contains_key(node)).map(|node| (node, None));
         let all = given.map(|(node, name)| (node, Some(name.clone()))).chain(gone);
-        events.extend(all.map(|(node, name)| Event::Name(Named { node: node.0, name })));
+        events.extend(all.map(|(node, name)| LogEvent::Name(NameLine { node: node.0, name })));
         self.names = names;
     }
 
-    fn prunes(&mut self, now: &Now, events: &mut Vec<Event>) {
+    fn prunes(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
         let is_pruned = |number: NodeNumber| now.tree.node(number).is_some_and(TreeNode::is_pruned);
         for number in (0..self.nodes as u32).map(NodeNumber) {
             if is_pruned(number) && self.pruned.insert(number) {
                 // Its parent's event takes it out too.
                 let parent = now.tree.node(number).and_then(TreeNode::parent);
                 if !parent.is_some_and(is_pruned) {
-                    events.push(Event::Prune(Pruned { node: number.0 }));
+                    events.push(LogEvent::Prune(Pruned { node: number.0 }));
                 }
             }
         }

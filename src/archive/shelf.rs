@@ -11,8 +11,8 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::event::Event;
-use super::keeper::{Held, NotHeld};
+use super::event::LogEvent;
+use super::keeper::{HeldFile, NotHeld};
 use super::lines::{self, ReadLine};
 use super::title;
 use crate::bounded::DATA;
@@ -155,7 +155,7 @@ impl Shelf {
     /// [`ShelfError`].
     pub fn remove(&self, session: &Listed) -> Result<(), ShelfError> {
         let io = |error| ShelfError::Io { path: session.path.clone(), error };
-        let held = match Held::take(&session.path) {
+        let held = match HeldFile::take(&session.path) {
             Ok(held) => Some(held),
             Err(NotHeld::Busy) => return Err(ShelfError::Busy(session.name.clone())),
             Err(NotHeld::Io(error)) if error.kind() == ErrorKind::NotFound => return Err(io(error)),
@@ -217,17 +217,17 @@ fn listed(path: &Path) -> Option<Listed> {
             continue;
         }
         match lines::read(line) {
-            ReadLine::Event(Event::Session(begun)) => {
+            ReadLine::Event(LogEvent::Session(begun)) => {
                 (found.model, found.created) = (begun.model.model, begun.created)
             }
-            ReadLine::Event(Event::Turn(said)) if said.role.is_some() => {
+            ReadLine::Event(LogEvent::Turn(said)) if said.role.is_some() => {
                 current.push(said.turn);
                 if let Some(text) = said.text.filter(|_| found.title.is_empty()) {
                     found.title = title(&text);
                 }
             }
-            ReadLine::Event(Event::Head(moved)) => current = moved.turns.unwrap_or(current),
-            ReadLine::Event(Event::Setting(chosen)) => {
+            ReadLine::Event(LogEvent::Head(moved)) => current = moved.turns.unwrap_or(current),
+            ReadLine::Event(LogEvent::Setting(chosen)) => {
                 found.model = chosen.model.map_or(found.model, |model| model.model);
             }
             _ => {}

@@ -29,14 +29,14 @@ fn every_command_of_the_table_parses() {
 #[test]
 fn a_lens_is_turned_on_a_text_or_on_a_token_of_the_last_reply() {
     let text = |prompt: &str, target: Option<&str>, versus: Option<&str>| {
-        Looked::Text(prompt.to_string(), target.map(str::to_string), versus.map(str::to_string))
+        LensSubject::Text(prompt.to_string(), target.map(str::to_string), versus.map(str::to_string))
     };
     let looked = |line: &str| match parse(line) {
         Some(Ok(Command::Lens(Looking::Logit, looked))) => looked,
         other => panic!("{other:?}"),
     };
-    assert_eq!(looked("/lens logit"), Looked::Step(None));
-    assert_eq!(looked("/lens logit @12"), Looked::Step(Some(12)));
+    assert_eq!(looked("/lens logit"), LensSubject::Step(None));
+    assert_eq!(looked("/lens logit @12"), LensSubject::Step(Some(12)));
     assert_eq!(looked("/lens logit The capital"), text("The capital", None, None));
     // The space before a target is its own.
     assert_eq!(looked("/lens logit a ||| b ||| c"), text("a", Some(" b"), Some(" c")));

@@ -353,16 +353,12 @@ pub struct ModelInfo {
     pub quantization: String,
     /// Number of weights.
     pub parameters: u64,
-    /// Bytes of all tensors.
-    pub bytes: u64,
     /// Number of layers.
     pub layers: usize,
     /// Number of heads of attention in the first layer, and nearly always in every one.
     pub heads: usize,
     /// Width of the residual stream.
     pub width: usize,
-    /// Context the model was trained with.
-    pub trained_context: u32,
     /// Longest sequence here.
     pub context: u32,
     /// What its engine can give.

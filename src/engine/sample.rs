@@ -90,7 +90,7 @@ pub(super) fn sample(
 }
 
 /// A continuation on its way.
-struct Lane {
+struct SampleLane {
     sequence: SeqId,
     index: usize,
     chain: MaskedChain,
@@ -106,7 +106,7 @@ struct Chooser {
 }
 
 impl Chooser {
-    fn choose(&mut self, row: &[f32], lane: &mut Lane) -> Result<(), EngineError> {
+    fn choose(&mut self, row: &[f32], lane: &mut SampleLane) -> Result<(), EngineError> {
         let begun = Instant::now();
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, self.depth.at_least(1), None)?;
@@ -148,7 +148,7 @@ impl SampleRun<'_> {
             false => vec![TRUNK],
         };
         let mut waiting = 0..self.request.samplings.len();
-        let mut live: Vec<Lane> = Vec::new();
+        let mut live: Vec<SampleLane> = Vec::new();
         self.prefill()?;
         loop {
             if self.request.cancel.is_cancelled() {
@@ -204,7 +204,7 @@ impl SampleRun<'_> {
     }
 
     /// Gives a continuation the prompt and chooses its first token.
-    fn begin(&mut self, sequence: SeqId, index: usize) -> Result<Lane, EngineError> {
+    fn begin(&mut self, sequence: SeqId, index: usize) -> Result<SampleLane, EngineError> {
         if self.shares {
             self.context.share(TRUNK, sequence, self.request.prompt.len());
         } else if index > 0 {
@@ -213,7 +213,7 @@ impl SampleRun<'_> {
         }
         let mut chain = MaskedChain::new(&self.model, &self.request.samplings[index])?;
         chain.accept_prompt(&self.request.prompt);
-        let mut lane = Lane { sequence, index, chain, steps: Vec::new() };
+        let mut lane = SampleLane { sequence, index, chain, steps: Vec::new() };
         if self.request.max_tokens != Some(0) {
             self.chooser.choose(&self.first_row, &mut lane)?;
         }
@@ -221,7 +221,7 @@ impl SampleRun<'_> {
     }
 
     /// Evaluates the last token of every continuation and chooses the next one of each.
-    fn step(&mut self, live: &mut [Lane]) -> Result<(), EngineError> {
+    fn step(&mut self, live: &mut [SampleLane]) -> Result<(), EngineError> {
         let begun = Instant::now();
         let prompt = self.request.prompt.len();
         self.batch.clear();
@@ -242,8 +242,8 @@ impl SampleRun<'_> {
     }
 
     /// Takes out the continuations that have ended and hands out those whose turn it is.
-    fn retire(&mut self, live: Vec<Lane>, free: &mut Vec<SeqId>) -> Vec<Lane> {
-        let (ended, live): (Vec<Lane>, Vec<Lane>) =
+    fn retire(&mut self, live: Vec<SampleLane>, free: &mut Vec<SeqId>) -> Vec<SampleLane> {
+        let (ended, live): (Vec<SampleLane>, Vec<SampleLane>) =
             live.into_iter().partition(|lane| self.ended(lane).is_some());
         for lane in ended {
             if self.shares {
@@ -260,7 +260,7 @@ impl SampleRun<'_> {
         live
     }
 
-    fn ended(&self, lane: &Lane) -> Option<FinishReason> {
+    fn ended(&self, lane: &SampleLane) -> Option<FinishReason> {
         let chosen = lane.steps.len();
         if lane.steps.last().is_some_and(|step| self.model.vocab().ends_generation(step.id)) {
             Some(FinishReason::Stop)

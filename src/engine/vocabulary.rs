@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::gives::Gives;
 use super::llama::Model;
 use super::protocol::{EngineError, ModelInfo, Tokenize};
-use crate::model::{About, InForce, Reason};
+use crate::model::{About, Reason, WeightsInForce};
 
 /// Loads the vocabulary of a file that [`crate::model`] has checked for this purpose. What only a
 /// running model has is zero: context, threads, weights.
@@ -21,17 +21,15 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         architecture: model.architecture(),
         quantization: model.quantization(),
         parameters: 0,
-        bytes: 0,
         layers: 0,
         heads: 0,
         width: 0,
-        trained_context: 0,
         context: 0,
         gives: Gives::NOTHING,
         threads: 0,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),
         tokenizer: model as Arc<dyn Tokenize>,
-        about: Arc::new(About { weights: InForce::as_is(Reason::Vocabulary), ..About::default() }),
+        about: Arc::new(About { weights: WeightsInForce::as_is(Reason::Vocabulary), ..About::default() }),
     })
 }

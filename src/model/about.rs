@@ -1,6 +1,6 @@
 //! What is known of a model before it is loaded and has to be known while it runs.
 
-use super::choice::InForce;
+use super::choice::WeightsInForce;
 use super::spec::Alias;
 
 /// What goes with a model from its file to whoever runs it.
@@ -9,7 +9,7 @@ pub struct About {
     /// Quantization of the file that was named; a copy of it has another. `None` asks the loaded file.
     pub quantization: Option<String>,
     /// The weights that are computed with, and why.
-    pub weights: InForce,
+    pub weights: WeightsInForce,
     /// The sampling that the file recommends: what follows `general.sampling.` in its keys, and the values
     /// as text. Nothing has been checked.
     pub sampling: Vec<(String, String)>,

@@ -9,7 +9,7 @@ use super::weights::Weights;
 
 /// The weights in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InForce {
+pub struct WeightsInForce {
     /// Their format.
     pub weights: Weights,
     /// Why this one.
@@ -36,10 +36,10 @@ pub enum Reason {
     Vocabulary,
 }
 
-impl InForce {
+impl WeightsInForce {
     /// The same file's own arithmetic, for a reason.
-    pub fn as_is(reason: Reason) -> InForce {
-        InForce { weights: Weights::AsIs, reason }
+    pub fn as_is(reason: Reason) -> WeightsInForce {
+        WeightsInForce { weights: Weights::AsIs, reason }
     }
 
     /// `f16 (catalogue)`.
@@ -91,14 +91,14 @@ impl Processor {
 }
 
 /// What a model should be computed with: what a person `asked` for, else what the catalogue says.
-pub fn decide(asked: Option<Weights>, entry: Option<&Alias>, processor: Processor) -> InForce {
+pub fn decide(asked: Option<Weights>, entry: Option<&Alias>, processor: Processor) -> WeightsInForce {
     match (asked, entry) {
-        (Some(weights), _) => InForce { weights, reason: Reason::Asked },
-        (None, None) => InForce::as_is(Reason::NotInCatalogue),
+        (Some(weights), _) => WeightsInForce { weights, reason: Reason::Asked },
+        (None, None) => WeightsInForce::as_is(Reason::NotInCatalogue),
         (None, Some(entry)) if processor.is_good_at(entry.weights) => {
-            InForce { weights: entry.weights, reason: Reason::Catalogue }
+            WeightsInForce { weights: entry.weights, reason: Reason::Catalogue }
         }
-        (None, Some(entry)) => InForce::as_is(Reason::Slow(entry.weights)),
+        (None, Some(entry)) => WeightsInForce::as_is(Reason::Slow(entry.weights)),
     }
 }
 
@@ -114,18 +114,18 @@ mod tests {
     fn a_person_wins_over_the_catalogue_and_the_catalogue_over_the_file() {
         let smollm2 = Some(&ALIASES[0]);
         let asked = decide(Some(Weights::AsIs), smollm2, ALL);
-        assert_eq!(asked, InForce { weights: Weights::AsIs, reason: Reason::Asked });
+        assert_eq!(asked, WeightsInForce { weights: Weights::AsIs, reason: Reason::Asked });
         let listed = decide(None, smollm2, ALL);
-        assert_eq!(listed, InForce { weights: Weights::F16, reason: Reason::Catalogue });
+        assert_eq!(listed, WeightsInForce { weights: Weights::F16, reason: Reason::Catalogue });
         assert_eq!(listed.shown(), "f16 (catalogue)");
-        assert_eq!(decide(None, None, ALL), InForce::default());
-        assert_eq!(InForce::default().shown(), "as-is (not in the catalogue)");
+        assert_eq!(decide(None, None, ALL), WeightsInForce::default());
+        assert_eq!(WeightsInForce::default().shown(), "as-is (not in the catalogue)");
     }
 
     #[test]
     fn a_processor_that_is_slow_at_the_format_computes_the_file_as_it_is() {
         let slow = decide(None, Some(&ALIASES[0]), OLD);
-        assert_eq!(slow, InForce::as_is(Reason::Slow(Weights::F16)));
+        assert_eq!(slow, WeightsInForce::as_is(Reason::Slow(Weights::F16)));
         assert_eq!(slow.shown(), "as-is (slow at f16)");
         // Whoever asks for it gets it.
         assert_eq!(decide(Some(Weights::F16), Some(&ALIASES[0]), OLD).weights, Weights::F16);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::choice::{InForce, Processor, Reason, decide};
+use super::choice::{Processor, Reason, WeightsInForce, decide};
 use super::copies::Copies;
 use super::describe::ModelSummary;
 use super::describe::bytes;
@@ -117,7 +117,7 @@ fn list(copies: &Copies, as_json: bool, out: &mut dyn Write) -> std::io::Result<
 }
 
 impl ModelRow<'_> {
-    fn in_force(&self) -> InForce {
+    fn in_force(&self) -> WeightsInForce {
         decide(None, self.entry, Processor::here())
     }
 

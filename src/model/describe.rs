@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::choice::InForce;
+use super::choice::WeightsInForce;
 use super::gguf::Gguf;
 use super::weights::Weights;
 use crate::token::{printable, visible};
@@ -103,8 +103,8 @@ pub struct WeightsSummary {
     pub reason: String,
 }
 
-impl From<InForce> for WeightsSummary {
-    fn from(in_force: InForce) -> WeightsSummary {
+impl From<WeightsInForce> for WeightsSummary {
+    fn from(in_force: WeightsInForce) -> WeightsSummary {
         WeightsSummary { format: in_force.weights, reason: in_force.reason.to_string() }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::keep::Recorder;
+use super::keep::SessionRecorder;
 use super::{Notice, Outcome, Session};
 use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
 
@@ -20,7 +20,7 @@ pub trait Front {
     fn say(&mut self, notice: Notice) -> io::Result<()>;
 
     /// Who keeps the conversation, if anybody does.
-    fn recorder(&mut self) -> Option<&mut Recorder> {
+    fn recorder(&mut self) -> Option<&mut SessionRecorder> {
         None
     }
 

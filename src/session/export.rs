@@ -60,14 +60,14 @@ pub struct Export<'a> {
     /// The model's vocabulary.
     pub vocab: &'a Vocab,
     /// What stands before its messages.
-    pub about: &'a About,
+    pub about: &'a ExportAbout,
     /// Candidates of each token.
     pub k: Depth,
 }
 
 /// What stands before the messages of a conversation.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct ExportAbout {
     /// Whose figures these are.
     pub model: String,
     /// Where they come from.

@@ -10,7 +10,7 @@ use super::Session;
 use super::seen::{Seen, events};
 use super::state::ModelState;
 use crate::archive::event::ModelLine;
-use crate::archive::keeper::{Held, Keeper};
+use crate::archive::keeper::{HeldFile, Keeper};
 use crate::archive::scribe::Scribe;
 use crate::archive::title;
 use crate::chat::Role;
@@ -22,7 +22,7 @@ use crate::settings::key::SettingKey;
 use crate::token::Vocab;
 
 /// Writes down what happens in a conversation.
-pub struct Recorder {
+pub struct SessionRecorder {
     keeper: Keeper,
     folder: PathBuf,
     scribe: Scribe,
@@ -45,10 +45,10 @@ struct Glance {
     is_busy: bool,
 }
 
-impl Recorder {
+impl SessionRecorder {
     /// One that keeps sessions in a folder. `tell` says what a person must know of it.
-    pub fn new(folder: &Path, tell: impl Fn(bool, String) + Send + 'static) -> Recorder {
-        Recorder {
+    pub fn new(folder: &Path, tell: impl Fn(bool, String) + Send + 'static) -> SessionRecorder {
+        SessionRecorder {
             keeper: Keeper::start(tell),
             folder: folder.to_path_buf(),
             scribe: Scribe::new(Depth::Count(0)),
@@ -59,7 +59,7 @@ impl Recorder {
     }
 
     /// What happens from now on goes to a file that holds the conversation so far.
-    pub fn hold(&mut self, held: Held, scribe: Scribe, session: &Session) {
+    pub fn hold(&mut self, held: HeldFile, scribe: Scribe, session: &Session) {
         (self.scribe, self.conversation, self.seen) =
             (scribe, session.conversation(), Some(Glance::of(session)));
         self.keeper.hold(held);

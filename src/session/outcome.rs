@@ -2,7 +2,7 @@
 
 use super::error::SessionError;
 use super::task::Task;
-use crate::archive::keeper::Held;
+use crate::archive::keeper::HeldFile;
 use crate::archive::scribe::Scribe;
 use crate::ask::Question;
 use crate::engine::{self, CancelFlag};
@@ -33,7 +33,7 @@ pub enum Outcome {
     /// A message that waited and can't be answered: it is the person's again.
     GiveBack(String),
     /// What is said from now on is kept in this file, which holds the conversation so far.
-    Hold(Held, Box<Scribe>),
+    Hold(HeldFile, Box<Scribe>),
     /// Show what was written before.
     ShowHistory,
     /// Tell the person.

@@ -4,7 +4,7 @@ use super::state::Work;
 use super::{Outcome, Session, SessionError, resolve_system};
 use crate::ask::{Draft, Question};
 use crate::chat::{Message, Role};
-use crate::command::{Looked, Premise};
+use crate::command::{LensSubject, Premise};
 use crate::engine::CancelFlag;
 use crate::lens::subject::Given;
 use crate::lens::{LensWish, Looking};
@@ -40,16 +40,16 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::NoSuchToken`].
-    pub fn wish(&self, view: Looking, looked: Looked) -> Result<LensWish, SessionError> {
+    pub fn wish(&self, view: Looking, looked: LensSubject) -> Result<LensWish, SessionError> {
         match looked {
-            Looked::Text(prompt, target, versus) => Ok(LensWish {
+            LensSubject::Text(prompt, target, versus) => Ok(LensWish {
                 given: Given::Text(prompt.into_bytes()),
                 target: target.map(String::into_bytes),
                 versus: versus.map(String::into_bytes),
                 view,
                 under: Some(self.settings.interventions()),
             }),
-            Looked::Step(step) => {
+            LensSubject::Step(step) => {
                 let reply = self.sequence().reply_start();
                 let last = self.sequence().len().saturating_sub(reply);
                 let step = step.unwrap_or(last);

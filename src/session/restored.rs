@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::branches::Branch;
-use super::export::{About, Export};
+use super::export::{Export, ExportAbout};
 use super::sequence::TokenSequence;
 use super::turn::{Turn, TurnId};
 use crate::archive::{Saved, SavedBranch};
@@ -23,7 +23,7 @@ pub struct Restored {
     /// What its tokens stand for.
     pub vocab: Arc<Vocab>,
     /// What stands before its messages.
-    about: About,
+    about: ExportAbout,
     tree: TokenTree,
     reply: usize,
     in_force: InForce,
@@ -47,7 +47,7 @@ impl Restored {
             branch: number,
             turns: branch.turns,
             vocab: Arc::clone(&saved.vocab),
-            about: About {
+            about: ExportAbout {
                 model: saved.model.model.clone(),
                 provenance: saved.model.provenance.clone(),
                 system: saved.settings.get("system").cloned(),

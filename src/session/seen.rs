@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::branches::{Branch, Branches};
 use super::turn::Turn;
-use crate::archive::event::{Event, Judged, ModelLine};
+use crate::archive::event::{Judged, LogEvent, ModelLine};
 use crate::archive::scribe::{Now, NowBranch, NowSaid, Scribe};
 use crate::archive::shelf;
 use crate::chat::Role;
@@ -26,7 +26,7 @@ pub(super) struct Seen<'a> {
 }
 
 /// What a scribe has to tell of a conversation.
-pub(super) fn events(seen: &Seen, scribe: &mut Scribe) -> Vec<Event> {
+pub(super) fn events(seen: &Seen, scribe: &mut Scribe) -> Vec<LogEvent> {
     let (branches, is_whole) = (seen.branches, seen.settings.is_some());
     let tree = branches.tree();
     let others =

@@ -14,7 +14,7 @@ use super::export::{About, Export, ExportFormat};
 use super::seen::{Seen, events};
 use crate::archive::Saved;
 use crate::archive::event::{Judged, ModelLine};
-use crate::archive::keeper::{Held, NotHeld};
+use crate::archive::keeper::{HeldFile, NotHeld};
 use crate::archive::read::{self, Kind, Opened};
 use crate::archive::scribe::Scribe;
 use crate::archive::shelf::Shelf;
@@ -125,7 +125,7 @@ pub struct FoundSession {
     /// The conversation.
     pub saved: Saved,
     /// The file, where it may be gone on with.
-    pub held: Option<Held>,
+    pub held: Option<HeldFile>,
     /// Why it may not.
     pub locked: Option<String>,
     /// Its file's name.
@@ -243,7 +243,7 @@ fn resume(named: &str) -> Result<Done, SessionError> {
     let path = Shelf::at(&Paths::from_env()?).find(named)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // The lock comes first: what is read then is what is there when the conversation goes on.
-    let held = files::regular(&path).map_err(NotHeld::Io).and_then(|()| Held::take(&path));
+    let held = files::regular(&path).map_err(NotHeld::Io).and_then(|()| HeldFile::take(&path));
     let Opened { saved, kind, note, whole } = read::read(&path)?;
     let (held, locked) = match (kind, held) {
         (Kind::Session, Ok(held)) => (Some(held.keeping(whole)), None),

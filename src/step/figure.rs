@@ -1,10 +1,11 @@
 //! A figure as far as a backend gives it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of one value. A server that gives twenty candidates knows the entropy only within
 /// bounds; another gives none at all. In a file: the value, `[low, high]` or null.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Figure<T> {
     /// The value.

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::command::Looked;
+use crate::command::LensSubject;
 use crate::counter::Far;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::lens::spans::SpanUnit;
@@ -33,11 +33,11 @@ const KEPT: usize = 32;
 pub const REST: Duration = Duration::from_millis(500);
 
 /// What a look came to.
-type Seen = (Looking, Result<Box<Lens>, String>);
+type KeptLens = (Looking, Result<Box<Lens>, String>);
 
 /// A look on its way.
 #[derive(Debug)]
-struct Running {
+struct RunningLook {
     id: LookId,
     spot: Spot,
     looking: Looking,
@@ -66,8 +66,8 @@ pub struct LensState {
     before: Option<&'static Pane>,
     spot: Option<Spot>,
     /// Oldest first.
-    kept: VecDeque<(Spot, Vec<Seen>)>,
-    running: Option<Running>,
+    kept: VecDeque<(Spot, Vec<KeptLens>)>,
+    running: Option<RunningLook>,
     /// Whether what is missing may be computed.
     due: bool,
     rests: u32,
@@ -201,7 +201,7 @@ impl LensState {
         self.last.0 += 1;
         let (id, cancel) = (self.last, CancelFlag::default());
         let effect = Effect::Look(id, Box::new(spot.wish(looking.clone())), cancel.clone());
-        self.running = Some(Running { id, spot, looking, cancel, far: None });
+        self.running = Some(RunningLook { id, spot, looking, cancel, far: None });
         effect
     }
 
@@ -262,11 +262,11 @@ pub fn open(state: &mut State) {
 ///
 /// # Errors
 /// [`SessionError`]: there is nothing of the kind.
-pub fn obey(state: &mut State, looking: Looking, looked: Looked) -> Result<(), SessionError> {
+pub fn obey(state: &mut State, looking: Looking, looked: LensSubject) -> Result<(), SessionError> {
     let at = match &looked {
-        Looked::Text(..) => None,
-        Looked::Step(None) => state.shown_step(),
-        Looked::Step(Some(step)) => Some(state.session.sequence().reply_start() + step - 1),
+        LensSubject::Text(..) => None,
+        LensSubject::Step(None) => state.shown_step(),
+        LensSubject::Step(Some(step)) => Some(state.session.sequence().reply_start() + step - 1),
     };
     let spot = match at.and_then(|at| spot_at(state, at)) {
         Some(spot) => spot,

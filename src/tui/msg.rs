@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::Event as Input;
 
-use crate::archive::keeper::Held;
+use crate::archive::keeper::HeldFile;
 use crate::archive::scribe::Scribe;
 use crate::archive::shelf::Listed;
 use crate::ask::{Answer, Question};
@@ -100,7 +100,7 @@ pub enum Effect {
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].
     Run(Ticket, Task),
     /// What is said from now on is kept in this file.
-    Hold(Held, Box<Scribe>),
+    Hold(HeldFile, Box<Scribe>),
     /// Load another model.
     Load(String),
     /// Look which files complete a line; they come as [`Msg::Files`].

@@ -22,7 +22,7 @@ use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights}
 use crate::paths::Paths;
 use crate::query::Asker;
 use crate::query::next::StepUnder;
-use crate::session::keep::Recorder;
+use crate::session::keep::SessionRecorder;
 use crate::session::state::Fetch;
 use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
@@ -70,7 +70,7 @@ struct Driver {
     /// Threads that write files.
     writing: Vec<JoinHandle<()>>,
     /// Who keeps the conversation, if anybody does.
-    recorder: Option<Recorder>,
+    recorder: Option<SessionRecorder>,
 }
 
 /// What a person was asked, and answers by the same command.
@@ -88,7 +88,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance, resume: Option<S
     let mut session = Session::new(settings.clone());
     let (to_screen, folder) = (sender.clone(), paths.sessions());
     let tell = move |kept, line| _ = to_screen.send(Msg::Kept(kept, line));
-    let recorder = settings.save.then(|| Recorder::new(&folder, tell));
+    let recorder = settings.save.then(|| SessionRecorder::new(&folder, tell));
     session.set_kept(recorder.is_some());
     let state = State::new(session, size, look);
     let (remember, messages) = channel();
@@ -374,7 +374,7 @@ impl Driver {
         let engines = self.engines;
         // The last message is the last that is kept.
         drop(self.remember);
-        self.writing.extend(self.recorder.and_then(Recorder::end));
+        self.writing.extend(self.recorder.and_then(SessionRecorder::end));
         let deadline = Instant::now() + PATIENCE;
         while self.writing.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
             while self.inbox.try_recv().is_ok() {}

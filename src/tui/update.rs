@@ -9,9 +9,9 @@ use crate::ask::Answer;
 use crate::command;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
+use crate::session::Notice;
 use crate::session::RequestId;
 use crate::session::task::Done;
-use crate::session::Notice;
 
 use super::answer::Shown;
 use super::composer::Typed;

@@ -13,7 +13,7 @@ const NEVER: f64 = -9999.0;
 
 /// A token as a file names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Named {
+pub(super) struct EntryToken {
     /// Its id, where there is one.
     pub id: Option<u32>,
     /// Its bytes.
@@ -22,25 +22,25 @@ pub(super) struct Named {
 
 /// A token with what is given of it.
 #[derive(Clone, Debug, Default)]
-struct Given {
-    token: Named,
+struct GivenToken {
+    token: EntryToken,
     logprob: Option<f64>,
     rank: Option<u32>,
 }
 
 /// One position.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct TokenEntry {
     /// What stands there.
-    pub token: Named,
-    own: Given,
+    pub token: EntryToken,
+    own: GivenToken,
     /// The most probable tokens.
-    top: Vec<Given>,
+    top: Vec<GivenToken>,
 }
 
-impl Entry {
-    fn new(own: Given, top: Vec<Given>) -> Entry {
-        Entry { token: own.token.clone(), own, top }
+impl TokenEntry {
+    fn new(own: GivenToken, top: Vec<GivenToken>) -> TokenEntry {
+        TokenEntry { token: own.token.clone(), own, top }
     }
 
     /// Whether every token of it has an id.
@@ -49,7 +49,7 @@ impl Entry {
     }
 
     /// The token with its figures. Where those can't be, the token without them, and why.
-    pub fn step(&self, number: &mut dyn FnMut(&Named) -> TokenId) -> (Step, Option<String>) {
+    pub fn step(&self, number: &mut dyn FnMut(&EntryToken) -> TokenId) -> (Step, Option<String>) {
         let id = number(&self.token);
         let bare = Step { id, stats: None };
         let Some(logprob) = self.own.logprob else { return (bare, None) };
@@ -94,16 +94,16 @@ fn nats(logprob: f64) -> f32 {
 }
 
 /// `{"token","logprob","bytes","top_logprobs"}` of a chat, each.
-pub(super) fn of_content(content: &Value) -> Result<Vec<Entry>, String> {
+pub(super) fn of_content(content: &Value) -> Result<Vec<TokenEntry>, String> {
     let entries = super::list(content).iter().map(|entry| {
         let top = super::list(&entry["top_logprobs"]).iter().map(given).collect();
-        Entry::new(given(entry), top)
+        TokenEntry::new(given(entry), top)
     });
     Ok(entries.collect())
 }
 
 /// The four lists of a completion.
-pub(super) fn of_completion(logprobs: &Value) -> Result<Vec<Entry>, String> {
+pub(super) fn of_completion(logprobs: &Value) -> Result<Vec<TokenEntry>, String> {
     let tokens = super::list(&logprobs["tokens"]);
     let own = super::list(&logprobs["token_logprobs"]);
     if own.len() != tokens.len() {
@@ -113,51 +113,51 @@ pub(super) fn of_completion(logprobs: &Value) -> Result<Vec<Entry>, String> {
     // The chosen token is added where it is none of the first k.
     let k = tops.iter().filter_map(Value::as_object).map(serde_json::Map::len).min().unwrap_or(0);
     let entry = |i: usize| {
-        let token = Named { id: None, bytes: super::text(&tokens[i]).into_bytes() };
-        let chosen = Given { token, logprob: own[i].as_f64(), rank: None };
+        let token = EntryToken { id: None, bytes: super::text(&tokens[i]).into_bytes() };
+        let chosen = GivenToken { token, logprob: own[i].as_f64(), rank: None };
         let top = tops.get(i).and_then(Value::as_object).into_iter().flatten();
-        let mut top: Vec<Given> = top
+        let mut top: Vec<GivenToken> = top
             .map(|(token, logprob)| {
-                let token = Named { id: None, bytes: token.clone().into_bytes() };
-                Given { token, logprob: logprob.as_f64(), rank: None }
+                let token = EntryToken { id: None, bytes: token.clone().into_bytes() };
+                GivenToken { token, logprob: logprob.as_f64(), rank: None }
             })
             .collect();
         if top.len() > k.max(1) {
             let lowest = top.iter().filter_map(|given| given.logprob).fold(f64::INFINITY, f64::min);
             top.retain(|given| given.token != chosen.token || given.logprob > Some(lowest));
         }
-        Entry::new(chosen, top)
+        TokenEntry::new(chosen, top)
     };
     Ok((0..tokens.len()).map(entry).collect())
 }
 
 /// vLLM's `prompt_logprobs`: null, or an object of entries by id.
-pub(super) fn of_prompt(prompt: &Value) -> Vec<Entry> {
+pub(super) fn of_prompt(prompt: &Value) -> Vec<TokenEntry> {
     let positions = super::list(prompt).iter().filter_map(Value::as_object);
     let entries = positions.map(|position| {
-        let mut all: Vec<Given> = position
+        let mut all: Vec<GivenToken> = position
             .iter()
             .map(|(id, entry)| {
                 let bytes = super::text(&entry["decoded_token"]).into_bytes();
                 let rank = entry["rank"].as_u64().and_then(|rank| u32::try_from(rank).ok());
-                Given {
-                    token: Named { id: id.parse().ok(), bytes },
+                GivenToken {
+                    token: EntryToken { id: id.parse().ok(), bytes },
                     logprob: entry["logprob"].as_f64(),
                     rank,
                 }
             })
             .collect();
         // The prompt's own token comes first; it is there whatever its rank.
-        let own = if all.is_empty() { Given::default() } else { all[0].clone() };
+        let own = if all.is_empty() { GivenToken::default() } else { all[0].clone() };
         let most = all.len() as u32 - u32::from(own.rank.is_some_and(|rank| rank as usize >= all.len()));
         all.retain(|given| given.rank.is_none_or(|rank| rank <= most));
-        Entry::new(own, all)
+        TokenEntry::new(own, all)
     });
     entries.collect()
 }
 
 /// llama-server's `completion_probabilities`.
-pub(super) fn of_llama_server(probabilities: &Value) -> Result<Vec<Entry>, String> {
+pub(super) fn of_llama_server(probabilities: &Value) -> Result<Vec<TokenEntry>, String> {
     let entries = super::list(probabilities);
     let after = |entry: &Value| {
         entry["logprob"].is_null() && (entry["prob"].is_number() || entry["probs"].is_array())
@@ -170,12 +170,12 @@ pub(super) fn of_llama_server(probabilities: &Value) -> Result<Vec<Entry>, Strin
     of_content(probabilities)
 }
 
-fn given(entry: &Value) -> Given {
+fn given(entry: &Value) -> GivenToken {
     let bytes = entry["bytes"]
         .as_array()
         .map(|bytes| bytes.iter().filter_map(Value::as_u64).map(|byte| byte as u8).collect());
     let id = entry["id"].as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id < 1 << 20);
     let rank = entry["rank"].as_u64().and_then(|rank| u32::try_from(rank).ok()).filter(|rank| *rank > 0);
-    let token = Named { id, bytes: bytes.unwrap_or_else(|| super::text(&entry["token"]).into_bytes()) };
-    Given { token, logprob: entry["logprob"].as_f64(), rank }
+    let token = EntryToken { id, bytes: bytes.unwrap_or_else(|| super::text(&entry["token"]).into_bytes()) };
+    GivenToken { token, logprob: entry["logprob"].as_f64(), rank }
 }

@@ -2,11 +2,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 
 use super::*;
-use crate::archive::event::{ModelLine, Said};
+use crate::archive::event::{ModelLine, TurnLine};
 use crate::archive::read;
 use crate::archive::tests::Talk;
 
-fn events(lines: &[u8]) -> Vec<Event> {
+fn events(lines: &[u8]) -> Vec<LogEvent> {
     lines
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
@@ -14,7 +14,7 @@ fn events(lines: &[u8]) -> Vec<Event> {
         .collect()
 }
 
-fn short() -> Vec<Event> {
+fn short() -> Vec<LogEvent> {
     let mut talk = Talk::new();
     talk.say("What is it?", &[]);
     events(&talk.lines)
@@ -41,9 +41,9 @@ fn a_session_is_a_private_file_in_a_private_folder_and_locked_while_it_is_writte
     assert!(path.to_string_lossy().ends_with("-what-is-北京.jsonl"), "{}", path.display());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(matches!(Held::take(&path), Err(NotHeld::Busy)));
+    assert!(matches!(HeldFile::take(&path), Err(NotHeld::Busy)));
     drop(keeper);
-    assert!(Held::take(&path).is_ok());
+    assert!(HeldFile::take(&path).is_ok());
     assert_eq!(read::read(&path).unwrap().saved.title(), "What is it?");
 }
 
@@ -71,14 +71,14 @@ fn a_torn_line_is_cut_off_before_the_next_one() {
     fs::write(&path, [&talk.lines[..], br#"{"type":"step","id":1"#].concat()).unwrap();
     let opened = read::read(&path).unwrap();
     assert_eq!(opened.whole, talk.lines.len() as u64);
-    let held = Held::take(&path).unwrap().keeping(opened.whole);
+    let held = HeldFile::take(&path).unwrap().keeping(opened.whole);
     let keeper = Keeper::start(|_, line| panic!("{line}"));
     keeper.hold(held);
-    let more = Event::Turn(Said {
+    let more = LogEvent::Turn(TurnLine {
         turn: 2,
         role: Some("user".to_string()),
         text: Some("there".to_string()),
-        ..Said::default()
+        ..TurnLine::default()
     });
     keeper.write(vec![more]);
     drop(keeper);
@@ -113,7 +113,7 @@ fn another_conversation_has_another_file() {
     let keeper = Keeper::start(|_, line| panic!("{line}"));
     for title in ["one", "two"] {
         keeper.begin(home.path(), title);
-        keeper.write(vec![Event::Session(crate::archive::event::Begun {
+        keeper.write(vec![LogEvent::Session(crate::archive::event::Begun {
             version: 2,
             created: None,
             model: ModelLine::default(),

@@ -133,11 +133,6 @@ impl Model {
         self.inner.n_params()
     }
 
-    /// Bytes of all tensors.
-    pub fn bytes(&self) -> u64 {
-        self.inner.size()
-    }
-
     /// Architecture, as GGUF names it.
     pub fn architecture(&self) -> String {
         self.inner.meta_val_str("general.architecture").unwrap_or_default()

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{About, Export, ExportRow};
+use super::{Export, ExportAbout, ExportRow};
 use crate::engine::FinishReason;
 use crate::report::output::json_line;
 use crate::report::record::{Provenance, StepRecord};
@@ -12,13 +12,13 @@ use crate::session::turn::Turn;
 
 /// The whole object: what was said before is `messages`, the last reply the one choice.
 #[derive(Serialize)]
-struct Completion<'a> {
+struct ChatCompletion<'a> {
     object: &'static str,
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<&'a Provenance>,
     messages: Vec<MessageForm<'a>>,
-    choices: Vec<Choice<'a>>,
+    choices: Vec<CompletionChoice<'a>>,
 }
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct MessageForm<'a> {
 }
 
 #[derive(Serialize)]
-struct Choice<'a> {
+struct CompletionChoice<'a> {
     index: usize,
     message: MessageForm<'a>,
     #[serde(flatten)]
@@ -55,7 +55,7 @@ struct Logprobs {
 /// # Errors
 /// Those of the writer.
 pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
-    let About { model, provenance, system } = export.about;
+    let ExportAbout { model, provenance, system } = export.about;
     let mut rows: Vec<ExportRow> = export.rows().filter(|row| row.part == "reply").collect();
     let mut messages: Vec<MessageForm> = Vec::new();
     messages.extend(system.as_ref().map(|content| MessageForm { role: "system", content, reply: None }));
@@ -71,11 +71,15 @@ pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
     let last = messages.pop_if(|message| message.reply.is_some());
     let choices = last.into_iter().filter_map(|message| {
         let MessageForm { role, content, reply } = message;
-        Some(Choice { index: 0, message: MessageForm { role, content, reply: None }, reply: reply? })
+        Some(CompletionChoice {
+            index: 0,
+            message: MessageForm { role, content, reply: None },
+            reply: reply?,
+        })
     });
     let choices = choices.collect();
     let provenance = provenance.as_ref();
-    json_line(out, &Completion { object: "chat.completion", model, provenance, messages, choices })
+    json_line(out, &ChatCompletion { object: "chat.completion", model, provenance, messages, choices })
 }
 
 fn reply(turn: &Turn, content: Vec<StepRecord>) -> Option<ReplyForm> {

@@ -3,14 +3,15 @@ use std::sync::Arc;
 use super::*;
 use crate::engine::Event;
 use crate::engine::testing::Scripted;
-use crate::model::{About, InForce};
+use crate::model::{About, WeightsInForce};
 use crate::sampling::Sampling;
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
-const MAKING: InForce = InForce { weights: Weights::AsIs, reason: Reason::Making(Weights::F16) };
+const MAKING: WeightsInForce =
+    WeightsInForce { weights: Weights::AsIs, reason: Reason::Making(Weights::F16) };
 
 /// The model is loaded, and its template read.
-fn ready(session: &mut Session, weights: InForce) -> Vec<Outcome> {
+fn ready(session: &mut Session, weights: WeightsInForce) -> Vec<Outcome> {
     let Event::Ready(info) = Scripted::new([]).ready() else { panic!("it is ready") };
     let mut info = Arc::into_inner(info).unwrap();
     info.about = Arc::new(About { weights, ..About::default() });
@@ -51,7 +52,7 @@ fn a_conversation_keeps_its_weights_until_model_takes_the_copy() {
     assert_eq!(said(&outcomes), "the f16 copy of scripted is ready: /model takes it");
     assert!(loads(&session.execute(Command::Model(None)).unwrap()));
     // Taken: from now on it tells of the model again.
-    ready(&mut session, InForce { weights: Weights::F16, reason: Reason::Catalogue });
+    ready(&mut session, WeightsInForce { weights: Weights::F16, reason: Reason::Catalogue });
     let told = session.execute(Command::Model(None)).unwrap();
     assert!(!loads(&told) && said(&told).contains("weights f16 (catalogue)"), "{told:?}");
 }
@@ -74,7 +75,7 @@ fn a_copy_that_is_ready_before_the_model_is_taken_when_the_model_is() {
 #[test]
 fn a_copy_of_another_model_is_nothing_to_this_one() {
     let mut session = session();
-    ready(&mut session, InForce::default());
+    ready(&mut session, WeightsInForce::default());
     assert!(session.on_copy(Weights::F16).is_empty());
     assert!(!loads(&session.execute(Command::Model(None)).unwrap()));
 }

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::columns::{clipped, width};
-use crate::model::{InForce, Reason};
+use crate::model::{Reason, WeightsInForce};
 use crate::sampling::Sampling;
 use crate::session::state::{Fetch, ModelState};
 use crate::session::turn::Reply;
@@ -79,7 +79,7 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
     let mut items = vec![item(0, " · ", name)];
     if let Some(model) = session.model() {
-        let InForce { weights, reason } = model.about.weights;
+        let WeightsInForce { weights, reason } = model.about.weights;
         items.push(item(1, " · ", weights.name().to_string()));
         // What is usual needs no reason.
         if reason != Reason::NotInCatalogue {
