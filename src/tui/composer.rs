@@ -38,6 +38,10 @@ pub struct Composer {
     folded: Vec<(String, String)>,
     completions: Vec<Completion>,
     selected: usize,
+    /// Whether everything that can be asked for is searched.
+    searching: bool,
+    /// What was being written before, and comes back.
+    aside: Option<String>,
     /// The saved sessions, while one is chosen; `Asked` while somebody looks which there are.
     sessions: KnownSessions,
 }
@@ -142,6 +146,26 @@ impl Composer {
         }
     }
 
+    /// Searches everything that can be asked for; what was being written comes back afterwards.
+    pub fn search(&mut self) {
+        let draft = self.message();
+        self.searching = true;
+        // Who has begun a command searches with what is written.
+        if draft.starts_with('/') && !draft.contains(['\n', ' ']) {
+            return self.complete();
+        }
+        self.aside = Some(draft).filter(|draft| !draft.is_empty()).or(self.aside.take());
+        self.replace("/");
+    }
+
+    /// What was being written before a search is there again.
+    fn end_search(&mut self) {
+        self.searching = false;
+        if let Some(draft) = self.aside.take() {
+            self.replace(&draft);
+        }
+    }
+
     /// Takes the message out and remembers it.
     fn submit(&mut self) -> String {
         let text = self.message();
@@ -154,18 +178,27 @@ impl Composer {
         }
         self.recall = Recall::default();
         self.replace("");
+        self.end_search();
         text
     }
 
     /// Closes the list of completions; `false` if none was open.
     pub fn close_completions(&mut self) -> bool {
         let open = !self.completions.is_empty();
+        if self.searching {
+            self.replace("");
+        }
+        self.end_search();
         self.completions.clear();
         open
     }
 
     fn complete(&mut self) {
-        self.completions = palette::complete(self.text());
+        self.searching &= self.text().starts_with('/');
+        self.completions = match self.text().strip_prefix('/').filter(|_| self.searching) {
+            Some(written) => palette::search(written),
+            None => palette::complete(self.text()),
+        };
         self.selected = 0;
         match (session_argument(self.text()), &self.sessions) {
             (Some(written), KnownSessions::Known(all)) => {
@@ -206,15 +239,40 @@ impl Composer {
         self.selected = 0;
     }
 
-    /// Whether the line is a command as it stands, whatever else could still follow.
-    fn is_whole_command(&self) -> bool {
+    /// Whether the line is a command as it stands, whatever else could still follow, and none of the proposals
+    /// is meant.
+    fn is_sent_by_enter(&self) -> bool {
         let line = self.text();
+        if self.searching || session_argument(line).is_some() {
+            return false;
+        }
         let is_own = palette::asked(line).is_some_and(|asked| asked.is_ok());
         is_own || command::parse(line).is_some_and(|parsed| parsed.is_ok())
     }
 
-    /// Accepts the selected completion.
+    /// Takes the proposal of this number, as Enter does.
+    pub fn choose(&mut self, number: usize) -> Typed {
+        self.selected = number.min(self.completions.len().saturating_sub(1));
+        self.take()
+    }
+
+    /// Takes the selected proposal: writes it, and sends it where nothing more could follow.
+    fn take(&mut self) -> Typed {
+        let Some(line) = self.completions.get(self.selected).map(|one| one.line.clone()) else {
+            return Typed::Ignored;
+        };
+        // A session in the list is the one that is meant.
+        if session_argument(self.text()).is_some() || (self.searching && palette::is_complete(&line)) {
+            self.editor.replace(&line);
+            return Typed::Submit(self.submit());
+        }
+        self.accept();
+        Typed::Taken
+    }
+
+    /// Writes the selected proposal.
     fn accept(&mut self) {
+        self.searching = false;
         if let Some(completion) = self.completions.get(self.selected) {
             // A file's name may go on.
             let gap = if command::file_argument(&completion.line).is_some() { "" } else { " " };
@@ -238,16 +296,10 @@ impl Composer {
             return Typed::Taken;
         }
         match key.code {
-            // A session in the list is the one that is meant.
-            KeyCode::Enter if session_argument(self.text()).is_some() && !self.completions.is_empty() => {
-                let line = self.completions[self.selected].line.clone();
-                self.editor.replace(&line);
+            KeyCode::Enter if self.completions.is_empty() || self.is_sent_by_enter() => {
                 return Typed::Submit(self.submit());
             }
-            KeyCode::Enter if self.completions.is_empty() || self.is_whole_command() => {
-                return Typed::Submit(self.submit());
-            }
-            KeyCode::Enter => self.accept(),
+            KeyCode::Enter => return self.take(),
             KeyCode::Tab if !self.completions.is_empty() => self.accept(),
             KeyCode::Up if plain && !self.completions.is_empty() => self.select(-1),
             KeyCode::Down if plain && !self.completions.is_empty() => self.select(1),
@@ -265,7 +317,8 @@ impl Composer {
         Typed::Taken
     }
 
-    fn select(&mut self, by: isize) {
+    /// Selects the next proposal, or the one before.
+    pub fn select(&mut self, by: isize) {
         let n = self.completions.len() as isize;
         self.selected = (self.selected as isize + by).rem_euclid(n.max(1)) as usize;
     }

@@ -1,8 +1,12 @@
 //! What can be asked for by name in the message: the commands of every front, and the panes and themes of
 //! this one.
 
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
 use crate::colouring::Colors;
-use crate::command::{self, Completion};
+use crate::command::{self, Argument, COMMANDS, Completion};
+use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
 use super::pane::{PANES, Pane};
@@ -21,14 +25,53 @@ pub enum Asked {
     Theme(String),
 }
 
+fn completion(line: String, label: &str, help: &str) -> Completion {
+    Completion { line, label: label.to_string(), help: help.trim().to_string() }
+}
+
+/// Everything that can be asked for: commands, panes, themes, settings.
+fn all() -> Vec<Completion> {
+    let commands =
+        COMMANDS.iter().map(|spec| (spec.name.to_string(), format!("{} {}", spec.usage, spec.help)));
+    let own = OWN.iter().map(|(name, help)| (name.to_string(), help.to_string()));
+    let named = ["/pane", "/theme"].into_iter().flat_map(|command| {
+        names(command).into_iter().map(move |(name, about)| (format!("{command} {name}"), about.to_string()))
+    });
+    let settings =
+        SettingKey::ALL.iter().map(|key| (format!("/set {}", key.name()), key.meaning().to_string()));
+    let all = commands.chain(own).chain(named).chain(settings);
+    all.map(|(line, help)| completion(line.clone(), &line, &help)).collect()
+}
+
+/// What fits a text, best first: its letters in that order in what would be written, or else every word in what
+/// that does.
+pub fn search(text: &str) -> Vec<Completion> {
+    let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let fits = |one: Completion| {
+        let mut letters = Vec::new();
+        let by_name = pattern.score(Utf32Str::new(&one.line, &mut letters), &mut matcher);
+        let help = one.help.to_lowercase();
+        let by_help =
+            || words.iter().all(|word| word.chars().count() > 2 && help.contains(word)).then_some(0);
+        Some((by_name.or_else(by_help)?, one))
+    };
+    let mut found: Vec<(u32, Completion)> = all().into_iter().filter_map(fits).collect();
+    // A stable sort: what fits equally well stays in the order of the help.
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.into_iter().map(|(_, one)| one).collect()
+}
+
+/// Whether a line says all there is to say: nothing more could follow it.
+pub fn is_complete(line: &str) -> bool {
+    let takes_nothing = || command::spec(line).is_some_and(|spec| spec.argument == Argument::None);
+    asked(line).map_or_else(takes_nothing, |asked| asked.is_ok())
+}
+
 /// Proposals for the line being written.
 pub fn complete(line: &str) -> Vec<Completion> {
     let mut found = command::complete(line);
-    let completion = |line: String, label: &str, help: &str| Completion {
-        line,
-        label: label.to_string(),
-        help: help.to_string(),
-    };
     if line.starts_with('/') {
         let own = OWN.into_iter().filter(|(name, _)| name.starts_with(line));
         found.extend(own.map(|(name, help)| completion(name.to_string(), name, help)));

@@ -49,6 +49,8 @@ pub static TABLE: Pane = Pane {
     keys: &[
         ("up", KeyAction::Own(Own { name: "candidate-up", help: CANDIDATE })),
         ("down", KeyAction::Own(Own { name: "candidate-down", help: CANDIDATE })),
+        ("home", KeyAction::Own(Own { name: "first-candidate", help: CANDIDATES })),
+        ("end", KeyAction::Own(Own { name: "last-candidate", help: CANDIDATES })),
         ("enter", KeyAction::Own(Own { name: "swap", help: SWAP })),
         ("1", KeyAction::Own(Own { name: "swap-1", help: NTH })),
         ("2", KeyAction::Own(Own { name: "swap-2", help: NTH })),
@@ -62,6 +64,7 @@ pub static TABLE: Pane = Pane {
     ],
 };
 
+const CANDIDATES: &str = "the first, the last candidates that are kept";
 const CANDIDATE: &str = "choose a candidate of this step";
 const SWAP: &str = "take the chosen candidate and go on from there, on a branch of its own";
 const NTH: &str = "take the candidate of that number and go on from there";

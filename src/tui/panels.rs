@@ -11,6 +11,7 @@ mod tree;
 
 use super::pane::Pane;
 
+pub use message::proposal_at;
 pub use panel::Panel;
 
 /// What every pane does.

@@ -18,6 +18,7 @@ use crate::report::view::Block;
 use crate::session::state::Fetch;
 
 mod endurance;
+mod lists;
 
 const PARIS: [ScriptedLine; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];

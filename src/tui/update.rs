@@ -17,9 +17,10 @@ use super::answer::Shown;
 use super::composer::Typed;
 use super::dose;
 use super::keys::{KeyAction, KeyPress, written};
+use super::layout::inside;
 use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, MESSAGE, PANES, Pane, TABLE, TREE};
+use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
 use super::panels;
 use super::send::{carry_out, execute, submit};
 use super::state::{EXAMPLES, State};
@@ -197,7 +198,12 @@ fn write(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             _ => {}
         }
     }
-    match state.composer.key(key) {
+    let typed = state.composer.key(key);
+    on_typed(state, typed)
+}
+
+fn on_typed(state: &mut State, typed: Typed) -> Vec<Effect> {
+    match typed {
         Typed::Submit(text) => submit(state, &text),
         Typed::Taken | Typed::Ignored => Vec::new(),
     }
@@ -213,9 +219,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::Help => state.help = Some(0),
         KeyAction::Palette => {
             state.focus_on(&MESSAGE);
-            if state.composer.is_empty() {
-                state.composer.replace("/");
-            }
+            state.composer.search();
         }
         KeyAction::Focus(by) => {
             let next = state.fronts.after(state.focus, by);
@@ -233,6 +237,9 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
             state.focus_on(&MESSAGE);
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
+        KeyAction::Page(by) if state.focus.slot == Slot::Upper => {
+            scroll(state, state.focus, by * page_of(state));
+        }
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
         KeyAction::Dose(by) => return dose::change(state, by),
         KeyAction::Lens => lens::open(state),
@@ -286,6 +293,13 @@ fn quit(state: &mut State, key: KeyPress) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Rows of a page of the pane that has the keys, without what frames them, so that two pages overlap.
+fn page_of(state: &State) -> isize {
+    const FRAME: u16 = 4;
+    let place = state.areas().and_then(|areas| areas.of(state.focus));
+    place.map_or(1, |place| inside(place.area).height.saturating_sub(FRAME).max(1) as isize)
+}
+
 fn scroll(state: &mut State, pane: &Pane, by: isize) {
     if let Some(panel) = panels::of(pane) {
         (panel.scroll)(state, by);
@@ -294,20 +308,34 @@ fn scroll(state: &mut State, pane: &Pane, by: isize) {
 
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     let at = Position::new(mouse.column, mouse.row);
-    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
-    match mouse.kind {
-        MouseEventKind::ScrollUp => scroll(state, pane, -WHEEL),
-        MouseEventKind::ScrollDown => scroll(state, pane, WHEEL),
-        MouseEventKind::Down(MouseButton::Left) => {
-            state.leaving = None;
-            if state.help.take().is_none() {
-                state.focus_on(pane);
-                if let Some(panel) = panels::of(pane) {
-                    return (panel.click)(state, place, at);
-                }
-            }
-        }
-        _ => {}
+    let wheel = match mouse.kind {
+        MouseEventKind::ScrollUp => -WHEEL,
+        MouseEventKind::ScrollDown => WHEEL,
+        MouseEventKind::Down(MouseButton::Left) => 0,
+        _ => return Vec::new(),
+    };
+    if let Some(line) = state.help {
+        state.help = (wheel != 0).then(|| line.saturating_add_signed(wheel));
+        return Vec::new();
     }
-    Vec::new()
+    // The list of proposals lies over the other panes.
+    match panels::proposal_at(state, at) {
+        Some(_) if wheel != 0 => {
+            state.composer.select(wheel.signum());
+            return Vec::new();
+        }
+        Some(number) => {
+            let typed = state.composer.choose(number);
+            return on_typed(state, typed);
+        }
+        None => {}
+    }
+    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
+    if wheel != 0 {
+        scroll(state, pane, wheel);
+        return Vec::new();
+    }
+    state.leaving = None;
+    state.focus_on(pane);
+    panels::of(pane).map_or_else(Vec::new, |panel| (panel.click)(state, place, at))
 }

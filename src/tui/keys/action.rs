@@ -13,7 +13,7 @@ pub enum KeyAction {
     Redraw,
     /// Show the keys.
     Help,
-    /// List all commands and panes.
+    /// Search all commands, panes, themes and settings.
     Palette,
     /// Next or previous pane.
     Focus(isize),
@@ -72,7 +72,7 @@ const ACTIONS: [(&str, KeyAction, &str); 31] = [
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
     ("redraw", KeyAction::Redraw, "draw the screen anew"),
     ("help", KeyAction::Help, "show keys, commands and figures"),
-    ("palette", KeyAction::Palette, "list all commands and panes"),
+    ("palette", KeyAction::Palette, "search all commands, panes, themes and settings"),
     ("next-pane", KeyAction::Focus(1), PANE),
     ("previous-pane", KeyAction::Focus(-1), PANE),
     ("previous-token", KeyAction::Walk(-1), WALK),
@@ -104,7 +104,7 @@ const PANE: &str = "next, previous pane";
 const WALK: &str = "walk token by token; the panels follow";
 const ENDS: &str = "first, last token";
 const UNSURE: &str = "next, previous unsure step (no candidate has half the mass)";
-const PAGE: &str = "scroll the conversation";
+const PAGE: &str = "scroll the conversation by a page, or what the pane shows: candidates, branches, a lens";
 const DOSE: &str = "more, less of the steering vector; the step's table follows";
 const CANDIDATES: &str = "more, fewer candidates (k)";
 

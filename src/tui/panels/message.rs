@@ -81,22 +81,36 @@ fn click(state: &mut State, place: PanePlace, at: Position) {
     state.composer.editor_mut().put(row.as_ref(), usize::from(column));
 }
 
-/// A list above the text.
-fn completions(state: &State, frame: &mut Frame, composer: Rect) {
+/// Where the list of proposals lies, above the text, and the first that is in view.
+fn list(state: &State, composer: Rect) -> Option<(Rect, usize)> {
     let (all, selected) = state.composer.completions();
-    if all.is_empty() {
-        return;
+    if all.is_empty() || !state.has_keys(&MESSAGE) {
+        return None;
     }
     // A composer that fills the screen has them at its own end.
     let below = if composer.y < 3 { composer.bottom() } else { composer.y };
     let rows = all.len().min(LISTED).min(usize::from(below).saturating_sub(2));
-    let first = (selected + 1).saturating_sub(rows);
     let area = Rect { y: below.saturating_sub(rows as u16 + 2), height: rows as u16 + 2, ..composer };
+    Some((area, (selected + 1).saturating_sub(rows)))
+}
+
+/// The proposal at a place of the screen.
+pub fn proposal_at(state: &State, at: Position) -> Option<usize> {
+    let composer = state.areas().and_then(|areas| areas.of(&MESSAGE))?.area;
+    let (area, first) = list(state, composer)?;
+    let inner = inside(area);
+    let number = first + usize::from(at.y.checked_sub(inner.y)?);
+    inner.contains(at).then_some(number)
+}
+
+fn completions(state: &State, frame: &mut Frame, composer: Rect) {
+    let Some((area, first)) = list(state, composer) else { return };
+    let (all, selected) = state.composer.completions();
     frame.render_widget(Clear, area);
     frame.render_widget(Block::bordered().border_style(state.theme.dim()), area);
     let inner = inside(area);
     let widest = all.iter().map(|completion| width(&completion.label)).max().unwrap_or(0);
-    for (i, completion) in all.iter().enumerate().skip(first).take(rows) {
+    for (i, completion) in all.iter().enumerate().skip(first).take(usize::from(inner.height)) {
         let label = padded(&completion.label, widest + 2);
         let style = if i == selected { state.theme.cursor() } else { Style::new() };
         let line = Line::from(vec![

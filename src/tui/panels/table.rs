@@ -1,5 +1,7 @@
 //! The distribution a step was taken from: raw beside final, and what is not shown.
 
+use std::ops::Range;
+
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -7,7 +9,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, fitted, width, wrapped};
+use crate::distribution::Depth;
 use crate::report::bars::bar;
+use crate::settings::key::SettingKey;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::{TokenId, printable};
 use crate::tui::layout::{candidate_rows, inside};
@@ -27,43 +31,58 @@ use super::panel::Panel;
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-pub static PANEL: Panel = Panel {
-    pane: &TABLE,
-    title,
-    draw,
-    click,
-    scroll: |state, by| state.table_scroll = state.table_scroll.saturating_add_signed(by),
-    act,
-};
+pub static PANEL: Panel = Panel { pane: &TABLE, title, draw, click, scroll, act };
 
-/// How many candidates are in view.
-fn room(state: &State, area: Rect) -> usize {
-    let Some(stats) = state.shown() else { return 0 };
-    let shown = stats.prediction.shown(state.candidates_on(Some(area))).0;
+/// The candidates that can be scrolled to: as many as a person asked for, else all that the step keeps.
+fn listed<'a>(state: &State, stats: &'a TokenStats, area: Rect) -> (&'a [Candidate], Figure<f64>) {
+    let settings = state.session.settings();
+    let asked = state.candidates_on(Some(area));
+    let kept = stats.prediction.top_logprobs.len();
+    let is_asked = settings.sources.of(SettingKey::K).is_person() || !matches!(settings.k, Depth::Count(_));
+    stats.prediction.shown(if is_asked { asked } else { asked.max(kept) })
+}
+
+/// Those of them that are in view, and the chosen token, where it is none of these.
+fn in_view(state: &State, stats: &TokenStats, area: Rect) -> (Range<usize>, Option<AnyToken>) {
+    let all = listed(state, stats, area).0;
+    let view = |room: usize| {
+        let first = state.table_scroll.min(all.len().saturating_sub(room));
+        first..all.len().min(first + room)
+    };
     let room = candidate_rows(area);
-    let first = state.table_scroll.min(shown.len().saturating_sub(room));
-    let view = &shown[first..shown.len().min(first + room)];
-    room.saturating_sub(usize::from(outside_of(state, stats, view).is_some()))
+    let outside = outside_of(state, stats, &all[view(room)]);
+    (view(room.saturating_sub(usize::from(outside.is_some()))), outside)
+}
+
+/// How many candidates there are, and which are in view.
+fn extent(state: &State) -> Option<(usize, Range<usize>)> {
+    let area = state.areas().and_then(|areas| areas.of(&TABLE))?.area;
+    let stats = state.shown()?;
+    Some((listed(state, stats, area).0.len(), in_view(state, stats, area).0))
 }
 
 /// Chooses the candidate beside the chosen one.
 fn walk(state: &mut State, by: isize) {
-    let Some(area) = state.areas().and_then(|areas| areas.of(&TABLE)).map(|place| place.area) else { return };
-    let Some(stats) = state.shown() else { return };
-    let last = state.candidates_on(Some(area)).min(stats.prediction.top_logprobs.len()).saturating_sub(1);
-    let row = match state.table_row {
-        Some(row) => row.saturating_add_signed(by).min(last),
-        None => state.table_scroll.min(last),
-    };
+    let Some((all, view)) = extent(state).filter(|(all, _)| *all > 0) else { return };
+    let row = state.table_row.map_or(view.start, |row| row.saturating_add_signed(by).min(all - 1));
     state.table_row = Some(row);
-    let room = room(state, area).max(1);
-    state.table_scroll = state.table_scroll.clamp((row + 1).saturating_sub(room), row);
+    state.table_scroll = view.start.clamp((row + 1).saturating_sub(view.len().max(1)), row);
+}
+
+/// What is chosen stays in view.
+fn scroll(state: &mut State, by: isize) {
+    let Some((all, view)) = extent(state).filter(|(_, view)| !view.is_empty()) else { return };
+    let first = view.start.saturating_add_signed(by).min(all - view.len());
+    state.table_scroll = first;
+    state.table_row = state.table_row.map(|row| row.clamp(first, first + view.len() - 1));
 }
 
 fn act(state: &mut State, name: &str) -> Vec<Effect> {
     match name {
         "candidate-up" => walk(state, -1),
         "candidate-down" => walk(state, 1),
+        "first-candidate" => scroll(state, isize::MIN),
+        "last-candidate" => scroll(state, isize::MAX),
         name => {
             let nth = name.strip_prefix("swap-").and_then(|nth| nth.parse().ok());
             let chosen = nth.or(state.table_row.map(|row| row + 1));
@@ -87,15 +106,10 @@ fn take(state: &mut State, nth: usize) -> Vec<Effect> {
 /// The first click on a candidate chooses it, one on what is chosen takes it.
 fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
     let inner = inside(place.area);
-    let row = at.y.checked_sub(inner.y + 1).map(usize::from);
-    let Some(row) = row.filter(|&row| row < room(state, place.area)) else { return Vec::new() };
     let Some(stats) = state.shown() else { return Vec::new() };
-    let shown = state.candidates_on(Some(place.area)).min(stats.prediction.top_logprobs.len());
-    let first = state.table_scroll.min(shown.saturating_sub(room(state, place.area)));
-    let candidate = first + row;
-    if candidate >= shown {
-        return Vec::new();
-    }
+    let mut view = in_view(state, stats, place.area).0;
+    let row = at.y.checked_sub(inner.y + 1).map(usize::from);
+    let Some(candidate) = row.and_then(|row| view.nth(row)) else { return Vec::new() };
     if state.table_row == Some(candidate) {
         return take(state, candidate + 1);
     }
@@ -119,15 +133,8 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     };
     let columns = Columns::of(usize::from(inner.width));
     let mut lines = vec![columns.header(state)];
-    let (shown, residual) = stats.prediction.shown(state.candidates_on(Some(area)));
-    // Header, the rest, the figures of the whole distribution, perhaps the chosen token.
-    let in_view = |room: usize| {
-        let first = state.table_scroll.min(shown.len().saturating_sub(room));
-        first..shown.len().min(first + room)
-    };
-    let room = candidate_rows(area);
-    let outside = outside_of(state, stats, &shown[in_view(room)]);
-    let view = in_view(room.saturating_sub(usize::from(outside.is_some())));
+    let (shown, residual) = listed(state, stats, area);
+    let (view, outside) = in_view(state, stats, area);
     let (first, rows) = (view.start, &shown[view]);
     let chosen = chosen_id(state);
     let marked = state.table_row.filter(|_| state.has_keys(&TABLE));
