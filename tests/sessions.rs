@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tokenscope::archive::event::ModelLine;
-use tokenscope::archive::keeper::{Held, Keeper, NotHeld};
+use tokenscope::archive::keeper::{HeldFile, Keeper, NotHeld};
 use tokenscope::archive::read::{self, Kind};
 use tokenscope::archive::scribe::{Now, NowBranch, NowSaid, Scribe};
 use tokenscope::distribution::Depth;
@@ -203,7 +203,7 @@ fn a_program_that_is_killed_loses_at_most_the_step_in_progress() {
         let [first, last] = opened.saved.turns[1].tokens.unwrap();
         assert_eq!((first, last as usize), (0, tokens - 1));
         // What was torn is cut off, and the conversation goes on behind it.
-        let held = Held::take(&path).unwrap().keeping(opened.whole);
+        let held = HeldFile::take(&path).unwrap().keeping(opened.whole);
         let keeper = Keeper::start(|_, line| panic!("{line}"));
         keeper.hold(held);
         let mut reply = Reply::new();
@@ -239,11 +239,11 @@ fn a_second_program_can_not_write_to_a_session() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while !lines.next().unwrap().unwrap().starts_with("written ") {}
     let path = only_file(folder.path());
-    assert!(matches!(Held::take(&path), Err(NotHeld::Busy)));
+    assert!(matches!(HeldFile::take(&path), Err(NotHeld::Busy)));
     assert!(!read::read(&path).unwrap().saved.tree.is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(Held::take(&path).is_ok());
+    assert!(HeldFile::take(&path).is_ok());
 }
 
 #[test]

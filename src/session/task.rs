@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::branches::Branches;
 use super::error::SessionError;
-use super::export::{About, Export, ExportFormat};
+use super::export::{Export, ExportAbout, ExportFormat};
 use super::seen::{Seen, events};
 use crate::archive::Saved;
 use crate::archive::event::{Judged, ModelLine};
@@ -323,7 +323,7 @@ fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, Sess
         ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
     let Snapshot { model, vocab, branches, settings, k, .. } = now;
     let (model, provenance) = (model.model.clone(), model.provenance.clone());
-    let about = About { model, provenance, system: settings.get("system").cloned() };
+    let about = ExportAbout { model, provenance, system: settings.get("system").cloned() };
     let (sequence, turns) = (branches.sequence(), branches.turns());
     let export = Export { sequence, turns, vocab, about: &about, k: *k };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))

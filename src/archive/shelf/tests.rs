@@ -50,7 +50,7 @@ fn a_session_that_is_written_is_not_removed() {
     let home = tempfile::tempdir().unwrap();
     let shelf = shelf(&home);
     put(&shelf, "one", "hi", 0);
-    let held = Held::take(&home.path().join("one.jsonl")).unwrap();
+    let held = HeldFile::take(&home.path().join("one.jsonl")).unwrap();
     assert!(matches!(shelf.remove(&shelf.list()[0]), Err(ShelfError::Busy(_))));
     drop(held);
     shelf.remove(&shelf.list()[0]).unwrap();

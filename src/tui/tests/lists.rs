@@ -39,7 +39,7 @@ fn what_needs_nothing_more_is_done_at_once_and_the_draft_comes_back() {
     assert_eq!((harness.state.composer.text(), *harness.state.focus == MESSAGE), ("half a thou", true));
     harness.keys("<C-p>set temp<Enter>0<Enter>");
     assert_eq!(harness.state.composer.text(), "half a thou");
-    assert_eq!(harness.state.session.settings().sampling.temp, 0.0);
+    assert_eq!(harness.state.session.settings().sampling.temperature, 0.0);
 }
 
 #[test]
