@@ -26,8 +26,9 @@ use crate::token::TokenId;
 const WINDOW: usize = 512;
 /// Windows of the long text.
 const WINDOWS: usize = 2;
-/// The suite whose minimal pairs are the short sequences.
-const PAIRS: &str = "agreement.en";
+/// The suites whose questions are the short sequences: enough of them that making a context weighs as little
+/// as beside the windows.
+const SUITES: [&str; 3] = ["agreement", "facts", "rules"];
 /// What the start is measured with.
 const PROMPT: &str = "The capital of France is";
 /// A prompt of as many tokens.
@@ -88,7 +89,7 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         let size = WINDOW.min(bench.info.context as usize);
         let text = long_text(&bench.info);
         let windows: Vec<_> = text.chunks_exact(size).take(WINDOWS).map(<[_]>::to_vec).collect();
-        report.scoring = Some(bench.scoring(&windows, &minimal_pairs(&bench.info)?)?);
+        report.scoring = Some(bench.scoring(&windows, &short_sequences(&bench.info)?)?);
     }
     if wanted(BenchPart::Prompt) {
         let length = (args.prompt as usize).min(bench.info.context as usize - 1);
@@ -135,9 +136,9 @@ fn long_text(info: &ModelInfo) -> Vec<TokenId> {
     info.tokenizer.tokenize(text.as_bytes(), false)
 }
 
-fn minimal_pairs(info: &ModelInfo) -> Result<Vec<Sequence>, Failure> {
+fn short_sequences(info: &ModelInfo) -> Result<Vec<Sequence>, Failure> {
     let mut sequences = Vec::new();
-    for named in shipped::named(PAIRS) {
+    for named in SUITES.into_iter().flat_map(shipped::named) {
         let suite = shipped::read(named).map_err(Failure::usage)?;
         let plans = plan::suite(&suite, info, Bos::Auto).map_err(Failure::usage)?;
         let tokens = plans.into_iter().flat_map(|plan| plan.sequences).map(|planned| planned.sequence.tokens);
