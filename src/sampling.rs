@@ -10,6 +10,7 @@ mod repetition;
 use std::sync::Arc;
 
 pub use crate::step::Stage;
+use crate::token::TokenId;
 
 /// Exclude-top-choices settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,15 @@ pub struct Mirostat {
     pub tau: f32,
     /// Learning rate.
     pub eta: f32,
+}
+
+/// What is added to a token's logit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitBias {
+    /// Which token.
+    pub id: TokenId,
+    /// How much, in nats.
+    pub nats: f32,
 }
 
 /// What a reply must follow, checked.
@@ -73,6 +83,8 @@ pub struct Sampling {
     pub penalty_last_n: u32,
     /// Replaces the truncating stages.
     pub mirostat: Option<Mirostat>,
+    /// Added to the logits of these tokens before every other stage but the mask.
+    pub bias: Arc<[LogitBias]>,
     /// What a reply must follow.
     pub grammar: Option<Constraint>,
     /// Seed of everything random.
@@ -97,6 +109,7 @@ impl Default for Sampling {
             frequency_penalty: 0.0,
             penalty_last_n: 64,
             mirostat: None,
+            bias: Arc::default(),
             grammar: None,
             seed: 0,
         }
@@ -114,7 +127,7 @@ impl Sampling {
         self.greedy || self.temperature <= 0.0
     }
 
-    /// The stages that run, in the order of llama.cpp's default chain: grammar, penalties, DRY, the
+    /// The stages that run, in the order of llama.cpp's default chain: grammar, bias, penalties, DRY, the
     /// truncating stages, temperature last.
     pub fn stages(&self) -> Vec<Stage> {
         let penalties =
@@ -123,6 +136,7 @@ impl Sampling {
         let truncates = draws && self.mirostat.is_none();
         let all = [
             (Stage::Grammar, self.grammar.is_some()),
+            (Stage::Bias, !self.bias.is_empty()),
             (Stage::Penalties, penalties && self.penalty_last_n > 0),
             (Stage::Dry, self.dry > 0.0),
             (Stage::TopNSigma, truncates && self.top_n_sigma > 0.0),
@@ -160,6 +174,7 @@ impl Sampling {
         for stage in self.stages() {
             match stage {
                 Stage::Grammar => parts.push("grammar".to_string()),
+                Stage::Bias => parts.push(format!("bias on {}", self.bias.len())),
                 Stage::Penalties => penalty(&mut parts),
                 Stage::Dry => parts.push(format!("dry {}", self.dry)),
                 Stage::TopNSigma => parts.push(format!("top-nσ {}", self.top_n_sigma)),

@@ -125,9 +125,11 @@ impl Chain {
         ChosenToken { id, outcome: SamplerOutcome { prob, dropped_by: None }, watched: outcomes }
     }
 
-    /// New logits of the tokens that penalties and DRY change, by id.
+    /// New logits of the tokens that biases, penalties and DRY change, by id.
     fn changed(&self, row: &[f32]) -> Vec<CandidateEntry> {
-        let mut logits = BTreeMap::new();
+        let biased = self.sampling.bias.iter().filter(|bias| bias.id.index() < row.len());
+        let mut logits: BTreeMap<TokenId, f32> =
+            biased.map(|bias| (bias.id, row[bias.id.index()] + bias.nats)).collect();
         if let Some(penalties) = &self.penalties {
             penalties.apply(&mut logits, row);
         }
@@ -142,8 +144,8 @@ impl Chain {
     fn apply(&mut self, stage: Stage, candidates: &mut Candidates) -> bool {
         let s = &self.sampling;
         match stage {
-            // The mask and the penalties came before.
-            Stage::Grammar | Stage::Penalties | Stage::Dry | Stage::Mirostat => return false,
+            // The mask, biases and penalties came before.
+            Stage::Grammar | Stage::Bias | Stage::Penalties | Stage::Dry | Stage::Mirostat => return false,
             Stage::TopNSigma => candidates.keep_within_deviations(s.top_n_sigma),
             Stage::TopK => candidates.keep_first(s.top_k as usize),
             Stage::Typical => candidates.keep_typical(f64::from(s.typical)),

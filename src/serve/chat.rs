@@ -100,6 +100,7 @@ impl ChatRequest {
             ));
         }
         let longest = wanted.longest(ids.len(), model.context as usize)?;
+        wanted.must_generate(longest)?;
         let scored = if wanted.prompt_logprobs.is_some() { ids.len() } else { 0 };
         wanted.must_be_short(scored + longest * wanted.best_of)?;
         Ok(ChatRequest { prompt: [ToContinue { ids, longest }], wanted })

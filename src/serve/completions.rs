@@ -61,6 +61,8 @@ impl CompletionRequest {
             Ok(ToContinue { ids: prompt.ids.clone(), longest })
         });
         let to_continue: Vec<ToContinue> = to_continue.collect::<Result<_, ApiError>>()?;
+        let most = to_continue.iter().map(|prompt| prompt.longest).max().unwrap_or(0);
+        wanted.must_generate(most)?;
         let request = CompletionRequest { prompts, to_continue, wanted, echo };
         request.wanted.must_be_short(request.tokens())?;
         Ok(request)

@@ -81,14 +81,21 @@ impl<'a> Recorder<'a> {
         Recorder { sum, ..self }
     }
 
-    /// The record of the next step, with the tokens that were named among its candidates.
+    /// The record of the next step. Where tokens are named, its candidates are itself and those, as vLLM has
+    /// it.
     pub fn record(&mut self, step: &Step, named: &[AnyToken]) -> StepRecord {
         self.sum += step.logprob().map_or(0.0, f64::from);
         let mut record = StepRecord::new(step, self.depth, self.sum, self.vocab);
-        for token in named {
-            if !record.top_logprobs.iter().any(|known| known.id == token.id) {
-                record.top_logprobs.push(CandidateRecord::new(token, self.vocab));
+        if let Some(stats) = step.stats.as_ref().filter(|_| !named.is_empty()) {
+            record.top_logprobs.clear();
+            for token in std::iter::once(&stats.of_token(step.id)).chain(named) {
+                if !record.top_logprobs.iter().any(|known| known.id == token.id) {
+                    record.top_logprobs.push(CandidateRecord::new(token, self.vocab));
+                }
             }
+            let shown = record.top_logprobs.iter().filter_map(|candidate| candidate.logprob);
+            record.residual =
+                Some((1.0 - shown.map(|logprob| f64::from(logprob).exp()).sum::<f64>()).max(0.0));
         }
         record
     }

@@ -1,14 +1,17 @@
 //! From a request's fields to a sampler chain: OpenAI's names, vLLM's and llama-server's for what OpenAI has
 //! not, and the ranges of the command line.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::fields::{Fields, kind};
 use crate::grammar::{self, schema};
-use crate::sampling::{Constraint, Sampling};
+use crate::sampling::{Constraint, LogitBias, Sampling};
 use crate::settings::Settings;
 use crate::settings::key::SettingKey;
+use crate::token::TokenId;
 
 /// Names of a field, the first of which is ours, and the setting it is.
 const NUMBERS: [(&[&str], SettingKey); 10] = [
@@ -24,8 +27,11 @@ const NUMBERS: [(&[&str], SettingKey); 10] = [
     (&["frequency_penalty"], SettingKey::FrequencyPenalty),
 ];
 
+/// Most tokens with a bias.
+const MOST_BIASES: usize = 1024;
+
 /// Reads the sampling fields, over what holds where a request says nothing.
-pub(super) fn read(fields: &mut Fields, base: &Settings) -> Result<Sampling, ApiError> {
+pub(super) fn read(fields: &mut Fields, base: &Settings, vocabulary: usize) -> Result<Sampling, ApiError> {
     let mut trial = base.clone();
     for (names, key) in NUMBERS {
         for name in names {
@@ -48,17 +54,53 @@ pub(super) fn read(fields: &mut Fields, base: &Settings) -> Result<Sampling, Api
         Some(-1) | None => random_seed(),
         Some(seed) => fold(seed),
     };
-    fields.refused(
-        "logit_bias",
-        &[json!({}), json!([])],
-        "is not to be had here: use \"grammar\" or sampling fields",
-    )?;
+    if let Some(value) = fields.value("logit_bias") {
+        trial.sampling.bias = logit_bias(value, vocabulary)?;
+    }
     trial.sampling.grammar = constraint(fields)?;
     Ok(trial.sampling)
 }
 
 fn set(trial: &mut Settings, key: SettingKey, name: &str, value: &str) -> Result<(), ApiError> {
     key.set(trial, value).map_err(|_| ApiError::field(name, format!("must be {}, not {value}", key.range())))
+}
+
+/// OpenAI's object of ids and numbers, or llama-server's list of such pairs.
+fn logit_bias(value: Value, vocabulary: usize) -> Result<Arc<[LogitBias]>, ApiError> {
+    let wrong = |found: String| {
+        let wanted = format!(
+            "must give at most {MOST_BIASES} tokens, by ids from 0 to {}, a number from -100 to 100 each, as in {{\"5\": -100}}",
+            vocabulary - 1
+        );
+        ApiError::field("logit_bias", format!("{wanted}, not {found}"))
+    };
+    let pairs: Vec<(Value, Value)> = match value {
+        Value::Object(map) => map.into_iter().map(|(id, nats)| (Value::String(id), nats)).collect(),
+        Value::Array(list) => {
+            let pair = |entry| match entry {
+                Value::Array(pair) => <[Value; 2]>::try_from(pair).map(|[id, nats]| (id, nats)).ok(),
+                _ => None,
+            };
+            let pairs: Option<Vec<_>> = list.into_iter().map(pair).collect();
+            pairs.ok_or_else(|| wrong("a list of anything but pairs".to_string()))?
+        }
+        other => return Err(wrong(kind(&other).to_string())),
+    };
+    if pairs.len() > MOST_BIASES {
+        return Err(wrong(format!("{}", pairs.len())));
+    }
+    let bias = |(id, nats): (Value, Value)| {
+        let number = match &id {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_u64(),
+        };
+        let known = number.filter(|&id| id < vocabulary as u64);
+        let known = known.ok_or_else(|| wrong(format!("the id {id}")))?;
+        let number = nats.as_f64().filter(|nats| (-100.0..=100.0).contains(nats));
+        let nats = number.ok_or_else(|| wrong(format!("{nats} for token {known}")))? as f32;
+        Ok(LogitBias { id: TokenId(known as u32), nats })
+    };
+    pairs.into_iter().map(bias).collect()
 }
 
 fn last_n(number: f64) -> Result<u32, ApiError> {

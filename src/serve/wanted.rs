@@ -44,7 +44,7 @@ pub(super) struct GenerationWish {
     pub max_tokens: Option<usize>,
     /// Candidates shown of each token; `None` for no figures.
     pub logprobs: Option<usize>,
-    /// Tokens whose figures are shown at every step.
+    /// Tokens whose figures are shown at every generated one, in the place of the most probable ones.
     pub named: Vec<TokenId>,
     /// The same for the prompt's tokens.
     pub prompt_logprobs: Option<usize>,
@@ -117,7 +117,7 @@ impl GenerationWish {
         }
         Ok(GenerationWish {
             stops: stops(fields.value("stop"))?,
-            sampling: sampling::read(fields, base)?,
+            sampling: sampling::read(fields, base, model.vocab.len())?,
             n,
             best_of,
             max_tokens,
@@ -139,6 +139,15 @@ impl GenerationWish {
             Some(most) if most > room => Err(too_long(prompt, most, context)),
             Some(most) => Ok(most),
         }
+    }
+
+    /// Refuses figures of tokens to come where none come.
+    pub fn must_generate(&self, longest: usize) -> Result<(), ApiError> {
+        if self.named.is_empty() || longest > 0 {
+            return Ok(());
+        }
+        let what = "is about generated tokens, and \"max_tokens\" asks for none";
+        Err(ApiError::field("logprob_token_ids", what))
     }
 
     /// Refuses an answer that would be too large; `tokens` are all of those that have figures.

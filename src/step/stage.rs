@@ -9,6 +9,8 @@ use crate::text::named;
 pub enum Stage {
     /// A grammar, JSON schema or regular expression.
     Grammar,
+    /// Adds to the logits of named tokens.
+    Bias,
     /// Repeat, presence and frequency penalties.
     Penalties,
     /// Don't-repeat-yourself: penalises continuing a repetition.
@@ -32,7 +34,7 @@ pub enum Stage {
 }
 
 named!(Stage:
-    Grammar "grammar", Penalties "penalties", Dry "dry", TopNSigma "top-n-sigma", TopK "top-k",
+    Grammar "grammar", Bias "bias", Penalties "penalties", Dry "dry", TopNSigma "top-n-sigma", TopK "top-k",
     Typical "typical", TopP "top-p", MinP "min-p", Xtc "xtc", Temperature "temperature", Mirostat "mirostat",
 );
 

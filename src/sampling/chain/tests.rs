@@ -414,3 +414,33 @@ fn mirostat_is_where_it_was_after_it_has_seen_the_same_probabilities() {
         assert_eq!(replayed.mu, before);
     }
 }
+
+#[test]
+fn a_bias_moves_a_token_by_its_weight_before_any_other_stage() {
+    let row = [2.0f32, 1.0, 0.0];
+    let bias = |id: u32, nats: f32| super::super::LogitBias { id: TokenId(id), nats };
+    let with = |biases: &[super::super::LogitBias]| Sampling { bias: biases.into(), ..Sampling::default() };
+    let outcome = |sampling: &Sampling| choose(&mut Chain::new(sampling, &vocab(3), 100), &row, 3);
+    let probs = |choice: &ChosenToken| -> Vec<f64> {
+        choice.watched.iter().map(|outcome| f64::from(outcome.prob)).collect()
+    };
+    let near = |found: Vec<f64>, logits: [f64; 3]| {
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        for (found, logit) in found.iter().zip(logits) {
+            assert!((found - logit.exp() / sum).abs() < 1e-6, "{found} {logits:?}");
+        }
+    };
+    near(probs(&outcome(&with(&[bias(1, 3.0)]))), [2.0, 4.0, 0.0]);
+    near(probs(&outcome(&with(&[bias(2, 5.0), bias(0, -1.5), bias(99, 7.0)]))), [0.5, 1.0, 5.0]);
+    // A token of 100 less is never drawn; what it leaves is shared by the others.
+    near(probs(&outcome(&with(&[bias(0, -100.0)]))), [-98.0, 1.0, 0.0]);
+    let greedy = Sampling { greedy: true, ..with(&[bias(2, 2.5)]) };
+    assert_eq!(outcome(&greedy).id, TokenId(2));
+    // Top-k keeps what is best with it, and the penalty of a repetition divides what it made of the logit.
+    let cut = Sampling { top_k: 1, ..with(&[bias(2, 2.5)]) };
+    assert_eq!(outcome(&cut).watched[0].dropped_by, Some(Stage::TopK));
+    let repeated = Sampling { repeat_penalty: 2.0, ..with(&[bias(1, 3.0)]) };
+    let mut chain = Chain::new(&repeated, &vocab(3), 100);
+    chain.accept(TokenId(1));
+    near(probs(&choose(&mut chain, &row, 3)), [2.0, 2.0, 0.0]);
+}

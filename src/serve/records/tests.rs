@@ -11,10 +11,7 @@ fn scored() -> (Vec<Step>, std::sync::Arc<Vocab>) {
         sequences: vec![Sequence { tokens, from: 0 }],
         layout: Layout::Together,
         depth: Depth::Count(3),
-        boundaries: false,
-        after: false,
-        cancel: Default::default(),
-        in_force: Default::default(),
+        ..ScoreBatch::default()
     }));
     let steps = events.into_iter().find_map(|event| match event {
         Event::Scored { steps, .. } => Some(steps),
@@ -67,4 +64,22 @@ fn a_token_outside_the_candidates_stands_beside_them() {
     let id = steps[3].id.0.to_string();
     assert_eq!(json[3][&id]["decoded_token"], " Paris");
     assert_eq!(json[3][&id]["rank"], 1);
+}
+
+#[test]
+fn named_tokens_stand_in_the_place_of_the_most_probable_ones() {
+    let (steps, vocab) = scored();
+    let named: Vec<AnyToken> = [b'z', b'y']
+        .map(|byte| AnyToken { id: TokenId(byte.into()), logprob: -5.0, rank: 40.into(), outcome: None })
+        .to_vec();
+    let record = Recorder::new(&vocab, Depth::Count(3)).record(&steps[1], &named);
+    let ids: Vec<TokenId> = record.top_logprobs.iter().map(|candidate| candidate.id).collect();
+    assert_eq!(ids, [steps[1].id, named[0].id, named[1].id]);
+    let shown = f64::from(record.logprob.unwrap()).exp() + 2.0 * (-5.0f64).exp();
+    assert!((record.residual.unwrap() - (1.0 - shown)).abs() < 1e-9);
+    let itself = [steps[1].stats.as_ref().unwrap().of_token(steps[1].id)];
+    let record = Recorder::new(&vocab, Depth::Count(3)).record(&steps[1], &itself);
+    assert_eq!(record.top_logprobs.len(), 1);
+    // Without context there is nothing to name.
+    assert!(Recorder::new(&vocab, Depth::Count(3)).record(&steps[0], &named).top_logprobs.is_empty());
 }

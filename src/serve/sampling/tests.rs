@@ -8,7 +8,7 @@ fn base() -> Settings {
 
 fn sampling(body: Value) -> Result<Sampling, ApiError> {
     let mut fields = Fields::read(body.to_string().as_bytes()).unwrap();
-    let read = read(&mut fields, &base())?;
+    let read = read(&mut fields, &base(), 1000)?;
     fields.done(&[])?;
     Ok(read)
 }
@@ -42,7 +42,15 @@ fn what_no_sampler_takes_is_refused_by_the_fields_own_name() {
         (json!({"mirostat": 3}), "mirostat"),
         (json!({"xtc_probability": 2}), "xtc_probability"),
         (json!({"seed": 0.5}), "seed"),
-        (json!({"logit_bias": {"50256": -100}}), "logit_bias"),
+        (json!({"logit_bias": {"1000": -100}}), "logit_bias"),
+        (json!({"logit_bias": {"a": 1}}), "logit_bias"),
+        (json!({"logit_bias": {"-1": 1}}), "logit_bias"),
+        (json!({"logit_bias": {"5": 101}}), "logit_bias"),
+        (json!({"logit_bias": {"5": "much"}}), "logit_bias"),
+        (json!({"logit_bias": [[5, false]]}), "logit_bias"),
+        (json!({"logit_bias": [[5]]}), "logit_bias"),
+        (json!({"logit_bias": 5}), "logit_bias"),
+        (json!({"logit_bias": vec![json!([5, 1]); 1025]}), "logit_bias"),
         (json!({"grammar": "root = x"}), "grammar"),
         (json!({"regex": "("}), "regex"),
         (json!({"regex": "a", "grammar": "root ::= \"a\""}), "regex"),
@@ -57,6 +65,15 @@ fn what_no_sampler_takes_is_refused_by_the_fields_own_name() {
         let error = sampling(body.clone()).unwrap_err().body();
         assert_eq!(error["error"]["param"], field, "{body}: {error}");
     }
+}
+
+#[test]
+fn biases_are_read_in_both_forms() {
+    let biased = |body: Value| sampling(json!({"logit_bias": body})).unwrap().bias;
+    let wanted = [(5, -100.0), (7, 2.5)].map(|(id, nats)| LogitBias { id: TokenId(id), nats });
+    assert_eq!(*biased(json!({"5": -100, "7": 2.5})), wanted);
+    assert_eq!(*biased(json!([[5, -100], [7, 2.5]])), wanted);
+    assert!(biased(json!({})).is_empty() && biased(json!([])).is_empty());
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn doubtful(row: &[f32], sampling: &Sampling) -> bool {
                 Some(m) => reference.mirostat_2(2.0 * f64::from(m.tau)),
                 None => {}
             },
-            Stage::Grammar | Stage::Penalties | Stage::Dry => {}
+            Stage::Grammar | Stage::Bias | Stage::Penalties | Stage::Dry => {}
         }
     }
     reference.doubtful
