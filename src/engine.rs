@@ -32,7 +32,7 @@ mod trie;
 pub mod vocabulary;
 mod worker;
 
-pub use backend::{Backend, Opener, Sink};
+pub use backend::{Backend, Opener, Others, RequestOutcome, Sink, WaitingRequest};
 pub use client::{Client, Watcher};
 pub use gives::Gives;
 pub use handle::Engine;

@@ -23,11 +23,14 @@ mod reply;
 mod route;
 mod sampling;
 mod score;
+mod scoring;
 mod server;
+mod shared;
 mod stream;
 mod tokens;
 mod wanted;
 mod work;
+mod writing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

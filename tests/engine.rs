@@ -11,9 +11,10 @@ use tokenscope::chat::Role;
 use tokenscope::counter::Far;
 use tokenscope::distribution::Depth;
 use tokenscope::engine::llama::{Attention, Batch, Context, ContextParams, Model, SeqId};
+use tokenscope::engine::replies::{Newcomer, ReplyId, Round};
 use tokenscope::engine::{
-    CancelFlag, Client, Command, Event, FinishReason, Generate, Layout, ModelInfo, ScoreBatch, Sequence,
-    Threads,
+    CancelFlag, Client, Command, Event, FinishReason, Generate, GivesWay, Layout, ModelInfo, ScoreBatch,
+    Sequence, Threads,
 };
 use tokenscope::loading::{self, FlagIsConsent};
 use tokenscope::model::Silent;
@@ -161,10 +162,7 @@ fn scored(client: &mut Client, tokens: &[TokenId], layout: Layout) -> Vec<f64> {
         sequences: vec![Sequence { tokens: tokens.to_vec(), from: 1 }],
         layout,
         depth: Depth::Count(1),
-        boundaries: false,
-        after: false,
-        cancel: CancelFlag::default(),
-        in_force: Default::default(),
+        ..ScoreBatch::default()
     };
     let mut found = Vec::new();
     let outcome = client.run(Command::Score(request), |event| {
@@ -188,6 +186,128 @@ fn long_text(info: &ModelInfo, tokens: usize) -> Vec<TokenId> {
     ids.truncate(tokens);
     assert_eq!(ids.len(), tokens);
     ids
+}
+
+/// Figures of sequences, bit for bit.
+fn bits_of_all(client: &mut Client, sequences: Vec<Vec<TokenId>>, after: bool) -> Vec<Vec<u32>> {
+    let sequence = |tokens: Vec<TokenId>| Sequence { tokens, from: 1 };
+    let request = ScoreBatch {
+        sequences: sequences.into_iter().map(sequence).collect(),
+        after,
+        ..ScoreBatch::default()
+    };
+    let mut found = Vec::new();
+    let outcome = client.run(Command::Score(request), |event| {
+        if let Event::Scored { steps, .. } = event {
+            found.push(steps.iter().map(|step| step.logprob().unwrap().to_bits()).collect());
+        }
+    });
+    outcome.unwrap();
+    found
+}
+
+#[test]
+fn a_short_text_has_the_same_figures_alone_and_in_any_company() {
+    const TEXTS: [&str; 14] = [
+        " Paris",
+        " cold",
+        " four",
+        " time",
+        " east",
+        "Hello",
+        "The cat",
+        "The cat sat",
+        "He hurt himself.",
+        "He hurt herself.",
+        "Those apples taste sweet.",
+        "The cat sat on the mat, and it was glad of it.",
+        "Nobody has ever been there, and nobody ever will be, as far as anybody knows of it today.",
+        "1, 2, 3",
+    ];
+    for weights in [Weights::AsIs, Weights::F16] {
+        let (mut client, info) = engine(weights, false, Threads::Auto);
+        let ids = |text: &&str| [vec![TokenId(1)], info.tokenizer.tokenize(text.as_bytes(), false)].concat();
+        let texts: Vec<Vec<TokenId>> = TEXTS.iter().map(ids).collect();
+        let alone: Vec<Vec<u32>> =
+            texts.iter().map(|text| bits_of_all(&mut client, vec![text.clone()], false).remove(0)).collect();
+        assert_eq!(bits_of_all(&mut client, texts.clone(), false), alone, "{weights:?}");
+        let long = long_text(&info, 600);
+        let by_chance =
+            |round: usize, i: usize| (round * 31 + i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        for round in 0..16 {
+            let mut chosen: Vec<usize> =
+                (0..texts.len()).filter(|&i| by_chance(round, i) % 16 > round).collect();
+            chosen.sort_by_key(|&i| by_chance(round + 100, i));
+            let mut asked: Vec<Vec<TokenId>> = chosen.iter().map(|&i| texts[i].clone()).collect();
+            if round % 3 == 0 {
+                asked.insert(asked.len() / 2, long[..37 * (round + 1)].to_vec());
+            }
+            let found = bits_of_all(&mut client, asked.clone(), round % 2 == 0);
+            for (tokens, found) in asked.iter().zip(found) {
+                if let Some(i) = texts.iter().position(|text| text == tokens) {
+                    assert_eq!(found, alone[i], "{weights:?}, round {round}, {:?}", TEXTS[i]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_scoring_gives_way_to_replies_and_to_short_ones() {
+    let (client, info) = engine(Weights::AsIs, false, Threads::Auto);
+    let engine = client.engine();
+    let scoring = |tokens: Vec<TokenId>, gives_way| {
+        let sequences = vec![Sequence { tokens, from: 1 }];
+        Command::Score(ScoreBatch { sequences, gives_way, ..ScoreBatch::default() })
+    };
+    let text = long_text(&info, 1000);
+    let long = engine.request(scoring(text.clone(), GivesWay::ToAll));
+    let other = engine.request(scoring(text.clone(), GivesWay::ToAll));
+    let short = engine.request(scoring(text[..20].to_vec(), GivesWay::ToReplies));
+    let newcomer = Newcomer {
+        reply: ReplyId(1),
+        prompt: text[..10].to_vec(),
+        sampling: Sampling::default(),
+        max_tokens: 1,
+        depth: Depth::Count(1),
+        named: Vec::new(),
+    };
+    let round = engine.request(Command::Round(Round {
+        most: 2,
+        leave: Vec::new(),
+        join: vec![newcomer],
+        interventions: Default::default(),
+        cancel: CancelFlag::default(),
+    }));
+    let (ended, order) = std::sync::mpsc::channel();
+    let figures: Vec<_> = [("long", long), ("other", other), ("short", short), ("round", round)]
+        .map(|(name, events)| {
+            let ended = ended.clone();
+            std::thread::spawn(move || {
+                let mut figures = Vec::new();
+                for event in events {
+                    match event {
+                        Event::Scored { steps, .. } => {
+                            figures.extend(steps.iter().map(|step| step.logprob().unwrap()));
+                        }
+                        Event::Finished { .. } => ended.send(name).unwrap(),
+                        Event::Failed(error) => panic!("{name}: {error}"),
+                        _ => {}
+                    }
+                }
+                figures
+            })
+        })
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    drop(ended);
+    let order: Vec<&str> = order.into_iter().collect();
+    let place = |name| order.iter().position(|other| *other == name).unwrap();
+    assert!(place("short") < place("long") && place("round") < place("long"), "{order:?}");
+    assert!(place("long") < place("other"), "{order:?}");
+    assert_eq!(figures[0], figures[1]);
+    assert_eq!(figures[0][..19], figures[2]);
 }
 
 #[test]

@@ -82,10 +82,9 @@ impl Model {
             sequences: vec![Sequence { tokens: self.prompt.clone(), from: self.prompt.len() }],
             layout: Layout::Together,
             depth: Depth::Count(20),
-            boundaries: false,
             after: true,
             in_force: interventions.into(),
-            cancel: CancelFlag::default(),
+            ..ScoreBatch::default()
         };
         let mut found = BTreeMap::new();
         let told = |event| {
@@ -389,10 +388,8 @@ fn an_edge_is_cut_in_a_reply_as_in_a_knockout_and_nowhere_else() {
                     sequences: vec![Sequence { tokens: prompt.clone(), from: 1 }],
                     layout: Layout::Together,
                     depth: Depth::Count(1),
-                    boundaries: false,
-                    after: false,
                     in_force: these.into(),
-                    cancel: CancelFlag::default(),
+                    ..ScoreBatch::default()
                 };
                 let refused = model.client.run(Command::Score(request), |_| {}).unwrap_err();
                 assert!(refused.to_string().contains("in a reply alone"), "{refused}");

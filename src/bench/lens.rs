@@ -185,10 +185,7 @@ impl Bench<'_> {
                 sequences: sequences.into_iter().map(sequence).collect(),
                 layout: Layout::Together,
                 depth: Depth::Count(1),
-                boundaries: false,
-                after: false,
-                in_force: Default::default(),
-                cancel: CancelFlag::default(),
+                ..ScoreBatch::default()
             })
         };
         // A text without its i-th token shares what lies before it with the one without the next.

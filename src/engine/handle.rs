@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::backend::{Backend, Opener, Sink};
+use super::backend::{Backend, Opener, Sink, WaitingRequest};
 use super::local::Local;
 use super::protocol::{Command, EngineError, Event, LoadOptions};
 use super::worker::{self, WorkerMessage};
@@ -68,7 +68,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Died`] where the request can't be taken; `tell` is not called then.
     pub fn submit(&self, command: Command, tell: impl Fn(Event) + Send + 'static) -> Result<(), EngineError> {
-        let reason = match self.inbox.try_send(WorkerMessage::Request(Box::new(command), Box::new(tell))) {
+        let request = WaitingRequest { command: Box::new(command), tell: Box::new(tell) };
+        let reason = match self.inbox.try_send(WorkerMessage::Request(request)) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => "it is busy with earlier requests",
             Err(TrySendError::Disconnected(_)) => "it takes no more requests",

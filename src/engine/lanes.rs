@@ -103,9 +103,14 @@ impl Lanes {
 
     /// Gives the memory back, unless a reply is on its way.
     pub fn release(&mut self) {
-        if self.waiting.is_empty() && self.lanes.iter().all(|lane| lane.writer.is_none()) {
+        if !self.are_busy() {
             self.forget();
         }
+    }
+
+    /// Whether replies are on their way.
+    pub fn are_busy(&self) -> bool {
+        !self.waiting.is_empty() || self.lanes.iter().any(|lane| lane.writer.is_some())
     }
 
     /// Answers one request.

@@ -13,7 +13,7 @@ mod sampler;
 mod tokenizer;
 
 pub use backend::{on_native_abort, send_log_to};
-pub use batch::{Batch, SeqId};
+pub use batch::{Batch, SeqId, filled};
 pub use context::{Attention, Context, ContextParams, MOST_SEQUENCES, Slots, TILE};
 pub use convert::convert;
 pub use model::Model;

@@ -1,8 +1,9 @@
 //! The llama.cpp backend: a model with the conversation's context and the pool of many sequences.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::backend::{Backend, Sink};
+use super::backend::{Backend, Others, RequestOutcome, Sink};
 use super::cross::Reference;
 use super::generate::CachedConversation;
 use super::gives::Gives;
@@ -10,7 +11,7 @@ use super::inspect::Inspector;
 use super::lanes::Lanes;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
-use super::protocol::{Command, EngineError, Event, FinishReason, LoadOptions, ModelInfo, Threads, Timing};
+use super::protocol::{Command, EngineError, Event, GivesWay, LoadOptions, ModelInfo, Threads};
 use super::sample::sample;
 use super::scorer::score;
 use super::threads::Governor;
@@ -23,6 +24,8 @@ const LARGEST_CHUNK: usize = 512;
 const LARGEST_EXACT: usize = 64;
 /// Branches of the conversation whose cells are kept.
 const BRANCHES: u32 = 8;
+/// How long after a round the next one is waited for.
+const NEXT_ROUND: Duration = Duration::from_millis(2);
 /// Memory for the logits of one chunk.
 const LOGITS_BYTES: usize = 128 << 20;
 
@@ -36,6 +39,8 @@ pub(super) struct Local {
     /// Made when the first reply is asked for: a question that is scored needs no room for one.
     conversation: Option<CachedConversation>,
     pool: Pool,
+    /// For short sequences between two batches of long ones.
+    aside: Pool,
     lanes: Lanes,
     inspector: Inspector,
     reference: Reference,
@@ -61,7 +66,8 @@ impl Local {
             Threads::Fixed(n) => Governor::fixed(n),
         };
         let inspector = Inspector::new(Arc::clone(&model), params.cells as usize, governor.clone());
-        let pool = Pool::new(Arc::clone(&model), params, governor.clone());
+        let pool = || Pool::new(Arc::clone(&model), params, governor.clone());
+        let (pool, aside) = (pool(), pool());
         let lanes = Lanes::new(Arc::clone(&model), params, governor.clone());
         Ok(Local {
             info,
@@ -71,6 +77,7 @@ impl Local {
             governor,
             conversation: None,
             pool,
+            aside,
             lanes,
             inspector,
             reference: Reference::default(),
@@ -117,12 +124,12 @@ impl Backend for Local {
         &self.info
     }
 
-    fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
+    fn run(&mut self, command: &Command, sink: Sink) -> RequestOutcome {
         match command {
             Command::Generate(request) => {
                 self.conversation(request.in_force.has_edge())?.generate(request, sink)
             }
-            Command::Score(request) => score(&mut self.pool, request, sink),
+            Command::Score(request) => score(&mut self.pool, request, sink, &mut |_| {}),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
             Command::Round(request) => self.lanes.round(request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),
@@ -132,8 +139,27 @@ impl Backend for Local {
         }
     }
 
+    fn run_beside(&mut self, command: &Command, sink: Sink, others: &mut dyn Others) -> RequestOutcome {
+        let Command::Score(request) = command else { return self.run(command, sink) };
+        let Local { pool, aside, lanes, .. } = self;
+        match request.gives_way {
+            GivesWay::Never => self.run(command, sink),
+            GivesWay::ToReplies => score(pool, request, sink, &mut |took| rounds(lanes, others, took)),
+            GivesWay::ToAll => score(pool, request, sink, &mut |took| {
+                rounds(lanes, others, took);
+                if let Some(other) = others.next(is_short_scoring, Duration::ZERO)
+                    && let Command::Score(short) = other.command.as_ref()
+                {
+                    let between = &mut |took| rounds(lanes, others, took);
+                    other.end(score(aside, short, &other.tell, between));
+                }
+            }),
+        }
+    }
+
     fn idle(&mut self) {
         self.pool.release();
+        self.aside.release();
         self.lanes.release();
         self.reference.release();
         self.inspector.release();
@@ -148,6 +174,25 @@ impl Drop for Local {
             self.tokenizer.keep_vocabulary(&self.info.path);
         }
     }
+}
+
+/// Rounds of the replies that are being written, for as long as a batch of something else took.
+fn rounds(lanes: &mut Lanes, others: &mut dyn Others, took: Duration) {
+    let begun = Instant::now();
+    loop {
+        let patience = if lanes.are_busy() { NEXT_ROUND } else { Duration::ZERO };
+        let next = others.next(|command| matches!(command, Command::Round(_)), patience);
+        let Some(other) = next else { return };
+        let Command::Round(round) = other.command.as_ref() else { return };
+        other.end(lanes.round(round, &other.tell));
+        if begun.elapsed() >= took {
+            return;
+        }
+    }
+}
+
+fn is_short_scoring(command: &Command) -> bool {
+    matches!(command, Command::Score(request) if request.gives_way == GivesWay::ToReplies)
 }
 
 /// llama.cpp reports progress from inside the load, on this thread; the callback must own what it

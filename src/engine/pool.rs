@@ -65,7 +65,8 @@ impl Pool {
             // A plan may cut a batch in half.
             Layout::Long => 2 * TILE,
         };
-        (LOGITS_BYTES / row).clamp(fewest, MOST_ROWS)
+        // As many as a full batch is filled up to.
+        (LOGITS_BYTES / row).clamp(fewest, MOST_ROWS) / 4 * 4
     }
 
     /// Most sequence ids in one batch: llama.cpp makes room for a row of each.

@@ -63,6 +63,18 @@ pub enum Layout {
 /// Most tokens for which [`Layout::Together`] costs little.
 pub const LONG: usize = 256;
 
+/// Whose requests are answered between two batches of a scoring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GivesWay {
+    /// Nobody's.
+    #[default]
+    Never,
+    /// Rounds of replies.
+    ToReplies,
+    /// Those, and scorings that give way to replies alone.
+    ToAll,
+}
+
 /// Score sequences without choosing anything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScoreBatch {
@@ -78,6 +90,8 @@ pub struct ScoreBatch {
     pub after: bool,
     /// What is in force at each position.
     pub in_force: InForce,
+    /// Whose requests may be answered on the way.
+    pub gives_way: GivesWay,
     /// Stops the request early.
     pub cancel: CancelFlag,
 }

@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::backend::Sink;
 use super::figures::{LogitsRow, Reader};
 use super::intervene;
 use super::llama::eval::Script;
-use super::llama::{Batch, Context, SeqId};
-use super::plan::{Group, Limits, cut};
+use super::llama::{Batch, Context, SeqId, filled};
+use super::plan::{Group, Limits, Need, cut};
 use super::pool::Pool;
 use super::protocol::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
 use super::threads::Governor;
@@ -32,7 +32,7 @@ const WINDOW: Sharing = Sharing::Windows { sequences: 1024, tokens: 1 << 16 };
 /// The sequence that holds the path the next group goes on from.
 const TRUNK: SeqId = SeqId(0);
 
-/// Answers one request.
+/// Answers one request; `between` is called after each batch, with the time it took.
 ///
 /// # Errors
 /// [`EngineError`]; a sequence that is too long is found before anything is computed.
@@ -40,6 +40,7 @@ pub(super) fn score(
     pool: &mut Pool,
     request: &ScoreBatch,
     sink: Sink,
+    between: &mut dyn FnMut(Duration),
 ) -> Result<(FinishReason, Timing), EngineError> {
     let begun = Instant::now();
     let in_force = request.in_force.clone();
@@ -53,11 +54,13 @@ pub(super) fn score(
     }
     let (sharing, nodes, sequences) = match request.layout {
         _ if !pool.shares() => (Sharing::Alone, NODES_ALONE, 1),
-        Layout::Together => (WINDOW, NODES, pool.sequences()),
+        Layout::Together => (WINDOW, NODES, pool.sequences() - 1),
         Layout::Long => (Sharing::Alone, NODES_LONG, 1),
     };
     let trie = Trie::new(&request.sequences, request.after, sharing);
     let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(request.layout), sequences });
+    let spare = pool.model().has_plain_cache().then_some(SeqId(need.sequences as u32));
+    let need = with_filling(need, spare);
     let mut run = ScoreRun::new(request, sink, trie);
     let mut reason = FinishReason::Stop;
     if !groups.is_empty() {
@@ -65,14 +68,16 @@ pub(super) fn score(
         let boundaries = request.boundaries.then(|| vocab.boundaries());
         let governor = pool.governor().clone();
         let context = pool.context(need, request.layout)?;
-        let mut cache = Cache { context, governor, in_force, batch: Batch::default(), trunk: 0 };
+        let mut cache = Cache { context, governor, in_force, batch: Batch::default(), spare, trunk: 0 };
         for group in groups {
+            let begun = Instant::now();
             let group = Group::new(&run.trie, group);
             if request.cancel.is_cancelled() || !cache.evaluate(&run.trie, &group, &request.cancel)? {
                 reason = FinishReason::Cancelled;
                 break;
             }
             run.read(&group, cache.context, boundaries)?;
+            between(begun.elapsed());
         }
         run.timing.threads = cache.context.params().threads;
     }
@@ -81,12 +86,23 @@ pub(super) fn score(
     Ok((reason, run.timing))
 }
 
+/// What the largest batches take when they are filled up.
+fn with_filling(need: Need, spare: Option<SeqId>) -> Need {
+    let rows = filled(need.rows);
+    if spare.is_none() {
+        return Need { rows, ..need };
+    }
+    Need { cells: need.cells + filled(1), batch: filled(need.batch), rows, sequences: need.sequences + 1 }
+}
+
 /// The context, and what its trunk holds.
 struct Cache<'a> {
     context: &'a mut Context,
     governor: Governor,
     in_force: InForce,
     batch: Batch,
+    /// The sequence of what fills a batch up, which is forgotten with it.
+    spare: Option<SeqId>,
     /// Positions of the trunk.
     trunk: usize,
 }
@@ -94,17 +110,6 @@ struct Cache<'a> {
 impl Cache<'_> {
     /// Evaluates a group; its rows can be read until the next one. `false`: the flag stopped it.
     fn evaluate(&mut self, trie: &Trie, group: &Group, stop: &CancelFlag) -> Result<bool, EngineError> {
-        let mut script = Script::default();
-        let positions = group.entries.iter().map(|entry| trie.node(entry.node).position);
-        intervene::add(&mut script, self.context, &self.in_force, positions, self.trunk)?;
-        if group.depth == 0 {
-            self.context.clear();
-        } else if self.trunk != group.depth && !self.context.rewind(TRUNK, group.depth) {
-            return Err(EngineError::Decode(-1));
-        }
-        for lane in 0..group.lanes {
-            self.context.share(TRUNK, lane_id(lane), group.depth);
-        }
         self.batch.clear();
         let mut ids = Vec::new();
         for entry in &group.entries {
@@ -114,10 +119,21 @@ impl Cache<'_> {
             ids.extend(entry.lanes.clone().map(lane_id));
             self.batch.push(node.token, node.position, &ids, node.read);
         }
+        self.batch.fill(self.spare);
+        let mut script = Script::default();
+        intervene::add(&mut script, self.context, &self.in_force, self.batch.positions(), self.trunk)?;
+        if group.depth == 0 {
+            self.context.clear();
+        } else if self.trunk != group.depth && !self.context.rewind(TRUNK, group.depth) {
+            return Err(EngineError::Decode(-1));
+        }
+        for lane in 0..group.lanes {
+            self.context.share(TRUNK, lane_id(lane), group.depth);
+        }
         if !self.governor.evaluate(self.context, &self.batch, script, stop)? {
             return Ok(false);
         }
-        if group.lanes > 0 {
+        if group.lanes > 0 || self.spare.is_some() {
             self.context.keep_only(TRUNK);
         }
         self.trunk = group.reached;

@@ -1,9 +1,10 @@
 //! The engine thread: makes a backend ready, then takes one request after the other.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::backend::{Backend, Opener, Sink};
+use super::backend::{Backend, Opener, Others, Sink, WaitingRequest};
 use super::gives::Gives;
 use super::protocol::{Command, EngineError, Event};
 use crate::aside;
@@ -13,8 +14,8 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// What an engine's thread is sent.
 pub(super) enum WorkerMessage {
-    /// A request, and who is told what comes of it.
-    Request(Box<Command>, Box<dyn Fn(Event) + Send>),
+    /// A request.
+    Request(WaitingRequest),
     /// To end, whoever else may still hold the engine.
     End,
 }
@@ -27,30 +28,63 @@ pub(super) fn run(open: Box<Opener>, inbox: &Receiver<WorkerMessage>, say: Sink)
         Ok(Err(error)) | Err(error) => return say(Event::Lost(error)),
     };
     say(Event::Ready(backend.info().clone()));
-    while let Some(WorkerMessage::Request(command, tell)) = next(inbox, backend.as_mut()) {
-        if let Some(what) = beyond(&command, backend.info().gives) {
-            tell(Event::Failed(EngineError::Unsupported(what)));
+    let mut inbox = Inbox { messages: inbox, passed_over: VecDeque::new() };
+    while let Some(WorkerMessage::Request(request)) = inbox.next(backend.as_mut()) {
+        if let Some(what) = beyond(&request.command, backend.info().gives) {
+            request.end(Err(EngineError::Unsupported(what)));
             continue;
         }
-        match guarded(|| backend.run(&command, &tell)) {
-            Ok(Ok((reason, timing))) => tell(Event::Finished { reason, timing }),
-            Ok(Err(error)) => tell(Event::Failed(error)),
+        match guarded(|| backend.run_beside(&request.command, &request.tell, &mut inbox)) {
+            Ok(outcome) => request.end(outcome),
             Err(died) => {
-                tell(Event::Failed(died.clone()));
+                request.end(Err(died.clone()));
                 return say(Event::Lost(died));
             }
         }
     }
 }
 
-/// Waits for a message; a backend that nobody has used for a while may rest.
-fn next(inbox: &Receiver<WorkerMessage>, backend: &mut dyn Backend) -> Option<WorkerMessage> {
-    match inbox.recv_timeout(IDLE) {
-        Err(RecvTimeoutError::Timeout) => {
-            backend.idle();
-            inbox.recv().ok()
+/// What was sent.
+struct Inbox<'a> {
+    messages: &'a Receiver<WorkerMessage>,
+    /// Those that could not be answered beside another.
+    passed_over: VecDeque<WorkerMessage>,
+}
+
+impl Inbox<'_> {
+    /// Waits for a message; a backend that nobody has used for a while may rest.
+    fn next(&mut self, backend: &mut dyn Backend) -> Option<WorkerMessage> {
+        if let Some(message) = self.passed_over.pop_front() {
+            return Some(message);
         }
-        message => message.ok(),
+        match self.messages.recv_timeout(IDLE) {
+            Err(RecvTimeoutError::Timeout) => {
+                backend.idle();
+                self.messages.recv().ok()
+            }
+            message => message.ok(),
+        }
+    }
+}
+
+impl Others for Inbox<'_> {
+    fn next(&mut self, kind: fn(&Command) -> bool, patience: Duration) -> Option<WaitingRequest> {
+        let fits = |message: &WorkerMessage| match message {
+            WorkerMessage::Request(request) => kind(&request.command),
+            WorkerMessage::End => false,
+        };
+        let deadline = Instant::now() + patience;
+        self.passed_over.extend(self.messages.try_iter());
+        loop {
+            if let Some(at) = self.passed_over.iter().position(fits) {
+                return match self.passed_over.remove(at) {
+                    Some(WorkerMessage::Request(request)) => Some(request),
+                    _ => None,
+                };
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.passed_over.push_back(self.messages.recv_timeout(left).ok()?);
+        }
     }
 }
 

@@ -112,7 +112,7 @@ pub fn score(
             boundaries: wanted.boundaries,
             after: wanted.after,
             cancel: cancel.clone(),
-            in_force: Default::default(),
+            ..ScoreBatch::default()
         };
         let (reason, _) = client.run(Command::Score(batch), |event| {
             if let Event::Scored { index, steps, after, .. } = event {

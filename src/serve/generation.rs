@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::error::ApiError;
 use super::reply::ReplyText;
+use super::scoring::{ScoredSequence, ToScore};
 use super::server::Server;
 use super::wanted::GenerationWish;
-use super::work::{ReplyEvents, ReplyToWrite, ScoredSequence, ToScore};
+use super::work::ReplyEvents;
+use super::writing::ReplyToWrite;
 use crate::engine::replies::ReplyEvent;
 use crate::engine::{FinishReason, Sequence};
 use crate::step::{Prediction, Step, TokenStats};

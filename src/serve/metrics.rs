@@ -64,10 +64,15 @@ impl Metrics {
         self.count(6, 1);
     }
 
-    pub fn waits(&self, waiting: usize, running: usize, scorings: usize) {
-        for (gauge, value) in self.gauges.iter().zip([waiting, running, scorings]) {
-            gauge.store(value, Ordering::Relaxed);
-        }
+    pub fn replies(&self, waiting: usize, running: usize) {
+        self.gauges[0].store(waiting, Ordering::Relaxed);
+        self.gauges[1].store(running, Ordering::Relaxed);
+    }
+
+    /// Requests with sequences that have come, and that wait no longer.
+    pub fn scorings(&self, come: usize, gone: usize) {
+        self.gauges[2].fetch_add(come, Ordering::Relaxed);
+        self.gauges[2].fetch_sub(gone, Ordering::Relaxed);
     }
 
     pub fn connections(&self, open: usize) {

@@ -14,8 +14,9 @@ use super::answer::answered;
 use super::body::Payload;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::scoring::ToScore;
 use super::server::Server;
-use super::work::{ToScore, WorkQueue};
+use super::work::WorkQueue;
 use crate::engine::{
     Backend, CancelFlag, Client, Command, Engine, EngineError, Event, FinishReason, ModelInfo, Sink, Timing,
 };

@@ -11,7 +11,9 @@ use super::fields::Fields;
 use super::keys::ApiKeys;
 use super::metrics::Metrics;
 use super::options::{ServeOptions, Served};
-use super::work::{ScoredSequence, ToScore, WorkQueue, WorkSettings};
+use super::scoring::{ScoredSequence, ToScore};
+use super::shared::SharedEngine;
+use super::work::WorkQueue;
 use crate::chat::ChatTemplate;
 use crate::engine::{CancelFlag, EngineError};
 use crate::report::record::Provenance;
@@ -39,21 +41,22 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts the thread that asks the engine.
+    /// Starts the threads that ask the engine.
     pub fn start(
         served: Served,
         template: Arc<ChatTemplate>,
         options: ServeOptions,
     ) -> std::io::Result<Server> {
         let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
-        let settings = WorkSettings {
+        let shared = SharedEngine {
+            engine: served.engine.clone(),
             parallel: options.parallel,
             interventions: served.raw.interventions(),
             stop: stop.clone(),
             metrics: Arc::clone(&metrics),
         };
         Ok(Server {
-            work: WorkQueue::start(served.engine.clone(), settings)?,
+            work: WorkQueue::start(shared)?,
             served,
             template,
             metrics,

@@ -6,6 +6,13 @@ use crate::token::TokenId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeqId(pub u32);
 
+/// As many rows of a batch that every one of them is computed by the same kernels: llama.cpp has others for
+/// a single row, for fewer than eight and, where it has repacked the weights, for the last rows of a number
+/// that four does not divide. Each rounds in its own way.
+pub fn filled(rows: usize) -> usize {
+    rows.max(8).next_multiple_of(4)
+}
+
 /// Tokens with their positions and sequences. One token may belong to several sequences.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -49,6 +56,22 @@ impl Batch {
         self.outputs.iter().filter(|&&wanted| wanted != 0).count()
     }
 
+    /// Adds tokens of a sequence that nobody reads and asks for logits that nobody wants, so that what is
+    /// computed of every other token doesn't depend on how many there are ([`filled`]). Without such a
+    /// sequence only the logits are filled up, as far as there are tokens.
+    pub fn fill(&mut self, spare: Option<SeqId>) {
+        if let Some(spare) = spare {
+            for position in 0..filled(self.len()) - self.len() {
+                self.push(TokenId(0), position, &[spare], false);
+            }
+        }
+        let wanted = self.outputs();
+        if wanted > 0 {
+            let unwanted = self.outputs.iter_mut().rev().filter(|output| **output == 0);
+            unwanted.take(filled(wanted) - wanted).for_each(|output| *output = 1);
+        }
+    }
+
     /// Forgets every token and keeps the memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
@@ -56,5 +79,31 @@ impl Batch {
         self.sequences.clear();
         self.counts.clear();
         self.outputs.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_filled_up_behind_what_was_asked_for() {
+        for (tokens, wanted) in [(1, 1), (3, 0), (9, 2), (12, 12), (40, 9)] {
+            let mut batch = Batch::default();
+            for position in 0..tokens {
+                batch.push(TokenId(7), position, &[SeqId(0)], position < wanted);
+            }
+            let mut alone = batch.clone();
+            batch.fill(Some(SeqId(5)));
+            assert_eq!(batch.len(), filled(tokens));
+            assert_eq!(batch.outputs(), if wanted == 0 { 0 } else { filled(wanted) });
+            let positions: Vec<usize> = batch.positions().skip(tokens).collect();
+            assert_eq!(positions, (0..filled(tokens) - tokens).collect::<Vec<_>>());
+            assert!(batch.sequences[tokens..].iter().all(|&sequence| sequence == 5));
+            assert!(batch.outputs[..wanted].iter().all(|&output| output == 1));
+            alone.fill(None);
+            assert_eq!(alone.len(), tokens);
+            assert_eq!(alone.outputs(), if wanted == 0 { 0 } else { filled(wanted).min(tokens) });
+        }
     }
 }

@@ -1,6 +1,14 @@
+use std::sync::Arc;
+
+use super::super::metrics::Metrics;
 use super::*;
+use crate::distribution::Depth;
+use crate::engine::Event;
 use crate::engine::testing::{Scripted, ScriptedLine};
-use crate::engine::{Event, ModelInfo};
+use crate::engine::{CancelFlag, ModelInfo};
+use crate::intervention::Interventions;
+use crate::sampling::Sampling;
+use crate::token::TokenId;
 
 struct Bench {
     work: WorkQueue,
@@ -13,13 +21,14 @@ fn bench(parallel: usize, replies: Vec<Vec<ScriptedLine>>) -> Bench {
     let scripted = Scripted::new(replies);
     let Event::Ready(model) = scripted.ready() else { unreachable!() };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
-    let params = WorkSettings {
+    let shared = SharedEngine {
+        engine: scripted.client().engine().clone(),
         parallel,
         interventions: Interventions::default(),
         stop: stop.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let work = WorkQueue::start(scripted.client().engine().clone(), params).unwrap();
+    let work = WorkQueue::start(shared).unwrap();
     Bench { work, metrics, stop, model }
 }
 

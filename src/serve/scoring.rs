@@ -1,0 +1,202 @@
+//! Sequences to score: what waits together is one batch, in which everyone who waits has a sequence in turn.
+//!
+//! A list of a thousand texts keeps nobody waiting for its end, and between two of the engine's batches
+//! replies go on. Whoever no longer listens is left out of the next turn.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::shared::{PULSE, SharedEngine, ended};
+use crate::distribution::Depth;
+use crate::engine::{Command, EngineError, Event, GivesWay, Layout, ScoreBatch, Sequence};
+use crate::step::{Prediction, Step};
+
+/// Tokens of a turn; what a sequence shares with the one before it counts once.
+const TURN: usize = 2048;
+/// The same for sequences that give way to all others.
+const TURN_LONG: usize = 8192;
+/// Longest time for which it is waited that those who were answered together ask again.
+const LONGEST_WAIT: Duration = Duration::from_millis(25);
+/// Candidates up to which requests for different numbers of them are computed together.
+const SHALLOW: usize = 64;
+
+/// Sequences to score.
+#[derive(Clone, Debug)]
+pub(super) struct ToScore {
+    pub sequences: Vec<Sequence>,
+    /// Candidates, at least; more may come.
+    pub depth: Depth,
+    /// Whether the distribution after each sequence is wanted.
+    pub after: bool,
+}
+
+/// One of them, scored.
+#[derive(Debug)]
+pub(super) struct ScoredSequence {
+    pub index: usize,
+    pub steps: Vec<Step>,
+    pub after: Option<Box<Prediction>>,
+}
+
+/// Whoever waits for sequences.
+pub(super) type ScoreSender = UnboundedSender<Result<ScoredSequence, EngineError>>;
+
+/// Sequences that wait, and who waits for them.
+pub(super) struct WaitingToScore {
+    pub left: VecDeque<(usize, Sequence)>,
+    pub depth: Depth,
+    pub after: bool,
+    pub out: ScoreSender,
+}
+
+impl WaitingToScore {
+    /// Whether both can be in one batch.
+    fn goes_with(&self, other: &WaitingToScore) -> bool {
+        let shallow = |depth| matches!(depth, Depth::Count(k) if k <= SHALLOW);
+        self.after == other.after
+            && (self.depth == other.depth || shallow(self.depth) && shallow(other.depth))
+    }
+}
+
+/// A thread that has sequences scored.
+pub(super) struct Scorings {
+    shared: SharedEngine,
+    inbox: Receiver<WaitingToScore>,
+    gives_way: GivesWay,
+    waiting: VecDeque<WaitingToScore>,
+    /// Requests that the last turn answered, who may ask again together, and how long it is worth to wait
+    /// for them.
+    answered: usize,
+    patience: Duration,
+}
+
+impl Scorings {
+    pub fn new(shared: SharedEngine, inbox: Receiver<WaitingToScore>, gives_way: GivesWay) -> Scorings {
+        let (waiting, patience) = (VecDeque::new(), Duration::ZERO);
+        Scorings { shared, inbox, gives_way, waiting, answered: 0, patience }
+    }
+
+    /// Goes on until nobody can send any more, or the server stops.
+    pub fn run(mut self) {
+        while self.collect() {
+            let before = self.waiting.len();
+            self.waiting.retain(|scoring| !scoring.out.is_closed());
+            if !self.waiting.is_empty() {
+                self.score();
+            }
+            self.shared.metrics.scorings(0, before - self.waiting.len());
+        }
+    }
+
+    fn collect(&mut self) -> bool {
+        let Scorings { shared, inbox, waiting, .. } = self;
+        let before = waiting.len();
+        let goes_on = shared.collect(inbox, waiting.is_empty(), |scoring| waiting.push_back(scoring));
+        let deadline = Instant::now() + self.patience;
+        while goes_on && waiting.len() < self.answered {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(scoring) = inbox.recv_timeout(left) else { break };
+            waiting.push_back(scoring);
+        }
+        shared.metrics.scorings(waiting.len() - before, 0);
+        goes_on
+    }
+
+    /// A sequence of everyone in turn, until the batch is full.
+    fn gather(&mut self) -> (ScoreBatch, Vec<(usize, usize)>) {
+        let room = if self.gives_way == GivesWay::ToAll { TURN_LONG } else { TURN };
+        let together: Vec<usize> =
+            (0..self.waiting.len()).filter(|&i| self.waiting[i].goes_with(&self.waiting[0])).collect();
+        let (mut sequences, mut whose, mut tokens): (Vec<Sequence>, _, _) = (Vec::new(), Vec::new(), 0);
+        let mut depth = self.waiting[0].depth;
+        let after = self.waiting[0].after;
+        loop {
+            let before = sequences.len();
+            for &i in &together {
+                let scoring = &mut self.waiting[i];
+                let Some((_, next)) = scoring.left.front() else { continue };
+                let more = next.tokens.len() - sequences.last().map_or(0, |last| shared(last, next));
+                if tokens > 0 && tokens + more > room {
+                    continue;
+                }
+                let Some((index, sequence)) = scoring.left.pop_front() else { continue };
+                if let (Depth::Count(have), Depth::Count(wanted)) = (depth, scoring.depth) {
+                    depth = Depth::Count(have.max(wanted));
+                }
+                tokens += more;
+                sequences.push(sequence);
+                whose.push((i, index));
+            }
+            if sequences.len() == before {
+                break;
+            }
+        }
+        let batch = ScoreBatch {
+            sequences,
+            layout: Layout::Together,
+            depth,
+            after,
+            gives_way: self.gives_way,
+            cancel: self.shared.stop.narrower(),
+            in_force: self.shared.interventions.clone().into(),
+            ..ScoreBatch::default()
+        };
+        (batch, whose)
+    }
+
+    fn score(&mut self) {
+        let begun = Instant::now();
+        let (batch, whose) = self.gather();
+        let (cancel, count) = (batch.cancel.clone(), batch.sequences.len());
+        let events = self.shared.engine.request(Command::Score(batch));
+        let mut failed = None;
+        loop {
+            match events.recv_timeout(PULSE) {
+                Ok(Event::Scored { index, steps, after }) => {
+                    let (scoring, own) = whose[index];
+                    let _ = self.waiting[scoring].out.send(Ok(ScoredSequence { index: own, steps, after }));
+                }
+                Ok(Event::Finished { timing, .. }) => {
+                    self.shared.metrics.scored(count, &timing);
+                    break;
+                }
+                Ok(Event::Failed(error)) => {
+                    failed = Some(error);
+                    break;
+                }
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    if whose.iter().all(|(scoring, _)| self.waiting[*scoring].out.is_closed()) {
+                        cancel.cancel();
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    failed = Some(ended());
+                    break;
+                }
+            }
+        }
+        if let Some(error) = failed {
+            for (scoring, _) in &whose {
+                let _ = self.waiting[*scoring].out.send(Err(error.clone()));
+                self.waiting[*scoring].left.clear();
+            }
+        }
+        // Who has more comes after those that waited meanwhile.
+        let before = self.waiting.len();
+        self.waiting.retain(|scoring| !scoring.left.is_empty());
+        self.answered = before - self.waiting.len();
+        self.patience = (begun.elapsed() / 8).min(LONGEST_WAIT);
+        let served = whose.iter().map(|(scoring, _)| *scoring).max().map_or(0, |last| last + 1);
+        let turn = served.min(self.waiting.len());
+        self.waiting.rotate_left(turn);
+    }
+}
+
+/// How many tokens two sequences begin with together.
+fn shared(a: &Sequence, b: &Sequence) -> usize {
+    a.tokens.iter().zip(&b.tokens).take_while(|(a, b)| a == b).count()
+}
