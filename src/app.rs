@@ -53,7 +53,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let changed = !cli.flags.off.is_empty() || !cli.flags.steer.is_empty();
     if as_it_is && changed {
         return Err(Failure::usage(
-            "--off and --steer change what a model computes: they belong to chat, repl, next, generate, score, lens, probe and serve",
+            "--off and --steer change what a model computes: they belong to chat, repl, next, generate, score, expand, lens, probe and serve",
         ));
     }
     if let Some(CliCommand::Models(command)) = &cli.command {

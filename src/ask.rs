@@ -16,6 +16,7 @@ use crate::intervention::Interventions;
 use crate::lens::{self, Lens, LensWish};
 use crate::probe::outcome::SuiteOutcome;
 use crate::query::choices::{ChoiceComparison, ComparedChoices, compare};
+use crate::query::expand::{ExpandFrom, ExpandWish, Expansion, expand};
 use crate::query::generate::{Beginning, GeneratedText, generate};
 use crate::query::next::{NextTokens, Prompted, after_ids, next};
 use crate::query::rescore::{Premised, Rescored, rescore};
@@ -42,6 +43,8 @@ pub enum Question {
     Compare(Vec<String>),
     /// A continuation of a text.
     Generate(String),
+    /// The most likely continuations of a text.
+    Expand(Box<ExpandWish>),
     /// The tokens of a text.
     Tokens(String),
     /// A suite of probes, by its name or file.
@@ -59,6 +62,7 @@ impl Question {
             Question::Lens(wish) => wish.under.clone().unwrap_or_else(|| settings.interventions()),
             // Nothing is computed, or it knows what each of its tokens was written under.
             Question::Tokens(_) | Question::Rescore(_) => Interventions::default(),
+            Question::Expand(wish) if matches!(wish.from, ExpandFrom::Ids(..)) => Interventions::default(),
             _ => settings.interventions(),
         }
     }
@@ -77,6 +81,8 @@ pub enum Answer {
     Compare(ComparedChoices),
     /// The continuation.
     Generate(GeneratedText),
+    /// The continuations.
+    Expand(Expansion),
     /// The tokens.
     Tokens(Encoded),
     /// The suites' outcomes.
@@ -119,6 +125,7 @@ impl Answer {
             Answer::Next(_)
             | Answer::Step(_)
             | Answer::Compare(_)
+            | Answer::Expand(_)
             | Answer::Tokens(_)
             | Answer::Probe(_)
             | Answer::Lens(_) => None,
@@ -182,6 +189,7 @@ fn computed(
             let beginning = Beginning::new(asker, text.as_bytes(), longest)?;
             continued(asker, beginning, parts).map(Answer::Generate)
         }
+        Question::Expand(wish) => expand(asker, wish).map(Answer::Expand),
         Question::Tokens(text) => {
             let encoder = asker.encoder(&asker.model, asker.settings.bos)?;
             Ok(Answer::Tokens(encoder.encode(text.as_bytes())?))

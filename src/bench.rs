@@ -5,6 +5,7 @@
 //! them, and more of them than there are cores wait for each other asleep, which takes three times as long.
 
 mod decode;
+mod expand;
 mod lens;
 mod prompt;
 mod scoring;
@@ -12,6 +13,7 @@ mod side;
 mod start;
 
 pub use decode::{BenchReply, DecodeReport};
+pub use expand::ExpandCosts;
 pub use lens::{LensCosts, LensTexts};
 pub use prompt::PromptReport;
 pub use scoring::ScoringReport;

@@ -1,5 +1,6 @@
 //! The command line as types; no behaviour.
 
+mod expand;
 mod probe;
 mod query;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::ModelsCommand;
 use crate::session::export::ExportFormat;
 use crate::settings::{Flags, SamplingFlags};
+pub use expand::{ExpandArgs, ExpandFormat};
 pub use probe::ProbeArgs;
 pub use query::{
     By, Format, GenerateArgs, LensArgs, NextArgs, ScoreArgs, SteerCommand, SteerMakeArgs, SteerShowArgs,
@@ -45,6 +47,8 @@ pub enum CliCommand {
     Generate(GenerateArgs),
     /// How likely a text is: by token, word, character or line; which continuation is preferred
     Score(ScoreArgs),
+    /// How a prompt may go on: the most likely continuations as a tree, with their joint probabilities
+    Expand(ExpandArgs),
     /// Why this token: which words before it made it so, at which layer, where attention looks
     Lens(Box<LensArgs>),
     /// Make and look at steering vectors, which --steer adds to the residual stream
@@ -205,6 +209,8 @@ pub enum BenchPart {
     Prompt,
     /// Logit lens, trace, knockout, context and occlusion, against a prompt of as many tokens
     Lens,
+    /// A search for the most likely continuations, against one decode for each of them
+    Expand,
     /// From the program's start to its first figure, against loading and evaluating alone
     Start,
 }

@@ -5,6 +5,8 @@
 mod branching;
 mod change;
 mod complete;
+mod expand;
+mod marking;
 
 use std::fmt::Display;
 
@@ -14,11 +16,14 @@ use branching::Unread;
 pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
+pub use expand::Expanded;
+pub use marking::{MarkAsked, MarkTarget, MarkWord};
 
 use crate::files::Existing;
 use crate::intervention::Since;
 use crate::lens::Looking;
 use crate::lens::flags::{LensFlags, LensView};
+use crate::query::expand::search::ExpandLimits;
 use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
@@ -39,6 +44,10 @@ pub enum Command {
     Set(Option<(SettingKey, Option<String>)>),
     /// Forget the conversation.
     Clear,
+    /// Say that tokens are right or wrong.
+    Mark(MarkAsked),
+    /// How often what was marked is right, beside its probabilities, over all sessions.
+    Calibration,
     /// Go another way from a step on, or about among the branches.
     Branch(BranchCommand),
     /// What comes after a text.
@@ -51,6 +60,8 @@ pub enum Command {
     Compare(Vec<String>),
     /// Continue a text.
     Generate(String),
+    /// The most likely continuations of a text, or of the conversation at a place.
+    Expand(ExpandLimits, Expanded),
     /// The tokens of a text.
     Tokens(String),
     /// Run a suite of probes: its name or its file.
@@ -187,6 +198,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         "which text the model prefers: by sum, per token, per byte, mutual information"),
     row("/generate", "TEXT", Argument::Text, Text(Command::Generate),
         "continue a text with the present settings"),
+    row("/expand", "[--depth N] [--width K] [--floor P] [--nodes N] [@N | TEXT]", Argument::Text, Checked(expanded),
+        "the most likely continuations of a text (or of what stands before token N of the reply) as a tree"),
     row("/tokens", "TEXT", Argument::Text, Text(Command::Tokens),
         "the tokens of a text: ids and bytes"),
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
@@ -223,6 +236,10 @@ pub const COMMANDS: &[CommandSpec] = &[
         "take a branch out"),
     row("/diff", "A B", Argument::Text, Checked(|spec, text| branched(spec, branching::compare(text))),
         "put two branches side by side, from their first difference on"),
+    row("/mark", "right|wrong|none|undo [reply|@N|@N-M] [NOTE]", Argument::Text, Checked(marked),
+        "say that a token (the one at the cursor, or N of the reply), a span or the whole reply is right or wrong, and why"),
+    row("/calibration", "", Argument::None, Nothing(|| Command::Calibration),
+        "of all that you marked: how often what was so probable is right"),
     row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
         "score the last reply as the answer to another question (or under another system prompt)"),
     row("/system", "[NAME|TEXT|none]", Argument::System, Optional(Command::System),
@@ -395,6 +412,18 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
         return Err(malformed(spec, "write a text, and after ||| a target, and after another ||| one more"));
     }
     Ok(Command::Lens(view, LensSubject::Text(prompt, target, versus)))
+}
+
+fn expanded(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+    let read = expand::read(text).map_err(|what| malformed(spec, what))?;
+    Ok(Command::Expand(read.0, read.1))
+}
+
+fn marked(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+    if text.trim().is_empty() {
+        return Err(missing(spec));
+    }
+    marking::read(text).map(Command::Mark).map_err(|what| malformed(spec, what))
 }
 
 fn rescore(text: String) -> Command {

@@ -1,5 +1,5 @@
 //! Questions to a model about raw text: what comes next, how likely a text is, which of several
-//! continuations it prefers, how it goes on.
+//! continuations it prefers, how it goes on and might.
 //!
 //! [`text`] turns text into ids and remembers where each token stands; [`window`] cuts what is longer
 //! than the context; [`scoring`] asks the engine; the rest computes answers as plain data from what an
@@ -9,6 +9,7 @@
 pub mod asker;
 pub mod choices;
 pub mod corpus;
+pub mod expand;
 pub mod generate;
 pub mod input;
 pub mod next;

@@ -5,6 +5,7 @@ pub mod bars;
 pub mod cell;
 pub mod check;
 pub mod choices;
+pub mod expand;
 pub mod html;
 pub mod lens;
 pub mod next;

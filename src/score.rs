@@ -4,8 +4,10 @@
 //! reading and people who study detection compute. Pure arithmetic: nothing here knows a model or
 //! prints.
 
+pub mod calibration;
 mod edges;
 pub mod regions;
+pub mod share;
 pub mod stats;
 pub mod words;
 

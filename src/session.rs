@@ -6,12 +6,16 @@
 
 pub mod branches;
 pub mod branching;
+pub mod calibration;
 mod compare;
 pub mod drive;
 mod error;
 pub mod export;
 mod files;
 mod intervene;
+mod judge;
+pub mod judged;
+pub mod judgement;
 pub mod keep;
 mod models;
 mod outcome;
@@ -25,6 +29,7 @@ pub mod sequence;
 pub mod state;
 pub mod task;
 pub mod turn;
+mod verdicts;
 
 use std::sync::Arc;
 
@@ -50,6 +55,7 @@ use sequence::TokenSequence;
 use state::{Fetch, Job, ModelState, Work};
 use task::{Done, Task};
 use turn::{Turn, TurnId};
+use verdicts::Verdicts;
 
 /// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
 const KEPT: usize = 40;
@@ -95,7 +101,7 @@ pub struct Session {
     /// What it brought along, where it is from a file.
     origin: Option<FileOrigin>,
     /// What people said of its tokens.
-    verdicts: Vec<Judged>,
+    verdicts: Verdicts,
 }
 
 impl Session {
@@ -126,7 +132,7 @@ impl Session {
             conversation: 0,
             kept_by_itself: false,
             origin: None,
-            verdicts: Vec::new(),
+            verdicts: Verdicts::default(),
         }
     }
 
@@ -202,7 +208,7 @@ impl Session {
 
     /// What people said of its tokens.
     pub fn verdicts(&self) -> &[Judged] {
-        &self.verdicts
+        self.verdicts.all()
     }
 
     /// Whether a message waits for the model to be ready.
@@ -265,6 +271,8 @@ impl Session {
                 self.clear()?;
                 info("the conversation is empty".to_string())
             }
+            Command::Mark(asked) => self.mark(asked),
+            Command::Calibration => self.calibration(),
             Command::Branch(command) => self.branch(command),
             Command::Chat(text) => self.say(&text),
             Command::Next(text) => {
@@ -273,6 +281,10 @@ impl Session {
             Command::Score(text) => self.ask(Question::Score(text)),
             Command::Compare(texts) => self.ask(Question::Compare(texts)),
             Command::Generate(text) => self.ask(Question::Generate(text)),
+            Command::Expand(limits, what) => {
+                let wish = self.continuations(limits, what)?;
+                self.ask(Question::Expand(Box::new(wish)))
+            }
             Command::Tokens(text) => self.ask(Question::Tokens(text)),
             Command::Probe(name) => self.ask(Question::Probe(name)),
             Command::Step(n) => {
@@ -380,7 +392,7 @@ impl Session {
         self.work = Work::Idle;
         self.saved = self.version;
         self.conversation += 1;
-        (self.origin, self.verdicts) = (None, Vec::new());
+        (self.origin, self.verdicts) = (None, Verdicts::default());
         Ok(())
     }
 

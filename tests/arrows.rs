@@ -42,7 +42,7 @@ lens: chat continuation counter distribution engine intervention model ngram que
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
 ask: bounded continuation counter files intervention lens probe query settings step token
-command: chat files glossary intervention lens model probe settings text
+command: chat files glossary intervention lens model probe query settings text
 wrap: columns
 tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step text token tokenizer wrap
@@ -51,10 +51,10 @@ session: archive aside ask bounded chat columns command distribution engine file
 loading: engine model paths room say settings
 tui: archive aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score sequence session settings step text token wrap
 serve: aside bounded chat distribution engine grammar intervention jinja query report sampling settings step text token
-bench: aside distribution engine sampling token
+bench: aside distribution engine query sampling step token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say score session settings step token
-cli: lens model report score session settings
+cli: lens model query report score session settings
 app: archive aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
 ";
 

@@ -9,7 +9,8 @@ use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
-    Bench, BenchReply, DecodeReport, LensCosts, LensTexts, PATIENCE, PromptReport, ScoringReport, StartReport,
+    Bench, BenchReply, DecodeReport, ExpandCosts, LensCosts, LensTexts, PATIENCE, PromptReport,
+    ScoringReport, StartReport,
 };
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart};
@@ -48,6 +49,8 @@ struct BenchReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     lens: Option<LensCosts>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    expand: Option<ExpandCosts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<StartReport>,
 }
 
@@ -78,8 +81,15 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     options.cancel = CancelFlag::default();
     let wanted = |part| args.only.is_none_or(|only| only == part);
     let bench = Bench { options, info, pairs: args.pairs as usize, tell: &progress };
-    let mut report =
-        BenchReport { origin, decode: None, scoring: None, prompt: None, lens: None, start: None };
+    let mut report = BenchReport {
+        origin,
+        decode: None,
+        scoring: None,
+        prompt: None,
+        lens: None,
+        expand: None,
+        start: None,
+    };
     if wanted(BenchPart::Start) {
         let program = std::env::current_exe()
             .map_err(|error| Failure::usage(format!("this program's own file can't be found: {error}")))?;
@@ -103,6 +113,14 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         let texts = LensTexts { prompts: [PROMPT, CORRUPT].map(ids), text: long_text(&bench.info) };
         report.lens = Some(bench.lens(&texts)?);
     }
+    if wanted(BenchPart::Expand) {
+        let bos = Bos::Auto.token(&bench.info.vocab);
+        let ids = bench.info.tokenizer.tokenize(PROMPT.as_bytes(), false);
+        let prompt: Vec<TokenId> = bos.into_iter().chain(ids).collect();
+        let size = WINDOW.min(bench.info.context as usize);
+        let text: Vec<TokenId> = long_text(&bench.info).into_iter().take(size).collect();
+        report.expand = Some(bench.expand(&prompt, &text)?);
+    }
     if wanted(BenchPart::Decode) {
         report.decode = Some(bench.decode(&reply(args, &bench.info, settings.sampling.clone())?)?);
     }
@@ -125,6 +143,9 @@ impl BenchReport {
         }
         if let Some(lens) = &self.lens {
             lens.write(out)?;
+        }
+        if let Some(expand) = &self.expand {
+            expand.write(out)?;
         }
         self.decode.as_ref().map_or(Ok(()), |decode| decode.write(out))
     }

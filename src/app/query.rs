@@ -1,10 +1,11 @@
-//! `next`, `generate`, `score`, `lens`, `steer` and `tokenize`: from their flags to answers on standard output.
+//! `next`, `generate`, `score`, `expand`, `lens`, `steer` and `tokenize`: from their flags to answers on standard output.
 //!
 //! Each asks every model that was named, one after the other, so that only one is in memory. Results go
 //! to standard output, everything else to standard error.
 
 mod desk;
 mod dump;
+mod expand;
 mod generate;
 mod items;
 mod lens;
@@ -58,6 +59,7 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
             Some(file) => items::run(&mut desk, args, file),
             None => score::run(&mut desk, args),
         },
+        CliCommand::Expand(args) => expand::run(&mut desk, args),
         CliCommand::Lens(args) => lens::run(&mut desk, args),
         CliCommand::Steer(command) => steer::run(&mut desk, command),
         CliCommand::Tokenize(args) => tokenize::run(&mut desk, args),

@@ -80,7 +80,7 @@ impl BranchCommand {
 }
 
 /// `12`, `@12` or `@p12`, and with `bytes` `@12+3`.
-fn place(text: &str) -> Option<(StepPlace, usize)> {
+pub(super) fn place(text: &str) -> Option<(StepPlace, usize)> {
     let text = text.strip_prefix('@').unwrap_or(text);
     let (number, bytes) = match text.split_once('+') {
         Some((number, bytes)) => (number, bytes.parse().ok()?),

@@ -7,6 +7,7 @@ use super::backend::{Backend, Others, RequestOutcome, Sink};
 use super::cross::Reference;
 use super::generate::CachedConversation;
 use super::gives::Gives;
+use super::growth::Growth;
 use super::inspect::Inspector;
 use super::lanes::Lanes;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
@@ -42,6 +43,7 @@ pub(super) struct Local {
     /// For short sequences between two batches of long ones.
     aside: Pool,
     lanes: Lanes,
+    growth: Growth,
     inspector: Inspector,
     reference: Reference,
 }
@@ -69,6 +71,7 @@ impl Local {
         let pool = || Pool::new(Arc::clone(&model), params, governor.clone());
         let (pool, aside) = (pool(), pool());
         let lanes = Lanes::new(Arc::clone(&model), params, governor.clone());
+        let growth = Growth::new(Arc::clone(&model), params, governor.clone());
         Ok(Local {
             info,
             tokenizer,
@@ -79,6 +82,7 @@ impl Local {
             pool,
             aside,
             lanes,
+            growth,
             inspector,
             reference: Reference::default(),
         })
@@ -131,6 +135,7 @@ impl Backend for Local {
             }
             Command::Score(request) => score(&mut self.pool, request, sink, &mut |_| {}),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
+            Command::Frontier(request) => self.growth.answer(request, sink),
             Command::Round(request) => self.lanes.round(request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),
             Command::CrossEntropy(request) => {
@@ -161,6 +166,7 @@ impl Backend for Local {
         self.pool.release();
         self.aside.release();
         self.lanes.release();
+        self.growth.release();
         self.reference.release();
         self.inspector.release();
     }

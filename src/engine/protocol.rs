@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use super::cancel::CancelFlag;
+pub use super::frontier::Frontier;
 use super::gives::Gives;
 use super::look::{Found, Inspect};
 use super::replies::{ReplyEvent, ReplyId, Round};
@@ -136,6 +137,8 @@ pub enum Command {
     Score(ScoreBatch),
     /// Continue a prompt several times.
     Sample(Sample),
+    /// What comes after several texts that begin alike.
+    Frontier(Frontier),
     /// Write several replies side by side, one token each.
     Round(Round),
     /// Look between the layers.
@@ -154,6 +157,7 @@ impl Command {
         match &mut self {
             Command::Generate(request) => request.in_force = in_force.clone(),
             Command::Score(request) => request.in_force = in_force.clone(),
+            Command::Frontier(request) => request.in_force = in_force.clone(),
             Command::Sample(request) => request.interventions = in_force.at_the_end(),
             Command::Round(request) => request.interventions = in_force.at_the_end(),
             Command::Inspect(request) => request.interventions = in_force.at_the_end(),
@@ -170,6 +174,7 @@ impl Command {
         match self {
             Command::Generate(request) => &mut request.cancel,
             Command::Score(request) => &mut request.cancel,
+            Command::Frontier(request) => &mut request.cancel,
             Command::Sample(request) => &mut request.cancel,
             Command::Round(request) => &mut request.cancel,
             Command::Inspect(request) => &mut request.cancel,

@@ -16,7 +16,8 @@ use super::gives::Gives;
 use super::handle::Engine;
 use super::look::{Addend, Found, Inspect, LookFor, Reading};
 use super::protocol::{
-    Command, EngineError, Event, FinishReason, Generate, ModelInfo, Sample, ScoreBatch, Timing, Tokenize,
+    Command, EngineError, Event, FinishReason, Frontier, Generate, ModelInfo, Sample, ScoreBatch, Sequence,
+    Timing, Tokenize,
 };
 use super::replies::{ReplyEvent, ReplyId, Round};
 use super::trie::{evaluated, first_scored};
@@ -249,6 +250,18 @@ impl Scripted {
         Ok(())
     }
 
+    fn frontier(&self, request: &Frontier, sink: Sink) -> Result<(), EngineError> {
+        let sequences = request.sequences.iter().map(|ids| Sequence { tokens: ids.clone(), from: ids.len() });
+        let batch = ScoreBatch {
+            sequences: sequences.collect(),
+            depth: request.depth,
+            after: true,
+            in_force: request.in_force.clone(),
+            ..ScoreBatch::default()
+        };
+        self.score(&batch, sink)
+    }
+
     /// Every continuation is the next reply of the script, as far as it may go.
     fn sample(&self, request: &Sample, sink: Sink) {
         for index in 0..request.samplings.len() {
@@ -426,6 +439,7 @@ impl Backend for Scripted {
                 self.sample(request, sink);
                 (FinishReason::Stop, 0)
             }
+            Command::Frontier(request) => self.frontier(request, sink).map(|()| (FinishReason::Stop, 0))?,
             Command::Round(request) => {
                 self.round(request, sink);
                 (FinishReason::Stop, 0)

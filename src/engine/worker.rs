@@ -93,6 +93,7 @@ fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
     match command {
         Command::Generate(_) | Command::Sample(_) | Command::Round(_) => None,
         Command::Score(_) => (!gives.scores).then_some("score a text"),
+        Command::Frontier(_) => (!gives.scores).then_some("say what comes after a text it did not write"),
         Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
         Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),
     }

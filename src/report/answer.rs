@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::bars::Paint;
 use super::view::View;
-use super::{choices, lens, next, probe, rescore, score_table, table, tokens};
+use super::{choices, expand, lens, next, probe, rescore, score_table, table, tokens};
 use crate::ask::{Answer, AnswerPart, Probed};
 use crate::distribution::Depth;
 use crate::intervention::Interventions;
@@ -26,6 +26,7 @@ pub fn view(answer: &Answer, k: Depth, vocab: &Vocab) -> View {
         Answer::Score(scored) => score_table::view(scored, vocab),
         Answer::Compare(compared) => choices::side_by_side(compared),
         Answer::Generate(generated) => continuation(generated, vocab),
+        Answer::Expand(found) => expand::view(found, vocab),
         Answer::Tokens(encoded) => tokens::view(encoded, vocab),
         Answer::Probe(probed) => suites(probed, vocab),
         Answer::Rescore(rescored) => rescore::view(rescored, vocab),

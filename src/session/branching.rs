@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// A place's position in the sequence; by default, that of the last token.
-    fn position(&self, place: Option<StepPlace>) -> Result<usize, SessionError> {
+    pub(super) fn position(&self, place: Option<StepPlace>) -> Result<usize, SessionError> {
         let sequence = self.sequence();
         let reply = sequence.reply_start();
         let (at, asked, last) = match place {

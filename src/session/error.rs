@@ -129,6 +129,12 @@ pub enum SessionError {
         /// How many there are.
         last: usize,
     },
+    /// There is no mark to take back.
+    #[error("nothing is marked there that could be taken back")]
+    NothingMarked,
+    /// There is no conversation to expand.
+    #[error("there is no reply yet whose place could be looked at: write a text after the command")]
+    NothingToExpand,
     /// There is no reply to score again.
     #[error("there is no reply whose tokens are known: let the model answer first")]
     NoReply,

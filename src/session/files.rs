@@ -39,7 +39,7 @@ impl Session {
             vocab: self.vocab().cloned().unwrap_or_default(),
             branches: self.branches.clone(),
             settings: keep::settings(self),
-            verdicts: self.verdicts.clone(),
+            verdicts: self.verdicts().to_vec(),
             k: self.settings.k,
             version: self.version,
         })

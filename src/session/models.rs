@@ -7,6 +7,7 @@ use super::branches::Branches;
 use super::state::{Fetch, Loaded, ModelState, Work};
 use super::task::Task;
 use super::turn::Turn;
+use super::verdicts::Verdicts;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::ChatTemplate;
 use crate::command::Command;
@@ -158,6 +159,7 @@ impl Session {
         let mut turns = std::mem::take(self.branches.turns_mut());
         turns.iter_mut().map(Arc::make_mut).for_each(Turn::forget_ids);
         self.branches = Branches::with(TokenTree::default(), turns, 0, InForce::default());
+        self.verdicts = Verdicts::default();
     }
 
     /// A copy of the running model's weights is ready. A conversation keeps the weights it has; where

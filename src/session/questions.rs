@@ -4,10 +4,12 @@ use super::state::Work;
 use super::{Outcome, Session, SessionError, resolve_system};
 use crate::ask::{Draft, Question};
 use crate::chat::{Message, Role};
-use crate::command::{LensSubject, Premise};
+use crate::command::{Expanded, LensSubject, Premise};
 use crate::engine::CancelFlag;
 use crate::lens::subject::Given;
 use crate::lens::{LensWish, Looking};
+use crate::query::expand::search::ExpandLimits;
+use crate::query::expand::{ExpandFrom, ExpandWish};
 use crate::query::rescore::Premised;
 use crate::sequence::TreeNode;
 use crate::token::TokenId;
@@ -62,6 +64,31 @@ impl Session {
                 Ok(LensWish { given, target: None, versus: None, view, under })
             }
         }
+    }
+
+    /// What may come after a text, or stand at a place of the conversation: without one, in place of the last
+    /// reply.
+    pub(super) fn continuations(
+        &self,
+        limits: ExpandLimits,
+        what: Expanded,
+    ) -> Result<ExpandWish, SessionError> {
+        let place = match what {
+            Expanded::Text(text) => {
+                return Ok(ExpandWish { from: ExpandFrom::Text(text.into_bytes()), limits });
+            }
+            Expanded::Place(place) => place,
+        };
+        let at = match place {
+            None if self.sequence().is_empty() => return Err(SessionError::NothingToExpand),
+            None => self.sequence().reply_start(),
+            Some(place) => self.position(Some(place))?,
+        };
+        let sequence = self.sequence();
+        let ids = sequence.tokens().take(at).map(|token| token.id).collect();
+        // Each of them as it was computed; what follows is predicted under the same.
+        let in_force = sequence.in_force().after(at, &sequence.in_force().of_token(at));
+        Ok(ExpandWish { from: ExpandFrom::Ids(ids, in_force), limits })
     }
 
     /// A token of the sequence with what stands before it; `None` for the first, which has nothing.

@@ -6,6 +6,7 @@ use super::branches::Branches;
 use super::restored::branches;
 use super::task::{FoundSession, Task};
 use super::turn::{Turn, TurnId};
+use super::verdicts::Verdicts;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::archive::Saved;
 use crate::archive::event::ModelLine;
@@ -90,7 +91,7 @@ impl Session {
         self.conversation += 1;
         self.origin = None;
         self.saved = self.version;
-        self.verdicts.clone_from(&saved.verdicts);
+        self.verdicts = Verdicts::of(saved.verdicts.clone());
         self.system = saved.settings.get("system").cloned();
         self.ids_of = self.model().map(|model| model.vocab.len()).or(saved.model.vocabulary);
         let own = self.model().filter(|model| saved.model.vocabulary == Some(model.vocab.len()));
@@ -110,7 +111,7 @@ impl Session {
         } else {
             let mut turns = all.into_iter().nth(current).map(|branch| branch.turns).unwrap_or_default();
             turns.iter_mut().map(Arc::make_mut).for_each(Turn::forget_ids);
-            self.verdicts.clear();
+            self.verdicts = Verdicts::default();
             Branches::with(TokenTree::default(), turns, 0, InForce::default())
         };
         ids

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::branches::Branches;
+use super::calibration::{AllVerdicts, SessionVerdicts, shown};
 use super::error::SessionError;
 use super::export::{Export, ExportAbout, ExportFormat};
 use super::seen::{Seen, events};
@@ -28,6 +29,7 @@ use crate::intervention::{Since, Steering};
 use crate::model::control;
 use crate::paths::Paths;
 use crate::query::text::TextEncoder;
+use crate::report::bars::Paint;
 use crate::report::output::json_line;
 use crate::settings::key::SettingKey;
 use crate::settings::{Bos, SettingsError};
@@ -74,6 +76,8 @@ pub enum Task {
     Resume(String),
     /// List the saved sessions.
     ListSessions,
+    /// Put what was marked beside its probabilities, over all sessions and this conversation.
+    Calibrate(Option<Box<SessionVerdicts>>),
 }
 
 /// What is done with the tokens of a text.
@@ -233,6 +237,7 @@ impl Task {
             Task::Export(now, file, existing) => export(&now, file, existing),
             Task::Load(file) => Ok(Done::Loaded(Box::new(read::read(&files::named(&file))?.saved), file)),
             Task::Resume(named) => resume(&named),
+            Task::Calibrate(here) => Ok(Done::Told(calibrated(here)?)),
             Task::ListSessions => Ok(Done::Told(listed(&Shelf::at(&Paths::from_env()?)))),
         }
     }
@@ -268,6 +273,17 @@ fn listed(shelf: &Shelf) -> String {
     let more = (all.len() > SHOWN).then(|| format!("… {} more", all.len() - SHOWN));
     let none = all.is_empty().then(|| "there is no session yet".to_string());
     rows.chain(more).chain(none).collect::<Vec<_>>().join("\n")
+}
+
+/// What was marked in all sessions, and here.
+fn calibrated(here: Option<Box<SessionVerdicts>>) -> Result<String, SessionError> {
+    let mut all = AllVerdicts::of(&Shelf::at(&Paths::from_env()?), "");
+    all.sessions.extend(here.map(|here| *here));
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = shown::view(&all).write(&mut text, Paint::default());
+    let text = String::from_utf8_lossy(&text).trim_end().to_string();
+    Ok(all.unread.into_iter().fold(text, |text, line| format!("{text}\n{line}")))
 }
 
 fn encode(then: Then, texts: &[String], model: &ModelInfo) -> Result<Done, SessionError> {
