@@ -40,8 +40,13 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         }
         return effects;
     }
-    if let (Some(Ok(command::Command::Branch(asked))), Some(at)) = (&mut parsed, state.cursor) {
-        asked.at_cursor(at);
+    if let (Some(Ok(asked)), Some(at)) = (&mut parsed, state.cursor) {
+        match asked {
+            command::Command::Branch(asked) => asked.at_cursor(at),
+            command::Command::Expand(_, asked) => asked.at_cursor(at),
+            command::Command::Mark(asked) => asked.at_cursor(at, None),
+            _ => {}
+        }
     }
     let goes = matches!(&parsed, Some(Ok(command::Command::Branch(asked))) if asked.goes());
     let is_command = parsed.is_some();
