@@ -14,6 +14,7 @@ fn every_command_of_the_table_parses() {
         let argument = match spec.argument {
             _ if spec.name == "/edit" => " 1 a",
             _ if spec.name == "/diff" => " 1 2",
+            _ if spec.name == "/mark" => " right @2 a note",
             Argument::None | Argument::Setting => "",
             Argument::Number => " 1",
             Argument::Figure => " rank",
