@@ -5,8 +5,8 @@ use crate::columns::{clipped, fitted};
 use crate::sequence::{NodeNumber, TreeNode};
 use crate::token::Vocab;
 
-/// Columns of a token.
-const TOKEN: usize = 18;
+/// Columns of a token: a row has 52, which the conversation has beside the figures of a screen of 120.
+const TOKEN: usize = 11;
 /// Most rows; branches may be thousands of tokens long.
 const MOST: usize = 200;
 
@@ -37,8 +37,8 @@ fn logprob(node: &TreeNode) -> Option<f64> {
     node.step.as_ref().and_then(|step| step.logprob()).map(f64::from)
 }
 
-/// Where two branches part, and what each says from there on: a row a token, the difference of their ln p, and
-/// the difference of the sums so far. Figures where a template has written the rest are those of the prompt.
+/// Where two branches part, and what each says from there on: a row a token, and the difference of their ln p.
+/// Figures where a template has written the rest are those of the prompt.
 pub(super) fn compared(branches: &Branches, numbers: [u32; 2], vocab: &Vocab) -> String {
     let [Some(a), Some(b)] = numbers.map(|n| branches.all().iter().find(|branch| branch.number == n)) else {
         return String::new();
@@ -58,26 +58,17 @@ pub(super) fn compared(branches: &Branches, numbers: [u32; 2], vocab: &Vocab) ->
         return format!("branches {} and {} are the same", a.number, b.number);
     }
     let head =
-        |side: &ComparedSide| format!("{} {:>8}", fitted(&format!("branch {}", side.number), TOKEN), "ln p");
+        |side: &ComparedSide| format!("{} {:>7}", fitted(&format!("branch {}", side.number), TOKEN), "ln p");
     let mut lines = vec![
         format!("the same for {parted} tokens; from there on"),
-        format!("{:>5}  {}  {}  {:>8} {:>9}", "token", head(&a), head(&b), "Δ", "Σ Δ"),
+        format!("{:>4} {} {} {:>7}", "at", head(&a), head(&b), "Δ"),
     ];
-    let (mut sum, mut both) = (0.0, true);
     for at in 0..rows.min(MOST) {
         let (left, right) = (a.own.get(at), b.own.get(at));
         let known = left.and_then(|node| logprob(node)).zip(right.and_then(|node| logprob(node)));
-        both &= known.is_some();
-        let delta = known.map(|(left, right)| right - left);
-        sum += delta.unwrap_or(0.0);
-        lines.push(format!(
-            "{:>5}  {}  {}  {:>8} {:>9}",
-            parted + at + 1,
-            cell(left, vocab),
-            cell(right, vocab),
-            figure(delta),
-            figure(delta.filter(|_| both).map(|_| sum))
-        ));
+        let delta = figure(known.map(|(left, right)| right - left));
+        let (left, right) = (cell(left, vocab), cell(right, vocab));
+        lines.push(format!("{:>4} {left} {right} {delta:>7}", parted + at + 1));
     }
     if rows > MOST {
         lines.push(format!("… {} more", rows - MOST));
@@ -98,7 +89,7 @@ fn parting(branches: &Branches, a: &Branch, b: &Branch) -> usize {
 
 fn cell(node: Option<&&TreeNode>, vocab: &Vocab) -> String {
     let token = node.map_or(String::new(), |node| clipped(&vocab.visible(node.id), TOKEN));
-    format!("{} {:>8}", fitted(&token, TOKEN), figure(node.and_then(|node| logprob(node))))
+    format!("{} {:>7}", fitted(&token, TOKEN), figure(node.and_then(|node| logprob(node))))
 }
 
 fn figure(value: Option<f64>) -> String {
