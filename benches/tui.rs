@@ -1,6 +1,6 @@
 //! `cargo bench --bench tui [-- MODEL [PAIRS [TOKENS]]]`: decode speed in the running interface
-//! against the bare loop, in interleaved pairs; time to the first frame; processor time of an idle
-//! interface. Ratios from one run; compare no figure with another run's.
+//! against the bare loop, in interleaved pairs; time to the first frame; from a key to its frame while the
+//! model writes on every core; processor time of an idle interface. Ratios from one run; compare no figure with another run's.
 
 #[path = "../tests/support/pty.rs"]
 mod pty;
@@ -18,6 +18,7 @@ fn main() {
     let pairs: usize = args.get(1).map_or(5, |n| n.parse().expect("PAIRS is a number"));
     let tokens: usize = args.get(2).map_or(128, |n| n.parse().expect("TOKENS is a number"));
     first_frame(model);
+    keys(model);
     decode(model, pairs, tokens);
     idle(model);
 }
@@ -34,6 +35,49 @@ fn first_frame(model: &str) {
         .collect();
     times.sort();
     println!("first frame: median {:?} (a look every 10 ms)", times[times.len() / 2]);
+}
+
+/// From a key press to the frame that shows it, while the model writes.
+fn keys(model: &str) {
+    const KEYS: usize = 200;
+    let mut pty = Pty::start(120, 36, TOKENSCOPE, &["-m", model, "--seed", "1", "--ctx", "4096"]);
+    pty.wait_for("ctx 0/");
+    pty.type_text(&format!("{MESSAGE}\r"));
+    pty.wait_for("^C stop");
+    let mut times = Vec::new();
+    let mut written = String::new();
+    while times.len() < KEYS {
+        if !pty.contents().contains("^C stop") {
+            pty.type_text("\u{12}");
+            pty.wait_for("^C stop");
+        }
+        written.push(char::from(b'a' + (times.len() % 26) as u8));
+        if written.len() > 20 {
+            pty.type_text("\u{15}");
+            written.truncate(0);
+            written.push('x');
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let begun = Instant::now();
+        pty.type_text(&written[written.len() - 1..]);
+        let wanted = format!("> {written}");
+        while !pty.contents().contains(&wanted) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{wanted:?} is not shown:\n{}",
+                pty.contents()
+            );
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        times.push(begun.elapsed());
+        std::thread::sleep(Duration::from_millis(37));
+    }
+    times.sort();
+    println!(
+        "a key's frame while the model writes: median {:.1?}, p99 {:.1?}",
+        times[KEYS / 2],
+        times[KEYS * 99 / 100]
+    );
 }
 
 fn decode(model: &str, pairs: usize, tokens: usize) {

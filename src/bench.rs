@@ -4,6 +4,7 @@
 //! exists at a time, each on a thread of its own: llama.cpp's threads belong to the thread that asks for
 //! them, and more of them than there are cores wait for each other asleep, which takes three times as long.
 
+mod branch;
 mod decode;
 mod expand;
 mod lens;
@@ -12,6 +13,7 @@ mod scoring;
 mod side;
 mod start;
 
+pub use branch::BranchReport;
 pub use decode::{BenchReply, DecodeReport};
 pub use expand::ExpandCosts;
 pub use lens::{LensCosts, LensTexts};

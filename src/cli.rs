@@ -203,6 +203,8 @@ pub enum SessionsCommand {
 pub enum BenchPart {
     /// A reply with its figures, and its sampler, against decode alone
     Decode,
+    /// The first token of a branch whose beginning is cached, against a step of the reply it leaves
+    Branch,
     /// Distributions a second, against evaluating tokens with all their logits
     Scoring,
     /// A prompt's tokens with their figures, against evaluating them with all their logits

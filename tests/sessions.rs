@@ -2,116 +2,25 @@
 //!
 //! The programs are this test's own binary, which runs [`child`] with a variable set.
 
+#[path = "support/drawn.rs"]
+mod drawn;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use tokenscope::archive::event::ModelLine;
+use drawn::DrawnReply;
 use tokenscope::archive::keeper::{HeldFile, Keeper, NotHeld};
 use tokenscope::archive::read::{self, Kind};
-use tokenscope::archive::scribe::{Now, NowBranch, NowSaid, Scribe};
+use tokenscope::archive::scribe::Scribe;
 use tokenscope::distribution::Depth;
-use tokenscope::intervention::Interventions;
-use tokenscope::sequence::{NodeNumber, NodeOrigin, TokenTree};
-use tokenscope::step::{Candidate, Figure, Prediction, Step, TokenStats};
-use tokenscope::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
+use tokenscope::sequence::NodeNumber;
 
 /// Says which program the child is, and where its folder is.
 const PART: &str = "TOKENSCOPE_TEST_PART";
 const FOLDER: &str = "TOKENSCOPE_TEST_FOLDER";
-const VOCABULARY: u32 = 49_152;
-
-fn vocab() -> Vocab {
-    let entries = (0..VOCABULARY)
-        .map(|id| VocabEntry { bytes: format!(" t{id}").into_bytes(), ..VocabEntry::default() });
-    Vocab::new(entries, SpecialTokens::default())
-}
-
-/// Numbers that look drawn and are the same in every run.
-struct Draws(u64);
-
-impl Draws {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    fn share(&mut self) -> f64 {
-        self.next() as f64 / (1u64 << 31) as f64
-    }
-}
-
-/// A step with the figures that a model gives: floats of every digit, ids as frequent as tokens are.
-fn step(draws: &mut Draws, k: usize) -> Step {
-    let mut logprob = -(draws.share() as f32) * 0.7;
-    let mut top_logprobs: Vec<Candidate> = Vec::new();
-    while top_logprobs.len() < k {
-        let id = TokenId((f64::from(VOCABULARY) * draws.share().powi(3)) as u32);
-        if top_logprobs.iter().all(|candidate| candidate.id != id) {
-            let rank = top_logprobs.len() as u32 + 1;
-            top_logprobs.push(Candidate { id, logprob, rank, outcome: None });
-            logprob -= draws.share() as f32;
-        }
-    }
-    let chosen = top_logprobs[draws.next() as usize % 2];
-    let prediction = Prediction {
-        top_logprobs,
-        entropy: Figure::Exact(draws.share() as f32 * 6.0),
-        varentropy: Figure::Exact(draws.share() as f32 * 9.0),
-        residual: Figure::Exact(draws.share() * 0.1),
-        n_vocab: VOCABULARY,
-        boundary: None,
-    };
-    let stats = TokenStats { logprob: chosen.logprob, rank: chosen.rank.into(), outcome: None, prediction };
-    Step { id: chosen.id, stats: Some(stats) }
-}
-
-/// A reply that is written down token by token.
-struct Reply {
-    tree: TokenTree,
-    vocab: Vocab,
-    model: ModelLine,
-    scribe: Scribe,
-    draws: Draws,
-}
-
-impl Reply {
-    fn new() -> Reply {
-        let model = ModelLine {
-            model: "m".to_string(),
-            vocabulary: Some(VOCABULARY as usize),
-            ..ModelLine::default()
-        };
-        let scribe = Scribe::new(Depth::Count(20));
-        Reply { tree: TokenTree::default(), vocab: vocab(), model, scribe, draws: Draws(1) }
-    }
-
-    /// Adds a token and has it written.
-    fn grow(&mut self, keeper: &Keeper) {
-        let step = step(&mut self.draws, 20);
-        self.tree.append(Arc::new(step), NodeOrigin::Sampled, &Interventions::default());
-        self.tell(keeper);
-    }
-
-    fn tell(&mut self, keeper: &Keeper) {
-        let said = |key, role, text| NowSaid { key, role, text, tokens: None, seed: None, finish: None };
-        let said = vec![said(1, "user", Some("Tell me a story")), said(2, "assistant", None)];
-        let branch = NowBranch { number: 1, from: None, tip: self.tree.head(), said };
-        let now = Now {
-            model: &self.model,
-            vocab: &self.vocab,
-            tree: &self.tree,
-            branches: vec![branch],
-            settings: None,
-            verdicts: &[],
-            is_reading: false,
-        };
-        keeper.write(self.scribe.events(&now, String::new));
-    }
-}
 
 fn started(part: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -131,13 +40,13 @@ fn only_file(folder: &Path) -> PathBuf {
 fn child() {
     let Ok(part) = std::env::var(PART) else { return };
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let mut reply = Reply::new();
+    let mut reply = DrawnReply::new();
     match part.as_str() {
         "writes" => {
             let keeper = Keeper::start(|_, line| panic!("{line}"));
             keeper.begin(&folder, "story");
             for written in 1.. {
-                reply.grow(&keeper);
+                keeper.write(reply.grow());
                 keeper.settle();
                 println!("written {written}");
             }
@@ -148,7 +57,7 @@ fn child() {
             keeper.begin(&folder, "story");
             limit(100_000);
             for _ in 0..1000 {
-                reply.grow(&keeper);
+                keeper.write(reply.grow());
             }
             keeper.settle();
             println!("told {}", told.try_iter().collect::<Vec<_>>().join("|"));
@@ -206,13 +115,13 @@ fn a_program_that_is_killed_loses_at_most_the_step_in_progress() {
         let held = HeldFile::take(&path).unwrap().keeping(opened.whole);
         let keeper = Keeper::start(|_, line| panic!("{line}"));
         keeper.hold(held);
-        let mut reply = Reply::new();
+        let mut reply = DrawnReply::new();
         reply.scribe = Scribe::of(&opened.saved, Depth::Count(20));
         for (number, turn) in (1..).zip(&opened.saved.turns) {
             reply.scribe.call(u64::from(number), number, turn);
         }
         reply.tree = opened.saved.tree;
-        reply.grow(&keeper);
+        keeper.write(reply.grow());
         drop(keeper);
         let again = read::read(&path).unwrap();
         assert_eq!((again.saved.tree.len(), again.note), (tokens + 1, None));
@@ -250,10 +159,10 @@ fn a_second_program_can_not_write_to_a_session() {
 fn a_step_with_twenty_candidates_takes_less_than_500_bytes_and_comes_back() {
     const STEPS: u64 = 20_000;
     let folder = tempfile::tempdir().unwrap();
-    let (mut reply, keeper) = (Reply::new(), Keeper::start(|_, line| panic!("{line}")));
+    let (mut reply, keeper) = (DrawnReply::new(), Keeper::start(|_, line| panic!("{line}")));
     keeper.begin(folder.path(), "long");
     for _ in 0..STEPS {
-        reply.grow(&keeper);
+        keeper.write(reply.grow());
     }
     drop(keeper);
     let path = only_file(folder.path());

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
-    Bench, BenchReply, DecodeReport, ExpandCosts, LensCosts, LensTexts, PATIENCE, PromptReport,
+    Bench, BenchReply, BranchReport, DecodeReport, ExpandCosts, LensCosts, LensTexts, PATIENCE, PromptReport,
     ScoringReport, StartReport,
 };
 use crate::chat::{ChatTemplate, Message};
@@ -42,6 +42,8 @@ struct BenchReport {
     origin: Origin,
     #[serde(skip_serializing_if = "Option::is_none")]
     decode: Option<DecodeReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<BranchReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scoring: Option<ScoringReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,7 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     let mut report = BenchReport {
         origin,
         decode: None,
+        branch: None,
         scoring: None,
         prompt: None,
         lens: None,
@@ -124,6 +127,9 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     if wanted(BenchPart::Decode) {
         report.decode = Some(bench.decode(&reply(args, &bench.info, settings.sampling.clone())?)?);
     }
+    if wanted(BenchPart::Branch) {
+        report.branch = Some(bench.branch(&reply(args, &bench.info, settings.sampling.clone())?)?);
+    }
     let mut out = io::stdout().lock();
     let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
     written.map_err(Failure::usage)?;
@@ -147,7 +153,10 @@ impl BenchReport {
         if let Some(expand) = &self.expand {
             expand.write(out)?;
         }
-        self.decode.as_ref().map_or(Ok(()), |decode| decode.write(out))
+        if let Some(decode) = &self.decode {
+            decode.write(out)?;
+        }
+        self.branch.as_ref().map_or(Ok(()), |branch| branch.write(out))
     }
 }
 
