@@ -4,10 +4,12 @@
 //! to the one thread on which a [`Backend`] answers. [`llama`] is the only folder that names llama.cpp.
 
 mod backend;
+mod beside;
 mod cache;
 mod cancel;
 mod client;
 mod cross;
+mod error;
 mod figures;
 pub mod frontier;
 mod generate;

@@ -137,6 +137,58 @@ fn branches_made_by_chance_keep_figures_that_hold_when_they_are_scored() {
 }
 
 #[test]
+fn replies_side_by_side_share_the_prompt_and_have_figures_that_hold_when_they_are_scored() {
+    let mut talk = Talk::new(Settings { max_tokens: Some(8), ..settings(false, seeded()) });
+    talk.line("Write one sentence about the sea.");
+    let said = talk.line("/retry 4");
+    assert_eq!(said.matches("branch ").count(), 3, "{said}");
+    assert_eq!(talk.heard.computed[1], 0, "the prompt is there, and the row after it");
+    let branches: Vec<(u32, u32)> = talk
+        .session
+        .branches()
+        .beside()
+        .into_iter()
+        .map(|(branch, turn)| (branch.number, turn.reply.as_ref().unwrap().seed))
+        .collect();
+    assert_eq!(branches, [(1, 5), (2, 6), (3, 7), (4, 8), (5, 9)]);
+    let (mut apart, mut tokens) = (0.0, 0);
+    for (number, _) in branches {
+        talk.line(&format!("/branch {number}"));
+        let (ids, reply) = (ids_of(&talk), talk.session.sequence().reply_start());
+        assert!(ids.len() > reply);
+        let shown: Vec<f64> =
+            steps_of(&talk)[reply..].iter().map(|step| f64::from(step.logprob().unwrap())).collect();
+        let scored = talk.score(ids, reply);
+        apart += shown.iter().zip(&scored).map(|(a, b)| (a - b).abs()).sum::<f64>();
+        tokens += shown.len();
+    }
+    let mean = apart / f64::from(tokens as u32);
+    println!("figures of replies side by side and scored ones: {mean:.4} nat per token apart");
+    assert!(mean <= 0.15, "{mean}");
+    // Any of them is gone on with at the cost of its last token.
+    talk.line("/continue 2");
+    assert_eq!(talk.heard.computed.last(), Some(&1));
+    // What is taken out frees what it had, and the others are as they were.
+    talk.line("/prune 3");
+    talk.line("/branch 4");
+    talk.line("/continue 1");
+    assert_eq!(talk.heard.computed.last(), Some(&1));
+}
+
+#[test]
+fn with_repeatable_arithmetic_replies_come_one_after_the_other_each_as_if_alone() {
+    let mut talk = Talk::new(settings(true, seeded()));
+    talk.line("Name three colours.");
+    talk.line("/retry 2");
+    let mut alone = Talk::new(settings(true, seeded()));
+    alone.line("Name three colours.");
+    alone.line("/retry");
+    alone.line("/retry");
+    assert_eq!(ids_of(&talk), ids_of(&alone));
+    assert!(steps_of(&talk).iter().zip(&steps_of(&alone)).all(|(a, b)| bits(a) == bits(b)));
+}
+
+#[test]
 fn what_a_constraint_does_not_allow_is_refused_and_nothing_has_changed() {
     let mut talk = Talk::new(settings(false, seeded()));
     talk.line("/set regex [a-z ]{5,40}");

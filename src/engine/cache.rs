@@ -4,6 +4,7 @@
 //! there is no room for more, the sequence that was used longest ago gives its cells back. [`Ledger`] is pure and
 //! says what is to be done; [`PathCache`] does it to a context, so that the two never disagree.
 
+use std::borrow::BorrowMut;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ struct HeldPath {
     cells: Vec<Rc<CachedToken>>,
     /// When it was last written to; larger is later.
     used: u64,
+    /// Whether somebody writes it on: nothing of it is given up.
+    taken: bool,
 }
 
 /// What must be done to the KV cache.
@@ -87,8 +90,6 @@ pub(super) enum Move {
 #[derive(Debug)]
 pub(super) struct Ledger {
     held: Vec<HeldPath>,
-    /// The sequence that is written to.
-    active: usize,
     /// Cells in use, and in all.
     used: usize,
     room: usize,
@@ -99,83 +100,102 @@ impl Ledger {
     /// An empty cache of so many sequences, at least one, and cells.
     pub fn new(sequences: usize, room: usize) -> Ledger {
         let held = (0..sequences.max(1)).map(|_| HeldPath::default()).collect();
-        Ledger { held, active: 0, used: 0, room, clock: 0 }
+        Ledger { held, used: 0, room, clock: 0 }
     }
 
-    /// The sequence that is written to.
-    pub fn active(&self) -> SeqId {
-        SeqId(self.active as u32)
-    }
-
-    /// What lies in it.
-    pub fn cells(&self) -> &[Rc<CachedToken>] {
-        &self.held[self.active].cells
-    }
-
-    /// Positions that a sequence has.
-    pub fn length(&self, sequence: SeqId) -> usize {
-        self.held.get(sequence.0 as usize).map_or(0, |held| held.cells.len())
+    /// What lies in a sequence.
+    pub fn cells(&self, sequence: SeqId) -> &[Rc<CachedToken>] {
+        self.held.get(sequence.index()).map_or(&[], |held| &held.cells)
     }
 
     /// The sequence that has most of a path from its beginning on, the latest of several, and those cells.
     pub fn find(&self, path: AskedPath) -> (SeqId, &[Rc<CachedToken>]) {
         let common = self.held.iter().map(|held| path.common(&held.cells));
         let best = common.enumerate().max_by_key(|&(i, same)| (same, self.held[i].used));
-        let (best, same) = best.unwrap_or((self.active, 0));
+        let (best, same) = best.unwrap_or_default();
         (SeqId(best as u32), &self.held[best].cells[..same])
     }
 
-    /// Has the first `keep` positions of a sequence written on. Whatever else it holds stays where there is
-    /// another sequence to write to, the one that was used longest ago.
-    pub fn take(&mut self, sequence: SeqId, keep: usize) -> Vec<Move> {
-        let from = (sequence.0 as usize).min(self.held.len() - 1);
-        let keep = keep.min(self.held[from].cells.len());
+    /// Takes a sequence that holds the first `keep` positions of another one and nothing else, to be written on.
+    /// Whatever else that one holds stays where there is another to take, the one that was used longest ago; `None`
+    /// where all are taken.
+    pub fn take(&mut self, from: SeqId, keep: usize) -> Option<(SeqId, Vec<Move>)> {
+        let source = self.held.get(from.index())?;
+        let keep = keep.min(source.cells.len());
+        let is_its_end = keep == source.cells.len() && !source.taken;
+        let free = |&other: &usize| other != from.index() && !self.held[other].taken;
+        let oldest = (0..self.held.len())
+            .filter(free)
+            .min_by_key(|&other| (!self.held[other].cells.is_empty(), self.held[other].used, other));
+        let (to, mut moves) = match oldest.filter(|_| !is_its_end) {
+            Some(other) => (other, self.share(from.index(), other, keep)),
+            None if source.taken => return None,
+            None => (from.index(), self.cut(from.index(), keep).into_iter().collect()),
+        };
         self.clock += 1;
-        let mut moves = Vec::new();
-        let mut to = from;
-        if keep < self.held[from].cells.len() {
-            let others = (0..self.held.len()).filter(|&other| other != from);
-            let oldest = others
-                .min_by_key(|&other| (!self.held[other].cells.is_empty(), self.held[other].used, other));
-            match oldest {
-                Some(other) => {
-                    moves.extend(self.cut(other, 0));
-                    if keep > 0 {
-                        moves.push(Move::Share(sequence, SeqId(other as u32), keep));
-                        self.held[other].cells = self.held[from].cells[..keep].to_vec();
-                    }
-                    to = other;
-                }
-                None => moves.extend(self.cut(from, keep)),
-            }
-        }
-        self.active = to;
-        self.held[to].used = self.clock;
-        let most = self.held[to].cells.len() + KEPT;
+        (self.held[to].used, self.held[to].taken) = (self.clock, true);
+        let most =
+            self.held.iter().filter(|held| held.taken).map(|held| held.cells.len()).sum::<usize>() + KEPT;
         moves.extend(self.shrink(most));
+        Some((SeqId(to as u32), moves))
+    }
+
+    /// Cells that nothing lies in.
+    pub fn free(&self) -> usize {
+        self.room.saturating_sub(self.used)
+    }
+
+    /// Nobody writes a sequence on, and what it alone holds is free.
+    pub fn drop_path(&mut self, sequence: SeqId) -> Option<Move> {
+        self.held.get_mut(sequence.index())?.taken = false;
+        self.cut(sequence.index(), 0)
+    }
+
+    /// Nobody writes any sequence on; what they hold stays.
+    pub fn give_back(&mut self) {
+        self.held.iter_mut().for_each(|held| held.taken = false);
+    }
+
+    /// Has a sequence hold the beginning of another one instead of what it holds.
+    fn share(&mut self, from: usize, to: usize, end: usize) -> Vec<Move> {
+        let mut moves: Vec<Move> = self.cut(to, 0).into_iter().collect();
+        if end > 0 {
+            moves.push(Move::Share(SeqId(from as u32), SeqId(to as u32), end));
+            self.held[to].cells = self.held[from].cells[..end].to_vec();
+        }
         moves
     }
 
-    /// Makes room for so many more cells, as far as other sequences can give any.
+    /// Makes room for so many more cells, as far as sequences that nobody writes can give any.
     pub fn make_room(&mut self, cells: usize) -> Vec<Move> {
         self.shrink(self.room.saturating_sub(cells))
     }
 
-    /// Frees the cells of other sequences until at most so many are in use, the oldest ones first.
+    /// Frees what is not written on until at most so many cells are in use, the oldest first.
     fn shrink(&mut self, most: usize) -> Vec<Move> {
         let mut moves = Vec::new();
         while self.used > most {
-            let others = (0..self.held.len()).filter(|&other| other != self.active);
-            let full = others.filter(|&other| !self.held[other].cells.is_empty());
+            let full = (0..self.held.len())
+                .filter(|&other| !self.held[other].taken && !self.held[other].cells.is_empty());
             let Some(oldest) = full.min_by_key(|&other| self.held[other].used) else { break };
             moves.extend(self.cut(oldest, 0));
         }
         moves
     }
 
-    /// A token was computed at the end of the active sequence.
-    pub fn push(&mut self, cell: CachedToken) {
-        self.held[self.active].cells.push(Rc::new(cell));
+    /// Frees what follows the first `keep` tokens wherever a path begins with these, which nobody needs any more.
+    pub fn forget(&mut self, path: &[TokenId], keep: usize) -> Vec<Move> {
+        let begins = |held: &HeldPath| {
+            held.cells.len() >= path.len() && held.cells.iter().zip(path).all(|(cell, id)| cell.id == *id)
+        };
+        let gone: Vec<usize> =
+            (0..self.held.len()).filter(|&i| !self.held[i].taken && begins(&self.held[i])).collect();
+        gone.into_iter().filter_map(|i| self.cut(i, keep)).collect()
+    }
+
+    /// A token was computed at the end of a sequence.
+    pub fn push(&mut self, sequence: SeqId, cell: CachedToken) {
+        self.held[sequence.index()].cells.push(Rc::new(cell));
         self.used += 1;
     }
 
@@ -191,25 +211,23 @@ impl Ledger {
         Some(Move::Cut(SeqId(sequence as u32), from))
     }
 
-    /// Forgets everything.
+    /// Forgets everything, and who writes.
     pub fn clear(&mut self) {
-        for held in &mut self.held {
-            held.cells.clear();
-        }
-        (self.active, self.used) = (0, 0);
+        self.held.iter_mut().for_each(|held| (held.cells, held.taken) = (Vec::new(), false));
+        self.used = 0;
     }
 }
 
-/// A context whose cells are known.
-pub(super) struct PathCache {
-    context: Context,
+/// A context, one's own or a borrowed one, whose cells are known.
+pub(super) struct PathCache<C = Context> {
+    context: C,
     ledger: Ledger,
 }
 
-impl PathCache {
+impl<C: BorrowMut<Context>> PathCache<C> {
     /// A context in which nothing lies yet.
-    pub fn new(context: Context) -> PathCache {
-        let params = context.params();
+    pub fn new(context: C) -> PathCache<C> {
+        let params = context.borrow().params();
         let ledger = Ledger::new(params.sequences as usize, params.cells as usize);
         PathCache { context, ledger }
     }
@@ -221,54 +239,71 @@ impl PathCache {
 
     /// The context, to read.
     pub fn context(&self) -> &Context {
-        &self.context
+        self.context.borrow()
     }
 
     /// The context, to evaluate; what that leaves in it is told with [`PathCache::push`] or taken back with
     /// [`PathCache::undo`].
     pub fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
+        self.context.borrow_mut()
     }
 
-    /// Has the first `keep` positions of a sequence written on; how many there are then: none where this
-    /// model's cache can't be rewound.
-    pub fn take(&mut self, sequence: SeqId, keep: usize) -> usize {
-        let moves = self.ledger.take(sequence, keep);
+    /// [`Ledger::take`]; the sequence is empty where this model's cache can't be rewound.
+    pub fn take(&mut self, from: SeqId, keep: usize) -> Option<SeqId> {
+        let (taken, moves) = self.ledger.take(from, keep)?;
         self.carry_out(moves);
-        self.ledger.cells().len()
+        Some(taken)
     }
 
-    /// Makes room for so many more cells.
+    /// [`Ledger::give_back`].
+    pub fn give_back(&mut self) {
+        self.ledger.give_back();
+    }
+
+    /// [`Ledger::drop_path`].
+    pub fn free(&mut self, sequence: SeqId) {
+        let moves = self.ledger.drop_path(sequence).into_iter().collect();
+        self.carry_out(moves);
+    }
+
+    /// [`Ledger::make_room`].
     pub fn make_room(&mut self, cells: usize) {
         let moves = self.ledger.make_room(cells);
         self.carry_out(moves);
     }
 
-    /// A token was computed at the end of the active sequence.
-    pub fn push(&mut self, cell: CachedToken) {
-        self.ledger.push(cell);
+    /// [`Ledger::forget`].
+    pub fn forget(&mut self, path: &[TokenId], keep: usize) {
+        let moves = self.ledger.forget(path, keep);
+        self.carry_out(moves);
     }
 
-    /// Takes back what an evaluation that was stopped may have left behind the active sequence.
-    pub fn undo(&mut self) {
-        if !self.context.rewind(self.ledger.active(), self.ledger.cells().len()) {
+    /// [`Ledger::push`].
+    pub fn push(&mut self, sequence: SeqId, cell: CachedToken) {
+        self.ledger.push(sequence, cell);
+    }
+
+    /// Takes back what an evaluation that was stopped may have left behind the end of a sequence.
+    pub fn undo(&mut self, sequence: SeqId) {
+        let end = self.ledger.cells(sequence).len();
+        if !self.context_mut().rewind(sequence, end) {
             // A state that can't be rewound may have been written half.
             self.clear();
         }
     }
 
-    /// Forgets everything.
+    /// [`Ledger::clear`].
     pub fn clear(&mut self) {
-        self.context.clear();
+        self.context_mut().clear();
         self.ledger.clear();
     }
 
     fn carry_out(&mut self, moves: Vec<Move>) {
         for one in moves {
             match one {
-                Move::Share(from, to, end) => self.context.share(from, to, end),
+                Move::Share(from, to, end) => self.context_mut().share(from, to, end),
                 Move::Cut(sequence, from) => {
-                    if !self.context.rewind(sequence, from) {
+                    if !self.context_mut().rewind(sequence, from) {
                         return self.clear();
                     }
                 }

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::Sink;
+use super::beside::{Beside, BesideTerms, WrittenToken};
 use super::cache::{AskedPath, CachedToken, PathCache};
 use super::figures::{in_parts, stats};
 use super::intervene;
 use super::llama::eval::Script;
 use super::llama::{Attention, Batch, Context, MaskedChain, Model, Scratch, SeqId};
-use super::protocol::{EngineError, Event, FinishReason, Generate, Timing};
+use super::protocol::{EngineError, Event, FinishReason, Generate, Siblings, Timing};
+use super::replies::{ReplyEvent, ReplyId};
 use super::threads::Governor;
 use crate::distribution::Distribution;
+use crate::sampling::Sampling;
 use crate::step::Step;
 use crate::token::TokenId;
 
@@ -33,10 +36,13 @@ pub(super) struct CachedConversation {
     cache: PathCache,
     governor: Governor,
     /// What came after the last tokens of prompts, the latest last.
-    rows: Vec<(Weak<CachedToken>, Vec<f32>)>,
+    rows: Vec<KeptRow>,
     batch: Batch,
     scratch: Scratch,
 }
+
+/// A token, and the logits after it.
+type KeptRow = (Weak<CachedToken>, Vec<f32>);
 
 /// A request on its way.
 struct GenerateRun<'a> {
@@ -47,6 +53,8 @@ struct GenerateRun<'a> {
     steps: Vec<Option<Arc<Step>>>,
     /// Prompt tokens whose figures whoever asked has.
     told: usize,
+    /// The sequence that the prompt, and then the reply, is written to.
+    sequence: SeqId,
 }
 
 /// Where a row of logits is.
@@ -94,6 +102,31 @@ impl CachedConversation {
         request: &Generate,
         sink: Sink,
     ) -> Result<(FinishReason, Timing), EngineError> {
+        self.write(request, &[], sink)
+    }
+
+    /// Writes several replies side by side, the first of them as if it were alone.
+    pub fn siblings(
+        &mut self,
+        Siblings { first, seeds }: &Siblings,
+        sink: Sink,
+    ) -> Result<(FinishReason, Timing), EngineError> {
+        self.write(first, seeds, sink)
+    }
+
+    /// Frees what a path has after its first `keep` tokens, which nobody needs any more.
+    pub fn forget(&mut self, path: &[TokenId], keep: usize) {
+        self.cache.give_back();
+        self.cache.forget(path, keep);
+    }
+
+    /// Writes a reply, and one for each seed beside it.
+    fn write(
+        &mut self,
+        request: &Generate,
+        seeds: &[u32],
+        sink: Sink,
+    ) -> Result<(FinishReason, Timing), EngineError> {
         let room = self.room();
         let length = request.prompt.len();
         if length == 0 {
@@ -103,13 +136,17 @@ impl CachedConversation {
             return Err(EngineError::TooLong { needed: length + 1, context: room });
         }
         intervene::check(&self.model, &request.in_force)?;
-        let mut chain = MaskedChain::new(&self.model, &request.sampling)?;
-        chain.replay(&request.prompt[..length - request.begun.len().min(length)], &request.begun)?;
+        let seeds = [&[request.sampling.seed], seeds].concat();
+        let mut chains = self.chains(request, &seeds)?;
         let steps = vec![None; length];
         let told = request.known.min(length);
-        let mut run = GenerateRun { request, sink, timing: Timing::default(), steps, told };
+        let mut run =
+            GenerateRun { request, sink, timing: Timing::default(), steps, told, sequence: SeqId(0) };
         let outcome = self.prefill(&mut run).and_then(|row| match row {
-            Some(row) => self.decode(&mut run, &mut chain, row),
+            Some(row) => match &mut chains[..] {
+                [chain] => self.decode(&mut run, chain, row),
+                _ => self.decode_beside(&mut run, chains, row),
+            },
             None => Ok(FinishReason::Cancelled),
         });
         if outcome.is_err() {
@@ -117,6 +154,18 @@ impl CachedConversation {
         }
         run.timing.threads = self.cache.context().params().threads;
         outcome.map(|reason| (reason, run.timing))
+    }
+
+    /// For each seed, how its reply's tokens are chosen.
+    fn chains(&self, request: &Generate, seeds: &[u32]) -> Result<Vec<MaskedChain>, EngineError> {
+        let Generate { prompt, begun, sampling, .. } = request;
+        let before = &prompt[..prompt.len() - begun.len().min(prompt.len())];
+        let chain = |&seed: &u32| {
+            let mut chain = MaskedChain::new(&self.model, &Sampling { seed, ..sampling.clone() })?;
+            chain.replay(before, begun)?;
+            Ok(chain)
+        };
+        seeds.iter().map(chain).collect()
     }
 
     fn room(&self) -> usize {
@@ -131,6 +180,7 @@ impl CachedConversation {
     /// all that is wanted is known.
     fn reuse(&mut self, run: &mut GenerateRun) -> usize {
         let Generate { prompt, in_force, depth, .. } = run.request;
+        self.cache.give_back();
         if self.is_exact() {
             self.cache.clear();
         }
@@ -151,7 +201,8 @@ impl CachedConversation {
             start = cell.batch;
         }
         let there = cells.len();
-        let held = self.cache.take(sequence, start);
+        run.sequence = self.cache.take(sequence, start).unwrap_or_default();
+        let held = self.cache.ledger().cells(run.sequence).len();
         if held < start {
             // The model's cache can't be rewound.
             run.timing.read_again = there;
@@ -185,7 +236,7 @@ impl CachedConversation {
             run.tell();
         }
         run.timing.prefill = begun.elapsed();
-        let last = self.cache.ledger().cells().last().map(Rc::clone);
+        let last = self.cache.ledger().cells(run.sequence).last().map(Rc::clone);
         Ok(match (place, last) {
             (Some(RowPlace::Batch(row)), Some(last)) if run.request.begun.is_empty() => {
                 self.keep_row(&last, row);
@@ -228,10 +279,11 @@ impl CachedConversation {
     fn evaluate(&mut self, tokens: &[TokenId], run: &GenerateRun) -> Result<bool, EngineError> {
         let Generate { in_force, depth, cancel, .. } = run.request;
         self.cache.make_room(tokens.len());
-        let (sequence, first) = (self.cache.ledger().active(), self.cache.ledger().cells().len());
+        let sequence = run.sequence;
+        let first = self.cache.ledger().cells(sequence).len();
         let positions = first..first + tokens.len();
         let mut script = Script::default();
-        let probed = self.cache.ledger().length(SeqId(0));
+        let probed = self.cache.ledger().cells(SeqId(0)).len();
         intervene::add(&mut script, self.cache.context_mut(), in_force, positions.clone(), probed)?;
         self.batch.clear();
         for (&token, position) in tokens.iter().zip(positions.clone()) {
@@ -239,7 +291,7 @@ impl CachedConversation {
         }
         let evaluated = self.governor.evaluate(self.cache.context_mut(), &self.batch, script, cancel)?;
         if !evaluated {
-            self.cache.undo();
+            self.cache.undo(sequence);
             return Ok(false);
         }
         for (&token, position) in tokens.iter().zip(positions) {
@@ -247,7 +299,7 @@ impl CachedConversation {
             if let Some(Some(step)) = run.steps.get(position) {
                 cell.measured(*depth, step);
             }
-            self.cache.push(cell);
+            self.cache.push(sequence, cell);
         }
         Ok(true)
     }
@@ -269,7 +321,7 @@ impl CachedConversation {
             Ok((at, Arc::new(Step { id, stats: Some(stats(row, &raw, id, None)) })))
         })?;
         for (at, step) in steps {
-            if let Some(cell) = self.cache.ledger().cells().get(at) {
+            if let Some(cell) = self.cache.ledger().cells(run.sequence).get(at) {
                 cell.measured(depth, &step);
             }
             run.steps[at] = Some(step);
@@ -298,7 +350,7 @@ impl CachedConversation {
             if run.steps.len() >= room {
                 break FinishReason::Context;
             }
-            if let Some(Some(last)) = run.steps.get(self.cache.ledger().cells().len()) {
+            if let Some(Some(last)) = run.steps.get(self.cache.ledger().cells(run.sequence).len()) {
                 if !self.evaluate(&[last.id], run)? {
                     break FinishReason::Cancelled;
                 }
@@ -317,17 +369,67 @@ impl CachedConversation {
         Ok(reason)
     }
 
+    /// Generates several replies until something has ended each of them.
+    fn decode_beside(
+        &mut self,
+        run: &mut GenerateRun,
+        chains: Vec<MaskedChain>,
+        row: RowPlace,
+    ) -> Result<FinishReason, EngineError> {
+        let begun = Instant::now();
+        let Generate { prompt, in_force, depth, max_tokens, cancel, .. } = run.request;
+        if *max_tokens == Some(0) {
+            return Ok(FinishReason::Length);
+        }
+        let row = row_at(&self.cache, &self.rows, row)?.to_vec();
+        let mut sequences = vec![run.sequence];
+        for _ in 1..chains.len() {
+            let taken = self.cache.take(run.sequence, prompt.len());
+            sequences.push(taken.ok_or(EngineError::Unsupported("write so many replies side by side"))?);
+        }
+        let terms = BesideTerms {
+            model: &self.model,
+            governor: &self.governor,
+            in_force,
+            depth: *depth,
+            max_tokens: *max_tokens,
+            prompt: prompt.len(),
+            room: self.cache.context().params().cells as usize,
+            cancel,
+        };
+        let mut beside = Beside::new(&mut self.cache, terms);
+        let (mut reason, mut decoded) = (FinishReason::Cancelled, 0);
+        let mut tell = |WrittenToken { number, step, ended, .. }: WrittenToken| match number {
+            0 => {
+                decoded += step.iter().len();
+                step.into_iter().for_each(|step| (run.sink)(Event::Step { step, elapsed: begun.elapsed() }));
+                reason = ended.unwrap_or(reason);
+            }
+            _ => {
+                let tell = |event| (run.sink)(Event::Reply(ReplyId(number as u64), event));
+                step.into_iter().for_each(|step| tell(ReplyEvent::Step(step, Vec::new())));
+                ended.into_iter().for_each(|reason| tell(ReplyEvent::Ended(reason)));
+            }
+        };
+        for (number, (sequence, chain)) in sequences.into_iter().zip(chains).enumerate() {
+            tell(beside.begin(number, sequence, chain, &row)?);
+        }
+        while beside.len() > 0 && !cancel.is_cancelled() {
+            let Some(written) = beside.step()? else { break };
+            written.into_iter().for_each(&mut tell);
+        }
+        run.timing.statistics = beside.statistics;
+        (run.timing.decode_tokens, run.timing.decode) = (decoded, begun.elapsed());
+        Ok(reason)
+    }
+
     fn choose(
         &mut self,
         run: &mut GenerateRun,
         chain: &mut MaskedChain,
         row: RowPlace,
     ) -> Result<Arc<Step>, EngineError> {
-        let row = match row {
-            RowPlace::Batch(index) => self.cache.context().logits(index),
-            RowPlace::Kept(index) => self.rows.get(index).map(|(_, row)| row.as_slice()),
-        };
-        let row = row.ok_or(EngineError::Decode(-1))?;
+        let row = row_at(&self.cache, &self.rows, row)?;
         let measuring = Instant::now();
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
@@ -337,6 +439,14 @@ impl CachedConversation {
         chain.accept(id)?;
         Ok(Arc::new(Step { id, stats: Some(stats(row, &raw, id, Some(&choice))) }))
     }
+}
+
+fn row_at<'a>(cache: &'a PathCache, kept: &'a [KeptRow], place: RowPlace) -> Result<&'a [f32], EngineError> {
+    let row = match place {
+        RowPlace::Batch(index) => cache.context().logits(index),
+        RowPlace::Kept(index) => kept.get(index).map(|(_, row)| row.as_slice()),
+    };
+    row.ok_or(EngineError::Decode(-1))
 }
 
 /// Where the chunk that begins at `first` ends: at the same positions, however much of a prompt is known already.

@@ -11,11 +11,15 @@ pub struct Gives {
     pub layers: bool,
     /// Comparing itself with another model.
     pub comparison: bool,
+    /// Replies to one prompt that it can write side by side.
+    pub beside: usize,
 }
 
 impl Gives {
     /// An engine that computes the model on this machine.
-    pub const EVERYTHING: Gives = Gives { candidates: None, scores: true, layers: true, comparison: true };
+    pub const EVERYTHING: Gives =
+        Gives { candidates: None, scores: true, layers: true, comparison: true, beside: 8 };
     /// A vocabulary without weights.
-    pub const NOTHING: Gives = Gives { candidates: Some(0), scores: false, layers: false, comparison: false };
+    pub const NOTHING: Gives =
+        Gives { candidates: Some(0), scores: false, layers: false, comparison: false, beside: 1 };
 }

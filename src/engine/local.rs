@@ -12,7 +12,9 @@ use super::inspect::Inspector;
 use super::lanes::Lanes;
 use super::llama::{Attention, Context, ContextParams, Model, TILE, Tokenizer};
 use super::pool::Pool;
-use super::protocol::{Command, EngineError, Event, GivesWay, LoadOptions, ModelInfo, Threads};
+use super::protocol::{
+    Command, EngineError, Event, FinishReason, GivesWay, LoadOptions, ModelInfo, Threads, Timing,
+};
 use super::sample::sample;
 use super::scorer::score;
 use super::threads::Governor;
@@ -39,6 +41,8 @@ pub(super) struct Local {
     governor: Governor,
     /// Made when the first reply is asked for: a question that is scored needs no room for one.
     conversation: Option<CachedConversation>,
+    /// The same with edges of attention cut.
+    cut: Option<CachedConversation>,
     pool: Pool,
     /// For short sequences between two batches of long ones.
     aside: Pool,
@@ -79,6 +83,7 @@ impl Local {
             params,
             governor,
             conversation: None,
+            cut: None,
             pool,
             aside,
             lanes,
@@ -88,11 +93,12 @@ impl Local {
         })
     }
 
-    /// The conversation; edges of attention can be cut without flash attention only, and its state can't move
-    /// from one kind of context to the other.
+    /// The conversation. Edges of attention can be cut without flash attention only: a reply with such has a cache
+    /// of its own, beside which the other one stays as it is.
     fn conversation(&mut self, edges: bool) -> Result<&mut CachedConversation, EngineError> {
         let most = LARGEST_EXACT as u32;
-        let params = match edges {
+        let apart = edges && self.params.attention != Attention::Exact;
+        let params = match apart {
             true => ContextParams {
                 attention: Attention::Exact,
                 batch: self.params.batch.min(most),
@@ -101,13 +107,12 @@ impl Local {
             },
             false => self.params,
         };
-        let fits = |conversation: &CachedConversation| conversation.attention() == params.attention;
-        let conversation = match self.conversation.take().filter(fits) {
+        let slot = if apart { &mut self.cut } else { &mut self.conversation };
+        let conversation = match slot.take() {
             Some(conversation) => conversation,
             None => {
                 // A state can't be shared, and repeatable arithmetic begins with an empty cache.
-                let plain = self.model.has_plain_cache() && params.attention != Attention::Exact;
-                let sequences = if plain { BRANCHES } else { 1 };
+                let sequences = branches(&self.model, params.attention);
                 let params = ContextParams { sequences, ..params };
                 let context = Context::new(&self.model, params).ok_or_else(|| EngineError::Load {
                     path: self.info.path.display().to_string(),
@@ -119,7 +124,7 @@ impl Local {
                 CachedConversation::new(Arc::clone(&self.model), context, self.governor.clone())
             }
         };
-        Ok(self.conversation.insert(conversation))
+        Ok(slot.insert(conversation))
     }
 }
 
@@ -132,6 +137,14 @@ impl Backend for Local {
         match command {
             Command::Generate(request) => {
                 self.conversation(request.in_force.has_edge())?.generate(request, sink)
+            }
+            Command::Siblings(request) => {
+                self.conversation(request.first.in_force.has_edge())?.siblings(request, sink)
+            }
+            Command::Forget(request) => {
+                let both = self.conversation.iter_mut().chain(&mut self.cut);
+                both.for_each(|conversation| conversation.forget(&request.path, request.keep));
+                Ok((FinishReason::Stop, Timing::default()))
             }
             Command::Score(request) => score(&mut self.pool, request, sink, &mut |_| {}),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
@@ -163,6 +176,7 @@ impl Backend for Local {
     }
 
     fn idle(&mut self) {
+        self.cut = None;
         self.pool.release();
         self.aside.release();
         self.lanes.release();
@@ -248,6 +262,11 @@ fn context_params(model: &Model, options: &LoadOptions) -> ContextParams {
     }
 }
 
+/// Sequences of a conversation.
+fn branches(model: &Model, attention: Attention) -> u32 {
+    if model.has_plain_cache() && attention != Attention::Exact { BRANCHES } else { 1 }
+}
+
 fn describe(
     model: &Model,
     tokenizer: &Arc<Tokenizer>,
@@ -264,7 +283,7 @@ fn describe(
         heads: model.heads(),
         width: model.width(),
         context: params.cells,
-        gives: Gives::EVERYTHING,
+        gives: Gives { beside: branches(model, params.attention) as usize, ..Gives::EVERYTHING },
         threads: params.threads,
         chat_template: model.chat_template(),
         vocab: Arc::clone(model.vocab()),

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 pub use super::cancel::CancelFlag;
+pub use super::error::EngineError;
 pub use super::frontier::Frontier;
 use super::gives::Gives;
 use super::look::{Found, Inspect};
 use super::replies::{ReplyEvent, ReplyId, Round};
-use crate::distribution::{Depth, RowError};
+use crate::distribution::Depth;
 use crate::intervention::{InForce, Interventions, ModelShape};
 use crate::model::About;
 use crate::sampling::Sampling;
@@ -37,6 +37,26 @@ pub struct Generate {
     /// What is in force at each position.
     pub in_force: InForce,
     /// Stops the request early.
+    pub cancel: CancelFlag,
+}
+
+/// Continue a sequence several times, side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Siblings {
+    /// The first continuation, told as if it were alone.
+    pub first: Generate,
+    /// The seeds of the others, which are told with their number, from 1 on, as [`Event::Reply`].
+    pub seeds: Vec<u32>,
+}
+
+/// A path that is not gone on with any more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Forget {
+    /// Its tokens, as far as nothing else has them.
+    pub path: Vec<TokenId>,
+    /// How many of them, from the first on, others have too.
+    pub keep: usize,
+    /// Stops nothing.
     pub cancel: CancelFlag,
 }
 
@@ -133,6 +153,10 @@ pub struct CrossEntropy {
 pub enum Command {
     /// Continue a sequence.
     Generate(Generate),
+    /// Continue a sequence several times, side by side.
+    Siblings(Siblings),
+    /// Free what only a path has that nobody goes on with.
+    Forget(Forget),
     /// Score sequences.
     Score(ScoreBatch),
     /// Continue a prompt several times.
@@ -155,7 +179,10 @@ impl Command {
     /// [`EngineError::Intervention`] where that can't be.
     pub fn under(mut self, in_force: &InForce) -> Result<Command, EngineError> {
         match &mut self {
-            Command::Generate(request) => request.in_force = in_force.clone(),
+            Command::Generate(request) | Command::Siblings(Siblings { first: request, .. }) => {
+                request.in_force = in_force.clone();
+            }
+            Command::Forget(_) => {}
             Command::Score(request) => request.in_force = in_force.clone(),
             Command::Frontier(request) => request.in_force = in_force.clone(),
             Command::Sample(request) => request.interventions = in_force.at_the_end(),
@@ -172,7 +199,10 @@ impl Command {
     /// What stops it early.
     pub fn cancel(&mut self) -> &mut CancelFlag {
         match self {
-            Command::Generate(request) => &mut request.cancel,
+            Command::Generate(request) | Command::Siblings(Siblings { first: request, .. }) => {
+                &mut request.cancel
+            }
+            Command::Forget(request) => &mut request.cancel,
             Command::Score(request) => &mut request.cancel,
             Command::Frontier(request) => &mut request.cancel,
             Command::Sample(request) => &mut request.cancel,
@@ -418,98 +448,4 @@ impl std::fmt::Debug for ModelInfo {
             .field("context", &self.context)
             .finish_non_exhaustive()
     }
-}
-
-/// What can go wrong in an engine.
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum EngineError {
-    /// The model could not be loaded.
-    #[error("{path}: {reason}")]
-    Load {
-        /// The file.
-        path: String,
-        /// What is wrong and what would be right.
-        reason: String,
-    },
-    /// Loading was cancelled.
-    #[error("loading was cancelled")]
-    LoadCancelled,
-    /// A sequence does not fit.
-    #[error("{needed} tokens do not fit into the context of {context}: shorten the text or raise --ctx")]
-    TooLong {
-        /// Tokens to evaluate.
-        needed: usize,
-        /// Tokens there is room for.
-        context: usize,
-    },
-    /// A sequence without a token.
-    #[error("there is no token to start from: give a prompt, or --bos always")]
-    Empty,
-    /// llama.cpp made no context.
-    #[error(
-        "llama.cpp could not make a context of {cells} tokens (its log says why): score less at once, \
-         shorten the text or free memory"
-    )]
-    NoContext {
-        /// Cells it was asked for.
-        cells: usize,
-    },
-    /// There is not as much memory as would be used.
-    #[error(
-        "about {needed} MiB of memory would be used and {free} MiB are free: shorten the text, or free some memory"
-    )]
-    NoRoom {
-        /// In MiB.
-        needed: u64,
-        /// In MiB.
-        free: u64,
-    },
-    /// llama.cpp refused to evaluate.
-    #[error("llama.cpp could not evaluate a batch (code {0}); its log says more")]
-    Decode(i32),
-    /// What was to be done between the layers could not be.
-    #[error("the model could not be looked into: {0}")]
-    Graph(String),
-    /// A part that this model's graph has not, or has otherwise.
-    #[error(
-        "{architecture} has no {part} in layer {layer} that could be told apart: this view is not to be had of it"
-    )]
-    NoPart {
-        /// The architecture, as GGUF names it.
-        architecture: String,
-        /// The layer.
-        layer: usize,
-        /// What is missing.
-        part: &'static str,
-    },
-    /// Logits that are no distribution.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// A reference model whose tokens are not this model's.
-    #[error("{reference} has another vocabulary than {model}: {difference}; give a model of the same family")]
-    Vocabulary {
-        /// The model that scores.
-        model: String,
-        /// The model it is compared with.
-        reference: String,
-        /// The first difference.
-        difference: String,
-    },
-    /// What was to be switched off or added can't be.
-    #[error("{0}")]
-    Intervention(String),
-    /// A request of a kind that this engine doesn't answer.
-    #[error("this engine can't {0}")]
-    Unsupported(&'static str),
-    /// A reply can't go on with a token under its constraint.
-    #[error(
-        "the constraint on replies does not allow {0}: choose another, or take the constraint away (/set)"
-    )]
-    Refused(String),
-    /// The grammar could not be used.
-    #[error("the grammar could not be used: {0}")]
-    Grammar(String),
-    /// The engine thread is gone.
-    #[error("the engine stopped: {0}")]
-    Died(String),
 }

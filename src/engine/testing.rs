@@ -17,7 +17,7 @@ use super::handle::Engine;
 use super::look::{Addend, Found, Inspect, LookFor, Reading};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Frontier, Generate, ModelInfo, Sample, ScoreBatch, Sequence,
-    Timing, Tokenize,
+    Siblings, Timing, Tokenize,
 };
 use super::replies::{ReplyEvent, ReplyId, Round};
 use super::trie::{evaluated, first_scored};
@@ -197,17 +197,55 @@ impl Scripted {
         });
         sink(Event::Prefill { steps: steps.collect(), done: total, total });
         self.asked.lock().unwrap().push(request.clone());
-        let mut reply = if request.max_tokens == Some(0) { Vec::new() } else { self.next_reply() };
-        if reply.is_empty() && self.endless {
-            reply = by_chance(request.sampling.seed);
-        }
-        reply.truncate(request.max_tokens.unwrap_or(usize::MAX).min(self.info.context as usize - total));
+        let reply = self.reply_to(request, request.sampling.seed);
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, stats: Some(self.stats(id, p_at(total + i, p), true)) });
             sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)) });
         }
         (ended(&reply), reply.len())
+    }
+
+    /// What comes next in the script, as far as it may go.
+    fn reply_to(&self, request: &Generate, seed: u32) -> Vec<ScriptedLine> {
+        let mut reply = if request.max_tokens == Some(0) { Vec::new() } else { self.next_reply() };
+        if reply.is_empty() && self.endless {
+            reply = by_chance(seed);
+        }
+        let room = self.info.context as usize - request.prompt.len();
+        reply.truncate(request.max_tokens.unwrap_or(usize::MAX).min(room));
+        reply
+    }
+
+    /// The next replies of the script, in turns.
+    fn siblings(&self, Siblings { first, seeds }: &Siblings, sink: Sink) -> (FinishReason, usize) {
+        let own = RefCell::new(Vec::new());
+        let end = self.generate(first, &|event| own.borrow_mut().push(event));
+        let mut others: Vec<VecDeque<ScriptedLine>> =
+            seeds.iter().map(|&seed| self.reply_to(first, seed).into()).collect();
+        let say_others = |others: &mut Vec<VecDeque<ScriptedLine>>| {
+            for (i, lines) in others.iter_mut().enumerate() {
+                let tell = |event| sink(Event::Reply(ReplyId(i as u64 + 1), event));
+                let Some((piece, p)) = lines.pop_front() else { continue };
+                let id = Pieces.tokenize(piece.as_bytes(), true)[0];
+                let step = Step { id, stats: Some(self.stats(id, p, true)) };
+                tell(ReplyEvent::Step(Arc::new(step), Vec::new()));
+                if lines.is_empty() {
+                    tell(ReplyEvent::Ended(ended(&[(piece, p)])));
+                }
+            }
+        };
+        for event in own.into_inner() {
+            let is_step = matches!(event, Event::Step { .. });
+            sink(event);
+            if is_step {
+                say_others(&mut others);
+            }
+        }
+        while others.iter().any(|lines| !lines.is_empty()) {
+            say_others(&mut others);
+        }
+        end
     }
 
     fn score(&self, request: &ScoreBatch, sink: Sink) -> Result<(), EngineError> {
@@ -434,6 +472,8 @@ impl Backend for Scripted {
     fn run(&mut self, command: &Command, sink: Sink) -> Result<(FinishReason, Timing), EngineError> {
         let (reason, tokens) = match command {
             Command::Generate(request) => self.generate(request, sink),
+            Command::Siblings(request) => self.siblings(request, sink),
+            Command::Forget(_) => (FinishReason::Stop, 0),
             Command::Score(request) => self.score(request, sink).map(|()| (FinishReason::Stop, 0))?,
             Command::Sample(request) => {
                 self.sample(request, sink);

@@ -91,7 +91,11 @@ impl Others for Inbox<'_> {
 /// What a request asks for that the engine can't give.
 fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
     match command {
-        Command::Generate(_) | Command::Sample(_) | Command::Round(_) => None,
+        Command::Generate(_)
+        | Command::Siblings(_)
+        | Command::Forget(_)
+        | Command::Sample(_)
+        | Command::Round(_) => None,
         Command::Score(_) => (!gives.scores).then_some("score a text"),
         Command::Frontier(_) => (!gives.scores).then_some("say what comes after a text it did not write"),
         Command::Inspect(_) => (!gives.layers).then_some("be looked into"),

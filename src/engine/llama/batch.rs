@@ -6,6 +6,13 @@ use crate::token::TokenId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeqId(pub u32);
 
+impl SeqId {
+    /// It as an index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// As many rows of a batch that every one of them is computed by the same kernels: llama.cpp has others for
 /// a single row, for fewer than eight and, where it has repacked the weights, for the last rows of a number
 /// that four does not divide. Each rounds in its own way.

@@ -74,7 +74,12 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
                 events.push(Event::Found { index, found: Box::new(Found::Reading(reading)) });
             }
         }
-        Command::Generate(_) | Command::Round(_) | Command::Frontier(_) | Command::CrossEntropy(_) => {
+        Command::Generate(_)
+        | Command::Siblings(_)
+        | Command::Forget(_)
+        | Command::Round(_)
+        | Command::Frontier(_)
+        | Command::CrossEntropy(_) => {
             unreachable!("nothing else is asked")
         }
     }
