@@ -209,7 +209,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
     row("/retry", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::retry(text))),
-        "answer the last message again beside the reply there is, with another seed; N times"),
+        "answer the last message again beside the reply there is, with another seed; N replies side by side"),
     row("/continue", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::go_on(text))),
         "go on with a reply that was stopped, by at most N tokens"),
     row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(|spec, text| branched(spec, branching::swap(text))),

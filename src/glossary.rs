@@ -104,14 +104,18 @@ pub const FIGURES: &[GlossaryEntry] = &[
     },
 ];
 
+/// The figure of a name.
+pub fn entry(name: &str) -> Option<&'static GlossaryEntry> {
+    FIGURES.iter().find(|entry| entry.names.iter().any(|other| other.eq_ignore_ascii_case(name)))
+}
+
 /// What a name stands for.
 ///
 /// # Errors
 /// The nearest name, or all of them.
 pub fn explain(name: &str) -> Result<String, String> {
     let wanted = name.trim();
-    let is = |entry: &&GlossaryEntry| entry.names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
-    if let Some(entry) = FIGURES.iter().find(is) {
+    if let Some(entry) = entry(wanted) {
         return Ok(format!("{}: {}", entry.names[0], entry.text));
     }
     let names = FIGURES.iter().flat_map(|entry| entry.names.iter().copied());

@@ -11,6 +11,7 @@ mod dose;
 pub mod dosed;
 mod editor;
 mod engines;
+mod explained;
 #[cfg(test)]
 mod harness;
 mod helpers;

@@ -315,6 +315,13 @@ impl SessionReader {
         let branch = saved.branch_mut();
         branch.tip = node;
         branch.turns = moved.turns.unwrap_or(std::mem::take(&mut branch.turns));
+        // Tokens that follow are those of a reply that is being written there.
+        let last = branch.turns.last().map(|turn| *turn as usize - 1);
+        let is_open = |at: &usize| {
+            let turn = &self.saved.turns[*at];
+            turn.role == Some(Role::Assistant) && turn.finish.is_none()
+        };
+        self.open = last.filter(is_open);
         Ok(())
     }
 

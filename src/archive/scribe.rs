@@ -26,6 +26,8 @@ pub struct Now<'a> {
     pub tree: &'a TokenTree,
     /// The branches that may have changed, the present one last.
     pub branches: Vec<NowBranch<'a>>,
+    /// Whether they are all written on, in turns.
+    pub side_by_side: bool,
     /// Settings by name; `None` in the middle of a reply, when nothing but tokens is looked at.
     pub settings: Option<BTreeMap<String, String>>,
     /// What people said of it.
@@ -131,8 +133,10 @@ impl Scribe {
         let mut events = Vec::new();
         self.models(now, clock, &mut events);
         self.settings(now, &mut events);
-        self.go_along(now, &mut events);
         self.new_turns(now, &mut events);
+        if !now.side_by_side {
+            self.go_along(now, &mut events);
+        }
         self.nodes(now, &mut events);
         self.turns(now, &mut events);
         self.settle(now, &mut events);
@@ -178,11 +182,18 @@ impl Scribe {
 
     /// Goes to the branch that the conversation is on.
     fn go_along(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
-        let Some(branch) = now.branches.last().filter(|branch| branch.number != self.branch) else { return };
-        let tip = branch.tip.filter(|tip| (tip.0 as usize) < self.nodes);
+        now.branches.last().into_iter().for_each(|branch| self.enter(branch, events));
+    }
+
+    /// Goes to a branch, as far as its tokens are told.
+    fn enter(&mut self, branch: &NowBranch, events: &mut Vec<LogEvent>) {
+        if branch.number == self.branch {
+            return;
+        }
         let known = branch.said.iter().filter_map(|said| self.turns.get(&said.key)).map(|said| said.turn);
-        let turns = known.collect();
-        self.go_to(SavedBranch { number: branch.number, from: branch.from, turns, tip }, events);
+        let (number, from, turns) = (branch.number, branch.from, known.collect());
+        let tip = branch.tip.filter(|tip| (tip.0 as usize) < self.nodes);
+        self.go_to(SavedBranch { number, from, turns, tip }, events);
     }
 
     fn go_to(&mut self, branch: SavedBranch, events: &mut Vec<LogEvent>) {
@@ -198,25 +209,34 @@ impl Scribe {
         self.branches.insert(branch.number, branch);
     }
 
-    /// What is said that was not.
+    /// What is said that was not, each on its branch.
     fn new_turns(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
-        for said in now.branches.iter().flat_map(|branch| &branch.said) {
-            if self.turns.contains_key(&said.key) {
-                continue;
+        for branch in &now.branches {
+            let is_new = |said: &&NowSaid| !self.turns.contains_key(&said.key);
+            let fresh: Vec<&NowSaid> = branch.said.iter().filter(is_new).collect();
+            let is_unknown = now.side_by_side && !self.branches.contains_key(&branch.number);
+            if !fresh.is_empty() || is_unknown {
+                self.enter(branch, events);
             }
-            self.last_turn += 1;
-            let told = TurnLine {
-                turn: self.last_turn,
-                role: Some(said.role.to_string()),
-                text: said.text.map(str::to_string),
-                seed: said.seed,
-                ..TurnLine::default()
-            };
-            if let Some(branch) = self.branches.get_mut(&self.branch) {
-                branch.turns.push(told.turn);
+            if let Some(told) = self.branches.get_mut(&branch.number).filter(|_| is_unknown) {
+                // Its first token follows this one.
+                told.tip = branch.tip;
             }
-            events.push(LogEvent::Turn(told.clone()));
-            self.turns.insert(said.key, told);
+            for said in fresh {
+                self.last_turn += 1;
+                let told = TurnLine {
+                    turn: self.last_turn,
+                    role: Some(said.role.to_string()),
+                    text: said.text.map(str::to_string),
+                    seed: said.seed,
+                    ..TurnLine::default()
+                };
+                if let Some(branch) = self.branches.get_mut(&self.branch) {
+                    branch.turns.push(told.turn);
+                }
+                events.push(LogEvent::Turn(told.clone()));
+                self.turns.insert(said.key, told);
+            }
         }
     }
 
@@ -229,8 +249,7 @@ impl Scribe {
                 break;
             }
             if node.parent() != self.head {
-                let node = node.parent().map(|parent| parent.0);
-                events.push(LogEvent::Fork(Moved { node, ..Moved::default() }));
+                self.turn_to(node.parent(), now, events);
             }
             let under = node.under.names();
             if under != self.under {
@@ -247,6 +266,20 @@ impl Scribe {
             if let Some(branch) = self.branches.get_mut(&self.branch) {
                 branch.tip = Some(number);
             }
+        }
+    }
+
+    /// Goes to where the next token comes: where several branches are written in turns, the one that ends there.
+    fn turn_to(&mut self, parent: Option<NodeNumber>, now: &Now, events: &mut Vec<LogEvent>) {
+        let node = parent.map(|parent| parent.0);
+        let written = now.branches.iter().filter(|_| now.side_by_side).map(|branch| branch.number);
+        let mut known = written.filter_map(|number| self.branches.get(&number));
+        match known.find(|branch| branch.tip == parent).map(|branch| branch.number) {
+            Some(number) => {
+                events.push(LogEvent::Head(Moved { branch: Some(number), node, ..Moved::default() }));
+                self.branch = number;
+            }
+            None => events.push(LogEvent::Fork(Moved { node, ..Moved::default() })),
         }
     }
 

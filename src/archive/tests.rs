@@ -173,6 +173,7 @@ impl Talk {
             vocab: &self.vocab,
             tree: &self.tree,
             branches: branches.collect(),
+            side_by_side: false,
             settings: whole.then(|| BTreeMap::from([("temp".to_string(), self.turns.len().to_string())])),
             verdicts: &[],
             is_reading: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::sequence::TokenSequence;
 use super::turn::Turn;
-use crate::chat::ChatPrompt;
+use crate::chat::{ChatPrompt, Role};
 use crate::intervention::InForce;
 use crate::sequence::{NodeNumber, NodeOrigin, TokenTree};
 use crate::step::Step;
@@ -95,6 +95,25 @@ impl Branches {
         self.turns_mut().last_mut().map(Arc::make_mut)
     }
 
+    /// The replies to what the present branch's last reply answers, each with the branch it is on.
+    pub fn beside(&self) -> Vec<(&Branch, &Turn)> {
+        let here = self.turns();
+        let is_reply = |turn: &Turn| turn.role == Role::Assistant && turn.reply.is_some();
+        let Some(at) = here.iter().rposition(|turn| is_reply(turn)) else { return Vec::new() };
+        let same = |turns: &[Arc<Turn>]| turns[..at].iter().zip(here).all(|(a, b)| a.id == b.id);
+        let mut found: Vec<(&Branch, &Turn)> = Vec::new();
+        // A branch that left a reply behind it has it too.
+        for branch in std::iter::once(self.current()).chain(&self.all) {
+            let reply = branch.turns.get(at).map(Arc::as_ref).filter(|turn| is_reply(turn));
+            let Some(turn) = reply.filter(|_| same(&branch.turns)) else { continue };
+            if !found.iter().any(|(_, other)| other.id == turn.id) {
+                found.push((branch, turn));
+            }
+        }
+        found.sort_by_key(|(branch, _)| branch.number);
+        found
+    }
+
     /// Its tokens.
     pub fn sequence(&self) -> TokenSequence<'_> {
         TokenSequence::new(&self.tree, self.current().reply, &self.in_force)
@@ -153,6 +172,13 @@ impl Branches {
         let Some(own) = branch.and_then(|branch| branch.own) else { return false };
         self.tree.set_name(own, Some(name.to_string()).filter(|name| !name.is_empty()));
         true
+    }
+
+    /// The ids on a branch.
+    pub(super) fn ids(&self, number: u32) -> Vec<TokenId> {
+        let tip = self.all.iter().find(|branch| branch.number == number).and_then(|branch| branch.tip);
+        let path = tip.map(|tip| self.tree.path_to(tip)).unwrap_or_default();
+        path.into_iter().filter_map(|node| self.tree.node(node)).map(|node| node.id).collect()
     }
 
     /// Takes a branch out, with the tokens that it alone has; how many those are. The present one makes room
@@ -219,6 +245,47 @@ impl Branches {
         self.all.push(Branch { number: self.numbered, from: Some(from), turns, own: None, tip, reply });
         self.current = self.all.len() - 1;
         from
+    }
+
+    /// Begins a branch beside the present one: with what is said on it until its last turn, and this one in that
+    /// one's place, which begins where nothing has been written yet. Returns its number.
+    pub(super) fn fork_beside(&mut self, turn: Turn) -> u32 {
+        let here = self.current();
+        let mut beside = Branch { own: None, ..here.clone() };
+        beside.turns.pop();
+        beside.turns.push(Arc::new(turn));
+        self.numbered += 1;
+        beside.number = self.numbered;
+        self.all.push(beside);
+        self.numbered
+    }
+
+    /// A branch's last turn, to change.
+    pub(super) fn last_turn_of(&mut self, number: u32) -> Option<&mut Turn> {
+        let branch = self.all.iter_mut().find(|branch| branch.number == number)?;
+        branch.turns.last_mut().map(Arc::make_mut)
+    }
+
+    /// A token after the last one of a branch; the conversation stays where it is.
+    pub(super) fn push_on(&mut self, number: u32, step: Arc<Step>) {
+        let Some(at) = self.all.iter().position(|branch| branch.number == number) else { return };
+        let here = self.tree.head();
+        self.tree.go_to(self.all[at].tip);
+        let under = self.in_force.of_token(self.tree.path().len());
+        let node = self.tree.append(step, NodeOrigin::Sampled, &under);
+        self.all[at].own.get_or_insert(node);
+        self.all[at].tip = Some(node);
+        self.tree.go_to(here);
+    }
+
+    /// Takes a branch out on which nothing came; `false` where something did.
+    pub(super) fn take_out_empty(&mut self, number: u32) -> bool {
+        let before = self.all.len();
+        let is_current = self.current().number == number;
+        let current = self.current().number;
+        self.all.retain(|branch| branch.number != number || branch.own.is_some() || is_current);
+        self.current = self.all.iter().position(|branch| branch.number == current).unwrap_or(0);
+        self.all.len() < before
     }
 
     /// Takes the present branch out, of which nothing came, and goes to another.

@@ -10,7 +10,7 @@ use super::turn::{Reply, Turn};
 use super::{Notice, Outcome, Session, SessionError};
 use crate::chat::Role;
 use crate::command::{BranchCommand, StepPlace};
-use crate::engine::{CancelFlag, Command, FinishReason, Generate, Timing};
+use crate::engine::{CancelFlag, Command, FinishReason, Forget, Generate, Timing};
 use crate::sequence::{NodeNumber, NodeOrigin, TreeNode};
 use crate::step::{Step, TokenStats};
 use crate::token::TokenId;
@@ -302,6 +302,7 @@ impl Session {
             undo: None,
             left,
             steps: 0,
+            beside: Vec::new(),
         });
         let request = Generate {
             prompt,
@@ -371,10 +372,22 @@ impl Session {
         if self.branches.all().len() == 1 {
             return Err(SessionError::OnlyBranch);
         }
+        let path: Vec<TokenId> = self.branches.ids(number);
         let tokens = self.branches.prune(number);
         self.version += 1;
         let now = self.branches.current().number;
-        Ok(told(&format!("branch {number} is gone, with {tokens} tokens of its own; on branch {now}")))
+        let mut outcomes =
+            told(&format!("branch {number} is gone, with {tokens} tokens of its own; on branch {now}"));
+        // What the engine has of them makes room at once.
+        let keep = path.len().saturating_sub(tokens);
+        let path = path[..(keep + 1).min(path.len())].to_vec();
+        let others = self.branches.all().iter().map(|branch| self.branches.ids(branch.number));
+        let is_needed = others.into_iter().any(|ids| ids.starts_with(&path));
+        if tokens > 0 && !is_needed && self.model().is_some() {
+            let forget = Forget { path, keep, cancel: CancelFlag::default() };
+            outcomes.push(Outcome::Send(self.new_request(), Command::Forget(forget)));
+        }
+        Ok(outcomes)
     }
 
     fn compare_branches(&self, a: &str, b: &str) -> Result<Vec<Outcome>, SessionError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::keep::SessionRecorder;
 use super::{Notice, Outcome, Session};
-use crate::engine::{CancelFlag, Client, EngineError, Event, FinishReason, ModelInfo};
+use crate::engine::{CancelFlag, Client, Command, EngineError, Event, FinishReason, ModelInfo};
 
 /// What the person sees of it.
 pub trait Front {
@@ -96,6 +96,11 @@ pub fn drive(
             Outcome::Run(ticket, task) => {
                 let cancel = CancelFlag::from(Arc::clone(front.interrupted()));
                 session.on_done(ticket.id, task.run_aside(&cancel))
+            }
+            // Nothing comes of it.
+            Outcome::Send(_, command @ Command::Forget(_)) => {
+                let _ = client.run(command, |_| {});
+                continue;
             }
             Outcome::Send(_, mut command) => {
                 let cancel = CancelFlag::from(Arc::clone(front.interrupted())).narrower();

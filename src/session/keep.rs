@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use super::Session;
 use super::seen::{Seen, events};
 use super::state::ModelState;
-use crate::archive::event::ModelLine;
+use crate::archive::event::{LogEvent, ModelLine};
 use crate::archive::keeper::{HeldFile, Keeper};
 use crate::archive::scribe::Scribe;
 use crate::archive::title;
@@ -86,16 +86,7 @@ impl SessionRecorder {
             self.keeper.begin(&self.folder, &title(first.map_or("", |turn| turn.content.as_str())));
         }
         let model = self.model_line(session);
-        let is_whole = !session.is_busy() || self.scribe.model().is_none();
-        let nothing = Vocab::default();
-        let seen = Seen {
-            model: &model,
-            vocab: session.vocab().map_or(&nothing, |vocab| vocab),
-            branches: session.branches(),
-            settings: is_whole.then(|| settings(session)),
-            verdicts: session.verdicts(),
-        };
-        self.keeper.write(events(&seen, &mut self.scribe));
+        self.keeper.write(told(session, &model, &mut self.scribe));
         if ended || said {
             self.keeper.sync();
         }
@@ -137,6 +128,21 @@ impl Glance {
     }
 }
 
+/// What a scribe has to tell of a session; of one that is busy, its tokens alone.
+pub(crate) fn told(session: &Session, model: &ModelLine, scribe: &mut Scribe) -> Vec<LogEvent> {
+    let is_whole = !session.is_busy() || scribe.model().is_none();
+    let nothing = Vocab::default();
+    let seen = Seen {
+        model,
+        vocab: session.vocab().map_or(&nothing, |vocab| vocab),
+        branches: session.branches(),
+        beside: session.job().map_or(&[], |job| &job.beside),
+        settings: is_whole.then(|| settings(session)),
+        verdicts: session.verdicts(),
+    };
+    events(&seen, scribe)
+}
+
 /// What holds, by name.
 pub(super) fn settings(session: &Session) -> BTreeMap<String, String> {
     let all = SettingKey::ALL.iter().map(|key| (key.name().to_string(), key.show(session.settings())));
@@ -145,7 +151,7 @@ pub(super) fn settings(session: &Session) -> BTreeMap<String, String> {
 }
 
 /// Whose figures a session's are. What changes from reply to reply is told elsewhere.
-pub(super) fn model_line(session: &Session) -> ModelLine {
+pub(crate) fn model_line(session: &Session) -> ModelLine {
     let ModelState::Ready(loaded) = session.state() else {
         return ModelLine { model: session.settings().model.clone(), ..ModelLine::default() };
     };

@@ -8,7 +8,8 @@ use super::task::{Task, may_fit};
 use super::turn::Turn;
 use super::{Notice, Outcome, Session, SessionError, Ticket};
 use crate::chat::{ChatPrompt, Role};
-use crate::engine::{CancelFlag, Event, FinishReason, Timing};
+use crate::engine::replies::{ReplyEvent, ReplyId};
+use crate::engine::{CancelFlag, Command, Event, FinishReason, Siblings, Timing};
 use crate::sequence::NodeOrigin;
 use crate::step::Step;
 
@@ -97,6 +98,7 @@ impl Session {
             undo: Some(undo),
             left: None,
             steps: 0,
+            beside: Vec::new(),
         });
         let task = Task::Prompt { messages: self.messages(), model, template };
         Ok(vec![Outcome::Run(Ticket { id: Some(id), cancel }, task)])
@@ -149,7 +151,83 @@ impl Session {
         self.version += 1;
         let notes = prompt.notes.iter().map(|note| Outcome::Say(Notice::Warning(note.to_string())));
         let begun = self.beginning.len();
-        notes.collect::<Vec<_>>().into_iter().chain(self.request(left, begun, None)).collect()
+        let notes: Vec<Outcome> = notes.collect();
+        let request = self.request(left, begun, None);
+        notes.into_iter().chain(request.into_iter().map(|outcome| self.with_siblings(outcome))).collect()
+    }
+
+    /// A request for a reply with as many of those that are still to come as the engine can write beside it.
+    fn with_siblings(&mut self, outcome: Outcome) -> Outcome {
+        let most = self.model().map_or(1, |model| model.gives.beside).saturating_sub(1);
+        let (Outcome::Send(id, Command::Generate(first)), Some(turn)) = (&outcome, self.turns().last())
+        else {
+            return outcome;
+        };
+        // An edge of attention is cut in a reply alone.
+        let beside = if first.in_force.has_edge() { 0 } else { self.again.min(most) };
+        if beside == 0 {
+            return outcome;
+        }
+        let (id, first, turn) = (*id, first.clone(), Turn::clone(turn));
+        let (mut seeds, mut branches) = (Vec::new(), Vec::new());
+        for _ in 0..beside {
+            let seed = self.next_seed();
+            self.replies = self.replies.wrapping_add(1);
+            let mut turn = Turn { id: self.new_turn_id(), ..turn.clone() };
+            turn.reply.iter_mut().for_each(|reply| reply.seed = seed);
+            seeds.push(seed);
+            branches.push(self.branches.fork_beside(turn));
+        }
+        self.again -= beside;
+        if let Work::Replying(job) = &mut self.work {
+            job.beside = branches;
+        }
+        Outcome::Send(id, Command::Siblings(Siblings { first, seeds }))
+    }
+
+    /// What came of a reply that is written beside another one.
+    fn on_sibling(&mut self, ReplyId(number): ReplyId, event: ReplyEvent) -> Vec<Outcome> {
+        let at = number.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+        let branch = at.zip(self.job()).and_then(|(at, job)| job.beside.get(at).copied());
+        let (Some(branch), Some(model)) = (branch, self.model().map(Arc::clone)) else { return Vec::new() };
+        let Some(turn) = self.branches.last_turn_of(branch) else { return Vec::new() };
+        match event {
+            ReplyEvent::Step(step, _) => {
+                turn.grow(&step, Duration::ZERO, &model.vocab);
+                self.branches.push_on(branch, step);
+            }
+            ReplyEvent::Ended(reason) => turn.finish(reason, Timing::default()),
+            ReplyEvent::Failed(error) => {
+                turn.finish(FinishReason::Cancelled, Timing::default());
+                return vec![Outcome::Say(Notice::Error(format!("branch {branch}: {error}")))];
+            }
+        }
+        Vec::new()
+    }
+
+    /// Ends what was written beside a reply; each with its figures.
+    fn end_siblings(&mut self) -> Vec<Outcome> {
+        let Work::Replying(job) = &mut self.work else { return Vec::new() };
+        let mut told = Vec::new();
+        for branch in std::mem::take(&mut job.beside) {
+            if self.branches.take_out_empty(branch) {
+                continue;
+            }
+            let Some(turn) = self.branches.last_turn_of(branch) else { continue };
+            if turn.reply.as_ref().is_some_and(|reply| reply.finish.is_none()) {
+                turn.finish(FinishReason::Cancelled, Timing::default());
+            }
+            if let Some(reply) = &turn.reply {
+                let (sum, mean) = (reply.score.sum_logprob(), reply.score.mean_logprob());
+                let mean = mean.map_or(String::new(), |mean| format!(", {mean:.3} per token"));
+                let seed = reply.seed;
+                told.push(format!(
+                    "branch {branch}, seed {seed}, Σ {sum:.3} nat{mean}: {}",
+                    turn.text.trim()
+                ));
+            }
+        }
+        if told.is_empty() { Vec::new() } else { vec![Outcome::Say(Notice::Info(told.join("\n")))] }
     }
 
     /// Takes what the engine says, of itself or in answer to the running request.
@@ -172,12 +250,15 @@ impl Session {
                 }
                 self.branches.push(step, NodeOrigin::Sampled);
             }
+            (Event::Reply(id, event), Work::Replying(_)) => return self.on_sibling(id, event),
             (Event::Finished { reason, timing }, Work::Replying(_)) => {
                 return self.on_finished(reason, timing);
             }
             (Event::Failed(error), Work::Replying(_)) => {
+                let mut outcomes = self.end_siblings();
                 self.end_reply();
-                return vec![Outcome::Say(Notice::Error(error.to_string()))];
+                outcomes.push(Outcome::Say(Notice::Error(error.to_string())));
+                return outcomes;
             }
             _ => {}
         }
@@ -187,17 +268,22 @@ impl Session {
     /// Takes the figures of the prompt's next tokens, a reply's beginning among them.
     fn fill(&mut self, steps: Vec<Arc<Step>>) {
         let vocab = self.model().map(|model| Arc::clone(&model.vocab));
+        let beside = self.job().map_or_else(Vec::new, |job| job.beside.clone());
         for step in steps {
             let at = self.branches.fill(Arc::clone(&step));
-            if at >= self.branches.current().reply
-                && let (Some(turn), Some(vocab)) = (self.branches.last_turn_mut(), &vocab)
-            {
-                turn.learn(at, &step, vocab);
+            if at < self.branches.current().reply {
+                continue;
+            }
+            let Some(vocab) = &vocab else { continue };
+            self.branches.last_turn_mut().into_iter().for_each(|turn| turn.learn(at, &step, vocab));
+            for &branch in &beside {
+                self.branches.last_turn_of(branch).into_iter().for_each(|turn| turn.learn(at, &step, vocab));
             }
         }
     }
 
     fn on_finished(&mut self, reason: FinishReason, timing: Timing) -> Vec<Outcome> {
+        let mut outcomes = self.end_siblings();
         if let Some(turn) = self.branches.last_turn_mut() {
             turn.finish(reason, timing);
         }
@@ -205,22 +291,21 @@ impl Session {
         self.version += 1;
         let context = self.model().map_or(0, |model| model.context);
         match reason {
-            FinishReason::Cancelled => {
-                self.again = 0;
-                Vec::new()
-            }
+            FinishReason::Cancelled => self.again = 0,
             FinishReason::Stop | FinishReason::Length if self.again > 0 => {
-                self.retry(self.again).unwrap_or_else(|error| vec![error.into()])
+                outcomes.extend(self.retry(self.again).unwrap_or_else(|error| vec![error.into()]));
             }
-            FinishReason::Context => vec![Outcome::Say(Notice::Warning(format!(
+            FinishReason::Context => outcomes.push(Outcome::Say(Notice::Warning(format!(
                 "the context of {context} tokens is full, the reply ends here: /clear begins again, --ctx makes room"
-            )))],
-            _ => Vec::new(),
+            )))),
+            _ => {}
         }
+        outcomes
     }
 
     /// Ends a request that failed: a reply that never began leaves no turn behind.
     pub(super) fn end_reply(&mut self) {
+        self.end_siblings();
         let (left, steps) = self.job().map_or((None, 0), |job| (job.left, job.steps));
         (self.work, self.again) = (Work::Idle, 0);
         if let Some(turn) = self.branches.last_turn_mut()

@@ -19,6 +19,8 @@ pub(super) struct Seen<'a> {
     pub vocab: &'a Vocab,
     /// Every way it has gone.
     pub branches: &'a Branches,
+    /// Those that are written beside the present one.
+    pub beside: &'a [u32],
     /// What holds, by name; `None` in the middle of a reply.
     pub settings: Option<BTreeMap<String, String>>,
     /// What people said of its tokens.
@@ -29,14 +31,16 @@ pub(super) struct Seen<'a> {
 pub(super) fn events(seen: &Seen, scribe: &mut Scribe) -> Vec<LogEvent> {
     let (branches, is_whole) = (seen.branches, seen.settings.is_some());
     let tree = branches.tree();
-    let others =
-        branches.all().iter().filter(|branch| is_whole && branch.number != branches.current().number);
+    let may_change = |number: &u32| is_whole || seen.beside.contains(number);
+    let others = branches.all().iter().filter(|branch| may_change(&branch.number));
+    let others = others.filter(|branch| branch.number != branches.current().number);
     let others = others.map(|branch| now_branch(branch, &path_of(branch, tree)));
     let now = Now {
         model: seen.model,
         vocab: seen.vocab,
         tree,
         branches: others.chain([now_branch(branches.current(), tree.path())]).collect(),
+        side_by_side: !seen.beside.is_empty(),
         settings: seen.settings.clone(),
         verdicts: seen.verdicts,
         is_reading: !is_whole,

@@ -90,6 +90,8 @@ pub struct Job {
     pub left: Option<u32>,
     /// Tokens generated for it.
     pub steps: usize,
+    /// The branches of the replies that are written beside it.
+    pub beside: Vec<u32>,
 }
 
 /// What takes a request back that could not be made.

@@ -117,6 +117,7 @@ impl Snapshot {
             model: &self.model,
             vocab: &self.vocab,
             branches: &self.branches,
+            beside: &[],
             settings: Some(self.settings.clone()),
             verdicts: &self.verdicts,
         }

@@ -21,6 +21,7 @@ const EVERYWHERE: &[DefaultKey] = &[
     ("ctrl-p", KeyAction::Palette),
     ("ctrl-r", KeyAction::Retry),
     ("ctrl-l", KeyAction::Redraw),
+    ("alt-i", KeyAction::Explain),
     ("alt-l", KeyAction::Lens),
     ("alt-t", KeyAction::Tree),
     ("alt-o", KeyAction::One),
@@ -44,6 +45,7 @@ const EVERYWHERE: &[DefaultKey] = &[
 const READING: &[DefaultKey] = &[
     ("left", KeyAction::Walk(-1)),
     ("right", KeyAction::Walk(1)),
+    ("i", KeyAction::Explain),
     ("l", KeyAction::Lens),
     ("t", KeyAction::Tree),
     ("o", KeyAction::One),

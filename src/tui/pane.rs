@@ -8,7 +8,7 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 6] = [&MESSAGE, &CHAT, &TABLE, &TREE, &LENS, &LIKELIHOOD];
+pub static PANES: [&Pane; 7] = [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -40,6 +40,21 @@ pub static CHAT: Pane = Pane {
 
 const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
 const TAKE: &str = "on a candidate of /next: take it and go on from there";
+
+/// The replies to the last message.
+pub static REPLIES: Pane = Pane {
+    name: "replies",
+    about: "the replies to the last message, side by side",
+    slot: Slot::Conversation,
+    keys: &[
+        ("left", KeyAction::Own(Own { name: "reply-left", help: REPLY })),
+        ("right", KeyAction::Own(Own { name: "reply-right", help: REPLY })),
+        ("enter", KeyAction::Own(Own { name: "reply-go", help: "go to the chosen reply's branch" })),
+        ("esc", KeyAction::Own(Own { name: "replies-close", help: "back to the conversation" })),
+    ],
+};
+
+const REPLY: &str = "choose a reply";
 
 /// The next-token table.
 pub static TABLE: Pane = Pane {

@@ -6,6 +6,7 @@ mod lens;
 mod likelihood;
 mod message;
 mod panel;
+mod replies;
 mod table;
 mod tree;
 
@@ -15,8 +16,15 @@ pub use message::proposal_at;
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 6] =
-    [&message::PANEL, &chat::PANEL, &table::PANEL, &tree::PANEL, &lens::PANEL, &likelihood::PANEL];
+static PANELS: [&Panel; 7] = [
+    &message::PANEL,
+    &chat::PANEL,
+    &replies::PANEL,
+    &table::PANEL,
+    &tree::PANEL,
+    &lens::PANEL,
+    &likelihood::PANEL,
+];
 
 /// What a pane does.
 pub fn of(pane: &Pane) -> Option<&'static Panel> {

@@ -1,6 +1,7 @@
 //! A line that was sent, a command that a key stands for, and what comes of them. Panels and `update` both use it.
 
 use crate::command;
+use crate::engine::Command;
 use crate::session::{Notice, Outcome, SessionError};
 
 use super::composer::SESSIONS;
@@ -8,6 +9,7 @@ use super::layout::Tab;
 use super::lens;
 use super::msg::Effect;
 use super::palette::{self, Asked};
+use super::pane::{CHAT, REPLIES};
 use super::state::State;
 
 /// Takes a line as if it had been written and sent.
@@ -22,6 +24,7 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     }
     // The answer has to be seen.
     state.zoom = false;
+    state.fronts.show(&CHAT);
     let mut effects = vec![Effect::Remember(text.to_string())];
     if let Some(asked) = palette::asked(text) {
         if let Err(error) = asked.and_then(|asked| do_here(state, asked)) {
@@ -114,6 +117,10 @@ pub fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
         match outcome {
             Outcome::Send(id, command) => {
                 state.live();
+                if matches!(command, Command::Siblings(_)) {
+                    (state.reply_column, state.reply_scroll) = (None, 0);
+                    state.fronts.show(&REPLIES);
+                }
                 effects.push(Effect::Send(id, command));
             }
             Outcome::Ask(asked, cancel) => effects.push(Effect::Ask(asked, cancel)),

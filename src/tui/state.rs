@@ -58,6 +58,10 @@ pub struct State {
     pub table_row: Option<usize>,
     /// The branch that is chosen in the tree.
     pub tree_row: Option<u32>,
+    /// The branch whose reply is chosen among those beside one another, and how far these are scrolled.
+    pub reply_column: Option<u32>,
+    /// See there.
+    pub reply_scroll: usize,
     /// The lens pane.
     pub lens: LensState,
     /// A step with another dose of a steering vector.
@@ -99,6 +103,8 @@ impl State {
             table_scroll: 0,
             table_row: None,
             tree_row: None,
+            reply_column: None,
+            reply_scroll: 0,
             lens: LensState::default(),
             dosed: None,
             colouring: Colouring::Off,

@@ -16,8 +16,9 @@ use crate::session::task::Done;
 use super::answer::Shown;
 use super::composer::Typed;
 use super::dose;
+use super::explained::explained;
 use super::keys::{KeyAction, KeyPress, written};
-use super::layout::inside;
+use super::layout::{Tab, inside};
 use super::lens;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
@@ -234,6 +235,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         }
         KeyAction::Live => {
             state.live();
+            state.fronts.show(&CHAT);
             state.focus_on(&MESSAGE);
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
@@ -251,6 +253,16 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         // What stops is told by the engine.
         KeyAction::Pause if state.session.is_busy() => return stop(state, key),
         KeyAction::Pause => return submit(state, "/continue"),
+        KeyAction::Explain => {
+            let told = explained(state);
+            state.zoom = false;
+            state.tab = Tab::Chat;
+            state.fronts.show(&CHAT);
+            state.tell(Notice::Info(match told.is_empty() {
+                true => "no figures are shown yet".to_string(),
+                false => told.join("\n"),
+            }));
+        }
         KeyAction::Zoom => state.zoom = !state.zoom,
         KeyAction::Frame => state.toggle_scaffold(),
         KeyAction::Colour => state.colouring = state.colouring.next(),

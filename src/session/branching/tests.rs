@@ -145,11 +145,12 @@ fn replies_beside_one_another_are_branches_with_the_next_seeds() {
     let mut talk = Talk::new(vec![paris(), vec![(" the", 0.5)], vec![(" is", 0.5)], paris()]);
     talk.line("hi").unwrap();
     talk.line("/retry 3").unwrap();
-    let seeds = talk.engine.asked().iter().map(|request| request.sampling.seed).collect::<Vec<_>>();
+    let beside = talk.session.branches().beside();
+    let seeds: Vec<u32> = beside.iter().map(|(_, turn)| turn.reply.as_ref().unwrap().seed).collect();
     assert_eq!(seeds, [10, 11, 12, 13]);
     let listed = talk.line("/branches").unwrap();
     assert_eq!(listed.lines().count(), 5, "{listed}");
-    assert!(listed.lines().last().unwrap().starts_with("▸    4"), "{listed}");
+    assert!(listed.lines().nth(2).unwrap().starts_with("▸    2"), "{listed}");
     let diff = talk.line("/diff 1 2").unwrap();
     assert!(
         diff.contains("the same for") && diff.contains("The") && diff.contains("branch 2: Σ -0.693"),

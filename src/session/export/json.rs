@@ -18,7 +18,7 @@ struct ChatCompletion<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<&'a Provenance>,
     messages: Vec<MessageForm<'a>>,
-    choices: Vec<CompletionChoice<'a>>,
+    choices: Vec<ChatChoice<'a>>,
 }
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct MessageForm<'a> {
 }
 
 #[derive(Serialize)]
-struct CompletionChoice<'a> {
+struct ChatChoice<'a> {
     index: usize,
     message: MessageForm<'a>,
     #[serde(flatten)]
@@ -71,11 +71,7 @@ pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
     let last = messages.pop_if(|message| message.reply.is_some());
     let choices = last.into_iter().filter_map(|message| {
         let MessageForm { role, content, reply } = message;
-        Some(CompletionChoice {
-            index: 0,
-            message: MessageForm { role, content, reply: None },
-            reply: reply?,
-        })
+        Some(ChatChoice { index: 0, message: MessageForm { role, content, reply: None }, reply: reply? })
     });
     let choices = choices.collect();
     let provenance = provenance.as_ref();

@@ -51,6 +51,8 @@ pub enum KeyAction {
     Pause,
     /// Answer again.
     Retry,
+    /// Say what the figures of the pane are.
+    Explain,
     /// Something that one pane alone does.
     Own(Own),
 }
@@ -66,7 +68,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 31] = [
+const ACTIONS: [(&str, KeyAction, &str); 32] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -97,6 +99,7 @@ const ACTIONS: [(&str, KeyAction, &str); 31] = [
     ("tree", KeyAction::Tree, "the tree of branches; again: back to the table"),
     ("one-token", KeyAction::One, "one more token of the reply"),
     ("pause", KeyAction::Pause, "stop the reply; again: go on with it"),
+    ("explain", KeyAction::Explain, "what the figures of the pane are, each with its value"),
     ("retry", KeyAction::Retry, "answer the last message again, beside the reply there is"),
 ];
 

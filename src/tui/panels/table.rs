@@ -71,10 +71,12 @@ fn walk(state: &mut State, by: isize) {
 
 /// What is chosen stays in view.
 fn scroll(state: &mut State, by: isize) {
-    let Some((all, view)) = extent(state).filter(|(_, view)| !view.is_empty()) else { return };
-    let first = view.start.saturating_add_signed(by).min(all - view.len());
-    state.table_scroll = first;
-    state.table_row = state.table_row.map(|row| row.clamp(first, first + view.len() - 1));
+    let Some((all, view)) = extent(state).filter(|(all, _)| *all > 0) else { return };
+    state.table_scroll = view.start.saturating_add_signed(by).min(all - 1);
+    // The row of a chosen token that is out of sight takes one of those in view.
+    let Some((_, view)) = extent(state) else { return };
+    state.table_scroll = view.start;
+    state.table_row = state.table_row.map(|row| row.clamp(view.start, view.end.max(view.start + 1) - 1));
 }
 
 fn act(state: &mut State, name: &str) -> Vec<Effect> {

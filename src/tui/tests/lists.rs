@@ -59,30 +59,28 @@ fn proposals_take_clicks_and_the_wheel() {
 
 #[test]
 fn the_table_goes_through_all_candidates_that_are_kept() {
-    let mut harness = Harness::new(120, 36, vec![paris()]);
+    // Two rows for three candidates.
+    let mut harness = Harness::new(120, 14, vec![paris()]);
     harness.keys("hi<Enter><Left><Tab><Tab>");
     assert_eq!(*harness.state.focus, TABLE);
-    let kept = harness.state.shown().unwrap().prediction.top_logprobs.len();
     let (x, y) = harness.find("ln p");
     let first = |harness: &Harness| harness.screen().lines().nth(usize::from(y) + 1).unwrap().to_string();
     let top = first(&harness);
+    assert!(top.contains("␣Paris") && !harness.screen().contains("␣London"), "{}", harness.screen());
     harness.keys("<End>");
-    assert_ne!(first(&harness), top);
-    let rest = harness.screen();
-    assert!(rest.contains("… 2"), "{rest}");
-    let last = harness.state.table_scroll;
+    // The chosen token is out of sight and has a row of its own: one is left.
+    assert!(first(&harness).contains("␣London"), "{}", harness.screen());
+    assert_eq!(harness.state.table_scroll, 2);
     // The wheel stops at the ends.
-    (0..kept).for_each(|_| harness.wheel(false, x, y + 2));
-    assert_eq!(harness.state.table_scroll, last);
+    (0..5).for_each(|_| harness.wheel(false, x, y + 2));
+    assert_eq!(harness.state.table_scroll, 2);
     harness.keys("<PgUp>");
-    assert!(harness.state.table_scroll < last);
+    assert_eq!(harness.state.table_scroll, 1);
     harness.keys("<Home>");
     assert_eq!((harness.state.table_scroll, first(&harness)), (0, top));
     // What is chosen stays in view.
     harness.keys("<Down><PgDn>");
-    assert!(harness.state.table_row.unwrap() >= harness.state.table_scroll);
-    let shown = (harness.state.table_scroll, harness.state.table_row);
-    assert!(shown.0 > 0, "{shown:?}");
+    assert_eq!((harness.state.table_scroll, harness.state.table_row), (1, Some(1)));
 }
 
 #[test]
@@ -93,4 +91,21 @@ fn the_help_takes_the_wheel_and_closes_with_a_click() {
     assert_eq!(harness.state.help, Some(3));
     harness.click(40, 12);
     assert_eq!(harness.state.help, None);
+}
+
+#[test]
+fn i_says_what_the_figures_of_the_pane_are_with_their_values() {
+    let mut harness = Harness::new(120, 60, vec![paris()]);
+    harness.keys("hi<Enter><Left><Tab><Tab>i");
+    let screen = harness.screen();
+    for expected in ["raw 80.00 %: what the model itself", "ln p −0.223 nat (−0.322 bit)", "rank 1 of 266"]
+    {
+        assert!(screen.contains(expected), "{expected}: {screen}");
+    }
+    let mut harness = Harness::new(120, 60, vec![paris()]);
+    harness.keys("hi<Enter><Tab><Tab><Tab>i");
+    let screen = harness.screen();
+    assert!(screen.contains("Σ −1.65 nat over 5 tokens"), "{screen}");
+    harness.keys("/clear<Enter><Tab>i");
+    assert!(harness.screen().contains("no figures are shown yet"), "{}", harness.screen());
 }

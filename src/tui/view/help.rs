@@ -34,7 +34,10 @@ const EDITING: [(&str, &str); 8] = [
     ("Tab", "complete a command or a file's name"),
 ];
 
-const MOUSE: (&str, &str) = ("mouse", "click a token or a bar to see its step; the wheel scrolls");
+const MOUSE: (&str, &str) = (
+    "mouse",
+    "click a token or a bar to see its step, a candidate, a branch or a proposal to take it; the wheel scrolls",
+);
 
 pub(super) fn draw(state: &State, frame: &mut Frame, from: usize) {
     let width = WIDEST.min(frame.area().width);
