@@ -118,7 +118,7 @@ pub fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             Outcome::Send(id, command) => {
                 state.live();
                 if matches!(command, Command::Siblings(_)) {
-                    (state.reply_column, state.reply_scroll) = (None, 0);
+                    (state.reply_column, state.reply_first, state.reply_scroll) = (None, 0, 0);
                     state.fronts.show(&REPLIES);
                 }
                 effects.push(Effect::Send(id, command));

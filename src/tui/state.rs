@@ -58,9 +58,11 @@ pub struct State {
     pub table_row: Option<usize>,
     /// The branch that is chosen in the tree.
     pub tree_row: Option<u32>,
-    /// The branch whose reply is chosen among those beside one another, and how far these are scrolled.
+    /// The branch whose reply is chosen among those beside one another.
     pub reply_column: Option<u32>,
-    /// See there.
+    /// Which of these is the first in view.
+    pub reply_first: usize,
+    /// How far their texts are scrolled.
     pub reply_scroll: usize,
     /// The lens pane.
     pub lens: LensState,
@@ -104,6 +106,7 @@ impl State {
             table_row: None,
             tree_row: None,
             reply_column: None,
+            reply_first: 0,
             reply_scroll: 0,
             lens: LensState::default(),
             dosed: None,

@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::{Harness, answered};
 use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, TABLE, TREE};
+use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, REPLIES, TABLE, TREE};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -358,9 +358,14 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
         // The lens stands in the table's place while it is open.
         harness.keys("<A-l><Esc><Esc>");
         assert_eq!(*harness.state.focus, MESSAGE);
-        let closed =
-            PANES.into_iter().filter(|pane| ![&LENS, &TREE].contains(pane)).map(|pane| (pane, false));
-        let open = PANES.into_iter().filter(|pane| ![&TABLE, &TREE].contains(pane)).map(|pane| (pane, true));
+        let closed = PANES
+            .into_iter()
+            .filter(|pane| ![&LENS, &TREE, &REPLIES].contains(pane))
+            .map(|pane| (pane, false));
+        let open = PANES
+            .into_iter()
+            .filter(|pane| ![&TABLE, &TREE, &REPLIES].contains(pane))
+            .map(|pane| (pane, true));
         for (pane, is_open) in closed.chain(open) {
             if is_open && *pane == MESSAGE {
                 harness.keys("/pane lens<Enter>");

@@ -19,7 +19,7 @@ use crate::tui::view::items::minus;
 use super::panel::Panel;
 
 /// Columns below which a reply can't be read.
-const NARROWEST: u16 = 22;
+const NARROWEST: u16 = 19;
 /// Rows above the text: which branch, and its figures.
 const HEAD: usize = 2;
 
@@ -47,7 +47,8 @@ fn columns(state: &State, area: Rect) -> (usize, Vec<Rect>) {
     let all = state.session.branches().beside().len().max(1);
     let inner = inside(area);
     let fit = usize::from(inner.width / NARROWEST).clamp(1, all);
-    let first = (chosen(state) + 1).saturating_sub(fit);
+    let chosen = chosen(state);
+    let first = state.reply_first.clamp((chosen + 1).saturating_sub(fit), chosen);
     let places = Layout::horizontal(vec![Constraint::Fill(1); fit]).spacing(1).split(inner).to_vec();
     (first, places)
 }
@@ -105,6 +106,9 @@ fn scroll(state: &mut State, by: isize) {
 fn choose(state: &mut State, at: usize) {
     let number = state.session.branches().beside().get(at).map(|(branch, _)| branch.number);
     state.reply_column = number.or(state.reply_column);
+    if let Some(place) = state.areas().and_then(|areas| areas.of(&REPLIES)) {
+        state.reply_first = columns(state, place.area).0;
+    }
 }
 
 /// The first click chooses, one on what is chosen goes there.
