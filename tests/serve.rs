@@ -466,6 +466,12 @@ fn whatever_is_sent_is_answered_with_an_error_that_names_it_and_the_server_goes_
     }
     assert_eq!(server.refused("/v1/nothing", b"{}").0, 404);
     assert_eq!(server.request("GET", "/v1/completions", "", b"").0, 405);
+    // A body that nobody reads ends the connection, and the answer says so.
+    let mut kept = server.connect();
+    kept.write_all(b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    let mut answer = String::new();
+    kept.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
     assert_eq!(server.raw(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").0, 403);
     assert_eq!(server.request("POST", "/v1/completions", "Origin: http://evil.example\r\n", b"{}").0, 403);
     assert_eq!(

@@ -15,12 +15,8 @@ use super::server::Server;
 const OPEN: [&str; 2] = ["/", "/health"];
 
 /// Answers before which no body is read.
-const UNREAD: [StatusCode; 4] = [
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-    StatusCode::NOT_FOUND,
-    StatusCode::METHOD_NOT_ALLOWED,
-];
+const UNREAD: [StatusCode; 4] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
 
 /// Lets a request through or answers it, and counts the answer.
 pub(super) async fn guard(
