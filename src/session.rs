@@ -8,6 +8,7 @@ pub mod branches;
 pub mod branching;
 pub mod calibration;
 mod compare;
+mod copy;
 pub mod drive;
 mod error;
 pub mod export;
@@ -272,6 +273,7 @@ impl Session {
                 info("the conversation is empty".to_string())
             }
             Command::Mark(asked) => self.mark(asked),
+            Command::Copy(asked) => self.copy(asked),
             Command::Calibration => self.calibration(),
             Command::Branch(command) => self.branch(command),
             Command::Chat(text) => self.say(&text),

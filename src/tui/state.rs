@@ -64,6 +64,8 @@ pub struct State {
     pub reply_first: usize,
     /// How far their texts are scrolled.
     pub reply_scroll: usize,
+    /// Where a span begins that is to be marked.
+    pub span: Option<usize>,
     /// The lens pane.
     pub lens: LensState,
     /// A step with another dose of a steering vector.
@@ -108,6 +110,7 @@ impl State {
             reply_column: None,
             reply_first: 0,
             reply_scroll: 0,
+            span: None,
             lens: LensState::default(),
             dosed: None,
             colouring: Colouring::Off,
@@ -345,7 +348,7 @@ impl State {
     /// Back to the newest step.
     pub fn live(&mut self) {
         self.transcript.walk_rows_to(None);
-        self.cursor = None;
+        (self.cursor, self.span) = (None, None);
         (self.table_scroll, self.table_row) = (0, None);
         self.transcript.follow();
     }

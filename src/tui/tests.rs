@@ -20,6 +20,7 @@ use crate::session::state::Fetch;
 mod endurance;
 mod lists;
 mod siblings;
+mod marks;
 
 const PARIS: [ScriptedLine; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];

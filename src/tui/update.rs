@@ -9,9 +9,9 @@ use crate::ask::Answer;
 use crate::command;
 use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
-use crate::session::Notice;
 use crate::session::RequestId;
 use crate::session::task::Done;
+use crate::session::{Notice, SessionError};
 
 use super::answer::Shown;
 use super::composer::Typed;
@@ -80,13 +80,23 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Done(id, done) => {
             let is_other = matches!(done, Ok(Done::Loaded(..) | Done::Resumed(_)));
+            let asks = match &done {
+                Err(SessionError::Exists { command, file }) => Some(format!("{command}! {file}")),
+                _ => None,
+            };
             let outcomes = state.session.on_done(id, done);
             if is_other {
                 state.live();
             }
             effects = carry_out(state, outcomes);
+            if let Some(line) = asks.filter(|_| state.composer.is_empty()) {
+                state.composer.replace(&line);
+                state.focus_on(&MESSAGE);
+                state.tell(Notice::Info("write over it? Enter does, Ctrl-C leaves it as it is".to_string()));
+            }
         }
         Msg::Note(line) => state.tell(Notice::Warning(line)),
+        Msg::Told(line) => state.tell(Notice::Info(line)),
         Msg::Copying(fetch) => state.copying = Some(fetch),
         Msg::Copied(copied) => {
             state.copying = None;

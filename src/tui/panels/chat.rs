@@ -4,21 +4,23 @@ use std::ops::Range;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Scrollbar, ScrollbarOrientation, ScrollbarState};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::archive::event::VerdictScope;
 use crate::chat::Role;
 use crate::columns::{drawn, drawn_text, grapheme_width, width};
+use crate::command::{Command, CopyAsked, CopyWhat, MarkAsked, MarkTarget, MarkWord};
 use crate::report::view;
-use crate::session::Notice;
 use crate::session::turn::Turn;
+use crate::session::{Notice, Outcome};
 use crate::tui::colouring::{Colouring, LEVELS};
 use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
-use crate::tui::send::submit;
+use crate::tui::send::{carry_out, execute, submit};
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
@@ -28,6 +30,7 @@ use crate::tui::wrap::Row;
 use crate::tui::pane::{CHAT, PanePlace};
 
 use super::panel::Panel;
+use super::table::verdict_sign;
 
 pub static PANEL: Panel = Panel {
     pane: &CHAT,
@@ -45,8 +48,42 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
     match name {
         "next-row" => walk_rows(state, 1),
         "previous-row" => walk_rows(state, -1),
+        "mark-right" => mark(state, MarkWord::Right),
+        "mark-wrong" => mark(state, MarkWord::Wrong),
+        "mark-undo" => mark(state, MarkWord::Undo),
+        "mark-span" => {
+            state.span = if state.span.is_some() { None } else { state.shown_step() };
+            state.cursor = state.cursor.or(state.span);
+            Vec::new()
+        }
+        "copy-reply" => copy(state, CopyWhat::Reply),
+        "copy-table" => copy(state, CopyWhat::Table),
         _ => take_row(state),
     }
+}
+
+/// Marks what the cursor is on; what is marked shows it, so that nothing is told.
+fn mark(state: &mut State, word: MarkWord) -> Vec<Effect> {
+    let mut asked = MarkAsked { word, target: MarkTarget::Here, note: None };
+    if let Some(at) = state.cursor {
+        asked.at_cursor(at, state.span.take());
+    }
+    let is_seen = asked.target != MarkTarget::Here && word != MarkWord::Undo;
+    match state.session.execute(Command::Mark(asked)) {
+        Ok(outcomes) if is_seen => {
+            carry_out(state, outcomes.into_iter().filter(|one| !matches!(one, Outcome::Say(_))).collect())
+        }
+        Ok(outcomes) => carry_out(state, outcomes),
+        Err(error) => {
+            state.tell(Notice::Error(error.to_string()));
+            Vec::new()
+        }
+    }
+}
+
+fn copy(state: &mut State, what: CopyWhat) -> Vec<Effect> {
+    let at = if what == CopyWhat::Table { state.shown_step() } else { state.cursor };
+    execute(state, Command::Copy(CopyAsked { what, at }))
 }
 
 fn walk_rows(state: &mut State, by: isize) -> Vec<Effect> {
@@ -188,7 +225,13 @@ fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
         Role::Assistant => ("model", "●", state.theme.model()),
         _ => ("you", "›", state.theme.you()),
     };
-    Span::styled(if names > 2 { long } else { short }, style)
+    let marked = turn.tokens().and_then(|tokens| state.session.verdict_of(&tokens)).map(verdict_sign);
+    let name = if names > 2 { long } else { short };
+    match marked {
+        Some(sign) if names > 2 => Span::styled(format!("{name}{sign}"), style),
+        Some(sign) => Span::styled(sign, style),
+        None => Span::styled(name, style),
+    }
 }
 
 fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
@@ -257,7 +300,17 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     {
         style = style.patch(state.theme.dim());
     }
-    style
+    let spans = state.span.zip(state.cursor).map(|(from, to)| from.min(to)..=from.max(to));
+    if spans.is_some_and(|span| span.contains(&token)) {
+        style = style.add_modifier(Modifier::REVERSED);
+    }
+    // A marked reply has its mark beside its name.
+    let verdict = state.session.verdict_at(token).filter(|judged| judged.scope != VerdictScope::Reply);
+    match verdict.and_then(|judged| judged.right) {
+        Some(true) => style.add_modifier(Modifier::UNDERLINED),
+        Some(false) => style.add_modifier(Modifier::CROSSED_OUT),
+        None => style,
+    }
 }
 
 /// What the colours mean, as far as it fits; in nats, like the panels.
