@@ -19,8 +19,8 @@ use crate::session::state::Fetch;
 
 mod endurance;
 mod lists;
-mod siblings;
 mod marks;
+mod siblings;
 
 const PARIS: [ScriptedLine; 5] =
     [("The", 0.9), (" capital", 0.4), (" is", 0.95), (" Paris", 0.8), ("<|im_end|>", 0.7)];
