@@ -12,7 +12,7 @@ use crate::distribution::{Depth, Distribution};
 use crate::engine::llama::{Batch, Context, ContextParams, Model, SeqId};
 use crate::engine::{Client, Command, EngineError, Frontier, Layout, ScoreBatch, Sequence};
 use crate::query::expand::search::{ExpandLimits, Search};
-use crate::query::expand::{Growing, grow};
+use crate::query::expand::{SearchAsked, grow};
 use crate::step::Prediction;
 use crate::token::TokenId;
 
@@ -129,7 +129,7 @@ impl Bench<'_> {
     /// the same ones. How many a second.
     fn together(&self, client: &mut Client, prompt: &[TokenId], floor: f64) -> Result<f64, EngineError> {
         let asked = Frontier { depth: Depth::Count(LIMITS.width), ..Frontier::default() };
-        let growing = Growing { prompt, asked, vocab: &self.info.vocab };
+        let growing = SearchAsked { prompt, asked, vocab: &self.info.vocab };
         let mut first = Search::new(ExpandLimits { nodes: 1, ..LIMITS });
         grow(client, &mut first, &growing, |_| {})?;
         let mut search = Search::new(ExpandLimits { floor, nodes: 4 * NODES, ..LIMITS });

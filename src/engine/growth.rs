@@ -54,7 +54,7 @@ struct GrownPart {
 }
 
 /// Where a sequence is to grow: which path, and how many of its cells are there.
-struct Place {
+struct GrowthPlace {
     path: usize,
     has: usize,
 }
@@ -263,7 +263,9 @@ impl Growth {
         let mut parts: Vec<GrownPart> = Vec::new();
         // Half of the sequences, so that what these go on from is there until they have it.
         for sequence in sequences.iter().take(self.paths.len() / 2) {
-            let Some(Place { path, has }) = self.place(sequence, size - self.batch.len()) else { break };
+            let Some(GrowthPlace { path, has }) = self.place(sequence, size - self.batch.len()) else {
+                break;
+            };
             self.paths[path].grows = true;
             let end = sequence.len().min(has + size - self.batch.len());
             let whole = end == sequence.len();
@@ -281,7 +283,7 @@ impl Growth {
 
     /// Finds a path on which a sequence grows and lets it have what others have of it; `None` where the batch
     /// must be evaluated first. The sequence's last token is never taken over: its row is wanted.
-    fn place(&mut self, sequence: &[TokenId], left: usize) -> Option<Place> {
+    fn place(&mut self, sequence: &[TokenId], left: usize) -> Option<GrowthPlace> {
         let most = sequence.len() - 1;
         let common = |path: &GrownPath| {
             path.cells.iter().zip(&sequence[..most]).take_while(|(cell, id)| ***cell == **id).count()
@@ -315,7 +317,7 @@ impl Growth {
             self.paths[own].cells = self.paths[best].cells[..has].to_vec();
         }
         self.paths[best].used = self.clock;
-        Some(Place { path: own, has })
+        Some(GrowthPlace { path: own, has })
     }
 
     fn cells(&self) -> usize {
