@@ -4,6 +4,7 @@
 //! requests, and the engine's events into turns and a tree of tokens. It touches nothing outside and waits for
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
+pub mod branch_line;
 pub mod branches;
 pub mod branching;
 pub mod calibration;
