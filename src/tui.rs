@@ -20,6 +20,7 @@ pub mod keys;
 pub mod layout;
 pub mod lens;
 pub mod look;
+mod marks;
 pub mod msg;
 mod pace;
 mod palette;

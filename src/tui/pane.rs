@@ -35,25 +35,9 @@ pub static CHAT: Pane = Pane {
         ("j", KeyAction::Own(Own { name: "next-row", help: ROWS })),
         ("k", KeyAction::Own(Own { name: "previous-row", help: ROWS })),
         ("enter", KeyAction::Own(Own { name: "take-row", help: TAKE })),
-        ("r", MARK_RIGHT),
-        ("w", MARK_WRONG),
-        ("u", MARK_UNDO),
-        ("v", MARK_SPAN),
-        ("y", COPY),
     ],
 };
 
-const MARK_RIGHT: KeyAction = KeyAction::Own(Own { name: "mark-right", help: MARK });
-const MARK_WRONG: KeyAction = KeyAction::Own(Own { name: "mark-wrong", help: MARK });
-const MARK_UNDO: KeyAction = KeyAction::Own(Own { name: "mark-undo", help: "take the last mark back" });
-const MARK_SPAN: KeyAction = KeyAction::Own(Own {
-    name: "mark-span",
-    help: "begin a span at the cursor, which ends where you walk: r and w then mark all of it",
-});
-const COPY: KeyAction =
-    KeyAction::Own(Own { name: "copy-reply", help: "copy the reply (/copy command: what writes it again)" });
-const COPY_TABLE: KeyAction = KeyAction::Own(Own { name: "copy-table", help: "copy the table of this step" });
-const MARK: &str = "mark the token at the cursor, the span or (without a cursor) the reply as right, wrong";
 const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
 const TAKE: &str = "on a candidate of /next: take it and go on from there";
 
@@ -92,11 +76,6 @@ pub static TABLE: Pane = Pane {
         ("7", KeyAction::Own(Own { name: "swap-7", help: NTH })),
         ("8", KeyAction::Own(Own { name: "swap-8", help: NTH })),
         ("9", KeyAction::Own(Own { name: "swap-9", help: NTH })),
-        ("r", MARK_RIGHT),
-        ("w", MARK_WRONG),
-        ("u", MARK_UNDO),
-        ("v", MARK_SPAN),
-        ("y", COPY_TABLE),
     ],
 };
 

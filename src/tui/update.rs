@@ -6,7 +6,7 @@ use ratatui::crossterm::event::{
 use ratatui::layout::{Position, Size};
 
 use crate::ask::Answer;
-use crate::command;
+use crate::command::{self, MarkWord};
 use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
 use crate::session::RequestId;
@@ -20,6 +20,7 @@ use super::explained::explained;
 use super::keys::{KeyAction, KeyPress, written};
 use super::layout::{Tab, inside};
 use super::lens;
+use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
 use super::panels;
@@ -259,6 +260,13 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
             let to = if *state.focus == TREE { &TABLE } else { &TREE };
             state.focus_on(to);
         }
+        KeyAction::Mark(right) => {
+            let word = if right { MarkWord::Right } else { MarkWord::Wrong };
+            return marks::mark(state, word);
+        }
+        KeyAction::MarkUndo => return marks::mark(state, MarkWord::Undo),
+        KeyAction::Span => marks::span(state),
+        KeyAction::Copy => return marks::copy(state),
         KeyAction::One => return submit(state, "/continue 1"),
         // What stops is told by the engine.
         KeyAction::Pause if state.session.is_busy() => return stop(state, key),

@@ -12,15 +12,14 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::archive::event::VerdictScope;
 use crate::chat::Role;
 use crate::columns::{drawn, drawn_text, grapheme_width, width};
-use crate::command::{Command, CopyAsked, CopyWhat, MarkAsked, MarkTarget, MarkWord};
 use crate::report::view;
+use crate::session::Notice;
 use crate::session::turn::Turn;
-use crate::session::{Notice, Outcome};
 use crate::tui::colouring::{Colouring, LEVELS};
 use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
-use crate::tui::send::{carry_out, execute, submit};
+use crate::tui::send::submit;
 use crate::tui::state::State;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
@@ -48,42 +47,8 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
     match name {
         "next-row" => walk_rows(state, 1),
         "previous-row" => walk_rows(state, -1),
-        "mark-right" => mark(state, MarkWord::Right),
-        "mark-wrong" => mark(state, MarkWord::Wrong),
-        "mark-undo" => mark(state, MarkWord::Undo),
-        "mark-span" => {
-            state.span = if state.span.is_some() { None } else { state.shown_step() };
-            state.cursor = state.cursor.or(state.span);
-            Vec::new()
-        }
-        "copy-reply" => copy(state, CopyWhat::Reply),
-        "copy-table" => copy(state, CopyWhat::Table),
         _ => take_row(state),
     }
-}
-
-/// Marks what the cursor is on; what is marked shows it, so that nothing is told.
-fn mark(state: &mut State, word: MarkWord) -> Vec<Effect> {
-    let mut asked = MarkAsked { word, target: MarkTarget::Here, note: None };
-    if let Some(at) = state.cursor {
-        asked.at_cursor(at, state.span.take());
-    }
-    let is_seen = asked.target != MarkTarget::Here && word != MarkWord::Undo;
-    match state.session.execute(Command::Mark(asked)) {
-        Ok(outcomes) if is_seen => {
-            carry_out(state, outcomes.into_iter().filter(|one| !matches!(one, Outcome::Say(_))).collect())
-        }
-        Ok(outcomes) => carry_out(state, outcomes),
-        Err(error) => {
-            state.tell(Notice::Error(error.to_string()));
-            Vec::new()
-        }
-    }
-}
-
-fn copy(state: &mut State, what: CopyWhat) -> Vec<Effect> {
-    let at = if what == CopyWhat::Table { state.shown_step() } else { state.cursor };
-    execute(state, Command::Copy(CopyAsked { what, at }))
 }
 
 fn walk_rows(state: &mut State, by: isize) -> Vec<Effect> {
