@@ -2,12 +2,8 @@
 
 use ratatui::style::Modifier;
 
-use crate::files::Existing;
-use crate::session::SessionError;
-use crate::session::task::Task;
 use crate::tui::harness::Harness;
-use crate::tui::msg::{Effect, Msg};
-use crate::tui::update::update;
+use crate::tui::msg::Effect;
 
 #[test]
 fn keys_mark_what_the_cursor_is_on_and_copy_the_reply() {
@@ -44,14 +40,14 @@ fn keys_mark_what_the_cursor_is_on_and_copy_the_reply() {
 #[test]
 fn the_screen_asks_before_a_file_is_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("x.csv").display().to_string();
+    let file = dir.path().join("x.csv");
+    std::fs::write(&file, "old").unwrap();
     let mut harness = Harness::new(120, 30, vec![vec![("The", 0.9), ("<|im_end|>", 0.7)]]);
     harness.keys("hi<Enter>");
-    let done = Err(SessionError::Exists { command: "/export", file: file.clone() });
-    update(&mut harness.state, Msg::Done(None, done));
+    harness.submit(&format!("/export {}", file.display()));
     let screen = harness.screen();
     assert!(screen.contains("write over it? Enter does") && screen.contains("/export! "), "{screen}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
     harness.keys("<Enter>");
-    let runs = |effect: &Effect| matches!(effect, Effect::Run(_, Task::Export(_, name, Existing::Replace)) if *name == file);
-    assert!(harness.effects.iter().any(runs), "{:?}", harness.effects);
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("turn,role,part"), "{}", harness.screen());
 }
