@@ -22,7 +22,7 @@ struct ChatCompletion<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<&'a Provenance>,
     messages: Vec<MessageForm<'a>>,
-    choices: Vec<ChatChoice<'a>>,
+    choices: Vec<RecordedChoice<'a>>,
     branches: Vec<BranchForm<'a>>,
     /// Every token of every branch: a parent stands before what follows it.
     nodes: Vec<NodeForm>,
@@ -73,7 +73,7 @@ struct MessageForm<'a> {
 }
 
 #[derive(Serialize)]
-struct ChatChoice<'a> {
+struct RecordedChoice<'a> {
     index: usize,
     message: MessageForm<'a>,
     #[serde(flatten)]
@@ -114,7 +114,7 @@ pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
     let last = messages.pop_if(|message| message.reply.is_some());
     let choices = last.into_iter().filter_map(|message| {
         let MessageForm { role, content, reply } = message;
-        Some(ChatChoice { index: 0, message: MessageForm { role, content, reply: None }, reply: reply? })
+        Some(RecordedChoice { index: 0, message: MessageForm { role, content, reply: None }, reply: reply? })
     });
     let choices = choices.collect();
     let provenance = provenance.as_ref();
