@@ -360,7 +360,12 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         }
         None => {}
     }
-    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
+    let Some(areas) = state.areas() else { return Vec::new() };
+    let Some((pane, place)) = areas.at(at) else {
+        // The last line says which key shows the help.
+        state.help = (wheel == 0 && areas.status.contains(at)).then_some(0);
+        return Vec::new();
+    };
     if wheel != 0 {
         scroll(state, pane, wheel);
         return Vec::new();

@@ -20,7 +20,7 @@ use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
 use crate::tui::send::submit;
-use crate::tui::state::State;
+use crate::tui::state::{EXAMPLES, State};
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
 use crate::tui::view::welcome;
@@ -35,10 +35,7 @@ pub static PANEL: Panel = Panel {
     pane: &CHAT,
     title: |_| vec![" chat ".to_string()],
     draw,
-    click: |state, place, at| {
-        click(state, place, at);
-        Vec::new()
-    },
+    click,
     scroll: |state, by| state.transcript.scroll_by(by),
     act,
 };
@@ -77,16 +74,27 @@ fn row_at(state: &State, place: PanePlace, at: Position) -> Option<(usize, usize
     }
 }
 
-fn click(state: &mut State, place: PanePlace, at: Position) {
+/// A click on a question to begin with chooses it, one on what is chosen asks it.
+fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
+    if state.is_welcoming() {
+        let row = at.y.checked_sub(inside(place.area).y + 1).map(usize::from);
+        let Some(row) = row.filter(|&row| row < EXAMPLES.len()) else { return Vec::new() };
+        if state.example == row && state.composer.is_empty() {
+            return submit(state, EXAMPLES[row]);
+        }
+        state.example = row;
+        return Vec::new();
+    }
     if let Some(row) = row_at(state, place, at) {
         state.cursor = None;
         state.table_scroll = 0;
         state.transcript.walk_rows_to(Some(row));
-        return;
+        return Vec::new();
     }
     if let Some(token) = token_at(state, place, at) {
         state.walk_to(token);
     }
+    Vec::new()
 }
 
 /// The token of the sequence at a place of the screen: the inverse of what is drawn, on the same geometry.
