@@ -31,6 +31,7 @@ pub mod run;
 mod segment;
 mod send;
 pub mod state;
+mod sums;
 pub mod theme;
 mod transcript;
 pub mod update;
