@@ -9,6 +9,7 @@ mod progress;
 mod query;
 mod running;
 mod serve;
+mod served;
 mod sessions;
 
 use std::cell::RefCell;
@@ -25,13 +26,14 @@ use crate::engine::Client;
 use crate::engine::llama::send_log_to;
 use crate::interrupt;
 use crate::model::bar::{TerminalProgress, can_ask, goes_on};
-use crate::model::{self, Copies, Library};
+use crate::model::{self, Copies, Library, ServerAddress};
 use crate::paths::Paths;
 use crate::pipe::{Ended, Pipe};
 use crate::repl::{Repl, Surroundings};
+use crate::sampling::Sampling;
 use crate::say;
 use crate::session::keep::SessionRecorder;
-use crate::settings::{ConfigFile, Settings};
+use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 use crate::tui;
 use crate::tui::look::Appearance;
 use call::Call;
@@ -57,7 +59,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         ));
     }
     if let Some(CliCommand::Models(command)) = &cli.command {
-        return models(command, cli.flags.quiet, &paths);
+        return models(command, &cli.flags, &paths);
     }
     let file = ConfigFile::read(&paths.config_file())?;
     // A mistake is told whatever was asked for.
@@ -136,11 +138,22 @@ fn by_line(settings: &Settings, paths: &Paths, resume: Option<String>, chats: bo
     Ok(OK)
 }
 
-fn models(command: &model::ModelsCommand, quiet: bool, paths: &Paths) -> Result<u8, Failure> {
-    let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), quiet);
+fn models(command: &model::ModelsCommand, flags: &Flags, paths: &Paths) -> Result<u8, Failure> {
+    let mut command = command.clone();
+    if let model::ModelsCommand::Info { model, template, json } = &mut command {
+        *model = model.take().or_else(|| flags.model.first().cloned());
+        if let Some(address) = model.as_ref().filter(|name| ServerAddress::is_meant(name)) {
+            let (file, sampling) = (ConfigFile::default(), SamplingFlags::default());
+            let settings = Settings::from_layers(Sampling::default(), &file, flags, &sampling)?;
+            let settings = Settings { model: address.clone(), ..settings };
+            let wanted = served::ServedInfo { template: *template, json: *json };
+            return served::info(&settings, paths, wanted).map(|()| OK);
+        }
+    }
+    let progress = TerminalProgress::new(interrupt::watch().unwrap_or_default(), flags.quiet);
     let library = Library::at(paths, std::env::current_exe().ok());
     let copies = Copies::of(paths, &library);
-    let outcome = model::command::run(command, &copies, &mut io::stdout(), &progress);
+    let outcome = model::command::run(&command, &copies, &mut io::stdout(), &progress);
     progress.clear();
     match outcome {
         Err(error) if !error.is_closed_pipe() => Err(error.into()),
@@ -174,7 +187,10 @@ fn screen(
     resume: Option<String>,
 ) -> Result<u8, Failure> {
     // On the screen nobody could be asked before there is one.
-    let missing = Library::at(paths, None).missing(&settings.model)?;
+    let missing = match ServerAddress::is_meant(&settings.model) {
+        true => None,
+        false => Library::at(paths, None).missing(&settings.model)?,
+    };
     if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
         return Ok(INTERRUPTED);
     }

@@ -26,6 +26,7 @@ pub use message::{Content, Conversation, Message, MessageError, Role, reply_text
 pub use prepare::Rendered;
 pub use template::ChatTemplate;
 
+use crate::engine::TokenizerLost;
 use crate::jinja::TemplateError;
 use crate::token::TokenId;
 
@@ -180,6 +181,9 @@ pub enum ChatError {
     /// The template does not work.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The tokenizer is a server's, and out of reach.
+    #[error(transparent)]
+    Lost(#[from] TokenizerLost),
     /// Typed text and scaffold can't be told apart.
     #[error("{}: the chat template takes text with {literal:?} apart, so that it could act as the special token; leave it out", place(.message))]
     Inseparable {

@@ -128,9 +128,6 @@ pub struct ServeArgs {
     /// Port to listen on; 0 takes one that is free
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
-    /// File with a key a line, of which a client must send one
-    #[arg(long, value_name = "FILE")]
-    pub api_key_file: Option<PathBuf>,
     /// Replies that are written side by side; each takes as much memory as a conversation
     #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub parallel: u32,

@@ -25,6 +25,7 @@ pub mod look;
 mod plan;
 mod pool;
 pub mod protocol;
+mod remote;
 pub mod replies;
 mod sample;
 mod scorer;

@@ -7,19 +7,19 @@ use crate::engine::{CancelFlag, Engine, EngineError, LoadOptions};
 pub use crate::model::FlagIsConsent;
 use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
-    About, Consent, Copies, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason, Weights,
-    WeightsInForce, decide,
+    About, ApiKey, Consent, Copies, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason,
+    ServerAccess, ServerAddress, Weights, WeightsInForce, decide,
 };
 use crate::paths::Paths;
 use crate::room;
 use crate::say;
 use crate::settings::Settings;
 
-/// A model's file and how to load it.
+/// A model's file, or its server, and how to load it.
 #[derive(Debug)]
 pub struct FoundModel {
-    /// The file and what it is.
-    pub file: ModelFile,
+    /// The file and what it is; a server's is not here.
+    pub file: Option<ModelFile>,
     /// What the engine needs.
     pub options: LoadOptions,
     /// The copy that the catalogue names, where it is still to be made; see [`make_copy`].
@@ -65,6 +65,10 @@ pub fn find(
     progress: &dyn Progress,
     consent: &dyn Consent,
 ) -> Result<FoundModel, ModelError> {
+    if ServerAddress::is_meant(&settings.model) {
+        let options = at_server(settings, cancel)?;
+        return Ok(FoundModel { file: None, options, missing: None });
+    }
     let library = Library::at(paths, std::env::current_exe().ok());
     let file = library.resolve(&settings.model, Purpose::Run, progress)?;
     let copies = Copies::of(paths, &library);
@@ -92,6 +96,7 @@ pub fn find(
         weights: in_force,
         sampling: file.sampling.clone(),
         entry: file.entry,
+        server: None,
     };
     let options = LoadOptions {
         path,
@@ -100,9 +105,26 @@ pub fn find(
         threads: settings.threads,
         exact: settings.exact,
         about: Arc::new(about),
+        server: None,
         cancel,
     };
-    Ok(FoundModel { file, options, missing })
+    Ok(FoundModel { file: Some(file), options, missing })
+}
+
+/// How the model that the settings name at a server is asked.
+fn at_server(settings: &Settings, cancel: CancelFlag) -> Result<LoadOptions, ModelError> {
+    let address = ServerAddress::parse(&settings.model)?;
+    let key = ApiKey::find(settings.api_key_file.as_deref())?;
+    Ok(LoadOptions {
+        path: address.as_path(),
+        name: settings.model.clone(),
+        context: settings.ctx,
+        threads: settings.threads,
+        exact: settings.exact,
+        about: Arc::default(),
+        server: Some(ServerAccess { address, key }),
+        cancel,
+    })
 }
 
 /// How long an engine may take to end.
@@ -122,6 +144,10 @@ pub fn in_place_of<T>(
     load: impl FnOnce() -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let Some(old) = old.filter(|old| !old.has_ended()) else { return load() };
+    if new.server.is_some() {
+        // It takes no memory here.
+        return take_turns(old, true, load).unwrap_or(Err(EngineError::LoadCancelled));
+    }
     let needed = std::fs::metadata(&new.path).map_or(0, |about| about.len()) + BESIDE;
     let room = beside(needed, room::memory());
     note(room.as_ref().unwrap_or_else(|line| line));

@@ -11,8 +11,11 @@ mod layer;
 mod parse;
 pub mod source;
 
+use std::path::PathBuf;
+
 use crate::distribution::Depth;
 use crate::engine::Threads;
+use crate::files;
 use crate::grammar::ConstraintSource;
 use crate::intervention::{Intervention, Interventions, OffPart, Steering};
 use crate::model::{Weights, control};
@@ -47,6 +50,8 @@ pub struct Settings {
     pub exact: bool,
     /// Format to compute the weights in, if someone chose.
     pub weights: Option<Weights>,
+    /// Where the key of a server is, if somebody named a file.
+    pub api_key_file: Option<PathBuf>,
     /// Colours.
     pub color: ColorChoice,
     /// Say less on standard error.
@@ -136,6 +141,10 @@ impl Settings {
             special: general.iter().any(|layer| layer.special),
             exact: general.iter().any(|layer| layer.exact),
             weights: general.iter().find_map(|layer| layer.weights),
+            api_key_file: general
+                .iter()
+                .find_map(|layer| layer.api_key_file.clone())
+                .map(|path| files::named(&path.to_string_lossy())),
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,

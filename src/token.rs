@@ -3,11 +3,14 @@
 //! Owns the vocabulary table every other module shares by `Arc`. A token is an id and a run of
 //! bytes, never a string: a byte may be half of a character. This module must not know a model.
 
+mod grown;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::columns;
+use grown::Grown;
 
 /// A token's number in the model's vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,6 +91,8 @@ pub struct Vocab {
     attributes: Vec<Attributes>,
     boundaries: Vec<u8>,
     special: SpecialTokens,
+    /// Further tokens, of a server that names them only as it uses them.
+    grown: Option<Grown>,
 }
 
 impl Vocab {
@@ -109,9 +114,40 @@ impl Vocab {
         vocab
     }
 
-    /// Number of tokens: the length of a row of logits.
+    /// The same with tokens that come to be known later: how many there are nobody knows.
+    #[must_use]
+    pub fn open_ended(self) -> Vocab {
+        let grown = Some(Grown::from(self.ends.len()));
+        Vocab { grown, ..self }
+    }
+
+    /// Notes the bytes of a token that is not known yet; `false` where they are others already.
+    pub fn learn(&self, id: TokenId, bytes: &[u8]) -> bool {
+        match &self.grown {
+            Some(grown) if !self.knows(id) => grown.learn(id, bytes),
+            _ => self.bytes(id) == bytes,
+        }
+    }
+
+    /// Whether there may be tokens that nobody knows yet.
+    pub fn is_open_ended(&self) -> bool {
+        self.grown.is_some()
+    }
+
+    /// Whether the bytes of a token are known.
+    pub fn knows(&self, id: TokenId) -> bool {
+        !self.bytes(id).is_empty()
+    }
+
+    /// An id for a piece of text that has none of its own, the n-th that is spelled so; `None` when there are too
+    /// many.
+    pub fn name(&self, bytes: &[u8], nth: u32) -> Option<TokenId> {
+        self.grown.as_ref()?.name(bytes, nth)
+    }
+
+    /// Number of tokens: the length of a row of logits; of an open-ended vocabulary as many as there can be.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        if self.grown.is_some() { grown::MOST } else { self.ends.len() }
     }
 
     /// Whether there is no token at all.
@@ -120,18 +156,24 @@ impl Vocab {
     }
 
     /// Every id, in order.
+    /// Those that come to be known later are not among them.
     pub fn ids(&self) -> impl Iterator<Item = TokenId> + use<> {
         (0..self.ends.len() as u32).map(TokenId)
     }
 
     /// The bytes of a token; empty for an id outside the vocabulary.
     pub fn bytes(&self, id: TokenId) -> &[u8] {
-        let Some(&end) = self.ends.get(id.index()) else { return &[] };
+        let Some(&end) = self.ends.get(id.index()) else {
+            return self.grown.as_ref().and_then(|grown| grown.bytes(id)).unwrap_or_default();
+        };
         let start = match id.index() {
             0 => 0,
             i => self.ends[i - 1],
         };
-        &self.bytes[start as usize..end as usize]
+        match (&self.grown, start == end) {
+            (Some(grown), true) => grown.bytes(id).unwrap_or_default(),
+            _ => &self.bytes[start as usize..end as usize],
+        }
     }
 
     /// How many bytes of text a token of a conversation stands for: none where it is scaffold.

@@ -704,6 +704,7 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
         threads: Threads::Fixed(1),
         exact: false,
         about: Default::default(),
+        server: None,
         cancel: CancelFlag::default(),
     };
     let (_client, info) = Client::load(options, |_| {}).unwrap();

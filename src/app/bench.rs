@@ -15,6 +15,7 @@ use crate::bench::{
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart};
 use crate::engine::{CancelFlag, ModelInfo, Sequence, Threads};
+use crate::model::ServerAddress;
 use crate::probe::{plan, shipped};
 use crate::report::output::json_line;
 use crate::report::record::Origin;
@@ -60,6 +61,9 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     let mut settings = call.settings(Sampling::chat(), &args.sampling)?;
     read_constraint(&mut settings)?;
     one_model(&settings, "a benchmark")?;
+    if ServerAddress::is_meant(&settings.model) {
+        return Err(Failure::usage("a benchmark is of a model of this machine, not of one behind a server"));
+    }
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);

@@ -85,7 +85,7 @@ impl From<TextError> for Failure {
     fn from(error: TextError) -> Failure {
         let code = match error {
             TextError::Interrupted => INTERRUPTED,
-            TextError::Died(_) => ENGINE,
+            TextError::Died(_) | TextError::Lost(_) => ENGINE,
             _ => USAGE,
         };
         Failure { message: error.to_string(), code }

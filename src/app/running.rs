@@ -9,8 +9,8 @@ use crate::counter::{Counter, Far};
 use crate::engine::{CancelFlag, Client, EngineError, LoadOptions, ModelInfo};
 use crate::interrupt;
 use crate::loading::{self, FoundModel};
-use crate::model::Library;
 use crate::model::bar::TerminalProgress;
+use crate::model::{Library, ModelFile};
 use crate::paths::Paths;
 use crate::report::record::Origin;
 use crate::say;
@@ -66,9 +66,10 @@ impl Running {
         let FoundModel { file, options, .. } =
             loading::find(settings, paths, cancel, &progress, &loading::AskOnTerminal)?;
         let library = Library::at(paths, None);
-        let sha256 = match file.sha256 {
-            Some(sum) => sum,
-            None => library.sha256_of(&file.path, &progress)?,
+        let sha256 = match &file {
+            Some(ModelFile { sha256: Some(sum), .. }) => Some(sum.clone()),
+            Some(file) => Some(library.sha256_of(&file.path, &progress)?),
+            None => None,
         };
         progress.clear();
         let load = || load(&options, settings.quiet);
@@ -77,9 +78,11 @@ impl Running {
         if old.is_none() {
             model.check(&settings.interventions()).map_err(Failure::usage)?;
         }
-        let mut origin = Origin::new(&model, settings, Some(sha256));
-        // A copy in another format is still this file's model.
-        origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut origin = Origin::new(&model, settings, sha256);
+        if let Some(file) = file {
+            // A copy in another format is still this file's model.
+            origin.provenance.file = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        }
         Ok(Running { client, model, origin, options })
     }
 }

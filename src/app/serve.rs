@@ -7,6 +7,7 @@ use super::failure::{Failure, INTERRUPTED};
 use super::running::{Running, one_model};
 use crate::cli::ServeArgs;
 use crate::interrupt;
+use crate::model::ServerAddress;
 use crate::sampling::Sampling;
 use crate::say;
 use crate::serve::{self, ApiKeys, ServeError, ServeOptions, Served};
@@ -20,7 +21,7 @@ impl From<ServeError> for Failure {
 }
 
 pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
-    let keys = match &args.api_key_file {
+    let keys = match &call.cli.flags.api_key_file {
         Some(path) => interrupt::waiting(|| ApiKeys::read(path)).map_err(ServeError::from)?,
         None => ApiKeys::default(),
     };
@@ -31,6 +32,9 @@ pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
     let flags = SamplingFlags::default();
     let mut raw = call.settings(Sampling::default(), &flags)?;
     one_model(&raw, "a server")?;
+    if ServerAddress::is_meant(&raw.model) {
+        return Err(Failure::usage("a server serves a model of this machine, and no other server's"));
+    }
     if raw.constraint.take().is_some() {
         say::tell("the grammar of config.toml is left out: a request says which it wants");
     }

@@ -12,7 +12,7 @@ use super::spans::{self, FoundSpan};
 use super::specials::{Occurrence, Specials};
 use super::template::ChatTemplate;
 use super::{ChatError, ChatPrompt, Conversation, Message, Note, PromptToken, reply_text};
-use crate::engine::Tokenize;
+use crate::engine::{Tokenize, TokenizerLost};
 use crate::token::{TokenId, Vocab, text_of};
 
 impl ChatTemplate {
@@ -46,7 +46,7 @@ impl ChatTemplate {
         let mut encoder = ChatEncoder { tokenizer, vocab, text: &prepared.text, regions: &found.regions };
         let (cuts, retokenized) = encoder.cuts(&conversation.messages);
         let pieces = encoder.pieces(&cuts);
-        let (tokens, placed) = encoder.tokens(&pieces);
+        let (tokens, placed) = encoder.tokens(&pieces)?;
         let messages = conversation.messages.len();
         let spans = (0..messages).map(|message| encoder.span(message, &tokens, &placed)).collect();
         let user_defined = encoder.user_defined(&cuts);
@@ -162,7 +162,7 @@ impl<'a> ChatEncoder<'a> {
         pieces
     }
 
-    fn tokens(&mut self, pieces: &[ChatPiece]) -> (Vec<PromptToken>, Vec<Placed>) {
+    fn tokens(&mut self, pieces: &[ChatPiece]) -> Result<(Vec<PromptToken>, Vec<Placed>), TokenizerLost> {
         let mut tokens = Vec::new();
         let mut placed = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
@@ -185,15 +185,15 @@ impl<'a> ChatEncoder<'a> {
                     let text = &self.text[range.clone()];
                     let after_reply = matches!(before, Some(ChatPiece::Reply(_)));
                     let ids = if after_reply {
-                        continued(text, self.tokenizer, self.vocab)
+                        continued(text, self.tokenizer, self.vocab)?
                     } else {
-                        self.plain(text)
+                        self.plain(text)?
                     };
                     tokens.extend(self.aligned(&ids, range));
                 }
             }
         }
-        (tokens, placed)
+        Ok((tokens, placed))
     }
 
     /// A text without the white space that the special tokens beside it swallow. Byte by byte, as
@@ -221,8 +221,11 @@ impl<'a> ChatEncoder<'a> {
         range.start + start..range.start + end
     }
 
-    fn plain(&self, text: &str) -> Vec<TokenId> {
-        if text.is_empty() { Vec::new() } else { self.tokenizer.tokenize(text.as_bytes(), false) }
+    fn plain(&self, text: &str) -> Result<Vec<TokenId>, TokenizerLost> {
+        match text.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.tokenizer.try_tokenize(text.as_bytes(), false),
+        }
     }
 
     /// Tokens with their places in the text. A tokenizer may have put a space before it; one that

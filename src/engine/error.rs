@@ -90,6 +90,9 @@ pub enum EngineError {
         "the constraint on replies does not allow {0}: choose another, or take the constraint away (/set)"
     )]
     Refused(String),
+    /// A server that does not answer, or with what can't be; with its address.
+    #[error("{0}")]
+    Server(String),
     /// The grammar could not be used.
     #[error("the grammar could not be used: {0}")]
     Grammar(String),

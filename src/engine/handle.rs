@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::backend::{Backend, Opener, Sink, WaitingRequest};
 use super::local::Local;
 use super::protocol::{Command, EngineError, Event, LoadOptions};
+use super::remote::Remote;
 use super::worker::{self, WorkerMessage};
 
 /// Name of the thread that runs the model.
@@ -27,10 +28,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine on a model of this machine, which is loaded at once. `say` is called on the
-    /// engine's thread with what it says of itself, and may block it.
+    /// Starts an engine on a model of this machine, which is loaded at once, or on a server, which is asked what
+    /// it is. `say` is called on the engine's thread with what it says of itself, and may block it.
     pub fn load(options: LoadOptions, say: impl Fn(Event) + Send + 'static) -> Engine {
-        let open = move |sink: Sink| Ok(Box::new(Local::load(&options, sink)?) as Box<dyn Backend>);
+        let open = move |sink: Sink| -> Result<Box<dyn Backend>, EngineError> {
+            Ok(match &options.server {
+                Some(access) => Box::new(Remote::open(access, &options, sink)?),
+                None => Box::new(Local::load(&options, sink)?),
+            })
+        };
         Engine::start(Box::new(open), say)
     }
 

@@ -13,7 +13,7 @@ use super::look::{Found, Inspect};
 use super::replies::{ReplyEvent, ReplyId, Round};
 use crate::distribution::Depth;
 use crate::intervention::{InForce, Interventions, ModelShape};
-use crate::model::About;
+use crate::model::{About, ServerAccess};
 use crate::sampling::Sampling;
 use crate::step::{Prediction, Step};
 use crate::token::{TokenId, Vocab};
@@ -378,6 +378,8 @@ pub struct LoadOptions {
     pub exact: bool,
     /// What is known of it already.
     pub about: Arc<About>,
+    /// The server that computes it, in the place of this machine; `path` is its address then.
+    pub server: Option<ServerAccess>,
     /// Raise it to stop loading.
     pub cancel: CancelFlag,
 }
@@ -387,7 +389,20 @@ pub trait Tokenize: Send + Sync {
     /// The ids of a text. With `parse_special`, the literal text of a special token is that token;
     /// without, control tokens are plain characters. Adds no BOS.
     fn tokenize(&self, text: &[u8], parse_special: bool) -> Vec<TokenId>;
+
+    /// The same of a tokenizer that may be out of reach.
+    ///
+    /// # Errors
+    /// [`TokenizerLost`].
+    fn try_tokenize(&self, text: &[u8], parse_special: bool) -> Result<Vec<TokenId>, TokenizerLost> {
+        Ok(self.tokenize(text, parse_special))
+    }
 }
+
+/// A tokenizer that can't be reached, in one line.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct TokenizerLost(pub String);
 
 /// What is known of a loaded model.
 #[derive(Clone)]
@@ -430,6 +445,12 @@ impl ModelInfo {
     /// # Errors
     /// One line.
     pub fn check(&self, these: &Interventions) -> Result<(), String> {
+        if !self.gives.layers && !these.is_empty() {
+            return Err(
+                "nothing can be switched off or added in a model behind a server: leave out --off and --steer"
+                    .to_string(),
+            );
+        }
         let shape = ModelShape {
             architecture: &self.architecture,
             layers: self.layers,

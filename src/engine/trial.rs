@@ -40,6 +40,7 @@ pub fn run(path: &Path, vocabulary_only: bool) -> Result<(), EngineError> {
         threads: Threads::Fixed(1),
         exact: false,
         about: Arc::default(),
+        server: None,
         cancel: CancelFlag::default(),
     };
     // Flash attention, then without: they are different code, and both are used later.

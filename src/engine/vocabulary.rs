@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::gives::Gives;
 use super::llama::Model;
 use super::protocol::{EngineError, ModelInfo, Tokenize};
+use crate::model::gguf::Gguf;
 use crate::model::{About, Reason, WeightsInForce};
 
 /// Loads the vocabulary of a file that [`crate::model`] has checked for this purpose. What only a
@@ -32,4 +33,14 @@ pub fn load(path: &Path, name: &str) -> Result<ModelInfo, EngineError> {
         tokenizer: model as Arc<dyn Tokenize>,
         about: Arc::new(About { weights: WeightsInForce::as_is(Reason::Vocabulary), ..About::default() }),
     })
+}
+
+/// A model's file without its weights, for those who tokenize elsewhere.
+///
+/// # Errors
+/// [`EngineError::Load`].
+pub fn file_without_weights(path: &Path) -> Result<Vec<u8>, EngineError> {
+    let failed = |reason: String| EngineError::Load { path: path.display().to_string(), reason };
+    let gguf = Gguf::read(path).map_err(|error| failed(error.fault.to_string()))?;
+    gguf.without_tensors().map_err(|error| failed(error.to_string()))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Opener, Others, Sink, WaitingRequest};
 use super::gives::Gives;
-use super::protocol::{Command, EngineError, Event};
+use super::protocol::{Command, EngineError, Event, Sequence};
 use crate::aside;
 
 /// How long after its last request a backend may give memory back.
@@ -94,10 +94,14 @@ fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
         Command::Generate(_)
         | Command::Siblings(_)
         | Command::Forget(_)
+        | Command::Frontier(_)
         | Command::Sample(_)
         | Command::Round(_) => None,
-        Command::Score(_) => (!gives.scores).then_some("score a text"),
-        Command::Frontier(_) => (!gives.scores).then_some("say what comes after a text it did not write"),
+        // What comes after a text is no figure of it.
+        Command::Score(asked) => {
+            let scores = |sequence: &Sequence| sequence.from.max(1) < sequence.tokens.len();
+            (!gives.scores && asked.sequences.iter().any(scores)).then_some("score a text")
+        }
         Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
         Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),
     }

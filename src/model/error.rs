@@ -81,6 +81,9 @@ pub enum ModelError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// A key that can't be sent.
+    #[error("{0}")]
+    Key(String),
     /// There is nowhere to keep models.
     #[error(transparent)]
     Paths(#[from] PathsError),
@@ -112,9 +115,11 @@ impl ModelError {
         match self {
             ModelError::Interrupted => 130,
             ModelError::Gguf(error) if error.is_wrong_path() => 2,
-            ModelError::Spec(_) | ModelError::NotOurs(_) | ModelError::NeedsYes(_) | ModelError::Paths(_) => {
-                2
-            }
+            ModelError::Spec(_)
+            | ModelError::Key(_)
+            | ModelError::NotOurs(_)
+            | ModelError::NeedsYes(_)
+            | ModelError::Paths(_) => 2,
             // As of every other command.
             ModelError::Output(_) => 2,
             _ => 3,

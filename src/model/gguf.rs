@@ -50,6 +50,8 @@ pub struct Gguf {
     pub alignment: u64,
     /// Offset of the data section.
     pub data_start: u64,
+    /// Where the metadata ends.
+    keys_end: u64,
     keys: Vec<(String, GgufValue)>,
     index: HashMap<String, usize>,
     tensors: Vec<Tensor>,
@@ -104,11 +106,13 @@ impl Gguf {
             size,
             alignment: DEFAULT_ALIGNMENT,
             data_start: 0,
+            keys_end: 0,
             keys: Vec::new(),
             index: HashMap::new(),
             tensors: Vec::new(),
         };
         gguf.read_keys(&mut reader, key_count)?;
+        gguf.keys_end = reader.at();
         gguf.alignment = gguf.read_alignment()?;
         gguf.read_tensors(&mut reader, tensor_count)?;
         gguf.data_start = reader.at().next_multiple_of(gguf.alignment);
@@ -177,6 +181,19 @@ impl Gguf {
             None | Some(0) => Ok(()),
             Some(missing) => Err(Fault::Truncated { missing, total }),
         }
+    }
+
+    /// The file without its tensors: its metadata, and in that the vocabulary.
+    ///
+    /// # Errors
+    /// If it can't be read any more.
+    pub fn without_tensors(&self) -> std::io::Result<Vec<u8>> {
+        /// Where the number of tensors stands, after magic and version.
+        const TENSOR_COUNT: std::ops::Range<usize> = 8..16;
+        let mut bytes = vec![0; self.keys_end.next_multiple_of(self.alignment) as usize];
+        File::open(&self.path)?.read_exact(&mut bytes[..self.keys_end as usize])?;
+        bytes[TENSOR_COUNT].fill(0);
+        Ok(bytes)
     }
 
     /// A metadata value.

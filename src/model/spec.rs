@@ -12,6 +12,7 @@ use thiserror::Error;
 pub use catalog::{ALIASES, Alias, CatalogPart, CatalogSource};
 
 use super::gguf::shown;
+use super::server::ServerAddress;
 use crate::text::nearest;
 
 /// The model where nobody names one.
@@ -55,6 +56,12 @@ pub struct PackageFile {
 #[error("{0}")]
 pub struct SpecError(String);
 
+impl SpecError {
+    pub(super) fn new(line: String) -> SpecError {
+        SpecError(line)
+    }
+}
+
 impl Spec {
     /// Reads what was written after `-m`.
     ///
@@ -78,8 +85,15 @@ impl Spec {
                 expected("after pypi: comes PACKAGE or PACKAGE==VERSION, then perhaps /PATH/IN/WHEEL.gguf")
             });
         }
+        if ServerAddress::is_meant(written) {
+            return Err(expected(
+                "this needs a model's file, and a server gives none: give a name or a .gguf file",
+            ));
+        }
         if written.contains("://") {
-            return Err(expected("models on a server are not supported yet; give a name or a .gguf file"));
+            return Err(expected(
+                "no model is named like this; a server's is http://HOST:PORT or https://HOST",
+            ));
         }
         let looks_like_path = written.contains(std::path::MAIN_SEPARATOR) || written.ends_with(".gguf");
         if looks_like_path || Path::new(written).exists() {

@@ -16,7 +16,7 @@ use chunks::ChunkTrouble;
 use crate::aside::Left;
 use crate::continuation::joined;
 pub use crate::continuation::{Encoded, Join, Joined, JoinedToken};
-use crate::engine::{CancelFlag, ModelInfo};
+use crate::engine::{CancelFlag, ModelInfo, TokenizerLost};
 use crate::settings::Bos;
 use crate::token::{TokenId, Vocab};
 
@@ -52,6 +52,9 @@ pub enum TextError {
     /// The tokenizer's thread is gone.
     #[error("the tokenizer stopped: {0}")]
     Died(String),
+    /// The tokenizer is a server's, and out of reach.
+    #[error(transparent)]
+    Lost(#[from] TokenizerLost),
     /// A BOS token was asked for.
     #[error("this model has no BOS token: leave --bos always out")]
     NoBos,
@@ -104,6 +107,7 @@ impl<'a> TextEncoder<'a> {
             chunks::tokenize(text, self.special, self.model, &self.cancel).map_err(
                 |trouble| match trouble {
                     ChunkTrouble::TooMuch { at, bytes } => TextError::TooMuch { at: at + 1, bytes },
+                    ChunkTrouble::Lost(lost) => TextError::Lost(lost),
                     ChunkTrouble::Left(Left::Interrupted) => TextError::Interrupted,
                     ChunkTrouble::Left(Left::Died(reason)) => TextError::Died(reason),
                 },

@@ -81,7 +81,7 @@ pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
         let cells = [rank.into(), token.into(), percent(p).into(), logprob.into(), bar(p, BAR).into()];
         table.rows.push(TableRow::new(cells).of(i));
     }
-    let hidden = next.prediction.n_vocab as usize - shown.len();
+    let hidden = (next.prediction.n_vocab as usize).saturating_sub(shown.len());
     let bar = residual.exact().map_or(String::new(), |residual| bar(residual, BAR));
     let rest = [format!("… {hidden} more"), residual.shown(percent), String::new(), bar];
     table.rows.push(TableRow {

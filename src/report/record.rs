@@ -63,18 +63,24 @@ pub struct Origin {
 impl Origin {
     /// What is known of a loaded model.
     pub fn new(model: &ModelInfo, settings: &Settings, sha256: Option<String>) -> Origin {
+        let server = model.about.server.as_ref();
+        let file = match server {
+            // An address has no folder to leave out.
+            Some(_) => model.path.to_string_lossy().into_owned(),
+            None => model.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
         Origin {
             model: model.name.clone(),
             provenance: Provenance {
-                file: model.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                sha256,
+                file,
+                sha256: sha256.or_else(|| server.and_then(|server| server.sha256.clone())),
                 quantization: model.quantization.clone(),
                 weights: model.about.weights.weights.name().to_string(),
                 weights_reason: model.about.weights.reason.to_string(),
                 bos: bos_name(settings.bos).into(),
                 context: model.context,
                 threads: model.threads,
-                exact: settings.exact,
+                exact: server.map_or(settings.exact, |server| server.exact),
                 seed: Some(settings.sampling.seed),
                 interventions: settings.interventions().names(),
                 version: env!("CARGO_PKG_VERSION").into(),

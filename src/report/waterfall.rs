@@ -34,7 +34,7 @@ pub fn waterfall<'a>(
         for candidate in shown {
             row(out, candidate, step, vocab)?;
         }
-        let mut hidden = (stats.prediction.n_vocab as usize - shown.len(), residual);
+        let mut hidden = ((stats.prediction.n_vocab as usize).saturating_sub(shown.len()), residual);
         if stats.outcome.is_some() && !shown.iter().any(|candidate| candidate.id == step.id) {
             let own = stats.of_token(step.id);
             row(out, &own, step, vocab)?;

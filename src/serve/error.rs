@@ -117,7 +117,9 @@ impl From<TextError> for ApiError {
     fn from(error: TextError) -> ApiError {
         match error {
             TextError::Interrupted => ApiError::stopping(),
-            TextError::Died(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+            TextError::Died(_) | TextError::Lost(_) => {
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
             _ => ApiError::bad(error.to_string()),
         }
     }

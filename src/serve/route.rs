@@ -10,10 +10,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::answer::{answered, plain};
+use super::answer::{answered, binary, plain};
 use super::error::ApiError;
 use super::server::Server;
 use super::{chat, completions, guard, page, score, tokens};
+use crate::engine::vocabulary;
 
 /// Every path there is, with who may use it before.
 pub(super) fn router(server: Arc<Server>) -> Router {
@@ -30,6 +31,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         .route("/detokenize", post(tokens::detokenize))
         .route("/tokenizer_info", get(tokens::info))
         .route("/apply-template", post(tokens::apply))
+        .route("/vocabulary.gguf", get(vocabulary))
         .fallback(nowhere)
         .method_not_allowed_fallback(otherwise)
         .layer(from_fn_with_state(Arc::clone(&server), guard::guard))
@@ -49,6 +51,12 @@ async fn metrics(State(server): State<Arc<Server>>) -> Response {
 
 async fn models(State(server): State<Arc<Server>>) -> Result<Response, ApiError> {
     answered(json!({"object": "list", "data": [tokens::model(&server)]}))
+}
+
+/// The model's file without its weights: a client that has it makes the same tokens of a text.
+async fn vocabulary(State(server): State<Arc<Server>>) -> Result<Response, ApiError> {
+    let file = |server: &Server| Ok(vocabulary::file_without_weights(&server.served.model.path)?);
+    Ok(binary(server.aside(file).await?))
 }
 
 async fn model(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Result<Response, ApiError> {

@@ -297,7 +297,8 @@ fn encode(then: Then, texts: &[String], model: &ModelInfo) -> Result<Done, Sessi
                 let encoder = TextEncoder::new(model, bos, special).map_err(SessionError::Text)?;
                 encoder.encode(text.as_bytes()).map_err(SessionError::Text)?.ids()
             }
-            _ => continued(text, model.tokenizer.as_ref(), &model.vocab),
+            _ => continued(text, model.tokenizer.as_ref(), &model.vocab)
+                .map_err(|lost| SessionError::Text(lost.into()))?,
         };
         ids.extend(these);
     }
@@ -326,7 +327,7 @@ fn prompt(messages: &[Message], model: &ModelInfo, template: &ChatTemplate) -> R
 /// does not.
 pub(super) fn may_fit(text: &str, model: &ModelInfo) -> Result<(), SessionError> {
     let context = model.context as usize;
-    if text.len() <= context {
+    if text.len() <= context || model.vocab.is_open_ended() {
         return Ok(());
     }
     let longest = model.vocab.ids().map(|id| model.vocab.bytes(id).len()).max().unwrap_or(1).max(1);

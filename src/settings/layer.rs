@@ -22,7 +22,8 @@ use crate::text::line_and_column;
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Flags {
-    /// Model: an alias (`tokenscope models list`), a GGUF file, or hf:REPO[/FILE]; several to compare
+    /// Model: an alias (`tokenscope models list`), a GGUF file, hf:REPO[/FILE], or a server's
+    /// http://HOST:PORT[#MODEL]; several to compare
     #[arg(short, long, value_name = "MODEL", env = "TOKENSCOPE_MODEL", global = true)]
     #[serde(deserialize_with = "parse::models_in_file")]
     pub model: Vec<String>,
@@ -63,6 +64,10 @@ pub struct Flags {
     #[arg(long, value_name = "FILE:SCALE[:LAYERS]", global = true)]
     #[serde(skip)]
     pub steer: Vec<Steering>,
+    /// File with the key of the server that -m names (or TOKENSCOPE_API_KEY); for serve, with a key a line, of
+    /// which a client must send one
+    #[arg(long, value_name = "FILE", global = true)]
+    pub api_key_file: Option<PathBuf>,
     /// When to colour
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
     pub color: Option<ColorChoice>,

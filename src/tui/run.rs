@@ -332,8 +332,8 @@ impl Driver {
                 _ if cancel.is_cancelled() => {}
                 Ok(found) => {
                     engines.change(&found.options, &cancel, sender);
-                    if let Some(weights) = found.missing {
-                        let copied = copy(&found.file, weights, &paths, &report.of_copy());
+                    if let (Some(weights), Some(file)) = (found.missing, &found.file) {
+                        let copied = copy(file, weights, &paths, &report.of_copy());
                         if !cancel.is_cancelled() {
                             let _ = sender.send(Msg::Copied(copied));
                         }

@@ -109,7 +109,8 @@ pub(super) fn divergence(
     sequences: &[Sequence],
     cancel: &CancelFlag,
 ) -> Result<Option<Divergence>, EngineError> {
-    if sequences.is_empty() {
+    // A server gives no whole distributions to compare.
+    if sequences.is_empty() || first.server.is_some() || other.server.is_some() {
         return Ok(None);
     }
     let request = Command::CrossEntropy(CrossEntropy {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::app::failure::Failure;
 use crate::model::bar::TerminalProgress;
-use crate::model::{Library, Purpose};
+use crate::model::{Library, Purpose, ServerAddress};
 use crate::paths::Paths;
 use crate::probe::item::Suite;
 use crate::settings::Settings;
@@ -43,7 +43,10 @@ pub(super) fn check(
     let library = Library::at(paths, std::env::current_exe().ok());
     let mut names: Vec<(String, &str)> = Vec::new();
     for spec in specs {
-        let name = library.resolve(spec, Purpose::Run, &progress)?.name;
+        let name = match ServerAddress::is_meant(spec) {
+            true => spec.to_string(),
+            false => library.resolve(spec, Purpose::Run, &progress)?.name,
+        };
         if let Some((_, other)) = names.iter().find(|(known, _)| *known == name) {
             return Err(Failure::usage(format!(
                 "{other} and {spec} are both called {name} in reports: give one of the files another name"

@@ -12,6 +12,7 @@ use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
 use crate::engine::{Command, CrossEntropy, Event, FinishReason, ModelInfo};
 use crate::loading::{self, AskOnTerminal};
+use crate::model::ServerAddress;
 use crate::model::bar::TerminalProgress;
 use crate::query::choices::{ChoiceComparison, compare};
 use crate::query::score::ScoreSubject;
@@ -188,6 +189,11 @@ fn against(
 ) -> Result<Vec<f32>, Stop> {
     let settings = Settings { model: reference.to_string(), ..desk.settings.clone() };
     let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+    if ServerAddress::is_meant(reference) {
+        return Err(
+            Failure::usage("--reference names a model of this machine, not one behind a server").into()
+        );
+    }
     let found = loading::find(&settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
     progress.clear();
     let mut values = Vec::new();

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::desk::{Desk, Stop, conversation, marked_text, wrong};
 use crate::app::failure::Failure;
+use crate::app::running;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::cli::TokenizeArgs;
 use crate::engine::{CancelFlag, ModelInfo, vocabulary};
+use crate::loading::{self, AskOnTerminal};
 use crate::model::bar::TerminalProgress;
-use crate::model::{Library, Purpose};
+use crate::model::{Library, Purpose, ServerAddress};
 use crate::query::text::Encoded;
 use crate::report::check::CheckedText;
 use crate::report::record::Origin;
@@ -18,7 +20,7 @@ use crate::tokenizer::{CompareWith, TokenizerQuestion, TokenizersCompared};
 
 /// A model's vocabulary, without its weights.
 struct Words {
-    model: ModelInfo,
+    model: Arc<ModelInfo>,
     origin: Origin,
 }
 
@@ -26,6 +28,11 @@ impl Words {
     fn load(desk: &Desk) -> Result<Words, Stop> {
         let settings = &desk.settings;
         let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+        if ServerAddress::is_meant(&settings.model) {
+            let found = loading::find(settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
+            let (_, model) = running::load(&found.options, settings.quiet)?;
+            return Ok(Words::of(desk, model, None));
+        }
         let library = Library::at(desk.paths, std::env::current_exe().ok());
         let file = library.resolve(&settings.model, Purpose::Tokenize, &progress)?;
         let sha256 = match file.sha256 {
@@ -34,11 +41,15 @@ impl Words {
         };
         progress.clear();
         let model = vocabulary::load(&file.path, &file.name)?;
-        let mut origin = Origin::new(&model, settings, Some(sha256));
-        origin.provenance.quantization = file.summary.quantization;
+        let quantization = file.summary.quantization;
+        Ok(Words::of(desk, Arc::new(ModelInfo { quantization, ..model }), Some(sha256)))
+    }
+
+    fn of(desk: &Desk, model: Arc<ModelInfo>, sha256: Option<String>) -> Words {
+        let mut origin = Origin::new(&model, &desk.settings, sha256);
         desk.tell_seed(&mut origin);
         desk.show_header(&origin.vocabulary_header());
-        Ok(Words { model, origin })
+        Words { model, origin }
     }
 }
 

@@ -155,6 +155,7 @@ fn what_an_engine_can_not_give_is_refused_before_it_is_asked() {
         threads: Default::default(),
         exact: false,
         about: Arc::default(),
+        server: None,
         cancel: CancelFlag::default(),
     };
     let (sequences, cancel) = (Vec::new(), CancelFlag::default());

@@ -55,7 +55,7 @@ fn a_list_shows_what_there_is_and_what_there_could_be() {
 #[test]
 fn info_for_people_and_for_programs() {
     let home = Home::with_model();
-    let info = |json, template| ModelsCommand::Info { model: TINY.to_owned(), json, template };
+    let info = |json, template| ModelsCommand::Info { model: Some(TINY.to_owned()), json, template };
     let table = home.run(info(false, false)).unwrap();
     assert!(table.contains("chat template  yes") && table.contains("sha256"), "{table}");
     assert!(!table.contains("{% for"), "{table}");

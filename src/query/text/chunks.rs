@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::aside::{self, Left};
-use crate::engine::{CancelFlag, ModelInfo, Tokenize};
+use crate::engine::{CancelFlag, ModelInfo, Tokenize, TokenizerLost};
 use crate::token::{TokenId, Vocab};
 
 /// A piece is at least so long, in bytes.
@@ -32,6 +32,14 @@ pub(super) enum ChunkTrouble {
     },
     /// The person does not want to wait, or the thread died.
     Left(Left),
+    /// The tokenizer is elsewhere, and out of reach.
+    Lost(TokenizerLost),
+}
+
+impl From<TokenizerLost> for ChunkTrouble {
+    fn from(lost: TokenizerLost) -> ChunkTrouble {
+        ChunkTrouble::Lost(lost)
+    }
 }
 
 /// The ids of a text of any length.
@@ -43,7 +51,7 @@ pub(super) fn tokenize(
 ) -> Result<Vec<TokenId>, ChunkTrouble> {
     let (tokenizer, vocab) = (&model.tokenizer, &model.vocab);
     if text.len() <= PIECE {
-        return Ok(tokenizer.tokenize(text, special));
+        return Ok(tokenizer.try_tokenize(text, special)?);
     }
     let cuts = cuttable(tokenizer.as_ref(), vocab);
     let mut ids = Vec::new();
@@ -58,9 +66,9 @@ pub(super) fn tokenize(
             return Err(ChunkTrouble::Left(Left::Interrupted));
         }
         match piece.len() <= 2 * PIECE {
-            true => ids.extend(tokenizer.tokenize(piece, special)),
+            true => ids.extend(tokenizer.try_tokenize(piece, special)?),
             false => {
-                ids.extend(tokenize_aside(piece, special, tokenizer, cancel).map_err(ChunkTrouble::Left)?)
+                ids.extend(tokenize_aside(piece, special, tokenizer, cancel).map_err(ChunkTrouble::Left)??)
             }
         }
         at = end;
@@ -73,9 +81,9 @@ fn tokenize_aside(
     special: bool,
     tokenizer: &Arc<dyn Tokenize>,
     cancel: &CancelFlag,
-) -> Result<Vec<TokenId>, Left> {
+) -> Result<Result<Vec<TokenId>, TokenizerLost>, Left> {
     let (tokenizer, piece) = (Arc::clone(tokenizer), piece.to_vec());
-    aside::run("tokenize", &|| cancel.is_cancelled(), move || tokenizer.tokenize(&piece, special))
+    aside::run("tokenize", &|| cancel.is_cancelled(), move || tokenizer.try_tokenize(&piece, special))
 }
 
 fn cuttable(tokenizer: &dyn Tokenize, vocab: &Vocab) -> bool {

@@ -1,0 +1,425 @@
+//! Requests to a server that come to an end, and answers that are JSON.
+//!
+//! Time, sizes and tries are bounded, whatever waits is left within a moment (the connection is closed), and the
+//! key stands in one header and nowhere else. What goes wrong is one line for people.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use ureq::{Agent, Body};
+
+use crate::engine::protocol::{CancelFlag, EngineError};
+use crate::model::{ApiKey, KEY_VARIABLE, ServerAccess};
+use crate::token::printable;
+
+/// What a server may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WireLimits {
+    /// To connect.
+    pub connect: Duration,
+    /// Without a byte of an answer: a long prompt has to be read before the first.
+    pub silence: Duration,
+    /// Bytes of an answer, and of one event of a stream.
+    pub bytes: u64,
+    /// Tries at a request in all.
+    pub tries: u32,
+    /// Before the second; doubled for each further one.
+    pub pause: Duration,
+    /// Longer than this nobody waits because a server asks for it.
+    pub longest_pause: Duration,
+}
+
+impl Default for WireLimits {
+    fn default() -> Self {
+        WireLimits {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(300),
+            bytes: 256 << 20,
+            tries: 4,
+            pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Trouble {
+    /// The person does not want to wait.
+    Cancelled,
+    /// The server refuses this request, and says why.
+    Refused(u16, String),
+    /// Trying again is of no use.
+    Lasting(String),
+    /// It may be better in a while, which the server may name.
+    Passing(String, Option<Duration>),
+}
+
+impl Trouble {
+    /// An answer that can't be right.
+    pub fn wrong(what: impl Into<String>) -> Trouble {
+        Trouble::Lasting(what.into())
+    }
+
+    /// In words.
+    fn told(self) -> String {
+        match self {
+            Trouble::Cancelled => "interrupted".to_string(),
+            Trouble::Refused(status, why) => format!("the server refuses ({status}): {why}"),
+            Trouble::Lasting(what) | Trouble::Passing(what, _) => what,
+        }
+    }
+}
+
+/// A way to one server, shared by every thread that asks it.
+pub(super) struct Wire {
+    access: ServerAccess,
+    limits: WireLimits,
+    agent: Mutex<Agent>,
+}
+
+/// Work at a server that a flag ends.
+#[derive(Clone, Copy)]
+pub(super) struct WireCall<'a> {
+    wire: &'a Wire,
+    cancel: &'a CancelFlag,
+}
+
+impl Wire {
+    pub fn new(access: ServerAccess, limits: WireLimits) -> Wire {
+        Wire { access, limits, agent: Mutex::new(agent(limits)) }
+    }
+
+    /// Where it leads.
+    pub fn base(&self) -> &str {
+        self.access.address.base()
+    }
+
+    /// The model that was named.
+    pub fn model(&self) -> Option<&str> {
+        self.access.address.model()
+    }
+
+    /// Trouble as the engine tells it.
+    pub fn error(&self, trouble: Trouble) -> EngineError {
+        EngineError::Server(format!("{}: {}", self.base(), trouble.told()))
+    }
+
+    /// Does work that asks the server; once the flag is raised its connections are closed.
+    pub fn watched<T>(&self, cancel: &CancelFlag, work: impl FnOnce(WireCall) -> T) -> T {
+        /// Raised even where the work panics.
+        struct Done<'a>(&'a AtomicBool, thread::Thread);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Release);
+                self.1.unpark();
+            }
+        }
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    if cancel.is_cancelled() {
+                        self.hang_up();
+                        return;
+                    }
+                    thread::park_timeout(Duration::from_millis(20));
+                }
+            });
+            let _done = Done(&done, watcher.thread().clone());
+            work(WireCall { wire: self, cancel })
+        })
+    }
+
+    /// Closes every connection; later requests open new ones.
+    fn hang_up(&self) {
+        let mut held = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *held, agent(self.limits)).shutdown();
+    }
+
+    fn agent(&self) -> Agent {
+        self.agent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn send(&self, path: &str, body: Option<&Value>) -> Result<Response<Body>, Trouble> {
+        let url = format!("{}{path}", self.base());
+        let bearer = self.access.key.as_ref().map(|key| format!("Bearer {}", key.secret()));
+        let agent = self.agent();
+        let sent = match body {
+            Some(body) => {
+                let mut request = agent.post(&url).header("Content-Type", "application/json");
+                if let Some(bearer) = &bearer {
+                    request = request.header("Authorization", bearer);
+                }
+                request.send(body.to_string())
+            }
+            None => {
+                let mut request = agent.get(&url);
+                if let Some(bearer) = &bearer {
+                    request = request.header("Authorization", bearer);
+                }
+                request.call()
+            }
+        };
+        let response = sent.map_err(|error| connection(&error))?;
+        match response.status().as_u16() {
+            200..=299 => Ok(response),
+            status => Err(self.refusal(status, response)),
+        }
+    }
+
+    fn refusal(&self, status: u16, response: Response<Body>) -> Trouble {
+        let headers = response.headers().clone();
+        let (key, limits) = (self.access.key.as_ref(), self.limits);
+        let mut text = Vec::new();
+        let _ = response.into_body().into_reader().take(64 << 10).read_to_end(&mut text);
+        let said = said(without_key(&String::from_utf8_lossy(&text), key).as_bytes());
+        let said = if said.is_empty() { "it does not say why".to_string() } else { said };
+        match status {
+            300..=399 => {
+                let to = headers.get(LOCATION).map(|to| short(&String::from_utf8_lossy(to.as_bytes())));
+                Trouble::Lasting(format!(
+                    "it sends on to {}: give that address",
+                    to.unwrap_or_else(|| "elsewhere".to_string())
+                ))
+            }
+            401 | 403 if key.is_none() => Trouble::Lasting(format!(
+                "the server wants a key ({status}): put it into {KEY_VARIABLE}, or into a file and give --api-key-file"
+            )),
+            401 | 403 => Trouble::Lasting(format!("the server does not take the key ({status}): {said}")),
+            408 | 429 | 502..=504 => {
+                let after = asked_pause(&headers).map(|after| after.min(limits.longest_pause));
+                Trouble::Passing(format!("the server answers {status}: {said}"), after)
+            }
+            _ => Trouble::Refused(status, said),
+        }
+    }
+}
+
+impl<'a> WireCall<'a> {
+    /// The same work, ended by another flag.
+    pub fn with(self, cancel: &'a CancelFlag) -> WireCall<'a> {
+        WireCall { cancel, ..self }
+    }
+
+    pub fn cancel(&self) -> &'a CancelFlag {
+        self.cancel
+    }
+
+    /// Closes every connection to the server.
+    pub fn hang_up(&self) {
+        self.wire.hang_up();
+    }
+
+    /// Whether the person has left.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// The answer to a GET.
+    pub fn get(&self, path: &str) -> Result<Value, Trouble> {
+        json(&self.bytes(path)?)
+    }
+
+    /// What a GET brings, as it is.
+    pub fn bytes(&self, path: &str) -> Result<Vec<u8>, Trouble> {
+        self.patiently(|wire| read(wire.send(path, None)?, wire.limits.bytes))
+    }
+
+    /// The answer to a POST. Every request is one that may be made twice: it changes nothing there.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
+        json(&self.patiently(|wire| read(wire.send(path, Some(body))?, wire.limits.bytes))?)
+    }
+
+    /// The events of a stream, in order, until it says that it is done or `each` has enough (`false`). A stream
+    /// that breaks off is trouble that nothing repairs: what came was given out.
+    pub fn stream(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(Value) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        let response = self.patiently(|wire| wire.send(path, Some(body)))?;
+        let mut lines = BufReader::new(response.into_body().into_reader());
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let most = self.wire.limits.bytes;
+            let read = (&mut lines).take(most).read_until(b'\n', &mut line);
+            if self.is_cancelled() {
+                return Err(Trouble::Cancelled);
+            }
+            let read = read.map_err(|error| Trouble::Lasting(broke(&error)))?;
+            if read as u64 == most {
+                return Err(Trouble::wrong("an event of its stream does not end"));
+            }
+            if read == 0 {
+                return Err(Trouble::wrong("the server closed the connection in the middle of its answer"));
+            }
+            let text = line.trim_ascii();
+            // What is no event is a line of JSON (Ollama's own way), or the comment of a server that waits.
+            let data = match text.strip_prefix(b"data:") {
+                Some(data) => data.trim_ascii(),
+                None if text.starts_with(b"{") => text,
+                None if text.starts_with(b"<") => return Err(Trouble::wrong(WEB_PAGE)),
+                None => continue,
+            };
+            if data == b"[DONE]" {
+                return Ok(());
+            }
+            let event = json(data)?;
+            if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
+                let key = self.wire.access.key.as_ref();
+                let error: Value =
+                    serde_json::from_str(&without_key(&error.to_string(), key)).unwrap_or_default();
+                return Err(Trouble::Lasting(format!("the server stops: {}", in_words(&error))));
+            }
+            if !each(event)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tries until it succeeds, for as often as there is hope.
+    fn patiently<T>(&self, once: impl Fn(&Wire) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let mut failures = 0;
+        loop {
+            if self.is_cancelled() {
+                return Err(Trouble::Cancelled);
+            }
+            let trouble = match once(self.wire) {
+                Ok(done) => return Ok(done),
+                Err(_) if self.is_cancelled() => return Err(Trouble::Cancelled),
+                Err(trouble) => trouble,
+            };
+            let Trouble::Passing(reason, asked) = trouble else { return Err(trouble) };
+            failures += 1;
+            if failures >= self.wire.limits.tries {
+                return Err(Trouble::Lasting(format!("{reason}, {failures} times")));
+            }
+            self.pause(failures, asked)?;
+        }
+    }
+
+    fn pause(&self, failures: u32, asked: Option<Duration>) -> Result<(), Trouble> {
+        let own = self.wire.limits.pause * 2_u32.saturating_pow(failures - 1);
+        let until = Instant::now() + asked.unwrap_or(own).mul_f64(0.75 + 0.5 * chance());
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if self.is_cancelled() {
+                return Err(Trouble::Cancelled);
+            }
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+        Ok(())
+    }
+}
+
+const WEB_PAGE: &str = "it answers with a web page and not with JSON: is this the address of a model server?";
+
+fn agent(limits: WireLimits) -> Agent {
+    Agent::config_builder()
+        .timeout_connect(Some(limits.connect))
+        .timeout_recv_response(Some(limits.silence))
+        .timeout_per_read(Some(limits.silence))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(concat!("tokenscope/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
+
+fn read(response: Response<Body>, most: u64) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    let read = response.into_body().into_reader().take(most + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Trouble::Passing(broke(&error), None))?;
+    match bytes.len() as u64 > most {
+        true => Err(Trouble::wrong(format!("its answer has more than {} MiB", most >> 20))),
+        false => Ok(bytes),
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Value, Trouble> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let start = bytes.trim_ascii_start();
+        Trouble::wrong(match start.first() {
+            None => "its answer is empty".to_string(),
+            Some(b'<') => WEB_PAGE.to_string(),
+            Some(_) => format!("its answer is no JSON: {error}"),
+        })
+    })
+}
+
+/// What the body of a refusal says, however the server wraps it.
+fn said(body: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(value) => in_words(value.get("error").unwrap_or(&value)),
+        Err(_) if body.trim_ascii_start().starts_with(b"<") => "a web page".to_string(),
+        Err(_) => short(&String::from_utf8_lossy(body)),
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    let inner = ["message", "detail", "error"].iter().find_map(|name| value.get(name));
+    match inner.unwrap_or(value) {
+        Value::String(text) => short(text),
+        Value::Object(_) if inner.is_some() => in_words(inner.unwrap_or(value)),
+        other => short(&other.to_string()),
+    }
+}
+
+/// A server that repeats the key does not bring it before anybody's eyes.
+fn without_key(text: &str, key: Option<&ApiKey>) -> String {
+    key.map_or_else(|| text.to_string(), |key| text.replace(key.secret(), "…"))
+}
+
+fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// From 0 to 1, so that many who wait don't come back at the same moment.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let hash = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    (hash % 1024) as f64 / 1024.0
+}
+
+fn broke(error: &std::io::Error) -> String {
+    format!("the connection broke ({})", short(&error.to_string()))
+}
+
+fn connection(error: &ureq::Error) -> Trouble {
+    match error {
+        ureq::Error::HostNotFound => Trouble::Lasting("there is no such host".to_string()),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Trouble::Passing("no connection: nobody listens there".to_string(), None)
+        }
+        ureq::Error::Io(error) => Trouble::Passing(broke(error), None),
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            Trouble::Passing("no connection: nobody answers".to_string(), None)
+        }
+        // It may still compute: asking again would only add to that.
+        ureq::Error::Timeout(_) => Trouble::Lasting("the server does not answer in time".to_string()),
+        ureq::Error::ConnectionFailed => Trouble::Passing("no connection".to_string(), None),
+        other => Trouble::Lasting(short(&other.to_string())),
+    }
+}
+
+/// Foreign text, in a few words on one line.
+fn short(text: &str) -> String {
+    let line = printable(text.trim()).replace(['\n', '\t'], " ");
+    match line.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;
