@@ -100,3 +100,8 @@ pub enum EngineError {
     #[error("the engine stopped: {0}")]
     Died(String),
 }
+
+/// A tokenizer that can't be reached, in one line.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct TokenizerLost(pub String);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use super::cancel::CancelFlag;
-pub use super::error::EngineError;
+pub use super::error::{EngineError, TokenizerLost};
 pub use super::frontier::Frontier;
 use super::gives::Gives;
 use super::look::{Found, Inspect};
@@ -398,11 +398,6 @@ pub trait Tokenize: Send + Sync {
         Ok(self.tokenize(text, parse_special))
     }
 }
-
-/// A tokenizer that can't be reached, in one line.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct TokenizerLost(pub String);
 
 /// What is known of a loaded model.
 #[derive(Clone)]

@@ -23,9 +23,10 @@ use std::time::Instant;
 
 use super::backend::{Backend, RequestOutcome, Sink};
 use super::protocol::{
-    Command, EngineError, Event, FinishReason, Generate, LoadOptions, ModelInfo, Sample, ScoreBatch,
-    Sequence, Timing,
+    Command, EngineError, Event, FinishReason, Frontier, Generate, LoadOptions, ModelInfo, Sample,
+    ScoreBatch, Sequence, Siblings, Timing,
 };
+use super::replies::{ReplyEvent, ReplyId};
 use crate::aside;
 use crate::distribution::Depth;
 use crate::intervention::Interventions;
