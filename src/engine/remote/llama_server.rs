@@ -50,7 +50,8 @@ pub(super) fn open(
     let whole_text = ids(call, "a", false, false)?.pop().unwrap_or(TokenId(0));
     let file = text("model_path").rsplit('/').next().filter(|file| !file.is_empty()).map(str::to_string);
     let served = ServedModel {
-        name: found.name,
+        // Without an alias it is a path there.
+        name: found.name.rsplit('/').next().unwrap_or_default().to_string(),
         architecture: String::new(),
         quantization: text("model_ftype").to_string(),
         parameters: meta["n_params"].as_u64().unwrap_or(0),
