@@ -227,7 +227,7 @@ fn with_figures(mut prediction: Prediction, figures: GivenFigures) -> Result<Pre
         prediction.entropy = entropy.into();
     }
     if let Some(varentropy) = figures.varentropy {
-        if !(varentropy >= 0.0) {
+        if varentropy.is_nan() || varentropy < 0.0 {
             return wrong("the varentropy", f64::from(varentropy));
         }
         prediction.varentropy = varentropy.into();
