@@ -16,7 +16,7 @@ mod start;
 pub use branch::BranchReport;
 pub use decode::{BenchReply, DecodeReport};
 pub use expand::ExpandCosts;
-pub use lens::{LensCosts, LensTexts};
+pub use lens::{LensCase, LensCosts};
 pub use prompt::PromptReport;
 pub use scoring::ScoringReport;
 pub use side::{Bench, PATIENCE};

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
-    Bench, BenchReply, BranchReport, DecodeReport, ExpandCosts, LensCosts, LensTexts, PATIENCE, PromptReport,
+    Bench, BenchReply, BranchReport, DecodeReport, ExpandCosts, LensCase, LensCosts, PATIENCE, PromptReport,
     ScoringReport, StartReport,
 };
 use crate::chat::{ChatTemplate, Message};
@@ -33,8 +33,6 @@ const WINDOWS: usize = 2;
 const SUITES: [&str; 3] = ["agreement", "facts", "rules"];
 /// What the start is measured with.
 const PROMPT: &str = "The capital of France is";
-/// A prompt of as many tokens.
-const CORRUPT: &str = "The capital of Italy is";
 
 /// Everything that was measured.
 #[derive(Serialize)]
@@ -114,11 +112,12 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         report.prompt = Some(bench.prompt(&tokens)?);
     }
     if wanted(BenchPart::Lens) {
-        let bos = Bos::Auto.token(&bench.info.vocab);
-        let tokenizer = &bench.info.tokenizer;
-        let ids = |text: &str| bos.into_iter().chain(tokenizer.tokenize(text.as_bytes(), false)).collect();
-        let texts = LensTexts { prompts: [PROMPT, CORRUPT].map(ids), text: long_text(&bench.info) };
-        report.lens = Some(bench.lens(&texts)?);
+        let case = LensCase {
+            text: long_text(&bench.info),
+            settings: settings.clone(),
+            cache: call.paths.cache.clone(),
+        };
+        report.lens = Some(bench.lens(&case)?);
     }
     if wanted(BenchPart::Expand) {
         let bos = Bos::Auto.token(&bench.info.vocab);

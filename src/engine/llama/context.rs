@@ -105,6 +105,15 @@ impl Context {
     /// Makes a context on the model's weights; `None` where llama.cpp can't (its log says why), or
     /// for sizes it would end the process over.
     pub fn new(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        Context::made(model, params, true)
+    }
+
+    /// The same without an evaluation callback, to measure what one costs that has nothing to do.
+    pub fn without_callback(model: &Arc<Model>, params: ContextParams) -> Option<Context> {
+        Context::made(model, params, false)
+    }
+
+    fn made(model: &Arc<Model>, params: ContextParams, callback: bool) -> Option<Context> {
         // It makes a batch no larger than the cache.
         let params = ContextParams { batch: params.batch.min(params.cells), ..params };
         let sizes = [params.cells, params.batch, params.outputs, params.sequences, params.threads];
@@ -142,7 +151,9 @@ impl Context {
         raw.abort_callback_data = ptr::from_ref(stop.as_ref()).cast_mut().cast();
         // As long as it has nothing to do it costs nothing that could be measured.
         let eval = Eval::new();
-        (raw.cb_eval, raw.cb_eval_user_data) = eval.parts();
+        if callback {
+            (raw.cb_eval, raw.cb_eval_user_data) = eval.parts();
+        }
         // SAFETY: the flag's box and the model outlive the context, which holds the one and an `Arc` of it.
         let ptr = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
         let n_vocab = model.vocab().len();
