@@ -46,8 +46,8 @@ fn what_is_no_part_says_what_would_be_right() {
         ("v.gguf:NaN", "the scale is no finite number"),
         ("v.gguf:1e99", "the scale is no finite number"),
         (":1", "there is no file"),
-        ("v.gguf:1:0", "layers go upwards from 1"),
-        ("v.gguf:1:9-3", "layers go upwards from 1"),
+        ("v.gguf:1:0", "no vector has a direction for layer 0: they begin with layer 1"),
+        ("v.gguf:1:9-3", "the first layer comes behind the last"),
     ] {
         let error = text.parse::<Steering>().unwrap_err();
         assert!(error.contains(what) && error.ends_with(DOSE), "{text}: {error}");

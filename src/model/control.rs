@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::gguf::{Gguf, Tensor};
+use super::gguf::{Fault, Gguf, Tensor};
 use crate::bounded::DATA;
 use crate::intervention::SteeringVector;
 
@@ -25,9 +25,9 @@ const WIDEST: u64 = 1 << 17;
 /// # Errors
 /// What is wrong with it, in one line.
 pub fn read(path: &Path) -> Result<SteeringVector, String> {
-    let gguf = Gguf::read(path).map_err(|error| error.to_string())?;
     let shown = crate::token::printable(&path.display().to_string());
     let wrong = |what: &str| format!("{shown}: {what}");
+    let gguf = Gguf::read(path).map_err(|error| wrong(&unread(&error.fault)))?;
     let mut vector = SteeringVector {
         directions: BTreeMap::new(),
         architecture: gguf.text(MODEL).filter(|model| !model.is_empty()).map(str::to_string),
@@ -64,6 +64,25 @@ pub fn read(path: &Path) -> Result<SteeringVector, String> {
         vector.directions.insert(layer, values.into());
     }
     if vector.directions.is_empty() { Err(wrong("no tensor direction.N is in it")) } else { Ok(vector) }
+}
+
+/// What is wrong with a file that is to be a vector, whose reader speaks of models.
+fn unread(fault: &Fault) -> String {
+    match fault {
+        Fault::Folder => "a folder, and a steering vector is one file".to_string(),
+        Fault::Special => "not a regular file, and a steering vector must be one".to_string(),
+        Fault::Empty => "an empty file: a steering vector is wanted, as steer make writes one".to_string(),
+        Fault::Truncated { missing, total } => {
+            format!("cut short: {missing} of its {total} bytes are missing; make or copy it again")
+        }
+        Fault::EndsEarly { at, within } => {
+            format!("cut short at byte {at}, inside {within}; make or copy it again")
+        }
+        Fault::Foreign(_) => {
+            "no steering vector: a GGUF file is wanted, as steer make writes one".to_string()
+        }
+        other => other.to_string(),
+    }
 }
 
 fn values(file: &mut File, gguf: &Gguf, tensor: &Tensor) -> io::Result<Vec<f32>> {

@@ -34,7 +34,7 @@ pub fn view(rescored: &Rescored, vocab: &Vocab) -> View {
         "Σ {now:.3} nat, before {then:.3}: {change:+.3} nat, {mean:+.3} per token over {n} tokens"
     ));
     if let Some(under) = &rescored.under {
-        view.text(format!("under what it was written under: {}", printable(under)));
+        view.text(format!("both with what was in force when it was written: {}", printable(under)));
     }
     view
 }

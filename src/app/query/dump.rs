@@ -18,6 +18,7 @@ use crate::lens::subject::{Given, subject};
 use crate::query::{Asker, QueryError};
 use crate::report::record::Origin;
 use crate::room;
+use crate::say;
 use crate::token::{TokenId, printable};
 
 /// Disk that is left free.
@@ -236,7 +237,8 @@ fn write(
             break;
         }
         if !done {
-            return Err(QueryError::Stopped.into());
+            say::tell("--dump: stopped before all of it was there: no file is written");
+            return Err(Stop::Interrupted);
         }
     }
     Ok(trouble)

@@ -155,13 +155,26 @@ fn one_object(desk: &mut Desk, asked: &LensAsked) -> Result<(), Stop> {
     let k = desk.settings.k;
     let mut partial = false;
     desk.ask_each(true, |desk, running| {
-        let lens = counted(desk, running, &asked.wish(&asked.views[0].1))?;
+        let (view, looking) = &asked.views[0];
+        let lens = match counted(desk, running, &asked.wish(looking)) {
+            Err(QueryError::Stopped) => {
+                desk.say(&nothing_yet("", *view));
+                return Err(Stop::Interrupted);
+            }
+            lens => lens?,
+        };
         partial |= lens.partial;
         let record = LensRecord::new(&lens, k, &running.model.vocab, Some(&running.origin));
         json(&mut desk.out, &record).map_err(Stop::Output)
     })?;
     // What was stopped is shown as far as it goes.
     if partial { Err(Stop::Interrupted) } else { Ok(()) }
+}
+
+/// What is said where Ctrl-C came before a view had found anything.
+fn nothing_yet(place: &str, view: LensView) -> String {
+    let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+    format!("{place}{}: stopped before anything was found", view.name())
 }
 
 /// Looks, and shows how far that is.

@@ -8,8 +8,10 @@ use crate::cli::{SteerCommand, SteerMakeArgs, SteerShowArgs};
 use crate::files::{self, Existing, WriteError};
 use crate::lens::steer::{FEWEST_PAIRS, SteerPair, SteerText, make, show};
 use crate::model::control;
+use crate::query::QueryError;
 use crate::report::lens::steer::{MadeRecord, Making, ShownRecord, made, shown};
 use crate::report::output::json;
+use crate::say;
 use crate::token::printable;
 
 pub(super) fn run(desk: &mut Desk, command: &SteerCommand) -> Result<(), Stop> {
@@ -32,7 +34,13 @@ fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
         return Err(unwritten(&args.output, &WriteError::Exists));
     }
     desk.ask_each(args.json, |desk, running| {
-        let vector = make(&mut desk.asker(running), &pairs, args.at)?;
+        let vector = match make(&mut desk.asker(running), &pairs, args.at) {
+            Err(QueryError::Stopped) => {
+                say::tell(&format!("{file}: stopped before every pair was read: nothing is written"));
+                return Err(Stop::Interrupted);
+            }
+            made => made?,
+        };
         files::write(&args.output, existing, &mut |out| control::write(&vector, out))
             .map_err(|error| unwritten(&args.output, &error))?;
         let making = Making { file: &file, pairs: pairs.len(), at: args.at };

@@ -65,10 +65,15 @@ fn item(name: &str, row: DataRow) -> Result<LensItem, Failure> {
         Some(_) => Err(Failure::usage(format!("{place}: column {column}: a text is wanted"))),
     };
     let [prompt, clean, corrupt, target, versus] = COLUMNS.map(text);
-    // An empty prompt is one: a BOS may stand before it. An empty cell of any other column says nothing.
+    // An empty cell says nothing.
     let said = |text: Result<Option<String>, Failure>| text.map(|text| text.filter(|text| !text.is_empty()));
-    let (clean, corrupt, target, versus) = (said(clean)?, said(corrupt)?, said(target)?, said(versus)?);
-    Ok(LensItem { prompt: prompt?, clean, corrupt, target, versus, place, input: row.cells })
+    let (prompt, clean, corrupt) = (said(prompt)?, said(clean)?, said(corrupt)?);
+    let (target, versus) = (said(target)?, said(versus)?);
+    if prompt.is_none() && clean.is_none() {
+        let what = "a text is wanted in the column prompt (or, for trace, clean)";
+        return Err(Failure::usage(format!("{place}: {what}")));
+    }
+    Ok(LensItem { prompt, clean, corrupt, target, versus, place, input: row.cells })
 }
 
 #[cfg(test)]
@@ -116,6 +121,21 @@ mod tests {
                 "x.jsonl:2: column prompt: a text is wanted",
             ),
             ("x.jsonl", "{\"prompt\": \"a\", \"target\": 5}\n", "x.jsonl:1: column target: a text is wanted"),
+            (
+                "x.csv",
+                "prompt,target\na,b\n,c\n",
+                "x.csv:3: a text is wanted in the column prompt (or, for trace, clean)",
+            ),
+            (
+                "x.jsonl",
+                "{\"clean\": \"\"}\n",
+                "x.jsonl:1: a text is wanted in the column prompt (or, for trace, clean)",
+            ),
+            (
+                "x.jsonl",
+                "{\"prompt\": \"a\"}\n{\"x\": 1}\n",
+                "x.jsonl:2: a text is wanted in the column prompt (or, for trace, clean)",
+            ),
         ] {
             assert_eq!(items(name, text).unwrap_err(), said, "{text:?}");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use super::{LensAsked, counted};
+use super::{LensAsked, counted, nothing_yet};
 use crate::app::failure::{Failure, USAGE};
 use crate::app::progress::WorkBar;
 use crate::app::query::desk::{Desk, Stop};
@@ -97,6 +97,7 @@ impl<'a> LensSession<'a> {
                 return self.tell(|report| report.seen(run, row, Ok(&lens)));
             }
             Err(QueryError::Stopped) => {
+                say::tell(&nothing_yet(row.place, row.view));
                 self.stopped = true;
                 return Ok(());
             }
