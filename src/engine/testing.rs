@@ -14,7 +14,7 @@ use super::client::Client;
 use super::figures::{prediction, stats};
 use super::gives::Gives;
 use super::handle::Engine;
-use super::look::{Addend, Found, Inspect, LookFor, Reading};
+use super::look::{Addend, Edit, Found, Inspect, LookFor, Part, PartValue, Reading, Variant};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Frontier, Generate, ModelInfo, Sample, ScoreBatch, Sequence,
     Siblings, Timing, Tokenize,
@@ -58,6 +58,24 @@ pub struct Scripted {
     /// Every request for a reply.
     asked: Arc<Mutex<Vec<Generate>>>,
     info: Arc<ModelInfo>,
+}
+
+/// How much is left of every logit in a variant: the later the layer of what is switched off, the less.
+fn left(variant: &Variant) -> f32 {
+    let lost = |edit: &Edit| match *edit {
+        Edit::Write { value: PartValue::Other | PartValue::Itself, .. } => 0.0,
+        Edit::Write { layer, part, .. } => {
+            let of_part = match part {
+                Part::Residual => 0.0,
+                Part::Attention => 0.2,
+                Part::FeedForward => 0.1,
+                Part::Head(head) => 0.06 * (head + 1) as f32,
+            };
+            of_part * (layer + 1) as f32
+        }
+        Edit::Cut { layer, .. } => 0.001 * (layer + 1) as f32,
+    };
+    1.0 / (1.0 + variant.edits.iter().map(lost).sum::<f32>())
 }
 
 /// Whole words where they match, bytes elsewhere.
@@ -336,11 +354,12 @@ impl Scripted {
         });
     }
 
-    /// Changes do nothing; heads look at the first token and at the one before, the second head more so.
+    /// Variants without parts expect less of everything; heads look at the first token and at the one before, the second head more so.
     fn inspect(&self, request: &Inspect, sink: Sink) -> Result<(), EngineError> {
         let last = request.tokens[request.tokens.len() - 1];
-        let reading = |likeliest: Option<&str>| {
+        let reading = |likeliest: Option<&str>, left: f32| {
             let mut row = self.row(last, &request.interventions);
+            row.iter_mut().for_each(|logit| *logit *= left);
             if let Some(word) = likeliest {
                 row[Pieces.tokenize(word.as_bytes(), false)[0].0 as usize] = 9.0;
             }
@@ -356,14 +375,14 @@ impl Scripted {
         };
         let tell = |index, found| sink(Event::Found { index, found: Box::new(found) });
         match &request.look {
-            LookFor::Layers => {
+            LookFor::Layers { .. } => {
                 for layer in 0..=LAYERS {
-                    tell(layer, reading((layer == 0).then_some(" London"))?);
+                    tell(layer, reading((layer == 0).then_some(" London"), 1.0)?);
                 }
             }
             LookFor::Streams(vectors) => {
                 for index in 0..vectors.len() {
-                    tell(index, reading(None)?);
+                    tell(index, reading(None, 1.0)?);
                 }
             }
             LookFor::Rows { layers, .. } => {
@@ -381,8 +400,8 @@ impl Scripted {
                 }
             }
             LookFor::Variants(asked) => {
-                for index in 0..asked.all().count() {
-                    tell(index, reading(None)?);
+                for (index, variant) in asked.all().enumerate() {
+                    tell(index, reading(None, left(variant))?);
                 }
             }
             LookFor::Weights(wanted) => {

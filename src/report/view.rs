@@ -262,6 +262,39 @@ impl View {
     }
 }
 
+impl View {
+    /// The same with the minus of print before figures, as a screen has it that shows others beside them.
+    pub fn with_print_minus(mut self) -> View {
+        for block in &mut self.blocks {
+            match block {
+                Block::Text(text) | Block::Prose(text) => *text = print_minus(text),
+                Block::Table(table) => {
+                    for row in &mut table.rows {
+                        let figures = row.cells.iter_mut().zip(&table.columns);
+                        let figures = figures.filter(|(_, column)| column.holds == Holds::Figures);
+                        figures.for_each(|(cell, _)| cell.text = print_minus(&cell.text));
+                    }
+                }
+            }
+        }
+        self
+    }
+}
+
+/// A sign stands before a digit, and behind nothing, a blank or a bracket.
+fn print_minus(text: &str) -> String {
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    let mut written = String::with_capacity(text.len());
+    while let Some(c) = rest.next() {
+        let is_sign =
+            c == '-' && matches!(before, ' ' | '(') && rest.peek().is_some_and(char::is_ascii_digit);
+        written.push(if is_sign { '−' } else { c });
+        before = c;
+    }
+    written
+}
+
 /// Lines of a text that keep its blanks, those it begins with in every line.
 fn prose(line: &str, columns: usize) -> Vec<Line> {
     let text = line.trim_start_matches(' ');

@@ -54,8 +54,8 @@ pub struct LensState {
     pub choice: LensChoice,
     /// The item the arrows are on.
     pub selected: usize,
-    /// Rows that are scrolled out of sight.
-    pub scroll: usize,
+    /// Rows that are scrolled out of sight; until somebody moves, as many as leave the selected item in sight.
+    pub scroll: Option<usize>,
     /// What a person asked for in words, in place of what its view asks.
     own: Option<Looking>,
     /// Where the span begins that a trace is to replace, while it is marked.
@@ -243,7 +243,7 @@ impl LensState {
         match picture {
             Some(picture) => {
                 if self.drawn.as_ref() != Some(&wanted) || self.picture.is_none() {
-                    (self.selected, self.scroll) = (picture.first, 0);
+                    (self.selected, self.scroll) = (picture.first, None);
                 }
                 (self.picture, self.drawn) = (Some(picture), Some(wanted));
             }

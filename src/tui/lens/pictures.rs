@@ -62,7 +62,7 @@ fn plain(text: String) -> (String, Shade) {
 
 /// What the reports make of it, where a picture of its own would say no more.
 pub(super) fn report(lens: &Lens, _: &LensChoice, vocab: &Vocab) -> Picture {
-    let view = crate::report::lens::view(lens, CANDIDATES, vocab);
+    let view = crate::report::lens::view(lens, CANDIDATES, vocab).with_print_minus();
     Picture { parts: vec![PicturePart::Report(view)], ..Picture::default() }
 }
 

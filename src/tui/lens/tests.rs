@@ -136,7 +136,8 @@ fn a_look_is_stopped_by_escape_and_by_ctrl_c_and_asked_for_again() {
         harness.keys(key);
         assert_eq!((harness.state.focus, harness.state.leaving), (&LENS, None), "{key}");
         harness.look();
-        assert!(harness.screen().contains("l looks"), "{key}: {}", harness.screen());
+        assert!(harness.screen().contains("why this token? l looks"), "{key}: {}", harness.screen());
+        assert!(harness.screen().contains("│not looked at yet: l looks"), "{key}: {}", harness.screen());
         harness.keys("l");
         harness.look();
         assert!(harness.screen().contains("Mostly because of «is»"), "{key}: {}", harness.screen());
@@ -205,6 +206,35 @@ fn where_no_item_is_below_the_arrows_move_the_rows_and_no_further_than_the_last(
     assert!(harness.screen().contains(last), "{}", harness.screen());
     harness.keys(&"<Up>".repeat(60));
     assert!(harness.screen().contains("by layer:"), "{}", harness.screen());
+}
+
+#[test]
+fn what_is_selected_is_in_sight_where_a_view_opens() {
+    let mut harness = talked(80, 16);
+    harness.keys("<Left><A-l>2");
+    harness.look();
+    // The layer that decides stands below a curve that fills the pane.
+    assert!(harness.screen().contains("    1     1  −"), "{}", harness.screen());
+    harness.keys(&"<Up>".repeat(20));
+    assert!(harness.screen().contains("by layer:"), "{}", harness.screen());
+}
+
+#[test]
+fn figures_of_every_view_have_the_same_minus() {
+    let mut harness = talked(120, 36);
+    harness.keys("<Left><A-l>");
+    for key in ["1", "2", "3", "4", "5", "6", "7"] {
+        harness.keys(key);
+        harness.look();
+        let screen = harness.screen();
+        let hyphens = screen.match_indices('-');
+        // Not those of an exponent.
+        let mut before_figures = hyphens.filter(|(at, _)| {
+            screen[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+                && screen[..*at].ends_with([' ', '│', '('])
+        });
+        assert_eq!(before_figures.next(), None, "{key}: {screen}");
+    }
 }
 
 #[test]

@@ -226,13 +226,28 @@ fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
     (line, places)
 }
 
-/// The rows of the picture that are seen: the selected one is among them.
+/// The rows of the picture, and the first of them that is seen.
+fn rows(state: &State, body: Rect) -> (Vec<PictureRow>, usize) {
+    let picture = state.lens.picture.as_ref();
+    let rows = picture.map_or_else(Vec::new, |picture| {
+        picture.rows(usize::from(body.width), state.lens.selected, state.theme)
+    });
+    let (height, last) = (usize::from(body.height), last(&rows, body));
+    // What is selected stands in a text above its table, too: where the pane opens, the text is read first.
+    let selected = || rows.iter().position(|row| row.holds(state.lens.selected)).unwrap_or(0);
+    let from = state.lens.scroll.unwrap_or_else(|| (selected() + 1).saturating_sub(height));
+    (rows, from.min(last))
+}
+
+/// The first row that is seen where the last one is.
+fn last(rows: &[PictureRow], body: Rect) -> usize {
+    rows.len().saturating_sub(usize::from(body.height))
+}
+
+/// The rows that are seen.
 fn seen(state: &State, body: Rect) -> Vec<PictureRow> {
-    let Some(picture) = &state.lens.picture else { return Vec::new() };
-    let rows = picture.rows(usize::from(body.width), state.lens.selected, state.theme);
-    let height = usize::from(body.height);
-    let from = state.lens.scroll.min(rows.len().saturating_sub(height));
-    rows.into_iter().skip(from).take(height).collect()
+    let (rows, from) = rows(state, body);
+    rows.into_iter().skip(from).take(usize::from(body.height)).collect()
 }
 
 fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
@@ -265,10 +280,9 @@ fn click(state: &mut State, place: PanePlace, at: Position) {
 fn scroll(state: &mut State, by: isize) {
     let place = state.areas().and_then(|areas| areas.of(&LENS));
     let body = place.and_then(|place| parts(state, place)).map(|parts| parts.body);
-    let (Some(body), Some(picture)) = (body, &state.lens.picture) else { return };
-    let rows = picture.rows(usize::from(body.width), state.lens.selected, state.theme).len();
-    let last = rows.saturating_sub(usize::from(body.height));
-    state.lens.scroll = state.lens.scroll.min(last).saturating_add_signed(by).min(last);
+    let (Some(body), true) = (body, state.lens.picture.is_some()) else { return };
+    let (rows, from) = rows(state, body);
+    state.lens.scroll = Some(from.saturating_add_signed(by).min(last(&rows, body)));
 }
 
 fn turn_to(state: &mut State, tab: usize) {
@@ -315,15 +329,15 @@ fn walk(state: &mut State, across: isize, down: isize) {
     if to == state.lens.selected && down != 0 {
         return scroll(state, down);
     }
-    state.lens.selected = to;
     let place = state.areas().and_then(|areas| areas.of(&LENS));
-    let Some(body) = place.and_then(|place| parts(state, place)).map(|parts| parts.body) else { return };
-    let picture = state.lens.picture.as_ref();
-    let rows =
-        picture.map_or_else(Vec::new, |picture| picture.rows(usize::from(body.width), to, state.theme));
-    let (height, last) = (usize::from(body.height), rows.len().saturating_sub(usize::from(body.height)));
-    let from = state.lens.scroll.min(last);
+    let Some(body) = place.and_then(|place| parts(state, place)).map(|parts| parts.body) else {
+        state.lens.selected = to;
+        return;
+    };
+    let from = rows(state, body).1;
+    state.lens.selected = to;
+    let (rows, _) = rows(state, body);
     // The lowest row of it: walking down a table that stands below its text.
     let Some(row) = rows.iter().rposition(|row| row.holds(to)) else { return };
-    state.lens.scroll = from.clamp((row + 1).saturating_sub(height), row);
+    state.lens.scroll = Some(from.clamp((row + 1).saturating_sub(usize::from(body.height)), row));
 }

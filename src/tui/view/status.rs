@@ -77,17 +77,22 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
     let session = &state.session;
     let item = |importance, gap, text: String| WholeItem::new(importance, gap, text, Style::new());
     let name = clipped(&one_line(&state.model_name()), (room / 2).max(24));
+    let columns = width(&name);
     let mut items = vec![item(0, " · ", name)];
+    let in_force = session.in_force();
     if let Some(model) = session.model() {
         let WeightsInForce { weights, reason } = model.about.weights;
-        items.push(item(1, " · ", weights.name().to_string()));
+        // What is off comes before it, with since when: neither says enough without the other.
+        items.push(item(if in_force.is_some() { 2 } else { 1 }, " · ", weights.name().to_string()));
         // What is usual needs no reason.
         if reason != Reason::NotInCatalogue {
             items.push(item(4, " ", format!("({reason})")));
         }
     }
-    if let Some(in_force) = session.in_force() {
-        items.push(item(1, " · ", clipped(&one_line(&in_force.what), (room / 3).max(24))));
+    if let Some(in_force) = in_force {
+        let beside = room.saturating_sub(columns + width(&in_force.since) + 4);
+        let most = beside.clamp(16, (room / 3).max(24));
+        items.push(item(1, " · ", clipped(&one_line(&in_force.what), most)));
         items.push(item(1, " ", in_force.since));
     }
     if let Some(far) = state.far {

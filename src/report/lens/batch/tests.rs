@@ -171,3 +171,20 @@ fn a_table_says_whose_figures_follow() {
     assert!(text.contains("x.csv:2 occlusion: ab"), "{text}");
     assert!(text.contains("nothing was found: no such thing"));
 }
+
+#[test]
+fn where_an_answer_moves_is_told_of_a_whole_grid_alone() {
+    let told = |whole: bool, moves: Option<usize>| -> String {
+        let mut lens = traced("ab");
+        if let LensFinding::Trace(found) = &mut lens.finding {
+            (found.whole, found.moves) = (whole, moves);
+        }
+        let lines = crate::report::lens::view(&lens, Depth::Count(3), &model().vocab).lines(100);
+        lines.iter().flat_map(|line| &line.spans).map(|span| span.text.as_str()).collect()
+    };
+    assert!(told(true, Some(1)).contains("the answer moves to the last position at layer 1"));
+    assert!(told(true, None).contains("the answer moves at no layer"));
+    let part = told(false, None);
+    assert!(part.contains("where the answer moves is not told: not every layer and position"), "{part}");
+    assert!(!part.contains("moves at no layer"), "{part}");
+}

@@ -200,13 +200,16 @@ pub(in crate::tui::lens) fn trace(lens: &Lens, _: &LensChoice, vocab: &Vocab) ->
     };
     picture.prose(format!("what of it comes back when {part} is the prompt's own, layer by layer:"));
     match &found.reason {
-        Some(reason) => picture.prose(reason.clone()),
+        Some(reason) => picture.prose(minus(reason)),
         None => map(&mut picture, lens, found, vocab),
     }
     if let Some(layer) = found.moves {
         picture.prose(format!("the answer moves to the last position at layer {layer}"));
-    } else if found.reason.is_none() && found.whole {
-        picture.prose("the answer moves at no layer");
+    } else if found.reason.is_none() && found.part == TracePart::Residual {
+        picture.prose(match found.whole {
+            true => "the answer moves at no layer",
+            false => "where the answer moves is not told: not every layer and position was looked at",
+        });
     }
     found.lacking.iter().for_each(|lacking| picture.prose(lacking.clone()));
     if lens.partial {
