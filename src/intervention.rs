@@ -226,8 +226,11 @@ impl FromStr for Steering {
         // A file's name may hold colons: what can be layers after what can be a scale is.
         match (before.rsplit_once(':'), layers(last)) {
             (Some((file, scale)), Some(layers)) if scale.trim().parse::<f32>().is_ok() => {
-                if layers.is_empty() || *layers.start() == 0 {
-                    return Err(wrong("layers go upwards from 1: no file holds a direction for layer 0"));
+                if layers.is_empty() {
+                    return Err(wrong("the first layer comes behind the last"));
+                }
+                if *layers.start() == 0 {
+                    return Err(wrong("no vector has a direction for layer 0: they begin with layer 1"));
                 }
                 dose(file, scale, Some(layers))
             }
@@ -320,6 +323,16 @@ impl Interventions {
     /// Whether an edge of attention is among them, which is seen without flash attention only.
     pub fn has_edge(&self) -> bool {
         self.iter().any(|one| matches!(one, Intervention::Off(OffPart::Edge(_))))
+    }
+
+    /// The edges of attention, which hold at positions, and the others, which hold anywhere.
+    pub fn apart(&self) -> (Vec<AttentionEdge>, Interventions) {
+        let edge = |one: &Intervention| match one {
+            Intervention::Off(OffPart::Edge(edge)) => Some(*edge),
+            _ => None,
+        };
+        let others = self.iter().filter(|one| edge(one).is_none()).cloned();
+        (self.iter().filter_map(edge).collect(), others.collect())
     }
 
     /// Each of them.

@@ -30,22 +30,6 @@ impl NodeNumber {
     }
 }
 
-/// A node or none, in four bytes: there are as many as tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NodeLink(u32);
-
-impl NodeLink {
-    fn get(self) -> Option<NodeNumber> {
-        (self.0 != u32::MAX).then_some(NodeNumber(self.0))
-    }
-}
-
-impl From<Option<NodeNumber>> for NodeLink {
-    fn from(node: Option<NodeNumber>) -> NodeLink {
-        NodeLink(node.map_or(u32::MAX, |node| node.0))
-    }
-}
-
 /// How a token came to stand where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -73,9 +57,9 @@ pub struct TreeNode {
     pub under: Interventions,
     /// Its figures, once they are known.
     pub step: Option<Arc<Step>>,
-    parent: NodeLink,
-    first_child: NodeLink,
-    next_sibling: NodeLink,
+    parent: Option<NodeNumber>,
+    first_child: Option<NodeNumber>,
+    next_sibling: Option<NodeNumber>,
     position: u32,
     pruned: bool,
 }
@@ -83,7 +67,7 @@ pub struct TreeNode {
 impl TreeNode {
     /// The node before it; `None` for the first of a path.
     pub fn parent(&self) -> Option<NodeNumber> {
-        self.parent.get()
+        self.parent
     }
 
     /// How many nodes stand before it.
@@ -167,10 +151,10 @@ impl TokenTree {
     /// The nodes that follow a node (or begin a path), in order of appearance, without those taken out.
     pub fn children(&self, of: Option<NodeNumber>) -> impl Iterator<Item = NodeNumber> {
         let first = match of {
-            Some(number) => self.node(number).and_then(|node| node.first_child.get()),
+            Some(number) => self.node(number).and_then(|node| node.first_child),
             None => self.first_root,
         };
-        let next = |&number: &NodeNumber| self.node(number).and_then(|node| node.next_sibling.get());
+        let next = |&number: &NodeNumber| self.node(number).and_then(|node| node.next_sibling);
         std::iter::successors(first, next)
             .filter(|&number| self.node(number).is_some_and(|node| !node.pruned))
     }
@@ -181,7 +165,7 @@ impl TokenTree {
         // A parent's number is smaller: the larger one can't be an ancestor of the smaller one.
         while a != b {
             let later = if a > b { &mut a } else { &mut b };
-            *later = self.node(*later)?.parent()?;
+            *later = self.node(*later)?.parent?;
         }
         Some(a)
     }
@@ -202,14 +186,14 @@ impl TokenTree {
         let parent = self.head();
         let last = {
             let first = match parent {
-                Some(parent) => self.nodes[parent.index()].first_child.get(),
+                Some(parent) => self.nodes[parent.index()].first_child,
                 None => self.first_root,
             };
-            std::iter::successors(first, |number| self.nodes[number.index()].next_sibling.get()).last()
+            std::iter::successors(first, |number| self.nodes[number.index()].next_sibling).last()
         };
         match (last, parent) {
-            (Some(last), _) => self.nodes[last.index()].next_sibling = Some(number).into(),
-            (None, Some(parent)) => self.nodes[parent.index()].first_child = Some(number).into(),
+            (Some(last), _) => self.nodes[last.index()].next_sibling = Some(number),
+            (None, Some(parent)) => self.nodes[parent.index()].first_child = Some(number),
             (None, None) => self.first_root = Some(number),
         }
         self.nodes.push(TreeNode {
@@ -217,9 +201,9 @@ impl TokenTree {
             origin,
             under: under.clone(),
             step,
-            parent: parent.into(),
-            first_child: None.into(),
-            next_sibling: None.into(),
+            parent,
+            first_child: None,
+            next_sibling: None,
             position: u32::try_from(self.path.len()).unwrap_or(u32::MAX),
             pruned: false,
         });
@@ -236,7 +220,7 @@ impl TokenTree {
             let under = in_force.of_token(position);
             let fits = |number: &NodeNumber| {
                 let node = &self.nodes[number.index()];
-                node.id == id && node.under == under && node.parent() == self.head() && !node.pruned
+                node.id == id && node.under == under && node.parent == self.head() && !node.pruned
             };
             let on_path = before.get(position).copied().filter(fits);
             match on_path.or_else(|| self.children(self.head()).find(fits)) {

@@ -65,6 +65,11 @@ impl Client {
         self.in_force = these.into();
     }
 
+    /// What is in force in every request.
+    pub fn in_force(&self) -> &InForce {
+        &self.in_force
+    }
+
     /// Ends the engine, as [`Engine::shut_down`] does.
     pub fn shut_down(&self, patience: Duration) -> bool {
         self.engine.shut_down(patience)

@@ -18,23 +18,30 @@ use super::look::{Found, Inspect, LookFor, Reading, WeightsOf};
 use super::protocol::{EngineError, Event, FinishReason, Timing};
 use super::threads::Governor;
 use crate::distribution::{Distribution, cross_entropy};
+use crate::intervention::{AttentionEdge, InForce};
 use crate::room;
 use crate::step::Candidate;
 use crate::token::TokenId;
 
+mod cuts;
 mod parts;
 mod rows;
 mod shares;
 mod streams;
 mod variants;
 
+use cuts::Cutting;
 use variants::{Ground, TRUNKS};
 
 /// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes
 /// memory.
 const CHUNK: usize = 256;
+/// Bytes of values that one evaluation reads, about.
+const READ_BYTES: usize = 64 << 20;
 /// Rows of logits of a batch, and its sequences.
 const ROWS: usize = 64;
+/// Copies of the logit lens' own row, which tell what rounding does.
+const COPIES: usize = 4;
 /// The sequence that the request is about.
 const TRUNK: SeqId = SeqId(0);
 
@@ -73,14 +80,15 @@ impl Inspector {
             return Err(EngineError::TooLong { needed: length, context: self.room });
         }
         let plain = self.model.has_plain_cache();
-        let in_force = request.interventions.clone().into();
-        intervene::check(&self.model, &in_force)?;
-        intervene::without_edges(&in_force)?;
-        let (cells, rows) = (length + CHUNK + self.model.layers(), self.model.layers() + 1);
+        intervene::check(&self.model, &request.interventions.clone().into())?;
+        let rows = self.model.layers() + 1 + COPIES;
+        let cells = length + CHUNK + rows;
         let usual = RoomNeeded { cells, rows };
         let (reason, mut timing) = match &request.look {
-            LookFor::Layers if plain => self.run(request, sink, usual, |run| run.layers())?,
-            LookFor::Layers => self.run(request, sink, usual, |run| run.layers_in_two())?,
+            LookFor::Layers { copies } if plain => {
+                self.run(request, sink, usual, |run| run.layers(*copies))?
+            }
+            LookFor::Layers { .. } => self.run(request, sink, usual, |run| run.layers_in_two())?,
             LookFor::Streams(streams) => {
                 self.run(request, sink, usual, |run| run.of_streams(streams, None))?
             }
@@ -128,8 +136,8 @@ impl Inspector {
         let layers = self.model.layers();
         let params = ContextParams {
             cells: cells.next_multiple_of(256) as u32,
-            batch: (CHUNK + layers).next_multiple_of(64) as u32,
-            outputs: (ROWS + TRUNKS).max(rows).max(layers + 1) as u32,
+            batch: (CHUNK + layers + COPIES).next_multiple_of(64) as u32,
+            outputs: (ROWS + TRUNKS).max(rows).max(layers + 1 + COPIES) as u32,
             // A state for each takes memory even where it is not used.
             sequences: if self.model.has_plain_cache() { (ROWS + TRUNKS) as u32 } else { TRUNKS as u32 },
             threads: self.governor.most(),
@@ -148,8 +156,11 @@ impl Inspector {
         let failed = EngineError::NoContext { cells: params.cells as usize };
         let context = self.context.as_mut().ok_or(failed)?;
         context.clear();
+        let (edges, everywhere) = request.interventions.apart();
         let mut run = InspectRun {
             request,
+            everywhere: everywhere.into(),
+            edges,
             sink,
             context,
             governor: &self.governor,
@@ -171,6 +182,11 @@ fn must_have_room(needed: u64, free: Option<u64>) -> Result<(), EngineError> {
     }
 }
 
+/// Tokens of an evaluation, of which so many may be in a batch, that reads so many values at each.
+fn at_once(values: usize, most: usize) -> usize {
+    (READ_BYTES / (size_of::<f32>() * values.max(1))).clamp(1, most)
+}
+
 /// What a request takes of a context.
 struct RoomNeeded {
     cells: usize,
@@ -181,6 +197,10 @@ struct RoomNeeded {
 /// A request on its way.
 struct InspectRun<'a> {
     request: &'a Inspect,
+    /// What is in force whatever a token's position.
+    everywhere: InForce,
+    /// Edges of attention that are off.
+    edges: Vec<AttentionEdge>,
     sink: Sink<'a>,
     context: &'a mut Context,
     governor: &'a Governor,
@@ -205,8 +225,7 @@ impl InspectRun<'_> {
         let mut all = Script::default();
         all.keep_slots(slots);
         // First what is in force anyway: views look at what that leaves, and may write over it.
-        let in_force = self.request.interventions.clone().into();
-        intervene::add(&mut all, self.context, &in_force, 0..batch.len(), 0)?;
+        intervene::add(&mut all, self.context, &self.everywhere, 0..batch.len(), 0)?;
         all.append(script);
         let decode = |context: &mut Context| context.decode_by(batch, all);
         let read = self.governor.evaluate_by(self.context, decode)?;
@@ -223,12 +242,13 @@ impl InspectRun<'_> {
             if self.cancelled() {
                 return Ok(false);
             }
-            let mut batch = Batch::default();
+            let (mut batch, mut script) = (Batch::default(), Script::default());
             for &token in chunk {
+                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, |cell| cell)?;
                 batch.push(token, position, &[TRUNK], false);
                 position += 1;
             }
-            self.evaluate(&batch, Script::default(), 0)?;
+            self.evaluate(&batch, script, 0)?;
         }
         Ok(!self.cancelled())
     }
@@ -262,16 +282,24 @@ impl InspectRun<'_> {
     fn weights(&mut self, wanted: &[WeightsOf]) -> Result<FinishReason, EngineError> {
         let tokens = &self.request.tokens;
         self.total = tokens.len();
-        for start in (0..tokens.len()).step_by(CHUNK) {
+        let of_layer = |layer: usize| self.parts.get(layer).map_or(0, |parts| parts.n_heads * tokens.len());
+        let of = |wanted: &WeightsOf| match wanted.layer {
+            // One position alone is read where it comes.
+            _ if wanted.positions.len() == 1 => 0,
+            Some(layer) => of_layer(layer),
+            None => (0..self.parts.len()).map(of_layer).sum(),
+        };
+        let most = at_once(wanted.iter().map(of).sum(), CHUNK);
+        for start in (0..tokens.len()).step_by(most) {
             if self.cancelled() {
                 return Ok(FinishReason::Cancelled);
             }
-            let chunk = start..tokens.len().min(start + CHUNK);
-            let mut batch = Batch::default();
+            let chunk = start..tokens.len().min(start + most);
+            let (mut batch, mut script) = (Batch::default(), Script::default());
             for position in chunk.clone() {
+                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, |cell| cell)?;
                 batch.push(tokens[position], position, &[TRUNK], position + 1 == tokens.len());
             }
-            let mut script = Script::default();
             let mut slots = Vec::new();
             for (index, wanted) in wanted.iter().enumerate() {
                 let layers = wanted.layer.map_or(0..self.parts.len(), |layer| layer..layer + 1);
@@ -315,7 +343,14 @@ fn candidate(row: &[f32], raw: &Distribution, id: TokenId) -> Candidate {
 
 #[cfg(test)]
 mod tests {
-    use super::must_have_room;
+    use super::{at_once, must_have_room};
+
+    #[test]
+    fn what_is_read_at_a_time_is_bounded() {
+        assert_eq!((at_once(0, 256), at_once(30 * 576, 256)), (256, 256));
+        // Every head of every layer of a prompt of 4096 tokens.
+        assert_eq!((at_once(32 * 32 * 4096, 256), at_once(usize::MAX >> 3, 256)), (4, 1));
+    }
 
     #[test]
     fn too_little_memory_is_said_with_both_figures() {

@@ -33,13 +33,14 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
     all.try_for_each(check).map_err(EngineError::Intervention)
 }
 
-/// Refuses edges of attention where they can't be cut: with flash attention, and among many sequences, whose
-/// cells are not their positions.
+/// Refuses edges of attention where they can't be cut: with flash attention, and in other sequences than the one
+/// whose positions they name.
 ///
 /// # Errors
 /// [`EngineError::Intervention`].
 pub(super) fn without_edges(in_force: &InForce) -> Result<(), EngineError> {
-    let what = "an edge of attention can be cut in a reply alone; `/lens knockout --edge` looks at one";
+    let what = "an edge of attention is off, which is one of positions: only a reply and what looks at the same \
+                tokens (the lenses logit, attention, attribution, knockout and trace) can be had with it";
     match in_force.has_edge() {
         true => Err(EngineError::Intervention(what.to_string())),
         false => Ok(()),

@@ -30,7 +30,11 @@ pub struct Inspect {
 pub enum LookFor {
     /// What the model's own head says of the residual stream after each layer, at the last token: one
     /// [`Reading`] a layer, and one more of the row that nothing was done to.
-    Layers,
+    Layers {
+        /// Whether copies of that row in other places follow, the last of them in a batch of its own; there are
+        /// none where positions are no cells that could be shared.
+        copies: bool,
+    },
     /// What the model's own head says of these, each as the residual stream after the last layer: one
     /// [`Reading`] each. The sequence doesn't matter.
     Streams(Vec<Arc<[f32]>>),

@@ -47,7 +47,7 @@ pub struct AttentionLens {
     /// `None` for all positions, one layer or head, and for more than [`MOST_ROLLED`] tokens.
     pub rollout: Option<Vec<f64>>,
     /// What occlusion finds, by token or in long prompts by larger spans; `None` where the position is not the
-    /// target's.
+    /// target's, and with an edge of attention off, which other texts have not.
     pub occlusion: Option<(f64, Occlusion)>,
 }
 
@@ -138,8 +138,9 @@ pub(super) fn attention(
         Some(coarse) => coarse,
         None => SpanUnit::Token,
     };
+    let wanted = which.from == Positions::Last && !asker.client.in_force().has_edge();
     let occlusion = match which.from {
-        Positions::Last if done => match occlusion(asker, subject, Some(by), &Instead::Nothing) {
+        Positions::Last if done && wanted => match occlusion(asker, subject, Some(by), &Instead::Nothing) {
             Ok(found) => Some(found),
             Err(QueryError::Stopped) => None,
             Err(error) => return Err(error),
@@ -148,7 +149,7 @@ pub(super) fn attention(
     };
     let done = match &occlusion {
         Some((_, _, whole)) => *whole,
-        None => done && which.from != Positions::Last,
+        None => done && !wanted,
     };
     let occlusion = occlusion.map(|(floor, occlusion, _)| (floor, occlusion));
     Ok((AttentionLens { which, rows, rollout, occlusion }, done))

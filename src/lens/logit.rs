@@ -4,18 +4,17 @@ use super::context::{jobs, scored, total};
 use super::floor;
 use super::inspect::inspect;
 use super::subject::Subject;
-use crate::engine::EngineError;
-use crate::engine::look::{Found, LookFor, Reading, Variant, Variants};
+use crate::engine::look::{Found, LookFor, Reading};
 use crate::query::{Asker, QueryError};
 use crate::step::Candidate;
-use crate::token::TokenId;
 
 /// What each layer says.
 #[derive(Clone, Debug)]
 pub struct Layers {
     /// From the first layer to the last.
     pub layers: Vec<Reading>,
-    /// ln p of the target as the chat and the scorer have it, whose attention is computed in another way.
+    /// ln p of the target as the chat and the scorer have it, whose attention is computed in another way; not
+    /// a number with an edge of attention off.
     pub chat_logprob: f64,
     /// The largest difference of log p between the last of them and the model's own distribution, among
     /// the candidates: 0, or what kernels round.
@@ -46,46 +45,43 @@ pub(super) fn layers(asker: &mut Asker, subject: &Subject) -> Result<(f64, Layer
             readings.push(reading);
         }
     };
-    if !inspect(asker, (&ids, &named), LookFor::Layers, &mut keep)? {
+    if !inspect(asker, (&ids, &named), LookFor::Layers { copies: true }, &mut keep)? {
         return Err(QueryError::Stopped);
     }
-    let Some(real) = readings.pop() else { return Err(QueryError::Stopped) };
-    let (copies, has_all) = copies(asker, subject, &named)?;
-    let own = real.named.first().map_or(f64::NAN, |target| f64::from(target.logprob));
+    let layers = asker.model.layers.min(readings.len());
+    let mut copies = readings.split_off(layers).into_iter();
+    let Some(real) = copies.next() else { return Err(QueryError::Stopped) };
+    let own = logprob(&real);
+    let (copies, has_all) = match copies.len() {
+        0 => copies_of_scorer(asker, subject)?,
+        _ => (copies.map(|copy| logprob(&copy)).collect(), true),
+    };
     let floor = floor::floor(&asker.model, copies.into_iter().map(|copy| copy - own));
-    let chat = if has_all { scored(asker, &jobs(subject, &ids)[..1])?.jobs.pop().flatten() } else { None };
+    // The scorer shares what sequences share, and knows no edge of one.
+    let knows = has_all && !asker.client.in_force().has_edge();
+    let chat = if knows { scored(asker, &jobs(subject, &ids)[..1])?.jobs.pop().flatten() } else { None };
     let last_row_difference = readings.last().map_or(0.0, |last| difference(last, &real));
     let chat_logprob = chat.as_deref().map_or(f64::NAN, total);
-    Ok((floor, Layers { layers: readings, chat_logprob, last_row_difference }, chat.is_some()))
+    let done = chat.is_some() || has_all && !knows;
+    Ok((floor, Layers { layers: readings, chat_logprob, last_row_difference }, done))
 }
 
-/// The target's log p in unchanged copies, in other places and batches of other sizes, and whether all of
-/// them are there. Where positions are no cells that could be shared, the scorer computes them.
-fn copies(asker: &mut Asker, subject: &Subject, named: &[TokenId]) -> Result<(Vec<f64>, bool), QueryError> {
-    let (ids, last) = (subject.ids(), subject.words.len() - 1);
-    let variants = [last, last, last, last.saturating_sub(1), last / 2];
-    let variants = variants.map(Variant::copy).to_vec();
-    let mut copies = Vec::new();
-    let look = LookFor::Variants(Variants { variants, ..Variants::default() });
-    let done = inspect(asker, (&ids, named), look, &mut |_, found| {
-        if let Found::Reading(reading) = found {
-            copies.extend(reading.named.first().map(|target| f64::from(target.logprob)));
-        }
-    });
-    match done {
-        Ok(done) => Ok((copies, done)),
-        Err(QueryError::Engine(EngineError::NoPart { .. })) => {
-            let job = jobs(subject, &ids).remove(0);
-            let mut done = true;
-            for count in [1, 3] {
-                let found = scored(asker, &vec![job.clone(); count])?;
-                copies.extend(found.jobs.iter().flatten().map(|steps| total(steps)));
-                done &= found.done;
-            }
-            Ok((copies, done))
-        }
-        Err(error) => Err(error),
+/// The target's.
+fn logprob(reading: &Reading) -> f64 {
+    Layers::target(reading).map_or(f64::NAN, |target| f64::from(target.logprob))
+}
+
+/// The target's log p in unchanged copies, in batches of other sizes, and whether all of them are there: where
+/// positions are no cells that could be shared, the scorer computes them.
+fn copies_of_scorer(asker: &mut Asker, subject: &Subject) -> Result<(Vec<f64>, bool), QueryError> {
+    let job = jobs(subject, &subject.ids()).remove(0);
+    let (mut copies, mut done) = (Vec::new(), true);
+    for count in [1, 3] {
+        let found = scored(asker, &vec![job.clone(); count])?;
+        copies.extend(found.jobs.iter().flatten().map(|steps| total(steps)));
+        done &= found.done;
     }
+    Ok((copies, done))
 }
 
 fn difference(a: &Reading, b: &Reading) -> f64 {

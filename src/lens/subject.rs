@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::inspect::inspect;
 use crate::chat::{ChatTemplate, Conversation};
 use crate::engine::EngineError;
+use crate::engine::look::{Found, LookFor, Variant, Variants};
 use crate::query::next::after_ids;
 use crate::query::text::TextEncoder;
 use crate::query::{Asker, QueryError};
+use crate::step::Prediction;
 use crate::token::{TokenId, text_of, visible};
 
 /// What a prediction is made from.
@@ -153,9 +156,7 @@ pub fn subject(
         (None, Some(id)) => Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] },
         (None, None) => {
             subject.greedy = true;
-            let next = after_ids(asker, &subject.ids())?;
-            let first = next.prediction.top_logprobs.first();
-            let id = first.map(|first| first.id).ok_or(EngineError::Empty)?;
+            let id = first_choice(asker, &subject.ids())?;
             Goal { text: model.vocab.bytes(id).to_vec(), ids: vec![id] }
         }
     };
@@ -171,6 +172,24 @@ pub fn subject(
     let longest = subject.named().map(|named| named.ids.len()).max().unwrap_or(0).max(target.ids.len());
     asker.must_fit(subject.words.len() + longest - 1)?;
     Ok(Subject { target, ..subject })
+}
+
+/// The token that the model would choose.
+fn first_choice(asker: &mut Asker, ids: &[TokenId]) -> Result<TokenId, QueryError> {
+    let first = |prediction: &Prediction| prediction.top_logprobs.first().map(|first| first.id);
+    let mut id = None;
+    if asker.client.in_force().has_edge() {
+        let variants = vec![Variant::copy(ids.len() - 1)];
+        let look = LookFor::Variants(Variants { variants, ..Variants::default() });
+        inspect(asker, (ids, &[]), look, &mut |_, found| {
+            if let Found::Reading(reading) = found {
+                id = first(&reading.prediction);
+            }
+        })?;
+    } else {
+        id = first(&after_ids(asker, ids)?.prediction);
+    }
+    id.ok_or(QueryError::Stopped)
 }
 
 fn of_chat(asker: &Asker, conversation: &Conversation, subject: &mut Subject) -> Result<(), QueryError> {

@@ -1,6 +1,6 @@
 //! Variants of a prompt, what each of them says of the target, and the other prompt that they borrow from.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -188,14 +188,11 @@ fn pass(
 
 /// What a model lacks, said once for all the layers that lack it.
 #[derive(Debug, Default)]
-pub(super) struct Lacking(BTreeMap<&'static str, Vec<usize>>);
+pub(super) struct Lacking(BTreeMap<&'static str, BTreeSet<usize>>);
 
 impl Lacking {
     pub fn add(&mut self, layer: usize, part: &'static str) {
-        let layers = self.0.entry(part).or_default();
-        if layers.last() != Some(&layer) {
-            layers.push(layer);
-        }
+        self.0.entry(part).or_default().insert(layer);
     }
 
     /// The first, for an error.
@@ -204,13 +201,29 @@ impl Lacking {
     }
 
     pub fn told(&self) -> Vec<String> {
-        let line = |(part, layers): (&&'static str, &Vec<usize>)| match layers[..] {
-            [only] => format!("this model has no {part} in layer {only}"),
-            [first, .., last] => {
+        let line = |(part, layers): (&&'static str, &BTreeSet<usize>)| match (layers.first(), layers.last()) {
+            (Some(first), Some(last)) if first == last => {
+                format!("this model has no {part} in layer {first}")
+            }
+            (Some(first), Some(last)) => {
                 format!("this model has no {part} in {} layers, {first} to {last}", layers.len())
             }
-            [] => String::new(),
+            _ => String::new(),
         };
         self.0.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lacking;
+
+    #[test]
+    fn a_layer_that_lacks_a_part_counts_once_however_often_it_is_asked_for() {
+        let mut lacking = Lacking::default();
+        [0, 1, 2, 0, 1, 2].iter().for_each(|layer| lacking.add(*layer, "head"));
+        lacking.add(1, "sum");
+        let told = ["this model has no head in 3 layers, 0 to 2", "this model has no sum in layer 1"];
+        assert_eq!((lacking.told(), lacking.first()), (told.map(String::from).to_vec(), Some((0, "head"))));
     }
 }

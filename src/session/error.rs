@@ -129,21 +129,6 @@ pub enum SessionError {
         /// How many there are.
         last: usize,
     },
-    /// It is more than a terminal takes.
-    #[error(
-        "{what} has {kib} KiB, and no more than {most} KiB go to a terminal's clipboard: /export writes a file"
-    )]
-    TooMuchToCopy {
-        /// What.
-        what: &'static str,
-        /// Its size.
-        kib: usize,
-        /// The bound.
-        most: usize,
-    },
-    /// A prompt that can't be written as text.
-    #[error("the prompt holds bytes that are no text: no command line could hold it")]
-    NoText,
     /// There is no mark to take back.
     #[error("nothing is marked there that could be taken back")]
     NothingMarked,
@@ -161,11 +146,6 @@ pub enum SessionError {
         /// What is in force.
         off: Vec<String>,
     },
-    /// An edge of attention that is to be cut from here.
-    #[error(
-        "an edge can be cut from the start only, as the cache of flash attention doesn't know it: /off edge {0} from start"
-    )]
-    EdgeFromHere(String),
     /// There is no vector whose dose could be changed.
     #[error("there is no steering vector: /steer FILE:SCALE adds one")]
     NoVector,
@@ -185,7 +165,7 @@ pub enum SessionError {
     #[error("the conversation is in no file: /save FILE keeps it, /clear gives it up")]
     UnsavedHere,
     /// A file of another kind.
-    #[error("{0}: write a name that ends in .md, .json, .jsonl, .csv, .html or .toml")]
+    #[error("{0}: write a name that ends in .md, .json, .jsonl, .csv or .html")]
     UnknownFormat(String),
     /// A file could not be written.
     #[error("{0}: {1}")]

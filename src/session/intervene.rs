@@ -19,10 +19,9 @@ impl Session {
             Change::Nothing if since == Since::Here => {}
             Change::Nothing => self.hold(since),
             Change::Steer(dose) => return self.begin(Task::Vector(dose, since)),
-            Change::Off(OffPart::Edge(edge)) if since == Since::Here && !self.sequence().is_empty() => {
-                return Err(SessionError::EdgeFromHere(edge.to_string()));
-            }
             Change::Off(part) => {
+                // The cache of flash attention knows no edge, so that whatever stands in it is computed anew.
+                let since = if matches!(part, OffPart::Edge(_)) { Since::Start } else { since };
                 self.must_have(Intervention::Off(part))?;
                 if !self.settings.off.contains(&part) {
                     self.settings.off.push(part);

@@ -1,5 +1,4 @@
 mod intervene;
-mod marks;
 
 use std::io;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,6 @@
 //! Whole rows of a part for every token, a chunk at a time.
 
+use super::cuts::Cutting;
 use super::{InspectRun, ROWS, TRUNK};
 use crate::engine::llama::Batch;
 use crate::engine::llama::eval::anatomy::{Layer, Place};
@@ -19,12 +20,12 @@ impl<'a> InspectRun<'a> {
                 return Ok(FinishReason::Cancelled);
             }
             let count = ROWS.min(tokens.len() - start);
-            let mut batch = Batch::default();
+            let (mut batch, mut script) = (Batch::default(), Script::default());
             for (position, &token) in tokens.iter().enumerate().skip(start).take(count) {
+                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, |cell| cell)?;
                 // The last layer has rows only of tokens whose logits are wanted.
                 batch.push(token, position, &[TRUNK], true);
             }
-            let mut script = Script::default();
             for (i, (_, place)) in places.iter().enumerate() {
                 for token in 0..count {
                     let region = TensorRegion::Row { token, columns: 0..place.width };

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::cuts::Cutting;
 use super::{InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::anatomy::{Layer, Place};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
@@ -61,6 +62,7 @@ impl<'a> InspectRun<'a> {
         let wanted: Vec<&Place> =
             [embedding, stream, norm].into_iter().chain(places.iter().flat_map(of_layer)).collect();
         let mut script = Script::default();
+        self.cut_edges(&mut script, Cutting { token: 0, position: length - 1 }, |cell| cell)?;
         wanted.iter().enumerate().for_each(|(slot, place)| read(&mut script, place, 0, slot));
         let mut values = self.all_read(&batch, script, wanted.len())?.into_iter();
         let mut next = || values.next().unwrap_or_default();

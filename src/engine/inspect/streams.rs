@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{CHUNK, InspectRun, ROWS, TRUNK};
+use super::cuts::Cutting;
+use super::{CHUNK, COPIES, InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
@@ -18,23 +19,32 @@ impl<'a> InspectRun<'a> {
         if streams.is_empty() { Err(self.no_part(0, "residual stream")) } else { Ok(streams) }
     }
 
-    /// The tokens of the sequence's last chunk, and that chunk's script, which reads the last one's streams.
-    fn last_chunk(&self, streams: &[&Place], start: usize) -> (Batch, Script) {
+    /// The tokens of the sequence's last chunk, and that chunk's script, which reads the last one's streams; what
+    /// stands before that one belongs to these sequences, too.
+    fn last_chunk(
+        &self,
+        streams: &[&Place],
+        start: usize,
+        shared: &[SeqId],
+    ) -> Result<(Batch, Script), EngineError> {
         let tokens = &self.request.tokens;
+        let all = [&[TRUNK], shared].concat();
         let (mut batch, mut script) = (Batch::default(), Script::default());
         for (position, &token) in tokens.iter().enumerate().skip(start) {
-            batch.push(token, position, &[TRUNK], position + 1 == tokens.len());
+            self.cut_edges(&mut script, Cutting { token: batch.len(), position }, |cell| cell)?;
+            let is_last = position + 1 == tokens.len();
+            batch.push(token, position, if is_last { &[TRUNK] } else { &all }, is_last);
         }
         for (layer, stream) in streams.iter().enumerate() {
             let region = TensorRegion::Row { token: batch.len() - 1, columns: 0..stream.width };
             script.add(stream, TensorAction::Read { region, slot: layer });
         }
-        (batch, script)
+        Ok((batch, script))
     }
 
     /// The logit lens in one evaluation: what is in the stream after each layer is carried into dummy tokens
     /// beside the real one.
-    pub(super) fn layers(&mut self) -> Result<FinishReason, EngineError> {
+    pub(super) fn layers(&mut self, copies: bool) -> Result<FinishReason, EngineError> {
         let tokens = &self.request.tokens;
         let streams = self.after_layers()?;
         let (count, out) = (streams.len(), streams[streams.len() - 1]);
@@ -43,19 +53,48 @@ impl<'a> InspectRun<'a> {
         if !self.begin_with(start)? {
             return Ok(FinishReason::Cancelled);
         }
-        let (mut batch, mut script) = self.last_chunk(&streams, start);
+        let copies = if copies { COPIES as u32 } else { 0 };
+        let lanes: Vec<SeqId> = (0..copies).map(|copy| SeqId(2 + copy)).collect();
+        lanes.iter().for_each(|&lane| self.context.share(TRUNK, lane, start));
+        let (mut batch, mut script) = self.last_chunk(&streams, start, &lanes)?;
         let real = batch.len() - 1;
         for layer in 0..count {
-            batch.push(tokens[tokens.len() - 1], layer, &[SeqId(1)], true);
+            batch.push(tokens[real + start], layer, &[SeqId(1)], true);
             let region = TensorRegion::Row { token: real + 1 + layer, columns: 0..out.width };
             script.add(out, TensorAction::Write { region, source: WrittenFrom::Slot(layer) });
         }
+        let beside = lanes.len().saturating_sub(1);
+        lanes[..beside].iter().try_for_each(|&lane| self.copy(&mut batch, &mut script, lane, start))?;
         self.evaluate(&batch, script, count)?;
         let named = &self.request.named[..];
-        let rows: Vec<_> = (real + 1..=real + count).chain([real]).map(|row| (row, named)).collect();
+        let rows = (real + 1..=real + count).chain([real]).chain(real + 1 + count..batch.len());
+        let rows: Vec<_> = rows.map(|row| (row, named)).collect();
         let last = self.context.logits(real);
         self.tell(0, self.readings(&rows, last)?);
+
+        let Some(&alone) = lanes.last() else { return Ok(FinishReason::Stop) };
+        let (told, start) = (rows.len(), start + batch.len());
+        let (mut batch, mut script) = (Batch::default(), Script::default());
+        self.copy(&mut batch, &mut script, alone, start)?;
+        self.evaluate(&batch, script, 0)?;
+        self.tell(told, self.readings(&[(0, named)], None)?);
         Ok(FinishReason::Stop)
+    }
+
+    /// Adds the last token once more, in a sequence of its own; the batch's cells begin with this one.
+    fn copy(
+        &self,
+        batch: &mut Batch,
+        script: &mut Script,
+        lane: SeqId,
+        begins: usize,
+    ) -> Result<(), EngineError> {
+        let (tokens, token) = (&self.request.tokens, batch.len());
+        let position = tokens.len() - 1;
+        let cell = |at: usize| if at == position { begins + token } else { at };
+        self.cut_edges(script, Cutting { token, position }, cell)?;
+        batch.push(tokens[position], position, &[lane], true);
+        Ok(())
     }
 
     /// The same in two evaluations, for models whose batches are cut where sequences differ.
@@ -67,7 +106,7 @@ impl<'a> InspectRun<'a> {
         if !self.begin_with(start)? {
             return Ok(FinishReason::Cancelled);
         }
-        let (batch, script) = self.last_chunk(&streams, start);
+        let (batch, script) = self.last_chunk(&streams, start, &[])?;
         let read = self.evaluate(&batch, script, streams.len())?;
         let vectors: Option<Vec<Arc<[f32]>>> =
             read.into_iter().take(streams.len()).map(|row| row.map(Arc::from)).collect();

@@ -8,16 +8,20 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::cuts::{Cutting, Unseen};
 use super::parts::NoPart;
-use super::{CHUNK, InspectRun, ROWS, RoomNeeded, TRUNK, mean};
+use super::{CHUNK, InspectRun, ROWS, RoomNeeded, TRUNK, at_once, must_have_room};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
 use crate::engine::look::{Edit, Found, Inspect, Part, PartValue, Reading, Variant, Variants};
 use crate::engine::protocol::{EngineError, FinishReason};
+use crate::room;
 use crate::token::TokenId;
 
 /// Sequences beside the variants' own.
 pub(super) const TRUNKS: usize = 2;
+/// What llama.cpp rounds the number of cells in use up to.
+const CELLS_STEP: usize = 256;
 /// The other sequence.
 const OTHER: SeqId = SeqId(1);
 
@@ -55,6 +59,11 @@ struct Trunk<'a> {
     sequence: SeqId,
     tokens: &'a [TokenId],
     from: usize,
+    /// The cell of that position.
+    begins: usize,
+    /// Whether the logits after every token are asked for, as the last layer has only such rows; else those
+    /// after the tokens that a distribution is read after.
+    outputs: bool,
 }
 
 /// Where an edit is made: a token of the batch, its position, and the cell of what it must not see.
@@ -118,15 +127,22 @@ impl Ground {
 
     /// Where the variants from `start` on that fill a batch end; one alone may be longer.
     fn end_of_group(&self, variants: &[usize], start: usize, asked: &Variants) -> usize {
-        let controls = &asked.controls;
+        let (controls, room) = (&asked.controls, batch_behind(self.cells()));
         let mut tokens: usize = controls.iter().map(|variant| self.computed(variant)).sum();
         let most = (ROWS / self.rows()).saturating_sub(controls.len()).max(1);
         let fits = |&&variant: &&usize| {
             tokens += self.computed(&asked.variants[variant]);
-            tokens <= CHUNK
+            tokens <= room
         };
         start + variants[start..].iter().take(most).take_while(fits).count().max(1)
     }
+}
+
+/// Most tokens of a batch behind so many cells. Every token is compared with as many cells as are in use, rounded
+/// up to what llama.cpp rounds to: one step more costs more than a batch that is a little less full.
+fn batch_behind(cells: usize) -> usize {
+    let room = CELLS_STEP - cells % CELLS_STEP;
+    if room >= CHUNK / 2 { room.min(CHUNK) } else { CHUNK }
 }
 
 impl InspectRun<'_> {
@@ -152,18 +168,23 @@ impl InspectRun<'_> {
                 .chain(asked.controls.iter().flat_map(|control| &control.edits))
         };
         let (means, others) = (keys(edits(), PartValue::Mean), keys(edits(), PartValue::Other));
+        // The other sequence's values are kept for as long as variants borrow them.
+        let kept = ground.other.len().saturating_sub(ground.apart);
+        let bytes =
+            kept * (self.width_of(&others)? * size_of::<f32>() + others.len() * size_of::<Arc<[f32]>>());
+        must_have_room(bytes as u64, room::memory())?;
         let computed = present.iter().map(|&i| ground.computed(&asked.variants[i])).sum::<usize>();
         self.total = computed + ground.cells() + if means.is_empty() { 0 } else { ground.last + 1 };
         if !means.is_empty() {
             let outputs = means.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
             let tokens = self.request.tokens.clone();
             self.context.clear();
-            let Some(read) =
-                self.read(Trunk { sequence: TRUNK, tokens: &tokens, from: 0 }, &means, outputs)?
-            else {
+            let trunk = Trunk { sequence: TRUNK, tokens: &tokens, from: 0, begins: 0, outputs };
+            let mut sums: BTreeMap<PartKey, RowSum> = BTreeMap::new();
+            if !self.read(trunk, &means, &mut |key, row| sums.entry(key).or_default().add(row.as_deref()))? {
                 return Ok(FinishReason::Cancelled);
-            };
-            ground.means = read.into_iter().map(|(key, rows)| (key, without_first(&rows))).collect();
+            }
+            ground.means = sums.into_iter().map(|(key, sum)| (key, sum.mean())).collect();
         }
         self.context.clear();
         if !self.begin_with(ground.trunk)? {
@@ -171,11 +192,14 @@ impl InspectRun<'_> {
         }
         if !ground.other.is_empty() {
             self.context.share(TRUNK, OTHER, ground.apart);
-            let other = Trunk { sequence: OTHER, tokens: &ground.other, from: ground.apart };
-            let Some(read) = self.read(other, &others, false)? else {
+            let (from, begins) = (ground.apart, ground.trunk);
+            let other = Trunk { sequence: OTHER, tokens: &ground.other, from, begins, outputs: false };
+            let mut kept: BTreeMap<PartKey, Rows> = BTreeMap::new();
+            let mut keep = |key, row: Option<Vec<f32>>| kept.entry(key).or_default().push(row.map(Arc::from));
+            if !self.read(other, &others, &mut keep)? {
                 return Ok(FinishReason::Cancelled);
-            };
-            ground.others = read;
+            }
+            ground.others = kept;
         }
         let mut start = 0;
         while start < present.len() {
@@ -204,28 +228,34 @@ impl InspectRun<'_> {
         })
     }
 
-    /// Evaluates the tokens of a sequence from a position on and reads parts of it at each. Where `outputs`
-    /// is set, the logits after every token are asked for, as the last layer has only such rows; else those
-    /// after the tokens that a distribution is read after. `None`: it was cancelled.
+    /// Values of all these parts at a position.
+    fn width_of(&self, keys: &[PartKey]) -> Result<usize, EngineError> {
+        keys.iter().map(|&(layer, part)| Ok(self.spot(layer, part)?.place.width)).sum()
+    }
+
+    /// Evaluates the tokens of a sequence from a position on and hands out the rows of parts of it, position by
+    /// position for each part. `false`: it was cancelled.
     fn read(
         &mut self,
-        Trunk { sequence, tokens, from }: Trunk,
+        Trunk { sequence, tokens, from, begins, outputs }: Trunk,
         keys: &[PartKey],
-        outputs: bool,
-    ) -> Result<Option<BTreeMap<PartKey, Rows>>, EngineError> {
+        each: &mut dyn FnMut(PartKey, Option<Vec<f32>>),
+    ) -> Result<bool, EngineError> {
         let last = self.request.tokens.len() - 1;
-        let mut found: BTreeMap<PartKey, Rows> = keys.iter().map(|&key| (key, Vec::new())).collect();
-        let most = if outputs { ROWS } else { CHUNK };
+        let most = at_once(self.width_of(keys)?, if outputs { ROWS } else { CHUNK });
         for start in (from..tokens.len()).step_by(most) {
             if self.cancelled() {
-                return Ok(None);
+                return Ok(false);
             }
             let chunk = start..tokens.len().min(start + most);
             let mut batch = Batch::default();
+            let mut script = Script::default();
             for position in chunk.clone() {
+                // The other sequence's own cells lie behind those of the first.
+                let cell = |at: usize| if at < from { at } else { begins + at - from };
+                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, cell)?;
                 batch.push(tokens[position], position, &[sequence], outputs || position >= last);
             }
-            let mut script = Script::default();
             for (i, &(layer, part)) in keys.iter().enumerate() {
                 let place = self.spot(layer, part)?.place;
                 for token in 0..chunk.len() {
@@ -235,11 +265,10 @@ impl InspectRun<'_> {
             }
             let mut read = self.evaluate(&batch, script, keys.len() * chunk.len())?.into_iter();
             for key in keys {
-                let rows = read.by_ref().take(chunk.len()).map(|row| row.map(Arc::from));
-                found.entry(*key).or_default().extend(rows);
+                read.by_ref().take(chunk.len()).for_each(|row| each(*key, row));
             }
         }
-        Ok(Some(found))
+        Ok(true)
     }
 
     /// Computes some variants side by side, each with its number.
@@ -269,6 +298,8 @@ impl InspectRun<'_> {
             for (token, entry) in chunk.iter().enumerate() {
                 let variant = variants[entry.variant].1;
                 let id = ground.tokens(variant)[entry.position];
+                let cutting = Cutting { token, position: entry.position };
+                self.cut_edges(&mut script, cutting, |from| cell_of(entry.variant, from))?;
                 batch.push(id, entry.position, &[lane(entry.variant)], entry.position >= last);
                 for edit in &variant.edits {
                     let cell = match *edit {
@@ -339,14 +370,7 @@ impl InspectRun<'_> {
                 }
             }
             Edit::Cut { to, .. } if to != position => {}
-            Edit::Cut { layer, head, .. } => {
-                let (place, heads) =
-                    self.scores_place(layer).map_err(|missing| self.no_part(missing.layer, missing.part))?;
-                let heads = head.map_or(0..heads, |head| head..head + 1);
-                let region = TensorRegion::Cells { token, cells: cell..cell + 1, heads };
-                let source = WrittenFrom::Constant(f32::NEG_INFINITY);
-                script.add(place, TensorAction::Write { region, source });
-            }
+            Edit::Cut { layer, head, .. } => self.cut(script, token, Unseen { layer, head, cell })?,
         }
         Ok(())
     }
@@ -380,10 +404,50 @@ fn lane(variant: usize) -> SeqId {
     SeqId((variant + TRUNKS) as u32)
 }
 
-/// The mean over the positions, the first left out where there are others.
-fn without_first(rows: &Rows) -> Arc<[f32]> {
-    let skipped = usize::from(rows.len() > 1);
-    let rows: Vec<&Arc<[f32]>> = rows.iter().skip(skipped).flatten().collect();
-    let values: Vec<f32> = rows.iter().flat_map(|row| row.iter().copied()).collect();
-    mean(&values, rows.len()).into()
+/// Rows of a part, position after position, the first left out where there are others.
+#[derive(Default)]
+struct RowSum {
+    seen: usize,
+    rows: usize,
+    sum: Vec<f64>,
+}
+
+impl RowSum {
+    fn add(&mut self, row: Option<&[f32]>) {
+        self.seen += 1;
+        let Some(row) = row else { return };
+        if self.seen <= 2 {
+            (self.rows, self.sum) = (0, vec![0.0; row.len()]);
+        }
+        self.rows += 1;
+        self.sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+
+    fn mean(self) -> Arc<[f32]> {
+        let count = self.rows.max(1) as f64;
+        self.sum.into_iter().map(|sum| (sum / count) as f32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RowSum, batch_behind};
+
+    #[test]
+    fn a_batch_ends_with_the_cells_that_are_looked_at_anyway() {
+        assert_eq!([0, 1, 19, 128].map(batch_behind), [256, 255, 237, 128]);
+        // Little would be left.
+        assert_eq!([129, 255, 256, 300].map(batch_behind), [256, 256, 256, 212]);
+    }
+
+    #[test]
+    fn a_mean_leaves_the_first_position_out_where_there_are_others() {
+        let mean = |rows: &[[f32; 2]]| {
+            let mut sum = RowSum::default();
+            rows.iter().for_each(|row| sum.add(Some(row)));
+            sum.mean().to_vec()
+        };
+        assert_eq!(mean(&[[9.0, 9.0], [1.0, 2.0], [3.0, 6.0]]), [2.0, 4.0]);
+        assert_eq!(mean(&[[9.0, 8.0]]), [9.0, 8.0]);
+    }
 }

@@ -49,7 +49,7 @@ impl Planner<'_, '_> {
     pub(super) fn layers(&mut self, place: usize, ask: &Ask) -> Result<(), String> {
         let Ask::Layers { prompt, text } = ask else { return Ok(()) };
         let (tokens, named) = self.prompt_and_first(*prompt, text)?;
-        self.look(place, PlannedLook { ask: place, tokens, named, look: LookFor::Layers })
+        self.look(place, PlannedLook { ask: place, tokens, named, look: LookFor::Layers { copies: false } })
     }
 
     /// The first token of the target in unchanged copies of a prompt.
