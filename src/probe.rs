@@ -24,6 +24,8 @@ pub mod plan;
 mod python_random;
 pub mod question;
 pub mod run;
+pub mod rungs;
+pub mod scale;
 pub mod shipped;
 pub mod stats;
 pub mod suite;

@@ -26,8 +26,8 @@ pub struct ProbeArgs {
     /// Only the first N items of each suite
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
-    /// What to write, and where: table, jsonl, csv, markdown, junit, html (default: a table); can be given
-    /// several times
+    /// What to write, and where: table, jsonl, csv, markdown, junit, html, or ladder: how often each model is
+    /// right over how hard the items are (default: a table); can be given several times
     #[arg(long, value_name = "KIND[=FILE]")]
     pub report: Vec<String>,
     /// Go on from a results file (jsonl), and complete it

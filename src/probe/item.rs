@@ -61,6 +61,8 @@ pub struct Item {
     pub id: String,
     /// The probe it is a case of: the same for every rung of a ladder and every row of a file.
     pub probe: String,
+    /// How hard it is, where the suite says that; more is harder.
+    pub difficulty: Option<f64>,
     /// What it is about.
     pub questions: Arc<Questions>,
     /// What must hold.
@@ -77,6 +79,7 @@ impl Item {
         Item {
             id,
             probe: probe.to_string(),
+            difficulty: None,
             asks: questions.asks(),
             questions: Arc::new(questions),
             expect: Vec::new(),

@@ -59,6 +59,7 @@ impl ItemOutcome {
             prompt: questions.prompts.first().map_or_else(String::new, |prompt| prompt.text()),
             choices,
             answer: questions.gold.clone(),
+            difficulty: item.difficulty,
             best,
             target: target(questions, answers),
             versus: versus(questions, answers),

@@ -18,6 +18,8 @@ use crate::token::TokenId;
 pub struct RunOutcome {
     /// The model's name.
     pub model: String,
+    /// Number of its weights, where that is known.
+    pub parameters: Option<u64>,
     /// In the order they were given.
     pub suites: Vec<SuiteOutcome>,
     /// Whether it was stopped before its end.
@@ -79,6 +81,9 @@ pub struct ItemOutcome {
     pub choices: Vec<ChoiceRecord>,
     /// The right one.
     pub answer: Gold,
+    /// How hard it is, where the suite says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difficulty: Option<f64>,
     /// The best one, by each reduction.
     pub best: Best,
     /// What had to hold.
@@ -293,6 +298,20 @@ impl ItemOutcome {
         let sum = |choice: &&ChoiceRecord| choice.sum_logprob.unwrap_or(f64::NEG_INFINITY);
         let right = self.answers().iter().filter_map(|index| self.choices.get(*index));
         right.max_by(|a, b| sum(a).total_cmp(&sum(b)))
+    }
+
+    /// Σ ln p of the best right choice − of the best wrong one.
+    pub fn margin(&self) -> Option<f64> {
+        let answers = self.answers();
+        let wrong = self.choices.iter().enumerate().filter(|(i, _)| !answers.contains(i));
+        let wrong = wrong.filter_map(|(_, choice)| choice.sum_logprob).max_by(f64::total_cmp)?;
+        let right = self.right_choice().filter(|_| !answers.is_empty())?;
+        Some(right.sum_logprob? - wrong)
+    }
+
+    /// Whether the choice with the highest sum is a right one; without choices, whether what was expected held.
+    pub fn is_accurate(&self) -> Option<bool> {
+        self.prefers_right().or(self.passed).filter(|_| self.error.is_none())
     }
 
     /// Whether the best choice by a reduction is a right one; `None` where there is no answer.

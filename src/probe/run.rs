@@ -431,6 +431,8 @@ impl ProbeRun {
         let interrupted = self.next.suite < self.suites.len();
         RunOutcome {
             model: self.model.name.clone(),
+            // An engine that can't tell says none.
+            parameters: Some(self.model.parameters).filter(|weights| *weights > 0),
             suites: self.suites.into_iter().map(|known| known.outcome).collect(),
             interrupted,
             cost: self.cost,

@@ -3,6 +3,7 @@
 //! Everything that comes from files or from the model is escaped by the template engine, and a page forbids
 //! every script but its own, by that script's checksum.
 
+pub mod lines;
 pub mod map;
 pub mod plot;
 mod svg;

@@ -9,6 +9,7 @@ mod ending;
 mod html;
 mod jsonl;
 mod junit;
+mod ladder;
 mod markdown;
 pub mod results;
 mod side_by_side;
@@ -52,6 +53,7 @@ fn open_one(target: &Target, carries: bool) -> io::Result<Box<dyn ProbeReport>> 
         ReportKind::Markdown => Box::new(AtEnd::new(out, markdown::write)),
         ReportKind::Junit => Box::new(AtEnd::new(out, junit::write)),
         ReportKind::Html => Box::new(AtEnd::new(out, html::write)),
+        ReportKind::Ladder => Box::new(ladder::LadderReport::new(out)),
     })
 }
 

@@ -24,10 +24,12 @@ pub enum ReportKind {
     Junit,
     /// A page with plots.
     Html,
+    /// For people: how often each model is right, over how hard the items are.
+    Ladder,
 }
 
 named!(ReportKind:
-    Table "table", Jsonl "jsonl", Csv "csv", Markdown "markdown", Junit "junit", Html "html",
+    Table "table", Jsonl "jsonl", Csv "csv", Markdown "markdown", Junit "junit", Html "html", Ladder "ladder",
 );
 
 /// What to write and where.

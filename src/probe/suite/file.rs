@@ -107,6 +107,9 @@ pub struct Probe {
     pub pattern: Option<String>,
     /// Draws samples, and reports how many match `pattern` and how many agree.
     pub sample: Option<SampleTable>,
+    /// How hard the question is: a number, more is harder, as in "{{ level }}" of a data file's column. A
+    /// template. Ladders of several models go by it.
+    pub difficulty: Option<String>,
     /// What must hold: Jinja expressions. Without any, a probe with an `answer` (and no file) expects
     /// "best() == answer", and a greedy one with a `pattern` that it matches.
     pub expect: Vec<String>,

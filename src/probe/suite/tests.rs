@@ -398,10 +398,26 @@ fn the_schema_knows_every_field_and_no_other() {
         "greedy",
         "pattern",
         "sample",
+        "difficulty",
         "expect",
         "informational",
     ] {
         assert!(fields.contains_key(field), "{field}");
     }
-    assert_eq!(fields.len(), 21);
+    assert_eq!(fields.len(), 22);
+}
+
+#[test]
+fn difficulty_is_a_number_of_the_case() {
+    let body = |value: &str| {
+        format!(
+            "id = \"a-{{{{ n }}}}\"\nparams = {{ n = [1, 2] }}\nprompt = \"x\"\ntarget = \"y\"\ndifficulty = \"{value}\"\n"
+        )
+    };
+    let suite = probe(&body("{{ n * 2 }}")).unwrap();
+    assert_eq!(suite.items.iter().map(|item| item.difficulty).collect::<Vec<_>>(), [Some(2.0), Some(4.0)]);
+    assert_eq!(
+        wrong(&body("hard")),
+        "x.toml:9:14: \"hard\" is no number: more is harder (at `difficulty = \"hard\"`)"
+    );
 }

@@ -107,18 +107,32 @@ impl Svg {
         self.0.push_str(&format!(r#"<text class="{class}" x="{x}" y="{y}">{text}</text>"#));
     }
 
-    pub fn axes(&mut self, x: &Axis, y: &Axis, [below, beside]: [&str; 2], rows: &[f64]) {
+    /// Axes of shares over steps that have names.
+    pub fn shares(&mut self, [below, beside]: [&str; 2], y: &Axis) {
+        self.rows(y, &[0.0, 0.25, 0.5, 0.75, 1.0]);
+        self.frame(below, beside);
+    }
+
+    fn rows(&mut self, y: &Axis, rows: &[f64]) {
         for row in rows {
             self.line("grid", [LEFT, y.at(*row), RIGHT, y.at(*row)]);
             self.text("tick end", [LEFT - 5.0, y.at(*row) + 4.0], &short(*row));
         }
+    }
+
+    fn frame(&mut self, below: &str, beside: &str) {
+        self.line("axis", [LEFT, BOTTOM, RIGHT, BOTTOM]);
+        self.text("label middle", [(LEFT + RIGHT) / 2.0, SIZE[1] - 6.0], below);
+        self.text("label", [2.0, 12.0], beside);
+    }
+
+    pub fn axes(&mut self, x: &Axis, y: &Axis, [below, beside]: [&str; 2], rows: &[f64]) {
+        self.rows(y, rows);
         for tick in x.ticks() {
             self.line("axis", [x.at(tick), BOTTOM, x.at(tick), BOTTOM + 4.0]);
             self.text("tick middle", [x.at(tick), BOTTOM + 16.0], &short(tick));
         }
-        self.line("axis", [LEFT, BOTTOM, RIGHT, BOTTOM]);
-        self.text("label middle", [(LEFT + RIGHT) / 2.0, SIZE[1] - 6.0], below);
-        self.text("label", [2.0, 12.0], beside);
+        self.frame(below, beside);
     }
 }
 

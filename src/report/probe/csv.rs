@@ -68,7 +68,7 @@ const COLUMNS: [CsvColumn; 48] = [
         let chance = digest::chance(row.item).filter(|_| row.item.target.is_none());
         text(chance.map(|chance| chance.p))
     }),
-    ("margin_nats", |row| text(digest::margin(row.item))),
+    ("margin_nats", |row| text(row.item.margin())),
     ("target", |row| text(row.item.target.as_ref().map(|target| &target.text))),
     ("target_p", |row| text(row.item.target.as_ref().and_then(|target| target.mean))),
     ("target_p_lowest", |row| text(row.item.target.as_ref().and_then(|target| target.lowest))),

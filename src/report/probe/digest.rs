@@ -1,7 +1,5 @@
 //! What several reports show of an outcome: figures worked out from it, and texts made harmless.
 
-use indexmap::{IndexMap, IndexSet};
-
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::interval::NoInterval;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
@@ -153,14 +151,6 @@ pub fn answer_logprob(item: &ItemOutcome) -> Option<f64> {
     item.right_choice()?.sum_logprob
 }
 
-/// Σ ln p of the best right choice − of the best wrong one.
-pub fn margin(item: &ItemOutcome) -> Option<f64> {
-    let answers = item.answers();
-    let wrong = item.choices.iter().enumerate().filter(|(i, _)| !answers.contains(i));
-    let wrong = best_of(wrong.filter_map(|(_, choice)| choice.sum_logprob))?;
-    (!answers.is_empty()).then(|| answer_logprob(item)).flatten().map(|right| right - wrong)
-}
-
 fn best_of(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.max_by(f64::total_cmp)
 }
@@ -222,78 +212,4 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
         bin.confidence += (confidence - bin.confidence) / bin.n as f64;
     }
     bins.iter().any(|bin| bin.n > 0).then_some(bins)
-}
-
-/// Cases of a probe in the order of a parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ladder<'a> {
-    /// The probe's name, with the value of its other parameter where it has two.
-    pub name: String,
-    /// The parameter and the case, smallest first.
-    pub rungs: Vec<(f64, &'a ItemOutcome)>,
-}
-
-/// The ladders of a probe whose id holds one number, as in `gap-{{ n }}`, or two values of which one is a
-/// number, as in `gap-{{ n }}-{{ word }}`: one for each value of the other. Of two numbers the one that
-/// takes more values is climbed. None where the id holds something else; those of fewer than three cases
-/// are left out.
-pub fn ladders<'a>(probe: &str, items: &[&'a ItemOutcome]) -> Vec<Ladder<'a>> {
-    let mut pieces = probe.split("{{");
-    let before = pieces.next().unwrap_or_default();
-    let holes: Option<Vec<(&str, &str)>> = pieces.map(|piece| piece.split_once("}}")).collect();
-    let found = match holes.as_deref() {
-        Some([(_, behind)]) => single(probe, (before, behind), items),
-        Some([one, two]) => pairs(before, [*one, *two], items),
-        _ => None,
-    };
-    let mut ladders = found.unwrap_or_default();
-    ladders.retain(|ladder| ladder.rungs.len() >= 3);
-    for ladder in &mut ladders {
-        ladder.rungs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    }
-    ladders
-}
-
-fn single<'a>(
-    probe: &str,
-    (before, behind): (&str, &str),
-    items: &[&'a ItemOutcome],
-) -> Option<Vec<Ladder<'a>>> {
-    let rung =
-        |item: &&'a ItemOutcome| Some((number(item.id.strip_prefix(before)?.strip_suffix(behind)?)?, *item));
-    let rungs = items.iter().map(rung).collect::<Option<Vec<_>>>()?;
-    Some(vec![Ladder { name: probe.to_string(), rungs }])
-}
-
-fn pairs<'a>(
-    before: &str,
-    [(first, between), (second, behind)]: [(&str, &str); 2],
-    items: &[&'a ItemOutcome],
-) -> Option<Vec<Ladder<'a>>> {
-    let values = |item: &&'a ItemOutcome| {
-        let inside = item.id.strip_prefix(before)?.strip_suffix(behind)?;
-        inside.split_once(between).filter(|_| !between.is_empty())
-    };
-    let values = items.iter().map(values).collect::<Option<Vec<_>>>()?;
-    let (firsts, seconds): (IndexSet<&str>, IndexSet<&str>) = values.iter().copied().unzip();
-    let climbs = |values: &IndexSet<&str>| values.iter().all(|value| number(value).is_some());
-    let climbs_first = match (climbs(&firsts), climbs(&seconds)) {
-        (false, false) => return None,
-        (true, true) => firsts.len() > seconds.len(),
-        (first_climbs, _) => first_climbs,
-    };
-    let mut ladders: IndexMap<&str, Vec<(f64, &'a ItemOutcome)>> = IndexMap::new();
-    for ((a, b), item) in values.iter().zip(items) {
-        let (step, other) = if climbs_first { (a, b) } else { (b, a) };
-        ladders.entry(other).or_default().push((number(step)?, *item));
-    }
-    let name = |other: &str| match climbs_first {
-        true => format!("{before}{{{{{first}}}}}{between}{other}{behind}"),
-        false => format!("{before}{other}{between}{{{{{second}}}}}{behind}"),
-    };
-    Some(ladders.into_iter().map(|(other, rungs)| Ladder { name: name(other), rungs }).collect())
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
 }

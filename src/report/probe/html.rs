@@ -2,6 +2,7 @@
 
 mod against;
 mod figures;
+mod ladders;
 mod view;
 
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use minijinja::{Value, context};
 
 use super::digest;
 use super::ending::ResultCounts;
+use crate::probe::scale::ACCURACY;
 use crate::report::html::page;
 use crate::report::out::ReportOutput;
 
@@ -22,6 +24,8 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
         conclusion => digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons),
         failed => results.failed(),
         against => results.comparisons.iter().map(against::view).collect::<Vec<_>>(),
+        ladders => ladders::view(results),
+        accuracy => ACCURACY,
         partial => results.partial.then_some(digest::PARTIAL),
         runs => results.runs.iter().enumerate().map(|(i, told)| view::run(i, told)).collect::<Vec<_>>(),
     };

@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::ladder::LadderRecord;
 use super::results;
 use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome, TokenOutcome};
+use crate::probe::scale;
 use crate::probe::verdict::Verdict;
 use crate::report::out::ReportOutput;
 use crate::report::output::json_line;
@@ -170,6 +172,12 @@ impl ProbeReport for Jsonl {
         }
         for record in comparisons {
             let streamed = Streamed { kind: "comparison", message: None, origin: None, record };
+            json_line(&mut self.out, &streamed)?;
+        }
+        // One model alone has its figures in its items.
+        let ladders = if runs.len() > 1 { scale::ladders(runs) } else { Vec::new() };
+        for record in ladders.iter().map(LadderRecord::new) {
+            let streamed = Streamed { kind: "ladder", message: None, origin: None, record };
             json_line(&mut self.out, &streamed)?;
         }
         self.out.keep()

@@ -57,7 +57,7 @@ pub fn read(path: &Path) -> Result<Vec<Results>, InputError> {
                     .map_err(|error| wrong(format!("the item can't be read: {error}")))?;
                 run.items.push(record.into_item());
             }
-            (Some("summary" | "comparison"), Some(_)) => {}
+            (Some("summary" | "comparison" | "ladder"), Some(_)) => {}
             _ => return Err(wrong(FOREIGN.to_string())),
         }
     }

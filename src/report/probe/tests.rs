@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::testing::{HOSTILE, assert_harmless, item, run, rung, unwritable, written};
+use super::testing::{HOSTILE, assert_harmless, item, run, unwritable, written};
 use super::*;
 use crate::probe::outcome::{ItemOutcome, RunOutcome};
 
@@ -212,36 +212,6 @@ fn what_cant_be_written_is_told() {
         let error = report.finish(&[], &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
-}
-
-#[test]
-fn ladders_are_cases_of_one_number() {
-    let items = [10, 9, 100].map(|n| rung(n, 0.5));
-    let items: Vec<&ItemOutcome> = items.iter().collect();
-    let ladders = digest::ladders("gap-{{ n }}", &items);
-    let xs: Vec<f64> = ladders[0].rungs.iter().map(|(x, _)| *x).collect();
-    assert_eq!((ladders.len(), xs), (1, vec![9.0, 10.0, 100.0]));
-    for probe in ["gap-1", "{{ a }}{{ b }}", "other-{{ n }}", "gap-{{ n", "{{ a }}-{{ b }}-{{ c }}"] {
-        assert!(digest::ladders(probe, &items).is_empty(), "{probe}");
-    }
-    assert!(digest::ladders("gap-{{ n }}", &items[..2]).is_empty());
-}
-
-#[test]
-fn of_two_parameters_each_value_of_one_has_a_ladder_of_the_other() {
-    let ids = |ids: &[&str]| ids.iter().map(|id| item("s", id, 0.5)).collect::<Vec<ItemOutcome>>();
-    let named = |probe: &str, items: &[ItemOutcome]| {
-        let items: Vec<&ItemOutcome> = items.iter().collect();
-        let ladders = digest::ladders(probe, &items).into_iter();
-        ladders.map(|ladder| (ladder.name, ladder.rungs.len())).collect::<Vec<_>>()
-    };
-    let words = ids(&["g-3-a", "g-1-a", "g-2-a", "g-1-b", "g-2-b", "g-3-b", "g-1-c"]);
-    let expected = [("g-{{ n }}-a".to_string(), 3), ("g-{{ n }}-b".to_string(), 3)];
-    assert_eq!(named("g-{{ n }}-{{ w }}", &words), expected);
-    // Of two numbers the longer one is climbed.
-    let grid = ids(&["1:1", "1:2", "1:3", "2:1", "2:2", "2:3"]);
-    assert_eq!(named("{{ a }}:{{ b }}", &grid), [("1:{{ b }}".to_string(), 3), ("2:{{ b }}".to_string(), 3)]);
-    assert_eq!(named("{{ a }}:{{ b }}", &ids(&["x:y", "x:z", "y:z"])), []);
 }
 
 #[test]

@@ -76,7 +76,16 @@ impl ItemBuilder<'_> {
             Some(field) => field.text().to_string(),
             None => "row-{{ row }}".to_string(),
         };
-        Ok(Item { id, probe, questions, expect, predictions: Vec::new(), asks })
+        let difficulty = self.difficulty()?;
+        Ok(Item { id, probe, questions, difficulty, expect, predictions: Vec::new(), asks })
+    }
+
+    fn difficulty(&self) -> Result<Option<f64>, InputError> {
+        let Some(field) = &self.fields.difficulty else { return Ok(None) };
+        let text = self.scope().render(field)?;
+        let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        let wrong = || self.scope().error("difficulty", format!("{text:?} is no number: more is harder"));
+        number.map(Some).ok_or_else(wrong)
     }
 
     fn expectations(&self, questions: &Arc<Questions>) -> Result<Vec<Expectation>, InputError> {

@@ -55,6 +55,8 @@ pub struct ProbeFields<'a> {
     pub pattern: Option<TemplateField>,
     /// The id.
     pub id: Option<TemplateField>,
+    /// How hard the question is.
+    pub difficulty: Option<TemplateField>,
     /// What must hold.
     pub expect: Vec<Arc<Condition>>,
     /// Of which cases nothing must.
@@ -113,6 +115,7 @@ impl<'a> ProbeFields<'a> {
             steps: compiler.list(&probe.steps, "steps")?,
             pattern: compiler.optional(probe.pattern.as_ref(), "pattern")?,
             id: compiler.optional(probe.id.as_ref(), "id")?,
+            difficulty: compiler.optional(probe.difficulty.as_ref(), "difficulty")?,
             expect,
             informational: compiler.informational(probe)?,
             probe,

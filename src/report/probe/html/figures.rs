@@ -4,9 +4,10 @@ use indexmap::IndexMap;
 use minijinja::{Value, context};
 
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
+use crate::probe::rungs::{Ladder, ladders};
 use crate::probe::stats::Share;
 use crate::report::html::plot::{self, Chart, Point, percent};
-use crate::report::probe::digest::{self, Ladder, head, plain};
+use crate::report::probe::digest::{self, head, plain};
 
 /// Parts of a histogram.
 const PARTS: usize = 20;
@@ -25,12 +26,12 @@ pub fn of_suite(suite: &SuiteOutcome) -> Vec<Value> {
     for item in &suite.items {
         probes.entry(&item.probe).or_default().push(item);
     }
-    let ladders = probes.iter().flat_map(|(probe, items)| {
-        let all = digest::ladders(probe, items).into_iter().take(LADDERS);
-        all.filter_map(|ladder| climbed(&ladder))
+    let climbed = probes.iter().flat_map(|(probe, items)| {
+        let all = ladders(probe, items).into_iter().take(LADDERS);
+        all.filter_map(|ladder| self::climbed(&ladder))
     });
     let sweeps = suite.items.iter().filter_map(sweep).take(SWEEPS);
-    ladders.chain(sweeps).chain(spread(suite)).collect()
+    climbed.chain(sweeps).chain(spread(suite)).collect()
 }
 
 /// The probability of what is right, over the number in the ids of a probe's cases.

@@ -145,7 +145,7 @@ fn choices(item: &ItemOutcome) -> Vec<Value> {
 fn facts(item: &ItemOutcome, vocab: &Vocab) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut tell = |name: &str, value: String| facts.push((name.to_string(), value));
-    if let Some(margin) = digest::margin(item) {
+    if let Some(margin) = item.margin() {
         tell("right − best wrong", format!("{margin:+.3} nat"));
     }
     if let Some((target, (low, high))) =
