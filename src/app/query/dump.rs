@@ -181,7 +181,11 @@ fn look_for(name: &str, layers: &[usize], tokens: usize) -> LookFor {
 
 /// Opens the files, where there is room and nothing is written over.
 fn begin(dump: &Dump, shapes: Vec<(usize, Vec<usize>)>, size: u64) -> Result<Vec<NpyFile>, Stop> {
-    fs::create_dir_all(dump.folder).map_err(|error| failed(dump.folder, &error))?;
+    if dump.folder.exists() && !dump.folder.is_dir() {
+        return Err(failed(dump.folder, &"a file, and a folder is wanted that files can be written into"));
+    }
+    fs::create_dir_all(dump.folder)
+        .map_err(|error| failed(dump.folder, &format!("the folder can't be made: {}", error.kind())))?;
     let free = room::disk(dump.folder);
     if let Some(free) = free.filter(|free| *free < size.saturating_add(MARGIN)) {
         let (size, free) = (size as f64 / 1e6, free as f64 / 1e6);

@@ -20,6 +20,7 @@ use crate::report::lens::LensRecord;
 use crate::report::lens::batch::{KINDS, LensBatch, open};
 use crate::report::output::json;
 use crate::report::target::{ReportKind, Target};
+use crate::say;
 use items::{ItemsFile, LensItem};
 use run::LensSession;
 
@@ -158,7 +159,7 @@ fn one_object(desk: &mut Desk, asked: &LensAsked) -> Result<(), Stop> {
         let (view, looking) = &asked.views[0];
         let lens = match counted(desk, running, &asked.wish(looking)) {
             Err(QueryError::Stopped) => {
-                desk.say(&nothing_yet("", *view));
+                say::tell(&nothing_yet("", *view));
                 return Err(Stop::Interrupted);
             }
             lens => lens?,

@@ -33,6 +33,11 @@ fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
     if existing == Existing::Keep && args.output.is_file() {
         return Err(unwritten(&args.output, &WriteError::Exists));
     }
+    // Said before anything is computed.
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(wrong(&args.output, format!("there is no folder {}", folder.display())).into());
+    }
     desk.ask_each(args.json, |desk, running| {
         let vector = match make(&mut desk.asker(running), &pairs, args.at) {
             Err(QueryError::Stopped) => {
