@@ -110,6 +110,13 @@ pub fn write(
     existing: Existing,
     content: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), WriteError> {
+    // A link to an open pipe (`/dev/stdout`) leads to no name: the system alone can follow it.
+    if let Ok(meta) = fs::metadata(path)
+        && !meta.is_file()
+        && !meta.is_dir()
+    {
+        return Ok(stream(path, meta.file_type().is_fifo(), content)?);
+    }
     let path = &followed(path)?;
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -121,7 +128,6 @@ pub fn write(
         }
         Err(error) => Err(error.into()),
         Ok(meta) if meta.is_dir() => Err(refused(ErrorKind::IsADirectory, "a folder, no file").into()),
-        Ok(meta) if !meta.is_file() => Ok(stream(path, meta.file_type().is_fifo(), content)?),
         Ok(_) if existing == Existing::Keep => Err(WriteError::Exists),
         Ok(meta) => {
             // Whoever may not write the file may not replace it either.

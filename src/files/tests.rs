@@ -186,3 +186,18 @@ fn names_complete_folders_with_a_slash_and_hidden_ones_only_when_asked_for() {
     assert_eq!(found(""), ["tales/", "talk b", "talk1"]);
     assert!(found("none/x").is_empty());
 }
+
+#[test]
+fn an_open_pipe_is_written_to_through_links_that_lead_to_no_name() {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    let (mut reader, writer) = io::pipe().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("out");
+    symlink(format!("/proc/self/fd/{}", writer.as_raw_fd()), &link).unwrap();
+    put(&link, Existing::Keep, "said").unwrap();
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "said");
+}
