@@ -196,6 +196,10 @@ impl TokenTree {
             (None, Some(parent)) => self.nodes[parent.index()].first_child = Some(number),
             (None, None) => self.first_root = Some(number),
         }
+        if self.nodes.len() == self.nodes.capacity() {
+            // Twice as much would be too much where there are a hundred thousand.
+            self.nodes.reserve_exact(self.nodes.len() / 8 + 64);
+        }
         self.nodes.push(TreeNode {
             id,
             origin,
