@@ -14,6 +14,7 @@ mod openai;
 #[cfg(test)]
 mod testing;
 mod tokenscope;
+mod vllm;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -14,8 +14,8 @@ use crate::token::{TokenId, Vocab};
 const ROUNDING: f64 = 1e-3;
 /// How far the same number may differ in two places of one answer.
 const SAME: f32 = 1e-3;
-/// Some servers write the lowest number there is for −∞, which JSON has not.
-const LOWEST: f64 = -1e30;
+/// What some servers write for −∞, which JSON has not: vLLM this, llama-server the lowest number there is.
+const LOWEST: f64 = -9999.0;
 
 /// A token, and perhaps its distribution, as servers write it: what one does not give is missing.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -19,6 +19,9 @@ use crate::sampling::{Constraint, Sampling};
 use crate::step::Step;
 use crate::token::{TokenId, Vocab};
 
+/// Ways to spell a part of a character that are looked at.
+const MOST_WAYS: usize = 16;
+
 /// One of llama.cpp's.
 pub(super) struct LlamaServer {
     vocab: Arc<Vocab>,
@@ -120,12 +123,15 @@ impl Dialect for LlamaServer {
                 return Ok(false);
             }
             let written = so_far.len() - asked.prompt.len();
-            let Some(line) = first_line(&mut event)? else { return Ok(true) };
+            let Some(mut line) = first_line(&mut event)? else { return Ok(true) };
+            // They are those of the text that comes with it.
+            line.bytes = None;
             let id = line.id(&self.vocab)?;
             let count = whole(&event["tokens_predicted"]).map_or(written + 1, |count| count as usize);
             let kept_back = count.saturating_sub(written + 1);
             // Tokens that end within a character are told of with the one that completes it, by their bytes alone.
-            for hidden in self.hidden(&content, id, kept_back)? {
+            let ways = self.hidden(&content, id, kept_back)?;
+            for hidden in self.one_of(call, asked, &so_far, ways)? {
                 let step = self.forced(call, &so_far, hidden, asked.k)?;
                 spelling.piece(self.vocab.bytes(hidden));
                 so_far.push(hidden);
@@ -194,10 +200,10 @@ impl LlamaServer {
         self.checker.step(line.given(&self.vocab)?, prediction, line.rank)
     }
 
-    /// The tokens that were kept back before `id`: the only ones that spell what its text has too much.
-    fn hidden(&self, content: &str, id: TokenId, count: usize) -> Result<Vec<TokenId>, Trouble> {
+    /// The ways in which `count` tokens before `id` spell what its text has too much.
+    fn hidden(&self, content: &str, id: TokenId, count: usize) -> Result<Vec<Vec<TokenId>>, Trouble> {
         if count == 0 {
-            return Ok(Vec::new());
+            return Ok(vec![Vec::new()]);
         }
         let own = if self.vocab.is_special(id) { &[] } else { self.vocab.bytes(id) };
         let bytes = content.as_bytes().strip_suffix(own);
@@ -205,16 +211,43 @@ impl LlamaServer {
             bytes.ok_or_else(|| Trouble::wrong("the tokens it names don't spell the text it wrote"))?;
         let mut ways = Vec::new();
         self.split(bytes, count, &mut Vec::new(), &mut ways);
-        match ways.as_slice() {
-            [only] => Ok(only.clone()),
-            _ => Err(Trouble::wrong(format!(
-                "it keeps {count} tokens within a character to itself, and its text does not tell which"
-            ))),
+        Ok(ways)
+    }
+
+    /// The only way; of several the one whose every token is the most probable, where only such are written.
+    fn one_of(
+        &self,
+        call: WireCall,
+        asked: WriteWish,
+        before: &[TokenId],
+        ways: Vec<Vec<TokenId>>,
+    ) -> Result<Vec<TokenId>, Trouble> {
+        let unknown = || {
+            Trouble::wrong(
+                "it keeps tokens within a character to itself, and its text does not tell which they are",
+            )
+        };
+        if ways.len() == 1 {
+            return ways.into_iter().next().ok_or_else(unknown);
         }
+        let greedy = asked.sampling.is_greedy() && asked.sampling.stages().is_empty();
+        for way in ways.into_iter().filter(|_| greedy) {
+            let mut path = before.to_vec();
+            let mut best = true;
+            for &id in &way {
+                let step = self.forced(call, &path, id, 1)?;
+                best &= step.stats.is_some_and(|stats| stats.rank.exact() == Some(1));
+                path.push(id);
+            }
+            if best {
+                return Ok(way);
+            }
+        }
+        Err(unknown())
     }
 
     fn split(&self, bytes: &[u8], count: usize, so_far: &mut Vec<TokenId>, ways: &mut Vec<Vec<TokenId>>) {
-        if count == 0 || ways.len() > 1 {
+        if count == 0 || ways.len() >= MOST_WAYS {
             if bytes.is_empty() {
                 ways.push(so_far.clone());
             }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::dialect::Dialect;
 use super::wire::{Trouble, Wire, WireCall};
-use super::{llama_server, openai, tokenscope};
+use super::{llama_server, openai, tokenscope, vllm};
 use crate::engine::gives::Gives;
 use crate::engine::protocol::{LoadOptions, ModelInfo, Tokenize};
 use crate::model::{About, Reason, ServerAbout, Weights, WeightsInForce};
@@ -36,6 +36,7 @@ pub(super) fn open(
     let found = find(call, wire.model())?;
     match found.owner() {
         "tokenscope" => tokenscope::open(call, found, options),
+        "vllm" => vllm::open(call, wire, found, options),
         "llamacpp" => llama_server::open(call, wire, found, options),
         _ => openai::open(call, found, options),
     }

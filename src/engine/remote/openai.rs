@@ -182,6 +182,11 @@ impl Dialect for OpenAi {
 }
 
 impl OpenAi {
+    /// One that gives log-probabilities, with a vocabulary of its own.
+    pub fn new(model: String, vocab: Arc<Vocab>, marks: Marks) -> OpenAi {
+        OpenAi { model, vocab, marks, logprobs: true }
+    }
+
     fn request(&self, asked: WriteWish) -> Result<(&'static str, Map<String, Value>), Trouble> {
         let mut body = fields(asked.sampling)?;
         body.insert("model".to_string(), json!(self.model));

@@ -41,8 +41,10 @@ fn answer(heard: &Heard) -> Played {
         }
         "/completion" if heard.body["stream"] == json!(true) => {
             let token = |id: usize, text: &str, count: usize| {
+                let mut line = line(id, number("n_probs"));
+                line["bytes"] = json!(text.as_bytes());
                 json!({"content": text, "tokens": [id], "stop": false, "tokens_predicted": count,
-                    "completion_probabilities": [line(id, number("n_probs"))]})
+                    "completion_probabilities": [line]})
             };
             let end =
                 json!({"content": "", "tokens": [], "stop": true, "stop_type": "eos", "tokens_predicted": 4});
