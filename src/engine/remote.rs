@@ -11,6 +11,7 @@ mod llama_words;
 mod marks;
 mod open;
 mod openai;
+mod served;
 #[cfg(test)]
 mod testing;
 mod tokenscope;

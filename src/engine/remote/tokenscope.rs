@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
-use super::open::{ListedModel, ServedModel, whole};
+use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, WireCall};
 use crate::engine::gives::Gives;
 use crate::engine::protocol::{FinishReason, LoadOptions, ModelInfo, Sequence};

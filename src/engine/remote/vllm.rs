@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
 use super::marks::{MarkedPrompt, Marks, TEMPLATE};
-use super::open::{ListedModel, ServedModel, whole};
 use super::openai::{self, OpenAi, fields};
+use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, Wire, WireCall};
 use crate::engine::gives::Gives;
 use crate::engine::protocol::{
