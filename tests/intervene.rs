@@ -359,7 +359,7 @@ fn what_a_model_has_not_is_refused_in_one_line_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn an_edge_is_cut_in_a_reply_as_in_a_knockout_and_nowhere_else() {
+fn an_edge_is_cut_in_a_reply_and_in_a_look_as_in_a_knockout_and_nowhere_else() {
     for exact in [true, false] {
         for mut model in Model::both(exact) {
             let prompt = model.prompt.clone();
@@ -372,6 +372,7 @@ fn an_edge_is_cut_in_a_reply_as_in_a_knockout_and_nowhere_else() {
                 let cut = |layer| Edit::Cut { layer, head, from: last - 1, to: last };
                 let knocked = model.seen(Interventions::default(), layers.map(cut).collect());
                 let these = off(&[&edge]);
+                assert_eq!(model.seen(these.clone(), Vec::new()), knocked, "{edge}");
                 let without = model.generate(&prompt, these.clone().into(), 4).unwrap();
                 if exact {
                     assert_eq!(bits(&without[..=last]), bits(&plain[..=last]), "{edge}");
@@ -392,7 +393,10 @@ fn an_edge_is_cut_in_a_reply_as_in_a_knockout_and_nowhere_else() {
                     ..ScoreBatch::default()
                 };
                 let refused = model.client.run(Command::Score(request), |_| {}).unwrap_err();
-                assert!(refused.to_string().contains("in a reply alone"), "{refused}");
+                assert!(
+                    refused.to_string().contains("only a reply and what looks at the same tokens"),
+                    "{refused}"
+                );
             }
         }
     }
