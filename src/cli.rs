@@ -140,6 +140,19 @@ fn address(text: &str) -> Result<IpAddr, String> {
     }
 }
 
+/// How what was marked is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CalibrationFormat {
+    /// For people
+    Table,
+    /// One object
+    Json,
+    /// A row a mark
+    Csv,
+    /// A probe suite
+    Suite,
+}
+
 /// What to do with saved conversations.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SessionsCommand {
@@ -178,6 +191,24 @@ pub enum SessionsCommand {
         /// Another branch than the one it is on, by its number
         #[arg(long, value_name = "N")]
         branch: Option<u32>,
+        /// Write over a file that is there already
+        #[arg(long)]
+        force: bool,
+    },
+    /// Put what you marked right and wrong, in all sessions, beside its probabilities
+    Calibration {
+        /// Only sessions with this in their title, name or model
+        #[arg(value_name = "TEXT", default_value = "")]
+        text: String,
+        /// How: for people, for programs, a row a mark, or a probe suite that asks the same again
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: CalibrationFormat,
+        /// The same as --format json
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
+        /// Where to (default: standard output)
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
         /// Write over a file that is there already
         #[arg(long)]
         force: bool,

@@ -5,6 +5,7 @@
 mod branching;
 mod change;
 mod complete;
+mod copying;
 mod expand;
 mod marking;
 
@@ -16,6 +17,7 @@ use branching::Unread;
 pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
+pub use copying::{CopyAsked, CopyWhat};
 pub use expand::Expanded;
 pub use marking::{MarkAsked, MarkTarget, MarkWord};
 
@@ -46,6 +48,8 @@ pub enum Command {
     Clear,
     /// Say that tokens are right or wrong.
     Mark(MarkAsked),
+    /// Hand something to the terminal's clipboard.
+    Copy(CopyAsked),
     /// How often what was marked is right, beside its probabilities, over all sessions.
     Calibration,
     /// Go another way from a step on, or about among the branches.
@@ -238,6 +242,8 @@ pub const COMMANDS: &[CommandSpec] = &[
         "put two branches side by side, from their first difference on"),
     row("/mark", "right|wrong|none|undo [reply|@N|@N-M] [NOTE]", Argument::Text, Checked(marked),
         "say that a token (the one at the cursor, or N of the reply), a span or the whole reply is right or wrong, and why"),
+    row("/copy", "[reply|table|command]", Argument::Text, Checked(copied),
+        "put the reply, the table of the step at the cursor, or the command that writes the reply again into the clipboard"),
     row("/calibration", "", Argument::None, Nothing(|| Command::Calibration),
         "of all that you marked: how often what was so probable is right"),
     row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
@@ -265,7 +271,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     row("/load", "FILE", Argument::File, File(Command::Load),
         "take a conversation from a file, figures and all; /load! gives an unsaved one up for it"),
     row("/export", "FILE", Argument::File, File(Command::Export),
-        "write every token's figures: .json, .jsonl, .csv, .html for a page, .md for a transcript; /export! replaces a file"),
+        "write every token's figures: .json, .jsonl, .csv, .html for a page, .md for a transcript, .toml for a suite of what was marked; /export! replaces a file"),
     row("/history", "", Argument::None, Nothing(|| Command::History),
         "show what was written before"),
     row("/quit", "", Argument::None, Nothing(|| Command::Quit),
@@ -417,6 +423,10 @@ fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
 fn expanded(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
     let read = expand::read(text).map_err(|what| malformed(spec, what))?;
     Ok(Command::Expand(read.0, read.1))
+}
+
+fn copied(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+    copying::read(text).map(Command::Copy).map_err(|what| malformed(spec, what))
 }
 
 fn marked(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {

@@ -29,6 +29,7 @@ use crate::report::bars::Paint;
 use crate::report::output::is_closed_pipe;
 use crate::report::table;
 use crate::say;
+use crate::say::clipboard;
 use crate::session::drive::{Front, begin, drive};
 use crate::session::keep::SessionRecorder;
 use crate::session::{Notice, Outcome, Session};
@@ -288,6 +289,7 @@ impl Front for Screen<'_> {
             Outcome::Ask(asked, _) => self.ask(session, client, &asked)?,
             Outcome::Load(_) => return Ok(self.reload(session, client)),
             Outcome::ShowHistory => show_history(&self.written),
+            Outcome::Copy(text, what) => copy(&text, what)?,
             _ => {}
         }
         Ok(Vec::new())
@@ -364,6 +366,16 @@ impl<W: Write> Write for Above<'_, W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Hands a text to the terminal's clipboard; where there is none, it is written as it is.
+fn copy(text: &str, what: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    if !out.is_terminal() {
+        return writeln!(out, "{text}");
+    }
+    let told = clipboard::copy(&mut out, text, what)?;
+    writeln!(out, "{told}")
 }
 
 fn show_history(written: &[String]) {

@@ -4,6 +4,8 @@
 //! in it may move a cursor, begin an escape sequence or reorder text, and no line is longer than a person
 //! reads.
 
+pub mod clipboard;
+
 use std::io::{IsTerminal, Write, stderr};
 
 use crate::token::printable;

@@ -30,6 +30,22 @@ impl NodeNumber {
     }
 }
 
+/// A node or none, in four bytes: there are as many as tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NodeLink(u32);
+
+impl NodeLink {
+    fn get(self) -> Option<NodeNumber> {
+        (self.0 != u32::MAX).then_some(NodeNumber(self.0))
+    }
+}
+
+impl From<Option<NodeNumber>> for NodeLink {
+    fn from(node: Option<NodeNumber>) -> NodeLink {
+        NodeLink(node.map_or(u32::MAX, |node| node.0))
+    }
+}
+
 /// How a token came to stand where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -57,9 +73,9 @@ pub struct TreeNode {
     pub under: Interventions,
     /// Its figures, once they are known.
     pub step: Option<Arc<Step>>,
-    parent: Option<NodeNumber>,
-    first_child: Option<NodeNumber>,
-    next_sibling: Option<NodeNumber>,
+    parent: NodeLink,
+    first_child: NodeLink,
+    next_sibling: NodeLink,
     position: u32,
     pruned: bool,
 }
@@ -67,7 +83,7 @@ pub struct TreeNode {
 impl TreeNode {
     /// The node before it; `None` for the first of a path.
     pub fn parent(&self) -> Option<NodeNumber> {
-        self.parent
+        self.parent.get()
     }
 
     /// How many nodes stand before it.
@@ -151,10 +167,10 @@ impl TokenTree {
     /// The nodes that follow a node (or begin a path), in order of appearance, without those taken out.
     pub fn children(&self, of: Option<NodeNumber>) -> impl Iterator<Item = NodeNumber> {
         let first = match of {
-            Some(number) => self.node(number).and_then(|node| node.first_child),
+            Some(number) => self.node(number).and_then(|node| node.first_child.get()),
             None => self.first_root,
         };
-        let next = |&number: &NodeNumber| self.node(number).and_then(|node| node.next_sibling);
+        let next = |&number: &NodeNumber| self.node(number).and_then(|node| node.next_sibling.get());
         std::iter::successors(first, next)
             .filter(|&number| self.node(number).is_some_and(|node| !node.pruned))
     }
@@ -165,7 +181,7 @@ impl TokenTree {
         // A parent's number is smaller: the larger one can't be an ancestor of the smaller one.
         while a != b {
             let later = if a > b { &mut a } else { &mut b };
-            *later = self.node(*later)?.parent?;
+            *later = self.node(*later)?.parent()?;
         }
         Some(a)
     }
@@ -186,14 +202,14 @@ impl TokenTree {
         let parent = self.head();
         let last = {
             let first = match parent {
-                Some(parent) => self.nodes[parent.index()].first_child,
+                Some(parent) => self.nodes[parent.index()].first_child.get(),
                 None => self.first_root,
             };
-            std::iter::successors(first, |number| self.nodes[number.index()].next_sibling).last()
+            std::iter::successors(first, |number| self.nodes[number.index()].next_sibling.get()).last()
         };
         match (last, parent) {
-            (Some(last), _) => self.nodes[last.index()].next_sibling = Some(number),
-            (None, Some(parent)) => self.nodes[parent.index()].first_child = Some(number),
+            (Some(last), _) => self.nodes[last.index()].next_sibling = Some(number).into(),
+            (None, Some(parent)) => self.nodes[parent.index()].first_child = Some(number).into(),
             (None, None) => self.first_root = Some(number),
         }
         if self.nodes.len() == self.nodes.capacity() {
@@ -205,9 +221,9 @@ impl TokenTree {
             origin,
             under: under.clone(),
             step,
-            parent,
-            first_child: None,
-            next_sibling: None,
+            parent: parent.into(),
+            first_child: None.into(),
+            next_sibling: None.into(),
             position: u32::try_from(self.path.len()).unwrap_or(u32::MAX),
             pruned: false,
         });
@@ -224,7 +240,7 @@ impl TokenTree {
             let under = in_force.of_token(position);
             let fits = |number: &NodeNumber| {
                 let node = &self.nodes[number.index()];
-                node.id == id && node.under == under && node.parent == self.head() && !node.pruned
+                node.id == id && node.under == under && node.parent() == self.head() && !node.pruned
             };
             let on_path = before.get(position).copied().filter(fits);
             match on_path.or_else(|| self.children(self.head()).find(fits)) {

@@ -4,10 +4,12 @@
 //! requests, and the engine's events into turns and a tree of tokens. It touches nothing outside and waits for
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
+pub mod branch_line;
 pub mod branches;
 pub mod branching;
 pub mod calibration;
 mod compare;
+mod copy;
 pub mod drive;
 mod error;
 pub mod export;
@@ -272,6 +274,7 @@ impl Session {
                 info("the conversation is empty".to_string())
             }
             Command::Mark(asked) => self.mark(asked),
+            Command::Copy(asked) => self.copy(asked),
             Command::Calibration => self.calibration(),
             Command::Branch(command) => self.branch(command),
             Command::Chat(text) => self.say(&text),

@@ -68,7 +68,7 @@ pub struct Prediction {
     /// Size of the vocabulary.
     pub n_vocab: u32,
     /// Mass of the tokens that may end a word, where it was asked for.
-    pub boundary: Option<BoundaryMass>,
+    pub boundary: Option<Box<BoundaryMass>>,
 }
 
 impl Prediction {
@@ -100,7 +100,7 @@ impl Prediction {
             varentropy: (raw.varentropy as f32).into(),
             residual: raw.residual.into(),
             n_vocab: n_vocab as u32,
-            boundary: raw.boundary,
+            boundary: raw.boundary.map(Box::new),
         }
     }
 

@@ -49,7 +49,7 @@ report: ask bounded chat colouring columns continuation distribution engine file
 archive: aside bounded chat distribution engine files intervention model paths report sampling sequence step token
 session: archive aside ask bounded chat columns command distribution engine files glossary grammar intervention lens model paths query report sampling score sequence settings step token
 loading: engine model paths room say settings
-tui: archive aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling score sequence session settings step text token wrap
+tui: archive aside ask bounded chat colouring columns command counter distribution engine fatal files glossary intervention lens loading model paths query report sampling say score sequence session settings step text token wrap
 serve: aside bounded chat distribution engine grammar intervention jinja query report sampling settings step text token
 bench: aside distribution engine lens ngram query sampling settings step token
 repl: ask command counter engine fatal files interrupt query report say session settings token

@@ -1,5 +1,7 @@
 //! `next`, `generate`, `score` and `tokenize` as a person runs them: the real binary and the real default model.
 
+#[path = "cli/expand.rs"]
+mod expand;
 #[path = "support/gguf.rs"]
 mod gguf;
 #[path = "cli/tokenize.rs"]

@@ -113,9 +113,9 @@ def by_harness(url, model, files, folder, concurrent, batch):
 
 
 def by_probe(tokenscope, model, files):
-    output = subprocess.run(
-        [tokenscope, "probe", "-m", model, "--json", "-q", *map(str, files)], stdout=subprocess.PIPE, text=True
-    ).stdout
+    # The harness' remote tokenizer never asks for a BOS.
+    command = [tokenscope, "probe", "-m", model, "--bos", "never", "--json", "-q", *map(str, files)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
     sums, tasks = {}, {}
     for line in output.splitlines():
         record = json.loads(line)

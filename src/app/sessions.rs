@@ -1,5 +1,6 @@
 //! `tokenscope sessions …`: what was saved, without a model.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use super::failure::{Failure, INTERRUPTED, OK};
 use crate::archive::event;
 use crate::archive::read::{self, Opened};
 use crate::archive::shelf::{Listed, Shelf};
-use crate::cli::SessionsCommand;
-use crate::columns::fitted;
+use crate::cli::{CalibrationFormat, SessionsCommand};
+use crate::columns::{clipped, fitted};
 use crate::files::{self, Existing, WriteError};
 use crate::model::bar::{can_ask, goes_on};
 use crate::report::bars::Paint;
@@ -21,11 +22,15 @@ use crate::report::output::{is_closed_pipe, json_line};
 use crate::report::table;
 use crate::sampling::Sampling;
 use crate::say;
+use crate::session::calibration::AllVerdicts;
+use crate::session::calibration::shown::{self, CalibrationRecord};
 use crate::session::export::ExportFormat;
+use crate::session::export::suite::{self, NamedMark};
+use crate::session::judged::scope;
 use crate::session::restored::Restored;
 use crate::settings::SamplingFlags;
 use crate::step::Step;
-use crate::token::printable;
+use crate::token::{printable, visible};
 
 /// Columns of a title and a model in a list.
 const TITLE: usize = 44;
@@ -44,6 +49,12 @@ pub(super) fn run(command: &SessionsCommand, call: &Call) -> Result<u8, Failure>
         SessionsCommand::Show { session, branch, json: false } => {
             let opened = open(&shelf, session)?;
             show(&opened, &of_branch(&opened, *branch)?)
+        }
+        SessionsCommand::Calibration { text, format, json, output, force } => {
+            let format = if *json { CalibrationFormat::Json } else { *format };
+            let text = calibration(&shelf, text, format).map_err(Failure::usage)?;
+            let Some(path) = output else { return print(&text) };
+            return to_file(&text, path, *force);
         }
         SessionsCommand::Export { session, output, format, branch, force } => {
             let format = match (format, output) {
@@ -70,7 +81,7 @@ fn print(text: &[u8]) -> Result<u8, Failure> {
 fn unknown(path: &Path) -> Failure {
     let path = path.display();
     Failure::usage(format!(
-        "{path}: write a name that ends in .md, .json, .jsonl, .csv or .html, or --format"
+        "{path}: write a name that ends in .md, .json, .jsonl, .csv, .html or .toml, or --format"
     ))
 }
 
@@ -109,6 +120,26 @@ fn to_file(text: &[u8], path: &Path, force: bool) -> Result<u8, Failure> {
         }
     })?;
     Ok(OK)
+}
+
+/// What was marked in the sessions that a text fits.
+fn calibration(shelf: &Shelf, text: &str, format: CalibrationFormat) -> io::Result<Vec<u8>> {
+    let all = AllVerdicts::of(shelf, text);
+    all.unread.iter().for_each(|line| say::tell(line));
+    let mut out = Vec::new();
+    match format {
+        CalibrationFormat::Table => shown::view(&all).write(&mut out, Paint::default())?,
+        CalibrationFormat::Json => json_line(&mut out, &CalibrationRecord::new(&all))?,
+        CalibrationFormat::Csv => shown::csv(&all, &mut out)?,
+        CalibrationFormat::Suite => {
+            let marks = all.marks().map(|(of, mark)| NamedMark { session: &of.session, mark });
+            let marks: Vec<NamedMark> = marks.collect();
+            let models: BTreeSet<&str> = all.sessions.iter().map(|of| of.model.as_str()).collect();
+            let model = models.iter().next().copied().filter(|model| models.len() == 1 && !model.is_empty());
+            suite::write(&marks, model, &mut out)?;
+        }
+    }
+    Ok(out)
 }
 
 fn list(shelf: &Shelf, text: &str, as_json: bool) -> Vec<u8> {
@@ -172,6 +203,14 @@ fn show(opened: &Opened, restored: &Restored) -> Vec<u8> {
         if let Some(reason) = reply.finish {
             out.extend_from_slice(format!("{}\n\n", table::total(&reply.score, reason)).as_bytes());
         }
+    }
+    for mark in restored.judgements() {
+        let (sign, said) = if mark.right { ("✓", "right") } else { ("✗", "wrong") };
+        let note = mark.note.as_ref().map_or(String::new(), |note| format!(": {}", printable(note)));
+        let text = clipped(&visible(&mark.text()), TITLE);
+        out.extend_from_slice(
+            format!("{sign} {} «{text}» is marked {said}{note}\n", scope(mark.scope)).as_bytes(),
+        );
     }
     out
 }

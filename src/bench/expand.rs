@@ -12,13 +12,13 @@ use crate::distribution::{Depth, Distribution};
 use crate::engine::llama::{Batch, Context, ContextParams, Model, SeqId};
 use crate::engine::{Client, Command, EngineError, Frontier, Layout, ScoreBatch, Sequence};
 use crate::query::expand::search::{ExpandLimits, Search};
-use crate::query::expand::{Growing, grow};
+use crate::query::expand::{SearchAsked, grow};
 use crate::step::Prediction;
 use crate::token::TokenId;
 
 /// Continuations that are looked at.
 const NODES: usize = 200;
-/// How far: nothing but their number ends the search.
+/// How far where one after the other is looked at: nothing but their number ends the search.
 const LIMITS: ExpandLimits = ExpandLimits { depth: 12, width: 10, floor: 0.0, nodes: NODES };
 /// Tokens decoded to know how fast that is.
 const DECODED: usize = 96;
@@ -49,12 +49,15 @@ impl Bench<'_> {
     /// What the engine says.
     pub fn expand(&self, prompt: &[TokenId], text: &[TokenId]) -> Result<ExpandCosts, EngineError> {
         let measure = || {
+            let mut floor = 0.0;
             let [one_by_one, decode] = apart(|| {
                 let model = self.raw_model()?;
-                Ok([self.one_by_one(&model, prompt)?, self.decode_alone(&model, text)?])
+                let (one_by_one, least) = self.one_by_one(&model, prompt)?;
+                floor = least;
+                Ok([one_by_one, self.decode_alone(&model, text)?])
             })?;
             let [together, scored] = self.engine(|client| {
-                let together = self.together(client, prompt)?;
+                let together = self.together(client, prompt, floor)?;
                 let sequences = vec![Sequence { tokens: text.to_vec(), from: 1 }];
                 let request = ScoreBatch { sequences, layout: Layout::Long, ..ScoreBatch::default() };
                 let (_, timing) = client.run(Command::Score(request), |_| {})?;
@@ -82,9 +85,9 @@ impl Bench<'_> {
         })
     }
 
-    /// One decode a node and nothing else: each has the cells of the one it goes on from. A second, without the
-    /// prompt.
-    fn one_by_one(&self, model: &Arc<Model>, prompt: &[TokenId]) -> Result<f64, EngineError> {
+    /// One decode a node and nothing else: each has the cells of the one it goes on from. How many a second,
+    /// without the prompt, and the least probability of one that was looked at.
+    fn one_by_one(&self, model: &Arc<Model>, prompt: &[TokenId]) -> Result<(f64, f64), EngineError> {
         let cells = (prompt.len() + NODES).next_multiple_of(256) as u32;
         let (params, sequences) = (self.params(prompt.len().max(64), 1), NODES as u32 + 1);
         let params = ContextParams { cells, sequences, outputs: sequences, ..params };
@@ -95,7 +98,7 @@ impl Bench<'_> {
         let mut batch = Batch::default();
         let begun = Instant::now();
         let mut row = prompt.len() - 1;
-        let mut looked = 0;
+        let (mut looked, mut least) = (0, 1.0);
         while let [node] = search.wanted(1)[..] {
             if let [before @ .., last] = search.path(node) {
                 let own = SeqId(looked);
@@ -109,10 +112,11 @@ impl Bench<'_> {
                 row = 0;
             }
             looked += 1;
+            least = search.joint(node).exp();
             let after = self.predicted(&context, row)?;
             search.tell(node, &after, &|id| self.info.vocab.ends_generation(id));
         }
-        Ok(f64::from(looked) / begun.elapsed().as_secs_f64())
+        Ok((f64::from(looked) / begun.elapsed().as_secs_f64(), least))
     }
 
     fn predicted(&self, context: &Context, row: usize) -> Result<Prediction, EngineError> {
@@ -121,17 +125,17 @@ impl Bench<'_> {
         Ok(Prediction::measured(&raw, row.len(), |_| None))
     }
 
-    /// The search through the engine, which knows the prompt already. A second.
-    fn together(&self, client: &mut Client, prompt: &[TokenId]) -> Result<f64, EngineError> {
+    /// The search through the engine, which knows the prompt already, for all continuations of this probability:
+    /// the same ones. How many a second.
+    fn together(&self, client: &mut Client, prompt: &[TokenId], floor: f64) -> Result<f64, EngineError> {
         let asked = Frontier { depth: Depth::Count(LIMITS.width), ..Frontier::default() };
-        let growing = Growing { prompt, asked, vocab: &self.info.vocab };
+        let growing = SearchAsked { prompt, asked, vocab: &self.info.vocab };
         let mut first = Search::new(ExpandLimits { nodes: 1, ..LIMITS });
         grow(client, &mut first, &growing, |_| {})?;
-        let mut search = Search::new(LIMITS);
+        let mut search = Search::new(ExpandLimits { floor, nodes: 4 * NODES, ..LIMITS });
         let begun = Instant::now();
         grow(client, &mut search, &growing, |_| {})?;
-        // What was looked at for nothing is not counted.
-        Ok(NODES as f64 / begun.elapsed().as_secs_f64())
+        Ok(search.progress().0 as f64 / begun.elapsed().as_secs_f64())
     }
 
     fn decode_alone(&self, model: &Arc<Model>, text: &[TokenId]) -> Result<f64, EngineError> {

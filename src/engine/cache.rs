@@ -108,10 +108,14 @@ impl Ledger {
         self.held.get(sequence.index()).map_or(&[], |held| &held.cells)
     }
 
-    /// The sequence that has most of a path from its beginning on, the latest of several, and those cells.
+    /// The sequence that has most of a path from its beginning on, and those cells: of several, one that ends
+    /// there, the latest.
     pub fn find(&self, path: AskedPath) -> (SeqId, &[Rc<CachedToken>]) {
         let common = self.held.iter().map(|held| path.common(&held.cells));
-        let best = common.enumerate().max_by_key(|&(i, same)| (same, self.held[i].used));
+        // One that ends there is gone on with as it is.
+        let ends =
+            |i: usize, same: usize| same > 0 && !self.held[i].taken && self.held[i].cells.len() == same;
+        let best = common.enumerate().max_by_key(|&(i, same)| (same, ends(i, same), self.held[i].used));
         let (best, same) = best.unwrap_or_default();
         (SeqId(best as u32), &self.held[best].cells[..same])
     }
@@ -134,6 +138,10 @@ impl Ledger {
         };
         self.clock += 1;
         (self.held[to].used, self.held[to].taken) = (self.clock, true);
+        if keep > 0 {
+            // What was gone on from is in use as well.
+            self.held[from.index()].used = self.clock;
+        }
         let most =
             self.held.iter().filter(|held| held.taken).map(|held| held.cells.len()).sum::<usize>() + KEPT;
         moves.extend(self.shrink(most));
@@ -145,9 +153,14 @@ impl Ledger {
         self.room.saturating_sub(self.used)
     }
 
+    /// Nobody writes a sequence on; what it holds stays.
+    pub fn release(&mut self, sequence: SeqId) {
+        self.held.get_mut(sequence.index()).into_iter().for_each(|held| held.taken = false);
+    }
+
     /// Nobody writes a sequence on, and what it alone holds is free.
     pub fn drop_path(&mut self, sequence: SeqId) -> Option<Move> {
-        self.held.get_mut(sequence.index())?.taken = false;
+        self.release(sequence);
         self.cut(sequence.index(), 0)
     }
 
@@ -258,6 +271,11 @@ impl<C: BorrowMut<Context>> PathCache<C> {
     /// [`Ledger::give_back`].
     pub fn give_back(&mut self) {
         self.ledger.give_back();
+    }
+
+    /// [`Ledger::release`].
+    pub fn release(&mut self, sequence: SeqId) {
+        self.ledger.release(sequence);
     }
 
     /// [`Ledger::drop_path`].

@@ -6,11 +6,11 @@
 //! on what is there. Where sequences can't share a cache, and where figures must repeat, each path is computed
 //! by itself in an empty one.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::backend::Sink;
+use super::cache::{AskedPath, CachedToken, PathCache};
 use super::figures::{in_parts, prediction};
 use super::frontier::Frontier;
 use super::intervene;
@@ -35,28 +35,15 @@ const FEWEST_PATHS: usize = 16;
 /// Memory for those rows.
 const LOGITS_BYTES: usize = 64 << 20;
 
-/// A path and the cells it has.
-#[derive(Debug, Default)]
-struct GrownPath {
-    cells: Vec<Rc<TokenId>>,
-    /// When it was last gone on with; larger is later.
-    used: u64,
-    /// Whether it grows in the batch that is being filled.
-    grows: bool,
-}
-
-/// What a batch has of one path.
+/// What a batch has of one sequence.
 struct GrownPart {
-    path: usize,
+    /// Where it grows.
+    sequence: SeqId,
+    /// Its first position.
+    first: usize,
     tokens: Vec<TokenId>,
     /// Where its last token stands in the batch, if that ends the sequence.
     row: Option<usize>,
-}
-
-/// Where a sequence is to grow: which path, and how many of its cells are there.
-struct Place {
-    path: usize,
-    has: usize,
 }
 
 /// The cache of growing trees of one model.
@@ -66,37 +53,19 @@ pub(super) struct Growth {
     params: ContextParams,
     governor: Governor,
     /// Made when first needed.
-    context: Option<Context>,
-    paths: Vec<GrownPath>,
-    /// What everything in it was computed under.
-    under: InForce,
-    /// Cells in use.
-    used: usize,
-    clock: u64,
+    cache: Option<PathCache>,
     batch: Batch,
 }
 
 impl Growth {
     /// Nothing yet.
     pub fn new(model: Arc<Model>, params: ContextParams, governor: Governor) -> Growth {
-        Growth {
-            model,
-            params,
-            governor,
-            context: None,
-            paths: Vec::new(),
-            under: InForce::default(),
-            used: 0,
-            clock: 0,
-            batch: Batch::default(),
-        }
+        Growth { model, params, governor, cache: None, batch: Batch::default() }
     }
 
     /// Gives the memory back.
     pub fn release(&mut self) {
-        self.context = None;
-        self.paths.clear();
-        self.used = 0;
+        self.cache = None;
     }
 
     /// Answers one request.
@@ -116,18 +85,15 @@ impl Growth {
         }
         let begun = Instant::now();
         let mut timing = Timing::default();
-        let outcome = self.make_room(longest, &request.in_force).and_then(|()| {
-            if self.shares() {
-                self.together(request, &mut timing, sink)
-            } else {
-                self.one_by_one(request, &mut timing, sink)
-            }
-        });
-        if outcome.is_err() {
-            self.release();
-        }
+        let mut cache = self.cache(longest)?;
+        let outcome = match self.shares() {
+            true => self.together(request, &mut cache, &mut timing, sink),
+            false => self.one_by_one(request, &mut cache, &mut timing, sink),
+        };
         timing.prefill = begun.elapsed();
-        timing.threads = self.context.as_ref().map_or(0, |context| context.params().threads);
+        timing.threads = cache.context().params().threads;
+        // After an error nothing is kept.
+        self.cache = outcome.is_ok().then_some(cache);
         Ok((outcome?, timing))
     }
 
@@ -136,19 +102,14 @@ impl Growth {
         self.params.attention != Attention::Exact && self.model.has_plain_cache()
     }
 
-    /// A context in which the longest path fits, made anew where there is none.
-    fn make_room(&mut self, longest: usize, in_force: &InForce) -> Result<(), EngineError> {
+    /// A cache in which the longest path fits, made anew where there is none.
+    fn cache(&mut self, longest: usize) -> Result<PathCache, EngineError> {
         let (shares, exact) = (self.shares(), self.params.attention == Attention::Exact);
         let needed = longest + if shares { SPARE / 2 } else { 0 };
-        let fits = |context: &Context| context.params().cells as usize >= needed;
-        if self.context.as_ref().is_some_and(fits) {
-            if self.under != *in_force {
-                self.forget();
-                self.under = in_force.clone();
-            }
-            return Ok(());
+        let fits = |cache: &PathCache| cache.context().params().cells as usize >= needed;
+        if let Some(cache) = self.cache.take().filter(fits) {
+            return Ok(cache);
         }
-        self.release();
         let row = 4 * self.model.vocab().len().max(1);
         let paths = if shares { (LOGITS_BYTES / row).clamp(FEWEST_PATHS, MOST_PATHS) } else { 1 };
         let cells = longest + if shares { SPARE } else { 0 };
@@ -161,24 +122,15 @@ impl Growth {
             attention: Attention::of_many(exact, &self.model),
         };
         let context = Context::new(&self.model, params);
-        self.context = Some(context.ok_or(EngineError::NoContext { cells: params.cells as usize })?);
-        self.paths = (0..paths).map(|_| GrownPath::default()).collect();
-        self.under = in_force.clone();
-        Ok(())
-    }
-
-    fn forget(&mut self) {
-        if let Some(context) = &mut self.context {
-            context.clear();
-        }
-        self.paths.iter_mut().for_each(|path| path.cells.clear());
-        self.used = 0;
+        let failed = EngineError::NoContext { cells: params.cells as usize };
+        Ok(PathCache::new(context.ok_or(failed)?))
     }
 
     /// As many of the sequences as fit into a batch, again and again.
     fn together(
         &mut self,
         request: &Frontier,
+        cache: &mut PathCache,
         timing: &mut Timing,
         sink: Sink,
     ) -> Result<FinishReason, EngineError> {
@@ -187,24 +139,17 @@ impl Growth {
             if request.cancel.is_cancelled() {
                 return Ok(FinishReason::Cancelled);
             }
-            let parts = self.fill(&request.sequences[index..]);
+            let parts = self.fill(cache, &request.sequences[index..], &request.in_force);
             if parts.is_empty() {
                 return Err(EngineError::Died("a tree of continuations found no room to grow".to_string()));
             }
-            if !self.evaluate(request)? {
-                self.undo(&parts);
+            if !self.evaluate(request, cache, &parts)? {
                 return Ok(FinishReason::Cancelled);
             }
             timing.prefill_tokens += self.batch.len();
-            for part in &parts {
-                let path = &mut self.paths[part.path];
-                path.cells.extend(part.tokens.iter().copied().map(Rc::new));
-                (path.used, path.grows) = (self.clock, false);
-                self.used += part.tokens.len();
-            }
             let rows: Vec<usize> = parts.iter().filter_map(|part| part.row).collect();
             let before = Instant::now();
-            for prediction in self.read(&rows, request)? {
+            for prediction in read(cache.context(), &rows, request)? {
                 sink(Event::Scored { index, steps: Vec::new(), after: Some(Box::new(prediction)) });
                 index += 1;
             }
@@ -213,8 +158,7 @@ impl Growth {
             if let ([part], Some(sequence)) = (&parts[..], request.sequences.get(index))
                 && part.row.is_none()
             {
-                let done = self.paths[part.path].cells.len();
-                sink(Event::Progress { done, total: sequence.len() });
+                sink(Event::Progress { done: part.first + part.tokens.len(), total: sequence.len() });
             }
         }
         Ok(FinishReason::Stop)
@@ -224,29 +168,27 @@ impl Growth {
     fn one_by_one(
         &mut self,
         request: &Frontier,
+        cache: &mut PathCache,
         timing: &mut Timing,
         sink: Sink,
     ) -> Result<FinishReason, EngineError> {
-        for (index, sequence) in request.sequences.iter().enumerate() {
-            self.forget();
-            let size = self.context.as_ref().map_or(1, |context| context.params().batch as usize);
-            for first in (0..sequence.len()).step_by(size) {
+        let size = cache.context().params().batch as usize;
+        for (index, tokens) in request.sequences.iter().enumerate() {
+            cache.clear();
+            let sequence = cache.take(SeqId(0), 0).unwrap_or_default();
+            for first in (0..tokens.len()).step_by(size) {
                 if request.cancel.is_cancelled() {
                     return Ok(FinishReason::Cancelled);
                 }
-                let end = sequence.len().min(first + size);
+                let end = tokens.len().min(first + size);
                 self.batch.clear();
-                for (at, &token) in sequence.iter().enumerate().take(end).skip(first) {
-                    self.batch.push(token, at, &[SeqId(0)], at + 1 == sequence.len());
-                }
-                if !self.evaluate(request)? {
+                let part = self.part(sequence, first, tokens, end);
+                if !self.evaluate(request, cache, &[part])? {
                     return Ok(FinishReason::Cancelled);
                 }
-                // What is in force may look at how many positions there are.
-                self.paths[0].cells.extend(sequence[first..end].iter().copied().map(Rc::new));
                 timing.prefill_tokens += end - first;
             }
-            for prediction in self.read(&[self.batch.len() - 1], request)? {
+            for prediction in read(cache.context(), &[self.batch.len() - 1], request)? {
                 sink(Event::Scored { index, steps: Vec::new(), after: Some(Box::new(prediction)) });
             }
             timing.rows += 1;
@@ -256,118 +198,92 @@ impl Growth {
 
     /// Fills the batch with the first of the sequences that fit; one that is longer than a batch has one of
     /// its own, or a part of one.
-    fn fill(&mut self, sequences: &[Vec<TokenId>]) -> Vec<GrownPart> {
-        self.clock += 1;
+    fn fill(
+        &mut self,
+        cache: &mut PathCache,
+        sequences: &[Vec<TokenId>],
+        in_force: &InForce,
+    ) -> Vec<GrownPart> {
         self.batch.clear();
-        let size = self.context.as_ref().map_or(0, |context| context.params().batch as usize);
+        cache.give_back();
+        let params = cache.context().params();
+        let (size, paths) = (params.batch as usize, params.sequences as usize);
         let mut parts: Vec<GrownPart> = Vec::new();
         // Half of the sequences, so that what these go on from is there until they have it.
-        for sequence in sequences.iter().take(self.paths.len() / 2) {
-            let Some(Place { path, has }) = self.place(sequence, size - self.batch.len()) else { break };
-            self.paths[path].grows = true;
-            let end = sequence.len().min(has + size - self.batch.len());
-            let whole = end == sequence.len();
-            for (at, &token) in sequence.iter().enumerate().take(end).skip(has) {
-                self.batch.push(token, at, &[SeqId(path as u32)], at + 1 == sequence.len());
-            }
-            let row = whole.then(|| self.batch.len() - 1);
-            parts.push(GrownPart { path, tokens: sequence[has..end].to_vec(), row });
-            if !whole {
+        for tokens in sequences.iter().take(paths / 2) {
+            // The last token is never taken over: its row is wanted.
+            let path = AskedPath { ids: &tokens[..tokens.len() - 1], in_force };
+            let Some((sequence, has)) = self.place(cache, path, size - self.batch.len()) else { break };
+            let end = tokens.len().min(has + size - self.batch.len());
+            let part = self.part(sequence, has, tokens, end);
+            let is_whole = part.row.is_some();
+            parts.push(part);
+            if !is_whole {
                 break;
             }
         }
         parts
     }
 
-    /// Finds a path on which a sequence grows and lets it have what others have of it; `None` where the batch
-    /// must be evaluated first. The sequence's last token is never taken over: its row is wanted.
-    fn place(&mut self, sequence: &[TokenId], left: usize) -> Option<Place> {
-        let most = sequence.len() - 1;
-        let common = |path: &GrownPath| {
-            path.cells.iter().zip(&sequence[..most]).take_while(|(cell, id)| ***cell == **id).count()
-        };
-        let ends = |path: &GrownPath| !path.grows && path.cells.len() == common(path);
-        let best = (0..self.paths.len()).max_by_key(|&i| (common(&self.paths[i]), ends(&self.paths[i])))?;
-        let has = common(&self.paths[best]);
+    /// Puts a part of a sequence into the batch.
+    fn part(&mut self, sequence: SeqId, first: usize, tokens: &[TokenId], end: usize) -> GrownPart {
+        for (at, &token) in tokens.iter().enumerate().take(end).skip(first) {
+            self.batch.push(token, at, &[sequence], at + 1 == tokens.len());
+        }
+        let row = (end == tokens.len()).then(|| self.batch.len() - 1);
+        GrownPart { sequence, first, tokens: tokens[first..end].to_vec(), row }
+    }
+
+    /// Takes a sequence that holds as much of a path as there is, and says how much; `None` where the batch must
+    /// be evaluated first.
+    fn place(&self, cache: &mut PathCache, path: AskedPath, left: usize) -> Option<(SeqId, usize)> {
+        let (best, cells) = cache.ledger().find(path);
+        let has = cells.len();
         // A batch in which something is, is not filled with a part of a path.
-        let missing = (sequence.len() - has).min(if self.batch.is_empty() { left } else { usize::MAX });
+        let most = if self.batch.is_empty() { left } else { usize::MAX };
+        let missing = (path.ids.len() + 1 - has).min(most);
         if missing > left {
             return None;
         }
-        let own = if has > 0 && ends(&self.paths[best]) {
-            best
-        } else {
-            let own = self.oldest(|i, path| !path.grows && (i != best || has == 0))?;
-            self.cut(own);
-            own
-        };
-        while self.used + self.batch.len() + missing > self.cells() {
-            let full =
-                |i: usize, path: &GrownPath| !path.grows && i != best && i != own && !path.cells.is_empty();
-            let oldest = self.oldest(full)?;
-            self.cut(oldest);
+        let own = cache.take(best, has)?;
+        let needed = self.batch.len() + missing;
+        cache.make_room(needed);
+        if cache.ledger().free() < needed {
+            cache.release(own);
+            return None;
         }
-        if own != best && has > 0 {
-            let (from, to) = (SeqId(best as u32), SeqId(own as u32));
-            if let Some(context) = &mut self.context {
-                context.share(from, to, has);
-            }
-            self.paths[own].cells = self.paths[best].cells[..has].to_vec();
-        }
-        self.paths[best].used = self.clock;
-        Some(Place { path: own, has })
+        Some((own, has))
     }
 
-    fn cells(&self) -> usize {
-        self.context.as_ref().map_or(0, |context| context.params().cells as usize)
-    }
-
-    /// Of the paths for which this holds, an empty one, or else the one that was used longest ago.
-    fn oldest(&self, holds: impl Fn(usize, &GrownPath) -> bool) -> Option<usize> {
-        let held = self.paths.iter().enumerate().filter(|(i, path)| holds(*i, path));
-        held.min_by_key(|(_, path)| (!path.cells.is_empty(), path.used)).map(|(i, _)| i)
-    }
-
-    /// Takes everything out of a path.
-    fn cut(&mut self, path: usize) {
-        let cells = std::mem::take(&mut self.paths[path].cells);
-        if cells.is_empty() {
-            return;
-        }
-        // A cell that no other path has is free again.
-        self.used -= cells.into_iter().filter(|cell| Rc::strong_count(cell) == 1).count();
-        if let Some(context) = &mut self.context {
-            context.rewind(SeqId(path as u32), 0);
-        }
-    }
-
-    /// Takes back what an evaluation that was stopped may have left.
-    fn undo(&mut self, parts: &[GrownPart]) {
-        for part in parts {
-            let path = &mut self.paths[part.path];
-            path.grows = false;
-            if let Some(context) = &mut self.context {
-                context.rewind(SeqId(part.path as u32), path.cells.len());
-            }
-        }
-    }
-
-    fn evaluate(&mut self, request: &Frontier) -> Result<bool, EngineError> {
-        let Some(context) = &mut self.context else { return Err(EngineError::Decode(-1)) };
+    fn evaluate(
+        &mut self,
+        request: &Frontier,
+        cache: &mut PathCache,
+        parts: &[GrownPart],
+    ) -> Result<bool, EngineError> {
+        let in_force = &request.in_force;
         let mut script = Script::default();
-        let length = self.paths.first().map_or(0, |path| path.cells.len());
-        intervene::add(&mut script, context, &request.in_force, self.batch.positions(), length)?;
-        self.governor.evaluate(context, &self.batch, script, &request.cancel)
+        let length = cache.ledger().cells(SeqId(0)).len();
+        intervene::add(&mut script, cache.context_mut(), in_force, self.batch.positions(), length)?;
+        if !self.governor.evaluate(cache.context_mut(), &self.batch, script, &request.cancel)? {
+            parts.iter().for_each(|part| cache.undo(part.sequence));
+            return Ok(false);
+        }
+        for part in parts {
+            for (at, &token) in (part.first..).zip(&part.tokens) {
+                cache.push(part.sequence, CachedToken::new(token, in_force.at(at), part.first));
+            }
+        }
+        Ok(true)
     }
+}
 
-    /// The distributions after these tokens of the batch.
-    fn read(&self, rows: &[usize], request: &Frontier) -> Result<Vec<Prediction>, EngineError> {
-        let context = self.context.as_ref().ok_or(EngineError::Decode(-1))?;
-        let rows: Option<Vec<&[f32]>> = rows.iter().map(|&row| context.logits(row)).collect();
-        let rows = rows.ok_or(EngineError::Decode(-1))?;
-        in_parts(&rows, context.params().threads as usize, |row| {
-            let raw = Distribution::measure(row, request.depth, None)?;
-            Ok(prediction(row, &raw, None))
-        })
-    }
+/// The distributions after these tokens of the batch.
+fn read(context: &Context, rows: &[usize], request: &Frontier) -> Result<Vec<Prediction>, EngineError> {
+    let rows: Option<Vec<&[f32]>> = rows.iter().map(|&row| context.logits(row)).collect();
+    let rows = rows.ok_or(EngineError::Decode(-1))?;
+    in_parts(&rows, context.params().threads as usize, |row| {
+        let raw = Distribution::measure(row, request.depth, None)?;
+        Ok(prediction(row, &raw, None))
+    })
 }

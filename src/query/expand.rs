@@ -97,7 +97,7 @@ pub fn expand(asker: &mut Asker, wish: &ExpandWish) -> Result<Expansion, QueryEr
     let mut search = Search::new(limits);
     let (vocab, far) = (Arc::clone(&asker.model.vocab), Arc::clone(&asker.far));
     let stopped =
-        grow(asker.client, &mut search, &Growing { prompt: &prompt, asked, vocab: &vocab }, |search| {
+        grow(asker.client, &mut search, &SearchAsked { prompt: &prompt, asked, vocab: &vocab }, |search| {
             let (done, total) = search.progress();
             far(Far { what: "expanding", unit: "continuations", done, total });
         })?;
@@ -110,7 +110,7 @@ pub fn expand(asker: &mut Asker, wish: &ExpandWish) -> Result<Expansion, QueryEr
 }
 
 /// What a search asks of an engine.
-pub struct Growing<'a> {
+pub struct SearchAsked<'a> {
     /// The text's ids.
     pub prompt: &'a [TokenId],
     /// How each continuation is asked for.
@@ -127,7 +127,7 @@ pub struct Growing<'a> {
 pub fn grow(
     client: &mut Client,
     search: &mut Search,
-    growing: &Growing,
+    growing: &SearchAsked,
     told: impl Fn(&Search),
 ) -> Result<bool, EngineError> {
     loop {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -14,6 +14,10 @@ use super::server::Server;
 /// What is answered without a key: nothing that needs the model.
 const OPEN: [&str; 2] = ["/", "/health"];
 
+/// Answers before which no body is read.
+const UNREAD: [StatusCode; 4] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+
 /// Lets a request through or answers it, and counts the answer.
 pub(super) async fn guard(
     State(server): State<Arc<Server>>,
@@ -22,14 +26,24 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let path = path.as_ref().map_or("", MatchedPath::as_str).to_string();
-    let response = match allowed(&server, &path, request.headers()) {
+    let has_body = has_body(request.headers());
+    let mut response = match allowed(&server, &path, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.response(),
     };
+    if has_body && UNREAD.contains(&response.status()) {
+        // The connection ends with a body that nobody has read: whoever keeps it must know.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     server
         .metrics
         .answered(if path.is_empty() { "other".to_string() } else { path }, response.status().as_u16());
     response
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0")
 }
 
 fn allowed(server: &Server, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {

@@ -40,7 +40,7 @@ pub struct AllVerdicts {
 
 /// Verdicts on single tokens beside their probabilities, and all of them.
 #[derive(Clone, Debug, Serialize)]
-pub struct Counted {
+pub struct MarkCounts {
     /// Marks in all.
     pub marks: usize,
     /// Sessions with one.
@@ -98,9 +98,9 @@ impl AllVerdicts {
     }
 
     /// How many there are.
-    pub fn counted(&self) -> Counted {
+    pub fn counted(&self) -> MarkCounts {
         let is_token = |one: &Judgement| one.scope == crate::archive::event::VerdictScope::Token;
-        Counted {
+        MarkCounts {
             marks: self.marks().count(),
             sessions: self.sessions.len(),
             without_figures: self.marks().filter(|(_, one)| is_token(one) && one.prob().is_none()).count(),

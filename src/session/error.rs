@@ -129,6 +129,21 @@ pub enum SessionError {
         /// How many there are.
         last: usize,
     },
+    /// It is more than a terminal takes.
+    #[error(
+        "{what} has {kib} KiB, and no more than {most} KiB go to a terminal's clipboard: /export writes a file"
+    )]
+    TooMuchToCopy {
+        /// What.
+        what: &'static str,
+        /// Its size.
+        kib: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// A prompt that can't be written as text.
+    #[error("the prompt holds bytes that are no text: no command line could hold it")]
+    NoText,
     /// There is no mark to take back.
     #[error("nothing is marked there that could be taken back")]
     NothingMarked,
@@ -165,7 +180,7 @@ pub enum SessionError {
     #[error("the conversation is in no file: /save FILE keeps it, /clear gives it up")]
     UnsavedHere,
     /// A file of another kind.
-    #[error("{0}: write a name that ends in .md, .json, .jsonl, .csv or .html")]
+    #[error("{0}: write a name that ends in .md, .json, .jsonl, .csv, .html or .toml")]
     UnknownFormat(String),
     /// A file could not be written.
     #[error("{0}: {1}")]

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::branches::Branches;
+use super::judged::scope;
+use super::judgement::Judgement;
 use super::sequence::TokenSequence;
 use super::turn::Turn;
+use crate::archive::event::VerdictScope;
 use crate::chat::Role;
 use crate::distribution::Depth;
 use crate::intervention::told;
@@ -21,6 +25,9 @@ use crate::token::Vocab;
 
 mod html;
 mod json;
+pub mod suite;
+
+use suite::NamedMark;
 
 /// How it is written, by the end of the file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,8 +40,10 @@ pub enum ExportFormat {
     Jsonl,
     /// One row a token
     Csv,
-    /// A page with every token's candidates
+    /// A page with every token's candidates and every branch
     Html,
+    /// What was marked, as a probe suite that asks it again
+    Suite,
 }
 
 impl ExportFormat {
@@ -45,6 +54,7 @@ impl ExportFormat {
             "json" => Some(ExportFormat::Json),
             "html" | "htm" => Some(ExportFormat::Html),
             "csv" => Some(ExportFormat::Csv),
+            "toml" => Some(ExportFormat::Suite),
             "md" | "markdown" => Some(ExportFormat::Markdown),
             _ => None,
         }
@@ -63,6 +73,10 @@ pub struct Export<'a> {
     pub about: &'a ExportAbout,
     /// Candidates of each token.
     pub k: Depth,
+    /// Every way the conversation has gone.
+    pub branches: &'a Branches,
+    /// What people said of its tokens.
+    pub judgements: Vec<Judgement>,
 }
 
 /// What stands before the messages of a conversation.
@@ -98,6 +112,16 @@ struct ExportRow {
     record: StepRecord,
     /// What was off or added where it was predicted, as it is written.
     interventions: Vec<String>,
+    /// What a person said of it: `right` or `wrong`, with `span` or `reply` before it where it is a part of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict_note: Option<String>,
+}
+
+fn said(right: bool) -> &'static str {
+    if right { "right" } else { "wrong" }
 }
 
 fn role(turn: &Turn) -> &'static str {
@@ -116,6 +140,11 @@ impl Export<'_> {
             ExportFormat::Jsonl => self.jsonl(&mut out),
             ExportFormat::Csv => self.csv(&mut out),
             ExportFormat::Markdown => self.markdown(&mut out),
+            ExportFormat::Suite => {
+                let marks = self.judgements.iter().map(|mark| NamedMark { session: "", mark });
+                let model = Some(self.about.model.as_str()).filter(|model| !model.is_empty());
+                suite::write(&marks.collect::<Vec<_>>(), model, out)
+            }
         }
     }
 
@@ -150,8 +179,22 @@ impl Export<'_> {
             let running = if reply { sum } else { f64::NAN };
             let record = StepRecord::new(step, self.k, running, self.vocab);
             let interventions = self.sequence.in_force().of_token(index).names();
-            Some(ExportRow { kind: "step", turn, role, part, record, interventions })
+            let mark = self.mark_at(index);
+            let verdict = mark.map(|mark| match (mark.scope, mark.right) {
+                (VerdictScope::Token, right) => said(right).to_string(),
+                (other, right) => format!("{} {}", scope(other), said(right)),
+            });
+            let verdict_note = mark.and_then(|mark| mark.note.clone());
+            Some(ExportRow { kind: "step", turn, role, part, record, interventions, verdict, verdict_note })
         })
+    }
+
+    /// The mark on a token of the sequence: of it alone, or of the shortest stretch around it.
+    fn mark_at(&self, index: usize) -> Option<&Judgement> {
+        let number = *self.branches.tree().path().get(index)?;
+        let holds = |mark: &&Judgement| mark.tokens.iter().any(|token| token.node == number);
+        let length = |mark: &&Judgement| (mark.tokens.len(), mark.scope != VerdictScope::Token);
+        self.judgements.iter().filter(holds).min_by_key(length)
     }
 
     /// Where each turn's own tokens lie, in order.
@@ -182,9 +225,11 @@ impl Export<'_> {
             "final_prob",
             "cumulative_logprob",
             "interventions",
+            "verdict",
+            "verdict_note",
         ])?;
         let text = |value: Option<String>| value.unwrap_or_else(|| "NA".to_string());
-        for ExportRow { turn, role, part, record, interventions, .. } in self.rows() {
+        for ExportRow { turn, role, part, record, interventions, verdict, verdict_note, .. } in self.rows() {
             rows.write_record([
                 turn.to_string(),
                 role.to_string(),
@@ -207,6 +252,8 @@ impl Export<'_> {
                 text(record.final_prob.map(|value| value.to_string())),
                 text(record.cumulative_logprob.map(|value| value.to_string())),
                 cell(&interventions.join(", ")).into_owned(),
+                text(verdict),
+                text(verdict_note.map(|note| cell(&note).into_owned())),
             ])?;
         }
         rows.flush()
@@ -230,6 +277,11 @@ impl Export<'_> {
             if !reply.under.is_empty() {
                 writeln!(out, "*{}*\n", told(&reply.under.names()))?;
             }
+        }
+        for mark in &self.judgements {
+            let (text, note) = (String::from_utf8_lossy(&mark.text()).into_owned(), mark.note.as_deref());
+            let note = note.map_or(String::new(), |note| format!(": {note}"));
+            writeln!(out, "- {} marked {}: “{}”{note}", scope(mark.scope), said(mark.right), text.trim())?;
         }
         Ok(())
     }

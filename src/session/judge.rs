@@ -93,9 +93,23 @@ impl Session {
         }))
     }
 
+    /// What is said of the reply that has just these tokens.
+    pub fn verdict_of(&self, tokens: &std::ops::Range<usize>) -> Option<bool> {
+        if self.verdicts.all().is_empty() {
+            return None;
+        }
+        let path = self.branches.tree().path();
+        let ends = [path.get(tokens.start)?.0, path.get(tokens.end.checked_sub(1)?)?.0];
+        let same = self.verdicts.all().iter().find(|judged| judged.tokens == ends);
+        same.filter(|judged| judged.scope == VerdictScope::Reply).and_then(|judged| judged.right)
+    }
+
     /// What is said of a token of the conversation: of it alone, or of a span or a reply in which it stands, the
     /// shortest.
     pub fn verdict_at(&self, at: usize) -> Option<&Judged> {
+        if self.verdicts.all().is_empty() {
+            return None;
+        }
         let path = self.branches.tree().path();
         let holds = |judged: &&Judged| {
             let [first, last] = judged.tokens.map(NodeNumber);

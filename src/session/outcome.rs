@@ -34,6 +34,8 @@ pub enum Outcome {
     GiveBack(String),
     /// What is said from now on is kept in this file, which holds the conversation so far.
     Hold(HeldFile, Box<Scribe>),
+    /// Hand this text to the terminal's clipboard; what it is, in a few words.
+    Copy(String, &'static str),
     /// Show what was written before.
     ShowHistory,
     /// Tell the person.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::branches::Branch;
+use super::branches::{Branch, Branches};
 use super::export::{Export, ExportAbout};
+use super::judgement::{JudgedIn, Judgement, judgements};
 use super::sequence::TokenSequence;
 use super::turn::{Turn, TurnId};
 use crate::archive::{Saved, SavedBranch};
@@ -27,6 +28,8 @@ pub struct Restored {
     tree: TokenTree,
     reply: usize,
     in_force: InForce,
+    branches: Branches,
+    judgements: Vec<Judgement>,
     /// The tokens of each turn, which need not stand on its path.
     steps: Vec<Vec<Arc<Step>>>,
 }
@@ -43,9 +46,23 @@ impl Restored {
             let nodes = saved.tokens(turn).into_iter().filter_map(|node| saved.tree.node(node));
             nodes.filter_map(|node| node.step.clone()).collect()
         });
+        let (all, _) = branches(saved, &saved.vocab, &mut |_| TurnId::default().next());
+        let current = all.iter().position(|branch| branch.number == number);
+        let judgements = judgements(JudgedIn {
+            tree: &saved.tree,
+            vocab: &saved.vocab,
+            branches: &all,
+            verdicts: &saved.verdicts,
+            system: saved.settings.get("system").map(String::as_str),
+        });
         Some(Restored {
             branch: number,
-            turns: branch.turns,
+            branches: match current {
+                Some(current) => Branches::restored(saved.tree.clone(), all, current),
+                None => Branches::restored(tree.clone(), vec![branch.clone()], 0),
+            },
+            judgements,
+            turns: branch.turns.clone(),
             vocab: Arc::clone(&saved.vocab),
             about: ExportAbout {
                 model: saved.model.model.clone(),
@@ -64,6 +81,11 @@ impl Restored {
         self.steps.get(turn).into_iter().flatten().map(Arc::as_ref)
     }
 
+    /// What is marked in the conversation, on this branch or another.
+    pub fn judgements(&self) -> &[Judgement] {
+        &self.judgements
+    }
+
     /// It, to be exported with candidates to this depth.
     pub fn export(&self, k: Depth) -> Export<'_> {
         Export {
@@ -72,6 +94,8 @@ impl Restored {
             vocab: &self.vocab,
             about: &self.about,
             k,
+            branches: &self.branches,
+            judgements: self.judgements.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::branches::Branches;
 use super::calibration::{AllVerdicts, SessionVerdicts, shown};
 use super::error::SessionError;
 use super::export::{Export, ExportAbout, ExportFormat};
+use super::judgement::{JudgedIn, judgements};
 use super::seen::{Seen, events};
 use crate::archive::Saved;
 use crate::archive::event::{Judged, ModelLine};
@@ -339,11 +340,18 @@ pub(super) fn may_fit(text: &str, model: &ModelInfo) -> Result<(), SessionError>
 fn export(now: &Snapshot, file: String, existing: Existing) -> Result<Done, SessionError> {
     let format =
         ExportFormat::of(Path::new(&file)).ok_or_else(|| SessionError::UnknownFormat(file.clone()))?;
-    let Snapshot { model, vocab, branches, settings, k, .. } = now;
+    let Snapshot { model, vocab, branches, settings, verdicts, k, .. } = now;
     let (model, provenance) = (model.model.clone(), model.provenance.clone());
     let about = ExportAbout { model, provenance, system: settings.get("system").cloned() };
     let (sequence, turns) = (branches.sequence(), branches.turns());
-    let export = Export { sequence, turns, vocab, about: &about, k: *k };
+    let judgements = judgements(JudgedIn {
+        tree: branches.tree(),
+        vocab,
+        branches: branches.all(),
+        verdicts,
+        system: about.system.as_deref(),
+    });
+    let export = Export { sequence, turns, vocab, about: &about, k: *k, branches, judgements };
     files::write(&files::named(&file), existing, &mut |out| export.write(out, format))
         .map_err(|error| not_written("/export", &file, error))?;
     Ok(Done::Told(format!("written to {file}")))

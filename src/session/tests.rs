@@ -1,4 +1,5 @@
 mod intervene;
+mod marks;
 
 use std::io;
 use std::sync::atomic::AtomicBool;

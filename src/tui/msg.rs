@@ -61,6 +61,8 @@ pub enum Msg {
     Fetching(Fetch),
     /// A line about the model that is being found.
     Note(String),
+    /// A line about what was done.
+    Told(String),
     /// So far a copy of the weights is that is made beside the conversation.
     Copying(Fetch),
     /// The copy of the weights that was to be made is ready, or can't be had: one line.
@@ -107,6 +109,8 @@ pub enum Effect {
     ListFiles(String),
     /// Look which sessions are saved; they come as [`Msg::Sessions`].
     ListSessions,
+    /// Hand a text to the terminal's clipboard; what it is.
+    Copy(String, &'static str),
     /// Keep a message for the up key of later sessions.
     Remember(String),
     /// Ask everyone in the job to stop, as the terminal's own Ctrl-Z would; this program is told by

@@ -22,6 +22,7 @@ use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights}
 use crate::paths::Paths;
 use crate::query::Asker;
 use crate::query::next::StepUnder;
+use crate::say::clipboard;
 use crate::session::keep::SessionRecorder;
 use crate::session::state::Fetch;
 use crate::session::task::Task;
@@ -195,6 +196,10 @@ impl Driver {
                         _ = helper(&self.sender, Msg::Note, move |sender| {
                             let _ = sender.send(Msg::Sessions(shelf.list()));
                         });
+                    }
+                    Effect::Copy(text, what) => {
+                        let told = clipboard::copy(&mut io::stdout(), &text, what)?;
+                        next.extend(update(&mut self.state, Msg::Told(told)));
                     }
                     // A thread that is gone was said to be.
                     Effect::Remember(text) => _ = self.remember.send(text),

@@ -46,16 +46,8 @@ pub fn reply_at(state: &State, token: usize) -> Option<(String, Range<usize>)> {
 impl Segment {
     /// Score of the tokens up to the shown one.
     pub fn score(&self, state: &State) -> Score {
-        let Some(vocab) = state.session.vocab() else { return Score::default() };
-        let mut score = Score::default();
-        for index in self.tokens.start..(self.shown + 1).min(self.tokens.end) {
-            if let Some(step) = state.session.sequence().step(index)
-                && let Some(logprob) = step.logprob()
-            {
-                score.add(logprob, vocab.text_length(step.id));
-            }
-        }
-        score
+        let end = (self.shown + 1).min(self.tokens.end);
+        state.sums.over(&state.session, self.tokens.start..end)
     }
 
     /// The tokens whose bars fit into this many columns, the shown one among them.
@@ -74,13 +66,11 @@ impl Segment {
         let every = n.div_ceil(points.max(1)).max(1);
         let mut sum = 0.0;
         let mut curve = vec![(0.0, 0.0)];
-        for (i, index) in self.tokens.clone().enumerate() {
-            if let Some(logprob) = state.session.sequence().step(index).and_then(|step| step.logprob()) {
-                sum += f64::from(logprob);
-            }
-            if (i + 1) % every == 0 || i + 1 == n {
-                curve.push(((i + 1) as f64 / n as f64, sum));
-            }
+        for begin in (0..n).step_by(every) {
+            let end = (begin + every).min(n);
+            let stretch = self.tokens.start + begin..self.tokens.start + end;
+            sum += state.sums.over(&state.session, stretch).sum_logprob();
+            curve.push((end as f64 / n as f64, sum));
         }
         curve
     }

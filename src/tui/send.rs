@@ -47,7 +47,8 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         match asked {
             command::Command::Branch(asked) => asked.at_cursor(at),
             command::Command::Expand(_, asked) => asked.at_cursor(at),
-            command::Command::Mark(asked) => asked.at_cursor(at, None),
+            command::Command::Mark(asked) => asked.at_cursor(at, state.span),
+            command::Command::Copy(asked) => asked.at = Some(at),
             _ => {}
         }
     }
@@ -127,6 +128,7 @@ pub fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             Outcome::Run(ticket, task) => effects.push(Effect::Run(ticket, task)),
             Outcome::Load(name) => effects.push(Effect::Load(name)),
             Outcome::Hold(held, scribe) => effects.push(Effect::Hold(held, scribe)),
+            Outcome::Copy(text, what) => effects.push(Effect::Copy(text, what)),
             Outcome::ShowHistory => {
                 let written = state.composer.history_text();
                 state.tell(Notice::Info(written));

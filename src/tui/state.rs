@@ -21,6 +21,7 @@ use super::lens::LensState;
 use super::look::Appearance;
 use super::pace::Held;
 use super::pane::{CHAT, Fronts, MESSAGE, Pane, Slot, TABLE};
+use super::sums::Sums;
 use super::theme::{THEMES, Theme};
 use super::transcript::Transcript;
 
@@ -64,6 +65,10 @@ pub struct State {
     pub reply_first: usize,
     /// How far their texts are scrolled.
     pub reply_scroll: usize,
+    /// Where a span begins that is to be marked.
+    pub span: Option<usize>,
+    /// The path's log-probabilities, added up.
+    pub sums: Sums,
     /// The lens pane.
     pub lens: LensState,
     /// A step with another dose of a steering vector.
@@ -108,6 +113,8 @@ impl State {
             reply_column: None,
             reply_first: 0,
             reply_scroll: 0,
+            span: None,
+            sums: Sums::default(),
             lens: LensState::default(),
             dosed: None,
             colouring: Colouring::Off,
@@ -171,6 +178,7 @@ impl State {
     /// Brings what is derived up to date: wrapped rows, the scroll position.
     pub fn sync(&mut self) {
         self.session.keep(usize::from(self.size.height));
+        self.sums.sync(&self.session);
         // The place it has, or will have when it is shown again.
         let areas = self.areas_with(self.size, Tab::Chat, self.zoom && *self.focus == CHAT);
         let message = areas.as_ref().and_then(|areas| areas.of(&MESSAGE));
@@ -345,7 +353,7 @@ impl State {
     /// Back to the newest step.
     pub fn live(&mut self) {
         self.transcript.walk_rows_to(None);
-        self.cursor = None;
+        (self.cursor, self.span) = (None, None);
         (self.table_scroll, self.table_row) = (0, None);
         self.transcript.follow();
     }

@@ -19,6 +19,7 @@ use crate::session::state::Fetch;
 
 mod endurance;
 mod lists;
+mod marks;
 mod siblings;
 
 const PARIS: [ScriptedLine; 5] =

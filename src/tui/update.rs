@@ -6,12 +6,12 @@ use ratatui::crossterm::event::{
 use ratatui::layout::{Position, Size};
 
 use crate::ask::Answer;
-use crate::command;
+use crate::command::{self, MarkWord};
 use crate::engine::{Event, FinishReason};
 use crate::report::view::View;
-use crate::session::Notice;
 use crate::session::RequestId;
 use crate::session::task::Done;
+use crate::session::{Notice, SessionError};
 
 use super::answer::Shown;
 use super::composer::Typed;
@@ -20,6 +20,7 @@ use super::explained::explained;
 use super::keys::{KeyAction, KeyPress, written};
 use super::layout::{Tab, inside};
 use super::lens;
+use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
 use super::panels;
@@ -80,13 +81,23 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Done(id, done) => {
             let is_other = matches!(done, Ok(Done::Loaded(..) | Done::Resumed(_)));
+            let asks = match &done {
+                Err(SessionError::Exists { command, file }) => Some(format!("{command}! {file}")),
+                _ => None,
+            };
             let outcomes = state.session.on_done(id, done);
             if is_other {
                 state.live();
             }
             effects = carry_out(state, outcomes);
+            if let Some(line) = asks.filter(|_| state.composer.is_empty()) {
+                state.composer.replace(&line);
+                state.focus_on(&MESSAGE);
+                state.tell(Notice::Info("write over it? Enter does, Ctrl-C leaves it as it is".to_string()));
+            }
         }
         Msg::Note(line) => state.tell(Notice::Warning(line)),
+        Msg::Told(line) => state.tell(Notice::Info(line)),
         Msg::Copying(fetch) => state.copying = Some(fetch),
         Msg::Copied(copied) => {
             state.copying = None;
@@ -249,6 +260,13 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
             let to = if *state.focus == TREE { &TABLE } else { &TREE };
             state.focus_on(to);
         }
+        KeyAction::Mark(right) => {
+            let word = if right { MarkWord::Right } else { MarkWord::Wrong };
+            return marks::mark(state, word);
+        }
+        KeyAction::MarkUndo => return marks::mark(state, MarkWord::Undo),
+        KeyAction::Span => marks::span(state),
+        KeyAction::Copy => return marks::copy(state),
         KeyAction::One => return submit(state, "/continue 1"),
         // What stops is told by the engine.
         KeyAction::Pause if state.session.is_busy() => return stop(state, key),
@@ -342,7 +360,12 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         }
         None => {}
     }
-    let Some((pane, place)) = state.areas().and_then(|areas| areas.at(at)) else { return Vec::new() };
+    let Some(areas) = state.areas() else { return Vec::new() };
+    let Some((pane, place)) = areas.at(at) else {
+        // The last line says which key shows the help.
+        state.help = (wheel == 0 && areas.status.contains(at)).then_some(0);
+        return Vec::new();
+    };
     if wheel != 0 {
         scroll(state, pane, wheel);
         return Vec::new();

@@ -36,7 +36,7 @@ impl Draws {
 /// A step with the figures that a model gives: floats of every digit, ids as frequent as tokens are.
 pub fn step(draws: &mut Draws, k: usize) -> Step {
     let mut logprob = -(draws.share() as f32) * 0.7;
-    let mut top_logprobs: Vec<Candidate> = Vec::new();
+    let mut top_logprobs: Vec<Candidate> = Vec::with_capacity(k);
     while top_logprobs.len() < k {
         let id = TokenId((f64::from(VOCABULARY) * draws.share().powi(3)) as u32);
         if top_logprobs.iter().all(|candidate| candidate.id != id) {

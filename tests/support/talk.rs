@@ -49,12 +49,12 @@ impl Front for Heard {
     }
 
     fn ended(&mut self, session: &Session, how: &Result<FinishReason, EngineError>) -> io::Result<()> {
-        // What fails is said.
-        if how.is_ok() {
+        // What fails is said, and where another reply begins at once its branch has none yet.
+        let reply = session.turns().last().and_then(|turn| turn.reply.as_ref());
+        if let (Ok(_), Some(reply)) = (how, reply) {
             let sequence = session.sequence();
             let prompt = sequence.tokens().take(sequence.reply_start());
             self.prompts.push(prompt.map(|token| token.id).collect());
-            let reply = session.turns().last().and_then(|turn| turn.reply.as_ref()).unwrap();
             self.computed.push(reply.timing.prefill_tokens);
         }
         Ok(())

@@ -174,7 +174,7 @@ impl ItemsRun<'_> {
                     text: &text.bytes,
                     tokens: &std::mem::take(&mut tokens),
                     marked: &text.parts,
-                    after: after.and_then(|after| after.boundary),
+                    after: after.and_then(|after| after.boundary.as_deref().copied()),
                     convention: self.args.boundary,
                 };
                 let found = scored.parts(self.kind());

@@ -63,7 +63,7 @@ pub(super) fn text_token(piece: &JoinedToken, step: &Step, vocab: &Vocab) -> Tex
         rank: stats.rank,
         entropy: stats.prediction.entropy,
         varentropy: stats.prediction.varentropy,
-        boundary: stats.prediction.boundary,
+        boundary: stats.prediction.boundary.as_deref().copied(),
     });
     TextToken { span: piece.span.clone(), begins: vocab.begins(piece.id), figures }
 }

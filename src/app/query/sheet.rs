@@ -121,7 +121,7 @@ impl<'a, W: Write> Sheet<'a, W> {
 
     /// Takes the distribution after the last token.
     pub fn end_with(&mut self, after: Option<Box<Prediction>>) {
-        self.after = after.and_then(|after| after.boundary);
+        self.after = after.and_then(|after| after.boundary.as_deref().copied());
     }
 
     /// Writes what is made of the tokens; `cross` is −Σ p_reference ln p before each, where it was asked for.

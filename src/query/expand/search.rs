@@ -20,7 +20,7 @@ pub const MOST_WIDTH: usize = 1000;
 pub const MOST_NODES: usize = 1_000_000;
 /// Fewest that are looked at together where only a few more may be: some of those may turn out not to be
 /// among the most likely.
-const FEWEST: usize = 8;
+const FEWEST: usize = 32;
 
 /// How far continuations are followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -231,6 +231,11 @@ impl Search {
     /// A continuation's tokens.
     pub fn path(&self, node: usize) -> &[TokenId] {
         &self.nodes[node].path
+    }
+
+    /// Its Σ ln p.
+    pub fn joint(&self, node: usize) -> f64 {
+        self.nodes[node].joint
     }
 
     /// What comes after a continuation; `ends` says which tokens end a text.

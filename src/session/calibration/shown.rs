@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{AllVerdicts, Counted};
+use super::{AllVerdicts, MarkCounts};
 use crate::archive::event::VerdictScope;
 use crate::report::cell::{cell, io_error};
 use crate::report::view::{Column, Table, TableRow, View};
@@ -110,7 +110,7 @@ fn stretches(all: &AllVerdicts) -> Table {
 pub struct CalibrationRecord<'a> {
     title: &'static str,
     #[serde(flatten)]
-    counted: Counted,
+    counted: MarkCounts,
     tokens: usize,
     right: usize,
     bins: Vec<BinRecord>,

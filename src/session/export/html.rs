@@ -9,6 +9,10 @@ use super::{Export, ExportRow, role};
 use crate::report::html::page;
 use crate::report::html::plot::{Chart, Point};
 use crate::report::record::{CandidateRecord, StepRecord};
+use crate::session::branch_line::BranchLine;
+use crate::session::branches::Branch;
+use crate::session::judged::scope;
+use crate::session::judgement::Judgement;
 use crate::session::turn::Turn;
 use crate::token::visible;
 
@@ -22,11 +26,8 @@ const POINTS: usize = 400;
 pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
     let rows: Vec<ExportRow> = export.rows().collect();
     let turns = export.turns.iter().enumerate().map(|(i, turn)| {
-        let its: Vec<&StepRecord> = rows
-            .iter()
-            .filter(|row| row.turn == i + 1 && row.part != "scaffold")
-            .map(|row| &row.record)
-            .collect();
+        let its: Vec<&ExportRow> =
+            rows.iter().filter(|row| row.turn == i + 1 && row.part != "scaffold").collect();
         said(turn, &its)
     });
     let title = export.turns.first().map_or(String::new(), |turn| crate::archive::title(&turn.content));
@@ -36,8 +37,56 @@ pub(super) fn write(export: &Export, out: &mut impl Write) -> io::Result<()> {
         provenance => export.about.provenance.as_ref().map(provenance),
         system => export.about.system.clone(),
         turns => turns.collect::<Vec<_>>(),
+        branches => branches(export),
+        marks => export.judgements.iter().map(mark).collect::<Vec<_>>(),
     };
     out.write_all(page(include_str!("page.html"), "", values)?.as_bytes())
+}
+
+/// The branches in the order of the tree, each with what it alone says.
+fn branches(export: &Export) -> Vec<Value> {
+    let all = export.branches.all();
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    let is_root = |branch: &&Branch| !all.iter().any(|other| Some(other.number) == branch.from);
+    let mut open: Vec<(usize, &Branch)> =
+        all.iter().rev().filter(is_root).map(|branch| (0, branch)).collect();
+    let mut rows = Vec::with_capacity(all.len());
+    while let Some((depth, branch)) = open.pop() {
+        let line = BranchLine::of(export.branches, branch);
+        let own = branch.own.zip(branch.tip).map(|(own, tip)| {
+            let path = export.branches.tree().path_to(tip).into_iter().filter(|number| *number >= own);
+            let ids = path.filter_map(|number| export.branches.tree().node(number)).map(|node| node.id);
+            shown(&export.vocab.concat(ids))
+        });
+        rows.push(context! {
+            number => branch.number,
+            depth => depth,
+            current => branch.number == export.branches.current().number,
+            name => export.branches.name(branch),
+            from => line.from,
+            sum => line.sum,
+            mean => line.mean,
+            tokens => line.tokens,
+            own => own,
+        });
+        let left_it = all.iter().rev().filter(|other| other.from == Some(branch.number));
+        open.extend(left_it.map(|other| (depth + 1, other)));
+    }
+    rows
+}
+
+fn mark(of: &Judgement) -> Value {
+    let nats = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
+    context! {
+        scope => scope(of.scope),
+        right => of.right,
+        text => shown(&of.text()),
+        sum => nats(of.sum_logprob()),
+        weakest => of.weakest().map(|(token, logprob)| format!("{} {logprob:.3}", visible(&token.bytes))),
+        note => of.note.clone(),
+    }
 }
 
 fn provenance(of: &crate::report::record::Provenance) -> Vec<[String; 2]> {
@@ -52,7 +101,7 @@ fn provenance(of: &crate::report::record::Provenance) -> Vec<[String; 2]> {
     rows.map(|(name, value)| [name.to_string(), value]).to_vec()
 }
 
-fn said(turn: &Turn, tokens: &[&StepRecord]) -> Value {
+fn said(turn: &Turn, tokens: &[&ExportRow]) -> Value {
     let reply = turn.reply.as_ref();
     let figure = |value: Option<f64>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
     context! {
@@ -66,12 +115,13 @@ fn said(turn: &Turn, tokens: &[&StepRecord]) -> Value {
             ["tokens".to_string(), reply.score.tokens().to_string()],
             ["seed".to_string(), reply.seed.to_string()],
         ]),
-        plot => reply.and_then(|_| plot(tokens)),
+        plot => reply.and_then(|_| plot(&tokens.iter().map(|row| &row.record).collect::<Vec<_>>())),
     }
 }
 
 /// A token with the table that stands beside it.
-fn token(record: &StepRecord) -> Value {
+fn token(row_of: &ExportRow) -> Value {
+    let record = &row_of.record;
     let nats = |value: Option<f32>| value.map_or("–".to_string(), |value| format!("{value:.3}"));
     let surprisal = record.logprob.map(|logprob| -f64::from(logprob) / std::f64::consts::LN_2);
     context! {
@@ -79,6 +129,9 @@ fn token(record: &StepRecord) -> Value {
         breaks => record.bytes.contains(&b'\n'),
         name => visible(&record.bytes),
         level => surprisal.map_or("none", level),
+        verdict => row_of.verdict.clone(),
+        sign => row_of.verdict.as_deref().map(|verdict| if verdict.ends_with("right") { "right" } else { "wrong" }),
+        note => row_of.verdict_note.clone(),
         logprob => nats(record.logprob),
         rank => record.rank.map_or("–".to_string(), |rank| rank.to_string()),
         entropy => nats(record.entropy),

@@ -31,7 +31,11 @@ pub fn write(marks: &[NamedMark], model: Option<&str>, out: &mut dyn Write) -> i
         marks.iter().partition(|named| named.mark.asked.is_text);
     writeln!(out, "# What was marked right and wrong in conversations; tokenscope probe asks it again.")?;
     if !left.is_empty() {
-        writeln!(out, "# Left out, because it is no text that could be asked for: {} marks (special tokens, bytes of", left.len())?;
+        writeln!(
+            out,
+            "# Left out, because it is no text that could be asked for: {} marks (special tokens, bytes of",
+            left.len()
+        )?;
         writeln!(out, "# a character, what a person wrote).")?;
     }
     writeln!(out, "\n[suite]\nname = \"marked\"\ntitle = \"What was marked right and wrong\"")?;
@@ -52,7 +56,9 @@ fn probe(number: usize, NamedMark { session, mark }: &NamedMark, out: &mut dyn W
     let (text, before) = (mark.text(), String::from_utf8_lossy(&mark.asked.before).into_owned());
     let text = String::from_utf8_lossy(&text).into_owned();
     writeln!(out)?;
-    for line in [Some(session).filter(|name| !name.is_empty()).copied(), mark.note.as_deref()].into_iter().flatten() {
+    for line in
+        [Some(session).filter(|name| !name.is_empty()).copied(), mark.note.as_deref()].into_iter().flatten()
+    {
         writeln!(out, "# {}", printable(line).replace('\n', " "))?;
     }
     writeln!(out, "[[probe]]")?;

@@ -53,6 +53,14 @@ pub enum KeyAction {
     Retry,
     /// Say what the figures of the pane are.
     Explain,
+    /// Say that what the cursor is on is right, or wrong.
+    Mark(bool),
+    /// Take the last mark back.
+    MarkUndo,
+    /// Begin a span that is to be marked.
+    Span,
+    /// Hand the reply or the table to the clipboard.
+    Copy,
     /// Something that one pane alone does.
     Own(Own),
 }
@@ -68,7 +76,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 32] = [
+const ACTIONS: [(&str, KeyAction, &str); 37] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -100,9 +108,19 @@ const ACTIONS: [(&str, KeyAction, &str); 32] = [
     ("one-token", KeyAction::One, "one more token of the reply"),
     ("pause", KeyAction::Pause, "stop the reply; again: go on with it"),
     ("explain", KeyAction::Explain, "what the figures of the pane are, each with its value"),
+    ("mark-right", KeyAction::Mark(true), MARK),
+    ("mark-wrong", KeyAction::Mark(false), MARK),
+    ("mark-undo", KeyAction::MarkUndo, "take the last mark back"),
+    ("mark-span", KeyAction::Span, "begin a span at the cursor, which ends where you walk, to be marked"),
+    (
+        "copy",
+        KeyAction::Copy,
+        "copy the reply, in the table the table (/copy command: what writes the reply again)",
+    ),
     ("retry", KeyAction::Retry, "answer the last message again, beside the reply there is"),
 ];
 
+const MARK: &str = "mark the token at the cursor, the span or (without a cursor) the reply as right, wrong";
 const PANE: &str = "next, previous pane";
 const WALK: &str = "walk token by token; the panels follow";
 const ENDS: &str = "first, last token";

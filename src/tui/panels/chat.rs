@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Scrollbar, ScrollbarOrientation, ScrollbarState};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::archive::event::VerdictScope;
 use crate::chat::Role;
 use crate::columns::{drawn, drawn_text, grapheme_width, width};
 use crate::report::view;
@@ -19,7 +20,7 @@ use crate::tui::layout::{gutter, inside};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
 use crate::tui::send::submit;
-use crate::tui::state::State;
+use crate::tui::state::{EXAMPLES, State};
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
 use crate::tui::view::welcome;
@@ -28,15 +29,13 @@ use crate::tui::wrap::Row;
 use crate::tui::pane::{CHAT, PanePlace};
 
 use super::panel::Panel;
+use super::table::verdict_sign;
 
 pub static PANEL: Panel = Panel {
     pane: &CHAT,
     title: |_| vec![" chat ".to_string()],
     draw,
-    click: |state, place, at| {
-        click(state, place, at);
-        Vec::new()
-    },
+    click,
     scroll: |state, by| state.transcript.scroll_by(by),
     act,
 };
@@ -75,16 +74,27 @@ fn row_at(state: &State, place: PanePlace, at: Position) -> Option<(usize, usize
     }
 }
 
-fn click(state: &mut State, place: PanePlace, at: Position) {
+/// A click on a question to begin with chooses it, one on what is chosen asks it.
+fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
+    if state.is_welcoming() {
+        let row = at.y.checked_sub(inside(place.area).y + 1).map(usize::from);
+        let Some(row) = row.filter(|&row| row < EXAMPLES.len()) else { return Vec::new() };
+        if state.example == row && state.composer.is_empty() {
+            return submit(state, EXAMPLES[row]);
+        }
+        state.example = row;
+        return Vec::new();
+    }
     if let Some(row) = row_at(state, place, at) {
         state.cursor = None;
         state.table_scroll = 0;
         state.transcript.walk_rows_to(Some(row));
-        return;
+        return Vec::new();
     }
     if let Some(token) = token_at(state, place, at) {
         state.walk_to(token);
     }
+    Vec::new()
 }
 
 /// The token of the sequence at a place of the screen: the inverse of what is drawn, on the same geometry.
@@ -188,7 +198,13 @@ fn name(state: &State, turn: &Turn, names: u16) -> Span<'static> {
         Role::Assistant => ("model", "●", state.theme.model()),
         _ => ("you", "›", state.theme.you()),
     };
-    Span::styled(if names > 2 { long } else { short }, style)
+    let marked = turn.tokens().and_then(|tokens| state.session.verdict_of(&tokens)).map(verdict_sign);
+    let name = if names > 2 { long } else { short };
+    match marked {
+        Some(sign) if names > 2 => Span::styled(format!("{name}{sign}"), style),
+        Some(sign) => Span::styled(sign, style),
+        None => Span::styled(name, style),
+    }
 }
 
 fn note_name(state: &State, note: &Notice, names: u16) -> Span<'static> {
@@ -257,7 +273,17 @@ fn token_style(state: &State, turn: &Turn, token: usize) -> Style {
     {
         style = style.patch(state.theme.dim());
     }
-    style
+    let spans = state.span.zip(state.cursor).map(|(from, to)| from.min(to)..=from.max(to));
+    if spans.is_some_and(|span| span.contains(&token)) {
+        style = style.add_modifier(Modifier::REVERSED);
+    }
+    // A marked reply has its mark beside its name.
+    let verdict = state.session.verdict_at(token).filter(|judged| judged.scope != VerdictScope::Reply);
+    match verdict.and_then(|judged| judged.right) {
+        Some(true) => style.add_modifier(Modifier::UNDERLINED),
+        Some(false) => style.add_modifier(Modifier::CROSSED_OUT),
+        None => style,
+    }
 }
 
 /// What the colours mean, as far as it fits; in nats, like the panels.

@@ -7,14 +7,13 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::columns::{clipped, wrapped};
 use crate::session::branches::Branch;
-use crate::session::branching::BranchLine;
 use crate::session::turn::Turn;
 use crate::tui::layout::inside;
 use crate::tui::msg::Effect;
 use crate::tui::pane::{CHAT, PanePlace, REPLIES};
 use crate::tui::send::submit;
 use crate::tui::state::State;
-use crate::tui::view::items::minus;
+use crate::tui::view::items::figure;
 
 use super::panel::Panel;
 
@@ -85,9 +84,9 @@ fn head(state: &State, branch: &Branch, turn: &Turn) -> [String; HEAD] {
     let branches = state.session.branches();
     let mark = if branch.number == branches.current().number { "▸" } else { " " };
     let seed = turn.reply.as_ref().map_or(String::new(), |reply| format!(" seed {}", reply.seed));
-    let figures = BranchLine::of(branches, branch);
-    let (sum, mean) = (minus(&figures.sum), minus(&figures.mean));
-    [format!("{mark}{}{seed}", branch.number), format!(" Σ {sum}  {mean}/token")]
+    let score = turn.reply.as_ref().map(|reply| reply.score).unwrap_or_default();
+    let mean = score.mean_logprob().map_or(String::new(), |mean| format!("  {}/t", figure(mean, 2, 6)));
+    [format!("{mark}{}{seed}", branch.number), format!(" Σ {}{mean}", figure(score.sum_logprob(), 2, 8))]
 }
 
 fn scroll(state: &mut State, by: isize) {

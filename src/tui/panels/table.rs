@@ -173,7 +173,11 @@ fn title(state: &State) -> Vec<String> {
         return vec![format!(" next token ─ {what} "), format!(" {what} "), " answer ".to_string()];
     }
     let Some(index) = state.shown_step() else { return vec![" next token ".to_string()] };
-    let what = step_name(state, index);
+    let verdict = state.session.verdict_at(index).and_then(|judged| {
+        let note = judged.note.as_ref().map_or(String::new(), |note| format!(" {}", printable(note)));
+        Some(format!(" {}{note}", verdict_sign(judged.right?)))
+    });
+    let what = step_name(state, index) + &verdict.unwrap_or_default();
     if let Some(under) = state.dosed_under() {
         let under = printable(&under);
         return vec![
@@ -187,6 +191,11 @@ fn title(state: &State) -> Vec<String> {
         return vec![format!(" next token ─ {what}{live} "), format!(" {what}{live} "), format!(" {what} ")];
     }
     vec![format!(" next token ─ {what} "), format!(" {what} "), " next token ".to_string()]
+}
+
+/// What stands for right and for wrong.
+pub(super) fn verdict_sign(right: bool) -> &'static str {
+    if right { "✓" } else { "✗" }
 }
 
 /// What a token of the sequence is called.

@@ -109,3 +109,15 @@ fn i_says_what_the_figures_of_the_pane_are_with_their_values() {
     harness.keys("/clear<Enter><Tab>i");
     assert!(harness.screen().contains("no figures are shown yet"), "{}", harness.screen());
 }
+
+#[test]
+fn questions_to_begin_with_and_the_last_line_take_clicks() {
+    let mut harness = Harness::new(120, 36, vec![paris()]);
+    let (x, y) = harness.find(EXAMPLES[2]);
+    harness.click(x, y);
+    assert_eq!((harness.state.example, harness.state.session.turns().len()), (2, 0));
+    harness.click(x, y);
+    assert!(harness.screen().contains(&format!("you    {}", EXAMPLES[2])), "{}", harness.screen());
+    harness.click(118, 35);
+    assert_eq!(harness.state.help, Some(0));
+}

@@ -1,0 +1,32 @@
+//! `/copy`: what goes to the clipboard.
+
+/// What is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyWhat {
+    /// A reply's text.
+    Reply,
+    /// The candidates of a step.
+    Table,
+    /// The command that writes the reply again.
+    Command,
+}
+
+/// A copy that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyAsked {
+    /// Of what.
+    pub what: CopyWhat,
+    /// The position in the conversation that it is about; without one, the end.
+    pub at: Option<usize>,
+}
+
+/// `reply`, `table` or `command`; a reply where nothing is said.
+pub(super) fn read(text: &str) -> Result<CopyAsked, &'static str> {
+    let what = match text.trim() {
+        "" | "reply" => CopyWhat::Reply,
+        "table" => CopyWhat::Table,
+        "command" => CopyWhat::Command,
+        _ => return Err("reply, table and command can be copied"),
+    };
+    Ok(CopyAsked { what, at: None })
+}
