@@ -37,7 +37,9 @@ fn exact_continuations_are_computed_each_by_itself_and_repeat() {
     let (first, again) = (json(&asked), json(&[&asked[..], &["--threads", "1"]].concat()));
     assert_eq!(first["nodes"], again["nodes"]);
     let next = json(&["next", PROMPT, "--exact", "-k", "2"]);
-    assert_eq!(first["nodes"][0]["logprob"], next["top_logprobs"][0]["logprob"]);
+    // In a cache of another size.
+    let (found, other) = (&first["nodes"][0]["logprob"], &next["top_logprobs"][0]["logprob"]);
+    assert_near(number(found), number(other), 1e-5);
 }
 
 #[test]
