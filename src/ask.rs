@@ -21,6 +21,7 @@ use crate::query::generate::{Beginning, GeneratedText, generate};
 use crate::query::next::{NextTokens, Prompted, after_ids, next};
 use crate::query::rescore::{Premised, Rescored, rescore};
 use crate::query::score::{self, ScoredText};
+use crate::query::step_question::{StepAnswer, StepQuestion, at_step};
 use crate::query::{Asker, QueryError};
 use crate::settings::Settings;
 use crate::step::Step;
@@ -53,6 +54,8 @@ pub enum Question {
     Rescore(Box<Premised>),
     /// Why a prediction is what it is.
     Lens(Box<LensWish>),
+    /// Something about one step of the conversation.
+    AtStep(Box<StepQuestion>),
 }
 
 impl Question {
@@ -61,7 +64,7 @@ impl Question {
         match self {
             Question::Lens(wish) => wish.under.clone().unwrap_or_else(|| settings.interventions()),
             // Nothing is computed, or it knows what each of its tokens was written under.
-            Question::Tokens(_) | Question::Rescore(_) => Interventions::default(),
+            Question::Tokens(_) | Question::Rescore(_) | Question::AtStep(_) => Interventions::default(),
             Question::Expand(wish) if matches!(wish.from, ExpandFrom::Ids(..)) => Interventions::default(),
             _ => settings.interventions(),
         }
@@ -91,6 +94,8 @@ pub enum Answer {
     Rescore(Rescored),
     /// What a lens shows.
     Lens(Box<Lens>),
+    /// What there is at the step.
+    AtStep(Box<StepAnswer>),
 }
 
 /// A piece of an answer in the making, for whoever does not want to wait for the whole.
@@ -128,7 +133,8 @@ impl Answer {
             | Answer::Expand(_)
             | Answer::Tokens(_)
             | Answer::Probe(_)
-            | Answer::Lens(_) => None,
+            | Answer::Lens(_)
+            | Answer::AtStep(_) => None,
         }
     }
 
@@ -196,6 +202,7 @@ fn computed(
         }
         Question::Probe(name) => probe::probe(asker, name, parts).map(Answer::Probe),
         Question::Rescore(asked) => rescore(asker, asked).map(Answer::Rescore),
+        Question::AtStep(asked) => at_step(asker, asked).map(|found| Answer::AtStep(Box::new(found))),
         Question::Lens(wish) => lens::look(asker, wish).map(|seen| Answer::Lens(Box::new(seen))),
     }
 }

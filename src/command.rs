@@ -2,6 +2,7 @@
 //!
 //! Plain data; [`crate::session`] carries them out.
 
+mod at_step;
 mod branching;
 mod change;
 mod complete;
@@ -13,6 +14,7 @@ use std::fmt::Display;
 
 use thiserror::Error;
 
+pub use at_step::StepCommand;
 use branching::Unread;
 pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
@@ -27,6 +29,7 @@ use crate::lens::Looking;
 use crate::lens::flags::{LensFlags, LensView};
 use crate::query::expand::search::ExpandLimits;
 use crate::settings::key::SettingKey;
+use crate::step::Doubt;
 use crate::text::nearest;
 
 /// A command a person can give in a conversation.
@@ -74,6 +77,16 @@ pub enum Command {
     Rescore(Premise),
     /// Why a prediction is what it is.
     Lens(Looking, LensSubject),
+    /// Something about one step of the conversation; where none is named, about the last.
+    AtStep(Option<StepPlace>, StepCommand),
+    /// The most doubtful steps, by a measure.
+    Doubt(Option<Doubt>),
+    /// Pin a text, tell what is pinned, or with `off` take all of it away.
+    Pin(Option<String>),
+    /// Flag words of replies that are less probable than this, or none.
+    Flag(Option<f64>),
+    /// Where a text stands in the conversation.
+    Find(String),
     /// Say something in the conversation.
     Chat(String),
     /// Show or change the model.
@@ -133,6 +146,8 @@ pub enum Argument {
     Text,
     /// A number.
     Number,
+    /// A measure of doubt.
+    Doubt,
     /// A model.
     Model,
     /// A suite of probes.
@@ -210,6 +225,20 @@ pub const COMMANDS: &[CommandSpec] = &[
         "run a suite of probes on this model: what it expects, and what was found"),
     row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
+    row("/whatif", "[@STEP] [SETTING VALUE …]", Argument::Setting, Checked(|spec, text| at_step(spec, at_step::what_if(text))),
+        "what the sampler would make of a step with other settings: /whatif temp 0.7 top-p 0.9"),
+    row("/p", "[@STEP] TEXT", Argument::Text, Checked(|spec, text| at_step(spec, at_step::text(text))),
+        "how probable a text is at a step: p and ln p of the whole, rank of its first token"),
+    row("/pin", "[TEXT|off]", Argument::Text, Checked(|_, text| Ok(Command::Pin(at_step::pin(text)))),
+        "keep the exact p of a text's first token at every step from now on: a row of the table, a line in the chart"),
+    row("/vocab", "[@STEP] LETTERS", Argument::Text, Checked(|spec, text| at_step(spec, at_step::holding(text))),
+        "every token that holds these letters, with its p and rank at a step"),
+    row("/doubt", "[surprisal|margin|entropy]", Argument::Doubt, Checked(|spec, text| at_step::doubt(text).map(Command::Doubt).map_err(|why| unread(spec, why))),
+        "the most doubtful steps of the replies: the most surprising, of the smallest margin, of the highest entropy"),
+    row("/flag", "P|off", Argument::Number, Checked(|spec, text| at_step::flag(text).map(Command::Flag).map_err(|why| unread(spec, why))),
+        "flag the words of replies that are less probable than this: /flag 1%"),
+    row("/find", "TEXT", Argument::Text, Text(Command::Find),
+        "where a text stands in the conversation"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
     row("/retry", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::retry(text))),
@@ -343,10 +372,19 @@ impl From<BranchCommand> for Command {
 
 /// A command about branches, or what is wrong with it.
 fn branched(spec: &CommandSpec, read: Result<BranchCommand, Unread>) -> Result<Command, CommandError> {
-    read.map(Command::from).map_err(|why| match why {
+    read.map(Command::from).map_err(|why| unread(spec, why))
+}
+
+/// A question about a step, or what is wrong with it.
+fn at_step(spec: &CommandSpec, read: Result<at_step::Placed, Unread>) -> Result<Command, CommandError> {
+    read.map(|(place, asked)| Command::AtStep(place, asked)).map_err(|why| unread(spec, why))
+}
+
+fn unread(spec: &CommandSpec, why: Unread) -> CommandError {
+    match why {
         Unread::Missing => missing(spec),
         Unread::Wrong(what) => malformed(spec, what),
-    })
+    }
 }
 
 fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {

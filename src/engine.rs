@@ -27,6 +27,7 @@ mod pool;
 pub mod protocol;
 mod remote;
 pub mod replies;
+pub mod row;
 mod sample;
 mod scorer;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! [`crate::ask`].
 
 pub mod asker;
+pub mod at_step;
 pub mod choices;
 pub mod corpus;
 pub mod expand;
@@ -16,7 +17,9 @@ pub mod next;
 pub mod rescore;
 pub mod score;
 pub mod scoring;
+pub mod step_question;
 pub mod text;
+pub mod what_if;
 pub mod window;
 
 pub use asker::{Asker, QueryError};

@@ -1,6 +1,7 @@
 //! What leaves the program: JSON records and tables. Names and units are promises to users.
 
 pub mod answer;
+pub mod at_step;
 pub mod bars;
 pub mod cell;
 pub mod check;

@@ -4,12 +4,14 @@
 //! requests, and the engine's events into turns and a tree of tokens. It touches nothing outside and waits for
 //! nothing: what must be done comes back as [`Outcome`]s, and what came of that is told to it.
 
+mod at_step;
 pub mod branch_line;
 pub mod branches;
 pub mod branching;
 pub mod calibration;
 mod compare;
 mod copy;
+pub mod doubt;
 pub mod drive;
 mod error;
 pub mod export;
@@ -21,6 +23,7 @@ pub mod judgement;
 pub mod keep;
 mod models;
 mod outcome;
+pub mod pins;
 mod prompt;
 mod questions;
 mod reply;
@@ -32,6 +35,7 @@ pub mod state;
 pub mod task;
 pub mod turn;
 mod verdicts;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -104,6 +108,10 @@ pub struct Session {
     origin: Option<FileOrigin>,
     /// What people said of its tokens.
     verdicts: Verdicts,
+    /// Words that are less probable are flagged.
+    flagged: Option<f64>,
+    /// Texts that are pinned.
+    pins: pins::Pins,
 }
 
 impl Session {
@@ -135,6 +143,8 @@ impl Session {
             kept_by_itself: false,
             origin: None,
             verdicts: Verdicts::default(),
+            flagged: None,
+            pins: pins::Pins::default(),
         }
     }
 
@@ -294,6 +304,11 @@ impl Session {
                 let ids = self.accept(n)?;
                 self.ask(Question::Step(ids))
             }
+            Command::Doubt(by) => self.list_doubts(by.unwrap_or_default()),
+            Command::Pin(text) => self.pin(text),
+            Command::Flag(below) => Ok(self.flag(below)),
+            Command::Find(text) => Ok(self.list_places(&text)),
+            Command::AtStep(place, asked) => self.at_step(place, asked),
             Command::Rescore(premise) => {
                 let asked = self.under(premise)?;
                 self.ask(Question::Rescore(Box::new(asked)))

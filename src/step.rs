@@ -5,9 +5,11 @@
 //! final ones (after) have separate fields and are never mixed. What a backend may not know is a
 //! [`Figure`]; candidates are what it gave.
 
+mod doubt;
 mod figure;
 mod stage;
 
+pub use doubt::Doubt;
 pub use figure::Figure;
 pub use stage::Stage;
 

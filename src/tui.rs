@@ -28,6 +28,7 @@ pub mod pane;
 pub mod panels;
 pub mod picture;
 pub mod run;
+pub mod seek;
 mod segment;
 mod send;
 pub mod state;
@@ -36,6 +37,7 @@ pub mod theme;
 mod transcript;
 pub mod update;
 pub mod view;
+pub mod what_if;
 
 pub use crate::{colouring, wrap};
 

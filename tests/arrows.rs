@@ -42,7 +42,7 @@ lens: chat continuation counter distribution engine intervention model ngram que
 separated:
 probe: aside bounded chat continuation distribution engine files jinja lens query sampling score separated settings step text token
 ask: bounded continuation counter files intervention lens probe query settings step token
-command: chat files glossary intervention lens model probe query settings text
+command: chat files glossary intervention lens model probe query settings step text
 wrap: columns
 tokenizer: aside bounded engine model token
 report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step text token tokenizer wrap

@@ -138,6 +138,7 @@ fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<Model
 fn continued(client: &mut Client, prompt: &[TokenId], tokens: usize) -> (Vec<TokenId>, Vec<f64>) {
     let request = Generate {
         begun: Vec::new(),
+        named: Vec::new(),
         known: 0,
         prompt: prompt.to_vec(),
         sampling: Sampling { greedy: true, ..Sampling::default() },

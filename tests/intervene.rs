@@ -59,6 +59,7 @@ impl Model {
     ) -> Result<Vec<Arc<Step>>, EngineError> {
         let request = Generate {
             begun: Vec::new(),
+            named: Vec::new(),
             known: 0,
             prompt: prompt.to_vec(),
             sampling: Sampling { greedy: true, ..Sampling::default() },
@@ -301,6 +302,7 @@ fn from_here_keeps_the_cells_before_and_is_the_same_whether_they_were_kept_or_no
     let mut computed = |in_force: InForce| {
         let request = Generate {
             begun: Vec::new(),
+            named: Vec::new(),
             known: 0,
             prompt: long.clone(),
             sampling: Sampling { greedy: true, ..Sampling::default() },

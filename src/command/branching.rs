@@ -11,7 +11,7 @@ pub enum Unread {
     Wrong(Cow<'static, str>),
 }
 
-fn wrong<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Unread> {
+pub(super) fn wrong<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Unread> {
     Err(Unread::Wrong(what.into()))
 }
 

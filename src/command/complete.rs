@@ -11,6 +11,7 @@ use crate::lens::flags::LensView;
 use crate::model::ALIASES;
 use crate::probe::shipped::SUITES;
 use crate::settings::key::SettingKey;
+use crate::step::Doubt;
 
 /// A proposal for what stands at the end of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ fn complete_argument(argument: Argument, name: &str, rest: &str) -> Vec<Completi
     let alone = |label| (label, "");
     let proposals: Vec<(&str, &str)> = match argument {
         Argument::None | Argument::Text | Argument::Number | Argument::File | Argument::Session => Vec::new(),
+        Argument::Doubt => Doubt::ALL.iter().map(|doubt| alone(doubt.name())).collect(),
         Argument::Part => return complete_part(name, rest),
         Argument::Vector => vec![("off", "add no vector any more")],
         Argument::View => LensView::value_variants().iter().map(|view| alone(view.name())).collect(),

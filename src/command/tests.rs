@@ -16,7 +16,7 @@ fn every_command_of_the_table_parses() {
             _ if spec.name == "/diff" => " 1 2",
             _ if spec.name == "/mark" => " right @2 a note",
             _ if spec.name == "/copy" => " table",
-            Argument::None | Argument::Setting => "",
+            Argument::None | Argument::Setting | Argument::Doubt => "",
             Argument::Number => " 1",
             Argument::Figure => " rank",
             Argument::View => " logit a ||| b",

@@ -124,14 +124,28 @@ impl Ledger {
     /// Whatever else that one holds stays where there is another to take, the one that was used longest ago; `None`
     /// where all are taken.
     pub fn take(&mut self, from: SeqId, keep: usize) -> Option<(SeqId, Vec<Move>)> {
+        let (to, mut moves) = self.turn_to(from, keep, false)?;
+        let most =
+            self.held.iter().filter(|held| held.taken).map(|held| held.cells.len()).sum::<usize>() + KEPT;
+        moves.extend(self.shrink(most));
+        Some((to, moves))
+    }
+
+    /// The same for a look: what it is taken from stays whole in any case, where there is another to take, and
+    /// nothing else makes room for it.
+    pub fn borrow(&mut self, from: SeqId, keep: usize) -> Option<(SeqId, Vec<Move>)> {
+        self.turn_to(from, keep, true)
+    }
+
+    fn turn_to(&mut self, from: SeqId, keep: usize, leave_it: bool) -> Option<(SeqId, Vec<Move>)> {
         let source = self.held.get(from.index())?;
         let keep = keep.min(source.cells.len());
-        let is_its_end = keep == source.cells.len() && !source.taken;
+        let is_its_end = keep == source.cells.len() && !source.taken && !leave_it;
         let free = |&other: &usize| other != from.index() && !self.held[other].taken;
         let oldest = (0..self.held.len())
             .filter(free)
             .min_by_key(|&other| (!self.held[other].cells.is_empty(), self.held[other].used, other));
-        let (to, mut moves) = match oldest.filter(|_| !is_its_end) {
+        let (to, moves) = match oldest.filter(|_| !is_its_end) {
             Some(other) => (other, self.share(from.index(), other, keep)),
             None if source.taken => return None,
             None => (from.index(), self.cut(from.index(), keep).into_iter().collect()),
@@ -142,9 +156,6 @@ impl Ledger {
             // What was gone on from is in use as well.
             self.held[from.index()].used = self.clock;
         }
-        let most =
-            self.held.iter().filter(|held| held.taken).map(|held| held.cells.len()).sum::<usize>() + KEPT;
-        moves.extend(self.shrink(most));
         Some((SeqId(to as u32), moves))
     }
 
@@ -264,6 +275,13 @@ impl<C: BorrowMut<Context>> PathCache<C> {
     /// [`Ledger::take`]; the sequence is empty where this model's cache can't be rewound.
     pub fn take(&mut self, from: SeqId, keep: usize) -> Option<SeqId> {
         let (taken, moves) = self.ledger.take(from, keep)?;
+        self.carry_out(moves);
+        Some(taken)
+    }
+
+    /// [`Ledger::borrow`].
+    pub fn borrow(&mut self, from: SeqId, keep: usize) -> Option<SeqId> {
+        let (taken, moves) = self.ledger.borrow(from, keep)?;
         self.carry_out(moves);
         Some(taken)
     }

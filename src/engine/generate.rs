@@ -1,6 +1,9 @@
 //! Continuing a sequence: prefill with the figures of the prompt's tokens, then one token at a time.
 //!
+//! [`row`] gives the whole row of logits at any step, on the same cache.
 //! What the cache has of a path, on whichever branch it was computed, is neither computed nor measured again.
+
+mod row;
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use super::replies::{ReplyEvent, ReplyId};
 use super::threads::Governor;
 use crate::distribution::Distribution;
 use crate::sampling::Sampling;
-use crate::step::Step;
+use crate::step::{AnyToken, Step};
 use crate::token::TokenId;
 
 /// Rows of logits at the ends of prompts that are kept, for replies beside one another.
@@ -55,6 +58,12 @@ struct GenerateRun<'a> {
     told: usize,
     /// The sequence that the prompt, and then the reply, is written to.
     sequence: SeqId,
+    /// The figures of the tokens that were named, at the newest step.
+    named: Vec<AnyToken>,
+    /// Whether it is a look, after which the cache is to hold what it holds.
+    is_look: bool,
+    /// Whether a look has taken a sequence.
+    is_written: bool,
 }
 
 /// Where a row of logits is.
@@ -140,8 +149,17 @@ impl CachedConversation {
         let mut chains = self.chains(request, &seeds)?;
         let steps = vec![None; length];
         let told = request.known.min(length);
-        let mut run =
-            GenerateRun { request, sink, timing: Timing::default(), steps, told, sequence: SeqId(0) };
+        let mut run = GenerateRun {
+            request,
+            sink,
+            timing: Timing::default(),
+            steps,
+            told,
+            sequence: SeqId(0),
+            named: Vec::new(),
+            is_look: false,
+            is_written: false,
+        };
         let outcome = self.prefill(&mut run).and_then(|row| match row {
             Some(row) => match &mut chains[..] {
                 [chain] => self.decode(&mut run, chain, row),
@@ -201,7 +219,11 @@ impl CachedConversation {
             start = cell.batch;
         }
         let there = cells.len();
-        run.sequence = self.cache.take(sequence, start).unwrap_or_default();
+        let taken = match run.is_look {
+            true => self.cache.borrow(sequence, start),
+            false => self.cache.take(sequence, start),
+        };
+        run.sequence = taken.unwrap_or_default();
         let held = self.cache.ledger().cells(run.sequence).len();
         if held < start {
             // The model's cache can't be rewound.
@@ -238,7 +260,7 @@ impl CachedConversation {
         run.timing.prefill = begun.elapsed();
         let last = self.cache.ledger().cells(run.sequence).last().map(Rc::clone);
         Ok(match (place, last) {
-            (Some(RowPlace::Batch(row)), Some(last)) if run.request.begun.is_empty() => {
+            (Some(RowPlace::Batch(row)), Some(last)) if run.request.begun.is_empty() && !run.is_look => {
                 self.keep_row(&last, row);
                 place
             }
@@ -261,9 +283,10 @@ impl CachedConversation {
         }
     }
 
-    /// Keeps the row after a prompt's last token.
+    /// Keeps a row of the last batch, which comes after a token.
     fn keep_row(&mut self, after: &Rc<CachedToken>, row: usize) {
-        self.rows.retain(|(cell, _)| cell.strong_count() > 0);
+        self.rows
+            .retain(|(cell, _)| cell.strong_count() > 0 && !std::ptr::eq(cell.as_ptr(), Rc::as_ptr(after)));
         let mut kept = match self.rows.len() >= KEPT_ROWS {
             true => self.rows.remove(0).1,
             false => Vec::new(),
@@ -361,11 +384,19 @@ impl CachedConversation {
             run.steps.push(Some(Arc::clone(&step)));
             run.timing.decode_tokens += 1;
             (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
+            if !run.named.is_empty() {
+                (run.sink)(Event::Named(std::mem::take(&mut run.named)));
+            }
             if self.model.vocab().ends_generation(id) {
                 break FinishReason::Stop;
             }
         };
         run.timing.decode = begun.elapsed();
+        // Whoever asks what else might have come of the newest step waits for nothing.
+        let last = self.cache.ledger().cells(run.sequence).last().map(Rc::clone);
+        if let (RowPlace::Batch(row), Some(last)) = (row, last) {
+            self.keep_row(&last, row);
+        }
         Ok(reason)
     }
 
@@ -433,6 +464,7 @@ impl CachedConversation {
         let measuring = Instant::now();
         // The best token is needed even by someone who wants to see none.
         let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
+        run.named = run.request.named.iter().map(|&id| of_token(row, &raw, id)).collect();
         run.timing.statistics += measuring.elapsed();
         let choice = chain.choose(row, &raw.top, &mut self.scratch)?;
         let id = choice.id;
@@ -447,6 +479,12 @@ fn row_at<'a>(cache: &'a PathCache, kept: &'a [KeptRow], place: RowPlace) -> Res
         RowPlace::Kept(index) => kept.get(index).map(|(_, row)| row.as_slice()),
     };
     row.ok_or(EngineError::Decode(-1))
+}
+
+/// The raw figures of a token, whatever is chosen.
+fn of_token(row: &[f32], raw: &Distribution, id: TokenId) -> AnyToken {
+    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
+    AnyToken { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit).into(), outcome: None }
 }
 
 /// Where the chunk that begins at `first` ends: at the same positions, however much of a prompt is known already.

@@ -151,6 +151,7 @@ impl Backend for Local {
             Command::Frontier(request) => self.growth.answer(request, sink),
             Command::Round(request) => self.lanes.round(request, sink),
             Command::Inspect(request) => self.inspector.inspect(request, sink),
+            Command::Row(request) => self.conversation(request.in_force.has_edge())?.row(request, sink),
             Command::CrossEntropy(request) => {
                 self.reference.compare((&self.model, &self.info), self.params, request, sink)
             }

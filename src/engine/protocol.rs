@@ -11,11 +11,12 @@ pub use super::frontier::Frontier;
 use super::gives::Gives;
 use super::look::{Found, Inspect};
 use super::replies::{ReplyEvent, ReplyId, Round};
+use super::row::{LogitsFound, RowRequest};
 use crate::distribution::Depth;
 use crate::intervention::{InForce, Interventions, ModelShape};
 use crate::model::{About, ServerAccess};
 use crate::sampling::Sampling;
-use crate::step::{Prediction, Step};
+use crate::step::{AnyToken, Prediction, Step};
 use crate::token::{TokenId, Vocab};
 
 /// Continue a sequence.
@@ -34,6 +35,8 @@ pub struct Generate {
     pub known: usize,
     /// How many candidates each step keeps.
     pub depth: Depth,
+    /// Tokens whose figures are wanted at every step that is generated, whatever is chosen.
+    pub named: Vec<TokenId>,
     /// What is in force at each position.
     pub in_force: InForce,
     /// Stops the request early.
@@ -169,6 +172,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Compare the model with another one.
     CrossEntropy(CrossEntropy),
+    /// Give a whole row of logits.
+    Row(RowRequest),
 }
 
 impl Command {
@@ -188,6 +193,7 @@ impl Command {
             Command::Sample(request) => request.interventions = in_force.at_the_end(),
             Command::Round(request) => request.interventions = in_force.at_the_end(),
             Command::Inspect(request) => request.interventions = in_force.at_the_end(),
+            Command::Row(request) => request.in_force = in_force.clone(),
             Command::CrossEntropy(_) => {
                 let what = "a model is compared with another as it is: leave out --off and --steer";
                 return Err(EngineError::Intervention(what.to_string()));
@@ -209,6 +215,7 @@ impl Command {
             Command::Round(request) => &mut request.cancel,
             Command::Inspect(request) => &mut request.cancel,
             Command::CrossEntropy(request) => &mut request.cancel,
+            Command::Row(request) => &mut request.cancel,
         }
     }
 }
@@ -297,6 +304,8 @@ pub enum Event {
         /// Time since the first token of the reply was begun.
         elapsed: Duration,
     },
+    /// The figures of the tokens that were named, at the step that was told last.
+    Named(Vec<AnyToken>),
     /// How far a scoring is: tokens computed, of all that must be.
     Progress {
         /// Tokens so far.
@@ -314,6 +323,8 @@ pub enum Event {
         /// The distribution after the last token, where it was asked for.
         after: Option<Box<Prediction>>,
     },
+    /// A row of logits that was asked for. Figures of what goes on after it follow as one [`Event::Scored`].
+    Row(Box<LogitsFound>),
     /// One continuation of a prompt, in the order of the request.
     Sampled {
         /// Which of its samplings.

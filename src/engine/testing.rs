@@ -20,10 +20,11 @@ use super::protocol::{
     Siblings, Timing, Tokenize,
 };
 use super::replies::{ReplyEvent, ReplyId, Round};
+use super::row::{LogitsFound, RowRequest};
 use super::trie::{evaluated, first_scored};
-use crate::distribution::Distribution;
+use crate::distribution::{Depth, Distribution};
 use crate::intervention::Interventions;
-use crate::step::{Candidate, Prediction, SamplerOutcome, Step, TokenStats};
+use crate::step::{AnyToken, Candidate, Prediction, SamplerOutcome, Step, TokenStats};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
 const WORDS: [&str; 8] = [" Paris", " the", " London", "The", " capital", " is", "\n", "北"];
@@ -219,7 +220,11 @@ impl Scripted {
         for (i, &(piece, p)) in reply.iter().enumerate() {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, stats: Some(self.stats(id, p_at(total + i, p), true)) });
+            let named: Vec<AnyToken> = request.named.iter().map(|&named| of_named(&step, named, i)).collect();
             sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)) });
+            if !named.is_empty() {
+                sink(Event::Named(named));
+            }
         }
         (ended(&reply), reply.len())
     }
@@ -426,6 +431,31 @@ impl Scripted {
         Ok(())
     }
 
+    /// The row of the small model, and its figures of what goes on; a constraint allows nothing but words.
+    fn row_after(&self, request: &RowRequest, sink: Sink) -> Result<(), EngineError> {
+        let (path, under) = (&request.path, |at: usize| request.in_force.of_token(at));
+        let last = path[path.len() - 1];
+        let row = self.row(last, &under(path.len()));
+        let words = FIRST_WORD as usize..FIRST_WORD as usize + WORDS.len();
+        let allowed = request.constraint.is_some().then(|| {
+            let each = row.iter().enumerate();
+            Ok(each.map(|(id, &logit)| if words.contains(&id) { logit } else { f32::NEG_INFINITY }).collect())
+        });
+        sink(Event::Row(Box::new(LogitsFound { logits: row.into(), allowed, reach: 512 })));
+        if request.then.is_empty() {
+            return Ok(());
+        }
+        let before = std::iter::once(&last).chain(&request.then);
+        let steps = before.zip(&request.then).enumerate().map(|(i, (&before, &id))| {
+            let row = self.row(before, &under(path.len() + i));
+            let raw = Distribution::measure(&row, Depth::Count(1), None)?;
+            Ok(Step { id, stats: Some(stats(&row, &raw, id, None)) })
+        });
+        let steps = steps.collect::<Result<_, EngineError>>()?;
+        sink(Event::Scored { index: 0, steps, after: None });
+        Ok(())
+    }
+
     /// The logits after a token: one word is the likeliest, then the others, then plain characters; half of
     /// that with something in force.
     fn row(&self, before: TokenId, in_force: &Interventions) -> Vec<f32> {
@@ -504,12 +534,21 @@ impl Backend for Scripted {
                 (FinishReason::Stop, 0)
             }
             Command::Inspect(request) => self.inspect(request, sink).map(|()| (FinishReason::Stop, 0))?,
+            Command::Row(request) => self.row_after(request, sink).map(|()| (FinishReason::Stop, 0))?,
             Command::CrossEntropy(_) => {
                 return Err(EngineError::Unsupported("compare itself with another model"));
             }
         };
         let decode = Duration::from_millis(10 * tokens as u64);
         Ok((reason, Timing { decode_tokens: tokens, decode, ..Timing::default() }))
+    }
+}
+
+/// The token that was chosen is as probable as it is; another one has a hundredth, less with every step.
+fn of_named(step: &Step, named: TokenId, at: usize) -> AnyToken {
+    match &step.stats {
+        Some(stats) if step.id == named => stats.of_token(named),
+        _ => AnyToken { id: named, logprob: (0.01 / (at + 1) as f32).ln(), rank: 20.into(), outcome: None },
     }
 }
 

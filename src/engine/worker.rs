@@ -103,6 +103,7 @@ fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
             (!gives.scores && asked.sequences.iter().any(scores)).then_some("score a text")
         }
         Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
+        Command::Row(_) => gives.candidates.is_some().then_some("give a whole row of logits"),
         Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),
     }
 }

@@ -110,6 +110,7 @@ pub fn generate(
     let Beginning { ids, max_tokens, depth } = beginning;
     let request = Generate {
         begun: Vec::new(),
+        named: Vec::new(),
         known: 0,
         prompt: ids.clone(),
         sampling: asker.settings.sampling.clone(),

@@ -101,6 +101,7 @@ pub fn step_under(asker: &mut Asker, wish: &StepUnder) -> Result<Arc<Step>, Quer
     asker.must_fit(wish.ids.len() + 1)?;
     let request = Generate {
         begun: Vec::new(),
+        named: Vec::new(),
         known: wish.ids.len().saturating_sub(1),
         prompt: wish.ids.clone(),
         sampling: Sampling { greedy: true, ..Sampling::default() },

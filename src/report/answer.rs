@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::bars::Paint;
 use super::view::View;
-use super::{choices, expand, lens, next, probe, rescore, score_table, table, tokens};
+use super::{at_step, choices, expand, lens, next, probe, rescore, score_table, table, tokens};
 use crate::ask::{Answer, AnswerPart, Probed};
 use crate::distribution::Depth;
 use crate::intervention::Interventions;
@@ -31,6 +31,7 @@ pub fn view(answer: &Answer, k: Depth, vocab: &Vocab) -> View {
         Answer::Probe(probed) => suites(probed, vocab),
         Answer::Rescore(rescored) => rescore::view(rescored, vocab),
         Answer::Lens(seen) => lens::view(seen, k, vocab),
+        Answer::AtStep(found) => at_step::view(found, vocab),
     }
 }
 

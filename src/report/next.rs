@@ -132,6 +132,6 @@ pub(super) fn percent(p: f64) -> String {
 }
 
 /// The same with enough digits for an improbable text.
-fn percent_wide(p: f64) -> String {
+pub(super) fn percent_wide(p: f64) -> String {
     if p >= 1e-4 { percent(p) } else { format!("{:.2e}", p * 100.0) }
 }

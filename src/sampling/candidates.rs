@@ -369,6 +369,21 @@ impl<'a> Candidates<'a> {
         last
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        if self.complete {
+            return self.best.len();
+        }
+        let stays = |logit: &f32| self.may_stay(*logit);
+        let of_row = self.row.iter().filter(|logit| stays(logit)).count();
+        // Of what is changed or taken out, the row's own logit counts no more.
+        let gone: HashSet<TokenId> =
+            self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied()).collect();
+        let old = gone.iter().filter(|id| stays(&self.row[id.index()])).count();
+        let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
+        of_row - old + kept.filter(|entry| stays(&entry.1)).count()
+    }
+
     /// A token's logit as it is now, where it is a candidate.
     pub fn logit_of(&self, id: TokenId) -> Option<f32> {
         let changed = self.changed.binary_search_by_key(&id, |entry| entry.0);

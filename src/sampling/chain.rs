@@ -41,6 +41,15 @@ pub struct ChosenToken {
     pub watched: Vec<SamplerOutcome>,
 }
 
+/// What the stages leave of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftTokens {
+    /// The outcome of each watched token, in the order given.
+    pub watched: Vec<SamplerOutcome>,
+    /// How many tokens can still be chosen.
+    pub count: usize,
+}
+
 /// Tokens whose outcome is wanted, and the stage that has dropped each, if one has.
 pub struct WatchedToken {
     ids: Vec<TokenId>,
@@ -100,6 +109,41 @@ impl Chain {
     /// Chooses from a row of logits, in which what a mask forbids is −∞. `best` are the
     /// row's best, in order: at least one, and that one is possible.
     pub fn choose(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> ChosenToken {
+        let mut candidates = self.narrowed(row, best, &mut watched);
+        if self.sampling.is_greedy() {
+            return take_first(&candidates, watched);
+        }
+        if let Some(mirostat) = self.sampling.mirostat {
+            self.cut(mirostat, row.len(), &mut candidates);
+        }
+        let (id, logit) = candidates.at_share(uniform(&mut self.draws));
+        let prob = candidates.probability(logit);
+        if let Some(mirostat) = self.sampling.mirostat {
+            self.surprised(mirostat, -prob.log2());
+        }
+        let watched = outcomes(&mut candidates, &watched);
+        ChosenToken { id, outcome: SamplerOutcome { prob: prob as f32, dropped_by: None }, watched }
+    }
+
+    /// What the stages leave of a row, from which nothing is chosen; otherwise as [`Chain::choose`].
+    pub fn left(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> LeftTokens {
+        let mut candidates = self.narrowed(row, best, &mut watched);
+        if self.sampling.is_greedy() {
+            return LeftTokens { watched: take_first(&candidates, watched).watched, count: 1 };
+        }
+        if let Some(mirostat) = self.sampling.mirostat {
+            self.cut(mirostat, row.len(), &mut candidates);
+        }
+        LeftTokens { watched: outcomes(&mut candidates, &watched), count: candidates.count() }
+    }
+
+    /// What the stages but mirostat leave of a row.
+    fn narrowed<'r>(
+        &mut self,
+        row: &'r [f32],
+        best: &'r [CandidateEntry],
+        watched: &mut WatchedToken,
+    ) -> Candidates<'r> {
         // What the row rules out, no stage drops.
         let impossible = |id: TokenId| row[id.index()] == f32::NEG_INFINITY;
         let mut candidates = Candidates::new(row, best, self.changed(row));
@@ -108,21 +152,7 @@ impl Chain {
                 watched.note(stage, |id| impossible(id) || candidates.logit_of(id).is_some());
             }
         }
-        let (id, logit) = match (self.sampling.is_greedy(), self.sampling.mirostat) {
-            (true, _) => return take_first(&candidates, watched),
-            (false, Some(mirostat)) => self.mirostat(mirostat, row.len(), &mut candidates),
-            (false, None) => candidates.at_share(uniform(&mut self.draws)),
-        };
-        let prob = candidates.probability(logit) as f32;
-        let mut outcomes = Vec::with_capacity(watched.ids.len());
-        for (id, dropped_by) in watched.ids.iter().zip(watched.dropped) {
-            let prob = match candidates.logit_of(*id) {
-                Some(logit) => candidates.probability(logit) as f32,
-                None => 0.0,
-            };
-            outcomes.push(SamplerOutcome { prob, dropped_by });
-        }
-        ChosenToken { id, outcome: SamplerOutcome { prob, dropped_by: None }, watched: outcomes }
+        candidates
     }
 
     /// New logits of the tokens that biases, penalties and DRY change, by id.
@@ -175,7 +205,8 @@ impl Chain {
         true
     }
 
-    fn mirostat(&mut self, settings: Mirostat, n: usize, candidates: &mut Candidates) -> CandidateEntry {
+    /// Keeps what mirostat's bound allows.
+    fn cut(&mut self, settings: Mirostat, n: usize, candidates: &mut Candidates) {
         match settings.version {
             1 => {
                 let k = self.mirostat_k(n, candidates);
@@ -183,9 +214,6 @@ impl Chain {
             }
             _ => candidates.keep_probable((-self.mu).exp2()),
         }
-        let chosen = candidates.at_share(uniform(&mut self.draws));
-        self.surprised(settings, -candidates.probability(chosen.1).log2());
-        chosen
     }
 
     /// Moves the bound by a surprisal in bits.
@@ -216,6 +244,16 @@ impl Chain {
         // A distribution that is flat has no exponent: everything is kept.
         if k.is_finite() { (k.clamp(1.0, n as f64)) as usize } else { n }
     }
+}
+
+/// What became of the watched tokens.
+fn outcomes(candidates: &mut Candidates, watched: &WatchedToken) -> Vec<SamplerOutcome> {
+    let each = watched.ids.iter().zip(&watched.dropped);
+    each.map(|(id, &dropped_by)| {
+        let prob = candidates.logit_of(*id).map_or(0.0, |logit| candidates.probability(logit) as f32);
+        SamplerOutcome { prob, dropped_by }
+    })
+    .collect()
 }
 
 /// The best candidate, which gets all of the final mass.

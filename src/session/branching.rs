@@ -60,7 +60,10 @@ impl Session {
     }
 
     /// A place's position in the sequence; by default, that of the last token.
-    pub(super) fn position(&self, place: Option<StepPlace>) -> Result<usize, SessionError> {
+    ///
+    /// # Errors
+    /// [`SessionError`]: there is none, or nothing stands before it.
+    pub fn position(&self, place: Option<StepPlace>) -> Result<usize, SessionError> {
         let sequence = self.sequence();
         let reply = sequence.reply_start();
         let (at, asked, last) = match place {
@@ -134,6 +137,7 @@ impl Session {
     /// The tokens of texts are known.
     pub(super) fn encoded(&mut self, then: Then, ids: Vec<TokenId>) -> Result<Vec<Outcome>, SessionError> {
         match then {
+            Then::Pin => Ok(self.pin_tokens(&ids)),
             Then::Begin => {
                 self.beginning = ids;
                 Ok(told("replies begin like that from now on; /begin alone ends it"))
@@ -311,6 +315,7 @@ impl Session {
             begun,
             known,
             depth: self.depth(),
+            named: self.pinned().iter().map(|pin| pin.first).collect(),
             cancel,
             in_force,
         };

@@ -161,6 +161,12 @@ pub enum SessionError {
         /// What is in force.
         off: Vec<String>,
     },
+    /// No more can be pinned.
+    #[error("at most {0} texts are pinned at once: /pin off takes all of them away")]
+    TooManyPins(usize),
+    /// A constraint is read before it holds.
+    #[error("a constraint is read first: /set {0} has it hold, and /whatif follows it")]
+    ConstraintOfAStep(&'static str),
     /// There is no vector whose dose could be changed.
     #[error("there is no steering vector: /steer FILE:SCALE adds one")]
     NoVector,

@@ -251,6 +251,7 @@ impl Session {
                 self.branches.push(step, NodeOrigin::Sampled);
             }
             (Event::Reply(id, event), Work::Replying(_)) => return self.on_sibling(id, event),
+            (Event::Named(named), Work::Replying(_)) => self.note_pinned(&named),
             (Event::Finished { reason, timing }, Work::Replying(_)) => {
                 return self.on_finished(reason, timing);
             }

@@ -88,6 +88,8 @@ pub enum Then {
     Force(usize),
     /// Replies begin with them.
     Begin,
+    /// Their first is pinned.
+    Pin,
     /// The model goes on with them, outside of its template; with BOS and special tokens by these rules.
     Raw(Bos, bool),
 }

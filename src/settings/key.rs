@@ -145,6 +145,11 @@ impl SettingKey {
         self.row().name
     }
 
+    /// Whether it has a say in which token is chosen.
+    pub fn is_of_sampler(self) -> bool {
+        self == Greedy || self.stage().is_some()
+    }
+
     /// What it does, for people.
     pub fn meaning(self) -> &'static str {
         self.row().meaning
@@ -160,7 +165,10 @@ impl SettingKey {
     /// # Errors
     /// [`SettingsError`] with the nearest name.
     pub fn named(name: &str) -> Result<SettingKey, SettingsError> {
-        SettingKey::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
+        // As the field's libraries spell it.
+        let spelled = name.replace('_', "-");
+        let meant = if spelled == "temperature" { Temp.name() } else { &spelled };
+        SettingKey::ALL.into_iter().find(|key| key.name() == meant).ok_or_else(|| {
             let names = SettingKey::ALL.map(SettingKey::name);
             let hint = match nearest(name, names) {
                 Some(near) => format!("did you mean {near}?"),

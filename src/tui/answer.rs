@@ -6,6 +6,7 @@ use super::msg::NoAnswer;
 use crate::ask::{self, Answer, Question};
 use crate::lens::{Lens, LensWish};
 use crate::query::Asker;
+use crate::query::at_step::{RowWish, StepRow, row};
 use crate::query::next::{StepUnder, step_under};
 use crate::report::answer::{Stream, under, view};
 use crate::report::bars::Paint;
@@ -45,6 +46,11 @@ pub fn seen(asker: &mut Asker, wish: LensWish) -> Result<Box<Lens>, String> {
 /// Computes a step again with another dose.
 pub fn redone(asker: &mut Asker, wish: &StepUnder) -> Result<Arc<Step>, String> {
     step_under(asker, wish).map_err(|error| error.to_string())
+}
+
+/// Fetches a step's row.
+pub fn fetched(asker: &mut Asker, wish: &RowWish) -> Result<Arc<StepRow>, String> {
+    row(asker, wish).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// An answer and how it is laid out.

@@ -22,7 +22,7 @@ use crate::sampling::Sampling;
 use crate::session::{RequestId, Session};
 use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
-use super::answer::{computed, redone, seen};
+use super::answer::{computed, fetched, redone, seen};
 use super::look::Appearance;
 use super::msg::{Effect, Msg};
 use super::state::State;
@@ -156,6 +156,10 @@ impl Harness {
                 Effect::Redo(number, wish, cancel) => {
                     let step = self.asking(cancel, |asker| redone(asker, &wish));
                     self.send(Msg::Redone(number, step));
+                }
+                Effect::Row(number, wish, cancel) => {
+                    let row = self.asking(cancel, |asker| fetched(asker, &wish));
+                    self.send(Msg::Row(number, row));
                 }
                 Effect::Run(ticket, task) => self.send(Msg::Done(ticket.id, task.run())),
                 other => self.effects.push(other),

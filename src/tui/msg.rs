@@ -13,6 +13,7 @@ use crate::counter::Far;
 use crate::engine::{self, CancelFlag};
 use crate::lens::{Lens, LensWish};
 use crate::model::Weights;
+use crate::query::at_step::{RowWish, StepRow};
 use crate::query::next::StepUnder;
 use crate::report::view::View;
 use crate::session::state::Fetch;
@@ -41,6 +42,8 @@ pub enum Msg {
     Seen(LookId, Result<Box<Lens>, String>),
     /// What came of a step that was computed again with another dose; or one line.
     Redone(u32, Result<Arc<Step>, String>),
+    /// What came of a row that was to be fetched; or one line.
+    Row(u32, Result<Arc<StepRow>, String>),
     /// The cursor has rested on a step, the one of this number.
     Rested(u32),
     /// What came of a [`Task`].
@@ -97,6 +100,8 @@ pub enum Effect {
     Look(LookId, Box<LensWish>, CancelFlag),
     /// Compute a step again with another dose, away from the screen; it comes as [`Msg::Redone`].
     Redo(u32, Box<StepUnder>, CancelFlag),
+    /// Fetch the row of a step, away from the screen; it comes as [`Msg::Row`].
+    Row(u32, Box<RowWish>, CancelFlag),
     /// Wait as long as a cursor rests on a step that is to be looked at; then comes [`Msg::Rested`].
     Rest(u32),
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].

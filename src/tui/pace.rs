@@ -21,7 +21,7 @@ impl Held {
     pub fn take(&mut self, paced: bool, id: RequestId, event: Event) -> Option<Event> {
         let is_step = matches!(event, Event::Step { .. });
         if self.stopped == Some(id) {
-            return (!is_step).then(|| cut_short(event));
+            return (!is_of_step(&event)).then(|| cut_short(event));
         }
         if (is_step && paced) || !self.events.is_empty() {
             self.events.push_back((id, event));
@@ -46,13 +46,18 @@ impl Held {
         }
         self.stopped = Some(id);
         let rest = self.events.drain(..).map(|(_, event)| event);
-        rest.into_iter().find(|event| !matches!(event, Event::Step { .. })).map(cut_short)
+        rest.into_iter().find(|event| !is_of_step(event)).map(cut_short)
     }
 
     /// Whether steps wait.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
+}
+
+/// Whether it is a step, or belongs to one.
+fn is_of_step(event: &Event) -> bool {
+    matches!(event, Event::Step { .. } | Event::Named(_))
 }
 
 /// The end of a reply that was stopped before all of it was shown.

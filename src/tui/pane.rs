@@ -8,7 +8,7 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 7] = [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &LIKELIHOOD];
+pub static PANES: [&Pane; 8] = [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &WHAT_IF, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -153,6 +153,46 @@ pub static LENS: Pane = Pane {
 const ACT: &str = "what the title says: switch the part off or on; mark what a trace replaces";
 const ITEMS: &str = "walk over what the lens shows";
 const VIEWS: &str = "the view of that number";
+
+/// The what-if pane.
+pub static WHAT_IF: Pane = Pane {
+    name: "what-if",
+    about: "what other sampler settings would make of a step",
+    slot: Slot::Upper,
+    keys: &[
+        ("up", KeyAction::Own(Own { name: "setting-up", help: SETTING })),
+        ("down", KeyAction::Own(Own { name: "setting-down", help: SETTING })),
+        ("left", KeyAction::Own(Own { name: "setting-less", help: TRY })),
+        ("right", KeyAction::Own(Own { name: "setting-more", help: TRY })),
+        (",", KeyAction::Walk(-1)),
+        (".", KeyAction::Walk(1)),
+        ("k", KeyAction::Own(Own { name: "what-if-up", help: LIST })),
+        ("j", KeyAction::Own(Own { name: "what-if-down", help: LIST })),
+        (
+            "enter",
+            KeyAction::Own(Own {
+                name: "what-if-set",
+                help: "have what is tried hold from the next reply on",
+            }),
+        ),
+        ("r", KeyAction::Own(Own { name: "what-if-reset", help: "try what is in force again" })),
+        (
+            "v",
+            KeyAction::Own(Own {
+                name: "what-if-vocab",
+                help: "the tokens that hold some letters: write them",
+            }),
+        ),
+        (
+            "esc",
+            KeyAction::Own(Own { name: "what-if-close", help: "list all tokens again, or close the pane" }),
+        ),
+    ],
+};
+
+const SETTING: &str = "choose a setting";
+const TRY: &str = "try less, more of it";
+const LIST: &str = "scroll the tokens";
 
 /// The log-likelihood panel.
 pub static LIKELIHOOD: Pane = Pane {

@@ -9,6 +9,7 @@ mod panel;
 mod replies;
 mod table;
 mod tree;
+mod what_if;
 
 use super::pane::Pane;
 
@@ -16,13 +17,14 @@ pub use message::proposal_at;
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 7] = [
+static PANELS: [&Panel; 8] = [
     &message::PANEL,
     &chat::PANEL,
     &replies::PANEL,
     &table::PANEL,
     &tree::PANEL,
     &lens::PANEL,
+    &what_if::PANEL,
     &likelihood::PANEL,
 ];
 

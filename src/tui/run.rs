@@ -21,6 +21,7 @@ use crate::loading::{self, Meanwhile};
 use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights};
 use crate::paths::Paths;
 use crate::query::Asker;
+use crate::query::at_step::RowWish;
 use crate::query::next::StepUnder;
 use crate::say::clipboard;
 use crate::session::keep::SessionRecorder;
@@ -183,6 +184,7 @@ impl Driver {
                     Effect::Ask(asked, cancel) => self.ask(asked, cancel),
                     Effect::Look(id, wish, cancel) => self.look(id, *wish, cancel),
                     Effect::Redo(number, wish, cancel) => self.redo(number, *wish, cancel),
+                    Effect::Row(number, wish, cancel) => self.fetch_row(number, *wish, cancel),
                     Effect::Rest(number) => self.rest(number),
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
@@ -275,6 +277,13 @@ impl Driver {
         let failed = move |reason| Msg::Redone(number, Err(reason));
         let redone = move |asker: &mut Asker| Msg::Redone(number, answer::redone(asker, &wish));
         self.with_asker(cancel, Msg::Far, failed, redone);
+    }
+
+    /// Fetches a step's row, on a thread of its own.
+    fn fetch_row(&self, number: u32, wish: RowWish, cancel: CancelFlag) {
+        let failed = move |reason| Msg::Row(number, Err(reason));
+        let fetched = move |asker: &mut Asker| Msg::Row(number, answer::fetched(asker, &wish));
+        self.with_asker(cancel, Msg::Far, failed, fetched);
     }
 
     /// Works with a model on a thread of its own; tells how far that is, and what came of it.

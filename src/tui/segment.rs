@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::score::Score;
+use crate::session::pins::Pin;
 
 use super::state::State;
 
@@ -58,6 +59,22 @@ impl Segment {
         }
         let first = self.shown.saturating_sub(columns / 2).clamp(start, end - columns);
         first..first + columns
+    }
+
+    /// The probability of a pinned token, at most `points` of them, as far as it is known exactly: (position in
+    /// 0..=1, p).
+    pub fn pinned(&self, state: &State, pin: &Pin, points: usize) -> Vec<(f64, f64)> {
+        let n = self.tokens.len();
+        let every = n.div_ceil(points.max(1)).max(1);
+        let mut line = Vec::new();
+        for (i, index) in self.tokens.clone().enumerate() {
+            if (i + 1) % every == 0
+                && let Some(p) = state.session.pinned_at(index, pin).and_then(|found| found.prob.exact())
+            {
+                line.push(((i + 1) as f64 / n as f64, p));
+            }
+        }
+        line
     }
 
     /// Running sums, at most `points` of them, evenly spread: (position in 0..=1, Σ ln p in nats).

@@ -1,6 +1,6 @@
 //! A line that was sent, a command that a key stands for, and what comes of them. Panels and `update` both use it.
 
-use crate::command;
+use crate::command::{self, StepPlace};
 use crate::engine::Command;
 use crate::session::{Notice, Outcome, SessionError};
 
@@ -9,8 +9,10 @@ use super::layout::Tab;
 use super::lens;
 use super::msg::Effect;
 use super::palette::{self, Asked};
-use super::pane::{CHAT, REPLIES};
+use super::pane::{CHAT, MESSAGE, REPLIES};
+use super::seek::go as seek;
 use super::state::State;
+use super::what_if::show as what_if;
 
 /// Takes a line as if it had been written and sent.
 pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
@@ -47,10 +49,20 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         match asked {
             command::Command::Branch(asked) => asked.at_cursor(at),
             command::Command::Expand(_, asked) => asked.at_cursor(at),
+            command::Command::AtStep(place @ None, _) => *place = Some(StepPlace::Position(at)),
             command::Command::Mark(asked) => asked.at_cursor(at, state.span),
             command::Command::Copy(asked) => asked.at = Some(at),
             _ => {}
         }
+    }
+    if let Some(Ok(command)) = &parsed
+        && let Some(shown) = show_here(state, command)
+    {
+        if let Err(error) = shown {
+            state.tab = Tab::Chat;
+            state.tell(Notice::Error(error.to_string()));
+        }
+        return effects;
     }
     let goes = matches!(&parsed, Some(Ok(command::Command::Branch(asked))) if asked.goes());
     let is_command = parsed.is_some();
@@ -89,6 +101,27 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// Shows what a command asks for where the screen has a place for it; `None` where the conversation answers.
+fn show_here(state: &mut State, command: &command::Command) -> Option<Result<(), SessionError>> {
+    match command {
+        command::Command::Find(text) => seek::find(state, text),
+        command::Command::Doubt(measure) => seek::doubt_by(state, measure.unwrap_or(state.seek.doubt)),
+        command::Command::AtStep(place, asked) => return what_if::obey(state, *place, asked),
+        _ => return None,
+    }
+    Some(Ok(()))
+}
+
+/// Begins a command of which a person writes the rest.
+pub fn prefill(state: &mut State, begun: &str) {
+    if !state.composer.is_empty() {
+        let what = "a message is being written: send it or clear it first";
+        return state.tell(Notice::Warning(what.to_string()));
+    }
+    state.focus_on(&MESSAGE);
+    state.composer.replace(begun);
 }
 
 /// Has the session carry out a command that a key stands for.

@@ -21,9 +21,11 @@ use super::lens::LensState;
 use super::look::Appearance;
 use super::pace::Held;
 use super::pane::{CHAT, Fronts, MESSAGE, Pane, Slot, TABLE};
+use super::seek::SeekState;
 use super::sums::Sums;
 use super::theme::{THEMES, Theme};
 use super::transcript::Transcript;
+use super::what_if::WhatIfState;
 
 /// Questions to begin with: chosen because the default model, as the catalogue has it computed and sampled,
 /// answers them well greedily and with each of five seeds. (The capital of France it knows greedily, and
@@ -71,6 +73,10 @@ pub struct State {
     pub sums: Sums,
     /// The lens pane.
     pub lens: LensState,
+    /// The what-if pane.
+    pub what_if: WhatIfState,
+    /// What is looked for in the conversation.
+    pub seek: SeekState,
     /// A step with another dose of a steering vector.
     pub dosed: Option<Dosed>,
     /// How the conversation is coloured.
@@ -116,6 +122,8 @@ impl State {
             span: None,
             sums: Sums::default(),
             lens: LensState::default(),
+            what_if: WhatIfState::default(),
+            seek: SeekState::default(),
             dosed: None,
             colouring: Colouring::Off,
             scaffold: false,

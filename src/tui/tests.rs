@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::{Harness, answered};
 use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, REPLIES, TABLE, TREE};
+use super::pane::{CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, REPLIES, TABLE, TREE, WHAT_IF};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -297,7 +297,7 @@ fn help_lists_the_keys_of_every_pane_at_every_width() {
 
 #[test]
 fn the_help_and_the_hints_show_the_keys_that_are_in_force() {
-    let mut harness = Harness::new(120, 200, vec![paris()]);
+    let mut harness = Harness::new(120, 260, vec![paris()]);
     let key = |text| KeyPress::parse(text).unwrap();
     let keymap = &mut harness.state.look.keymap;
     keymap.bind(Scope::Everywhere, key("f3"), Some(KeyAction::Zoom));
@@ -347,7 +347,7 @@ fn the_palette_lists_the_panes_and_goes_to_them() {
     assert_eq!(harness.state.composer.text(), "/pane log-likelihood ");
     harness.keys("<Enter>");
     assert!(*harness.state.focus == LIKELIHOOD && harness.screen().contains("nat/byte"));
-    harness.keys("/pane tabel<Enter>");
+    harness.keys(":pane tabel<Enter>");
     assert!(harness.screen().contains("did you mean table?"), "{}", harness.screen());
 }
 
@@ -361,11 +361,11 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
         assert_eq!(*harness.state.focus, MESSAGE);
         let closed = PANES
             .into_iter()
-            .filter(|pane| ![&LENS, &TREE, &REPLIES].contains(pane))
+            .filter(|pane| ![&LENS, &TREE, &REPLIES, &WHAT_IF].contains(pane))
             .map(|pane| (pane, false));
         let open = PANES
             .into_iter()
-            .filter(|pane| ![&TABLE, &TREE, &REPLIES].contains(pane))
+            .filter(|pane| ![&TABLE, &TREE, &REPLIES, &WHAT_IF].contains(pane))
             .map(|pane| (pane, true));
         for (pane, is_open) in closed.chain(open) {
             if is_open && *pane == MESSAGE {

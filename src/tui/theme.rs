@@ -209,6 +209,16 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// A text that is looked for.
+    pub fn found(self) -> Style {
+        self.key().add_modifier(Modifier::UNDERLINED.union(Modifier::BOLD))
+    }
+
+    /// A word that is flagged.
+    pub fn flagged(self) -> Style {
+        self.warning().add_modifier(Modifier::BOLD.union(Modifier::ITALIC))
+    }
+
     /// The chosen token in the table.
     pub fn chosen(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)

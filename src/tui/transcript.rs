@@ -298,6 +298,15 @@ impl Transcript {
         }
     }
 
+    /// The same for a byte of a turn's text.
+    pub fn reveal_text(&mut self, turn: TurnId, byte: usize) {
+        let row = self.placed().find_map(|(top, item)| {
+            matches!(item.source, TranscriptSource::Turn(id) if id == turn)
+                .then(|| top + item.wrapped.rows().iter().rposition(|row| row.start <= byte).unwrap_or(0))
+        });
+        row.into_iter().for_each(|row| self.reveal_row(row));
+    }
+
     fn reveal_row(&mut self, row: usize) {
         let top = self.top();
         if row < top {

@@ -24,8 +24,10 @@ use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
 use super::panels;
-use super::send::{carry_out, execute, submit};
+use super::seek::go as seek;
+use super::send::{carry_out, execute, prefill, submit};
 use super::state::{EXAMPLES, State};
+use super::what_if::show as what_if;
 
 /// Rows a turn of the mouse wheel scrolls.
 const WHEEL: isize = 3;
@@ -72,6 +74,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::LookFar(id, far) => state.lens.on_far(id, far),
         Msg::Seen(id, found) => state.lens.on_seen(id, found),
         Msg::Redone(number, found) => dose::found(state, number, found),
+        Msg::Row(number, found) => state.what_if.on_row(number, found),
         Msg::Rested(number) => state.lens.rested(number),
         Msg::Files(line, found) => state.composer.propose(&line, found),
         Msg::Fetching(fetch) => state.session.on_fetch(fetch),
@@ -116,6 +119,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     state.sync();
     effects.extend(state.composer.wants_sessions().then_some(Effect::ListSessions));
     effects.extend(lens::tend(state));
+    effects.extend(what_if::tend(state));
     effects
 }
 
@@ -242,9 +246,15 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::First => state.walk_to(0),
         KeyAction::Last => state.walk_to(state.session.sequence().len().saturating_sub(1)),
         KeyAction::Unsure(direction) => {
-            state.walk_to_unsure(direction);
+            if !seek::go(state, direction) {
+                state.walk_to_unsure(direction);
+            }
         }
+        KeyAction::Find => prefill(state, "/find "),
+        KeyAction::Doubt(by) => seek::doubt(state, by),
+        KeyAction::Measure => seek::doubt_by(state, state.seek.doubt.next()),
         KeyAction::Live => {
+            state.seek.text.clear();
             state.live();
             state.fronts.show(&CHAT);
             state.focus_on(&MESSAGE);
@@ -256,6 +266,7 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),
         KeyAction::Dose(by) => return dose::change(state, by),
         KeyAction::Lens => lens::open(state),
+        KeyAction::WhatIf => what_if::open(state),
         KeyAction::Tree => {
             let to = if *state.focus == TREE { &TABLE } else { &TREE };
             state.focus_on(to);

@@ -113,6 +113,31 @@ fn where_there_is_no_room_the_path_that_was_used_longest_ago_goes_first() {
 }
 
 #[test]
+fn a_look_leaves_every_path_as_it_was_and_its_own_cells_are_free_again() {
+    let (mut ledger, mut memory) = new(3, 2000);
+    let none = Interventions::default();
+    let long: Vec<u32> = (0..1500).collect();
+    read(&mut ledger, &mut memory, &[7, 7, 7], &none);
+    read(&mut ledger, &mut memory, &long, &none);
+    ledger.give_back();
+    let ids: Vec<TokenId> = long.iter().copied().map(TokenId).collect();
+    let (from, used) = (ledger.find(AskedPath { ids: &ids, in_force: &InForce::default() }).0, ledger.used);
+    for at in [3, 700, 1499, 1500, 5] {
+        let (taken, moves) = ledger.borrow(from, at).unwrap();
+        memory.carry_out(moves);
+        assert_ne!(taken, from);
+        assert_eq!(ledger.cells(taken).len(), at);
+        write(&mut ledger, &mut memory, taken, CachedToken::new(TokenId(9), none.clone(), at));
+        agree(&ledger, &memory);
+        memory.carry_out(ledger.drop_path(taken).into_iter().collect());
+        agree(&ledger, &memory);
+        assert_eq!((ledger.used, ledger.cells(from).len()), (used, 1500));
+    }
+    assert_eq!(read(&mut ledger, &mut memory, &long, &none), 1500);
+    assert_eq!(read(&mut ledger, &mut memory, &[7, 7, 7], &none), 3);
+}
+
+#[test]
 fn one_sequence_alone_is_cut() {
     let mut ledger = Ledger::new(1, 10);
     (0..4).for_each(|at| ledger.push(SeqId(0), CachedToken::new(TokenId(at), Interventions::default(), 0)));

@@ -119,6 +119,20 @@ impl MaskedChain {
         }
     }
 
+    /// A row with −∞ for what the constraint does not allow here.
+    ///
+    /// # Errors
+    /// [`EngineError::Grammar`] where the constraint has become too large.
+    pub fn masked(&mut self, row: &[f32], scratch: &mut Scratch) -> Result<Arc<[f32]>, EngineError> {
+        match &mut self.mask {
+            None => Ok(row.into()),
+            Some(mask) => {
+                mask.fill(row, scratch)?;
+                Ok(scratch.row.as_slice().into())
+            }
+        }
+    }
+
     /// Chooses from one row of raw logits. `top` are its best, in order and at least one; they are watched.
     ///
     /// # Errors

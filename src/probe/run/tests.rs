@@ -78,6 +78,7 @@ fn answer(command: &Command, most: usize) -> Vec<Event> {
         | Command::Siblings(_)
         | Command::Forget(_)
         | Command::Round(_)
+        | Command::Row(_)
         | Command::Frontier(_)
         | Command::CrossEntropy(_) => {
             unreachable!("nothing else is asked")

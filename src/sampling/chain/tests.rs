@@ -271,6 +271,43 @@ fn a_choice_depends_on_no_k() {
     }
 }
 
+#[test]
+fn what_is_left_is_what_a_choice_is_made_from() {
+    let mut noise = Noise(Mt::new(21));
+    for case in 0..300 {
+        let row = noise.row();
+        let sampling = Sampling {
+            seed: case,
+            greedy: case % 11 == 0,
+            top_k: [0, 5, 30][case as usize % 3],
+            top_p: if case % 2 == 0 { 0.9 } else { 1.0 },
+            min_p: if case % 5 == 0 { 0.01 } else { 0.0 },
+            xtc: (case % 7 == 0).then_some(Xtc { probability: 1.0, threshold: 0.05 }),
+            temperature: 0.5 + noise.unit(),
+            mirostat: (case % 4 == 0).then_some(Mirostat {
+                version: 1 + (case % 2) as u8,
+                tau: 3.0,
+                eta: 0.1,
+            }),
+            repeat_penalty: 1.3,
+            ..Sampling::default()
+        };
+        let chain = || {
+            let mut chain = Chain::new(&sampling, &vocab(row.len()), 100);
+            [TokenId(0), TokenId(2)].into_iter().for_each(|id| chain.accept(id));
+            chain
+        };
+        let choice = choose(&mut chain(), &row, row.len());
+        let best = crate::distribution::best(&row, row.len());
+        let watched = || WatchedToken::new((0..row.len() as u32).map(TokenId).collect());
+        let left = chain().left(&row, &best, watched());
+        assert_eq!(left.watched, choice.watched, "{sampling:?}");
+        let kept = left.watched.iter().filter(|outcome| outcome.prob > 0.0).count();
+        assert!(left.count >= kept && left.count - kept <= row.len() / 8, "{} {kept}", left.count);
+        assert_eq!(left, chain().left(&row, &best[..1], watched()), "however many are looked at");
+    }
+}
+
 /// χ² of the draws against the final probabilities, with fixed seeds.
 #[test]
 fn tokens_come_as_often_as_they_are_probable() {

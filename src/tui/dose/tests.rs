@@ -49,7 +49,7 @@ fn the_table_of_the_step_under_the_cursor_follows_the_dose() {
     harness.keys("[[");
     assert!(is_told(&harness, "0 from the next token on"), "{}", harness.screen());
     // The conversation itself is as it was, and the next reply has the dose.
-    harness.keys("/on<Enter>");
+    harness.submit("/on");
     harness.keys("<Tab>");
     assert!(!harness.screen().contains(" with steer "), "{}", harness.screen());
     assert!(harness.screen().contains("80.0"), "{}", harness.screen());

@@ -25,6 +25,12 @@ pub enum KeyAction {
     Last,
     /// Next or previous token where the model was unsure.
     Unsure(isize),
+    /// Look for a text in the conversation.
+    Find,
+    /// The next or the previous step in the order of doubt.
+    Doubt(isize),
+    /// Another measure of doubt.
+    Measure,
     /// Back to the newest step.
     Live,
     /// Scroll by rows.
@@ -43,6 +49,8 @@ pub enum KeyAction {
     Dose(isize),
     /// Open the lens for the step under the cursor.
     Lens,
+    /// Ask what other settings would make of the step under the cursor.
+    WhatIf,
     /// Go to the tree of branches, or back.
     Tree,
     /// One more token.
@@ -76,7 +84,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 37] = [
+const ACTIONS: [(&str, KeyAction, &str); 42] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -91,6 +99,18 @@ const ACTIONS: [(&str, KeyAction, &str); 37] = [
     ("last-token", KeyAction::Last, ENDS),
     ("next-unsure", KeyAction::Unsure(1), UNSURE),
     ("previous-unsure", KeyAction::Unsure(-1), UNSURE),
+    (
+        "find",
+        KeyAction::Find,
+        "look for a text in the conversation; n and N go to the next, previous place, Esc ends it",
+    ),
+    ("next-doubt", KeyAction::Doubt(1), DOUBT),
+    ("previous-doubt", KeyAction::Doubt(-1), DOUBT),
+    (
+        "measure",
+        KeyAction::Measure,
+        "doubt by surprisal, margin, entropy: go to the first step by the next of them",
+    ),
     ("newest", KeyAction::Live, "back to the newest step and to the message"),
     ("scroll-up", KeyAction::Scroll(-1), "scroll"),
     ("scroll-down", KeyAction::Scroll(1), "scroll"),
@@ -105,6 +125,7 @@ const ACTIONS: [(&str, KeyAction, &str); 37] = [
     ("less-steering", KeyAction::Dose(-1), DOSE),
     ("lens", KeyAction::Lens, "the lens: why the token under the cursor; again: look now"),
     ("tree", KeyAction::Tree, "the tree of branches; again: back to the table"),
+    ("what-if", KeyAction::WhatIf, "what if: the step under the cursor with other settings of the sampler"),
     ("one-token", KeyAction::One, "one more token of the reply"),
     ("pause", KeyAction::Pause, "stop the reply; again: go on with it"),
     ("explain", KeyAction::Explain, "what the figures of the pane are, each with its value"),
@@ -124,7 +145,9 @@ const MARK: &str = "mark the token at the cursor, the span or (without a cursor)
 const PANE: &str = "next, previous pane";
 const WALK: &str = "walk token by token; the panels follow";
 const ENDS: &str = "first, last token";
-const UNSURE: &str = "next, previous unsure step (no candidate has half the mass)";
+const UNSURE: &str =
+    "next, previous unsure step (no candidate has half the mass), or place of what is looked for";
+const DOUBT: &str = "the step of the replies most in doubt, then the next, the one before";
 const PAGE: &str = "scroll the conversation by a page, or what the pane shows: candidates, branches, a lens";
 const DOSE: &str = "more, less of the steering vector; the step's table follows";
 const CANDIDATES: &str = "more, fewer candidates (k)";

@@ -14,13 +14,17 @@ use crate::chat::Role;
 use crate::columns::{drawn, drawn_text, grapheme_width, width};
 use crate::report::view;
 use crate::session::Notice;
+use crate::session::doubt::{is_below, places};
 use crate::session::turn::Turn;
+use crate::session::words::words;
 use crate::tui::colouring::{Colouring, LEVELS};
-use crate::tui::layout::{gutter, inside};
+use crate::tui::layout::{gutter, inside, text_width};
 use crate::tui::msg::Effect;
 use crate::tui::picture::report_line;
+use crate::tui::seek::go as seek;
 use crate::tui::send::submit;
 use crate::tui::state::{EXAMPLES, State};
+use crate::tui::theme::Theme;
 use crate::tui::transcript::RowKind;
 use crate::tui::view::items::{WholeItem, line};
 use crate::tui::view::welcome;
@@ -28,12 +32,16 @@ use crate::tui::wrap::Row;
 
 use crate::tui::pane::{CHAT, PanePlace};
 
+use super::likelihood::{BARS, FULL_BAR};
 use super::panel::Panel;
 use super::table::verdict_sign;
 
 pub static PANEL: Panel = Panel {
     pane: &CHAT,
-    title: |_| vec![" chat ".to_string()],
+    title: |state| {
+        let told = seek::told(state).map(|told| format!(" chat ─ {told} "));
+        told.into_iter().chain([" chat ".to_string()]).collect()
+    },
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
@@ -174,6 +182,9 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
                     frame.render_widget(name(state, turn, names), place);
                 }
                 frame.render_widget(turn_row(state, turn, row), text);
+                // Behind the text a column is free.
+                let beside = Rect { x: text.x + text_width(area), width: 1, ..place };
+                frame.render_widget(surprise(state, turn, row), beside.intersection(inner));
             }
         }
     }
@@ -230,12 +241,59 @@ fn answer_line(state: &State, answer: usize, line: &view::Line) -> Line<'static>
     report_line(line, state.theme).patch_style(if on { state.theme.cursor() } else { Style::new() })
 }
 
+/// How surprising the most surprising token of a row was: the mark's height says it, and its colour.
+fn surprise(state: &State, turn: &Turn, row: Row) -> Span<'static> {
+    let marks = &turn.marks[marks_of(turn, row.start..row.end)];
+    let steps = marks.iter().filter_map(|mark| state.session.sequence().step(mark.token)?.stats.as_ref());
+    let most = steps.max_by(|a, b| a.surprisal().total_cmp(&b.surprisal()));
+    let Some(stats) = most.filter(|_| !turn.is_frame()) else { return Span::raw("") };
+    let bits = stats.surprisal() / std::f64::consts::LN_2;
+    let height = (bits / FULL_BAR * 8.0).ceil().clamp(1.0, 8.0) as usize;
+    let level = Colouring::Surprisal.level(stats).unwrap_or(0);
+    // The mark has no cue but its height and colour.
+    Span::styled(BARS[height], Style::new().fg(state.theme.level(level).fg.unwrap_or_default()))
+}
+
+/// What stands out in a row.
+struct Marked {
+    found: Vec<Range<usize>>,
+    flagged: Vec<Range<usize>>,
+}
+
+impl Marked {
+    fn of(state: &State, turn: &Turn, row: Row) -> Marked {
+        let wanted = seek::text(state);
+        let reach = wanted.len() * 2;
+        let edge = |at: usize| (0..=at.min(turn.text.len())).rev().find(|at| turn.text.is_char_boundary(*at));
+        let (from, to) =
+            (edge(row.start.saturating_sub(reach)).unwrap_or(0), edge(row.end + reach).unwrap_or(0));
+        let found = match wanted.is_empty() || turn.is_frame() {
+            true => Vec::new(),
+            false => places(&turn.text[from..to], wanted),
+        };
+        let found = found.into_iter().map(|at| from + at.start..from + at.end).collect();
+        let flagged =
+            state.session.flagged().filter(|_| turn.reply.is_some()).map_or_else(Vec::new, |below| {
+                let words = words(turn, marks_of(turn, row.start..row.end), state.session.sequence());
+                words.into_iter().filter(|word| is_below(word, below)).map(|word| word.bytes).collect()
+            });
+        Marked { found, flagged }
+    }
+
+    fn style(&self, theme: Theme, at: usize) -> Style {
+        let holds = |ranges: &[Range<usize>]| ranges.iter().any(|range| range.contains(&at));
+        let flagged = if holds(&self.flagged) { theme.flagged() } else { Style::new() };
+        if holds(&self.found) { flagged.patch(theme.found()) } else { flagged }
+    }
+}
+
 /// One row of a turn. Each grapheme is drawn whole, in the style of the token that begins it.
 fn turn_row(state: &State, turn: &Turn, row: Row) -> Line<'static> {
     let mut line = Line::default();
+    let marked = Marked::of(state, turn, row);
     for (offset, grapheme) in turn.text[row.start..row.end].grapheme_indices(true) {
         let start = row.start + offset;
-        let style = style_of(state, turn, start..start + grapheme.len());
+        let style = style_of(state, turn, start..start + grapheme.len(), &marked);
         // Text in runs of one style.
         match line.spans.last_mut() {
             Some(last) if last.style == style => last.content.to_mut().push_str(&drawn(grapheme)),
@@ -248,10 +306,11 @@ fn turn_row(state: &State, turn: &Turn, row: Row) -> Line<'static> {
     line
 }
 
-fn style_of(state: &State, turn: &Turn, bytes: Range<usize>) -> Style {
+fn style_of(state: &State, turn: &Turn, bytes: Range<usize>, marked: &Marked) -> Style {
+    let stands_out = marked.style(state.theme, bytes.start);
     let marks = marks_of(turn, bytes);
-    let Some(first) = turn.marks.get(marks.start) else { return Style::new() };
-    let style = token_style(state, turn, first.token);
+    let Some(first) = turn.marks.get(marks.start) else { return stands_out };
+    let style = token_style(state, turn, first.token).patch(stands_out);
     // A token that only goes on with a grapheme is walked to as well.
     if cursor_is_on(state, turn, &marks) { style.patch(state.theme.cursor()) } else { style }
 }

@@ -14,16 +14,16 @@ use crate::tui::layout::inside;
 use crate::tui::segment::{Segment, segment};
 use crate::tui::state::State;
 
-use crate::tui::view::items::{WholeItem, figure, line};
+use crate::tui::view::items::{WholeItem, at_right, figure, line};
 
 use super::table::{grouped, reading};
 use crate::tui::pane::{LIKELIHOOD, PanePlace};
 
 use super::panel::Panel;
 
-const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+pub(super) const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
-const FULL_BAR: f64 = 12.0;
+pub(super) const FULL_BAR: f64 = 12.0;
 
 pub static PANEL: Panel = Panel {
     pane: &LIKELIHOOD,
@@ -121,16 +121,36 @@ fn draw_curve(state: &State, segment: &Segment, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled("the sum is −∞", state.theme.dim()), area);
         return;
     }
-    let canvas =
-        Canvas::default().marker(Marker::Braille).x_bounds([0.0, 1.0]).y_bounds([lowest, 0.0]).paint(
-            |painter| {
-                for pair in curve.windows(2) {
-                    let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
-                    painter.draw(&Stroke { x1, y1, x2, y2, color: state.theme.bar().fg.unwrap_or_default() });
-                }
-            },
-        );
+    let pinned: Vec<Vec<(f64, f64)>> = state
+        .session
+        .pinned()
+        .iter()
+        .map(|pin| segment.pinned(state, pin, usize::from(area.width) * 2))
+        .collect();
+    let canvas = Canvas::default()
+        .marker(Marker::Braille)
+        .x_bounds([0.0, 1.0])
+        .y_bounds([lowest, 0.0])
+        .paint(|painter| {
+            for pair in curve.windows(2) {
+                let ((x1, y1), (x2, y2)) = (pair[0], pair[1]);
+                painter.draw(&Stroke { x1, y1, x2, y2, color: state.theme.bar().fg.unwrap_or_default() });
+            }
+            let color = state.theme.warning().fg.unwrap_or_default();
+            for (begin, end) in pinned.iter().flat_map(|line| line.windows(2).map(|pair| (pair[0], pair[1])))
+            {
+                // From nothing at the bottom to certainty at the top.
+                let [y1, y2] = [begin.1, end.1].map(|p| lowest * (1.0 - p));
+                painter.draw(&Stroke { x1: begin.0, y1, x2: end.0, y2, color });
+            }
+        });
     frame.render_widget(canvas, area);
+    let pins = state.session.pinned().iter().map(|pin| pin.text.as_str()).collect::<Vec<_>>();
+    if !pins.is_empty() {
+        let told = format!("• p of {}: 0 to 1", pins.join(", "));
+        let told = clipped(&told, usize::from(area.width) / 2);
+        at_right(frame, Rect { height: 1, ..area }, told, state.theme.warning());
+    }
     let bottom = figure(lowest, 1, 8);
     let label = Rect { y: area.bottom() - 1, height: 1, width: width(&bottom) as u16, ..area };
     frame.render_widget(Line::styled(bottom, state.theme.dim()), label);

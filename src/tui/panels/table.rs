@@ -11,6 +11,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use crate::columns::{clipped, fitted, width, wrapped};
 use crate::distribution::Depth;
 use crate::report::bars::bar;
+use crate::session::pins::Pin;
 use crate::settings::key::SettingKey;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::{TokenId, printable};
@@ -49,7 +50,7 @@ fn in_view(state: &State, stats: &TokenStats, area: Rect) -> (Range<usize>, Opti
         let first = state.table_scroll.min(all.len().saturating_sub(room));
         first..all.len().min(first + room)
     };
-    let room = candidate_rows(area);
+    let room = candidate_rows(area).saturating_sub(pins(state).len());
     let outside = outside_of(state, stats, &all[view(room)]);
     (view(room.saturating_sub(usize::from(outside.is_some()))), outside)
 }
@@ -150,6 +151,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
     }
+    lines.extend(pins(state).iter().filter_map(|pin| columns.pin(state, pin)));
     let columns = usize::from(inner.width);
     lines.push(match segment(state).filter(|_| place.is_compact) {
         Some(segment) => sum_line(state, &segment, columns),
@@ -158,6 +160,11 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     for (i, line) in lines.into_iter().take(usize::from(inner.height)).enumerate() {
         frame.render_widget(line, Rect { y: inner.y + i as u16, height: 1, ..inner });
     }
+}
+
+/// The texts that are pinned, where the step that is shown is one of the conversation.
+fn pins(state: &State) -> &[Pin] {
+    if state.answer_step().is_some() { &[] } else { state.session.pinned() }
 }
 
 /// What the pane shows, the longest wording first.
@@ -293,6 +300,29 @@ impl Columns {
         }
     }
 
+    /// A pinned token, which need not be among the candidates.
+    fn pin(&self, state: &State, pin: &Pin) -> Option<Line<'static>> {
+        let found = state.session.pinned_at(state.shown_step()?, pin)?;
+        let spelling = state.session.vocab().map_or_else(String::new, |vocab| vocab.visible(pin.first));
+        let (p, logprob) = match found.prob {
+            Figure::Bounded([_, most]) => (format!("≤{}", percent(most)), String::new()),
+            prob => (prob.shown(percent), prob.exact().map_or(String::new(), |p| figure(p.ln(), 3, 8))),
+        };
+        let rank = match found.rank {
+            Figure::Bounded([least, _]) => format!("#≥{least}"),
+            rank => format!("#{}", rank.shown(|rank| rank.to_string())),
+        };
+        let bars = format!("{} {rank}", bar(found.prob.exact().unwrap_or(0.0), self.bar));
+        let bars = if width(&bars) <= self.bar { bars } else { rank };
+        Some(Line::from(vec![
+            Span::styled("• ", state.theme.warning()),
+            Span::raw(fitted(&spelling, self.token)),
+            Span::raw(format!("{p:>6}{:>7} ", "")),
+            Span::styled(fitted(&bars, self.bar), state.theme.warning()),
+            Span::raw(format!("{logprob:>9}")),
+        ]))
+    }
+
     fn rest(&self, state: &State, n: usize, mass: Figure<f64>) -> Line<'static> {
         // Another program's answer does not say how large the vocabulary is.
         let n = if n > 0 { grouped(n) } else { String::new() };
@@ -321,7 +351,7 @@ fn whole(state: &State, stats: &TokenStats, columns: usize) -> Line<'static> {
     line(&items, columns)
 }
 
-fn final_figure(outcome: Option<SamplerOutcome>) -> String {
+pub(super) fn final_figure(outcome: Option<SamplerOutcome>) -> String {
     match outcome {
         None => String::new(),
         Some(SamplerOutcome { dropped_by: Some(stage), .. }) => short_stage(stage.name()),
@@ -330,7 +360,7 @@ fn final_figure(outcome: Option<SamplerOutcome>) -> String {
 }
 
 /// A stage's name in six columns.
-fn short_stage(name: &str) -> String {
+pub(super) fn short_stage(name: &str) -> String {
     match name {
         "penalties" => "penal.".to_string(),
         "temperature" => "temp".to_string(),
@@ -343,7 +373,7 @@ fn short_stage(name: &str) -> String {
 }
 
 /// Three figures that matter: 78.0, 6.21, 0.03, 1e-5.
-fn percent(p: f64) -> String {
+pub(super) fn percent(p: f64) -> String {
     let value = p * 100.0;
     if value >= 99.95 && p < 1.0 {
         return format!("{:.2}", (value * 100.0).floor() / 100.0);

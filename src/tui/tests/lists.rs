@@ -106,7 +106,8 @@ fn i_says_what_the_figures_of_the_pane_are_with_their_values() {
     harness.keys("hi<Enter><Tab><Tab><Tab>i");
     let screen = harness.screen();
     assert!(screen.contains("Σ −1.65 nat over 5 tokens"), "{screen}");
-    harness.keys("/clear<Enter><Tab>i");
+    harness.submit("/clear");
+    harness.keys("<Tab>i");
     assert!(harness.screen().contains("no figures are shown yet"), "{}", harness.screen());
 }
 

@@ -61,14 +61,15 @@ fn retry_writes_several_at_once_each_on_a_branch_of_its_own_with_a_seed_of_its_o
     // They stand side by side.
     let screen = harness.screen();
     assert!(screen.contains("replies ─ 4") && screen.contains("▸2 seed 8"), "{screen}");
-    harness.keys("/pane replies<Enter><Right><Right><Enter>");
+    harness.submit("/pane replies");
+    harness.keys("<Right><Right><Enter>");
     assert_eq!(harness.state.session.branches().current().number, 4);
     assert!(
         *harness.state.focus == CHAT && harness.screen().contains("model   the<|im_end|>"),
         "{}",
         harness.screen()
     );
-    harness.keys("/pane replies<Enter>");
+    harness.submit("/pane replies");
     let (x, y) = harness.find("3 seed 9");
     harness.click(x, y);
     harness.click(x, y + 1);

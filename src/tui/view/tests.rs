@@ -87,6 +87,33 @@ fn standard_lens() {
     insta::assert_snapshot!(lens(80, 24, "1"));
 }
 
+fn what_if(width: u16, height: u16) -> String {
+    let mut harness = Harness::new(width, height, vec![reply()]);
+    harness.keys("What is the capital of France?<Enter><Tab><Left><Left><Left>");
+    harness.submit("/pin The");
+    harness.submit("/whatif temp 0.5 top-k 3");
+    harness.screen()
+}
+
+#[test]
+fn wide_what_if() {
+    insta::assert_snapshot!(what_if(120, 36));
+}
+
+#[test]
+fn standard_what_if() {
+    insta::assert_snapshot!(what_if(80, 24));
+}
+
+#[test]
+fn wide_found_and_flagged() {
+    let mut harness = Harness::new(120, 36, vec![reply()]);
+    harness.keys("What is the capital of France?<Enter>");
+    harness.submit("/flag 5%");
+    harness.submit("/find capital");
+    insta::assert_snapshot!(harness.screen());
+}
+
 #[test]
 fn wide_lens() {
     insta::assert_snapshot!(lens(120, 36, "2"));
@@ -397,7 +424,7 @@ fn lines_of_text_stay_readable_on_a_wide_screen() {
         .screen()
         .lines()
         .filter(|line| line.contains(" the the"))
-        .map(|line| line.trim_end_matches(['│', ' ']).chars().count())
+        .map(|line| line.trim_end_matches(['│', ' ', '▁']).chars().count())
         .max()
         .unwrap();
     assert!((90..=108).contains(&widest), "{widest}");

@@ -1,0 +1,135 @@
+//! Texts that are pinned: the exact probability of each one's first token at every step that is written from then on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use super::task::{Task, Then};
+use super::{Notice, Outcome, Session, SessionError};
+use crate::sequence::NodeNumber;
+use crate::step::{AnyToken, Figure};
+use crate::token::{TokenId, Vocab, visible};
+
+/// Most texts that are pinned at once.
+const MOST: usize = 4;
+
+/// A text that is pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// As it was written.
+    pub text: String,
+    /// Its first token, whose figures are kept.
+    pub first: TokenId,
+    /// How many tokens it has.
+    pub tokens: usize,
+}
+
+/// What is known of a pinned token at a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PinnedAt {
+    /// Its raw probability.
+    pub prob: Figure<f64>,
+    /// Its rank.
+    pub rank: Figure<u32>,
+}
+
+/// What is pinned, and what was found.
+#[derive(Debug, Default)]
+pub(super) struct Pins {
+    all: Vec<Pin>,
+    /// Raw ln p and rank, by the token that stands there.
+    figures: HashMap<(NodeNumber, TokenId), (f32, Figure<u32>)>,
+    /// The conversation they are of.
+    conversation: u32,
+    vocab: Weak<Vocab>,
+}
+
+impl Session {
+    /// Pins a text, tells what is pinned, or takes all of it away.
+    pub(super) fn pin(&mut self, text: Option<String>) -> Result<Vec<Outcome>, SessionError> {
+        let told = |text: String| Ok(vec![Outcome::Say(Notice::Info(text))]);
+        match text.as_deref() {
+            None if self.pinned().is_empty() => told("nothing is pinned: /pin TEXT pins a text".to_string()),
+            None => {
+                let all: Vec<String> = self.pinned().iter().map(|pin| self.told_of(pin)).collect();
+                told(all.join("\n"))
+            }
+            Some("off") => {
+                self.pins = Pins::default();
+                told("nothing is pinned any more".to_string())
+            }
+            Some(_) if self.pinned().len() >= MOST => Err(SessionError::TooManyPins(MOST)),
+            Some(text) => {
+                let model = Arc::clone(&self.loaded()?.info);
+                self.begin(Task::Encode { then: Then::Pin, texts: [String::new(), text.to_string()], model })
+            }
+        }
+    }
+
+    /// The tokens of a text that is to be pinned are known.
+    pub(super) fn pin_tokens(&mut self, ids: &[TokenId]) -> Vec<Outcome> {
+        let (Ok(loaded), Some(&first)) = (self.loaded(), ids.first()) else { return Vec::new() };
+        let vocab = Arc::clone(&loaded.info.vocab);
+        let text = visible(&vocab.concat(ids.iter().copied()));
+        if self.pinned().is_empty() {
+            self.pins = Pins { vocab: Arc::downgrade(&vocab), ..Pins::default() };
+        }
+        let pin = Pin { text, first, tokens: ids.len() };
+        let told = self.told_of(&pin);
+        if self.pins.all.iter().all(|other| other.first != first) {
+            self.pins.all.push(pin);
+        }
+        vec![Outcome::Say(Notice::Info(told))]
+    }
+
+    fn told_of(&self, pin: &Pin) -> String {
+        let first = self.vocab().map_or_else(String::new, |vocab| vocab.visible(pin.first));
+        let of =
+            if pin.tokens > 1 { format!("the first of its {} tokens, {first}", pin.tokens) } else { first };
+        format!("«{}» is pinned: {of}, at every step that is written from now on; /pin off ends it", pin.text)
+    }
+
+    /// What is pinned, as far as it is of the conversation's vocabulary.
+    pub fn pinned(&self) -> &[Pin] {
+        let is_its =
+            self.vocab().is_some_and(|vocab| std::ptr::eq(Arc::as_ptr(vocab), self.pins.vocab.as_ptr()));
+        if is_its { &self.pins.all } else { &[] }
+    }
+
+    /// The pinned tokens have these figures at the newest step.
+    pub(super) fn note_pinned(&mut self, named: &[AnyToken]) {
+        if self.pins.conversation != self.conversation {
+            self.pins.figures.clear();
+            self.pins.conversation = self.conversation;
+        }
+        let Some(node) = self.branches.tree().head() else { return };
+        for one in named {
+            self.pins.figures.insert((node, one.id), (one.logprob, one.rank));
+        }
+    }
+
+    /// What is known of a pinned token at a step: what was noted, what the step's candidates say, or at least that it
+    /// is none of them.
+    pub fn pinned_at(&self, at: usize, pin: &Pin) -> Option<PinnedAt> {
+        let (node, step) = (*self.branches.tree().path().get(at)?, self.sequence().step(at)?);
+        let stats = step.stats.as_ref()?;
+        let exact = |logprob: f32, rank| PinnedAt { prob: f64::from(logprob).exp().into(), rank };
+        let noted = self.pins.figures.get(&(node, pin.first));
+        let noted = noted.filter(|_| self.pins.conversation == self.conversation);
+        if let Some(&(logprob, rank)) = noted {
+            return Some(exact(logprob, rank));
+        }
+        if step.id == pin.first {
+            return Some(exact(stats.logprob, stats.rank));
+        }
+        let prediction = &stats.prediction;
+        if let Some(one) = prediction.top_logprobs.iter().find(|one| one.id == pin.first) {
+            return Some(exact(one.logprob, one.rank.into()));
+        }
+        let last = prediction.top_logprobs.last().map_or(1.0, |last| last.prob());
+        let most = prediction.residual.exact().map_or(last, |residual| last.min(residual));
+        Some(PinnedAt { prob: Figure::Bounded([0.0, most]), rank: prediction.rank_of(pin.first) })
+    }
+}
+
+#[cfg(test)]
+mod tests;
