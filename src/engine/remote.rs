@@ -311,6 +311,7 @@ impl Backend for Remote {
             Command::Round(_) => Err(EngineError::Unsupported("write several replies side by side")),
             Command::Inspect(_) => Err(EngineError::Unsupported("be looked into")),
             Command::CrossEntropy(_) => Err(EngineError::Unsupported("compare itself with another model")),
+            Command::Row(_) => Err(EngineError::Unsupported("give a whole row of logits")),
         }
     }
 }
