@@ -39,7 +39,7 @@ use crate::tui::look::Appearance;
 use call::Call;
 pub use failure::{Failure, INTERRUPTED};
 use failure::{OK, USAGE};
-use running::Running;
+use running::{Running, one_model};
 
 /// Does what the command line asks; returns the exit code.
 ///
@@ -79,7 +79,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
 }
 
 fn repl(call: &Call, args: &ReplArgs) -> Result<u8, Failure> {
-    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a REPL")?;
+    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens)?;
+    one_model(&settings, "a REPL")?;
     let resume = keeping(call, &args.keeping, &mut settings)?;
     by_line(&settings, &call.paths, resume, false)
 }
@@ -165,9 +166,22 @@ fn chat(call: &Call, args: &ChatArgs, look: Appearance) -> Result<u8, Failure> {
     let on_screen = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     // A screen has its own ways to be left.
     let interrupted = if on_screen { Arc::default() } else { interrupt::watch().unwrap_or_default() };
-    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens, "a chat")?;
+    let mut settings = call.conversation(&args.sampling, args.system.as_ref(), args.max_tokens)?;
     let resume = keeping(call, &args.keeping, &mut settings)?;
-    if on_screen && say::is_plain_terminal() {
+    let whole_screen = on_screen && !say::is_plain_terminal();
+    match settings.other_models.as_slice() {
+        [second] if whole_screen && *second == settings.model => {
+            return Err(Failure::usage(format!("-m {second} is given twice: name two models that differ")));
+        }
+        [] | [_] if whole_screen => {}
+        [..] if whole_screen => {
+            return Err(Failure::usage(
+                "a chat is with one model or with two side by side: leave out the others",
+            ));
+        }
+        _ => one_model(&settings, "a chat that is not on a whole screen (which shows two side by side)")?,
+    }
+    if on_screen && !whole_screen {
         say::plain(
             "TERM is dumb or not set: a chat line by line instead of the whole screen; /help lists the commands, Ctrl-D leaves",
         );
@@ -187,12 +201,14 @@ fn screen(
     resume: Option<String>,
 ) -> Result<u8, Failure> {
     // On the screen nobody could be asked before there is one.
-    let missing = match ServerAddress::is_meant(&settings.model) {
-        true => None,
-        false => Library::at(paths, None).missing(&settings.model)?,
-    };
-    if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
-        return Ok(INTERRUPTED);
+    for model in std::iter::once(&settings.model).chain(&settings.other_models) {
+        let missing = match ServerAddress::is_meant(model) {
+            true => None,
+            false => Library::at(paths, None).missing(model)?,
+        };
+        if missing.is_some_and(|what| can_ask() && !goes_on(&what)) {
+            return Ok(INTERRUPTED);
+        }
     }
     let colors = match settings.color.applies(true) {
         true => Colors::of_terminal().max(Colors::Sixteen),

@@ -11,6 +11,7 @@ mod client;
 mod cross;
 mod error;
 mod figures;
+mod follow;
 pub mod frontier;
 mod generate;
 mod gives;

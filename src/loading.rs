@@ -157,6 +157,27 @@ pub fn in_place_of<T>(
     })
 }
 
+/// Whether a model may be held beside those that are loaded; one line where not.
+///
+/// # Errors
+/// The line.
+pub fn has_room(options: &LoadOptions) -> Result<(), String> {
+    if options.server.is_some() {
+        return Ok(());
+    }
+    let needed = std::fs::metadata(&options.path).map_or(0, |about| about.len()) + BESIDE;
+    beside(needed, room::memory()).map(drop).map_err(|_| {
+        let (needed, free) = (
+            needed.div_ceil(1 << 20),
+            room::memory().map_or("unknown".to_string(), |free| format!("{} MB", free >> 20)),
+        );
+        format!(
+            "there is no room for {} beside the first model ({needed} MB needed, available: {free})",
+            options.name
+        )
+    })
+}
+
 /// `None`: there is no room for both, and the old one goes on.
 fn take_turns<T, E>(old: &Engine, room: bool, load: impl FnOnce() -> Result<T, E>) -> Option<Result<T, E>> {
     if !room && !old.shut_down(PATIENCE) {

@@ -4,6 +4,7 @@
 //! reading and people who study detection compute. Pure arithmetic: nothing here knows a model or
 //! prints.
 
+pub mod align;
 pub mod calibration;
 mod edges;
 pub mod regions;

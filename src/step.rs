@@ -157,6 +157,26 @@ impl Prediction {
         }
     }
 
+    /// What the Kullback–Leibler divergence of another distribution from this one is at least, Σ p ln(p ÷ other),
+    /// as far as both lists of candidates tell: everything that is not in both counts as one.
+    pub fn divergence_at_least(&self, other: &Prediction) -> f64 {
+        let (mut sum, mut own_rest, mut other_rest) = (0.0, 1.0, 1.0);
+        for candidate in &self.top_logprobs {
+            let Some(same) = other.top_logprobs.iter().find(|same| same.id == candidate.id) else { continue };
+            let (p, q) = (candidate.prob(), same.prob());
+            if p > 0.0 {
+                sum += p * f64::from(candidate.logprob - same.logprob);
+            }
+            own_rest -= p;
+            other_rest -= q;
+        }
+        // What is left of 1 is known to rounding only.
+        if own_rest > 1e-6 && other_rest > 1e-6 {
+            sum += own_rest * (own_rest / other_rest).ln();
+        }
+        sum.max(0.0)
+    }
+
     /// The difference between the two best log-probabilities, in nats.
     pub fn margin(&self) -> Option<f32> {
         match self.top_logprobs.as_slice() {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod backend;
+pub mod beside;
 mod burst;
 mod composer;
 mod dose;
@@ -28,6 +29,7 @@ pub mod pane;
 pub mod panels;
 pub mod picture;
 pub mod run;
+pub mod second;
 pub mod seek;
 mod segment;
 mod send;

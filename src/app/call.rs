@@ -1,7 +1,7 @@
 //! What every command is called with: the command line, the folders and the configuration.
 
 use super::failure::Failure;
-use super::running::{one_model, read_constraint};
+use super::running::read_constraint;
 use crate::cli::Cli;
 use crate::paths::Paths;
 use crate::sampling::Sampling;
@@ -22,13 +22,12 @@ impl Call {
         Ok(Settings::from_layers(defaults, &self.file, &self.cli.flags, sampling)?)
     }
 
-    /// The settings of a conversation; `what` it is in words.
+    /// The settings of a conversation.
     pub fn conversation(
         &self,
         sampling: &SamplingFlags,
         system: Option<&String>,
         max_tokens: Option<u32>,
-        what: &str,
     ) -> Result<Settings, Failure> {
         let mut settings = self.settings(Sampling::chat(), sampling)?;
         read_constraint(&mut settings)?;
@@ -37,7 +36,6 @@ impl Call {
             settings.max_tokens = Some(tokens as usize);
             settings.sources.put(SettingKey::MaxTokens, Source::Flag);
         }
-        one_model(&settings, what)?;
         Ok(settings)
     }
 }

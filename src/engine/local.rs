@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Others, RequestOutcome, Sink};
-use super::cross::Reference;
+use super::cross::{OwnModel, Reference};
+use super::follow::Follower;
 use super::generate::CachedConversation;
 use super::gives::Gives;
 use super::growth::Growth;
@@ -50,6 +51,7 @@ pub(super) struct Local {
     growth: Growth,
     inspector: Inspector,
     reference: Reference,
+    follower: Follower,
 }
 
 impl Local {
@@ -76,6 +78,7 @@ impl Local {
         let (pool, aside) = (pool(), pool());
         let lanes = Lanes::new(Arc::clone(&model), params, governor.clone());
         let growth = Growth::new(Arc::clone(&model), params, governor.clone());
+        let follower = Follower::new(Arc::clone(&model), params, governor.clone());
         Ok(Local {
             info,
             tokenizer,
@@ -90,6 +93,7 @@ impl Local {
             growth,
             inspector,
             reference: Reference::default(),
+            follower,
         })
     }
 
@@ -146,6 +150,7 @@ impl Backend for Local {
                 both.for_each(|conversation| conversation.forget(&request.path, request.keep));
                 Ok((FinishReason::Stop, Timing::default()))
             }
+            Command::Score(request) if self.follower.takes(request) => self.follower.score(request, sink),
             Command::Score(request) => score(&mut self.pool, request, sink, &mut |_| {}),
             Command::Sample(request) => sample(&mut self.pool, request, sink),
             Command::Frontier(request) => self.growth.answer(request, sink),
@@ -153,7 +158,8 @@ impl Backend for Local {
             Command::Inspect(request) => self.inspector.inspect(request, sink),
             Command::Row(request) => self.conversation(request.in_force.has_edge())?.row(request, sink),
             Command::CrossEntropy(request) => {
-                self.reference.compare((&self.model, &self.info), self.params, request, sink)
+                let own = OwnModel { model: &self.model, info: &self.info, governor: &self.governor };
+                self.reference.compare(own, self.params, request, sink)
             }
         }
     }
@@ -184,6 +190,7 @@ impl Backend for Local {
         self.growth.release();
         self.reference.release();
         self.inspector.release();
+        self.follower.release();
     }
 }
 
@@ -237,7 +244,7 @@ fn load_reporting(options: &LoadOptions, sink: Sink) -> Result<Arc<Model>, Engin
             sink(Event::LoadProgress(share));
         }
         match loading.join() {
-            Ok(model) => model.map(Arc::new),
+            Ok(model) => model.map(|model| model.at_hand(path)),
             Err(_) => Err(EngineError::Died("the model's loader failed".to_string())),
         }
     })

@@ -61,7 +61,7 @@ impl Pool {
     pub fn rows(&self, layout: Layout) -> usize {
         let row = 4 * self.model.vocab().len().max(1);
         let fewest = match layout {
-            Layout::Together => FEWEST_ROWS,
+            Layout::Together | Layout::Growing => FEWEST_ROWS,
             // A plan may cut a batch in half.
             Layout::Long => 2 * TILE,
         };

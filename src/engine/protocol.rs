@@ -82,6 +82,10 @@ pub enum Layout {
     /// Each by itself, by the kernels that are fastest for many tokens at once; for sequences of more
     /// than [`LONG`] tokens. With [`LoadOptions::exact`] the same as [`Layout::Together`].
     Long,
+    /// One that grows from request to request: what the request before had of it is not computed again, and a
+    /// token more costs a token. As it is: with anything in force, and with [`LoadOptions::exact`], the same as
+    /// [`Layout::Together`].
+    Growing,
 }
 
 /// Most tokens for which [`Layout::Together`] costs little.

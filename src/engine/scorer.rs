@@ -54,7 +54,7 @@ pub(super) fn score(
     }
     let (sharing, nodes, sequences) = match request.layout {
         _ if !pool.shares() => (Sharing::Alone, NODES_ALONE, 1),
-        Layout::Together => (WINDOW, NODES, pool.sequences() - 1),
+        Layout::Together | Layout::Growing => (WINDOW, NODES, pool.sequences() - 1),
         Layout::Long => (Sharing::Alone, NODES_LONG, 1),
     };
     let trie = Trie::new(&request.sequences, request.after, sharing);

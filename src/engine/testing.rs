@@ -99,6 +99,15 @@ impl Tokenize for Pieces {
     }
 }
 
+/// Every byte by itself.
+struct SingleBytes;
+
+impl Tokenize for SingleBytes {
+    fn tokenize(&self, text: &[u8], _: bool) -> Vec<TokenId> {
+        text.iter().map(|&byte| TokenId(u32::from(byte))).collect()
+    }
+}
+
 impl Scripted {
     /// An engine that gives these replies, in order. A reply ends with an end token if its last piece
     /// is `<|im_end|>`, otherwise for its length.
@@ -142,6 +151,19 @@ impl Scripted {
     /// The same, with replies made up by chance, from the request's seed, where the script ends.
     pub fn endless(self) -> Scripted {
         Scripted { endless: true, ..self }
+    }
+
+    /// The same with other tokens, a byte each, and one that goes before a text.
+    #[must_use]
+    pub fn by_bytes(mut self) -> Scripted {
+        let info = Arc::make_mut(&mut self.info);
+        let entry = |id| VocabEntry { bytes: info.vocab.bytes(id).to_vec(), ..VocabEntry::default() };
+        let bos = VocabEntry { bytes: b"<s>".to_vec(), control: true, ..VocabEntry::default() };
+        let id = TokenId(info.vocab.len() as u32);
+        let roles = SpecialTokens { bos: Some(id), eos: None, add_bos: true };
+        let entries: Vec<VocabEntry> = info.vocab.ids().map(entry).chain([bos]).collect();
+        (info.vocab, info.tokenizer) = (Arc::new(Vocab::new(entries, roles)), Arc::new(SingleBytes));
+        self
     }
 
     /// Every request for a reply so far.

@@ -7,12 +7,14 @@
 //! nothing else.
 
 mod load;
+mod turn;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use load::LoadReading;
+use turn::EngineTurn;
 
 use super::llama::eval::Script;
 use super::llama::{Batch, Context};
@@ -91,6 +93,7 @@ impl Governor {
         context: &mut Context,
         decode: impl FnOnce(&mut Context) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
+        let _turn = EngineTurn::wait();
         context.set_threads(self.threads());
         let outcome = decode(context);
         self.0.borrow_mut().ended = Some(Instant::now());

@@ -4,6 +4,7 @@ use std::sync::mpsc::{SendError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::beside::wish::BesideNews;
 use super::msg::Msg;
 use crate::engine::{CancelFlag, Engine, EngineError, Event, LoadOptions, ModelInfo};
 use crate::loading;
@@ -17,6 +18,8 @@ struct EngineSlots {
     /// The engine, and how it is loaded again.
     answering: Option<(Engine, LoadOptions)>,
     coming: Option<Engine>,
+    /// The second model.
+    beside: Option<Engine>,
 }
 
 impl Engines {
@@ -83,13 +86,43 @@ impl Engines {
         });
         self.slots().coming = Some(engine.clone());
         let info = ready.recv().unwrap_or_else(|_| Err(EngineError::Died("its thread ended".to_string())))?;
-        *self.slots() = EngineSlots { answering: Some((engine, options.clone())), coming: None };
+        let mut slots = self.slots();
+        (slots.answering, slots.coming) = (Some((engine, options.clone())), None);
+        drop(slots);
         Ok(info)
+    }
+
+    /// How the engine that answers was loaded.
+    pub fn options(&self) -> Option<LoadOptions> {
+        self.slots().answering.as_ref().map(|(_, options)| options.clone())
+    }
+
+    /// The second model's.
+    pub fn beside(&self) -> Option<Engine> {
+        self.slots().beside.clone()
+    }
+
+    /// Loads the second model.
+    pub fn load_beside(&self, options: LoadOptions, sender: &SyncSender<Msg>) {
+        let says = sender.clone();
+        let engine = Engine::load(options, move |event| {
+            let news = match event {
+                Event::LoadProgress(share) => BesideNews::Share(share),
+                Event::Ready(info) => BesideNews::Ready(info),
+                Event::Lost(error) => BesideNews::Lost(error.to_string()),
+                _ => return,
+            };
+            let _ = says.send(Msg::Beside(news));
+        });
+        self.slots().beside = Some(engine);
     }
 
     /// Ends them; `false`: one still computes after this long.
     pub fn shut_down(&self, patience: Duration) -> bool {
-        let EngineSlots { answering, coming } = std::mem::take(&mut *self.slots());
-        answering.map(|(engine, _)| engine).into_iter().chain(coming).all(|engine| engine.shut_down(patience))
+        let EngineSlots { answering, coming, beside } = std::mem::take(&mut *self.slots());
+        let engines = answering.map(|(engine, _)| engine).into_iter().chain(coming).chain(beside);
+        // Every one is told before one is waited for.
+        let engines: Vec<Engine> = engines.inspect(|engine| _ = engine.shut_down(Duration::ZERO)).collect();
+        engines.iter().all(|engine| engine.shut_down(patience))
     }
 }

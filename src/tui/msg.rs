@@ -21,6 +21,7 @@ use crate::session::task::{Done, Task};
 use crate::session::{RequestId, SessionError, Ticket};
 use crate::step::Step;
 
+use super::beside::wish::{BesideNews, FollowWish, Following};
 use super::lens::spot::LookId;
 
 /// Something that happened.
@@ -44,6 +45,10 @@ pub enum Msg {
     Redone(u32, Result<Arc<Step>, String>),
     /// What came of a row that was to be fetched; or one line.
     Row(u32, Result<Arc<StepRow>, String>),
+    /// The second model says something of itself.
+    Beside(BesideNews),
+    /// What the second model made of the tokens it was asked about; or one line.
+    Followed(u32, Result<Box<Following>, String>),
     /// The cursor has rested on a step, the one of this number.
     Rested(u32),
     /// What came of a [`Task`].
@@ -104,6 +109,10 @@ pub enum Effect {
     Row(u32, Box<RowWish>, CancelFlag),
     /// Wait as long as a cursor rests on a step that is to be looked at; then comes [`Msg::Rested`].
     Rest(u32),
+    /// Load a second model beside the first; what comes of it comes as [`Msg::Beside`].
+    LoadBeside(String),
+    /// Have the second model read these, away from the screen; what it says comes as [`Msg::Followed`].
+    Follow(u32, Box<FollowWish>, CancelFlag),
     /// Do this away from the screen; what comes of it comes as [`Msg::Done`].
     Run(Ticket, Task),
     /// What is said from now on is kept in this file.

@@ -8,7 +8,8 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 8] = [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &WHAT_IF, &LIKELIHOOD];
+pub static PANES: [&Pane; 9] =
+    [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &WHAT_IF, &BESIDE, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -193,6 +194,14 @@ pub static WHAT_IF: Pane = Pane {
 const SETTING: &str = "choose a setting";
 const TRY: &str = "try less, more of it";
 const LIST: &str = "scroll the tokens";
+
+/// The second model.
+pub static BESIDE: Pane = Pane {
+    name: "beside",
+    about: "a second model over the same tokens: ln p of both, KL",
+    slot: Slot::Upper,
+    keys: &[],
+};
 
 /// The log-likelihood panel.
 pub static LIKELIHOOD: Pane = Pane {

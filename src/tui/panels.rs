@@ -1,6 +1,7 @@
 //! What the panes of [`super::pane`] do, as one table that drawing, the mouse and the keys read. Another pane
 //! is one file here, its entry there and its line in [`PANELS`].
 
+mod beside;
 mod chat;
 mod lens;
 mod likelihood;
@@ -17,7 +18,7 @@ pub use message::proposal_at;
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 8] = [
+static PANELS: [&Panel; 9] = [
     &message::PANEL,
     &chat::PANEL,
     &replies::PANEL,
@@ -25,6 +26,7 @@ static PANELS: [&Panel; 8] = [
     &tree::PANEL,
     &lens::PANEL,
     &what_if::PANEL,
+    &beside::PANEL,
     &likelihood::PANEL,
 ];
 

@@ -39,6 +39,7 @@ use super::lens::spot::LookId;
 use super::look::Appearance;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
+use super::second;
 use super::state::State;
 use super::update::update;
 use super::view::draw;
@@ -63,6 +64,8 @@ struct Driver {
     engines: Engines,
     /// Stops the model that is being found or loaded.
     cancel: CancelFlag,
+    /// Stops the second model's being found or loaded.
+    cancel_beside: CancelFlag,
     /// To the thread that keeps messages for later sessions.
     remember: Sender<String>,
     screen: Terminal<AnsiScreen<Stdout>>,
@@ -102,6 +105,7 @@ pub fn run(settings: Settings, paths: &Paths, look: Appearance, resume: Option<S
         paths: paths.clone(),
         engines: Engines::default(),
         cancel: CancelFlag::default(),
+        cancel_beside: CancelFlag::default(),
         remember,
         screen,
         guard: Some(guard),
@@ -186,6 +190,15 @@ impl Driver {
                     Effect::Redo(number, wish, cancel) => self.redo(number, *wish, cancel),
                     Effect::Row(number, wish, cancel) => self.fetch_row(number, *wish, cancel),
                     Effect::Rest(number) => self.rest(number),
+                    Effect::LoadBeside(model) => {
+                        let model = files::from_home(model);
+                        let settings = Settings { model, ..self.state.session.settings().clone() };
+                        let cancel = self.cancel_beside.clone();
+                        second::load(settings, &self.paths, &self.engines, &self.sender, cancel);
+                    }
+                    Effect::Follow(number, wish, cancel) => {
+                        second::follow(&self.engines, &self.sender, number, *wish, cancel);
+                    }
                     Effect::Run(ticket, task) => self.run_task(ticket, task),
                     Effect::Load(model) => self.load(model),
                     Effect::Hold(held, scribe) => {
@@ -380,6 +393,8 @@ impl Driver {
     /// Gives the terminal back at once and the engine a moment to end.
     fn leave(mut self, code: u8) {
         self.cancel.cancel();
+        self.cancel_beside.cancel();
+        self.state.beside.stop();
         self.state.session.cancel();
         self.guard = None;
         if code > 128 {
@@ -441,7 +456,7 @@ fn far_to(
 }
 
 /// Tells the screen how far finding the model is.
-struct Reporter {
+pub(super) struct Reporter {
     sender: SyncSender<Msg>,
     cancel: CancelFlag,
     last: Mutex<Option<Instant>>,
@@ -451,6 +466,11 @@ struct Reporter {
 }
 
 impl Reporter {
+    /// One that asks nothing.
+    pub(super) fn new(sender: &SyncSender<Msg>, cancel: CancelFlag, tell: fn(Fetch) -> Msg) -> Reporter {
+        Reporter { sender: sender.clone(), cancel, last: Mutex::default(), asked: None, tell }
+    }
+
     /// The same for a copy that is made while the model runs.
     fn of_copy(self) -> Reporter {
         Reporter { tell: Msg::Copying, ..self }

@@ -12,6 +12,7 @@ use crate::session::{Notice, Session, turn::Turn};
 use crate::settings::key::SettingKey;
 use crate::step::{Step, TokenStats};
 
+use super::beside::held::SecondModel;
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
 use super::dosed::Dosed;
@@ -20,7 +21,7 @@ use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_col
 use super::lens::LensState;
 use super::look::Appearance;
 use super::pace::Held;
-use super::pane::{CHAT, Fronts, MESSAGE, Pane, Slot, TABLE};
+use super::pane::{BESIDE, CHAT, Fronts, MESSAGE, Pane, Slot, TABLE};
 use super::seek::SeekState;
 use super::sums::Sums;
 use super::theme::{THEMES, Theme};
@@ -77,6 +78,8 @@ pub struct State {
     pub what_if: WhatIfState,
     /// What is looked for in the conversation.
     pub seek: SeekState,
+    /// The second model.
+    pub beside: SecondModel,
     /// A step with another dose of a steering vector.
     pub dosed: Option<Dosed>,
     /// How the conversation is coloured.
@@ -124,6 +127,7 @@ impl State {
             lens: LensState::default(),
             what_if: WhatIfState::default(),
             seek: SeekState::default(),
+            beside: SecondModel::default(),
             dosed: None,
             colouring: Colouring::Off,
             scaffold: false,
@@ -136,6 +140,10 @@ impl State {
             theme,
             look,
         };
+        if let Some(second) = state.session.settings().other_models.first() {
+            state.beside = SecondModel::named(second);
+            state.fronts.show(&BESIDE);
+        }
         state.sync();
         state
     }

@@ -14,6 +14,7 @@ use crate::session::task::Done;
 use crate::session::{Notice, SessionError};
 
 use super::answer::Shown;
+use super::beside;
 use super::composer::Typed;
 use super::dose;
 use super::explained::explained;
@@ -22,7 +23,7 @@ use super::layout::{Tab, inside};
 use super::lens;
 use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
+use super::pane::{BESIDE, CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
 use super::panels;
 use super::seek::go as seek;
 use super::send::{carry_out, execute, prefill, submit};
@@ -75,6 +76,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Seen(id, found) => state.lens.on_seen(id, found),
         Msg::Redone(number, found) => dose::found(state, number, found),
         Msg::Row(number, found) => state.what_if.on_row(number, found),
+        Msg::Beside(news) => beside::on_news(state, news),
+        Msg::Followed(number, found) => beside::on_followed(state, number, found),
         Msg::Rested(number) => state.lens.rested(number),
         Msg::Files(line, found) => state.composer.propose(&line, found),
         Msg::Fetching(fetch) => state.session.on_fetch(fetch),
@@ -120,6 +123,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects.extend(state.composer.wants_sessions().then_some(Effect::ListSessions));
     effects.extend(lens::tend(state));
     effects.extend(what_if::tend(state));
+    effects.extend(beside::tend(state));
     effects
 }
 
@@ -278,6 +282,10 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::MarkUndo => return marks::mark(state, MarkWord::Undo),
         KeyAction::Span => marks::span(state),
         KeyAction::Copy => return marks::copy(state),
+        KeyAction::Beside => {
+            let to = if *state.focus == BESIDE { &TABLE } else { &BESIDE };
+            state.focus_on(to);
+        }
         KeyAction::One => return submit(state, "/continue 1"),
         // What stops is told by the engine.
         KeyAction::Pause if state.session.is_busy() => return stop(state, key),

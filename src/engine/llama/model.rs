@@ -1,6 +1,7 @@
 //! A loaded model: weights, vocabulary, tokenizer, description.
 
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -12,6 +13,9 @@ use super::backend::backend;
 use crate::engine::protocol::{CancelFlag, EngineError, Tokenize};
 use crate::grammar::mask::TokenTable;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
+
+/// Models that are loaded, by their files.
+static LOADED: Mutex<Vec<(PathBuf, Weak<Model>)>> = Mutex::new(Vec::new());
 
 /// Weights and vocabulary. Shared by every context made from it.
 pub struct Model {
@@ -68,6 +72,21 @@ impl Model {
         })?;
         let vocab = Arc::new(read_vocab(&inner));
         Ok(Model { inner, vocab, table: OnceLock::new() })
+    }
+
+    /// The model, for whoever else in this process wants that file as long as it is loaded.
+    pub fn at_hand(self, path: &Path) -> Arc<Model> {
+        let model = Arc::new(self);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|(_, model)| model.strong_count() > 0);
+        loaded.push((path.to_path_buf(), Arc::downgrade(&model)));
+        model
+    }
+
+    /// The model of this file, where it is loaded already.
+    pub fn loaded(path: &Path) -> Option<Arc<Model>> {
+        let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.iter().filter(|(other, _)| other == path).find_map(|(_, model)| model.upgrade())
     }
 
     /// The raw model. llama.cpp changes it only while contexts are made, which one thread does.

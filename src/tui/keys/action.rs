@@ -53,6 +53,8 @@ pub enum KeyAction {
     WhatIf,
     /// Go to the tree of branches, or back.
     Tree,
+    /// Go to the second model beside the first, or back.
+    Beside,
     /// One more token.
     One,
     /// Stop the reply, or go on with it.
@@ -84,7 +86,7 @@ pub struct Own {
 
 /// Every action of the whole screen: what the config file calls it, and what it does in a few words. Two
 /// that belong together say the same.
-const ACTIONS: [(&str, KeyAction, &str); 42] = [
+const ACTIONS: [(&str, KeyAction, &str); 43] = [
     ("stop", KeyAction::Stop, "stop the reply, or clear what is written; twice when idle: leave"),
     ("leave", KeyAction::Quit, "leave; asks where something would be lost"),
     ("suspend", KeyAction::Suspend, "back to the shell; fg returns"),
@@ -126,6 +128,7 @@ const ACTIONS: [(&str, KeyAction, &str); 42] = [
     ("lens", KeyAction::Lens, "the lens: why the token under the cursor; again: look now"),
     ("tree", KeyAction::Tree, "the tree of branches; again: back to the table"),
     ("what-if", KeyAction::WhatIf, "what if: the step under the cursor with other settings of the sampler"),
+    ("beside", KeyAction::Beside, "the second model beside the first; again: back to the table"),
     ("one-token", KeyAction::One, "one more token of the reply"),
     ("pause", KeyAction::Pause, "stop the reply; again: go on with it"),
     ("explain", KeyAction::Explain, "what the figures of the pane are, each with its value"),
