@@ -135,15 +135,15 @@ impl StepRow {
         self.allowed.as_ref().and_then(|allowed| allowed.as_ref().err()).map(String::as_str)
     }
 
-    /// The row that a sampler is given, and the best of it; `None` where nothing is possible.
-    pub(super) fn sampled(&self, constrained: bool) -> Option<(&[f32], Vec<(TokenId, f32)>)> {
+    /// The row that a sampler is given; `None` where nothing is possible.
+    pub(super) fn sampled(&self, constrained: bool) -> Option<SampledRow<'_>> {
         let row: &[f32] = match self.allowed.as_ref().filter(|_| constrained) {
             Some(Ok(allowed)) => allowed,
             Some(Err(_)) => return None,
             None => &self.logits,
         };
         let best = distribution::best(row, BEST);
-        best.first().is_some_and(|best| best.1 > f32::NEG_INFINITY).then_some((row, best))
+        best.first().is_some_and(|best| best.1 > f32::NEG_INFINITY).then_some(SampledRow { row, best })
     }
 
     /// Whether the constraint rules a token out.
@@ -170,6 +170,14 @@ impl StepRow {
         let letters = Letters::new(letters);
         self.order.iter().copied().filter(|&id| letters.are_in(&self.model.vocab, id)).collect()
     }
+}
+
+/// What a sampler is given.
+pub(super) struct SampledRow<'a> {
+    /// Logits by token.
+    pub row: &'a [f32],
+    /// The most probable of them.
+    pub best: Vec<(TokenId, f32)>,
 }
 
 /// Letters that are looked for.

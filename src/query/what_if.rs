@@ -1,7 +1,7 @@
 //! What a sampler with other settings would make of a step: its final distribution, by the one implementation of
 //! the chain there is, with the path before the step replayed.
 
-use super::at_step::StepRow;
+use super::at_step::{SampledRow, StepRow};
 use crate::sampling::chain::{Chain, LeftTokens, WatchedToken};
 use crate::sampling::{Sampling, Stage, Xtc};
 use crate::step::{Candidate, Figure, Prediction, SamplerOutcome};
@@ -44,7 +44,7 @@ impl StepRow {
             };
             ids.iter().enumerate().map(fate).collect()
         };
-        let Some((row, best)) = self.sampled(sampling.grammar.is_some()) else {
+        let Some(SampledRow { row, best }) = self.sampled(sampling.grammar.is_some()) else {
             let nothing = "the constraint on replies leaves no token here".to_string();
             let note = self.refusal().map_or(nothing, str::to_string);
             return WhatIf { tokens: fates(None), left: None, note: Some(note) };

@@ -30,20 +30,20 @@ pub fn words(turn: &Turn, marks: Range<usize>, sequence: TokenSequence<'_>) -> V
         first -= 1;
     }
     let mut words: Vec<SaidWord> = Vec::new();
-    for at in first..all.len() {
+    for (at, mark) in all.iter().enumerate().skip(first) {
         let is_new = at == first || begins(turn, at);
         if is_new && at >= marks.end {
             break;
         }
-        let stats = sequence.step(all[at].token).and_then(|step| step.stats.as_ref());
+        let stats = sequence.step(mark.token).and_then(|step| step.stats.as_ref());
         let logprob = stats.map(|stats| f64::from(stats.logprob));
         match words.last_mut() {
             Some(word) if !is_new => {
                 word.marks.end = at + 1;
-                word.bytes.end = all[at].end;
+                word.bytes.end = mark.end;
                 word.logprob = word.logprob.zip(logprob).map(|(sum, own)| sum + own);
             }
-            _ => words.push(SaidWord { bytes: begin(turn, at)..all[at].end, marks: at..at + 1, logprob }),
+            _ => words.push(SaidWord { bytes: begin(turn, at)..mark.end, marks: at..at + 1, logprob }),
         }
     }
     for word in &mut words {
