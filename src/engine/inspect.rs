@@ -25,12 +25,13 @@ use crate::token::TokenId;
 
 mod cuts;
 mod parts;
+mod place;
 mod rows;
 mod shares;
 mod streams;
 mod variants;
 
-use cuts::Cutting;
+use place::Cutting;
 use variants::{Ground, TRUNKS};
 
 /// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes

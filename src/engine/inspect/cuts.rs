@@ -1,24 +1,9 @@
 //! Edges of attention that are cut: those that are off, and those of a variant.
 
 use super::InspectRun;
-use super::parts::NoPart;
+use super::place::{Cutting, NoPart, Unseen};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::protocol::EngineError;
-
-/// A token of the batch that no longer sees something.
-#[derive(Clone, Copy)]
-pub(super) struct Cutting {
-    pub token: usize,
-    pub position: usize,
-}
-
-/// What is no longer seen: in a layer, by one head or all of them, a cell of the cache.
-#[derive(Clone, Copy)]
-pub(super) struct Unseen {
-    pub layer: usize,
-    pub head: Option<usize>,
-    pub cell: usize,
-}
 
 impl InspectRun<'_> {
     /// Cuts, for a token, the edges that are off and end at its position; `cell` says where in the cache what

@@ -1,15 +1,10 @@
 //! From the name of a part to its tensor, or to the word that this model has none.
 
 use super::InspectRun;
+use super::place::NoPart;
 use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::look::Part;
 use crate::engine::protocol::EngineError;
-
-/// A part that a layer has not.
-pub(super) struct NoPart {
-    pub layer: usize,
-    pub part: &'static str,
-}
 
 /// Where a part lies in a layer.
 pub(super) struct PartSpot<'a> {

@@ -1,6 +1,6 @@
 //! Whole rows of a part for every token, a chunk at a time.
 
-use super::cuts::Cutting;
+use super::place::Cutting;
 use super::{InspectRun, ROWS, TRUNK};
 use crate::engine::llama::Batch;
 use crate::engine::llama::eval::anatomy::{Layer, Place};

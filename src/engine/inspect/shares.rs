@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::cuts::Cutting;
+use super::place::Cutting;
 use super::{InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::anatomy::{Layer, Place};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};

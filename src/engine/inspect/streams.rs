@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::cuts::Cutting;
+use super::place::Cutting;
 use super::{CHUNK, COPIES, InspectRun, ROWS, TRUNK};
 use crate::engine::llama::eval::anatomy::Place;
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};

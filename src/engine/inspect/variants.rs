@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::cuts::{Cutting, Unseen};
-use super::parts::NoPart;
+use super::place::{Cutting, NoPart, Unseen};
 use super::{CHUNK, InspectRun, ROWS, RoomNeeded, TRUNK, at_once, must_have_room};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use crate::engine::llama::{Batch, SeqId};
