@@ -217,7 +217,8 @@ impl<W: Write> Front for PipeWriter<W> {
         let reply = std::mem::take(&mut self.reply);
         if self.json {
             let text = session.turns().last().map_or_else(String::new, |turn| turn.content.clone());
-            let record = SummaryRecord::new(text, *reason, reply.score, prompt_score(session, &model.vocab));
+            let prompt = Some(prompt_score(session, &model.vocab)).filter(|prompt| prompt.tokens() > 0);
+            let record = SummaryRecord::new(text, *reason, reply.score, prompt);
             let origin = (self.message == 1 && reply.steps.is_empty()).then_some(&self.origin);
             let message = Some(self.message);
             json_line(&mut self.out, &Streamed { kind: "summary", message, origin, record })?;

@@ -315,13 +315,18 @@ pub struct SummaryRecord {
     pub sum_logprob: Option<f64>,
     /// exp of their mean surprisal.
     pub ppl: Option<f64>,
-    /// Σ ln p of the prompt's tokens that have context.
+    /// Σ ln p of the prompt's tokens that have context; `None` where their figures are not given.
     pub prompt_sum_logprob: Option<f64>,
 }
 
 impl SummaryRecord {
-    /// The summary of a reply.
-    pub fn new(text: String, finish_reason: FinishReason, score: Score, prompt: Score) -> SummaryRecord {
+    /// The summary of a reply; without `prompt`, its figures are not given.
+    pub fn new(
+        text: String,
+        finish_reason: FinishReason,
+        score: Score,
+        prompt: Option<Score>,
+    ) -> SummaryRecord {
         let finite = |value: f64| value.is_finite().then_some(value);
         SummaryRecord {
             text,
@@ -329,7 +334,7 @@ impl SummaryRecord {
             steps: score.tokens(),
             sum_logprob: finite(score.sum_logprob()),
             ppl: score.perplexity().and_then(finite),
-            prompt_sum_logprob: finite(prompt.sum_logprob()),
+            prompt_sum_logprob: prompt.and_then(|prompt| finite(prompt.sum_logprob())),
         }
     }
 }

@@ -67,12 +67,13 @@ fn conclude(
     running: &Running,
     generated: GeneratedText,
 ) -> io::Result<()> {
-    let GeneratedText { mut reply, reason, .. } = generated;
+    let GeneratedText { prompt: ids, mut reply, reason } = generated;
     let rest = reply.finish();
     let out = &mut desk.out;
     let GeneratedReply { steps, text, score, prompt, .. } = reply;
     if args.json {
-        let record = SummaryRecord::new(text, reason, score, prompt);
+        let is_given = prompt.tokens() > 0 || ids.len() < 2;
+        let record = SummaryRecord::new(text, reason, score, is_given.then_some(prompt));
         return write_record(out, "summary", record, steps.is_empty().then_some(&running.origin));
     }
     writeln!(out, "{}\n", printable(&rest))?;

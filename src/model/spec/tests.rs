@@ -48,7 +48,7 @@ fn mistakes_are_answered() {
             .contains("known names: smollm2-135m, gemma-3-270m; a file of your own: -m ./FILE.gguf")
     );
     assert!(!message("a-model-nobody-has-heard-of").contains("did you mean"));
-    assert!(message("http://localhost:8080").contains("not supported yet"));
+    assert!(message("http://localhost:8080").contains("a server gives none"));
     assert!(message("").contains("empty"));
     assert!(message("x\x1B[31m").contains("<0x1B>"));
 }
