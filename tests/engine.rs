@@ -326,10 +326,12 @@ fn however_a_text_was_read_its_figures_are_within_what_is_stated_for_the_weights
         let (ids, written) = continued(&mut client, &prompt, 40);
         near("scored in one go", &scored(&mut client, &ids, Layout::Long), &written);
         near("scored with others", &scored(&mut client, &ids, Layout::Together), &written);
-        // The same reply again, and the whole as a prompt that is known already.
+        // The same reply again (of two candidates that are nearly even another may win), and the whole as a
+        // prompt that is known already.
         let (again, retried) = continued(&mut client, &prompt, 40);
-        assert_eq!(ids, again);
-        near("a second time", &retried, &written);
+        let same = ids.iter().zip(&again).take_while(|(a, b)| a == b).count();
+        assert!(same > prompt.len(), "{weights:?}: another reply from its first token on");
+        near("a second time", &retried[..same - 1], &written[..same - 1]);
         near("as a known prompt", &continued(&mut client, &ids, 1).1, &written);
         // Turn by turn, ending in the middle of chunks; and, from nothing, in one go.
         let (mut client, _) = engine(weights, false, Threads::Auto);

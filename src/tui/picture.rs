@@ -125,6 +125,8 @@ pub struct PictureRow {
     pub line: Line<'static>,
     /// Which columns belong to which item.
     pub places: Vec<(Range<u16>, usize)>,
+    /// The row that names its columns.
+    pub head: Option<usize>,
 }
 
 impl Picture {

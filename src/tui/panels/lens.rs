@@ -244,10 +244,17 @@ fn last(rows: &[PictureRow], body: Rect) -> usize {
     rows.len().saturating_sub(usize::from(body.height))
 }
 
-/// The rows that are seen.
+/// The rows that are seen. The head of a table whose beginning is above stays at the top.
 fn seen(state: &State, body: Rect) -> Vec<PictureRow> {
     let (rows, from) = rows(state, body);
-    rows.into_iter().skip(from).take(usize::from(body.height)).collect()
+    let mut seen: Vec<_> = rows.iter().skip(from).take(usize::from(body.height)).cloned().collect();
+    if let Some(first) = seen.first_mut()
+        && let Some(head) = first.head.and_then(|head| rows.get(head))
+        && body.height > 1
+    {
+        *first = head.clone();
+    }
+    seen
 }
 
 fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
@@ -339,5 +346,7 @@ fn walk(state: &mut State, across: isize, down: isize) {
     let (rows, _) = rows(state, body);
     // The lowest row of it: walking down a table that stands below its text.
     let Some(row) = rows.iter().rposition(|row| row.holds(to)) else { return };
-    state.lens.scroll = Some(from.clamp((row + 1).saturating_sub(usize::from(body.height)), row));
+    let lowest = (row + 1).saturating_sub(usize::from(body.height));
+    let below_head = row.saturating_sub(usize::from(rows[row].head.is_some()));
+    state.lens.scroll = Some(from.clamp(lowest, below_head.max(lowest)));
 }

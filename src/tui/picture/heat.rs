@@ -115,7 +115,7 @@ impl HeatMap {
                 head = format!("{}{number}", fitted(&head, place));
             }
         }
-        let mut rows = vec![PictureRow { line: Line::styled(head, theme.dim()), places: Vec::new() }];
+        let mut rows = vec![PictureRow { line: Line::styled(head, theme.dim()), ..PictureRow::default() }];
         for (y, row) in self.rows.iter().enumerate() {
             let mut out = PictureRow::default();
             out.line.push_span(Span::raw(fitted(&row.label, label + 1)));

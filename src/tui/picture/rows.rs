@@ -25,6 +25,7 @@ impl Picture {
     pub fn rows(&self, columns: usize, selected: usize, theme: Theme) -> Vec<PictureRow> {
         let mut rows = Vec::new();
         for part in &self.parts {
+            let first = rows.len();
             match part {
                 PicturePart::Prose(text) if text.is_empty() => rows.push(PictureRow::default()),
                 PicturePart::Prose(text) => {
@@ -43,13 +44,27 @@ impl Picture {
                 }
                 PicturePart::Curve(points) => rows.extend(curve(points, columns, theme)),
             }
+            if matches!(part, PicturePart::Table(_) | PicturePart::Heat(_)) {
+                below_heads(&mut rows, first);
+            }
         }
         rows
     }
 }
 
 fn plain(line: Line<'static>) -> PictureRow {
-    PictureRow { line, places: Vec::new() }
+    PictureRow { line, ..PictureRow::default() }
+}
+
+/// Has rows know the head that they stand below.
+fn below_heads(rows: &mut [PictureRow], first: usize) {
+    let mut head = None;
+    for (at, row) in rows.iter_mut().enumerate().skip(first) {
+        match row.places.is_empty() {
+            true => head = Some(at),
+            false => row.head = head,
+        }
+    }
 }
 
 /// A line of text, wrapped between words, and inside of one that is wider than a row.
@@ -93,7 +108,8 @@ fn table_row(row: &ShadedRow, columns: usize, selected: usize, theme: Theme) -> 
     if row.item == Some(selected) {
         line = line.patch_style(theme.cursor());
     }
-    PictureRow { line, places: row.item.map(|item| (0..columns as u16, item)).into_iter().collect() }
+    let places = row.item.map(|item| (0..columns as u16, item)).into_iter().collect();
+    PictureRow { line, places, head: None }
 }
 
 /// A line of a report in the colours of the screen.
