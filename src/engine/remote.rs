@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::backend::{Backend, RequestOutcome, Sink};
+use super::gives::{NO_LOOK, NO_ROW};
 use super::protocol::{
     Command, EngineError, Event, FinishReason, Frontier, Generate, LoadOptions, ModelInfo, Sample,
     ScoreBatch, Sequence, Siblings, Timing,
@@ -309,9 +310,9 @@ impl Backend for Remote {
             Command::Score(asked) => self.score(asked, sink),
             Command::Sample(asked) => self.sample(asked, sink),
             Command::Round(_) => Err(EngineError::Unsupported("write several replies side by side")),
-            Command::Inspect(_) => Err(EngineError::Unsupported("be looked into")),
+            Command::Inspect(_) => Err(EngineError::Unsupported(NO_LOOK)),
             Command::CrossEntropy(_) => Err(EngineError::Unsupported("compare itself with another model")),
-            Command::Row(_) => Err(EngineError::Unsupported("give a whole row of logits")),
+            Command::Row(_) => Err(EngineError::Unsupported(NO_ROW)),
         }
     }
 }

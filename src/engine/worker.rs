@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::backend::{Backend, Opener, Others, Sink, WaitingRequest};
-use super::gives::Gives;
+use super::gives::{Gives, NO_LOOK, NO_ROW};
 use super::protocol::{Command, EngineError, Event, Sequence};
 use crate::aside;
 
@@ -102,8 +102,8 @@ fn beyond(command: &Command, gives: Gives) -> Option<&'static str> {
             let scores = |sequence: &Sequence| sequence.from.max(1) < sequence.tokens.len();
             (!gives.scores && asked.sequences.iter().any(scores)).then_some("score a text")
         }
-        Command::Inspect(_) => (!gives.layers).then_some("be looked into"),
-        Command::Row(_) => gives.candidates.is_some().then_some("give a whole row of logits"),
+        Command::Inspect(_) => (!gives.layers).then_some(NO_LOOK),
+        Command::Row(_) => gives.candidates.is_some().then_some(NO_ROW),
         Command::CrossEntropy(_) => (!gives.comparison).then_some("compare itself with another model"),
     }
 }

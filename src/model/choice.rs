@@ -36,6 +36,8 @@ pub enum Reason {
     Vocabulary,
     /// A server computes, as it was started.
     Server,
+    /// A server computes, in what it does not tell.
+    Untold,
 }
 
 impl WeightsInForce {
@@ -61,6 +63,7 @@ impl std::fmt::Display for Reason {
             Reason::Slow(weights) => write!(f, "slow at {}", weights.name()),
             Reason::Vocabulary => f.write_str("vocabulary only"),
             Reason::Server => f.write_str("as the server has them"),
+            Reason::Untold => f.write_str("the server does not tell"),
         }
     }
 }

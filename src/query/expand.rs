@@ -77,6 +77,10 @@ impl Expansion {
 pub fn expand(asker: &mut Asker, wish: &ExpandWish) -> Result<Expansion, QueryError> {
     let limits = wish.limits;
     limits.check().map_err(QueryError::Refused)?;
+    if let Some(most) = asker.model.gives.candidates.filter(|&most| most < limits.width) {
+        let told = format!("--width is {}; this server shows {most} candidates of a token", limits.width);
+        return Err(QueryError::Refused(told));
+    }
     let mut notes = Vec::new();
     let prompt = prompt(asker, &wish.from, &mut notes)?;
     if prompt.is_empty() {

@@ -83,7 +83,7 @@ pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
     }
     let hidden = (next.prediction.n_vocab as usize).saturating_sub(shown.len());
     let bar = residual.exact().map_or(String::new(), |residual| bar(residual, BAR));
-    let rest = [format!("… {hidden} more"), residual.shown(percent), String::new(), bar];
+    let rest = [others(hidden), residual.shown(percent), String::new(), bar];
     table.rows.push(TableRow {
         cells: [String::new()].into_iter().chain(rest).map(Into::into).collect(),
         item: None,
@@ -134,4 +134,11 @@ pub(super) fn percent(p: f64) -> String {
 /// The same with enough digits for an improbable text.
 pub(super) fn percent_wide(p: f64) -> String {
     if p >= 1e-4 { percent(p) } else { format!("{:.2e}", p * 100.0) }
+}
+/// What the last row of a table calls the tokens that are not listed; a server may not tell how many they are.
+pub fn others(count: usize) -> String {
+    match count {
+        0 => "… the others".to_string(),
+        count => format!("… {count} more"),
+    }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::distribution::Depth;
 use crate::engine::{FinishReason, ModelInfo};
 use crate::intervention::told;
+use crate::model::Reason;
 use crate::score::{IMPOSSIBLE, NO_CONTEXT, Score};
 use crate::settings::{Bos, Settings};
 use crate::step::{AnyToken, Candidate, Figure, Prediction, SamplerOutcome, Step, TokenStats};
@@ -143,7 +144,8 @@ impl Origin {
 
 impl Provenance {
     /// How far a single token's ln p may be from `--exact`, in words: as measured with 270 tokens of two
-    /// models, with weights as they were shipped. With interventions nobody measured it.
+    /// models, with weights as they were shipped. With interventions nobody measured it, and nobody knows what
+    /// a server that does not tell computes in.
     pub fn tolerance(&self) -> Option<String> {
         let nats = match self.weights.as_str() {
             "f32" => 0.006,
@@ -152,7 +154,8 @@ impl Provenance {
             _ => 0.5,
         };
         let told = || format!("single tokens within {nats} nat of --exact");
-        (!self.exact && self.interventions.is_empty()).then(told)
+        let is_known = self.weights_reason != Reason::Untold.to_string();
+        (!self.exact && self.interventions.is_empty() && is_known).then(told)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::bars::bar;
-use super::next::percent;
+use super::next::{others, percent};
 use crate::columns::padded;
 use crate::distribution::Depth;
 use crate::step::{Candidate, SamplerOutcome, Step, TokenStats};
@@ -38,9 +38,9 @@ pub fn waterfall<'a>(
         if stats.outcome.is_some() && !shown.iter().any(|candidate| candidate.id == step.id) {
             let own = stats.of_token(step.id);
             row(out, &own, step, vocab)?;
-            hidden = (hidden.0 - 1, residual.map(|residual| (residual - own.prob()).max(0.0)));
+            hidden = (hidden.0.saturating_sub(1), residual.map(|residual| (residual - own.prob()).max(0.0)));
         }
-        let rest = padded(&format!("… {} more", hidden.0), TOKEN + 2);
+        let rest = padded(&others(hidden.0), TOKEN + 2);
         writeln!(out, "    {rest} {:>6}", hidden.1.shown(percent))?;
     }
     Ok(())

@@ -41,7 +41,8 @@ pub(super) struct ServedModel {
 impl ServedModel {
     /// A model that is behind a server.
     pub fn info(self, vocab: Arc<Vocab>, tokenizer: Arc<dyn Tokenize>, options: &LoadOptions) -> ModelInfo {
-        let weights = WeightsInForce { weights: self.weights.unwrap_or_default(), reason: Reason::Server };
+        let reason = if self.weights.is_some() { Reason::Server } else { Reason::Untold };
+        let weights = WeightsInForce { weights: self.weights.unwrap_or_default(), reason };
         let about = About {
             quantization: Some(self.quantization.clone()),
             weights,

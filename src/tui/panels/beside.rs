@@ -177,8 +177,10 @@ impl BesideView<'_> {
         let outside = !top.iter().take(room).any(|candidate| candidate.id == id);
         let (shown, rest) = stats.prediction.shown(room.saturating_sub(usize::from(outside)));
         lines.extend(shown.iter().map(|candidate| row(candidate.id, candidate.prob(), candidate.id == id)));
+        let own = f64::from(stats.logprob).exp();
+        let rest = if outside { rest.map(|rest| (rest - own).max(0.0)) } else { rest };
         if outside {
-            lines.push(row(id, f64::from(stats.logprob).exp(), true));
+            lines.push(row(id, own, true));
         }
         let rest = format!("  {}{:>6}", fitted("…", token), rest.shown(percent));
         lines.push(Line::styled(rest, theme.dim()));

@@ -1,5 +1,6 @@
 //! Going to what is looked for.
 
+use crate::command;
 use crate::session::Notice;
 use crate::session::doubt::FoundPlace;
 use crate::step::Doubt;
@@ -30,7 +31,11 @@ pub fn go(state: &mut State, by: isize) -> bool {
     }
     let all = state.session.find(&state.seek.text);
     let Some(last) = all.len().checked_sub(1) else {
-        let nowhere = format!("«{}» is nowhere in the conversation", visible(state.seek.text.as_bytes()));
+        let mut nowhere = format!("«{}» is nowhere in the conversation", visible(state.seek.text.as_bytes()));
+        let first = state.seek.text.split_whitespace().next().unwrap_or_default();
+        if command::spec(first).is_some() {
+            nowhere.push_str("; in a pane / looks for a text, and : begins a command");
+        }
         state.seek.text.clear();
         state.tell(Notice::Warning(nowhere));
         return true;
