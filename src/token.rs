@@ -289,7 +289,7 @@ pub fn text_of(bytes: &[u8]) -> String {
     out
 }
 
-/// Bytes with white space and control characters made visible: `␣`, `⏎`, `⇥`, `<0x1B>`.
+/// Bytes with white space and control characters made visible: `␣`, `⍽`, `⏎`, `⇥`, `<0x1B>`.
 pub fn visible(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -301,6 +301,8 @@ pub fn visible(bytes: &[u8]) -> String {
                 '\n' => out.push('⏎'),
                 '\t' => out.push('⇥'),
                 '\r' => out.push('␍'),
+                // A space at which no line is broken.
+                '\u{A0}' => out.push('⍽'),
                 c => push_printable(&mut out, c),
             }
         }

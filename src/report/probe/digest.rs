@@ -5,7 +5,7 @@ use crate::probe::interval::NoInterval;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::probe::stats::Share;
 use crate::probe::verdict::Verdict;
-use crate::token::{Vocab, visible};
+use crate::token::{Vocab, printable, visible};
 
 /// Bins of confidence, the same as those of the figure `ece`.
 const BINS: usize = 10;
@@ -212,4 +212,18 @@ pub fn calibration<'a>(items: impl IntoIterator<Item = &'a ItemOutcome>) -> Opti
         bin.confidence += (confidence - bin.confidence) / bin.n as f64;
     }
     bins.iter().any(|bin| bin.n > 0).then_some(bins)
+}
+/// How a run ended, in a line.
+pub fn ended(run: &RunOutcome) -> String {
+    let failed = run.suites.iter().filter(|suite| suite.failed()).count();
+    let items: usize = run.suites.iter().map(|suite| suite.items.len()).sum();
+    let what = match (failed, run.interrupted) {
+        (_, true) => "stopped".to_string(),
+        (0, false) => "everything held that was expected".to_string(),
+        (1, false) => "an expectation failed in 1 suite".to_string(),
+        (n, false) => format!("expectations failed in {n} suites"),
+    };
+    let suites = run.suites.len();
+    let noun = if suites == 1 { "suite" } else { "suites" };
+    format!("{}: {suites} {noun}, {items} items: {what}", printable(&run.model))
 }

@@ -44,6 +44,7 @@ impl ProbeReport for LadderReport {
             writeln!(self.out, "{}\n", super::digest::PARTIAL)?;
         }
         ladders.iter().try_for_each(|ladder| write(&mut self.out, ladder))?;
+        runs.iter().try_for_each(|run| writeln!(self.out, "{}", super::digest::ended(run)))?;
         self.out.keep()
     }
 }

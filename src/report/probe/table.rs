@@ -154,20 +154,7 @@ impl ProbeReport for TableReport {
     fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
         comparisons.iter().try_for_each(|comparison| side_by_side::write(&mut self.out, comparison))?;
         for run in runs {
-            let suites = run.suites.iter().filter(|suite| suite.failed()).count();
-            let items: usize = run.suites.iter().map(|suite| suite.items.len()).sum();
-            let what = match (suites, run.interrupted) {
-                (_, true) => "stopped".to_string(),
-                (0, false) => "everything held that was expected".to_string(),
-                (1, false) => "an expectation failed in 1 suite".to_string(),
-                (n, false) => format!("expectations failed in {n} suites"),
-            };
-            writeln!(
-                self.out,
-                "{}: {} suites, {items} items: {what}",
-                printable(&run.model),
-                run.suites.len()
-            )?;
+            writeln!(self.out, "{}", digest::ended(run))?;
         }
         self.out.keep()
     }
