@@ -29,6 +29,8 @@ use event::{Judged, ModelLine};
 
 /// What is written. Version 1 is the one object that `/save` wrote.
 pub const VERSION: u32 = 2;
+/// Largest vocabulary that a file may speak of: far more than any has.
+pub const LARGEST_VOCABULARY: usize = 1 << 20;
 /// The id of a token whose line is damaged.
 pub const DAMAGED: TokenId = TokenId(u32::MAX);
 

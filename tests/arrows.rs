@@ -45,7 +45,7 @@ ask: bounded continuation counter files intervention lens probe query settings s
 command: chat files glossary intervention lens model probe query settings step text
 wrap: columns
 tokenizer: aside bounded engine model token
-report: ask bounded chat colouring columns continuation distribution engine files intervention lens ngram probe query score settings step text token tokenizer wrap
+report: ask bounded chat colouring columns continuation distribution engine files intervention lens model ngram probe query score settings step text token tokenizer wrap
 archive: aside bounded chat distribution engine files intervention model paths report sampling sequence step token
 session: archive aside ask bounded chat columns command distribution engine files glossary grammar intervention lens model paths query report sampling score sequence settings step token
 loading: engine model paths room say settings

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::running;
+use crate::archive::LARGEST_VOCABULARY;
 use crate::engine::{CancelFlag, ModelInfo};
 use crate::interrupt;
 use crate::loading::{self, AskOnTerminal};
@@ -42,6 +43,11 @@ pub(super) fn info(settings: &Settings, paths: &Paths, wanted: ServedInfo) -> Re
     }
 }
 
+/// A number of tokens, where the server tells it: what stands in for one that is not known is larger than any.
+fn told(n: usize) -> Option<usize> {
+    Some(n).filter(|&n| n < LARGEST_VOCABULARY)
+}
+
 fn object(model: &ModelInfo, server: &ServerAbout, template: bool) -> serde_json::Value {
     let special = model.vocab.special();
     json!({
@@ -54,8 +60,8 @@ fn object(model: &ModelInfo, server: &ServerAbout, template: bool) -> serde_json
         "parameters": model.parameters,
         "quantization": model.quantization,
         "weights": model.about.weights.weights.name(),
-        "context": model.context,
-        "vocabulary": model.vocab.len(),
+        "context": told(model.context as usize),
+        "vocabulary": told(model.vocab.len()),
         "bos": special.bos.map(|id| id.0),
         "add_bos": special.add_bos,
         "chat_template": match &model.chat_template {
@@ -91,8 +97,9 @@ fn table(model: &ModelInfo, server: &ServerAbout, template: bool, out: &mut dyn 
         row("parameters", &model.parameters.to_string())?;
     }
     row("quantization", &model.quantization)?;
-    row("context", &format!("{} tokens", model.context))?;
-    row("vocabulary", &format!("{} tokens", model.vocab.len()))?;
+    let count = |n: usize| told(n).map_or("not told".to_string(), |n| format!("{n} tokens"));
+    row("context", &count(model.context as usize))?;
+    row("vocabulary", &count(model.vocab.len()))?;
     row("BOS", &bos)?;
     row("chat template", if model.chat_template.is_some() { "yes" } else { "no" })?;
     row(

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
+use super::LARGEST_VOCABULARY;
 use crate::intervention::{Intervention, Interventions};
 use crate::model::control;
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
-
-/// Largest vocabulary that a file may speak of: far more than any has.
-pub(super) const LARGEST: usize = 1 << 20;
 
 /// Interventions as they are written, their vectors read. One whose file is gone can't be added again, which is
 /// noted in `unread`; what was computed under it stays what it is.
@@ -28,7 +26,7 @@ pub(super) fn interventions(names: &[String], unread: &mut Vec<String>) -> Resul
 /// The vocabulary of a file: of what does not occur in it, nothing.
 pub(super) fn vocabulary(size: Option<usize>, spelled: Vec<(TokenId, VocabEntry)>) -> Arc<Vocab> {
     let largest = spelled.iter().map(|(id, _)| id.index() + 1).max().unwrap_or(0);
-    let mut entries = vec![VocabEntry::default(); size.unwrap_or(largest).clamp(largest, LARGEST)];
+    let mut entries = vec![VocabEntry::default(); size.unwrap_or(largest).clamp(largest, LARGEST_VOCABULARY)];
     for (id, entry) in spelled {
         entries[id.index()] = entry;
     }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::LARGEST_VOCABULARY;
 use super::event::{Chosen, LogEvent, ModelLine, Moved, SpelledToken, Spelling, TurnLine, VocabLine};
 use super::lines::{self, ReadLine};
-use super::parts::{LARGEST, interventions, vocabulary};
+use super::parts::{interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
 use crate::bounded::DATA;
 use crate::chat::Role;
@@ -184,7 +185,7 @@ impl SessionReader {
                     self.foreign = Some(format!("version {} of a newer tokenscope", begun.version));
                 }
                 match self.saved.model.vocabulary {
-                    Some(n) if n > LARGEST => Err(format!("a vocabulary of {n} tokens")),
+                    Some(n) if n > LARGEST_VOCABULARY => Err(format!("a vocabulary of {n} tokens")),
                     _ => Ok(()),
                 }
             }
@@ -330,7 +331,7 @@ impl SessionReader {
             SpelledToken::Plain(id, spelling) => (id, spelling, String::new()),
             SpelledToken::Special(id, spelling, flags) => (id, spelling, flags),
         };
-        if id.index() >= self.saved.model.vocabulary.unwrap_or(LARGEST) {
+        if id.index() >= self.saved.model.vocabulary.unwrap_or(LARGEST_VOCABULARY) {
             return Err(format!("id {id} is in no vocabulary of that size"));
         }
         let bytes = match spelling {

@@ -5,6 +5,7 @@
 //! a request that is cancelled closes its connections ([`wire`]). What needs the inside of a model is refused.
 
 mod check;
+mod choices;
 mod dialect;
 mod llama_server;
 mod llama_words;

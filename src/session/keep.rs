@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use super::Session;
 use super::seen::{Seen, events};
 use super::state::ModelState;
+use crate::archive::LARGEST_VOCABULARY;
 use crate::archive::event::{LogEvent, ModelLine};
 use crate::archive::keeper::{HeldFile, Keeper};
 use crate::archive::scribe::Scribe;
@@ -160,7 +161,8 @@ pub(crate) fn model_line(session: &Session) -> ModelLine {
     ModelLine {
         model: loaded.info.name.clone(),
         asked: Some(loaded.asked.clone()).filter(|asked| *asked != loaded.info.name),
-        vocabulary: Some(loaded.info.vocab.len()),
+        // A server that tells none has its tokens named one after the other, for as long as it is asked.
+        vocabulary: Some(loaded.info.vocab.len()).filter(|&n| n <= LARGEST_VOCABULARY),
         provenance: Some(provenance),
     }
 }

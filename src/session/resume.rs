@@ -139,7 +139,10 @@ impl Session {
         let other = self.model().filter(|info| !origin.is_of(info)).map(|info| {
             let (its, name) = (&origin.model.model, &info.name);
             let its = if its.is_empty() { "another model" } else { its };
-            format!("its figures are those of {its}, and {name} is loaded")
+            match origin.model.vocabulary {
+                None if its == name => format!("the server of {name} does not tell which tokens it has"),
+                _ => format!("its figures are those of {its}, and {name} is loaded"),
+            }
         });
         origin.locked.clone().or(other)
     }

@@ -92,8 +92,8 @@ pub(super) fn vocabulary(call: WireCall, wish: &VocabularyWish) -> Result<Vocab,
         "logit_bias": [[chosen, FORCED]],
     });
     let mut answer = call.post("/completion", &body)?;
-    let all = answer["completion_probabilities"][0]["top_logprobs"].take();
-    let Value::Array(all) = all else {
+    let all = answer.pointer_mut("/completion_probabilities/0/top_logprobs").map(Value::take);
+    let Some(Value::Array(all)) = all else {
         return Err(Trouble::wrong("it lists no candidates (n_probs)"));
     };
     let mut entries = vec![None; n as usize];

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
+use super::choices;
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
 use super::marks::{ByteTokenizer, MarkedPrompt, Marks, TEMPLATE, bytes};
 use super::served::{ListedModel, ServedModel, whole};
@@ -102,8 +103,8 @@ pub(super) fn ask_for_candidates(call: WireCall, model: &str) -> Result<ShownAbi
             "temperature": 1.0, "logprobs": true, "top_logprobs": k,
         });
         more.iter().for_each(|(name, value)| body[*name] = value.clone());
-        let mut answer = call.post("/v1/chat/completions", &body)?;
-        Ok(lines(&mut answer["choices"][0])?.into_iter().next().map(|line| line.top_logprobs.len()))
+        let answer = call.post("/v1/chat/completions", &body)?;
+        Ok(lines(choices::first(answer)?)?.into_iter().next().map(|line| line.top_logprobs.len()))
     };
     for k in [20, 5] {
         match ask(k, &[]) {
@@ -135,9 +136,9 @@ impl Dialect for OpenAi {
         let each = asked.sequences.iter().map(|sequence| {
             let wish = WriteWish { prompt: &sequence.tokens, sampling: &greedy, max_tokens: 1, k: asked.k };
             let (path, body) = self.request(wish)?;
-            let mut answer = call.post(path, &Value::Object(body))?;
+            let answer = call.post(path, &Value::Object(body))?;
             self.must_be_mine(&answer)?;
-            let line = lines(&mut answer["choices"][0])?.into_iter().next();
+            let line = lines(choices::first(answer)?)?.into_iter().next();
             let line =
                 line.ok_or_else(|| Trouble::wrong("it gives no log-probabilities of what comes next"))?;
             let after = self.step(line, asked.k)?.stats.map(|stats| stats.prediction);
@@ -155,9 +156,9 @@ impl Dialect for OpenAi {
         let (path, mut body) = self.request(asked)?;
         body.insert("stream".to_string(), json!(true));
         let (mut spelling, mut reason) = (PieceSpelling::default(), None);
-        call.stream(path, &Value::Object(body), |mut event| {
+        call.stream(path, &Value::Object(body), |event| {
             self.must_be_mine(&event)?;
-            let choice = &mut event["choices"][0];
+            let Some(choice) = choices::streamed(event) else { return Ok(true) };
             let texts = [&choice["text"], &choice["delta"]["reasoning_content"], &choice["delta"]["content"]];
             let text: String = texts.into_iter().filter_map(Value::as_str).collect();
             spelling.text(&text);
@@ -254,9 +255,9 @@ impl OpenAi {
 }
 
 /// The tokens of a choice, as chats list them or in the older arrays.
-pub(super) fn lines(choice: &mut Value) -> Result<Vec<TokenLine>, Trouble> {
-    let logprobs = &mut choice["logprobs"];
-    if let Some(Value::Array(content)) = logprobs.get_mut("content").map(Value::take) {
+pub(super) fn lines(mut choice: Value) -> Result<Vec<TokenLine>, Trouble> {
+    let mut logprobs = choices::taken(&mut choice, "logprobs");
+    if let Value::Array(content) = choices::taken(&mut logprobs, "content") {
         return content.into_iter().map(TokenLine::read).collect();
     }
     let Some(tokens) = logprobs["tokens"].as_array() else { return Ok(Vec::new()) };

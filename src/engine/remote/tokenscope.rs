@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
+use super::choices;
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, WireCall};
@@ -98,11 +99,9 @@ impl Dialect for Tokenscope {
         body.insert("prompt".to_string(), json!(prompts));
         body.insert("echo".to_string(), json!(true));
         body.insert("max_tokens".to_string(), json!(u8::from(asked.after)));
-        let mut answer = call.post("/v1/completions", &Value::Object(body))?;
+        let answer = call.post("/v1/completions", &Value::Object(body))?;
         self.must_be_mine(&answer)?;
-        let Value::Array(choices) = answer["choices"].take() else {
-            return Err(Trouble::wrong("its answer has no choices"));
-        };
+        let choices = choices::all(answer)?;
         if choices.len() != asked.sequences.len() {
             return Err(Trouble::wrong("it answers for another number of texts than it was asked"));
         }
@@ -124,11 +123,11 @@ impl Dialect for Tokenscope {
         body.insert("max_tokens".to_string(), json!(asked.max_tokens));
         body.insert("stream".to_string(), json!(true));
         let (mut spelling, mut reason) = (PieceSpelling::default(), None);
-        call.stream("/v1/completions", &Value::Object(body), |mut event| {
+        call.stream("/v1/completions", &Value::Object(body), |event| {
             self.must_be_mine(&event)?;
-            let choice = &mut event["choices"][0];
+            let Some(mut choice) = choices::streamed(event) else { return Ok(true) };
             spelling.text(choice["text"].as_str().unwrap_or_default());
-            for line in lines(choice["logprobs"].take()) {
+            for line in lines(choices::taken(&mut choice, "logprobs")) {
                 let step = self.step(line, asked.k)?;
                 if !self.vocab.ends_generation(step.id) {
                     spelling.piece(self.vocab.bytes(step.id));
@@ -167,7 +166,7 @@ impl Tokenscope {
     }
 
     fn scores(&self, mut choice: Value, sequence: &Sequence, asked: ScoreWish) -> Result<Scores, Trouble> {
-        let lines = lines(choice["logprobs"].take());
+        let lines = lines(choices::taken(&mut choice, "logprobs"));
         let count = sequence.tokens.len();
         if lines.len() != count + usize::from(asked.after) {
             let what = format!("it has figures of {} tokens of a text of {count}", lines.len());

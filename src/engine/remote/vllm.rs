@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
+use super::choices;
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
 use super::marks::{MarkedPrompt, Marks, TEMPLATE};
 use super::openai::{self, OpenAi, fields};
@@ -226,11 +227,9 @@ impl Dialect for Vllm {
         body.insert("prompt".to_string(), json!(prompts));
         body.insert("prompt_logprobs".to_string(), json!(asked.k));
         body.insert("max_tokens".to_string(), json!(1));
-        let mut answer = call.post("/v1/completions", &Value::Object(body))?;
+        let answer = call.post("/v1/completions", &Value::Object(body))?;
         self.must_be_mine(&answer)?;
-        let Value::Array(mut choices) = answer["choices"].take() else {
-            return Err(Trouble::wrong("its answer has no choices"));
-        };
+        let mut choices = choices::all(answer)?;
         choices.sort_by_key(|choice| choice["index"].as_u64());
         let each = choices.into_iter().zip(asked.sequences);
         each.map(|(choice, sequence)| self.scores(call, choice, sequence, asked)).collect()
@@ -250,9 +249,9 @@ impl Dialect for Vllm {
         body.insert("max_tokens".to_string(), json!(asked.max_tokens));
         body.insert("stream".to_string(), json!(true));
         let (mut spelling, mut reason) = (PieceSpelling::default(), None);
-        call.stream("/v1/completions", &Value::Object(body), |mut event| {
+        call.stream("/v1/completions", &Value::Object(body), |event| {
             self.must_be_mine(&event)?;
-            let choice = &mut event["choices"][0];
+            let Some(choice) = choices::streamed(event) else { return Ok(true) };
             spelling.text(choice["text"].as_str().unwrap_or_default());
             if let Some(ended) = choice["finish_reason"].as_str() {
                 reason = Some(if ended == "length" { FinishReason::Length } else { FinishReason::Stop });

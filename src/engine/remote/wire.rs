@@ -234,7 +234,18 @@ impl<'a> WireCall<'a> {
 
     /// The answer to a POST. Every request is one that may be made twice: it changes nothing there.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
-        json(&self.patiently(|wire| read(wire.send(path, Some(body))?, wire.limits.bytes))?)
+        let answer = json(&self.patiently(|wire| read(wire.send(path, Some(body))?, wire.limits.bytes))?)?;
+        match self.error_in(&answer) {
+            Some(error) => Err(Trouble::Lasting(format!("the server refuses: {error}"))),
+            None => Ok(answer),
+        }
+    }
+
+    /// The server's own words where an answer is an error in spite of its status.
+    fn error_in(&self, answer: &Value) -> Option<String> {
+        let error = answer.get("error").filter(|error| !error.is_null())?;
+        let said = without_key(&error.to_string(), self.wire.access.key.as_ref());
+        Some(in_words(&serde_json::from_str(&said).unwrap_or_default()))
     }
 
     /// The events of a stream, in order, until it says that it is done or `each` has enough (`false`). A stream
@@ -274,11 +285,8 @@ impl<'a> WireCall<'a> {
                 return Ok(());
             }
             let event = json(data)?;
-            if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
-                let key = self.wire.access.key.as_ref();
-                let error: Value =
-                    serde_json::from_str(&without_key(&error.to_string(), key)).unwrap_or_default();
-                return Err(Trouble::Lasting(format!("the server stops: {}", in_words(&error))));
+            if let Some(error) = self.error_in(&event) {
+                return Err(Trouble::Lasting(format!("the server stops: {error}")));
             }
             if !each(event)? {
                 return Ok(());
