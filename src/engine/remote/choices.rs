@@ -7,14 +7,18 @@ use super::wire::Trouble;
 /// All of them.
 pub(super) fn all(mut answer: Value) -> Result<Vec<Value>, Trouble> {
     match taken(&mut answer, "choices") {
-        Value::Array(choices) if !choices.is_empty() => Ok(choices),
-        _ => Err(Trouble::wrong("its answer has no choices")),
+        Value::Array(choices) => Ok(choices),
+        _ => Err(none()),
     }
 }
 
 /// The only one.
 pub(super) fn first(answer: Value) -> Result<Value, Trouble> {
-    Ok(all(answer)?.swap_remove(0))
+    all(answer)?.into_iter().next().ok_or_else(none)
+}
+
+fn none() -> Trouble {
+    Trouble::wrong("its answer has no choices")
 }
 
 /// That of a part of a stream; a part that only counts tokens has none.
