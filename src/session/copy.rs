@@ -13,25 +13,9 @@ use crate::step::Candidate;
 /// Most that is copied: terminals take some 100 000 letters, in which three bytes are four.
 const MOST: usize = 72 << 10;
 
-/// Settings that say how a reply is written.
-const SAMPLING: [SettingKey; 16] = [
-    SettingKey::Temp,
-    SettingKey::TopK,
-    SettingKey::TopP,
-    SettingKey::MinP,
-    SettingKey::Typical,
-    SettingKey::TopNSigma,
-    SettingKey::Xtc,
-    SettingKey::Dry,
-    SettingKey::RepeatPenalty,
-    SettingKey::PresencePenalty,
-    SettingKey::FrequencyPenalty,
-    SettingKey::Mirostat,
-    SettingKey::Greedy,
-    SettingKey::Grammar,
-    SettingKey::JsonSchema,
-    SettingKey::Regex,
-];
+/// Settings beside the chain's that say how a reply is written.
+const CHOICE: [SettingKey; 4] =
+    [SettingKey::Greedy, SettingKey::Grammar, SettingKey::JsonSchema, SettingKey::Regex];
 
 impl Session {
     /// Hands something to the clipboard.
@@ -106,7 +90,7 @@ impl Session {
         let sampling = reply.sampling.clone().unwrap_or_else(|| self.settings.sampling.clone());
         let of = Settings { sampling, ..self.settings.clone() };
         let plain = Settings { sampling: Sampling::default(), constraint: None, ..self.settings.clone() };
-        for key in SAMPLING {
+        for key in SettingKey::CHAIN.into_iter().chain(CHOICE) {
             let (value, default) = (key.show(&of), key.show(&plain));
             match key {
                 _ if value == default => {}

@@ -21,22 +21,6 @@ pub struct Advice {
     pub note: Option<String>,
 }
 
-/// Settings that a model can recommend.
-const ADVISED: [SettingKey; 12] = [
-    SettingKey::Temp,
-    SettingKey::TopK,
-    SettingKey::TopP,
-    SettingKey::MinP,
-    SettingKey::Typical,
-    SettingKey::TopNSigma,
-    SettingKey::Xtc,
-    SettingKey::Dry,
-    SettingKey::RepeatPenalty,
-    SettingKey::PresencePenalty,
-    SettingKey::FrequencyPenalty,
-    SettingKey::Mirostat,
-];
-
 /// Settings that mirostat makes void.
 const TRUNCATING: [SettingKey; 6] = [
     SettingKey::TopK,
@@ -89,7 +73,7 @@ impl Settings {
             [SettingKey::RepeatPenalty, SettingKey::PresencePenalty, SettingKey::FrequencyPenalty]
                 .iter()
                 .any(by_person);
-        for key in ADVISED {
+        for key in SettingKey::CHAIN {
             // Mirostat would make void what the person asked for.
             if self.sources.of(key).is_person() || (key == SettingKey::Mirostat && truncates) {
                 continue;
@@ -112,7 +96,9 @@ impl Settings {
         };
         let mut sources: Vec<Source> = match self.sampling.greedy {
             true => vec![self.sources.of(SettingKey::Greedy)],
-            false => ADVISED.iter().filter(|key| differs(key)).map(|&key| self.sources.of(key)).collect(),
+            false => {
+                SettingKey::CHAIN.iter().filter(|key| differs(key)).map(|&key| self.sources.of(key)).collect()
+            }
         };
         sources.sort();
         sources.dedup();
@@ -218,7 +204,7 @@ impl AdviceReader {
             self.refused.push(format!("sequence {sequence} (stages run in the order of /set)"));
         }
         let raw = Sampling::default();
-        for key in ADVISED {
+        for key in SettingKey::CHAIN {
             if key.stage().is_some_and(|stage| stage != Stage::Mirostat && !named.contains(&stage)) {
                 key.copy(&raw, &mut self.trial.sampling);
             }

@@ -129,6 +129,13 @@ static SETTINGS: [SettingRow; SettingKey::ALL.len()] = [
 ];
 
 impl SettingKey {
+    /// Those of the sampler's chain, which a model can recommend.
+    #[rustfmt::skip]
+    pub const CHAIN: [SettingKey; 12] = [
+        Temp, TopK, TopP, MinP, Typical, TopNSigma, Xtc, Dry, RepeatPenalty, PresencePenalty,
+        FrequencyPenalty, Mirostat,
+    ];
+
     /// Every key, in the order of help texts.
     #[rustfmt::skip]
     pub const ALL: [SettingKey; 20] = [

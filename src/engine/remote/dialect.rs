@@ -1,5 +1,7 @@
 //! What every kind of server is asked, in whatever way it wants to be asked.
 
+use serde_json::{Map, Value};
+
 use super::wire::{Trouble, WireCall};
 use crate::engine::protocol::{FinishReason, Sequence};
 use crate::sampling::Sampling;
@@ -62,4 +64,12 @@ pub(super) trait Dialect: Send + Sync {
         asked: WriteWish,
         each: &mut dyn FnMut(Step) -> Result<(), Trouble>,
     ) -> Result<FinishReason, Trouble>;
+}
+
+/// The fields of an object.
+pub(super) fn object(fields: Value) -> Map<String, Value> {
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
-use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
+use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish, object};
 use super::llama_words::{FORCED, ServerTokenizer, VocabularyWish, ids, vocabulary};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, Wire, WireCall};
@@ -312,10 +312,7 @@ fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
             ));
         }
     }
-    match fields {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
-    }
+    Ok(object(fields))
 }
 
 #[cfg(test)]

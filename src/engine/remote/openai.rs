@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
 use super::choices;
-use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
+use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish, object};
 use super::marks::{ByteTokenizer, MarkedPrompt, Marks, TEMPLATE, bytes};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, WireCall};
@@ -318,10 +318,7 @@ pub(super) fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble>
             ));
         }
     }
-    match fields {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
-    }
+    Ok(object(fields))
 }
 
 #[cfg(test)]

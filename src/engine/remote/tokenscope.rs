@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
 use super::choices;
-use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
+use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish, object};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, WireCall};
 use crate::engine::gives::Gives;
@@ -261,10 +261,7 @@ fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
             ));
         }
     }
-    match fields {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
-    }
+    Ok(object(fields))
 }
 
 #[cfg(test)]

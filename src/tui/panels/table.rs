@@ -251,6 +251,12 @@ fn outside_of(state: &State, stats: &TokenStats, shown: &[Candidate]) -> Option<
     Some(stats.of_token(id))
 }
 
+/// How the columns that the figures leave are shared by token and bar.
+pub(super) fn token_and_bar(free: usize) -> (usize, usize) {
+    let token = (free * 3 / 5).clamp(6, 24).min(free);
+    (token, free.saturating_sub(token + 1))
+}
+
 /// How wide token and bar are.
 struct Columns {
     token: usize,
@@ -259,9 +265,8 @@ struct Columns {
 
 impl Columns {
     fn of(width: usize) -> Columns {
-        let free = width.saturating_sub(FIGURES);
-        let token = (free * 3 / 5).clamp(6, 24).min(free);
-        Columns { token, bar: free.saturating_sub(token + 1) }
+        let (token, bar) = token_and_bar(width.saturating_sub(FIGURES));
+        Columns { token, bar }
     }
 
     fn header(&self, state: &State) -> Line<'static> {

@@ -23,7 +23,7 @@ use crate::tui::what_if::show as what_if;
 use crate::tui::what_if::tried::TRIED;
 
 use super::panel::Panel;
-use super::table::{final_figure, grouped, percent, short_stage, step_name};
+use super::table::{final_figure, grouped, percent, short_stage, step_name, token_and_bar};
 
 /// Columns of everything but token and bar: mark, raw, what it was, final, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 7;
@@ -182,9 +182,8 @@ struct Wide {
 
 impl Wide {
     fn of(columns: usize) -> Wide {
-        let free = columns.saturating_sub(FIGURES);
-        let token = (free * 3 / 5).clamp(6, 24).min(free);
-        Wide { token, bar: free.saturating_sub(token + 1) }
+        let (token, bar) = token_and_bar(columns.saturating_sub(FIGURES));
+        Wide { token, bar }
     }
 
     fn header(&self, state: &State) -> Line<'static> {
