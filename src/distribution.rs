@@ -62,9 +62,13 @@ pub struct Distribution {
     pub entropy: f64,
     /// V = Σ p (ln p + H)², in nats².
     pub varentropy: f64,
-    /// The largest logits, by (logit descending, id ascending).
-    pub top: Vec<(TokenId, f32)>,
-    /// The summed probability of every token outside `top`.
+    /// The largest logits, by (logit descending, id ascending): those that are shown, and others that were
+    /// found on the way.
+    pub best: Vec<(TokenId, f32)>,
+    shown: usize,
+    /// Σ exp(logit − max) as [`sum_of_scaled`] finds it, whose rounding depends on no depth.
+    pub sum: f64,
+    /// The summed probability of every token outside of [`Distribution::top`].
     pub residual: f64,
     /// Filled in when the boundary table was given.
     pub boundary: Option<BoundaryMass>,
@@ -91,13 +95,30 @@ impl Distribution {
     /// # Errors
     /// [`RowError`] where the row is no distribution.
     pub fn measure(row: &[f32], depth: Depth, boundaries: Option<&[u8]>) -> Result<Self, RowError> {
+        Self::measure_ahead(row, depth, 1, boundaries)
+    }
+
+    /// The same of a row from which a token is to be chosen: at least so many of its best are found on the way.
+    ///
+    /// # Errors
+    /// [`RowError`] where the row is no distribution.
+    pub fn measure_to_choose(row: &[f32], depth: Depth, ahead: usize) -> Result<Self, RowError> {
+        Self::measure_ahead(row, depth, ahead, None)
+    }
+
+    fn measure_ahead(
+        row: &[f32],
+        depth: Depth,
+        ahead: usize,
+        boundaries: Option<&[u8]>,
+    ) -> Result<Self, RowError> {
         match depth {
-            Depth::Count(k) => Self::measure_top(row, k, boundaries),
+            Depth::Count(k) => Self::measure_top(row, k, ahead, boundaries),
             Depth::Mass(share) => {
                 let mut k = 32;
                 loop {
-                    let mut seen = Self::measure_top(row, k, boundaries)?;
-                    if 1.0 - seen.residual >= share || seen.top.len() == row.len() {
+                    let mut seen = Self::measure_top(row, k, ahead, boundaries)?;
+                    if 1.0 - seen.residual >= share || seen.shown == row.len() {
                         seen.shrink_to_mass(share);
                         return Ok(seen);
                     }
@@ -107,11 +128,16 @@ impl Distribution {
         }
     }
 
-    fn measure_top(row: &[f32], k: usize, boundaries: Option<&[u8]>) -> Result<Self, RowError> {
+    fn measure_top(
+        row: &[f32],
+        k: usize,
+        ahead: usize,
+        boundaries: Option<&[u8]>,
+    ) -> Result<Self, RowError> {
         if row.is_empty() {
             return Err(RowError::Empty);
         }
-        let scan = kernel::scan_top(row, k.clamp(1, row.len()));
+        let scan = kernel::scan_top(row, k.max(ahead).clamp(1, row.len()));
         let max = scan.top[0].1;
         if scan.not_a_number || max == f32::INFINITY {
             return Err(RowError::NotFinite);
@@ -119,24 +145,26 @@ impl Distribution {
         if max == f32::NEG_INFINITY {
             return Err(RowError::AllImpossible);
         }
-        let floor = scan.top[scan.top.len() - 1].1;
+        let shown = k.min(row.len());
+        let counted = &scan.top[..shown.max(1)];
+        let floor = counted[counted.len() - 1].1;
         let sums = kernel::sums(row, max, floor);
         // Tokens that tie with the last shown one but stand outside the list.
-        let shown_ties = scan.top.iter().filter(|(_, logit)| *logit == floor).count() as f64;
+        let shown_ties = counted.iter().filter(|(_, logit)| *logit == floor).count() as f64;
         let tail = sums.below + (sums.ties as f64 - shown_ties).max(0.0) * weight(floor, max);
-        let head: f64 = scan.top.iter().map(|&(_, logit)| weight(logit, max)).sum();
+        let head: f64 = counted.iter().map(|&(_, logit)| weight(logit, max)).sum();
 
         let s0 = head + tail;
         let mean = sums.s1 / s0;
-        let mut top: Vec<_> = scan.top.into_iter().map(|(id, logit)| (TokenId(id), logit)).collect();
-        top.truncate(k);
         let hidden: f64 = if k == 0 { head } else { 0.0 };
         Ok(Distribution {
             max,
             log_sum: s0.ln(),
             entropy: (s0.ln() - mean).max(0.0),
             varentropy: (sums.s2 / s0 - mean * mean).max(0.0),
-            top,
+            best: scan.top.into_iter().map(|(id, logit)| (TokenId(id), logit)).collect(),
+            shown,
+            sum: sums.s0,
             residual: ((tail + hidden) / s0).clamp(0.0, 1.0),
             boundary: boundaries.map(|table| kernel::boundary_mass(row, table, max, s0)),
         })
@@ -145,14 +173,20 @@ impl Distribution {
     /// Keeps the fewest candidates that hold `share` of the mass.
     fn shrink_to_mass(&mut self, share: f64) {
         let mut held = 0.0;
-        let keep = self.top.iter().position(|&(_, logit)| {
+        let keep = self.top().iter().position(|&(_, logit)| {
             held += self.probability(logit);
             held >= share
         });
         if let Some(last) = keep {
-            let dropped = self.top.split_off(last + 1);
+            let dropped = &self.top()[last + 1..];
             self.residual += dropped.iter().map(|&(_, logit)| self.probability(logit)).sum::<f64>();
+            self.shown = last + 1;
         }
+    }
+
+    /// As many of the best as were asked for.
+    pub fn top(&self) -> &[(TokenId, f32)] {
+        &self.best[..self.shown]
     }
 
     /// ln p of a token with this raw logit, in nats.
@@ -167,9 +201,9 @@ impl Distribution {
 
     /// 1-based rank of a raw logit in its row; ties share the better rank.
     pub fn rank(&self, row: &[f32], logit: f32) -> u32 {
-        match self.top.last() {
+        match self.best.last() {
             Some(&(_, floor)) if logit >= floor => {
-                1 + self.top.iter().take_while(|&&(_, other)| other > logit).count() as u32
+                1 + self.best.iter().take_while(|&&(_, other)| other > logit).count() as u32
             }
             _ => 1 + kernel::count_above(row, logit),
         }
@@ -182,8 +216,8 @@ impl Distribution {
 /// # Errors
 /// [`RowError`] where a row is no distribution.
 pub fn cross_entropy(expected: &[f32], by: &[f32]) -> Result<f64, RowError> {
-    let p = Distribution::measure_top(expected, 1, None)?;
-    let q = Distribution::measure_top(by, 1, None)?;
+    let p = Distribution::measure(expected, Depth::Count(1), None)?;
+    let q = Distribution::measure(by, Depth::Count(1), None)?;
     // −Σ p ln q = ln Z_q − Σ p (logit_q − max_q).
     Ok(q.log_sum - kernel::mean_difference((expected, p.max), (by, q.max)) / p.log_sum.exp())
 }
@@ -209,11 +243,10 @@ pub fn nth_largest(row: &[f32], max: f32, n: usize) -> Option<f32> {
     (!tied && nth > f32::NEG_INFINITY).then_some(nth)
 }
 
-/// Of a row with this maximum: Σ eᵈ and Σ d·eᵈ with d = logit − max. Unlike the sums inside of
-/// [`Distribution::measure`] they do not depend on how many candidates are kept.
+/// Of a row with this maximum: Σ eᵈ and Σ d·eᵈ with d = logit − max.
 pub fn whole(row: &[f32], max: f32) -> (f64, f64) {
     let sums = kernel::sums(row, max, max);
-    (sums.below + sums.ties as f64, sums.s1)
+    (sums.s0, sums.s1)
 }
 
 /// Σ e^((logit − max) / temperature) over what a row holds that is not below this floor.

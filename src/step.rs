@@ -90,7 +90,7 @@ impl Prediction {
         outcome: impl Fn(usize) -> Option<SamplerOutcome>,
     ) -> Prediction {
         let (mut rank, mut last) = (0, f32::INFINITY);
-        let top = raw.top.iter().enumerate().map(|(i, &(id, logit))| {
+        let top = raw.top().iter().enumerate().map(|(i, &(id, logit))| {
             if logit < last {
                 (rank, last) = (i as u32 + 1, logit);
             }

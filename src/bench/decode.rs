@@ -11,6 +11,7 @@ use crate::distribution::{self, Depth};
 use crate::engine::llama::{MaskedChain, Scratch, SeqId};
 use crate::engine::{Command, EngineError, Generate};
 use crate::sampling::Sampling;
+use crate::sampling::chain::FIRST_LOOK;
 use crate::token::TokenId;
 
 /// Candidates kept, as in a chat.
@@ -102,8 +103,8 @@ impl Bench<'_> {
             let id = match &given {
                 Some(given) => given[position - prompt.len()],
                 None => {
-                    let best = distribution::best(logits, 1);
-                    let id = chain.choose(logits, &best, &mut scratch)?.id;
+                    let best = distribution::best(logits, FIRST_LOOK);
+                    let id = chain.choose(logits, best[..].into(), &mut scratch)?.id;
                     chain.accept(id)?;
                     id
                 }

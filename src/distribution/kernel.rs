@@ -21,6 +21,8 @@ pub(super) struct Scan {
 
 /// Sums over a row, with d = logit − max.
 pub(super) struct Sums {
+    /// Σ eᵈ over the row.
+    pub s0: f64,
     /// Σ eᵈ over the logits below the floor.
     pub below: f64,
     /// How many logits equal the floor.
@@ -138,14 +140,16 @@ pub(super) fn bins(row: &[f32], max: f32) -> Vec<u32> {
 /// Every sum of a row in one pass. `floor` is the smallest shown logit.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {
-    let mut total = Sums { below: 0.0, ties: 0, s1: 0.0, s2: 0.0 };
+    let mut total = Sums { s0: 0.0, below: 0.0, ties: 0, s1: 0.0, s2: 0.0 };
     for block in row.chunks(BLOCK) {
+        let mut s0 = [0f32; LANES];
         let mut below = [0f32; LANES];
         let mut s1 = [0f32; LANES];
         let mut s2 = [0f32; LANES];
         let mut ties = [0u32; LANES];
         let mut add = |lane: usize, value: f32| {
             let (d, e) = exp_of_difference(value, max);
+            s0[lane] += e;
             below[lane] += if value < floor { e } else { 0.0 };
             ties[lane] += u32::from(value == floor);
             s1[lane] += d * e;
@@ -160,6 +164,7 @@ pub(super) fn sums(row: &[f32], max: f32, floor: f32) -> Sums {
         for (lane, &value) in rest.iter().enumerate() {
             add(lane, value);
         }
+        total.s0 += widen(&s0);
         total.below += widen(&below);
         total.s1 += widen(&s1);
         total.s2 += widen(&s2);

@@ -37,7 +37,7 @@ fn assert_agrees(row: &[f32], k: usize) {
     assert!(
         (seen.varentropy - truth.varentropy).abs() <= 1e-5 * (1.0 + truth.entropy.powi(2) + truth.varentropy)
     );
-    let ids: Vec<usize> = seen.top.iter().map(|(id, _)| id.index()).collect();
+    let ids: Vec<usize> = seen.top().iter().map(|(id, _)| id.index()).collect();
     assert_eq!(ids, truth.order[..k.min(row.len())]);
     let outside: f64 = truth.order[k.min(row.len())..].iter().map(|&i| truth.p[i]).sum();
     assert!(
@@ -45,7 +45,7 @@ fn assert_agrees(row: &[f32], k: usize) {
         "residual {} is not {outside}",
         seen.residual
     );
-    let shown: f64 = seen.top.iter().map(|&(_, logit)| seen.probability(logit)).sum();
+    let shown: f64 = seen.top().iter().map(|&(_, logit)| seen.probability(logit)).sum();
     close(shown + seen.residual, 1.0, "sum of p");
     assert!(seen.entropy >= 0.0 && seen.entropy <= (row.len() as f64).ln() + 1e-6);
 }
@@ -81,7 +81,7 @@ proptest! {
     #[test]
     fn mass_keeps_the_fewest_that_suffice(row in prop::collection::vec(-8f32..8.0, 1..600), share in 0.05f64..0.999) {
         let seen = Distribution::measure(&row, Depth::Mass(share), None).unwrap();
-        let p: Vec<f64> = seen.top.iter().map(|&(_, logit)| seen.probability(logit)).collect();
+        let p: Vec<f64> = seen.top().iter().map(|&(_, logit)| seen.probability(logit)).collect();
         prop_assert!(p.iter().sum::<f64>() >= share - 1e-9);
         prop_assert!(p[..p.len() - 1].iter().sum::<f64>() < share + 1e-9);
         prop_assert!((p.iter().sum::<f64>() + seen.residual - 1.0).abs() < 1e-6);
@@ -115,7 +115,7 @@ fn impossible_tokens_have_no_mass_and_come_last() {
     row[700] = 1.0;
     row[3] = 0.5;
     let seen = Distribution::measure(&row, Depth::Count(4), None).unwrap();
-    let ids: Vec<u32> = seen.top.iter().map(|(id, _)| id.0).collect();
+    let ids: Vec<u32> = seen.top().iter().map(|(id, _)| id.0).collect();
     assert_eq!(ids, [700, 3, 0, 1]);
     assert_eq!(seen.residual, 0.0);
     assert_eq!(seen.rank(&row, f32::NEG_INFINITY), 3);
@@ -145,7 +145,7 @@ fn a_tiny_residual_is_not_lost_to_rounding() {
 #[test]
 fn k_of_zero_shows_nothing_and_hides_everything() {
     let seen = Distribution::measure(&[1.0, 2.0, 3.0], Depth::Count(0), None).unwrap();
-    assert!(seen.top.is_empty());
+    assert!(seen.top().is_empty());
     assert!((seen.residual - 1.0).abs() < 1e-12);
 }
 

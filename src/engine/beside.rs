@@ -14,6 +14,7 @@ use super::protocol::{CancelFlag, EngineError, FinishReason};
 use super::threads::Governor;
 use crate::distribution::{Depth, Distribution};
 use crate::intervention::InForce;
+use crate::sampling::chain::FIRST_LOOK;
 use crate::step::Step;
 use crate::token::TokenId;
 
@@ -111,7 +112,7 @@ impl<'a, C: BorrowMut<Context>> Beside<'a, C> {
         row: &[f32],
     ) -> Result<WrittenToken, EngineError> {
         let begun = Instant::now();
-        let raw = Distribution::measure(row, self.terms.depth(), None)?;
+        let raw = Distribution::measure_to_choose(row, self.terms.depth(), FIRST_LOOK)?;
         self.statistics += begun.elapsed();
         let mut writer = ReplyWriter { number, sequence, chain, newest: TokenId(0), chosen: 0 };
         let written = writer.choose(row, &raw, &self.terms, &mut self.scratch)?;
@@ -141,7 +142,9 @@ impl<'a, C: BorrowMut<Context>> Beside<'a, C> {
         let rows: Vec<&[f32]> = rows.collect::<Option<_>>().ok_or(EngineError::Decode(-1))?;
         let begun = Instant::now();
         let (depth, threads) = (self.terms.depth(), context.params().threads as usize);
-        let measured = in_parts(&rows, threads, |row| Ok(Distribution::measure(row, depth, None)?))?;
+        let measured = in_parts(&rows, threads, |row| {
+            Ok(Distribution::measure_to_choose(row, depth, FIRST_LOOK)?)
+        })?;
         self.statistics += begun.elapsed();
         for ((writer, row), raw) in self.writers.iter_mut().zip(&rows).zip(&measured) {
             told.push(writer.choose(row, raw, &self.terms, &mut self.scratch)?);
@@ -196,7 +199,7 @@ impl ReplyWriter {
         terms: &BesideTerms,
         scratch: &mut Scratch,
     ) -> Result<WrittenToken, EngineError> {
-        let choice = self.chain.choose(row, &raw.top, scratch)?;
+        let choice = self.chain.choose(row, raw.into(), scratch)?;
         let id = choice.id;
         self.chain.accept(id)?;
         self.newest = id;

@@ -21,6 +21,7 @@ use super::replies::{ReplyEvent, ReplyId};
 use super::threads::Governor;
 use crate::distribution::Distribution;
 use crate::sampling::Sampling;
+use crate::sampling::chain::FIRST_LOOK;
 use crate::step::{AnyToken, Step};
 use crate::token::TokenId;
 
@@ -463,10 +464,10 @@ impl CachedConversation {
         let row = row_at(&self.cache, &self.rows, row)?;
         let measuring = Instant::now();
         // The best token is needed even by someone who wants to see none.
-        let raw = Distribution::measure(row, run.request.depth.at_least(1), None)?;
+        let raw = Distribution::measure_to_choose(row, run.request.depth.at_least(1), FIRST_LOOK)?;
         run.named = run.request.named.iter().map(|&id| of_token(row, &raw, id)).collect();
         run.timing.statistics += measuring.elapsed();
-        let choice = chain.choose(row, &raw.top, &mut self.scratch)?;
+        let choice = chain.choose(row, (&raw).into(), &mut self.scratch)?;
         let id = choice.id;
         chain.accept(id)?;
         Ok(Arc::new(Step { id, stats: Some(stats(row, &raw, id, Some(&choice))) }))

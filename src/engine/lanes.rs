@@ -18,6 +18,7 @@ use super::replies::{Newcomer, ReplyEvent, ReplyId, Round};
 use super::threads::Governor;
 use crate::distribution::Distribution;
 use crate::intervention::{InForce, Interventions};
+use crate::sampling::chain::FIRST_LOOK;
 use crate::step::{AnyToken, Step};
 use crate::token::TokenId;
 
@@ -314,8 +315,9 @@ impl Lanes {
             ready.push(ReadyRow { lane: part.lane, row, depth: writer.asked.depth.at_least(1) });
         }
         let threads = context.params().threads as usize;
-        let measured =
-            in_parts(&ready, threads, |ready| Ok(Distribution::measure(ready.row, ready.depth, None)?))?;
+        let measured = in_parts(&ready, threads, |ready| {
+            Ok(Distribution::measure_to_choose(ready.row, ready.depth, FIRST_LOOK)?)
+        })?;
         for (ReadyRow { lane, row, .. }, raw) in ready.iter().zip(&measured) {
             let lane = &mut self.lanes[*lane];
             let Some(writer) = &mut lane.writer else { continue };
@@ -359,7 +361,7 @@ impl LaneReply {
         raw: &Distribution,
         scratch: &mut Scratch,
     ) -> Result<(Step, Vec<AnyToken>), EngineError> {
-        let choice = self.chain.choose(row, &raw.top, scratch)?;
+        let choice = self.chain.choose(row, raw.into(), scratch)?;
         self.chain.accept(choice.id)?;
         self.tokens.push(choice.id);
         self.chosen += 1;

@@ -53,7 +53,7 @@ impl StepRow {
         let mut chain = Chain::new(&sampling, &self.model.vocab, self.reach);
         self.wish.path.iter().for_each(|&id| chain.accept(id));
         self.wish.begun.iter().for_each(|&prob| chain.observe(prob));
-        let left = chain.left(row, &best, WatchedToken::new(ids.to_vec()));
+        let left = chain.left(row, best[..].into(), WatchedToken::new(ids.to_vec()));
         WhatIf { tokens: fates(Some(&left)), left: Some(left.count), note }
     }
 }
@@ -107,7 +107,7 @@ pub fn of_known(prediction: &Prediction, sampling: &Sampling, vocab: &Vocab) -> 
         let best: Vec<(TokenId, f32)> = (0..).map(TokenId).zip(row[..top.len()].iter().copied()).collect();
         Chain::new(&sampling, vocab, 0).left(
             &row,
-            &best,
+            best[..].into(),
             WatchedToken::new((0..known).map(TokenId).collect()),
         )
     });

@@ -6,18 +6,41 @@
 
 use std::collections::HashSet;
 
-use crate::distribution;
+use crate::distribution::{self, Distribution};
 use crate::token::TokenId;
 
+/// How many of a row's best are looked at first.
+pub const FIRST_LOOK: usize = 64;
 /// How many more are looked at when some are not enough.
 const WIDEN: usize = 8;
 /// More than this are cut by a bound on the logit instead of being listed.
 const MANY: usize = if cfg!(test) { 20 } else { 1024 };
-/// What a row's sum must keep when changed tokens are taken out of it; below, it is added up anew.
+/// What a row's sum must keep when changed tokens are taken out of it; below, the others are added up.
 const KEPT_OF_SUM: f64 = 0.05;
 
 /// A token with its logit after penalties.
 pub(super) type CandidateEntry = (TokenId, f32);
+
+/// What is known of a row before the stages.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownRow<'a> {
+    /// Its best, in order: at least one, and that one is possible.
+    pub best: &'a [CandidateEntry],
+    /// Σ e^(logit − the first's) over the row as [`distribution::sum_of_scaled`] finds it, where somebody has.
+    pub sum: Option<f64>,
+}
+
+impl<'a> From<&'a Distribution> for KnownRow<'a> {
+    fn from(raw: &'a Distribution) -> KnownRow<'a> {
+        KnownRow { best: &raw.best, sum: Some(raw.sum) }
+    }
+}
+
+impl<'a> From<&'a [CandidateEntry]> for KnownRow<'a> {
+    fn from(best: &'a [CandidateEntry]) -> KnownRow<'a> {
+        KnownRow { best, sum: None }
+    }
+}
 
 pub(super) fn order(a: &CandidateEntry, b: &CandidateEntry) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
@@ -26,8 +49,7 @@ pub(super) fn order(a: &CandidateEntry, b: &CandidateEntry) -> std::cmp::Orderin
 /// The candidates as the stages so far have left them.
 pub(super) struct Candidates<'a> {
     row: &'a [f32],
-    /// Its best, in order; not empty.
-    known: &'a [CandidateEntry],
+    known: KnownRow<'a>,
     /// Tokens whose logits differ from the row's, by id.
     changed: Vec<CandidateEntry>,
     /// Tokens that a stage took out of the row without listing the rest.
@@ -46,9 +68,8 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// All tokens of a row that are possible. `known` are its best, in order, at least one; `changed` are
-    /// new logits, by id.
-    pub fn new(row: &'a [f32], known: &'a [CandidateEntry], changed: Vec<CandidateEntry>) -> Candidates<'a> {
+    /// All tokens of a row that are possible. `changed` are new logits, by id.
+    pub fn new(row: &'a [f32], known: KnownRow<'a>, changed: Vec<CandidateEntry>) -> Candidates<'a> {
         let mut candidates = Candidates {
             row,
             known,
@@ -61,14 +82,14 @@ impl<'a> Candidates<'a> {
             temperature: 1.0,
             sum: None,
         };
-        candidates.look_at(64);
+        candidates.look_at(FIRST_LOOK);
         candidates
     }
 
     /// Looks at the `n` best of the row and at all that are changed.
     fn look_at(&mut self, n: usize) {
         let n = n.min(self.row.len());
-        let found = match self.known.get(..n) {
+        let found = match self.known.best.get(..n) {
             Some(known) => known.to_vec(),
             None => distribution::best(self.row, n),
         };
@@ -99,7 +120,7 @@ impl<'a> Candidates<'a> {
         if self.complete {
             return false;
         }
-        self.look_at((self.looked_at * WIDEN).max(64));
+        self.look_at((self.looked_at * WIDEN).max(FIRST_LOOK));
         true
     }
 
@@ -132,28 +153,39 @@ impl<'a> Candidates<'a> {
     }
 
     fn sum_of_row(&self) -> f64 {
-        let (first, top) = (f64::from(self.best[0].1), f64::from(self.known[0].1));
+        let (first, top) = (f64::from(self.best[0].1), f64::from(self.top()));
         let t = self.temperature;
         let row_sum = |row: &[f32], max: f32| distribution::sum_of_scaled(row, max, t as f32, self.floor);
+        let known = self.known.sum.filter(|_| t == 1.0 && self.floor == f32::NEG_INFINITY);
+        let whole = || known.unwrap_or_else(|| row_sum(self.row, self.top()));
         let taken_out = self.changed.iter().map(|entry| entry.0).chain(self.removed.iter().copied());
         let mut out: Vec<usize> = taken_out.map(TokenId::index).collect();
+        if out.is_empty() {
+            return whole();
+        }
         out.sort_unstable();
         out.dedup();
         let kept = self.changed.iter().filter(|entry| !self.removed.contains(&entry.0));
         let kept = kept.filter(|entry| self.may_stay(entry.1));
         let new: f64 = kept.map(|entry| ((f64::from(entry.1) - first) / t).exp()).sum();
-        let whole = row_sum(self.row, self.known[0].1);
         let old = out.iter().map(|&at| self.row[at]).filter(|&logit| self.may_stay(logit));
-        let mut gone: Vec<f64> = old.map(|logit| ((f64::from(logit) - top) / t).exp()).collect();
-        gone.sort_unstable_by(f64::total_cmp);
-        let rest = whole - gone.iter().sum::<f64>();
-        if rest >= KEPT_OF_SUM * whole {
-            return rest * ((top - first) / t).exp() + new;
+        let of_row = |logit: f32| ((f64::from(logit) - top) / t).exp();
+        let gone: f64 = old.map(of_row).sum();
+        // Of what stays, the best alone say whether enough does.
+        let unchanged = self.best.iter().filter(|entry| out.binary_search(&entry.0.index()).is_err());
+        let stays: f64 = unchanged.map(|entry| of_row(entry.1)).sum();
+        if stays >= KEPT_OF_SUM * (stays + gone) {
+            return (whole() - gone) * ((top - first) / t).exp() + new;
         }
         // What lies between them.
         let begins = std::iter::once(0).chain(out.iter().map(|at| at + 1));
         let ends = out.iter().copied().chain([self.row.len()]);
         begins.zip(ends).map(|(begin, end)| row_sum(&self.row[begin..end], self.best[0].1)).sum::<f64>() + new
+    }
+
+    /// The row's largest logit.
+    fn top(&self) -> f32 {
+        self.known.best[0].1
     }
 
     /// The probability of a logit among the candidates.
@@ -192,7 +224,7 @@ impl<'a> Candidates<'a> {
     /// Sets the floor at the `n`-th of an untouched row; false where that would not keep exactly `n`.
     fn bound_below(&mut self, n: usize) -> bool {
         let touched = !self.changed.is_empty() || !self.removed.is_empty() || self.floor > f32::NEG_INFINITY;
-        let floor = (!touched).then(|| distribution::nth_largest(self.row, self.known[0].1, n)).flatten();
+        let floor = (!touched).then(|| distribution::nth_largest(self.row, self.top(), n)).flatten();
         if let Some(floor) = floor {
             self.floor = floor;
             self.sum = None;
@@ -265,7 +297,7 @@ impl<'a> Candidates<'a> {
     fn entropy(&mut self) -> f64 {
         let untouched = self.changed.is_empty() && self.removed.is_empty() && self.temperature == 1.0;
         if !self.complete && untouched {
-            let (s0, s1) = distribution::whole(self.row, self.known[0].1);
+            let (s0, s1) = distribution::whole(self.row, self.top());
             self.sum = Some(s0);
             return (s0.ln() - s1 / s0).max(0.0);
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rand_mt::Mt;
 
 use super::candidates::{CandidateEntry, Candidates};
+pub use super::candidates::{FIRST_LOOK, KnownRow};
 use super::repetition::{Dry, Penalties};
 use super::{Mirostat, Sampling, Stage};
 use crate::step::SamplerOutcome;
@@ -106,10 +107,9 @@ impl Chain {
         }
     }
 
-    /// Chooses from a row of logits, in which what a mask forbids is −∞. `best` are the
-    /// row's best, in order: at least one, and that one is possible.
-    pub fn choose(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> ChosenToken {
-        let mut candidates = self.narrowed(row, best, &mut watched);
+    /// Chooses from a row of logits, in which what a mask forbids is −∞.
+    pub fn choose(&mut self, row: &[f32], known: KnownRow, mut watched: WatchedToken) -> ChosenToken {
+        let mut candidates = self.narrowed(row, known, &mut watched);
         if self.sampling.is_greedy() {
             return take_first(&candidates, watched);
         }
@@ -126,8 +126,8 @@ impl Chain {
     }
 
     /// What the stages leave of a row, from which nothing is chosen; otherwise as [`Chain::choose`].
-    pub fn left(&mut self, row: &[f32], best: &[CandidateEntry], mut watched: WatchedToken) -> LeftTokens {
-        let mut candidates = self.narrowed(row, best, &mut watched);
+    pub fn left(&mut self, row: &[f32], known: KnownRow, mut watched: WatchedToken) -> LeftTokens {
+        let mut candidates = self.narrowed(row, known, &mut watched);
         if self.sampling.is_greedy() {
             return LeftTokens { watched: take_first(&candidates, watched).watched, count: 1 };
         }
@@ -141,12 +141,12 @@ impl Chain {
     fn narrowed<'r>(
         &mut self,
         row: &'r [f32],
-        best: &'r [CandidateEntry],
+        known: KnownRow<'r>,
         watched: &mut WatchedToken,
     ) -> Candidates<'r> {
         // What the row rules out, no stage drops.
         let impossible = |id: TokenId| row[id.index()] == f32::NEG_INFINITY;
-        let mut candidates = Candidates::new(row, best, self.changed(row));
+        let mut candidates = Candidates::new(row, known, self.changed(row));
         for stage in self.stages.clone() {
             if self.apply(stage, &mut candidates) {
                 watched.note(stage, |id| impossible(id) || candidates.logit_of(id).is_some());

@@ -16,7 +16,7 @@ use crate::engine::protocol::{EngineError, Tokenize};
 use crate::grammar;
 use crate::grammar::mask::Matcher;
 pub use crate::sampling::chain::ChosenToken;
-use crate::sampling::chain::{self, WatchedToken};
+use crate::sampling::chain::{self, FIRST_LOOK, KnownRow, WatchedToken};
 use crate::sampling::{Constraint, Sampling, Stage};
 use crate::step::Step;
 use crate::token::TokenId;
@@ -133,29 +133,29 @@ impl MaskedChain {
         }
     }
 
-    /// Chooses from one row of raw logits. `top` are its best, in order and at least one; they are watched.
+    /// Chooses from one row of raw logits. The best that are known are watched.
     ///
     /// # Errors
     /// [`EngineError::Grammar`] where the constraint leaves no token.
     pub fn choose(
         &mut self,
         row: &[f32],
-        top: &[(TokenId, f32)],
+        known: KnownRow,
         scratch: &mut Scratch,
     ) -> Result<ChosenToken, EngineError> {
-        let mut watched = WatchedToken::new(top.iter().map(|&(id, _)| id).collect());
-        let Some(mask) = &mut self.mask else { return Ok(self.stages.choose(row, top, watched)) };
+        let mut watched = WatchedToken::new(known.best.iter().map(|&(id, _)| id).collect());
+        let Some(mask) = &mut self.mask else { return Ok(self.stages.choose(row, known, watched)) };
         mask.fill(row, scratch)?;
         let masked = &scratch.row;
         watched.note(Stage::Grammar, |id| {
             row[id.index()] == f32::NEG_INFINITY || masked[id.index()] > f32::NEG_INFINITY
         });
         // Begin again from the allowed tokens.
-        let allowed = distribution::best(masked, 64);
+        let allowed = distribution::best(masked, FIRST_LOOK);
         if allowed.first().is_none_or(|best| best.1 == f32::NEG_INFINITY) {
             return Err(EngineError::Grammar("no token of this model can go on here".to_string()));
         }
-        Ok(self.stages.choose(masked, &allowed, watched))
+        Ok(self.stages.choose(masked, allowed[..].into(), watched))
     }
 }
 

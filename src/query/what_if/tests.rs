@@ -17,7 +17,7 @@ fn row(seed: u32, kept: usize) -> (Vec<f32>, Prediction) {
 /// What the whole row says of the tokens that are kept.
 fn truth(row: &[f32], prediction: &Prediction, sampling: &Sampling) -> LeftTokens {
     let ids = prediction.top_logprobs.iter().map(|one| one.id).collect();
-    Chain::new(sampling, &Vocab::default(), 0).left(row, &best(row, 64), WatchedToken::new(ids))
+    Chain::new(sampling, &Vocab::default(), 0).left(row, best(row, 64)[..].into(), WatchedToken::new(ids))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rand_mt::Mt;
 
-use super::{ChosenToken, WatchedToken, uniform};
+use super::{ChosenToken, KnownRow, WatchedToken, uniform};
 use crate::distribution::{Depth, Distribution};
 use crate::token::{SpecialTokens, TokenId, Vocab, VocabEntry};
 
@@ -190,5 +190,5 @@ pub(crate) fn vocab(n: usize) -> Vocab {
 pub(crate) fn choose(chain: &mut super::Chain, row: &[f32], k: usize) -> ChosenToken {
     let raw = Distribution::measure(row, Depth::Count(k), None).unwrap();
     let all = (0..row.len() as u32).map(TokenId).collect();
-    chain.choose(row, &raw.top, WatchedToken::new(all))
+    chain.choose(row, KnownRow::from(&raw), WatchedToken::new(all))
 }

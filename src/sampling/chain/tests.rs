@@ -2,6 +2,7 @@
 
 use super::testing::{Noise, Reference, choose, vocab};
 use super::*;
+use crate::distribution::{Depth, Distribution};
 use crate::sampling::Xtc;
 
 /// What becomes of the settings' stages by definition.
@@ -300,11 +301,38 @@ fn what_is_left_is_what_a_choice_is_made_from() {
         let choice = choose(&mut chain(), &row, row.len());
         let best = crate::distribution::best(&row, row.len());
         let watched = || WatchedToken::new((0..row.len() as u32).map(TokenId).collect());
-        let left = chain().left(&row, &best, watched());
+        let left = chain().left(&row, best[..].into(), watched());
         assert_eq!(left.watched, choice.watched, "{sampling:?}");
         let kept = left.watched.iter().filter(|outcome| outcome.prob > 0.0).count();
         assert!(left.count >= kept && left.count - kept <= row.len() / 8, "{} {kept}", left.count);
-        assert_eq!(left, chain().left(&row, &best[..1], watched()), "however many are looked at");
+        assert_eq!(left, chain().left(&row, best[..1].into(), watched()), "however many are looked at");
+        let raw = Distribution::measure(&row, Depth::Count(3), None).unwrap();
+        assert_eq!(left, chain().left(&row, (&raw).into(), watched()), "whoever has added the row up");
+    }
+}
+
+/// What is left of a sum when its largest terms are taken out of it.
+#[test]
+fn what_is_penalised_takes_nothing_from_the_others() {
+    let mut noise = Noise(Mt::new(23));
+    let vocab = vocab(130);
+    for case in 0..2_000 {
+        let mut row: Vec<f32> = (0..130).map(|_| noise.unit() * 4.0).collect();
+        let said: Vec<TokenId> = (0..1 + noise.below(4)).map(|_| TokenId(noise.below(130))).collect();
+        said.iter().for_each(|id| row[id.index()] += noise.unit() * 40.0);
+        let sampling = Sampling { presence_penalty: noise.unit() * 60.0, ..Sampling::default() };
+        let mut chain = Chain::new(&sampling, &vocab, 100);
+        said.iter().for_each(|id| chain.accept(*id));
+        let mut logits = row.clone();
+        for id in said.iter().collect::<std::collections::BTreeSet<_>>() {
+            logits[id.index()] -= sampling.presence_penalty;
+        }
+        let choice = choose(&mut chain, &row, 10);
+        let reference = Reference::new(&logits);
+        for (p, entry) in reference.probabilities().into_iter().zip(&reference.entries) {
+            let found = f64::from(choice.watched[entry.0.index()].prob);
+            assert!((found - p).abs() < 1e-6, "case {case} token {} {found} {p}", entry.0);
+        }
     }
 }
 
