@@ -8,8 +8,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::dialect::{Dialect, ScoreWish, Scores, WriteWish};
+use super::open;
 use super::wire::{Wire, WireLimits};
+use crate::engine::protocol::{CancelFlag, FinishReason, LoadOptions, ModelInfo, Sequence};
 use crate::model::{ApiKey, ServerAccess, ServerAddress};
+use crate::sampling::Sampling;
+use crate::step::Step;
+use crate::token::TokenId;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -80,6 +86,72 @@ impl Player {
     pub fn count(&self) -> usize {
         self.heard.lock().unwrap().len()
     }
+}
+
+/// A server that plays its part, asked what it is as the engine asks it.
+pub(super) struct Opened {
+    pub player: Player,
+    pub wire: Arc<Wire>,
+    pub info: ModelInfo,
+    pub dialect: Box<dyn Dialect>,
+}
+
+impl Opened {
+    pub fn new(answer: impl Fn(&Heard) -> Played + Send + Sync + 'static) -> Opened {
+        let player = Player::new(answer);
+        let wire = Arc::new(player.wire(None));
+        let options = LoadOptions {
+            path: player.address.clone().into(),
+            name: String::new(),
+            context: None,
+            threads: Default::default(),
+            exact: false,
+            about: Arc::default(),
+            server: Some(player.access(None)),
+            cancel: CancelFlag::default(),
+        };
+        let opened = wire.watched(&CancelFlag::default(), |call| open::open(call, &wire, &options));
+        let (info, dialect) = opened.unwrap_or_else(|trouble| panic!("{trouble:?}"));
+        Opened { player, wire, info, dialect }
+    }
+
+    /// The figures of these texts with two candidates each, and of what comes after them.
+    pub fn scored(&self, sequences: &[Sequence]) -> Vec<Scores> {
+        let asked = ScoreWish { sequences, k: 2, after: true };
+        self.wire.watched(&CancelFlag::default(), |call| self.dialect.score(call, asked)).unwrap()
+    }
+
+    /// A greedy reply of at most nine tokens, so many candidates each.
+    pub fn written(&self, prompt: &[TokenId], k: usize) -> WrittenSteps {
+        written(self.dialect.as_ref(), &self.wire, prompt, k)
+    }
+}
+
+/// The steps of a reply and why it ended, or what went wrong.
+pub(super) type WrittenSteps = Result<(Vec<Step>, FinishReason), String>;
+
+/// A greedy reply of at most nine tokens, so many candidates each.
+pub(super) fn written(dialect: &dyn Dialect, wire: &Wire, prompt: &[TokenId], k: usize) -> WrittenSteps {
+    let sampling = Sampling { greedy: true, ..Sampling::default() };
+    let asked = WriteWish { prompt, sampling: &sampling, max_tokens: 9, k };
+    let mut steps = Vec::new();
+    let reason = wire.watched(&CancelFlag::default(), |call| {
+        dialect.write(call, asked, &mut |step| {
+            steps.push(step);
+            Ok(())
+        })
+    });
+    reason.map(|reason| (steps, reason)).map_err(|trouble| wire.error(trouble).to_string())
+}
+
+/// Tokens by id with their ln p.
+pub(super) fn ids_and_logprobs(steps: &[Step]) -> Vec<(u32, Option<f32>)> {
+    steps.iter().map(|step| (step.id.0, step.logprob())).collect()
+}
+
+/// Events of a stream, and its end.
+pub fn stream(events: &[Value]) -> Played {
+    Played::Stream(events.iter().map(Value::to_string).chain(["[DONE]".to_string()]).collect())
 }
 
 /// Limits for tests.

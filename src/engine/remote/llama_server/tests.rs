@@ -1,8 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::engine::protocol::CancelFlag;
-use crate::engine::remote::testing::{Heard, Played, Player};
+use crate::engine::remote::testing::{Heard, Opened, Played, ids_and_logprobs};
 use crate::step::Figure;
 
 /// Tokens of the small model: the last two are halves of `é`, and one is written of which nothing is shown.
@@ -67,28 +66,9 @@ fn answer(heard: &Heard) -> Played {
     }
 }
 
-fn opened() -> (Player, Arc<Wire>, ModelInfo, Box<dyn Dialect>) {
-    let player = Player::new(answer);
-    let wire = Arc::new(player.wire(None));
-    let options = LoadOptions {
-        path: player.address.clone().into(),
-        name: String::new(),
-        context: None,
-        threads: Default::default(),
-        exact: false,
-        about: Arc::default(),
-        server: Some(player.access(None)),
-        cancel: CancelFlag::default(),
-    };
-    let opened =
-        wire.watched(&CancelFlag::default(), |call| crate::engine::remote::open::open(call, &wire, &options));
-    let (info, dialect) = opened.unwrap_or_else(|trouble| panic!("{trouble:?}"));
-    (player, wire, info, dialect)
-}
-
 #[test]
 fn its_vocabulary_is_spelled_and_what_it_hides_is_decoded() {
-    let (_player, _, info, _) = opened();
+    let Opened { info, player: _player, .. } = Opened::new(answer);
     let vocab = &info.vocab;
     assert_eq!(
         vocab.ids().map(|id| vocab.bytes(id).to_vec()).collect::<Vec<_>>(),
@@ -104,11 +84,10 @@ fn its_vocabulary_is_spelled_and_what_it_hides_is_decoded() {
 
 #[test]
 fn a_text_is_scored_by_forcing_each_token_and_half_a_character_is_looked_up_in_the_list_of_all() {
-    let (player, wire, _, dialect) = opened();
-    let before = player.count();
+    let server = Opened::new(answer);
+    let before = server.player.count();
     let sequence = Sequence { tokens: [0, 1, 4, 5].map(TokenId).to_vec(), from: 0 };
-    let asked = ScoreWish { sequences: &[sequence], k: 2, after: true };
-    let scores = wire.watched(&CancelFlag::default(), |call| dialect.score(call, asked)).unwrap().remove(0);
+    let scores = server.scored(&[sequence]).remove(0);
     let logprobs: Vec<Option<f32>> = scores.steps.iter().map(Step::logprob).collect();
     assert_eq!(logprobs, [None, Some(-1.2), Some(-3.4), Some(-4.0)]);
     let ranks: Vec<_> =
@@ -117,7 +96,7 @@ fn a_text_is_scored_by_forcing_each_token_and_half_a_character_is_looked_up_in_t
     let after = scores.after.unwrap();
     assert_eq!(after.top_logprobs.len(), 2);
     assert!(after.entropy.bounds().is_some());
-    let heard = player.heard.lock().unwrap();
+    let heard = server.player.heard.lock().unwrap();
     let asked: Vec<_> =
         heard[before..].iter().map(|heard| (&heard.body["prompt"], &heard.body["n_probs"])).collect();
     assert_eq!(asked[0], (&json!([0]), &json!(2)));
@@ -127,19 +106,11 @@ fn a_text_is_scored_by_forcing_each_token_and_half_a_character_is_looked_up_in_t
 
 #[test]
 fn a_reply_has_the_tokens_within_a_character_that_the_server_keeps_to_itself() {
-    let (_player, wire, info, dialect) = opened();
-    let sampling = Sampling { greedy: true, ..Sampling::default() };
-    let asked = WriteWish { prompt: &[TokenId(0)], sampling: &sampling, max_tokens: 9, k: 2 };
-    let mut steps = Vec::new();
-    let reason = wire.watched(&CancelFlag::default(), |call| {
-        dialect.write(call, asked, &mut |step| {
-            steps.push((step.id.0, step.logprob().unwrap()));
-            Ok(())
-        })
-    });
-    assert_eq!(reason, Ok(FinishReason::Stop));
-    assert_eq!(steps, [(1, -1.2), (4, -3.4), (5, -4.0), (3, -3.0)]);
-    assert!(info.vocab.ends_generation(TokenId(3)));
+    let server = Opened::new(answer);
+    let (steps, reason) = server.written(&[TokenId(0)], 2).unwrap();
+    let wanted = [(1, -1.2), (4, -3.4), (5, -4.0), (3, -3.0)].map(|(id, logprob)| (id, Some(logprob)));
+    assert_eq!((ids_and_logprobs(&steps), reason), (wanted.to_vec(), FinishReason::Stop));
+    assert!(server.info.vocab.ends_generation(TokenId(3)));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::engine::protocol::{CancelFlag, Sequence};
-use crate::engine::remote::testing::{Heard, Played, Player};
+use crate::engine::protocol::Sequence;
+use crate::engine::remote::testing::{Heard, Opened, Played, Player, stream};
 use crate::step::Figure;
 
 /// A token as Ollama writes it: texts and bytes, no ids.
@@ -31,8 +31,7 @@ fn ollama(heard: &Heard) -> Played {
                 chunk("No", vec![line("No", -1.4)], None),
                 chunk("", vec![line("<|im_end|>", -9.0)], Some("stop")),
             ];
-            let events = all.iter().map(Value::to_string).chain(["[DONE]".to_string()]);
-            Played::Stream(events.collect())
+            stream(&all)
         }
         "/v1/chat/completions" if asked("top_logprobs") > 4 && asked("top_logprobs") != 20 => {
             Played::Raw(400, "", r#"{"error": {"message": "too many"}}"#.to_string())
@@ -50,26 +49,6 @@ fn ollama(heard: &Heard) -> Played {
     }
 }
 
-fn opened(
-    answer: fn(&Heard) -> Played,
-) -> (Player, Arc<super::super::wire::Wire>, ModelInfo, Box<dyn Dialect>) {
-    let player = Player::new(answer);
-    let wire = Arc::new(player.wire(None));
-    let options = LoadOptions {
-        path: player.address.clone().into(),
-        name: String::new(),
-        context: None,
-        threads: Default::default(),
-        exact: false,
-        about: Arc::default(),
-        server: Some(player.access(None)),
-        cancel: CancelFlag::default(),
-    };
-    let opened = wire.watched(&CancelFlag::default(), |call| super::super::open::open(call, &wire, &options));
-    let (info, dialect) = opened.unwrap_or_else(|trouble| panic!("{trouble:?}"));
-    (player, wire, info, dialect)
-}
-
 fn ids(info: &ModelInfo, text: &str) -> Vec<TokenId> {
     info.tokenizer.tokenize(text.as_bytes(), true)
 }
@@ -77,22 +56,16 @@ fn ids(info: &ModelInfo, text: &str) -> Vec<TokenId> {
 type Written = Result<(Vec<(String, Option<f32>)>, FinishReason), String>;
 
 fn written(answer: fn(&Heard) -> Played, prompt: &str) -> (Player, Written) {
-    let (player, wire, info, dialect) = opened(answer);
-    let (sampling, prompt) = (Sampling { greedy: true, ..Sampling::default() }, ids(&info, prompt));
-    let asked = WriteWish { prompt: &prompt, sampling: &sampling, max_tokens: 9, k: 4 };
-    let mut steps = Vec::new();
-    let reason = wire.watched(&CancelFlag::default(), |call| {
-        dialect.write(call, asked, &mut |step| {
-            steps.push((info.vocab.text(step.id), step.logprob()));
-            Ok(())
-        })
-    });
-    (player, reason.map(|reason| (steps, reason)).map_err(|trouble| wire.error(trouble).to_string()))
+    let server = Opened::new(answer);
+    let text = |step: &Step| (server.info.vocab.text(step.id), step.logprob());
+    let written = server.written(&ids(&server.info, prompt), 4);
+    let written = written.map(|(steps, reason)| (steps.iter().map(text).collect(), reason));
+    (server.player, written)
 }
 
 #[test]
 fn what_it_gives_is_asked_and_told() {
-    let (player, _, info, _) = opened(ollama);
+    let Opened { player, info, .. } = Opened::new(ollama);
     let server = info.about.server.as_ref().unwrap();
     assert_eq!(server.kind, "ollama 0.13.0");
     assert_eq!((info.gives.candidates, info.gives.scores), (Some(4), false));
@@ -124,16 +97,15 @@ fn a_reply_that_has_begun_is_refused_because_the_server_would_begin_anew() {
 
 #[test]
 fn of_a_text_it_tells_what_comes_after_with_bounds_for_what_is_not_known() {
-    let (player, wire, info, dialect) = opened(ollama);
-    let tokens = ids(&info, "The capital is");
+    let server = Opened::new(ollama);
+    let tokens = ids(&server.info, "The capital is");
     let sequence = Sequence { from: tokens.len(), tokens };
-    let asked = ScoreWish { sequences: &[sequence], k: 2, after: true };
-    let scores = wire.watched(&CancelFlag::default(), |call| dialect.score(call, asked)).unwrap().remove(0);
-    let after = scores.after.unwrap();
-    let texts: Vec<String> = after.top_logprobs.iter().map(|top| info.vocab.text(top.id)).collect();
+    let after = server.scored(&[sequence]).remove(0).after.unwrap();
+    let texts: Vec<String> = after.top_logprobs.iter().map(|top| server.info.vocab.text(top.id)).collect();
     assert_eq!(texts, [" Paris", " Rome"]);
     assert_eq!((after.entropy, after.varentropy, after.n_vocab), (Figure::NotGiven, Figure::NotGiven, 0));
-    assert_eq!(player.heard.lock().unwrap().last().unwrap().body["prompt"], json!("The capital is"));
+    let heard = server.player.heard.lock().unwrap();
+    assert_eq!(heard.last().unwrap().body["prompt"], json!("The capital is"));
 }
 
 #[test]
@@ -143,9 +115,9 @@ fn a_server_without_log_probabilities_has_pieces_without_figures() {
             "/v1/models" => Played::Json(json!({"data": [{"id": "m"}]})),
             _ if heard.body["stream"] == json!(true) => {
                 let chunk = |text: &str, reason: Option<&str>| {
-                    json!({"choices": [{"delta": {"content": text}, "finish_reason": reason}]}).to_string()
+                    json!({"choices": [{"delta": {"content": text}, "finish_reason": reason}]})
                 };
-                Played::Stream(vec![chunk("Good day", None), chunk("!", Some("stop")), "[DONE]".to_string()])
+                stream(&[chunk("Good day", None), chunk("!", Some("stop"))])
             }
             _ => Played::Json(json!({"model": "m", "choices": [{"message": {"content": "Yes"}}]})),
         },
@@ -165,13 +137,13 @@ fn figures_from_after_the_sampler_and_tokens_that_are_missing_are_told() {
         }
         _ => ollama(heard),
     };
-    let (_, _, info, _) = opened(narrow);
+    let info = Opened::new(narrow).info;
     assert!(info.about.server.as_ref().unwrap().notes.iter().any(|note| note.contains("after its sampler")));
     let lacking = |heard: &Heard| match heard.body["stream"] == json!(true) {
         true => {
             let chunk = |text: &str, lines: Vec<Value>, reason: Option<&str>| json!({"choices": [{"delta": {"content": text}, "logprobs": {"content": lines}, "finish_reason": reason}]});
             let all = [chunk("Yes", vec![line("Yes", -0.4)], None), chunk(" indeed", vec![], Some("length"))];
-            Played::Stream(all.iter().map(Value::to_string).chain(["[DONE]".to_string()]).collect())
+            stream(&all)
         }
         false => ollama(heard),
     };

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::engine::protocol::CancelFlag;
-use crate::engine::remote::testing::{Played, Player};
+use crate::engine::remote::testing::{self, Played, Player};
 use crate::token::{SpecialTokens, VocabEntry};
 
 fn server() -> Tokenscope {
@@ -91,16 +91,8 @@ fn written(events: Vec<Value>, done: bool) -> Result<(Vec<u32>, FinishReason), S
     events.extend(done.then(|| "[DONE]".to_string()));
     let player = Player::of(vec![("/v1/completions", Played::Stream(events))]);
     let wire = player.wire(None);
-    let sampling = Sampling { greedy: true, ..Sampling::default() };
-    let asked = WriteWish { prompt: &[TokenId(0)], sampling: &sampling, max_tokens: 4, k: 2 };
-    let mut ids = Vec::new();
-    let reason = wire.watched(&CancelFlag::default(), |call| {
-        server().write(call, asked, &mut |step| {
-            ids.push(step.id.0);
-            Ok(())
-        })
-    });
-    reason.map(|reason| (ids, reason)).map_err(|trouble| wire.error(trouble).to_string())
+    let written = testing::written(&server(), &wire, &[TokenId(0)], 2);
+    written.map(|(steps, reason)| (steps.iter().map(|step| step.id.0).collect(), reason))
 }
 
 fn chunk(text: &str, lines: Vec<Value>, reason: Option<&str>) -> Value {

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::engine::remote::testing::{Heard, Played, Player};
+use crate::engine::remote::testing::{Heard, Opened, Played, ids_and_logprobs, stream};
 use crate::step::Figure;
 
 const TEXTS: [&str; 5] = ["a", " b", " c", "<s>", "é"];
@@ -43,7 +43,7 @@ fn answer(heard: &Heard) -> Played {
         "/v1/completions" if body["stream"] == json!(true) => {
             let chunk = |text: &str, logprobs: &Value, reason: Option<&str>| json!({"model": "org/m", "choices": [{"index": 0, "text": text, "logprobs": logprobs, "finish_reason": reason}]});
             let all = [chunk(" b", &next, None), chunk(" b", &next, Some("length"))];
-            Played::Stream(all.iter().map(Value::to_string).chain(["[DONE]".to_string()]).collect())
+            stream(&all)
         }
         "/v1/completions" => {
             let prompts = body["prompt"].as_array().unwrap();
@@ -60,28 +60,9 @@ fn answer(heard: &Heard) -> Played {
     }
 }
 
-fn opened() -> (Player, Arc<Wire>, ModelInfo, Box<dyn Dialect>) {
-    let player = Player::new(answer);
-    let wire = Arc::new(player.wire(None));
-    let options = LoadOptions {
-        path: player.address.clone().into(),
-        name: String::new(),
-        context: None,
-        threads: Default::default(),
-        exact: false,
-        about: Arc::default(),
-        server: Some(player.access(None)),
-        cancel: CancelFlag::default(),
-    };
-    let opened =
-        wire.watched(&CancelFlag::default(), |call| crate::engine::remote::open::open(call, &wire, &options));
-    let (info, dialect) = opened.unwrap_or_else(|trouble| panic!("{trouble:?}"));
-    (player, wire, info, dialect)
-}
-
 #[test]
 fn its_cap_and_its_bos_are_found_and_tokens_are_spelled_as_they_come() {
-    let (_player, _, info, _) = opened();
+    let Opened { info, player: _player, .. } = Opened::new(answer);
     assert_eq!((info.gives.candidates, info.gives.scores, info.context), (Some(20), true, 32));
     let special = info.vocab.special();
     assert_eq!((special.bos, special.add_bos), (Some(TokenId(3)), true));
@@ -92,34 +73,24 @@ fn its_cap_and_its_bos_are_found_and_tokens_are_spelled_as_they_come() {
 
 #[test]
 fn texts_are_scored_by_id_with_exact_ranks_and_a_salt_of_their_own() {
-    let (player, wire, info, dialect) = opened();
+    let server = Opened::new(answer);
     let sequence = |ids: &[u32]| Sequence { tokens: ids.iter().map(|&id| TokenId(id)).collect(), from: 0 };
-    let sequences = [sequence(&[0, 1, 0]), sequence(&[0, 2])];
-    let asked = ScoreWish { sequences: &sequences, k: 2, after: true };
-    let scores = wire.watched(&CancelFlag::default(), |call| dialect.score(call, asked)).unwrap();
+    let scores = server.scored(&[sequence(&[0, 1, 0]), sequence(&[0, 2])]);
     let logprobs = |scores: &Scores| scores.steps.iter().map(Step::logprob).collect::<Vec<_>>();
     assert_eq!(logprobs(&scores[0]), [None, Some(-0.5), Some(-3.0)]);
     assert_eq!(logprobs(&scores[1]), [None, Some(-1.5)]);
     assert_eq!(scores[0].steps[2].stats.as_ref().unwrap().rank, Figure::Exact(4));
     let after = scores[0].after.as_ref().unwrap();
     assert_eq!((after.top_logprobs[0].id, after.entropy), (TokenId(1), Figure::NotGiven));
-    assert_eq!(info.vocab.bytes(TokenId(2)), b" c");
-    let heard = player.heard.lock().unwrap();
+    assert_eq!(server.info.vocab.bytes(TokenId(2)), b" c");
+    let heard = server.player.heard.lock().unwrap();
     let last = &heard.iter().rev().find(|heard| heard.path == "/v1/completions").unwrap().body;
     assert!(last["cache_salt"].as_str().is_some_and(|salt| salt.len() == 16));
 }
 
 #[test]
 fn a_reply_names_its_tokens_by_id() {
-    let (_player, wire, _, dialect) = opened();
-    let sampling = Sampling { greedy: true, ..Sampling::default() };
-    let asked = WriteWish { prompt: &[TokenId(0)], sampling: &sampling, max_tokens: 2, k: 2 };
-    let mut steps = Vec::new();
-    let reason = wire.watched(&CancelFlag::default(), |call| {
-        dialect.write(call, asked, &mut |step| {
-            steps.push((step.id.0, step.logprob().unwrap()));
-            Ok(())
-        })
-    });
-    assert_eq!((reason, steps), (Ok(FinishReason::Length), vec![(1, -0.5), (1, -0.5)]));
+    let (steps, reason) = Opened::new(answer).written(&[TokenId(0)], 2).unwrap();
+    assert_eq!(ids_and_logprobs(&steps), [(1, Some(-0.5)), (1, Some(-0.5))]);
+    assert_eq!(reason, FinishReason::Length);
 }
