@@ -8,25 +8,26 @@ mod change;
 mod complete;
 mod copying;
 mod expand;
+mod looking;
 mod marking;
-
-use std::fmt::Display;
+mod texts;
+mod unread;
 
 use thiserror::Error;
 
 pub use at_step::StepCommand;
-use branching::Unread;
 pub use branching::{BranchCommand, StepPlace};
 pub use change::Change;
 pub use complete::{Completion, complete, complete_file, file_argument};
 pub use copying::{CopyAsked, CopyWhat};
 pub use expand::Expanded;
+pub use looking::LensSubject;
 pub use marking::{MarkAsked, MarkTarget, MarkWord};
+use unread::Unread;
 
 use crate::files::Existing;
 use crate::intervention::Since;
 use crate::lens::Looking;
-use crate::lens::flags::{LensFlags, LensView};
 use crate::query::expand::search::ExpandLimits;
 use crate::settings::key::SettingKey;
 use crate::step::Doubt;
@@ -105,15 +106,6 @@ pub enum Command {
     Quit,
 }
 
-/// What is looked at through a lens.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LensSubject {
-    /// What comes after a text: the text, the target and what it is compared with.
-    Text(String, Option<String>, Option<String>),
-    /// A token of the last reply, counted from 1; `None` is its last.
-    Step(Option<usize>),
-}
-
 /// What a reply could have been an answer to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Premise {
@@ -172,7 +164,7 @@ enum Parser {
     /// A file; an exclamation mark after the command's name replaces what is there.
     File(fn(String, Existing) -> Command),
     /// Whatever the function makes of it.
-    Checked(fn(&CommandSpec, &str) -> Result<Command, CommandError>),
+    Checked(fn(&str) -> Result<Command, Unread>),
 }
 
 use Parser::{Checked, File, Needed, Nothing, Optional, Text};
@@ -209,47 +201,47 @@ pub const COMMANDS: &[CommandSpec] = &[
         "say what the figures mean, or one of them: /explain margin"),
     row("/next", "TEXT", Argument::Text, Text(Command::Next),
         "what comes after a text: the candidates and their probabilities"),
-    row("/step", "N", Argument::Number, Checked(step),
+    row("/step", "N", Argument::Number, Checked(texts::step),
         "accept candidate N of the last table, as on a phone keyboard, and look again"),
     row("/score", "TEXT", Argument::Text, Text(Command::Score),
         "how likely a text is, token by token"),
-    row("/compare", "A ||| B", Argument::Text, Checked(compare),
+    row("/compare", "A ||| B", Argument::Text, Checked(texts::compare),
         "which text the model prefers: by sum, per token, per byte, mutual information"),
     row("/generate", "TEXT", Argument::Text, Text(Command::Generate),
         "continue a text with the present settings"),
-    row("/expand", "[--depth N] [--width K] [--floor P] [--nodes N] [@N | TEXT]", Argument::Text, Checked(expanded),
+    row("/expand", "[--depth N] [--width K] [--floor P] [--nodes N] [@N | TEXT]", Argument::Text, Checked(|text| expand::read(text).map(|(limits, what)| Command::Expand(limits, what))),
         "the most likely continuations of a text (or of what stands before token N of the reply) as a tree"),
     row("/tokens", "TEXT", Argument::Text, Text(Command::Tokens),
         "the tokens of a text: ids and bytes"),
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
         "run a suite of probes on this model: what it expects, and what was found"),
-    row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(lens),
+    row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(looking::read),
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
-    row("/whatif", "[@STEP] [SETTING VALUE …]", Argument::Setting, Checked(|spec, text| at_step(spec, at_step::what_if(text))),
+    row("/whatif", "[@STEP] [SETTING VALUE …]", Argument::Setting, Checked(at_step::what_if),
         "what the sampler would make of a step with other settings: /whatif temp 0.7 top-p 0.9"),
-    row("/p", "[@STEP] TEXT", Argument::Text, Checked(|spec, text| at_step(spec, at_step::text(text))),
+    row("/p", "[@STEP] TEXT", Argument::Text, Checked(at_step::text),
         "how probable a text is at a step: p and ln p of the whole, rank of its first token"),
-    row("/pin", "[TEXT|off]", Argument::Text, Checked(|_, text| Ok(Command::Pin(at_step::pin(text)))),
+    row("/pin", "[TEXT|off]", Argument::Text, Checked(|text| Ok(Command::Pin(at_step::pin(text)))),
         "keep the exact p of a text's first token at every step from now on: a row of the table, a line in the chart"),
-    row("/vocab", "[@STEP] LETTERS", Argument::Text, Checked(|spec, text| at_step(spec, at_step::holding(text))),
+    row("/vocab", "[@STEP] LETTERS", Argument::Text, Checked(at_step::holding),
         "every token that holds these letters, with its p and rank at a step"),
-    row("/doubt", "[surprisal|margin|entropy]", Argument::Doubt, Checked(|spec, text| at_step::doubt(text).map(Command::Doubt).map_err(|why| unread(spec, why))),
+    row("/doubt", "[surprisal|margin|entropy]", Argument::Doubt, Checked(|text| at_step::doubt(text).map(Command::Doubt)),
         "the most doubtful steps of the replies: the most surprising, of the smallest margin, of the highest entropy"),
-    row("/flag", "P|off", Argument::Number, Checked(|spec, text| at_step::flag(text).map(Command::Flag).map_err(|why| unread(spec, why))),
+    row("/flag", "P|off", Argument::Number, Checked(|text| at_step::flag(text).map(Command::Flag)),
         "flag the words of replies that are less probable than this: /flag 1%"),
     row("/find", "TEXT", Argument::Text, Text(Command::Find),
         "where a text stands in the conversation"),
     row("/chat", "TEXT", Argument::Text, Needed(Command::Chat),
         "say something in the conversation"),
-    row("/retry", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::retry(text))),
+    row("/retry", "[N]", Argument::Number, Checked(|text| Ok(branching::retry(text)?.into())),
         "answer the last message again beside the reply there is, with another seed; N replies side by side"),
-    row("/continue", "[N]", Argument::Number, Checked(|spec, text| branched(spec, branching::go_on(text))),
+    row("/continue", "[N]", Argument::Number, Checked(|text| Ok(branching::go_on(text)?.into())),
         "go on with a reply that was stopped, by at most N tokens"),
-    row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(|spec, text| branched(spec, branching::swap(text))),
+    row("/swap", "[STEP] CANDIDATE", Argument::Number, Checked(|text| Ok(branching::swap(text)?.into())),
         "take another candidate at a step of the reply (pN: at a token of the prompt) and go on from there"),
-    row("/force", "[@STEP[+BYTES]] TEXT", Argument::Text, Checked(|spec, text| branched(spec, branching::force(text))),
+    row("/force", "[@STEP[+BYTES]] TEXT", Argument::Text, Checked(|text| Ok(branching::force(text)?.into())),
         "have a text stand at a step of the reply, after some bytes of the token there, and go on from there"),
-    row("/edit", "N TEXT", Argument::Text, Checked(|spec, text| branched(spec, branching::edit(text))),
+    row("/edit", "N TEXT", Argument::Text, Checked(|text| Ok(branching::edit(text)?.into())),
         "say something else in place of your N-th message, and go on from there"),
     row("/begin", "[TEXT]", Argument::Text, Optional(|text| BranchCommand::Begin(text.unwrap_or_default()).into()),
         "have replies begin with a text; without one, no longer"),
@@ -263,19 +255,19 @@ pub const COMMANDS: &[CommandSpec] = &[
         "list every way the conversation has gone: the sum of its last reply, per token, its length"),
     row("/branch", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Go(text).into()),
         "go to a branch"),
-    row("/name", "[N] NAME", Argument::Text, Checked(|spec, text| branched(spec, branching::name(text))),
+    row("/name", "[N] NAME", Argument::Text, Checked(|text| Ok(branching::name(text)?.into())),
         "call a branch something, the present one where no number is given"),
     row("/prune", "N|NAME", Argument::Text, Needed(|text| BranchCommand::Prune(text).into()),
         "take a branch out"),
-    row("/diff", "A B", Argument::Text, Checked(|spec, text| branched(spec, branching::compare(text))),
+    row("/diff", "A B", Argument::Text, Checked(|text| Ok(branching::compare(text)?.into())),
         "put two branches side by side, from their first difference on"),
-    row("/mark", "right|wrong|none|undo [reply|@N|@N-M] [NOTE]", Argument::Text, Checked(marked),
+    row("/mark", "right|wrong|none|undo [reply|@N|@N-M] [NOTE]", Argument::Text, Checked(|text| marking::read(text).map(Command::Mark)),
         "say that a token (the one at the cursor, or N of the reply), a span or the whole reply is right or wrong, and why"),
-    row("/copy", "[reply|table|command]", Argument::Text, Checked(copied),
+    row("/copy", "[reply|table|command]", Argument::Text, Checked(|text| copying::read(text).map(Command::Copy)),
         "put the reply, the table of the step at the cursor, or the command that writes the reply again into the clipboard"),
     row("/calibration", "", Argument::None, Nothing(|| Command::Calibration),
         "of all that you marked: how often what was so probable is right"),
-    row("/rescore", "[system] TEXT", Argument::Text, Needed(rescore),
+    row("/rescore", "[system] TEXT", Argument::Text, Needed(texts::rescore),
         "score the last reply as the answer to another question (or under another system prompt)"),
     row("/system", "[NAME|TEXT|none]", Argument::System, Optional(Command::System),
         "show or set the system prompt; it holds from the next message on"),
@@ -351,12 +343,8 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
             let existing = if name == spec.name { Existing::Keep } else { Existing::Replace };
             command(missing(trimmed)?, existing)
         }
-        Checked(command) => command(spec, text)?,
+        Checked(command) => command(text).map_err(|why| unread(spec, why))?,
     })
-}
-
-fn malformed(spec: &CommandSpec, reason: impl Display) -> CommandError {
-    CommandError(format!("{} {}: {reason}", spec.name, spec.usage))
 }
 
 /// A command that needs something got nothing.
@@ -370,125 +358,22 @@ impl From<BranchCommand> for Command {
     }
 }
 
-/// A command about branches, or what is wrong with it.
-fn branched(spec: &CommandSpec, read: Result<BranchCommand, Unread>) -> Result<Command, CommandError> {
-    read.map(Command::from).map_err(|why| unread(spec, why))
-}
-
-/// A question about a step, or what is wrong with it.
-fn at_step(spec: &CommandSpec, read: Result<at_step::Placed, Unread>) -> Result<Command, CommandError> {
-    read.map(|(place, asked)| Command::AtStep(place, asked)).map_err(|why| unread(spec, why))
-}
-
 fn unread(spec: &CommandSpec, why: Unread) -> CommandError {
     match why {
         Unread::Missing => missing(spec),
-        Unread::Wrong(what) => malformed(spec, what),
+        Unread::Wrong(what) => CommandError(format!("{} {}: {what}", spec.name, spec.usage)),
+        Unread::Said(line) => CommandError(line),
     }
-}
-
-fn step(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    match text.trim() {
-        "" => Err(missing(spec)),
-        text => match text.parse() {
-            Ok(n) if n > 0 => Ok(Command::Step(n)),
-            _ => Err(malformed(spec, "write the number of a candidate, from 1 on")),
-        },
-    }
-}
-
-fn compare(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    if text.is_empty() {
-        return Err(missing(spec));
-    }
-    let texts: Vec<String> = text
-        .split("|||")
-        .enumerate()
-        // The spaces around the bars belong to the bars.
-        .map(|(i, part)| if i > 0 { part.strip_prefix(' ').unwrap_or(part) } else { part })
-        .map(|part| part.strip_suffix(' ').unwrap_or(part).to_string())
-        .collect();
-    if texts.len() < 2 || texts.iter().any(String::is_empty) {
-        return Err(malformed(spec, "write two or more texts with ||| between them"));
-    }
-    Ok(Command::Compare(texts))
-}
-
-fn lens(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    let text = text.trim_start();
-    let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let view = match LensView::named(name) {
-        Some(view) => view,
-        None if name.is_empty() => {
-            return Err(missing(spec));
-        }
-        None => return Err(malformed(spec, format!("VIEW is one of {}", LensView::names()))),
-    };
-    let (mut flags, mut rest) = LensFlags::before(rest).map_err(|reason| malformed(spec, reason))?;
-    // Other words in a prompt that is there: they are the text.
-    if flags.span.is_some() && flags.corrupt.is_none() {
-        let step = rest.strip_prefix('@').and_then(|rest| rest.split_once(' '));
-        let step =
-            step.and_then(|(step, text)| Some((step.parse::<usize>().ok().filter(|&step| step > 0)?, text)));
-        let looked = LensSubject::Step(step.map(|(step, _)| step));
-        rest = step.map_or(rest, |(_, text)| text);
-        if rest.trim().is_empty() {
-            return Err(malformed(spec, "write behind --span what is to stand there"));
-        }
-        flags.corrupt = Some(rest.to_string());
-        let view = flags.looking(view).map_err(|reason| malformed(spec, reason))?;
-        return Ok(Command::Lens(view, looked));
-    }
-    let view = flags.looking(view).map_err(|reason| malformed(spec, reason))?;
-    if let Some(step) = rest.trim().strip_prefix('@') {
-        let step = step.parse().ok().filter(|&step: &usize| step > 0);
-        let step = step.ok_or_else(|| malformed(spec, "write @ and the number of a token, from 1 on"))?;
-        return Ok(Command::Lens(view, LensSubject::Step(Some(step))));
-    }
-    if rest.is_empty() {
-        return Ok(Command::Lens(view, LensSubject::Step(None)));
-    }
-    // A target goes on where the text ends: the space before it is its own.
-    let mut texts = rest.split("|||").map(|part| part.strip_suffix(' ').unwrap_or(part).to_string());
-    let prompt = texts.next().unwrap_or_default();
-    let (target, versus) = (texts.next(), texts.next());
-    if texts.next().is_some() || target.iter().chain(&versus).any(String::is_empty) {
-        return Err(malformed(spec, "write a text, and after ||| a target, and after another ||| one more"));
-    }
-    Ok(Command::Lens(view, LensSubject::Text(prompt, target, versus)))
-}
-
-fn expanded(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    let read = expand::read(text).map_err(|what| malformed(spec, what))?;
-    Ok(Command::Expand(read.0, read.1))
-}
-
-fn copied(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    copying::read(text).map(Command::Copy).map_err(|what| malformed(spec, what))
-}
-
-fn marked(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    if text.trim().is_empty() {
-        return Err(missing(spec));
-    }
-    marking::read(text).map(Command::Mark).map_err(|what| malformed(spec, what))
-}
-
-fn rescore(text: String) -> Command {
-    Command::Rescore(match text.strip_prefix("system ") {
-        Some(system) => Premise::System(system.trim().to_string()),
-        None => Premise::Question(text),
-    })
 }
 
 /// `KEY VALUE` or `KEY=VALUE`.
-fn set(_: &CommandSpec, text: &str) -> Result<Command, CommandError> {
+fn set(text: &str) -> Result<Command, Unread> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(Command::Set(None));
     }
     let (name, value) = text.split_once(|c: char| c.is_whitespace() || c == '=').unwrap_or((text, ""));
-    let key = SettingKey::named(name).map_err(|error| CommandError(error.to_string()))?;
+    let key = SettingKey::named(name).map_err(|error| Unread::Said(error.to_string()))?;
     let value = value.trim();
     Ok(Command::Set(Some((key, (!value.is_empty()).then(|| value.to_string())))))
 }

@@ -128,12 +128,7 @@ impl Distribution {
         }
     }
 
-    fn measure_top(
-        row: &[f32],
-        k: usize,
-        ahead: usize,
-        boundaries: Option<&[u8]>,
-    ) -> Result<Self, RowError> {
+    fn measure_top(row: &[f32], k: usize, ahead: usize, boundaries: Option<&[u8]>) -> Result<Self, RowError> {
         if row.is_empty() {
             return Err(RowError::Empty);
         }

@@ -1,19 +1,6 @@
 //! Commands that go another way from a step on, and those that go about among the branches.
 
-use std::borrow::Cow;
-
-/// Why a line is none of these commands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unread {
-    /// Nothing follows the command's name.
-    Missing,
-    /// What follows is not what it should be: what would be.
-    Wrong(Cow<'static, str>),
-}
-
-pub(super) fn wrong<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Unread> {
-    Err(Unread::Wrong(what.into()))
-}
+use super::unread::{Unread, wrong};
 
 /// A place in the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `/off`, `/on` and `/steer`: what is to change in the model that computes, and from where on.
 
-use super::{Command, CommandError, CommandSpec, malformed};
+use super::Command;
+use super::unread::Unread;
 use crate::intervention::{OffPart, Since, Steering};
 
 /// What is to change.
@@ -34,32 +35,27 @@ fn since(text: &str) -> (&str, Since) {
     (text, Since::Here)
 }
 
-fn command(
-    spec: &CommandSpec,
-    text: &str,
-    read: impl Fn(&str) -> Result<Change, String>,
-) -> Result<Command, CommandError> {
+fn command(text: &str, read: impl Fn(&str) -> Result<Change, String>) -> Result<Command, Unread> {
     let (what, since) = since(text);
-    let change = read(what).map_err(|reason| malformed(spec, reason))?;
-    Ok(Command::Intervene(change, since))
+    Ok(Command::Intervene(read(what)?, since))
 }
 
-pub(super) fn off(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    command(spec, text, |part| match part {
+pub(super) fn off(text: &str) -> Result<Command, Unread> {
+    command(text, |part| match part {
         "" => Ok(Change::Nothing),
         part => part.parse().map(Change::Off),
     })
 }
 
-pub(super) fn on(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    command(spec, text, |part| match part {
+pub(super) fn on(text: &str) -> Result<Command, Unread> {
+    command(text, |part| match part {
         "" => Ok(Change::AllOn),
         part => part.parse().map(Change::On),
     })
 }
 
-pub(super) fn steer(spec: &CommandSpec, text: &str) -> Result<Command, CommandError> {
-    command(spec, text, |dose| match dose {
+pub(super) fn steer(text: &str) -> Result<Command, Unread> {
+    command(text, |dose| match dose {
         "" => Ok(Change::Nothing),
         "off" => Ok(Change::Straight),
         dose => dose.parse().map(Change::Steer),

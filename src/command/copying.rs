@@ -1,5 +1,7 @@
 //! `/copy`: what goes to the clipboard.
 
+use super::unread::{Unread, wrong};
+
 /// What is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyWhat {
@@ -21,12 +23,12 @@ pub struct CopyAsked {
 }
 
 /// `reply`, `table` or `command`; a reply where nothing is said.
-pub(super) fn read(text: &str) -> Result<CopyAsked, &'static str> {
+pub(super) fn read(text: &str) -> Result<CopyAsked, Unread> {
     let what = match text.trim() {
         "" | "reply" => CopyWhat::Reply,
         "table" => CopyWhat::Table,
         "command" => CopyWhat::Command,
-        _ => return Err("reply, table and command can be copied"),
+        _ => return wrong("reply, table and command can be copied"),
     };
     Ok(CopyAsked { what, at: None })
 }

@@ -1,6 +1,7 @@
 //! `/expand`: how far, and what.
 
 use super::branching::StepPlace;
+use super::unread::{Unread, wrong};
 use crate::query::expand::search::{ExpandLimits, floor};
 
 /// What is to be expanded.
@@ -23,7 +24,7 @@ impl Expanded {
 }
 
 /// The limits and what is expanded, or what would be right.
-pub(super) fn read(text: &str) -> Result<(ExpandLimits, Expanded), String> {
+pub(super) fn read(text: &str) -> Result<(ExpandLimits, Expanded), Unread> {
     let mut limits = ExpandLimits::default();
     let mut rest = text;
     while rest.trim_start().starts_with("--") {
@@ -42,7 +43,7 @@ pub(super) fn read(text: &str) -> Result<(ExpandLimits, Expanded), String> {
             "--width" => limits.width = number()?,
             "--nodes" => limits.nodes = number()?,
             "--floor" => limits.floor = floor(value).map_err(|what| format!("{name}: {what}"))?,
-            _ => return Err(format!("{name} is no flag here: --depth, --width, --floor and --nodes are")),
+            _ => return wrong(format!("{name} is no flag here: --depth, --width, --floor and --nodes are")),
         }
     }
     limits.check()?;
@@ -91,7 +92,7 @@ mod tests {
             ("@0", "from 1 on"),
             ("@x", "from 1 on"),
         ] {
-            let error = read(wrong).unwrap_err();
+            let error = format!("{:?}", read(wrong).unwrap_err());
             assert!(error.contains(said), "{wrong}: {error}");
         }
     }

@@ -1,6 +1,7 @@
 //! `/mark`: what a person says of tokens.
 
 use super::branching::{StepPlace, place};
+use super::unread::{Unread, wrong};
 
 /// What is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl MarkAsked {
 }
 
 /// `right|wrong|none [reply|@N|@N-M] [NOTE]`, or `undo`.
-pub(super) fn read(text: &str) -> Result<MarkAsked, String> {
+pub(super) fn read(text: &str) -> Result<MarkAsked, Unread> {
     let (first, rest) = word(text.trim());
     let word_ = match first {
         "right" | "+" => MarkWord::Right,
@@ -65,8 +66,9 @@ pub(super) fn read(text: &str) -> Result<MarkAsked, String> {
         "undo" if rest.is_empty() => {
             return Ok(MarkAsked { word: MarkWord::Undo, target: MarkTarget::Here, note: None });
         }
-        "undo" => return Err("undo takes nothing: it takes the last mark back".to_string()),
-        _ => return Err("write right, wrong, none or undo first".to_string()),
+        "undo" => return wrong("undo takes nothing: it takes the last mark back"),
+        "" => return Err(Unread::Missing),
+        _ => return wrong("write right, wrong, none or undo first"),
     };
     let (second, after) = word(rest);
     let (target, note) = if second == "reply" {
@@ -80,18 +82,19 @@ pub(super) fn read(text: &str) -> Result<MarkAsked, String> {
     Ok(MarkAsked { word: word_, target, note })
 }
 
-fn span(text: &str) -> Result<MarkTarget, String> {
-    let wrong = || "write @ and the number of a token of the reply, from 1 on, or @3-7 for several (@p3: of the prompt)";
+fn span(text: &str) -> Result<MarkTarget, Unread> {
+    const RIGHT: &str =
+        "write @ and the number of a token of the reply, from 1 on, or @3-7 for several (@p3: of the prompt)";
     let one = |text: &str| place(text).filter(|(_, bytes)| *bytes == 0).map(|(place, _)| place);
-    match text.split_once('-') {
+    let target = match text.split_once('-') {
         None => one(text).map(MarkTarget::Token),
         Some((first, last)) => {
             let of_prompt = first.starts_with("@p") && !last.starts_with('p');
             let last = if of_prompt { format!("p{last}") } else { last.to_string() };
             one(first).zip(one(&last)).map(|(first, last)| MarkTarget::Span(first, last))
         }
-    }
-    .ok_or_else(|| wrong().to_string())
+    };
+    target.map_or_else(|| wrong(RIGHT), Ok)
 }
 
 /// The first word, and what follows it without the space between them.

@@ -142,9 +142,8 @@ impl<'a, C: BorrowMut<Context>> Beside<'a, C> {
         let rows: Vec<&[f32]> = rows.collect::<Option<_>>().ok_or(EngineError::Decode(-1))?;
         let begun = Instant::now();
         let (depth, threads) = (self.terms.depth(), context.params().threads as usize);
-        let measured = in_parts(&rows, threads, |row| {
-            Ok(Distribution::measure_to_choose(row, depth, FIRST_LOOK)?)
-        })?;
+        let measured =
+            in_parts(&rows, threads, |row| Ok(Distribution::measure_to_choose(row, depth, FIRST_LOOK)?))?;
         self.statistics += begun.elapsed();
         for ((writer, row), raw) in self.writers.iter_mut().zip(&rows).zip(&measured) {
             told.push(writer.choose(row, raw, &self.terms, &mut self.scratch)?);

@@ -114,9 +114,7 @@ fn a_server_without_log_probabilities_has_pieces_without_figures() {
         |heard| match heard.path.as_str() {
             "/v1/models" => Played::Json(json!({"data": [{"id": "m"}]})),
             _ if heard.body["stream"] == json!(true) => {
-                let chunk = |text: &str, reason: Option<&str>| {
-                    json!({"choices": [{"delta": {"content": text}, "finish_reason": reason}]})
-                };
+                let chunk = |text: &str, reason: Option<&str>| json!({"choices": [{"delta": {"content": text}, "finish_reason": reason}]});
                 stream(&[chunk("Good day", None), chunk("!", Some("stop"))])
             }
             _ => Played::Json(json!({"model": "m", "choices": [{"message": {"content": "Yes"}}]})),
