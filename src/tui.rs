@@ -28,6 +28,7 @@ mod palette;
 pub mod pane;
 pub mod panels;
 pub mod picture;
+mod reporter;
 pub mod run;
 pub mod second;
 pub mod seek;

@@ -1,8 +1,8 @@
 //! The driver: owns terminal, engine and channel; receives, updates, carries out, draws.
 
 use std::io::{self, Stdout};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,13 @@ use crate::engine::{self, CancelFlag, Client, EngineError, Event};
 use crate::files;
 use crate::lens::LensWish;
 use crate::loading::{self, Meanwhile};
-use crate::model::{Copies, ModelError, ModelFile, ModelStage, Progress, Weights};
+use crate::model::{Copies, ModelFile, Progress, Weights};
 use crate::paths::Paths;
 use crate::query::Asker;
 use crate::query::at_step::RowWish;
 use crate::query::next::StepUnder;
 use crate::say::clipboard;
 use crate::session::keep::SessionRecorder;
-use crate::session::state::Fetch;
 use crate::session::task::Task;
 use crate::session::{RequestId, Session, Ticket};
 use crate::settings::Settings;
@@ -39,6 +38,7 @@ use super::lens::spot::LookId;
 use super::look::Appearance;
 use super::msg::{Effect, Msg, NoAnswer};
 use super::pace::interval;
+use super::reporter::{PendingQuestion, Reporter, far_to};
 use super::second;
 use super::state::State;
 use super::update::update;
@@ -49,9 +49,6 @@ use crate::fatal::terminal::Guard;
 const QUEUE: usize = 1024;
 /// Time between two frames while things happen.
 const FRAME: Duration = Duration::from_millis(40);
-
-/// Time between two words about how far something is: enough for eyes.
-const OFTEN: Duration = Duration::from_millis(100);
 
 /// How long a leaving program waits for the engine to end its step.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -77,9 +74,6 @@ struct Driver {
     /// Who keeps the conversation, if anybody does.
     recorder: Option<SessionRecorder>,
 }
-
-/// What a person was asked, and answers by the same command.
-type PendingQuestion = Arc<Mutex<Option<String>>>;
 
 /// Runs the interface until the person leaves; returns the exit code.
 ///
@@ -345,9 +339,7 @@ impl Driver {
     fn start_engine(&self, settings: Settings, asked: Option<PendingQuestion>) {
         let (paths, cancel, engines) = (self.paths.clone(), self.cancel.clone(), self.engines.clone());
         helper(&self.sender, Msg::NoModel, move |sender| {
-            let last = Mutex::default();
-            let tell = Msg::Fetching;
-            let report = Reporter { sender: sender.clone(), cancel: cancel.clone(), last, asked, tell };
+            let report = Reporter::new(sender, cancel.clone(), Msg::Fetching).asking(asked);
             let found = loading::find(&settings, &paths, cancel.clone(), &report, &Meanwhile);
             match found {
                 // Another one is wanted by now.
@@ -437,74 +429,5 @@ fn copy(file: &ModelFile, weights: Weights, paths: &Paths, report: &dyn Progress
     match loading::make_copy(file, weights, paths, report) {
         Ok(()) => Ok(weights),
         Err(error) => Err(Copies::without(&file.name, weights, &error)),
-    }
-}
-
-/// Tells the screen how far an answer is.
-fn far_to(
-    sender: SyncSender<Msg>,
-    tell: impl Fn(Far) -> Msg + Send + Sync + 'static,
-) -> Arc<dyn Fn(Far) + Send + Sync> {
-    let last: Mutex<Option<Instant>> = Mutex::default();
-    Arc::new(move |far| {
-        let Ok(mut last) = last.lock() else { return };
-        if last.is_none_or(|last| last.elapsed() >= OFTEN) {
-            *last = Some(Instant::now());
-            let _ = sender.try_send(tell(far));
-        }
-    })
-}
-
-/// Tells the screen how far finding the model is.
-pub(super) struct Reporter {
-    sender: SyncSender<Msg>,
-    cancel: CancelFlag,
-    last: Mutex<Option<Instant>>,
-    asked: Option<PendingQuestion>,
-    /// What the screen is told: that a model comes, or that a copy of one is made.
-    tell: fn(Fetch) -> Msg,
-}
-
-impl Reporter {
-    /// One that asks nothing.
-    pub(super) fn new(sender: &SyncSender<Msg>, cancel: CancelFlag, tell: fn(Fetch) -> Msg) -> Reporter {
-        Reporter { sender: sender.clone(), cancel, last: Mutex::default(), asked: None, tell }
-    }
-
-    /// The same for a copy that is made while the model runs.
-    fn of_copy(self) -> Reporter {
-        Reporter { tell: Msg::Copying, ..self }
-    }
-}
-
-impl Progress for Reporter {
-    fn update(&self, stage: ModelStage, done: u64, total: Option<u64>) {
-        if let Ok(mut last) = self.last.lock() {
-            if last.is_some_and(|last| last.elapsed() < OFTEN) && total != Some(done) {
-                return;
-            }
-            *last = Some(Instant::now());
-        }
-        let fetch = Fetch { what: stage.verb().to_string(), done, total };
-        let _ = self.sender.try_send((self.tell)(fetch));
-    }
-
-    fn cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
-    fn warn(&self, line: &str) {
-        let _ = self.sender.send(Msg::Note(line.to_string()));
-    }
-
-    fn agrees(&self, what: &str) -> Result<(), ModelError> {
-        let Some(Ok(mut asked)) = self.asked.as_ref().map(|asked| asked.lock()) else { return Ok(()) };
-        match asked.take().is_some_and(|before| before == what) {
-            true => Ok(()),
-            false => {
-                *asked = Some(what.to_string());
-                Err(ModelError::Asks(what.to_string()))
-            }
-        }
     }
 }

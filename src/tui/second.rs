@@ -16,7 +16,7 @@ use super::beside::wish::{BesideNews, FollowWish, Following};
 use super::engines::Engines;
 use super::helpers::helper;
 use super::msg::Msg;
-use super::run::Reporter;
+use super::reporter::Reporter;
 
 /// Most tokens of one request: what is known of many is shown in parts.
 const PART: usize = 256;
