@@ -1,6 +1,6 @@
 use super::*;
 use crate::distribution::Depth;
-use crate::engine::protocol::Sequence;
+use crate::engine::protocol::{ScoreBatch, Sequence};
 use crate::sampling::Sampling;
 
 fn ids(text: &str) -> Vec<TokenId> {
