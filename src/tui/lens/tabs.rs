@@ -20,8 +20,6 @@ const CLICKS: usize = 16;
 pub struct LensTab {
     /// What it is called, in the pane and after `/lens`.
     pub name: &'static str,
-    /// What it is called where there is little room.
-    pub short: &'static str,
     /// What is asked; nothing where a person has to say first.
     pub looking: fn(&LensChoice) -> Option<Looking>,
     /// How what was found is shown.
@@ -30,39 +28,22 @@ pub struct LensTab {
 
 /// The views, in the order of their keys.
 pub static TABS: [LensTab; 8] = [
-    LensTab {
-        name: "occlusion",
-        short: "words",
-        looking: |choice| Some(occlusion(choice)),
-        picture: pictures::occlusion,
-    },
-    LensTab { name: "logit", short: "logit", looking: |_| Some(Looking::Logit), picture: pictures::logit },
-    LensTab {
-        name: "context",
-        short: "reach",
-        looking: |_| Some(Looking::Context),
-        picture: pictures::context,
-    },
+    LensTab { name: "occlusion", looking: |choice| Some(occlusion(choice)), picture: pictures::occlusion },
+    LensTab { name: "logit", looking: |_| Some(Looking::Logit), picture: pictures::logit },
+    LensTab { name: "context", looking: |_| Some(Looking::Context), picture: pictures::context },
     LensTab {
         name: "attention",
-        short: "heads",
         looking: |_| Some(Looking::Attention(Which::default())),
         picture: pictures::attention,
     },
-    LensTab {
-        name: "attribution",
-        short: "parts",
-        looking: |_| Some(Looking::Attribution),
-        picture: pictures::attribution,
-    },
-    LensTab { name: "keyboard", short: "keys", looking: |_| Some(keyboard()), picture: pictures::report },
+    LensTab { name: "attribution", looking: |_| Some(Looking::Attribution), picture: pictures::attribution },
+    LensTab { name: "keyboard", looking: |_| Some(keyboard()), picture: pictures::report },
     LensTab {
         name: "knockout",
-        short: "off",
         looking: |_| Some(Looking::Knockout(KnockoutWish::default())),
         picture: pictures::knockout,
     },
-    LensTab { name: "trace", short: "trace", looking: |_| None, picture: pictures::trace },
+    LensTab { name: "trace", looking: |_| None, picture: pictures::trace },
 ];
 
 /// The question whose answer the first sentence begins with.

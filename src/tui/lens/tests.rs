@@ -166,7 +166,7 @@ fn every_view_has_a_key_and_a_place_to_click() {
         harness.look();
         assert!(harness.screen().contains(shows), "{name}: {}", harness.screen());
     }
-    let (x, y) = harness.find("3 reach");
+    let (x, y) = harness.find("3 context");
     harness.click(x + 3, y);
     assert!(harness.screen().contains("nat·octaves"), "{}", harness.screen());
     assert_eq!(looks(&harness), 0, "it is kept");

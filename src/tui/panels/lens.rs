@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use crate::columns::{clipped, width, wrapped};
@@ -16,7 +16,7 @@ use crate::tui::layout::inside;
 use crate::tui::lens::{
     self,
     deed::{Deed, enter},
-    tabs::{LensTab, TABS},
+    tabs::TABS,
 };
 use crate::tui::msg::Effect;
 use crate::tui::pane::{LENS, PanePlace};
@@ -33,6 +33,11 @@ use super::table::step_name;
 const LEAST: (u16, u16) = (30, 7);
 /// Most rows of the sentence.
 const SENTENCE: usize = 3;
+/// Columns between two tabs, and those of the sign at each end where not all are seen.
+const TAB_GAP: usize = 2;
+const TAB_MORE: usize = 2;
+/// A row of tabs for so many rows of the pane.
+const TAB_SHARE: u16 = 8;
 /// What is left out in turn.
 const UNITS: [Option<SpanUnit>; 4] =
     [None, Some(SpanUnit::Token), Some(SpanUnit::Char), Some(SpanUnit::Sentence)];
@@ -71,8 +76,9 @@ fn title(state: &State) -> Vec<String> {
 /// Where everything inside of the pane stands.
 struct Parts {
     sentence: Vec<String>,
-    /// The row of the tabs.
     tabs: Rect,
+    /// The views in each row of the tabs.
+    tab_rows: Vec<Range<usize>>,
     body: Rect,
     /// What the arrows are on.
     about: Rect,
@@ -91,10 +97,11 @@ fn parts(state: &State, place: PanePlace) -> Option<Parts> {
         sentence[SENTENCE - 1] = clipped(&sentence[SENTENCE - 1], usize::from(inner.width));
     }
     let rows = sentence.len() as u16;
-    let tabs = Rect { y: inner.y + rows, height: 1, ..inner };
+    let tab_rows = tab_rows(&tab_names(), state.lens.tab, inner);
+    let tabs = Rect { y: inner.y + rows, height: tab_rows.len() as u16, ..inner };
     let about = Rect { y: inner.bottom() - 1, height: 1, ..inner };
-    let body = Rect { y: tabs.y + 1, height: about.y - tabs.y - 1, ..inner };
-    Some(Parts { sentence, tabs, body, about })
+    let body = Rect { y: tabs.bottom(), height: about.y - tabs.bottom(), ..inner };
+    Some(Parts { sentence, tabs, tab_rows, body, about })
 }
 
 /// Why, in one sentence; or why there is none.
@@ -143,7 +150,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
         let row = Rect { y, height: 1, ..parts.tabs };
         frame.render_widget(Line::styled(line, theme.figure()), row);
     }
-    frame.render_widget(tabs(state, usize::from(parts.tabs.width)).0, parts.tabs);
+    frame.render_widget(Text::from(tabs(state, parts.tabs, &parts.tab_rows).0), parts.tabs);
     draw_body(state, frame, parts.body);
     let about = match (state.lens.progress(), &state.lens.picture) {
         (Some((words, share)), _) => {
@@ -183,47 +190,51 @@ fn dosed(state: &State) -> Option<String> {
     Some(format!("{}: {}", printable(&under), first.collect::<Vec<_>>().join(", ")))
 }
 
-/// The views by their keys, and the columns of each: by their names, else by short ones.
-fn tabs(state: &State, columns: usize) -> (Line<'static>, Vec<Range<usize>>) {
-    let named = |name: fn(&LensTab) -> &'static str| -> Vec<String> {
-        let tabs = TABS.iter().enumerate();
-        tabs.map(|(i, tab)| format!("{} {}", i + 1, if i == state.lens.tab { tab.name } else { name(tab) }))
-            .map(|name| name.trim_end().to_string())
-            .collect()
-    };
-    let wide = |names: &[String], gap: usize| {
-        names.iter().map(|name| width(name)).sum::<usize>() + gap * names.len().saturating_sub(1)
-    };
-    let forms = [named(|tab| tab.name), named(|tab| tab.short)];
-    let fitting = forms.iter().flat_map(|names| [(names, 2), (names, 1)]);
-    let fitting = fitting.into_iter().find(|(names, gap)| wide(names, *gap) <= columns);
-    let (names, gap) = fitting.unwrap_or((&forms[1], 1));
-    // Where not all fit, those around the one that is shown, and a sign where there are more.
-    let mut seen = 0..names.len();
-    let room = |seen: &Range<usize>| columns.saturating_sub(2 * usize::from(seen.len() < names.len()) * 2);
-    while wide(&names[seen.clone()], gap) > room(&seen) && seen.len() > 1 {
-        if seen.end - 1 - state.lens.tab > state.lens.tab - seen.start {
-            seen.end -= 1
-        } else {
-            seen.start += 1
+/// The views by their keys, in the order of [`TABS`].
+fn tab_names() -> Vec<String> {
+    TABS.iter().enumerate().map(|(i, tab)| format!("{} {}", i + 1, tab.name)).collect()
+}
+
+/// Which views stand in which row: all of them where the rows are enough, else those around the one that is shown.
+fn tab_rows(names: &[String], shown: usize, room: Rect) -> Vec<Range<usize>> {
+    let wide =
+        |tabs: &Range<usize>| names[tabs.clone()].iter().map(|name| width(name) + TAB_GAP).sum::<usize>();
+    let columns = usize::from(room.width) + TAB_GAP;
+    let mut rows: Vec<Range<usize>> = Vec::new();
+    for tab in 0..names.len() {
+        match rows.last_mut().filter(|row| wide(&(row.start..tab + 1)) <= columns) {
+            Some(row) => row.end = tab + 1,
+            None => rows.push(tab..tab + 1),
         }
     }
-    let (mut line, mut places, mut at) = (Line::default(), vec![0..0; names.len()], 0);
-    if seen.start > 0 {
-        line.push_span(Span::styled("‹ ", state.theme.dim()));
-        at = 2;
+    if rows.len() <= usize::from(room.height / TAB_SHARE).max(1) {
+        return rows;
     }
-    for (i, name) in names.iter().enumerate().filter(|(i, _)| seen.contains(i)) {
-        let style = if i == state.lens.tab { state.theme.cursor() } else { state.theme.key() };
-        places[i] = at..at + width(name);
-        at += width(name) + gap;
-        line.push_span(Span::styled(name.clone(), style));
-        line.push_span(Span::raw(" ".repeat(gap)));
+    let mut seen = 0..names.len();
+    while wide(&seen) + 2 * TAB_MORE > columns && seen.len() > 1 {
+        if seen.end - 1 - shown > shown - seen.start { seen.end -= 1 } else { seen.start += 1 }
     }
-    if seen.end < names.len() {
-        line.push_span(Span::styled("›", state.theme.dim()));
-    }
-    (line, places)
+    vec![seen]
+}
+
+/// The views by their keys, and the place of each that is seen. A sign says where there are more.
+fn tabs(state: &State, area: Rect, rows: &[Range<usize>]) -> (Vec<Line<'static>>, Vec<(usize, Rect)>) {
+    let (names, mut places) = (tab_names(), Vec::new());
+    let more =
+        |there: bool, sign: &'static str| Span::styled(if there { sign } else { "" }, state.theme.dim());
+    let lines = rows.iter().zip(area.y..).map(|(row, y)| {
+        let (before, after) = (rows.len() == 1 && row.start > 0, rows.len() == 1 && row.end < names.len());
+        let mut line = Line::from(more(before, "‹ "));
+        for tab in row.clone() {
+            let style = if tab == state.lens.tab { state.theme.cursor() } else { state.theme.key() };
+            let name = Span::styled(names[tab].clone(), style);
+            places.push((tab, Rect::new(area.x + line.width() as u16, y, name.width() as u16, 1)));
+            line.extend([name, Span::raw(" ".repeat(TAB_GAP))]);
+        }
+        line.push_span(more(after, "›"));
+        line
+    });
+    (lines.collect(), places)
 }
 
 /// The rows of the picture, and the first of them that is seen.
@@ -270,10 +281,9 @@ fn draw_body(state: &State, frame: &mut Frame, body: Rect) {
 fn click(state: &mut State, place: PanePlace, at: Position) {
     let Some(parts) = parts(state, place) else { return };
     if parts.tabs.contains(at) {
-        let column = usize::from(at.x - parts.tabs.x);
-        let (_, places) = tabs(state, usize::from(parts.tabs.width));
-        if let Some(tab) = places.iter().position(|place| place.contains(&column)) {
-            turn_to(state, tab);
+        let (_, places) = tabs(state, parts.tabs, &parts.tab_rows);
+        if let Some((tab, _)) = places.iter().find(|(_, place)| place.contains(at)) {
+            turn_to(state, *tab);
         }
     } else if parts.body.contains(at) {
         let row = seen(state, parts.body).into_iter().nth(usize::from(at.y - parts.body.y));
