@@ -204,6 +204,23 @@ fn modules_use_only_what_the_table_says_and_arrows_point_one_way() {
 }
 
 #[test]
+fn the_map_names_every_module_after_those_it_uses() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let rows = map.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
+    let named: Vec<&str> =
+        rows.flat_map(|cell| cell.split('`')).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let place = |name: &str| named.iter().position(|named| *named == name);
+    let arrows = arrows();
+    assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), arrows.len());
+    for (module, used) in &arrows {
+        let own = place(module).unwrap_or_else(|| panic!("{module} is not in the map of ARCHITECTURE.md"));
+        let later = used.iter().find(|used| place(used).is_none_or(|used| used > own));
+        assert_eq!(later, None, "{module} stands before it in the map of ARCHITECTURE.md");
+    }
+}
+
+#[test]
 fn what_a_module_uses_is_read_from_its_code() {
     let module = ["a".to_string(), "b".to_string()];
     let code =
