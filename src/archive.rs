@@ -149,12 +149,6 @@ impl Saved {
         let first = self.turns.iter().find(|turn| turn.role == Some(Role::User));
         title(first.map_or("", |turn| turn.text.as_str()))
     }
-
-    /// Whether a line that held a token is damaged: what comes after it can't be computed any more.
-    pub fn is_damaged(&self) -> bool {
-        (0..self.tree.len())
-            .any(|i| self.tree.node(NodeNumber(i as u32)).is_some_and(|node| node.id == DAMAGED))
-    }
 }
 
 /// A text as a title: its first words on one line.

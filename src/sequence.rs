@@ -321,18 +321,6 @@ impl TokenTree {
         }
         taken
     }
-
-    /// The head's path alone, as a tree of its own with the same tokens and figures.
-    #[must_use]
-    pub fn path_alone(&self) -> TokenTree {
-        let mut alone = TokenTree::default();
-        for &number in &self.path {
-            let TreeNode { id, origin, under, step, .. } = &self.nodes[number.index()];
-            let copy = alone.add(*id, step.clone(), *origin, under);
-            alone.set_name(copy, self.name(number).map(str::to_string));
-        }
-        alone
-    }
 }
 
 #[cfg(test)]
