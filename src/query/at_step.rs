@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use super::next::NamedText;
 use super::{Asker, QueryError};
 use crate::distribution::{self, Depth, Distribution};
 use crate::engine::row::{LogitsFound, RowRequest};
 use crate::engine::{Command, EngineError, Event, FinishReason, ModelInfo};
 use crate::intervention::InForce;
 use crate::sampling::Constraint;
-use crate::step::{AnyToken, Candidate, Prediction, Step};
+use crate::step::{Candidate, Prediction, Step};
 use crate::token::{TokenId, Vocab};
 
 /// The best of a row that a sampler is given; it looks at more where it needs them.
@@ -59,19 +60,6 @@ pub struct StepRow {
     order: Vec<TokenId>,
 }
 
-/// A text and its probability at a step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TextAtStep {
-    /// As it was asked for.
-    pub text: Vec<u8>,
-    /// Its ids: tokenized by itself, as the ids before it are what they are.
-    pub ids: Vec<TokenId>,
-    /// Σ ln p of them in nats, by the chain rule.
-    pub logprob: f64,
-    /// The first of them alone.
-    pub first: AnyToken,
-}
-
 /// The row of a step.
 ///
 /// # Errors
@@ -81,20 +69,20 @@ pub fn row(asker: &mut Asker, wish: &RowWish) -> Result<StepRow, QueryError> {
     StepRow::new(wish.clone(), Arc::clone(&asker.model), found).map_err(QueryError::from)
 }
 
-/// How probable a text is at a step.
+/// How probable a text is at a step. It is tokenized by itself, as the ids before it are what they are.
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn text(asker: &mut Asker, wish: &RowWish, text: &[u8]) -> Result<TextAtStep, QueryError> {
+pub fn text(asker: &mut Asker, wish: &RowWish, text: &[u8]) -> Result<NamedText, QueryError> {
     let ids = asker.encoder(&asker.model, crate::settings::Bos::Never)?.encode(text)?.ids();
     if ids.is_empty() {
         return Err(QueryError::Refused("write a text: nothing is certain to follow".to_string()));
     }
     let (_, steps) = found(asker, wish, &ids)?;
-    let first = steps.first().and_then(|step| step.stats.as_ref().map(|stats| stats.of_token(step.id)));
-    let (Some(first), true) = (first, steps.len() == ids.len()) else { return Err(QueryError::Stopped) };
-    let logprob = steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum();
-    Ok(TextAtStep { text: text.to_vec(), ids, logprob, first })
+    if steps.len() != ids.len() || steps.iter().any(|step| step.stats.is_none()) {
+        return Err(QueryError::Stopped);
+    }
+    Ok(NamedText::spelled(text, ids, &steps))
 }
 
 fn found(

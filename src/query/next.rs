@@ -29,15 +29,15 @@ pub struct NextTokens {
     /// The distribution after it.
     pub prediction: Prediction,
     /// The texts, in the order asked.
-    pub texts: Vec<Named>,
+    pub texts: Vec<NamedText>,
 }
 
-/// A text and its probability after a prompt.
+/// A text and its probability after what stands before it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Named {
+pub struct NamedText {
     /// As it was asked for.
     pub text: Vec<u8>,
-    /// Its ids, as they follow the prompt.
+    /// Its ids, as they follow there.
     pub ids: Vec<TokenId>,
     /// Σ ln p of them, in nats, by the chain rule.
     pub logprob: f64,
@@ -139,18 +139,25 @@ fn after(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<(Prediction, Vec<Vec<
     }
 }
 
-fn named(text: &[u8], joined: &Joined, steps: &[Step]) -> Named {
-    let first = steps.first().and_then(|step| step.stats.as_ref());
-    Named {
-        text: text.to_vec(),
-        ids: joined.continuation(),
-        logprob: steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum(),
-        first: AnyToken {
-            id: steps.first().map_or(TokenId(0), |step| step.id),
-            logprob: first.map_or(f32::NAN, |stats| stats.logprob),
-            rank: first.map_or(Figure::NotGiven, |stats| stats.rank),
-            outcome: None,
-        },
-        note: joined.note(),
+fn named(text: &[u8], joined: &Joined, steps: &[Step]) -> NamedText {
+    NamedText { note: joined.note(), ..NamedText::spelled(text, joined.continuation(), steps) }
+}
+
+impl NamedText {
+    /// A text of these ids, with the figures of each.
+    pub(super) fn spelled(text: &[u8], ids: Vec<TokenId>, steps: &[Step]) -> NamedText {
+        let first = steps.first().and_then(|step| step.stats.as_ref());
+        NamedText {
+            text: text.to_vec(),
+            ids,
+            logprob: steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum(),
+            first: AnyToken {
+                id: steps.first().map_or(TokenId(0), |step| step.id),
+                logprob: first.map_or(f32::NAN, |stats| stats.logprob),
+                rank: first.map_or(Figure::NotGiven, |stats| stats.rank),
+                outcome: None,
+            },
+            note: None,
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::at_step::{RowWish, TextAtStep, row, text};
+use super::at_step::{RowWish, row, text};
+use super::next::NamedText;
 use super::what_if::{Fate, WhatIf};
 use super::{Asker, QueryError};
 use crate::sampling::Sampling;
@@ -53,7 +54,7 @@ pub enum StepFinding {
     /// What the sampler makes of the most probable tokens.
     WhatIf(Box<Sampling>, WhatIf),
     /// The text.
-    Text(TextAtStep),
+    Text(NamedText),
     /// The tokens that hold these letters, with what the settings make of the first of them, and how many there
     /// are.
     Holding(String, Vec<Fate>, usize),

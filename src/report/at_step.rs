@@ -1,9 +1,8 @@
 //! What was found at one step of a conversation, as a table.
 
 use super::bars::bar;
-use super::next::{percent, percent_wide};
+use super::next::{named, percent, percent_wide};
 use super::view::{Column, Table, TableRow, View};
-use crate::query::at_step::TextAtStep;
 use crate::query::step_question::{StepAnswer, StepFinding};
 use crate::query::what_if::Fate;
 use crate::step::SamplerOutcome;
@@ -32,7 +31,7 @@ pub fn view(answer: &StepAnswer, vocab: &Vocab) -> View {
         }
         StepFinding::Text(found) => {
             view.text(format!("{}: «{}»", answer.place, visible(&found.text)));
-            view.table(text(found, vocab));
+            view.table(named(std::slice::from_ref(found), vocab));
             if found.ids.len() > 1 {
                 view.text("p and ln p of the whole text by the chain rule, rank of its first token");
             }
@@ -83,23 +82,4 @@ fn was(outcome: SamplerOutcome) -> String {
         Some(stage) => stage.to_string(),
         None => percent(f64::from(outcome.prob)),
     }
-}
-
-fn text(found: &TextAtStep, vocab: &Vocab) -> Table {
-    let mut table = Table::new([
-        Column::figures("rank", 7).after(0),
-        Column::text("text", TOKEN).after(2),
-        Column::figures("p %", 11),
-        Column::figures("ln p", 9),
-        Column::text("tokens", 0).after(2),
-    ]);
-    let pieces: Vec<String> = found.ids.iter().map(|&id| vocab.visible(id)).collect();
-    table.rows.push(TableRow::new([
-        found.first.rank.shown(|rank| rank.to_string()).into(),
-        visible(&found.text).into(),
-        percent_wide(found.logprob.exp()).into(),
-        format!("{:.3}", found.logprob).into(),
-        pieces.join("·").into(),
-    ]));
-    table
 }

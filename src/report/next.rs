@@ -6,7 +6,7 @@ use super::bars::bar;
 use super::record::{Bounds, CandidateRecord, Origin, top};
 use super::view::{Column, Table, TableRow, View};
 use crate::distribution::Depth;
-use crate::query::next::NextTokens;
+use crate::query::next::{NamedText, NextTokens};
 use crate::token::{TokenId, Vocab, text_of, visible};
 
 /// Columns of a bar.
@@ -96,7 +96,7 @@ pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
     view.text(format!("entropy {entropy} nat{margin} · after {} tokens", next.prompt.len()));
     if !next.texts.is_empty() {
         view.text("");
-        view.table(named(next, vocab));
+        view.table(named(&next.texts, vocab));
     }
     if next.texts.iter().any(|named| named.ids.len() > 1) {
         view.text("a text of several tokens: p and ln p of the whole, rank of its first token");
@@ -104,7 +104,8 @@ pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
     view
 }
 
-fn named(next: &NextTokens, vocab: &Vocab) -> Table {
+/// Texts and how probable they are.
+pub(super) fn named(texts: &[NamedText], vocab: &Vocab) -> Table {
     let mut table = Table::new([
         Column::figures("rank", 7).after(0),
         Column::text("text", TOKEN).after(2),
@@ -112,7 +113,7 @@ fn named(next: &NextTokens, vocab: &Vocab) -> Table {
         Column::figures("ln p", 9),
         Column::text("tokens", 0).after(2),
     ]);
-    for named in &next.texts {
+    for named in texts {
         let pieces: Vec<String> = named.ids.iter().map(|&id| vocab.visible(id)).collect();
         let note = named.note.map_or(String::new(), |note| format!("  ({note})"));
         table.rows.push(TableRow::new([
