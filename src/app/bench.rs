@@ -1,6 +1,7 @@
 //! `tokenscope bench`: what is measured on, and in which order.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
@@ -21,7 +22,7 @@ use crate::report::output::json_line;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
 use crate::say;
-use crate::settings::Bos;
+use crate::settings::{Bos, Settings};
 use crate::token::TokenId;
 
 /// Tokens of a window of the long text.
@@ -83,7 +84,6 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     client.shut_down(PATIENCE);
     // The raised flag would stop the loading of every further engine.
     options.cancel = CancelFlag::default();
-    let wanted = |part| args.only.is_none_or(|only| only == part);
     let bench = Bench { options, info, pairs: args.pairs as usize, tell: &progress };
     let mut report = BenchReport {
         origin,
@@ -95,6 +95,22 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         expand: None,
         start: None,
     };
+    measure(&bench, args, &settings, &call.paths.cache, &mut report)?;
+    let mut out = io::stdout().lock();
+    let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
+    written.map_err(Failure::usage)?;
+    Ok(OK)
+}
+
+/// Measures each part that is wanted, one after the other.
+fn measure(
+    bench: &Bench,
+    args: &BenchArgs,
+    settings: &Settings,
+    cache: &Path,
+    report: &mut BenchReport,
+) -> Result<(), Failure> {
+    let wanted = |part| args.only.is_none_or(|only| only == part);
     if wanted(BenchPart::Start) {
         let program = std::env::current_exe()
             .map_err(|error| Failure::usage(format!("this program's own file can't be found: {error}")))?;
@@ -107,16 +123,16 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         report.scoring = Some(bench.scoring(&windows, &short_sequences(&bench.info)?)?);
     }
     if wanted(BenchPart::Prompt) {
-        let length = (args.prompt as usize).min(bench.info.context as usize - 1);
-        let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length).collect();
+        let (length, most) = (args.prompt as usize, bench.info.context as usize - 1);
+        if length > most {
+            (bench.tell)(format!("a prompt of {most} tokens: --ctx {} has room for {length}", length + 1));
+        }
+        let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length.min(most)).collect();
         report.prompt = Some(bench.prompt(&tokens)?);
     }
     if wanted(BenchPart::Lens) {
-        let case = LensCase {
-            text: long_text(&bench.info),
-            settings: settings.clone(),
-            cache: call.paths.cache.clone(),
-        };
+        let (settings, cache) = (settings.clone(), cache.to_path_buf());
+        let case = LensCase { text: long_text(&bench.info), settings, cache };
         report.lens = Some(bench.lens(&case)?);
     }
     if wanted(BenchPart::Expand) {
@@ -133,10 +149,7 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     if wanted(BenchPart::Branch) {
         report.branch = Some(bench.branch(&reply(args, &bench.info, settings.sampling.clone())?)?);
     }
-    let mut out = io::stdout().lock();
-    let written = if args.json { json_line(&mut out, &report) } else { report.write(&mut out) };
-    written.map_err(Failure::usage)?;
-    Ok(OK)
+    Ok(())
 }
 
 impl BenchReport {
