@@ -11,10 +11,10 @@ mod jsonl;
 mod junit;
 mod ladder;
 mod markdown;
+mod probe_report;
 pub mod results;
 mod side_by_side;
 mod table;
-mod told;
 
 use std::fs;
 use std::io;
@@ -23,8 +23,8 @@ use std::path::Path;
 use super::out::ReportOutput;
 use super::target::{ReportError, ReportKind, Target};
 use ending::AtEnd;
+pub use probe_report::{ProbeReport, ReportSubject};
 pub use table::suite;
-pub use told::{ProbeReport, ReportSubject};
 
 /// Opens all reports, files included. One that goes to the file which is gone on from keeps what the run
 /// puts nothing in the place of.

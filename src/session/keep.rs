@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::Session;
-use super::seen::{Seen, events};
+use super::kept::{KeptConversation, events};
 use super::state::ModelState;
 use crate::archive::LARGEST_VOCABULARY;
 use crate::archive::event::{LogEvent, ModelLine};
@@ -133,7 +133,7 @@ impl Glance {
 pub(crate) fn told(session: &Session, model: &ModelLine, scribe: &mut Scribe) -> Vec<LogEvent> {
     let is_whole = !session.is_busy() || scribe.model().is_none();
     let nothing = Vocab::default();
-    let seen = Seen {
+    let kept = KeptConversation {
         model,
         vocab: session.vocab().map_or(&nothing, |vocab| vocab),
         branches: session.branches(),
@@ -141,7 +141,7 @@ pub(crate) fn told(session: &Session, model: &ModelLine, scribe: &mut Scribe) ->
         settings: is_whole.then(|| settings(session)),
         verdicts: session.verdicts(),
     };
-    events(&seen, scribe)
+    events(&kept, scribe)
 }
 
 /// What holds, by name.

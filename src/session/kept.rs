@@ -12,7 +12,7 @@ use crate::sequence::{NodeNumber, TokenTree};
 use crate::token::Vocab;
 
 /// A conversation as far as it is kept.
-pub(super) struct Seen<'a> {
+pub(super) struct KeptConversation<'a> {
     /// Whose figures it holds.
     pub model: &'a ModelLine,
     /// What its tokens stand for.
@@ -28,21 +28,21 @@ pub(super) struct Seen<'a> {
 }
 
 /// What a scribe has to tell of a conversation.
-pub(super) fn events(seen: &Seen, scribe: &mut Scribe) -> Vec<LogEvent> {
-    let (branches, is_whole) = (seen.branches, seen.settings.is_some());
+pub(super) fn events(kept: &KeptConversation, scribe: &mut Scribe) -> Vec<LogEvent> {
+    let (branches, is_whole) = (kept.branches, kept.settings.is_some());
     let tree = branches.tree();
-    let may_change = |number: &u32| is_whole || seen.beside.contains(number);
+    let may_change = |number: &u32| is_whole || kept.beside.contains(number);
     let others = branches.all().iter().filter(|branch| may_change(&branch.number));
     let others = others.filter(|branch| branch.number != branches.current().number);
     let others = others.map(|branch| now_branch(branch, &path_of(branch, tree)));
     let now = Now {
-        model: seen.model,
-        vocab: seen.vocab,
+        model: kept.model,
+        vocab: kept.vocab,
         tree,
         branches: others.chain([now_branch(branches.current(), tree.path())]).collect(),
-        side_by_side: !seen.beside.is_empty(),
-        settings: seen.settings.clone(),
-        verdicts: seen.verdicts,
+        side_by_side: !kept.beside.is_empty(),
+        settings: kept.settings.clone(),
+        verdicts: kept.verdicts,
         is_reading: !is_whole,
     };
     scribe.events(&now, shelf::clock)

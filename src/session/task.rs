@@ -13,7 +13,7 @@ use super::calibration::{AllVerdicts, SessionVerdicts, shown};
 use super::error::SessionError;
 use super::export::{Export, ExportAbout, ExportFormat};
 use super::judgement::{JudgedIn, judgements};
-use super::seen::{Seen, events};
+use super::kept::{KeptConversation, events};
 use crate::archive::Saved;
 use crate::archive::event::{Judged, ModelLine};
 use crate::archive::keeper::{HeldFile, NotHeld};
@@ -114,9 +114,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// It, to be told of.
-    pub(super) fn seen(&self) -> Seen<'_> {
-        Seen {
+    /// What of it is kept.
+    pub(super) fn kept(&self) -> KeptConversation<'_> {
+        KeptConversation {
             model: &self.model,
             vocab: &self.vocab,
             branches: &self.branches,
@@ -230,7 +230,7 @@ impl Task {
                 Ok(Done::Vector(dose, since))
             }
             Task::Save(now, file, existing) => {
-                let told = events(&now.seen(), &mut Scribe::new(Depth::Count(usize::MAX)));
+                let told = events(&now.kept(), &mut Scribe::new(Depth::Count(usize::MAX)));
                 let write = &mut |mut out: &mut dyn Write| {
                     told.iter().try_for_each(|event| json_line(&mut out, event))
                 };

@@ -10,7 +10,7 @@
 use std::io;
 
 use super::digest;
-use super::ending::{ResultCounts, Told};
+use super::ending::{ModelResults, ResultCounts};
 use crate::probe::compare::{ComparedFigure, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::report::cell::{cell, io_error};
@@ -25,7 +25,7 @@ type PairedSuite<'a> = Option<(&'a str, &'a SuiteComparison)>;
 
 /// An item, where it comes from, and what it came to in the first model's run and in an earlier one.
 struct CsvRow<'a> {
-    told: &'a Told<'a>,
+    of_model: &'a ModelResults<'a>,
     suite: &'a SuiteOutcome,
     item: &'a ItemOutcome,
     first: PairedSuite<'a>,
@@ -37,7 +37,7 @@ type CsvColumn = (&'static str, fn(&CsvRow) -> String);
 
 /// The columns before those of the provenance.
 const COLUMNS: [CsvColumn; 48] = [
-    ("model", |row| row.told.origin.model.clone()),
+    ("model", |row| row.of_model.origin.model.clone()),
     ("suite", |row| row.suite.name.clone()),
     ("lang", |row| text(row.suite.lang.as_ref())),
     ("informational", |row| row.suite.informational.to_string()),
@@ -113,16 +113,17 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
         writer.write_record(cells.into_iter().map(shown)).map_err(io_error)
     };
     let names = ["partial", "file", "sha256", "quantization", "weights", "bos", "context", "threads"];
-    let changed = results.runs.first().is_some_and(|told| !told.origin.provenance.interventions.is_empty());
+    let changed =
+        results.runs.first().is_some_and(|of_model| !of_model.origin.provenance.interventions.is_empty());
     let names =
         names.into_iter().chain(["exact", "seed", "version"]).chain(changed.then_some("interventions"));
     row(COLUMNS.iter().map(|(name, _)| *name).chain(names).map(str::to_string).collect())?;
-    for told in &results.runs {
-        for suite in &told.run.suites {
-            let [first, baseline] = [false, true].map(|baseline| paired(results, told, suite, baseline));
+    for of_model in &results.runs {
+        for suite in &of_model.run.suites {
+            let [first, baseline] = [false, true].map(|baseline| paired(results, of_model, suite, baseline));
             for item in &suite.items {
-                let own = CsvRow { told, suite, item, first, baseline };
-                let values = told.origin.known().into_iter().map(|(_, value)| text(value));
+                let own = CsvRow { of_model, suite, item, first, baseline };
+                let values = of_model.origin.known().into_iter().map(|(_, value)| text(value));
                 let behind = std::iter::once(results.partial.to_string()).chain(values);
                 row(COLUMNS.iter().map(|(_, value)| value(&own)).chain(behind).collect())?;
             }
@@ -142,14 +143,14 @@ fn choice(item: &ItemOutcome, index: Option<usize>) -> String {
 /// The comparison of a suite with the first model's run, or with an earlier one, and its name.
 fn paired<'a>(
     results: &ResultCounts<'a>,
-    told: &Told,
+    of_model: &ModelResults,
     suite: &SuiteOutcome,
     baseline: bool,
 ) -> PairedSuite<'a> {
     let mut fitting = results
         .comparisons
         .iter()
-        .filter(|comparison| comparison.baseline == baseline && comparison.other == told.run.model);
+        .filter(|comparison| comparison.baseline == baseline && comparison.other == of_model.run.model);
     fitting.find_map(|comparison| {
         let found = comparison.suites.iter().find(|found| found.suite == suite.name)?;
         Some((comparison.first.as_str(), found))

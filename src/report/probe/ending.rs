@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::told::{ProbeReport, ReportSubject};
+use super::probe_report::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::RunOutcome;
 use crate::report::out::ReportOutput;
@@ -13,7 +13,7 @@ use crate::token::Vocab;
 /// Everything that came out.
 pub struct ResultCounts<'a> {
     /// One for each model, in the order they ran.
-    pub runs: Vec<Told<'a>>,
+    pub runs: Vec<ModelResults<'a>>,
     /// Runs beside each other.
     pub comparisons: &'a [Comparison],
     /// Whether something is missing, because the run was stopped or failed.
@@ -24,12 +24,12 @@ impl ResultCounts<'_> {
     /// Whether an expectation failed, or something has become worse.
     pub fn failed(&self) -> bool {
         let worse = self.comparisons.iter().any(|comparison| !comparison.regressions.is_empty());
-        worse || self.runs.iter().any(|told| told.run.failed())
+        worse || self.runs.iter().any(|of_model| of_model.run.failed())
     }
 }
 
 /// The run of one model.
-pub struct Told<'a> {
+pub struct ModelResults<'a> {
     /// Where the numbers come from.
     pub origin: &'a Origin,
     /// For the bytes of tokens.
@@ -62,9 +62,10 @@ impl ProbeReport for AtEnd {
     }
 
     fn finish(&mut self, runs: &[RunOutcome], comparisons: &[Comparison]) -> io::Result<()> {
-        let told = self.models.iter().zip(runs).map(|((origin, vocab), run)| Told { origin, vocab, run });
+        let of_model =
+            self.models.iter().zip(runs).map(|((origin, vocab), run)| ModelResults { origin, vocab, run });
         let partial = runs.iter().any(|run| run.interrupted);
-        let results = ResultCounts { runs: told.collect(), comparisons, partial };
+        let results = ResultCounts { runs: of_model.collect(), comparisons, partial };
         (self.render)(&results, &mut self.out)?;
         self.out.keep()
     }

@@ -21,13 +21,13 @@ use crate::report::out::ReportOutput;
 /// Those of the writer.
 pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let values = context! {
-        conclusion => digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons),
+        conclusion => digest::conclusion(results.runs.iter().map(|of_model| of_model.run), results.comparisons),
         failed => results.failed(),
         against => results.comparisons.iter().map(against::view).collect::<Vec<_>>(),
         ladders => ladders::view(results),
         accuracy => ACCURACY,
         partial => results.partial.then_some(digest::PARTIAL),
-        runs => results.runs.iter().enumerate().map(|(i, told)| view::run(i, told)).collect::<Vec<_>>(),
+        runs => results.runs.iter().enumerate().map(|(i, of_model)| view::run(i, of_model)).collect::<Vec<_>>(),
     };
     out.write_all(page(include_str!("html/page.html"), include_str!("html/script.js"), values)?.as_bytes())
 }

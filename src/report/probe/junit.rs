@@ -14,7 +14,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::digest::{self, plain};
-use super::ending::{ResultCounts, Told};
+use super::ending::{ModelResults, ResultCounts};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
 use crate::report::out::ReportOutput;
@@ -36,7 +36,7 @@ struct TestSuite {
 /// A test case, and what is told of it; one of which nothing is told has passed.
 struct TestCase {
     name: String,
-    told: Option<Remark>,
+    remark: Option<Remark>,
 }
 
 /// An element inside a test case.
@@ -53,7 +53,8 @@ struct Remark {
 /// Those of the writer.
 pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
     let runs = results.runs.iter();
-    let suites = runs.flat_map(|told| told.run.suites.iter().map(|suite| of_suite(told, suite, results)));
+    let suites =
+        runs.flat_map(|of_model| of_model.run.suites.iter().map(|suite| of_suite(of_model, suite, results)));
     let baselines = results.comparisons.iter().filter(|comparison| comparison.baseline);
     let all = suites.chain(baselines.map(against::test_suite)).chain(results.partial.then(missing));
     let all: Vec<TestSuite> = all.collect();
@@ -72,7 +73,11 @@ pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
 
 impl TestSuite {
     fn count(&self, element: &str) -> usize {
-        self.cases.iter().filter_map(|case| case.told.as_ref()).filter(|told| told.element == element).count()
+        self.cases
+            .iter()
+            .filter_map(|case| case.remark.as_ref())
+            .filter(|remark| remark.element == element)
+            .count()
     }
 
     fn write(&self, xml: &mut Xml) -> io::Result<()> {
@@ -114,17 +119,17 @@ impl TestCase {
             .create_element("testcase")
             .with_attribute(("classname", line(class).as_str()))
             .with_attribute(("name", line(&self.name).as_str()));
-        let Some(told) = &self.told else { return case.write_empty().map(drop) };
+        let Some(remark) = &self.remark else { return case.write_empty().map(drop) };
         case.write_inner_content(|xml| {
-            let mut element = xml.create_element(told.element);
-            if let Some((kind, message)) = &told.why {
+            let mut element = xml.create_element(remark.element);
+            if let Some((kind, message)) = &remark.why {
                 element = element
                     .with_attribute(("type", *kind))
                     .with_attribute(("message", line(message).as_str()));
             }
-            match told.text.is_empty() {
+            match remark.text.is_empty() {
                 true => element.write_empty()?,
-                false => element.write_text_content(BytesText::new(&lines(&told.text)))?,
+                false => element.write_text_content(BytesText::new(&lines(&remark.text)))?,
             };
             Ok(())
         })?;
@@ -132,31 +137,31 @@ impl TestCase {
     }
 }
 
-fn of_suite(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> TestSuite {
+fn of_suite(of_model: &ModelResults, suite: &SuiteOutcome, results: &ResultCounts) -> TestSuite {
     let name = match results.runs.len() {
         1 => suite.name.clone(),
-        _ => format!("{}: {}", told.origin.model, suite.name),
+        _ => format!("{}: {}", of_model.origin.model, suite.name),
     };
     let items = suite.items.iter().map(|item| {
         let unmet: Vec<&Verdict> = digest::unmet(item).collect();
-        let told = match unmet.is_empty() {
+        let remark = match unmet.is_empty() {
             true => remarks(item),
-            false => Some(unheld(suite, &unmet, details(item, &unmet, told.vocab))),
+            false => Some(unheld(suite, &unmet, details(item, &unmet, of_model.vocab))),
         };
-        TestCase { name: item.id.clone(), told }
+        TestCase { name: item.id.clone(), remark }
     });
     let limits = suite.limits.iter().map(|limit| {
-        let told = (!limit.passed).then(|| unheld(suite, &[limit], sentence(limit)));
-        TestCase { name: limit.text.clone(), told }
+        let remark = (!limit.passed).then(|| unheld(suite, &[limit], sentence(limit)));
+        TestCase { name: limit.text.clone(), remark }
     });
     let cases = items.chain(limits).collect();
-    TestSuite { name, properties: Some(facts(told, suite, results)), cases }
+    TestSuite { name, properties: Some(facts(of_model, suite, results)), cases }
 }
 
 /// What is known of a suite as a whole.
-fn facts(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(String, String)> {
-    let mut pairs = vec![("model".to_string(), told.origin.model.clone())];
-    let known = told.origin.known().into_iter();
+fn facts(of_model: &ModelResults, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(String, String)> {
+    let mut pairs = vec![("model".to_string(), of_model.origin.model.clone())];
+    let known = of_model.origin.known().into_iter();
     pairs.extend(known.map(|(name, value)| (name.to_string(), value.unwrap_or("unknown".to_string()))));
     pairs.push(("partial".to_string(), results.partial.to_string()));
     pairs.push(("informational".to_string(), suite.informational.to_string()));
@@ -164,7 +169,7 @@ fn facts(told: &Told, suite: &SuiteOutcome, results: &ResultCounts) -> Vec<(Stri
     let figures = suite.metrics.iter().filter_map(|(name, value)| Some((name, (*value)?)));
     pairs.extend(figures.map(|(name, value)| (format!("figure.{name}"), value.to_string())));
     let others = results.comparisons.iter().filter(|comparison| !comparison.baseline);
-    let others = others.filter(|comparison| comparison.other == told.run.model);
+    let others = others.filter(|comparison| comparison.other == of_model.run.model);
     pairs.extend(others.flat_map(|comparison| against::facts(comparison, &suite.name)));
     pairs
 }
@@ -182,8 +187,8 @@ fn unheld(suite: &SuiteOutcome, unmet: &[&Verdict], text: String) -> Remark {
 /// Stands for what a stopped run did not come to, so that nobody takes its results for all.
 fn missing() -> TestSuite {
     let why = Some(("partial", digest::PARTIAL.to_string()));
-    let told = Some(Remark { element: "error", why, text: String::new() });
-    let cases = vec![TestCase { name: "it came to its end".to_string(), told }];
+    let remark = Some(Remark { element: "error", why, text: String::new() });
+    let cases = vec![TestCase { name: "it came to its end".to_string(), remark }];
     TestSuite { name: "the run as a whole".to_string(), properties: None, cases }
 }
 
@@ -211,8 +216,8 @@ fn remarks(item: &ItemOutcome) -> Option<Remark> {
     let wrong =
         (item.passed == Some(false)).then(|| "not passed, and nothing was expected of it".to_string());
     let remarks: Vec<String> = wrong.into_iter().chain(item.notes.iter().cloned()).collect();
-    let told = |text| Remark { element: "system-out", why: None, text };
-    (!remarks.is_empty()).then(|| told(remarks.join("\n")))
+    let remark = |text| Remark { element: "system-out", why: None, text };
+    (!remarks.is_empty()).then(|| remark(remarks.join("\n")))
 }
 
 /// One line that XML can hold.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::digest::plain;
-use super::told::ProbeReport;
+use super::probe_report::ProbeReport;
 use crate::columns::{padded, width, wrapped};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::RunOutcome;

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use super::digest::{self, head, plain, tail};
-use super::ending::{ResultCounts, Told};
+use super::ending::{ModelResults, ResultCounts};
 use crate::probe::compare::{Comparison, Difference, SuiteComparison};
 use crate::probe::outcome::{ItemOutcome, SuiteOutcome};
 use crate::report::out::ReportOutput;
@@ -25,16 +25,17 @@ const TOP: usize = 5;
 /// # Errors
 /// Those of the writer.
 pub fn write(results: &ResultCounts, out: &mut ReportOutput) -> io::Result<()> {
-    let conclusion = digest::conclusion(results.runs.iter().map(|told| told.run), results.comparisons);
+    let conclusion =
+        digest::conclusion(results.runs.iter().map(|of_model| of_model.run), results.comparisons);
     writeln!(out, "## tokenscope probe: {conclusion}\n")?;
     if results.partial {
         writeln!(out, "> **{}.**\n", digest::PARTIAL)?;
     }
     let mut left = LISTED;
-    for told in &results.runs {
-        model(told, out)?;
-        suites(told, out)?;
-        failures(told, &mut left, out)?;
+    for of_model in &results.runs {
+        model(of_model, out)?;
+        suites(of_model, out)?;
+        failures(of_model, &mut left, out)?;
     }
     results.comparisons.iter().try_for_each(|comparison| compared(comparison, out))
 }
@@ -89,19 +90,19 @@ fn row(suite: &SuiteComparison, found: &Difference, out: &mut ReportOutput) -> i
     )
 }
 
-fn model(told: &Told, out: &mut ReportOutput) -> io::Result<()> {
-    let known = told.origin.known().into_iter();
+fn model(of_model: &ModelResults, out: &mut ReportOutput) -> io::Result<()> {
+    let known = of_model.origin.known().into_iter();
     let known = known.map(|(name, value)| format!("{name} {}", code(&value.unwrap_or("unknown".into()))));
-    writeln!(out, "**Model** {}: {}\n", code(&told.origin.model), known.collect::<Vec<_>>().join(", "))
+    writeln!(out, "**Model** {}: {}\n", code(&of_model.origin.model), known.collect::<Vec<_>>().join(", "))
 }
 
-fn suites(told: &Told, out: &mut ReportOutput) -> io::Result<()> {
-    if told.run.suites.is_empty() {
+fn suites(of_model: &ModelResults, out: &mut ReportOutput) -> io::Result<()> {
+    if of_model.run.suites.is_empty() {
         return Ok(());
     }
     writeln!(out, "|   | suite | items | passed | share (95 % interval) | figures |")?;
     writeln!(out, "|---|---|--:|--:|--:|---|")?;
-    for suite in &told.run.suites {
+    for suite in &of_model.run.suites {
         let share = digest::share_passed(suite);
         let passed = share.map_or("–".to_string(), |share| format!("{}/{}", share.hits, share.n));
         let interval = share.map_or("–".to_string(), |share| {
@@ -134,9 +135,9 @@ fn figures(suite: &SuiteOutcome) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn failures(told: &Told, left: &mut usize, out: &mut ReportOutput) -> io::Result<()> {
+fn failures(of_model: &ModelResults, left: &mut usize, out: &mut ReportOutput) -> io::Result<()> {
     let mut skipped = 0;
-    let failed: Vec<&SuiteOutcome> = told.run.suites.iter().filter(|suite| suite.failed()).collect();
+    let failed: Vec<&SuiteOutcome> = of_model.run.suites.iter().filter(|suite| suite.failed()).collect();
     if !failed.is_empty() {
         writeln!(out, "### Failed expectations\n")?;
     }
@@ -156,7 +157,7 @@ fn failures(told: &Told, left: &mut usize, out: &mut ReportOutput) -> io::Result
                 continue;
             }
             *left -= 1;
-            failure(suite, item, told, out)?;
+            failure(suite, item, of_model, out)?;
         }
     }
     if skipped > 0 {
@@ -165,12 +166,17 @@ fn failures(told: &Told, left: &mut usize, out: &mut ReportOutput) -> io::Result
     if failed.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
-fn failure(suite: &SuiteOutcome, item: &ItemOutcome, told: &Told, out: &mut ReportOutput) -> io::Result<()> {
+fn failure(
+    suite: &SuiteOutcome,
+    item: &ItemOutcome,
+    of_model: &ModelResults,
+    out: &mut ReportOutput,
+) -> io::Result<()> {
     writeln!(out, "- {} {}", code(&suite.name), code(&item.id))?;
     for verdict in digest::unmet(item) {
         writeln!(out, "  - expected {}, found {}", code(&verdict.text), code(&verdict.found))?;
     }
-    let top = digest::after(item, told.vocab, TOP);
+    let top = digest::after(item, of_model.vocab, TOP);
     if top.is_empty() {
         return Ok(());
     }

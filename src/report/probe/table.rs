@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use indexmap::IndexMap;
 
 use super::digest::{self, plain, tail};
+use super::probe_report::{ProbeReport, ReportSubject};
 use super::side_by_side;
-use super::told::{ProbeReport, ReportSubject};
 use crate::probe::compare::Comparison;
 use crate::probe::outcome::{ItemOutcome, RunOutcome, SuiteOutcome};
 use crate::report::bars::{Paint, bar};

@@ -13,7 +13,7 @@ use crate::report::probe::ladder::{named, weights};
 
 /// The figures; none for one model, whose ladders stand with its suites.
 pub fn view(results: &ResultCounts) -> Vec<Value> {
-    let runs: Vec<RunOutcome> = results.runs.iter().map(|told| told.run.clone()).collect();
+    let runs: Vec<RunOutcome> = results.runs.iter().map(|of_model| of_model.run.clone()).collect();
     if runs.len() < 2 {
         return Vec::new();
     }

@@ -7,7 +7,7 @@ use crate::probe::outcome::{Generated, ItemOutcome, SuiteOutcome};
 use crate::probe::verdict::Verdict;
 use crate::report::html::plot::{self, percent};
 use crate::report::probe::digest::{self, head, plain, tail};
-use crate::report::probe::ending::Told;
+use crate::report::probe::ending::ModelResults;
 use crate::token::{Vocab, printable};
 
 /// Items of a suite that have a row; those that did not pass come first.
@@ -18,17 +18,17 @@ const TOP: usize = 10;
 const SAMPLES: usize = 5;
 
 /// The run of one model; `number` makes anchors differ.
-pub fn run(number: usize, told: &Told) -> Value {
-    let known = told.origin.known().into_iter();
-    let suites = told.run.suites.iter().enumerate();
-    let items = told.run.suites.iter().flat_map(|suite| &suite.items);
+pub fn run(number: usize, of_model: &ModelResults) -> Value {
+    let known = of_model.origin.known().into_iter();
+    let suites = of_model.run.suites.iter().enumerate();
+    let items = of_model.run.suites.iter().flat_map(|suite| &suite.items);
     context! {
-        model => plain(&told.origin.model),
+        model => plain(&of_model.origin.model),
         provenance => known
             .map(|(name, value)| (name, plain(&value.unwrap_or("unknown".into()))))
             .collect::<Vec<_>>(),
         suites => suites
-            .map(|(i, one)| suite(&format!("suite-{number}-{i}"), one, told.vocab))
+            .map(|(i, one)| suite(&format!("suite-{number}-{i}"), one, of_model.vocab))
             .collect::<Vec<_>>(),
         calibration => figures::calibration(items),
     }

@@ -23,11 +23,11 @@ fn test_case(suite: &SuiteComparison, found: &Difference, worse: bool) -> TestCa
         text.push_str(&format!("\n{turn}"));
     }
     let sentence = found.sentence();
-    let told = match worse {
+    let remark = match worse {
         true => Remark { element: "failure", why: Some(("regression", sentence)), text },
         false => Remark { element: "system-out", why: None, text: format!("{sentence}\n{text}") },
     };
-    TestCase { name: format!("{}: {}", suite.suite, found.figure.name()), told: Some(told) }
+    TestCase { name: format!("{}: {}", suite.suite, found.figure.name()), remark: Some(remark) }
 }
 
 /// How a suite's figures differ from the first model's, as names and values.
