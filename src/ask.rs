@@ -86,7 +86,6 @@ pub enum Answer {
     Generate(GeneratedText),
     /// The continuations.
     Expand(Expansion),
-    /// The tokens.
     Tokens(Encoded),
     /// The suites' outcomes.
     Probe(Probed),

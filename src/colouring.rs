@@ -99,7 +99,6 @@ fn one(level: Figure<Level>) -> Option<Level> {
 /// How many colours a terminal has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Colors {
-    /// None.
     None,
     /// Its own 16, whatever people make of them.
     Sixteen,

@@ -136,17 +136,14 @@ pub enum Argument {
     Vector,
     /// Text, taken as it is.
     Text,
-    /// A number.
     Number,
     /// A measure of doubt.
     Doubt,
-    /// A model.
     Model,
     /// A suite of probes.
     Suite,
     /// A saved session.
     Session,
-    /// A file.
     File,
 }
 

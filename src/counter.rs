@@ -17,7 +17,6 @@ pub struct Far {
     pub what: &'static str,
     /// What is counted.
     pub unit: &'static str,
-    /// Done.
     pub done: usize,
     /// In all.
     pub total: usize,

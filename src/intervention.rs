@@ -259,7 +259,6 @@ pub enum Intervention {
 pub struct ModelShape<'a> {
     /// As GGUF names it.
     pub architecture: &'a str,
-    /// Layers.
     pub layers: usize,
     /// Heads of attention in a layer.
     pub heads: usize,

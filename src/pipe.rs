@@ -57,7 +57,6 @@ pub enum Ended {
 pub struct Pipe<'a, W> {
     /// An engine that is ready.
     pub client: &'a mut Client,
-    /// Its model.
     pub model: Arc<ModelInfo>,
     /// How to sample, and what to show.
     pub settings: Settings,

@@ -154,7 +154,6 @@ pub struct TokenizerQuestion {
     pub against: CompareWith,
     /// The model's file.
     pub model: PathBuf,
-    /// The text.
     pub text: Vec<u8>,
     /// llama.cpp's tokens of it, without an inserted BOS.
     pub ids: Vec<TokenId>,

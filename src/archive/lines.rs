@@ -9,7 +9,6 @@ use super::event::LogEvent;
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one at a time is made, and taken at once")]
 pub(super) enum ReadLine {
-    /// An event.
     Event(LogEvent),
     /// A type that this program does not know.
     Unknown,

@@ -38,7 +38,6 @@ pub struct Now<'a> {
 
 /// One way the conversation has gone.
 pub struct NowBranch<'a> {
-    /// Its number.
     pub number: u32,
     /// The branch it left.
     pub from: Option<u32>,

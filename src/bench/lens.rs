@@ -80,7 +80,6 @@ pub struct LensCosts {
 pub struct KeyboardCost {
     /// Bytes of the text that comes with the program.
     pub bytes: usize,
-    /// Its tokens.
     pub tokens: usize,
     /// Milliseconds to count them.
     pub counting_ms: f64,

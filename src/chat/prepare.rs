@@ -40,7 +40,6 @@ pub struct ContentSlot {
 /// A conversation as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// The text.
     pub text: String,
     /// What a person should know about it.
     pub notes: Vec<Note>,

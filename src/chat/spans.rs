@@ -35,7 +35,6 @@ enum SpanLevel {
     SmallPieces,
     /// Around the literals of control tokens, to tell them from the template's own.
     Literals,
-    /// Nowhere.
     Nowhere,
 }
 

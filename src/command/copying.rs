@@ -16,7 +16,6 @@ pub enum CopyWhat {
 /// A copy that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyAsked {
-    /// Of what.
     pub what: CopyWhat,
     /// The position in the conversation that it is about; without one, the end.
     pub at: Option<usize>,

@@ -23,7 +23,6 @@ pub enum MarkTarget {
     Here,
     /// The reply in which this position is; without one, the last.
     Reply(Option<usize>),
-    /// A token.
     Token(StepPlace),
     /// Tokens from the first to the last.
     Span(StepPlace, StepPlace),

@@ -22,7 +22,6 @@ pub enum Join {
 /// A token of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedToken {
-    /// Its id.
     pub id: TokenId,
     /// The bytes it stands for; `None` for an inserted token and where the tokenizer rewrote the text.
     pub span: Option<Range<usize>>,

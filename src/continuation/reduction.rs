@@ -48,7 +48,6 @@ impl ChoiceRecord {
 pub struct Measured {
     /// Σ ln p given the context, in nats.
     pub sum_logprob: f64,
-    /// Its tokens.
     pub tokens: usize,
     /// Its characters: in the harness as written, else without the white space it begins with (the
     /// delimiter).

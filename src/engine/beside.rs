@@ -20,7 +20,6 @@ use crate::token::TokenId;
 
 /// What all of them have in common.
 pub(super) struct BesideTerms<'a> {
-    /// The model.
     pub model: &'a Model,
     /// Says how many threads evaluate.
     pub governor: &'a Governor,

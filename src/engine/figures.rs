@@ -16,7 +16,6 @@ const FEWEST_ROWS: usize = 4;
 /// The logits after one node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogitsRow<'a> {
-    /// The node.
     pub node: NodeId,
     /// One logit per token of the vocabulary.
     pub logits: &'a [f32],

@@ -14,7 +14,6 @@ use super::trie::{NodeId, Trie};
 /// What one evaluation may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Nodes.
     pub nodes: usize,
     /// Nodes after which the distribution is read.
     pub rows: usize,
@@ -38,7 +37,6 @@ pub(super) struct Need {
 /// One node in its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BatchEntry {
-    /// The node.
     pub node: NodeId,
     /// Whether the trunk runs through it.
     pub trunk: bool,

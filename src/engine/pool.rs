@@ -36,7 +36,6 @@ impl Pool {
         Pool { model, governor, attention, room: conversation.cells as usize, context: None }
     }
 
-    /// The model.
     pub fn model(&self) -> &Arc<Model> {
         &self.model
     }

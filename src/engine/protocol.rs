@@ -387,7 +387,6 @@ pub struct LoadOptions {
     pub name: String,
     /// Longest sequence; `None` takes 4096 or the model's own, if shorter.
     pub context: Option<u32>,
-    /// Threads.
     pub threads: Threads,
     /// Repeatable arithmetic: F32 cache, no flash attention. Its figures don't depend on the number of threads.
     pub exact: bool,

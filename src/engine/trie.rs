@@ -23,7 +23,6 @@ impl NodeId {
 /// One token after one exact prefix.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// The token.
     pub token: TokenId,
     /// Its index in every sequence through it.
     pub position: usize,
@@ -130,7 +129,6 @@ impl Trie {
         self.nodes.len()
     }
 
-    /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }

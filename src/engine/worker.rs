@@ -14,7 +14,6 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// What an engine's thread is sent.
 pub(super) enum WorkerMessage {
-    /// A request.
     Request(WaitingRequest),
     /// To end, whoever else may still hold the engine.
     End,

@@ -12,7 +12,6 @@ const LARGEST: Bound = Bound(1 << 20);
 /// A constraint that has been read.
 #[derive(Debug)]
 pub struct ReadConstraint {
-    /// The constraint.
     pub constraint: Constraint,
     /// What a person should know of it, in one line.
     pub note: Option<String>,

@@ -17,7 +17,6 @@ pub enum Since {
 /// What is in force in a conversation, as one reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// What.
     pub what: String,
     /// Since when, and how.
     pub since: String,

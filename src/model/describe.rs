@@ -56,7 +56,6 @@ const FILE_TYPES: &[(u64, &str)] = &[
 pub struct ModelSummary {
     /// The name people know it by.
     pub name: String,
-    /// The file.
     pub file: PathBuf,
     /// Bytes of the file.
     pub size: u64,
@@ -80,7 +79,6 @@ pub struct ModelSummary {
     pub embedding: Option<u32>,
     /// The vocabulary, where it can be used.
     pub vocabulary: Option<VocabularySummary>,
-    /// The chat template.
     pub chat_template: Option<String>,
     /// The licence, as the file names it.
     pub licence: Option<String>,
@@ -124,7 +122,6 @@ pub struct TypeCount {
     /// ggml's name of the type.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Tensors.
     pub tensors: u64,
     /// Bytes of them all.
     pub bytes: u64,
@@ -141,7 +138,6 @@ pub struct VocabularySummary {
     pub pre: Option<String>,
     /// Id of the beginning of sequence.
     pub bos: Option<u32>,
-    /// Its text.
     pub bos_text: Option<String>,
     /// Whether a raw text is to begin with it.
     pub add_bos: bool,

@@ -233,7 +233,6 @@ impl Gguf {
         self.text("general.architecture")
     }
 
-    /// The chat template.
     pub fn chat_template(&self) -> Option<&str> {
         self.text("tokenizer.chat_template")
     }

@@ -42,7 +42,6 @@ pub struct HubFile {
 /// A member of a wheel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageFile {
-    /// The package.
     pub package: String,
     /// Its exact version; `None` takes the newest.
     pub version: Option<String>,

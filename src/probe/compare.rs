@@ -110,7 +110,6 @@ pub struct Divergence {
     /// Why there is no interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_interval: Option<NoInterval>,
-    /// Tokens.
     pub tokens: usize,
 }
 

@@ -44,7 +44,6 @@ impl Metric {
         Metric::BrierScore,
     ];
 
-    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Metric::Accuracy(reduction) => reduction.name(),

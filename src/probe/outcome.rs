@@ -46,7 +46,6 @@ pub struct Cost {
 /// What came out of one suite.
 #[derive(Clone, Debug, Default)]
 pub struct SuiteOutcome {
-    /// Its name.
     pub name: String,
     /// One line for people.
     pub title: Option<String>,
@@ -126,7 +125,6 @@ pub struct ItemOutcome {
 /// A text that was named, after the prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenOutcome {
-    /// The text.
     pub text: String,
     /// Its tokens after this prompt.
     pub ids: Vec<TokenId>,
@@ -139,9 +137,7 @@ pub struct TokenOutcome {
 /// The target's probability under each phrasing of a question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetOutcome {
-    /// The text.
     pub text: String,
-    /// The phrasings.
     pub phrasings: Vec<PhrasingOutcome>,
     /// Mean of the probabilities.
     pub mean: Option<f64>,
@@ -158,7 +154,6 @@ pub struct TargetOutcome {
 /// The target under one phrasing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhrasingOutcome {
-    /// The prompt.
     pub prompt: String,
     /// Σ ln p of the target.
     pub logprob: Option<f64>,
@@ -186,9 +181,7 @@ pub struct VersusOutcome {
 /// One piece of a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PieceOutcome {
-    /// Its name.
     pub name: String,
-    /// Its text.
     pub text: String,
     /// Σ −ln p.
     pub surprisal: Option<f64>,
@@ -201,7 +194,6 @@ pub struct PieceOutcome {
 /// A generated text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Generated {
-    /// The text.
     pub text: String,
     /// Σ ln p under the raw distribution.
     pub sum_logprob: Option<f64>,
@@ -214,7 +206,6 @@ pub struct Generated {
 /// The samples at one temperature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleOutcome {
-    /// The temperature.
     pub temperature: f32,
     /// How many.
     pub n: usize,

@@ -99,7 +99,6 @@ pub struct SampleSweep {
 /// A text that is scored as a whole, in windows as long as the context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rolling {
-    /// The text.
     pub text: String,
     /// Pieces of a split at runs of white space, empty ends counted.
     pub words: usize,

@@ -63,7 +63,6 @@ pub struct LadderLine {
 /// The same items before several models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaleLadder {
-    /// The suite.
     pub suite: String,
     /// What difficulty is here.
     pub difficulty: Difficulty,

@@ -53,7 +53,6 @@ pub struct StepAnswer {
 pub enum StepFinding {
     /// What the sampler makes of the most probable tokens.
     WhatIf(Box<Sampling>, WhatIf),
-    /// The text.
     Text(NamedText),
     /// The tokens that hold these letters, with what the settings make of the first of them, and how many there
     /// are.

@@ -18,7 +18,6 @@ const TEXT: usize = 20;
 pub struct CheckedText<'a> {
     /// What it was compared with.
     pub against: &'a CompareWith,
-    /// The text.
     pub text: &'a [u8],
     /// Its tokens; an inserted BOS was left out of the comparison.
     pub encoded: &'a Encoded,

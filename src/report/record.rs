@@ -177,9 +177,7 @@ pub fn bos_name(bos: Bos) -> &'static str {
 pub struct CandidateRecord {
     /// Text, with `<0xE4>` for a byte that is no character.
     pub token: String,
-    /// Its id.
     pub id: TokenId,
-    /// Its bytes.
     pub bytes: Vec<u8>,
     /// Raw ln p.
     pub logprob: Option<f32>,
@@ -240,9 +238,7 @@ impl CandidateRecord {
 pub struct StepRecord {
     /// Text, with `<0xE4>` for a byte that is no character.
     pub token: String,
-    /// Its id.
     pub id: TokenId,
-    /// Its bytes.
     pub bytes: Vec<u8>,
     /// Raw ln p.
     pub logprob: Option<f32>,

@@ -109,11 +109,9 @@ impl From<Windowing> for WindowRecord {
 /// What a text is divided into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartKind {
-    /// Words.
     Word,
     /// The smallest parts whose edges are edges of tokens.
     Smallest,
-    /// Lines.
     Line,
     /// What a person marked.
     Region,
@@ -212,7 +210,6 @@ impl PartRecord {
         }
     }
 
-    /// Its text.
     pub fn text(&self) -> &str {
         let (PartText::Word(text) | PartText::Text(text)) = &self.text;
         text

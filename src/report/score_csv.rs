@@ -66,7 +66,6 @@ impl<W: Write> Csv<W> {
         self.write(input, own)
     }
 
-    /// A token.
     pub fn token(&mut self, index: usize, step: &Step, piece: &JoinedToken, vocab: &Vocab) -> io::Result<()> {
         let note = if step.stats.is_none() { NO_CONTEXT } else { "" };
         let stats = step.stats.as_ref();

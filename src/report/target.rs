@@ -35,7 +35,6 @@ named!(ReportKind:
 /// What to write and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The kind.
     pub kind: ReportKind,
     /// A file; standard output without one.
     pub file: Option<PathBuf>,

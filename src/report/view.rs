@@ -36,7 +36,6 @@ pub enum Block {
     Text(String),
     /// A paragraph, a little set in, in lines that can be read.
     Prose(String),
-    /// A table.
     Table(Table),
 }
 
@@ -77,12 +76,10 @@ impl Column {
         Column::new(title, width, Holds::Figures)
     }
 
-    /// Text.
     pub fn text(title: impl Into<Cow<'static, str>>, width: usize) -> Column {
         Column::new(title, width, Holds::Text)
     }
 
-    /// Bars.
     pub fn bars(title: &'static str, width: usize) -> Column {
         Column::new(title, width, Holds::Bars)
     }

@@ -16,7 +16,6 @@ pub struct Region {
     pub index: usize,
     /// Its bytes.
     pub span: Range<usize>,
-    /// Its tokens.
     pub tokens: Range<usize>,
     /// Σ −ln p of those that have context, in nats; `None` where none has.
     pub surprisal_sum: Option<f64>,

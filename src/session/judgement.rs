@@ -30,7 +30,6 @@ pub struct JudgedToken {
     pub node: NodeNumber,
     /// The token.
     pub id: TokenId,
-    /// Its bytes.
     pub bytes: Vec<u8>,
     /// Raw ln p in nats, where it is known.
     pub logprob: Option<f32>,

@@ -28,7 +28,6 @@ pub struct Pin {
 pub struct PinnedAt {
     /// Its raw probability.
     pub prob: Figure<f64>,
-    /// Its rank.
     pub rank: Figure<u32>,
 }
 

@@ -56,7 +56,6 @@ impl TokenizerDifference {
 /// A token of the other tokenizer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Other {
-    /// Its id.
     pub id: TokenId,
     /// What it stands for.
     pub bytes: Vec<u8>,
@@ -89,7 +88,6 @@ impl Agreement {
 /// An id that means two things, as the two files spell them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Strange {
-    /// The id.
     pub id: TokenId,
     /// The model's piece.
     pub token: String,

@@ -16,7 +16,6 @@ const NEVER: f64 = -9999.0;
 pub(super) struct EntryToken {
     /// Its id, where there is one.
     pub id: Option<u32>,
-    /// Its bytes.
     pub bytes: Vec<u8>,
 }
 

@@ -28,7 +28,6 @@ pub struct ContextParams {
     pub outputs: u32,
     /// Most sequences, at most [`MOST_SEQUENCES`].
     pub sequences: u32,
-    /// Threads.
     pub threads: u32,
     /// How it attends.
     pub attention: Attention,

@@ -6,7 +6,6 @@ use crate::model::weights::Weights;
 /// A model with a short name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Alias {
-    /// The name.
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,

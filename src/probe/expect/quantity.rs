@@ -91,11 +91,9 @@ pub enum Statistic {
 /// What a function gives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Quantified {
-    /// A number.
     Number(f64),
     /// An index, rank or count.
     Whole(i64),
-    /// Text.
     Text(String),
 }
 

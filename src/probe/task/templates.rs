@@ -9,9 +9,7 @@ use crate::probe::error::InputError;
 
 /// What makes a value of a row.
 pub(super) enum FieldSource {
-    /// A column.
     Column(String),
-    /// A template.
     Template(Box<Template>),
     /// The same for every row.
     Fixed(Json),

@@ -33,7 +33,6 @@ const FUNCTION: &str = "!function";
 pub struct YamlNode {
     /// 1-based line.
     pub line: usize,
-    /// The value.
     pub value: Yaml,
 }
 
@@ -50,7 +49,6 @@ pub enum Yaml {
     Large(String),
     /// Another number.
     Float(f64),
-    /// Text.
     Text(String),
     /// A sequence.
     List(Vec<YamlNode>),
@@ -67,7 +65,6 @@ pub struct YamlError {
     pub line: usize,
     /// 1-based.
     pub column: usize,
-    /// The reason.
     pub reason: String,
 }
 

@@ -16,7 +16,6 @@ const KEY: [f64; 2] = [26.0, 12.0];
 /// A share at a step.
 #[derive(Clone, Debug)]
 pub struct StepShare {
-    /// The share.
     pub share: f64,
     /// Its interval.
     pub range: (f64, f64),

@@ -35,7 +35,6 @@ pub struct ProbeItemRecord<'a> {
 /// A named text after the prompt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProbeTokenRecord {
-    /// The text.
     pub text: String,
     /// Its tokens there.
     pub ids: Vec<TokenId>,

@@ -25,7 +25,6 @@ const TOP: usize = 10;
 
 type Xml<'a> = Writer<&'a mut ReportOutput>;
 
-/// A test suite.
 struct TestSuite {
     name: String,
     /// What is known of it as a whole; the run as a whole has none.

@@ -18,7 +18,6 @@ use crate::token::printable;
 pub struct NamedMark<'a> {
     /// The session's name, or nothing.
     pub session: &'a str,
-    /// The mark.
     pub mark: &'a Judgement,
 }
 

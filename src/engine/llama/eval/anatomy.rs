@@ -28,7 +28,6 @@ pub enum Operation {
 /// One computed tensor of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TensorNode {
-    /// Its name.
     pub name: String,
     /// How it is computed.
     pub operation: Operation,

@@ -34,7 +34,6 @@ impl ItemBuilder<'_> {
         &self.scopes[0]
     }
 
-    /// The item.
     pub fn item(&self) -> Result<Item, InputError> {
         let scope = self.scope();
         let fields = self.fields;

@@ -53,7 +53,6 @@ pub struct ProbeFields<'a> {
     pub steps: Vec<TemplateField>,
     /// What a continuation should match.
     pub pattern: Option<TemplateField>,
-    /// The id.
     pub id: Option<TemplateField>,
     /// How hard the question is.
     pub difficulty: Option<TemplateField>,
