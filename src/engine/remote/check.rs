@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use super::wire::Trouble;
+use super::wire::{Trouble, short};
 use crate::step::{Candidate, Figure, Prediction, SamplerOutcome, Stage, Step, TokenStats};
 use crate::token::{TokenId, Vocab};
 
@@ -18,8 +18,7 @@ const SAME: f32 = 1e-3;
 const LOWEST: f64 = -9999.0;
 
 /// A token, and perhaps its distribution, as servers write it: what one does not give is missing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TokenLine {
     pub token: Option<String>,
     pub id: Option<u32>,
@@ -37,8 +36,30 @@ pub(super) struct TokenLine {
 impl TokenLine {
     /// Reads one out of an answer.
     pub fn read(value: Value) -> Result<TokenLine, Trouble> {
-        serde_json::from_value(value)
-            .map_err(|error| Trouble::wrong(format!("a token of its answer is odd: {error}")))
+        let Value::Object(mut fields) = value else {
+            return Err(Trouble::wrong(format!(
+                "a token of its answer must be an object, not {}",
+                few(&value)
+            )));
+        };
+        let of = &mut fields;
+        Ok(TokenLine {
+            token: field(of, "token", "a text")?,
+            id: field(of, "id", "a whole number")?,
+            bytes: field(of, "bytes", "a list of numbers from 0 to 255")?,
+            logprob: field(of, "logprob", "a number")?,
+            top_logprobs: field::<Vec<Value>>(of, "top_logprobs", "a list of tokens")?
+                .into_iter()
+                .flatten()
+                .map(TokenLine::read)
+                .collect::<Result<_, _>>()?,
+            rank: field(of, "rank", "a whole number")?,
+            entropy: field(of, "entropy", "a number")?,
+            varentropy: field(of, "varentropy", "a number")?,
+            residual: field(of, "residual", "a number")?,
+            final_prob: field(of, "final_prob", "a number")?,
+            dropped_by: field(of, "dropped_by", "a text")?,
+        })
     }
 
     /// Its bytes, or its text where it has none.
@@ -72,6 +93,28 @@ impl TokenLine {
         let dropped_by = self.dropped_by.as_deref().and_then(Stage::named);
         let outcome = self.final_prob.map(|prob| SamplerOutcome { prob, dropped_by });
         Ok(GivenToken { id: self.id(vocab)?, logprob: checked(logprob)?, outcome })
+    }
+}
+
+/// A field of a token; null is as if it was not there.
+fn field<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<T>, Trouble> {
+    let Some(value) = fields.remove(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    let found = few(&value);
+    let wrong =
+        |_| Trouble::wrong(format!("\"{name}\" of a token of its answer must be {wanted}, not {found}"));
+    serde_json::from_value(value).map(Some).map_err(wrong)
+}
+
+/// A value, in a few words.
+fn few(value: &Value) -> String {
+    match value {
+        Value::Array(list) => format!("a list of {}", list.len()),
+        Value::Object(_) => "an object".to_string(),
+        other => short(&other.to_string()),
     }
 }
 

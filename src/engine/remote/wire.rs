@@ -421,7 +421,7 @@ fn connection(error: &ureq::Error) -> Trouble {
 }
 
 /// Foreign text, in a few words on one line.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line = printable(text.trim()).replace(['\n', '\t'], " ");
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -52,8 +52,30 @@ fn a_log_probability_that_can_not_be_one_is_refused() {
     let said = |value| format!("{:?}", read(value).unwrap_err());
     assert!(said(json!(12.5)).contains("above 0"));
     assert!(said(json!(null)).contains("no log-probability"));
-    assert!(said(json!("-1")).contains("odd"));
     assert!(checked(f64::NAN).is_err());
+}
+
+#[test]
+fn a_field_of_another_kind_is_named_with_what_came_and_what_would_be_right() {
+    let said = |name: &str, value: serde_json::Value| match TokenLine::read(json!({name: value})) {
+        Err(Trouble::Lasting(what)) => what,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(said("id", json!("7")), "\"id\" of a token of its answer must be a whole number, not \"7\"");
+    assert_eq!(said("id", json!(-1)), "\"id\" of a token of its answer must be a whole number, not -1");
+    assert_eq!(
+        said("logprob", json!("-1")),
+        "\"logprob\" of a token of its answer must be a number, not \"-1\""
+    );
+    assert_eq!(
+        said("bytes", json!([256])),
+        "\"bytes\" of a token of its answer must be a list of numbers from 0 to 255, not a list of 1"
+    );
+    assert_eq!(said("top_logprobs", json!([3])), "a token of its answer must be an object, not 3");
+    let long = said("token", json!({"a": 1}));
+    assert_eq!(long, "\"token\" of a token of its answer must be a text, not an object");
+    assert!(said("id", json!("x".repeat(9000))).chars().count() < 400);
+    assert!(TokenLine::read(json!({"id": null, "top_logprobs": null, "odd": []})).is_ok());
 }
 
 #[test]
