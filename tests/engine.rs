@@ -49,6 +49,19 @@ fn a_long_text_has_the_same_figures_beside_others_and_close_ones_by_the_other_ke
         let means = (beside.iter().sum::<f64>() - steady.iter().sum::<f64>()) / n as f64;
         assert!(means.abs() < 0.02, "{n} tokens: means {means} nat apart");
     }
+    // Texts that begin alike, and part in and between batches, at a tile's end and with little left.
+    let parted = |at: usize, more: usize| {
+        let tokens = [&ids[..at], &ids[5..5 + more]].concat();
+        Sequence { tokens, from: 1 }
+    };
+    let places =
+        [(690, 2), (640, 1), (690, 9), (257, 3), (256, 300), (1, 260), (640, 64), (511, 65), (692, 90)];
+    let texts: Vec<Sequence> = places.iter().map(|&(at, more)| parted(at, more)).collect();
+    let together = talk.score_all([texts.clone(), vec![part(700)], texts.clone()].concat(), Layout::Long);
+    for (i, text) in texts.iter().enumerate() {
+        let alone = talk.score_all(vec![text.clone()], Layout::Long).remove(0);
+        assert!(alone == together[i] && alone == together[i + texts.len() + 1], "{:?}", places[i]);
+    }
 }
 
 #[test]
@@ -124,11 +137,14 @@ fn make_copy(weights: Weights) {
 }
 
 fn engine(weights: Weights, exact: bool, threads: Threads) -> (Client, Arc<ModelInfo>) {
+    engine_of(weights, Settings { exact, threads, ..greedy() })
+}
+
+fn engine_of(weights: Weights, settings: Settings) -> (Client, Arc<ModelInfo>) {
     if weights != Weights::AsIs {
         make_copy(weights);
     }
-    let mut settings = greedy();
-    (settings.weights, settings.exact, settings.threads) = (Some(weights), exact, threads);
+    let settings = Settings { weights: Some(weights), ..settings };
     let paths = Paths::from_env().unwrap();
     let found = loading::find(&settings, &paths, CancelFlag::default(), &Silent, &FlagIsConsent).unwrap();
     Client::load(found.options, |_| {}).unwrap()
@@ -255,11 +271,12 @@ fn a_short_text_has_the_same_figures_alone_and_in_any_company() {
 
 #[test]
 fn a_long_scoring_gives_way_to_replies_and_to_short_ones() {
-    let (client, info) = engine(Weights::AsIs, false, Threads::Auto);
-    let engine = client.engine();
+    let (mut client, info) = engine(Weights::AsIs, false, Threads::Auto);
+    let engine = client.engine().clone();
     let scoring = |tokens: Vec<TokenId>, gives_way| {
+        let layout = Layout::of(tokens.len());
         let sequences = vec![Sequence { tokens, from: 1 }];
-        Command::Score(ScoreBatch { sequences, gives_way, ..ScoreBatch::default() })
+        Command::Score(ScoreBatch { sequences, layout, gives_way, ..ScoreBatch::default() })
     };
     let text = long_text(&info, 1000);
     let long = engine.request(scoring(text.clone(), GivesWay::ToAll));
@@ -308,7 +325,61 @@ fn a_long_scoring_gives_way_to_replies_and_to_short_ones() {
     assert!(place("short") < place("long") && place("round") < place("long"), "{order:?}");
     assert!(place("long") < place("other"), "{order:?}");
     assert_eq!(figures[0], figures[1]);
-    assert_eq!(figures[0][..19], figures[2]);
+    let alone = scored(&mut client, &text[..20], Layout::Together);
+    assert_eq!(figures[2].iter().copied().map(f64::from).collect::<Vec<_>>(), alone);
+}
+
+#[test]
+fn whoever_comes_while_a_long_text_is_scored_waits_for_no_more_than_one_batch_of_it() {
+    const WORK: usize = 256 << 10;
+    let (client, info) = engine_of(Weights::F16, Settings { ctx: Some(2560), ..greedy() });
+    let engine = client.engine().clone();
+    let text = long_text(&info, 2500);
+    let scoring = |tokens: &[TokenId], gives_way| {
+        let (sequences, layout) =
+            (vec![Sequence { tokens: tokens.to_vec(), from: 1 }], Layout::of(tokens.len()));
+        Command::Score(ScoreBatch { sequences, layout, gives_way, ..ScoreBatch::default() })
+    };
+    let short = scoring(&text[..30], GivesWay::ToReplies);
+    // What is told comes from the engine's own thread, in the order in which things happened there.
+    let (tell, told) = std::sync::mpsc::channel();
+    let (asker, tell_short) = (engine.clone(), tell.clone());
+    let of_long = move |event: Event| {
+        if let Event::Progress { done, .. } = event
+            && done > 1200
+        {
+            let tell = tell_short.clone();
+            let of_short = move |event: Event| {
+                if matches!(event, Event::Finished { .. }) {
+                    tell.send(None).unwrap();
+                }
+            };
+            asker.submit(short.clone(), of_short).unwrap();
+        }
+        match event {
+            Event::Progress { done, .. } => tell_short.send(Some(done)).unwrap(),
+            Event::Failed(error) => panic!("{error}"),
+            _ => {}
+        }
+    };
+    engine.submit(scoring(&text, GivesWay::ToAll), of_long).unwrap();
+    let (mut before, mut owed) = (0, 0);
+    loop {
+        match told.recv_timeout(std::time::Duration::from_secs(120)).unwrap() {
+            Some(done) => {
+                assert_eq!(owed, 0, "another batch of the long text before the short one");
+                let work: usize = (before..done).sum();
+                assert!(work <= WORK || done - before <= 128, "{before}..{done}");
+                owed += usize::from(done > 1200);
+                before = done;
+            }
+            None => owed -= 1,
+        }
+        if before == text.len() - 1 && owed == 0 {
+            break;
+        }
+    }
+    drop(tell);
 }
 
 #[test]

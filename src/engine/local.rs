@@ -45,7 +45,7 @@ pub(super) struct Local {
     /// The same with edges of attention cut.
     cut: Option<CachedConversation>,
     pool: Pool,
-    /// For short sequences between two batches of long ones.
+    /// For what gives way to all others: they may come between two of its batches.
     aside: Pool,
     lanes: Lanes,
     growth: Growth,
@@ -170,13 +170,13 @@ impl Backend for Local {
         match request.gives_way {
             GivesWay::Never => self.run(command, sink),
             GivesWay::ToReplies => score(pool, request, sink, &mut |took| rounds(lanes, others, took)),
-            GivesWay::ToAll => score(pool, request, sink, &mut |took| {
+            GivesWay::ToAll => score(aside, request, sink, &mut |took| {
                 rounds(lanes, others, took);
                 if let Some(other) = others.next(is_short_scoring, Duration::ZERO)
                     && let Command::Score(short) = other.command.as_ref()
                 {
                     let between = &mut |took| rounds(lanes, others, took);
-                    other.end(score(aside, short, &other.tell, between));
+                    other.end(score(pool, short, &other.tell, between));
                 }
             }),
         }

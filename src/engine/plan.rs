@@ -19,7 +19,12 @@ pub(super) struct Limits {
     pub rows: usize,
     /// Sequence ids, the trunk's among them.
     pub sequences: usize,
+    /// Pairs of a node and one that it sees, where there are more than [`FEWEST`] nodes.
+    pub pairs: usize,
 }
+
+/// Nodes that are evaluated together however far they are from the beginning.
+const FEWEST: usize = 128;
 
 /// What the largest groups of a plan take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,11 +99,13 @@ fn ends_of_growth(trie: &Trie, branches: bool) -> Vec<usize> {
 /// Everything that grows on the same trunk and fits. Where not all of it does, the cut is made, in the
 /// second half, where the next group can be the fullest.
 fn end_of_group(trie: &Trie, start: usize, ends: &[usize], limits: &Limits) -> usize {
-    let (mut rows, mut branches) = (0, 0);
+    let (mut rows, mut branches, mut pairs) = (0, 0, 0);
     for i in start..ends[start] {
+        pairs += trie.node(trie.order()[i]).position + 1;
         rows += usize::from(trie.node(trie.order()[i]).read);
         branches += usize::from(begins_branch(trie, start, i));
-        let full = i - start >= limits.nodes || rows > limits.rows || branches > limits.sequences;
+        let far = pairs > limits.pairs && i - start >= FEWEST;
+        let full = i - start >= limits.nodes || rows > limits.rows || branches > limits.sequences || far;
         if full && i > start {
             let second_half = start + (i - start).div_ceil(2)..=i;
             return second_half.max_by_key(|&i| ((ends[i] - i).min(limits.nodes), i)).unwrap_or(i);

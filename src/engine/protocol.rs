@@ -79,8 +79,9 @@ pub enum Layout {
     /// others and as a reply in the making.
     #[default]
     Together,
-    /// Each by itself, by the kernels that are fastest for many tokens at once; for sequences of more
-    /// than [`LONG`] tokens. With [`LoadOptions::exact`] the same as [`Layout::Together`].
+    /// One path after another, by the kernels that are fastest for many tokens at once. A sequence has the
+    /// same figures alone and with others, but for their rounding not those of a reply in the making. With
+    /// [`LoadOptions::exact`] the same as [`Layout::Together`].
     Long,
     /// One that grows from request to request: what the request before had of it is not computed again, and a
     /// token more costs a token. As it is: with anything in force, and with [`LoadOptions::exact`], the same as
@@ -88,8 +89,16 @@ pub enum Layout {
     Growing,
 }
 
-/// Most tokens for which [`Layout::Together`] costs little.
-pub const LONG: usize = 256;
+impl Layout {
+    /// Most tokens for which [`Layout::Together`] costs little.
+    const SHORT: usize = 256;
+
+    /// That of a text of so many tokens, wherever it is scored: nothing but its length decides, so that it has
+    /// the same figures in any company.
+    pub fn of(tokens: usize) -> Layout {
+        if tokens > Layout::SHORT { Layout::Long } else { Layout::Together }
+    }
+}
 
 /// Whose requests are answered between two batches of a scoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use super::backend::Sink;
 use super::figures::{LogitsRow, Reader};
 use super::intervene;
 use super::llama::eval::Script;
-use super::llama::{Batch, Context, SeqId, filled};
+use super::llama::{Batch, Context, SeqId, TILE, filled};
 use super::plan::{Group, Limits, Need, cut};
 use super::pool::Pool;
-use super::protocol::{CancelFlag, EngineError, Event, FinishReason, Layout, ScoreBatch, Timing};
+use super::protocol::{CancelFlag, EngineError, Event, FinishReason, GivesWay, Layout, ScoreBatch, Timing};
 use super::threads::Governor;
 use super::trie::{NodeId, Sharing, Trie, evaluated, first_scored};
 use crate::intervention::InForce;
@@ -22,8 +22,11 @@ use crate::step::{Prediction, Step};
 
 /// Nodes of a batch. More of them fill the processor no better.
 const NODES: usize = 256;
-/// Nodes of a batch of a long sequence.
+/// Nodes of a batch of long sequences.
 const NODES_LONG: usize = 256;
+/// Pairs of a node and a cell before it in a batch of long sequences that others wait for: about as much work
+/// again as the nodes themselves.
+const PAIRS: usize = 256 << 10;
 /// Nodes of a batch with one sequence alone. Without flash attention every pair of a node and a cell
 /// takes memory.
 const NODES_ALONE: usize = 64;
@@ -55,12 +58,17 @@ pub(super) fn score(
     let (sharing, nodes, sequences) = match request.layout {
         _ if !pool.shares() => (Sharing::Alone, NODES_ALONE, 1),
         Layout::Together | Layout::Growing => (WINDOW, NODES, pool.sequences() - 1),
-        Layout::Long => (Sharing::Alone, NODES_LONG, 1),
+        Layout::Long => (WINDOW, NODES_LONG, 1),
     };
+    // One path at a time lies in the first cells without a gap, and then it makes no difference to a row in
+    // which batch of the tiled kernel it is.
+    let least = if pool.shares() && request.layout == Layout::Long { TILE } else { 0 };
+    let pairs = if least > 0 && request.gives_way == GivesWay::ToAll { PAIRS } else { usize::MAX };
     let trie = Trie::new(&request.sequences, request.after, sharing);
-    let (groups, need) = cut(&trie, &Limits { nodes, rows: pool.rows(request.layout), sequences });
+    let limits = Limits { nodes, rows: pool.rows(request.layout), sequences, pairs };
+    let (groups, need) = cut(&trie, &limits);
     let spare = pool.model().has_plain_cache().then_some(SeqId(need.sequences as u32));
-    let need = with_filling(need, spare);
+    let need = with_filling(need, spare, least);
     let mut run = ScoreRun::new(request, sink, trie);
     let mut reason = FinishReason::Stop;
     if !groups.is_empty() {
@@ -68,7 +76,8 @@ pub(super) fn score(
         let boundaries = request.boundaries.then(|| vocab.boundaries());
         let governor = pool.governor().clone();
         let context = pool.context(need, request.layout)?;
-        let mut cache = Cache { context, governor, in_force, batch: Batch::default(), spare, trunk: 0 };
+        let batch = Batch::default();
+        let mut cache = Cache { context, governor, in_force, batch, spare, least, trunk: 0 };
         for group in groups {
             let begun = Instant::now();
             let group = Group::new(&run.trie, group);
@@ -87,12 +96,17 @@ pub(super) fn score(
 }
 
 /// What the largest batches take when they are filled up.
-fn with_filling(need: Need, spare: Option<SeqId>) -> Need {
+fn with_filling(need: Need, spare: Option<SeqId>, least: usize) -> Need {
     let rows = filled(need.rows);
     if spare.is_none() {
         return Need { rows, ..need };
     }
-    Need { cells: need.cells + filled(1), batch: filled(need.batch), rows, sequences: need.sequences + 1 }
+    Need {
+        cells: need.cells + filled(least),
+        batch: filled(need.batch.max(least)),
+        rows,
+        sequences: need.sequences + 1,
+    }
 }
 
 /// The context, and what its trunk holds.
@@ -103,6 +117,8 @@ struct Cache<'a> {
     batch: Batch,
     /// The sequence of what fills a batch up, which is forgotten with it.
     spare: Option<SeqId>,
+    /// Fewest tokens of a batch.
+    least: usize,
     /// Positions of the trunk.
     trunk: usize,
 }
@@ -119,7 +135,7 @@ impl Cache<'_> {
             ids.extend(entry.lanes.clone().map(lane_id));
             self.batch.push(node.token, node.position, &ids, node.read);
         }
-        self.batch.fill(self.spare);
+        self.batch.fill(self.spare, self.least);
         let mut script = Script::default();
         intervene::add(&mut script, self.context, &self.in_force, self.batch.positions(), self.trunk)?;
         if group.depth == 0 {

@@ -42,6 +42,8 @@ pub struct ProbeRun {
     suites: Vec<SuiteRun>,
     /// Items whose sequences have not been sent.
     waiting: VecDeque<ItemPlace>,
+    /// Long sequences of the items whose short ones have.
+    long: Option<SequencesToScore>,
     /// Continuations of the items whose sequences have.
     samples: VecDeque<Samples>,
     /// Looks between the layers of the same.
@@ -60,6 +62,15 @@ pub struct ProbeRun {
     peers: Peers,
     /// What this model said to items that compare models.
     said: Said,
+}
+
+/// Sequences of one layout, and what each is a part of.
+#[derive(Default)]
+struct SequencesToScore {
+    parts: Vec<RequestPart>,
+    sequences: Vec<Sequence>,
+    /// Candidates kept.
+    depth: Depth,
 }
 
 /// Answers of items.
@@ -125,6 +136,7 @@ impl ProbeRun {
             model,
             cancel,
             waiting: VecDeque::new(),
+            long: None,
             samples: VecDeque::new(),
             looks: VecDeque::new(),
             looked: Vec::new(),
@@ -244,8 +256,11 @@ impl ProbeRun {
         }
         if self.cancel.is_cancelled() {
             let waiting = !(self.samples.is_empty() && self.looks.is_empty() && self.waiting.is_empty());
-            self.interrupted = waiting;
+            self.interrupted = waiting || self.long.is_some();
             return None;
+        }
+        if let Some(long) = self.long.take() {
+            return Some(self.score(long, Layout::Long));
         }
         if let Some((part, look)) = self.looks.pop_front() {
             return Some(self.inspect(part, look));
@@ -277,33 +292,41 @@ impl ProbeRun {
     }
 
     fn next_batch(&mut self) -> Option<Command> {
-        let mut parts = Vec::new();
-        let mut sequences = Vec::new();
+        let (mut short, mut long) = (SequencesToScore::default(), SequencesToScore::default());
         let mut looks = false;
-        while parts.len() < BATCH
+        while short.parts.len() + long.parts.len() < BATCH
             && let Some(place) = self.waiting.pop_front()
         {
             let known = &self.suites[place.suite];
             let plan = &known.plans[place.item];
             looks |= !known.suite.items[place.item].expect.is_empty();
             for (i, planned) in plan.sequences.iter().enumerate() {
-                parts.push(RequestPart { place, ask: planned.ask, sequence: Some(i) });
-                sequences.push(planned.sequence.clone());
+                let into = match Layout::of(planned.sequence.tokens.len()) {
+                    Layout::Long => &mut long,
+                    _ => &mut short,
+                };
+                into.parts.push(RequestPart { place, ask: planned.ask, sequence: Some(i) });
+                into.sequences.push(planned.sequence.clone());
             }
             self.samples.extend(samples(place, &plan.generations));
             let part = |look: &PlannedLook| RequestPart { place, ask: look.ask, sequence: None };
             self.looks.extend(plan.looks.iter().map(|look| (part(look), look.clone())));
         }
-        self.cost.sequences += sequences.len();
-        if sequences.is_empty() {
-            let more = !(self.samples.is_empty() && self.looks.is_empty());
+        self.cost.sequences += short.sequences.len() + long.sequences.len();
+        let depth = Depth::Count(if looks { DEPTH } else { 1 });
+        self.long = Some(SequencesToScore { depth, ..long }).filter(|long| !long.parts.is_empty());
+        if short.parts.is_empty() {
+            let more = self.long.is_some() || !(self.samples.is_empty() && self.looks.is_empty());
             return if more { self.next_command() } else { None };
         }
+        Some(self.score(SequencesToScore { depth, ..short }, Layout::Together))
+    }
+
+    fn score(&mut self, wanted: SequencesToScore, layout: Layout) -> Command {
+        let SequencesToScore { parts, sequences, depth } = wanted;
         self.sent = Some(parts);
-        let depth = Depth::Count(if looks { DEPTH } else { 1 });
         let cancel = self.cancel.clone();
-        let layout = Layout::Together;
-        Some(Command::Score(ScoreBatch { sequences, layout, depth, cancel, ..ScoreBatch::default() }))
+        Command::Score(ScoreBatch { sequences, layout, depth, cancel, ..ScoreBatch::default() })
     }
 
     /// Takes what comes of the last command and returns what has come out by it, in file order.

@@ -102,7 +102,7 @@ pub fn compare(asker: &mut Asker, asked: &ChoiceComparison) -> Result<ComparedCh
         }
     }
     let (windowing, depth) = (asked.windowing, Depth::Count(1));
-    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: false };
+    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: true };
     let mut sums = vec![Some(0.0); jobs.len()];
     let mut greedy = vec![true; jobs.len()];
     let ended = score(asker.client, &jobs, wanted, &asker.cancel, &mut |event| {

@@ -2,7 +2,7 @@
 
 use crate::distribution::Depth;
 use crate::engine::{
-    CancelFlag, Client, Command, EngineError, Event, FinishReason, LONG, Layout, ScoreBatch, Sequence,
+    CancelFlag, Client, Command, EngineError, Event, FinishReason, Layout, ScoreBatch, Sequence,
 };
 use crate::step::{Prediction, Step};
 use crate::token::TokenId;
@@ -97,9 +97,10 @@ pub fn score(
     while parts.peek().is_some() {
         let mut request: Vec<ScoringPart> = Vec::new();
         let mut tokens = 0;
-        let layout = parts.peek().map_or(Layout::Together, |part| layout_of(part, wanted));
+        let layout_of = |part: &ScoringPart| layout_of(part, &jobs[part.job], wanted);
+        let layout = parts.peek().map_or(Layout::Together, layout_of);
         let fits = |part: &ScoringPart, tokens: usize| {
-            tokens == 0 || tokens + length(part) <= REQUEST_TOKENS && layout_of(part, wanted) == layout
+            tokens == 0 || tokens + length(part) <= REQUEST_TOKENS && layout_of(part) == layout
         };
         while let Some(part) = parts.next_if(|part| fits(part, tokens)) {
             tokens += length(&part);
@@ -135,8 +136,9 @@ fn length(part: &ScoringPart) -> usize {
     part.window.tokens.len() + 1
 }
 
-fn layout_of(part: &ScoringPart, wanted: Wanted) -> Layout {
-    if wanted.fast && part.window.tokens.len() > LONG { Layout::Long } else { Layout::Together }
+fn layout_of(part: &ScoringPart, asked: &ScoringJob, wanted: Wanted) -> Layout {
+    let tokens = part.window.tokens.len() + usize::from(asked.has_bos);
+    if wanted.fast { Layout::of(tokens) } else { Layout::Together }
 }
 
 /// A window's tokens are counted without BOS.

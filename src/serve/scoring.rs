@@ -15,7 +15,7 @@ use crate::engine::{Command, EngineError, Event, GivesWay, Layout, ScoreBatch, S
 use crate::step::{Prediction, Step};
 
 /// Tokens of a turn; what a sequence shares with the one before it counts once.
-const TURN: usize = 2048;
+pub(super) const TURN: usize = 2048;
 /// The same for sequences that give way to all others.
 const TURN_LONG: usize = 8192;
 /// Longest time for which it is waited that those who were answered together ask again.
@@ -47,6 +47,8 @@ pub(super) type ScoreSender = UnboundedSender<Result<ScoredSequence, EngineError
 /// Sequences that wait, and who waits for them.
 pub(super) struct WaitingToScore {
     pub left: VecDeque<(usize, Sequence)>,
+    /// That of them all.
+    pub layout: Layout,
     pub depth: Depth,
     pub after: bool,
     pub out: ScoreSender,
@@ -56,7 +58,7 @@ impl WaitingToScore {
     /// Whether both can be in one batch.
     fn goes_with(&self, other: &WaitingToScore) -> bool {
         let shallow = |depth| matches!(depth, Depth::Count(k) if k <= SHALLOW);
-        self.after == other.after
+        (self.after, self.layout) == (other.after, other.layout)
             && (self.depth == other.depth || shallow(self.depth) && shallow(other.depth))
     }
 }
@@ -136,7 +138,7 @@ impl Scorings {
         }
         let batch = ScoreBatch {
             sequences,
-            layout: Layout::Together,
+            layout: self.waiting[0].layout,
             depth,
             after,
             gives_way: self.gives_way,

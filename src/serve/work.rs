@@ -1,9 +1,9 @@
 //! Between the handlers of requests and the engine: what waits together is computed together.
 //!
-//! Three threads ask the engine, each one thing after the other: for short sequences to score, for long ones,
-//! and for the replies that are being written. The engine answers replies between two batches of any
-//! scoring, and short sequences between two batches of long ones ([`GivesWay`]). So a list of a thousand
-//! texts, a long text, a long prompt and a long reply keep nobody waiting for their end.
+//! Three threads ask the engine, each one thing after the other: for a few short sequences to score, for long
+//! ones and long lists, and for the replies that are being written. The engine answers replies between two
+//! batches of any scoring, and the first thread between two of the second ([`GivesWay`]). So a list of a
+//! thousand texts, a long text, a long prompt and a long reply keep nobody waiting for their end.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Sender, channel};
@@ -11,14 +11,11 @@ use std::thread::Builder;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::scoring::{ScoredSequence, Scorings, ToScore, WaitingToScore};
+use super::scoring::{ScoredSequence, Scorings, TURN, ToScore, WaitingToScore};
 use super::shared::SharedEngine;
 use super::writing::{Replies, ReplyToWrite, WaitingToWrite};
 use crate::engine::replies::ReplyEvent;
-use crate::engine::{EngineError, GivesWay, Sequence};
-
-/// Most tokens of a sequence that is scored before long ones.
-const SHORT: usize = 512;
+use crate::engine::{EngineError, GivesWay, Layout, Sequence};
 
 /// What is told of a reply.
 pub(super) type ReplyEvents = UnboundedReceiver<ReplyEvent>;
@@ -51,10 +48,14 @@ impl WorkQueue {
         let (out, events) = unbounded_channel();
         let ToScore { sequences, depth, after } = scoring;
         let all = sequences.into_iter().enumerate();
-        let (long, short) = all.partition(|(_, sequence): &(_, Sequence)| sequence.tokens.len() > SHORT);
-        let parts: [(_, VecDeque<_>); 2] = [(&self.short, short), (&self.long, long)];
-        for (queue, left) in parts.into_iter().filter(|(_, left)| !left.is_empty()) {
-            let _ = queue.send(WaitingToScore { left, depth, after, out: out.clone() });
+        let layout_of = |sequence: &Sequence| Layout::of(sequence.tokens.len());
+        let (long, short): (VecDeque<_>, VecDeque<_>) =
+            all.partition(|(_, sequence)| layout_of(sequence) == Layout::Long);
+        let tokens: usize = short.iter().map(|(_, sequence)| sequence.tokens.len()).sum();
+        let of_short = if tokens > TURN { &self.long } else { &self.short };
+        let parts = [(of_short, short, Layout::Together), (&self.long, long, Layout::Long)];
+        for (queue, left, layout) in parts.into_iter().filter(|(_, left, _)| !left.is_empty()) {
+            let _ = queue.send(WaitingToScore { left, layout, depth, after, out: out.clone() });
         }
         events
     }

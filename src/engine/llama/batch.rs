@@ -63,12 +63,12 @@ impl Batch {
         self.outputs.iter().filter(|&&wanted| wanted != 0).count()
     }
 
-    /// Adds tokens of a sequence that nobody reads and asks for logits that nobody wants, so that what is
-    /// computed of every other token doesn't depend on how many there are ([`filled`]). Without such a
-    /// sequence only the logits are filled up, as far as there are tokens.
-    pub fn fill(&mut self, spare: Option<SeqId>) {
+    /// Adds tokens of a sequence that nobody reads, so that there are at least so many, and asks for logits
+    /// that nobody wants: what is computed of every other token then doesn't depend on how many there are
+    /// ([`filled`]). Without such a sequence only the logits are filled up, as far as there are tokens.
+    pub fn fill(&mut self, spare: Option<SeqId>, least: usize) {
         if let Some(spare) = spare {
-            for position in 0..filled(self.len()) - self.len() {
+            for position in 0..filled(self.len().max(least)) - self.len() {
                 self.push(TokenId(0), position, &[spare], false);
             }
         }
@@ -95,20 +95,22 @@ mod tests {
 
     #[test]
     fn a_batch_is_filled_up_behind_what_was_asked_for() {
-        for (tokens, wanted) in [(1, 1), (3, 0), (9, 2), (12, 12), (40, 9)] {
+        for (tokens, wanted, least) in
+            [(1, 1, 0), (3, 0, 0), (9, 2, 0), (12, 12, 64), (40, 9, 64), (70, 1, 64)]
+        {
             let mut batch = Batch::default();
             for position in 0..tokens {
                 batch.push(TokenId(7), position, &[SeqId(0)], position < wanted);
             }
             let mut alone = batch.clone();
-            batch.fill(Some(SeqId(5)));
-            assert_eq!(batch.len(), filled(tokens));
+            batch.fill(Some(SeqId(5)), least);
+            assert_eq!(batch.len(), filled(tokens.max(least)));
             assert_eq!(batch.outputs(), if wanted == 0 { 0 } else { filled(wanted) });
             let positions: Vec<usize> = batch.positions().skip(tokens).collect();
-            assert_eq!(positions, (0..filled(tokens) - tokens).collect::<Vec<_>>());
+            assert_eq!(positions, (0..filled(tokens.max(least)) - tokens).collect::<Vec<_>>());
             assert!(batch.sequences[tokens..].iter().all(|&sequence| sequence == 5));
             assert!(batch.outputs[..wanted].iter().all(|&output| output == 1));
-            alone.fill(None);
+            alone.fill(None, least);
             assert_eq!(alone.len(), tokens);
             assert_eq!(alone.outputs(), if wanted == 0 { 0 } else { filled(wanted).min(tokens) });
         }

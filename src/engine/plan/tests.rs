@@ -72,7 +72,8 @@ fn carry_out(cache: &mut Cache, trie: &Trie, group: &Group) {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (1..12usize, 1..9usize, 1..7usize).prop_map(|(nodes, rows, sequences)| Limits { nodes, rows, sequences })
+    let limits = (1..12usize, 1..9usize, 1..7usize);
+    limits.prop_map(|(nodes, rows, sequences)| Limits { nodes, rows, sequences, pairs: usize::MAX })
 }
 
 proptest! {
@@ -147,7 +148,7 @@ fn a_long_preamble_is_computed_in_pieces_and_taken_over_by_all() {
         })
         .collect();
     let trie = Trie::new(&all, false, Sharing::Windows { sequences: 1024, tokens: 1 << 16 });
-    let limits = Limits { nodes: 256, rows: 512, sequences: 64 };
+    let limits = Limits { nodes: 256, rows: 512, sequences: 64, pairs: usize::MAX };
     let (groups, need) = cut(&trie, &limits);
     assert_eq!(trie.order().len(), 600 + 40 * 2);
     // The second cut leaves a full group.
@@ -163,6 +164,21 @@ fn a_cut_is_made_where_the_next_group_can_be_the_fullest() {
         |i: u32, end: u32| Sequence { tokens: [1, 2, i, 3, 4, 5, end].map(TokenId).to_vec(), from: 1 };
     let all: Vec<Sequence> = (10..14).flat_map(|i| [sentence(i, 6), sentence(i, 7)]).collect();
     let trie = Trie::new(&all, false, Sharing::Windows { sequences: 1024, tokens: 1 << 16 });
-    let (groups, _) = cut(&trie, &Limits { nodes: 9, rows: 99, sequences: 99 });
+    let (groups, _) = cut(&trie, &Limits { nodes: 9, rows: 99, sequences: 99, pairs: usize::MAX });
     assert_eq!(groups, [0..6, 6..14, 14..18]);
+}
+
+#[test]
+fn the_further_a_batch_is_from_the_beginning_the_fewer_nodes_it_has() {
+    let text = |n: u32| Sequence { tokens: (0..n).map(TokenId).collect(), from: 1 };
+    let limits = Limits { nodes: 256, rows: 512, sequences: 1, pairs: 256 << 10 };
+    let trie =
+        Trie::new(&[text(4000), text(3000)], false, Sharing::Windows { sequences: 2, tokens: 1 << 16 });
+    let (groups, _) = cut(&trie, &limits);
+    for range in &groups {
+        let pairs: usize = range.clone().map(|i| trie.node(trie.order()[i]).position + 1).sum();
+        assert!(range.len() <= FEWEST || pairs <= limits.pairs, "{range:?}: {pairs}");
+    }
+    assert_eq!(groups[0], 0..256);
+    assert!(groups.iter().any(|range| range.len() == FEWEST), "{groups:?}");
 }

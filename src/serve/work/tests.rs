@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::super::metrics::Metrics;
 use super::*;
 use crate::distribution::Depth;
-use crate::engine::Event;
 use crate::engine::testing::{Scripted, ScriptedLine};
-use crate::engine::{CancelFlag, ModelInfo};
+use crate::engine::{
+    Backend, CancelFlag, Command, Engine, Event, GivesWay, Layout, ModelInfo, RequestOutcome, Sink,
+};
 use crate::intervention::Interventions;
 use crate::sampling::Sampling;
 use crate::token::TokenId;
@@ -15,21 +16,47 @@ struct Bench {
     metrics: Arc<Metrics>,
     stop: CancelFlag,
     model: Arc<ModelInfo>,
+    asked: Arc<Mutex<Vec<AskedScoring>>>,
+}
+
+/// Notes how scorings are asked for.
+struct Noting {
+    scripted: Scripted,
+    asked: Arc<Mutex<Vec<AskedScoring>>>,
+}
+
+/// The longest of a batch's sequences, how they are laid out and whom they let through.
+type AskedScoring = (usize, Layout, GivesWay);
+
+impl Backend for Noting {
+    fn info(&self) -> &Arc<ModelInfo> {
+        self.scripted.info()
+    }
+
+    fn run(&mut self, command: &Command, sink: Sink) -> RequestOutcome {
+        if let Command::Score(batch) = command {
+            let longest = batch.sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);
+            self.asked.lock().unwrap().push((longest, batch.layout, batch.gives_way));
+        }
+        self.scripted.run(command, sink)
+    }
 }
 
 fn bench(parallel: usize, replies: Vec<Vec<ScriptedLine>>) -> Bench {
     let scripted = Scripted::new(replies);
     let Event::Ready(model) = scripted.ready() else { unreachable!() };
+    let asked: Arc<Mutex<Vec<AskedScoring>>> = Arc::default();
+    let noting = Noting { scripted, asked: Arc::clone(&asked) };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancelFlag::default());
     let shared = SharedEngine {
-        engine: scripted.client().engine().clone(),
+        engine: Engine::start(Box::new(move |_| Ok(Box::new(noting) as Box<dyn Backend>)), |_| {}),
         parallel,
         interventions: Interventions::default(),
         stop: stop.clone(),
         metrics: Arc::clone(&metrics),
     };
     let work = WorkQueue::start(shared).unwrap();
-    Bench { work, metrics, stop, model }
+    Bench { work, metrics, stop, model, asked }
 }
 
 impl Bench {
@@ -120,4 +147,27 @@ fn what_cannot_be_scored_is_told_to_everyone_it_concerns() {
     let told: Vec<_> = std::iter::from_fn(|| events.blocking_recv()).collect();
     assert!(told.iter().any(|told| matches!(told, Err(EngineError::TooLong { .. }))), "{told:?}");
     assert!(bench.work.score(bench.scoring(&["The"], 1)).blocking_recv().unwrap().is_ok());
+}
+
+#[test]
+fn long_texts_and_long_lists_let_short_ones_through_and_length_alone_decides_how_a_text_is_laid_out() {
+    let bench = bench(1, Vec::new());
+    let (short, long) = ("a".repeat(100), "b".repeat(300));
+    let few = vec![short.as_str(); 3];
+    let many = vec![short.as_str(); 40];
+    let mixed = vec![short.as_str(), long.as_str()];
+    for (texts, expected) in [
+        (few, vec![(100, Layout::Together, GivesWay::ToReplies)]),
+        (many, vec![(100, Layout::Together, GivesWay::ToAll)]),
+        (mixed, vec![(100, Layout::Together, GivesWay::ToReplies), (300, Layout::Long, GivesWay::ToAll)]),
+    ] {
+        let mut events = bench.work.score(bench.scoring(&texts, 1));
+        for _ in &texts {
+            assert!(events.blocking_recv().unwrap().is_ok());
+        }
+        let mut asked = std::mem::take(&mut *bench.asked.lock().unwrap());
+        asked.sort_by_key(|(longest, ..)| *longest);
+        asked.dedup();
+        assert_eq!(asked, expected);
+    }
 }
