@@ -16,16 +16,16 @@ pub mod read;
 pub mod scribe;
 pub mod shelf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::chat::Role;
 use crate::engine::FinishReason;
 use crate::intervention::Interventions;
 use crate::sequence::{NodeNumber, NodeOrigin, TokenTree};
-use crate::step::Step;
+use crate::step::{Figure, Step};
 use crate::token::{TokenId, Vocab};
-use event::{Judged, ModelLine};
+use event::{Judged, ModelLine, Pin};
 
 /// What is written. Version 1 is the one object that `/save` wrote.
 pub const VERSION: u32 = 2;
@@ -33,6 +33,9 @@ pub const VERSION: u32 = 2;
 pub const LARGEST_VOCABULARY: usize = 1 << 20;
 /// The id of a token whose line is damaged.
 pub const DAMAGED: TokenId = TokenId(u32::MAX);
+
+/// Raw ln p and rank of pinned tokens, by the token that stands there.
+pub type PinnedFigures = HashMap<(NodeNumber, TokenId), (f32, Figure<u32>)>;
 
 /// A conversation as a file has it: a tree of tokens, and what was said with them.
 #[derive(Debug)]
@@ -57,6 +60,10 @@ pub struct Saved {
     pub settings: BTreeMap<String, String>,
     /// What people said of it.
     pub verdicts: Vec<Judged>,
+    /// Texts that are pinned.
+    pub pins: Vec<Pin>,
+    /// What is known of pinned tokens that are no candidates of a step.
+    pub pinned: PinnedFigures,
     /// Steering vectors that could not be read again: why, a line each.
     pub unread: Vec<String>,
 }
@@ -103,6 +110,8 @@ impl Default for Saved {
             current: 0,
             settings: BTreeMap::new(),
             verdicts: Vec::new(),
+            pins: Vec::new(),
+            pinned: PinnedFigures::new(),
             unread: Vec::new(),
         }
     }

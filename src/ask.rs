@@ -115,8 +115,10 @@ pub enum AnswerPart<'a> {
 pub struct Draft {
     /// Its ids, BOS included.
     pub ids: Vec<TokenId>,
-    /// The candidates of the last table, in its order.
-    pub candidates: Vec<TokenId>,
+    /// What the last table offers to go on with, in its order: of candidates one token each.
+    pub offers: Vec<Vec<TokenId>>,
+    /// Whether it is the conversation up to a token.
+    pub of_conversation: bool,
 }
 
 impl Answer {
@@ -137,11 +139,29 @@ impl Answer {
         }
     }
 
-    /// The text in the making, if the answer is a table of candidates.
+    /// How many ways to go on it lists, and whether with the conversation itself.
+    pub fn offers(&self) -> (usize, bool) {
+        match self {
+            Answer::Next(next) | Answer::Step(next) => (next.prediction.top_logprobs.len(), false),
+            Answer::Expand(found) => (found.nodes.len(), found.of_conversation),
+            _ => (0, false),
+        }
+    }
+
+    /// The text in the making, if the answer lists what it may go on with.
     pub fn draft(&self) -> Option<Draft> {
-        let (Answer::Next(next) | Answer::Step(next)) = self else { return None };
-        let candidates = next.prediction.top_logprobs.iter().map(|candidate| candidate.id).collect();
-        Some(Draft { ids: next.prompt.clone(), candidates })
+        match self {
+            Answer::Next(next) | Answer::Step(next) => {
+                let offers = next.prediction.top_logprobs.iter().map(|candidate| vec![candidate.id]);
+                Some(Draft { ids: next.prompt.clone(), offers: offers.collect(), of_conversation: false })
+            }
+            Answer::Expand(found) => Some(Draft {
+                ids: found.prompt.clone(),
+                offers: (0..found.nodes.len()).map(|node| found.path(node)).collect(),
+                of_conversation: found.of_conversation,
+            }),
+            _ => None,
+        }
     }
 }
 

@@ -122,6 +122,24 @@ pub fn clipped(text: &str, columns: usize) -> String {
     kept
 }
 
+/// The end of a text, cut to a number of columns, with an ellipsis before it where something is missing.
+pub fn clipped_before(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return drawn_text(text).into_owned();
+    }
+    let mut kept = Vec::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true).rev() {
+        used += grapheme_width(grapheme);
+        if used + 1 > columns {
+            break;
+        }
+        kept.push(drawn(grapheme));
+    }
+    let ellipsis = if columns > 0 { "…" } else { "" };
+    ellipsis.to_string() + &kept.into_iter().rev().collect::<String>()
+}
+
 /// Text filled up to a number of columns.
 pub fn padded(text: &str, columns: usize) -> String {
     format!("{}{}", drawn_text(text), " ".repeat(columns.saturating_sub(width(text))))

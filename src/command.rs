@@ -199,7 +199,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     row("/next", "TEXT", Argument::Text, Text(Command::Next),
         "what comes after a text: the candidates and their probabilities"),
     row("/step", "N", Argument::Number, Checked(texts::step),
-        "accept candidate N of the last table, as on a phone keyboard, and look again"),
+        "accept candidate N of the last table, as on a phone keyboard, and look again; a continuation that /expand found, on a branch of its own"),
     row("/score", "TEXT", Argument::Text, Text(Command::Score),
         "how likely a text is, token by token"),
     row("/compare", "A ||| B", Argument::Text, Checked(texts::compare),

@@ -36,7 +36,7 @@ pub const FIGURES: &[GlossaryEntry] = &[
     },
     GlossaryEntry {
         names: &["entropy", "H"],
-        text: "how open the choice was, in bits: 0 is settled, 1 a choice as between two equal tokens, 3 as among eight",
+        text: "how open the choice was, in nats: 0 is settled, 0.69 (1 bit) a choice as between two equal tokens, 2.08 (3 bit) as among eight",
     },
     GlossaryEntry {
         names: &["varentropy"],
@@ -52,11 +52,87 @@ pub const FIGURES: &[GlossaryEntry] = &[
     },
     GlossaryEntry {
         names: &["surprisal"],
-        text: "−log p of the token that stands there: how unexpected it was. In bits, 1 for one half, 3.3 for one tenth",
+        text: "−ln p of the token that stands there: how unexpected it was. In nats 0.69 for one half, 2.3 for one tenth; in bits 1 and 3.3",
     },
     GlossaryEntry {
-        names: &["Σ", "sum_logprob", "cumulative_logprob", "sum"],
+        names: &["Σ", "sum_logprob", "cumulative_logprob", "sum", "Σ nat", "Σ ln p"],
         text: "the sum of the tokens' ln p: the log-probability of the whole reply, in nats",
+    },
+    GlossaryEntry {
+        names: &["mean", "per token", "/token", "/t", "nat/token", "mean_logprob"],
+        text: "Σ ln p over the number of tokens that have one, in nats: it compares texts of different lengths, where Σ falls with each token. 0 is the best",
+    },
+    GlossaryEntry {
+        names: &["Δ", "delta", "Δ ln p", "delta_logprob", "mean Δ"],
+        text: "a difference of ln p in nats, the second minus the first: of two models B − A, of two branches the right minus the left, of a lens with the change minus without it. Below 0 the second is less probable; −0.69 is half as probable",
+    },
+    GlossaryEntry {
+        names: &["KL", "KL(A‖B)", "divergence", "kl_to_final"],
+        text: "the Kullback–Leibler divergence Σ p (ln p − ln q) over the whole vocabulary, in nats: how much is lost where q is taken for p. 0 is the same distribution; ≥ stands where only the lists of candidates are known. Of two models p is A's, of a layer the model's last",
+    },
+    GlossaryEntry {
+        names: &["was", "was%"],
+        text: "what the token's probability after the sampler was when this step was written, with the settings of then",
+    },
+    GlossaryEntry {
+        names: &["can still be chosen", "left"],
+        text: "how many tokens of the vocabulary no stage of the sampler drops with the settings that are tried",
+    },
+    GlossaryEntry {
+        names: &["joint", "joint %", "joint_logprob"],
+        text: "the probability of a whole continuation: the product of its tokens' raw probabilities, exp of their Σ ln p",
+    },
+    GlossaryEntry {
+        names: &["pinned", "•", "/pin"],
+        text: "the raw probability of the first token of a text that is pinned, at this step: exact where the step was written with the pin, else as far as the candidates tell",
+    },
+    GlossaryEntry {
+        names: &["occlusion", "without it"],
+        text: "ln p of the token with a part of the text before it left out, minus ln p with all of it, in nats: below 0 the part made the token more probable",
+    },
+    GlossaryEntry {
+        names: &["logit lens", "logit", "layer"],
+        text: "what the model's last step would say of the residual stream after an earlier layer: ln p and rank of the token there, in nats",
+    },
+    GlossaryEntry {
+        names: &["context", "reach", "area"],
+        text: "ln p of the token where the model sees only the last tokens before it, in nats: where the curve rises, something that far back matters",
+    },
+    GlossaryEntry {
+        names: &["attention", "weight", "weights"],
+        text: "the share of its sum that a head takes from each earlier token, from 0 to 1; they sum to one. Where a model looks, not what that does",
+    },
+    GlossaryEntry {
+        names: &["attribution", "share of the logit"],
+        text: "what a part of the model adds to the token's logit through the residual stream; the parts sum to the logit",
+    },
+    GlossaryEntry {
+        names: &["keyboard", "n-gram"],
+        text: "what a phone's keyboard would say: probabilities from counts of the last words in a corpus, beside the model's",
+    },
+    GlossaryEntry {
+        names: &["knockout"],
+        text: "ln p of the token with a part of the model switched off, minus ln p with all of it, in nats: below 0 the part made the token more probable",
+    },
+    GlossaryEntry {
+        names: &["recovered", "trace"],
+        text: "the share of what the token loses in the changed text that comes back when one place of the residual stream is put back: 0 is nothing, 1 is all",
+    },
+    GlossaryEntry {
+        names: &["floor"],
+        text: "the difference of ln p that the arithmetic alone makes, in nats: nothing below it is an effect",
+    },
+    GlossaryEntry {
+        names: &["Brier score", "brier"],
+        text: "the mean squared distance between a marked token's probability and 1 (right) or 0 (wrong): 0 is the best, 0.25 what a coin has",
+    },
+    GlossaryEntry {
+        names: &["calibration error", "calibration_error", "calibration"],
+        text: "how far the share of right tokens is from their mean probability, averaged over the groups by their sizes; of what you marked alone",
+    },
+    GlossaryEntry {
+        names: &["95 %", "interval", "Wilson"],
+        text: "Wilson's 95 % interval of a share: where the true share lies, were the marked tokens a random sample",
     },
     GlossaryEntry {
         names: &["ppl", "perplexity"],
@@ -67,7 +143,7 @@ pub const FIGURES: &[GlossaryEntry] = &[
         text: "units of information: a nat goes with the natural logarithm, a bit with that of base 2; 1 nat is 1.44 bit",
     },
     GlossaryEntry {
-        names: &["bit/byte", "bits_per_byte"],
+        names: &["bit/byte", "bits_per_byte", "nat/byte"],
         text: "surprisal per byte of text: the figure that can be compared between models with different tokens",
     },
     GlossaryEntry {
@@ -99,8 +175,12 @@ pub const FIGURES: &[GlossaryEntry] = &[
         text: "ids, ranks and sums are exact for the logits computed; the logits are rounded as the weights' format and the batch have it, so that the same text read otherwise may differ a little. --exact makes them repeat bit for bit",
     },
     GlossaryEntry {
-        names: &["t/s", "ctx", "seed"],
-        text: "tokens written a second; tokens of the conversation and how many the model can hold; the number that makes the sampler's chance repeatable",
+        names: &["t/s", "ctx"],
+        text: "tokens written a second; tokens of the conversation and how many the model can hold",
+    },
+    GlossaryEntry {
+        names: &["seed"],
+        text: "the number that makes the sampler's chance repeatable; each reply has its own",
     },
 ];
 

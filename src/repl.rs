@@ -290,6 +290,7 @@ impl Front for Screen<'_> {
             Outcome::Load(_) => return Ok(self.reload(session, client)),
             Outcome::ShowHistory => show_history(&self.written),
             Outcome::Copy(text, what) => copy(&text, what)?,
+            Outcome::Show(view) => view.write(&mut io::stdout().lock(), Paint::new(self.around.color))?,
             _ => {}
         }
         Ok(Vec::new())

@@ -9,7 +9,7 @@ pub mod branch_line;
 pub mod branches;
 pub mod branching;
 pub mod calibration;
-mod compare;
+pub mod compare;
 mod copy;
 pub mod doubt;
 pub mod drive;
@@ -300,10 +300,7 @@ impl Session {
             }
             Command::Tokens(text) => self.ask(Question::Tokens(text)),
             Command::Probe(name) => self.ask(Question::Probe(name)),
-            Command::Step(n) => {
-                let ids = self.accept(n)?;
-                self.ask(Question::Step(ids))
-            }
+            Command::Step(n) => self.step(n),
             Command::Doubt(by) => self.list_doubts(by.unwrap_or_default()),
             Command::Pin(text) => self.pin(text),
             Command::Flag(below) => Ok(self.flag(below)),
@@ -357,6 +354,7 @@ impl Session {
                         self.encoded(then, ids).unwrap_or_else(|error| vec![error.into()])
                     }
                     Ok(Done::Told(text)) => told(text),
+                    Ok(Done::Shown(view)) => vec![Outcome::Show(view)],
                     Ok(Done::Vector(dose, since)) => self.steered(dose, since),
                     Ok(Done::Saved(version, file)) => {
                         self.saved = self.saved.max(version);
@@ -411,6 +409,7 @@ impl Session {
         self.saved = self.version;
         self.conversation += 1;
         (self.origin, self.verdicts) = (None, Verdicts::default());
+        self.pins.forget();
         Ok(())
     }
 

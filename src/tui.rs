@@ -8,6 +8,7 @@ mod backend;
 pub mod beside;
 mod burst;
 mod composer;
+mod diff;
 mod dose;
 pub mod dosed;
 mod editor;

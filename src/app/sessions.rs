@@ -143,7 +143,8 @@ fn calibration(shelf: &Shelf, text: &str, format: CalibrationFormat) -> io::Resu
 }
 
 fn list(shelf: &Shelf, text: &str, as_json: bool) -> Vec<u8> {
-    let found = shelf.fitting(text);
+    let (found, unread) = shelf.fitting(text);
+    unread.iter().for_each(|line| say::tell(line));
     let mut out = Vec::new();
     if as_json {
         // Writing to memory does not fail.

@@ -38,6 +38,8 @@ pub enum LogEvent {
     Prune(Pruned),
     /// What a person says of tokens.
     Verdict(Judged),
+    /// The texts that are pinned from here on.
+    Pin(PinSet),
 }
 
 /// The first line.
@@ -148,6 +150,10 @@ pub struct TokenLine {
     /// Ranks of `top`, where they are not 1, 2, 3 …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<Vec<u32>>,
+    /// Figures of pinned tokens that are none of `top`: `[id, ln p, rank]` each, raw, ln p null for −∞.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<(u32, Option<f32>, Figure<u32>)>")]
+    pub pins: Vec<PinFigures>,
     /// What the sampler made of `top`; the last one holds for all that follow. Left out where none ran.
     #[serde(default, rename = "final", skip_serializing_if = "Vec::is_empty")]
     pub fates: Vec<Fate>,
@@ -164,6 +170,7 @@ impl TokenLine {
             sums: None,
             top: TopTokens::default(),
             ranks: None,
+            pins: Vec::new(),
             fates: Vec::new(),
         }
     }
@@ -171,6 +178,9 @@ impl TokenLine {
 
 /// A token's own ln p, rank and what the sampler made of it.
 pub type OwnFigures = (Option<f32>, Figure<u32>, Fate);
+
+/// A pinned token, its ln p and its rank.
+pub type PinFigures = (TokenId, Option<f32>, Figure<u32>);
 
 /// Entropy, varentropy, residual.
 pub type SumFigures = (Figure<f32>, Figure<f32>, Figure<f64>);
@@ -257,6 +267,26 @@ pub struct Chosen {
 pub struct InterventionSet {
     /// Each as `--off` and `--steer` write it.
     pub names: Vec<String>,
+}
+
+/// Texts that are pinned; none where the list is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PinSet {
+    /// All of them.
+    pub texts: Vec<Pin>,
+}
+
+/// A text that is pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pin {
+    /// Its text, as it is shown.
+    pub text: String,
+    /// Its first token, whose figures are kept.
+    #[serde(rename = "id")]
+    #[schemars(with = "u32")]
+    pub first: TokenId,
+    /// How many tokens it has.
+    pub tokens: usize,
 }
 
 /// What a verdict is about.

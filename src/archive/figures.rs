@@ -1,6 +1,6 @@
 //! The figures of one token, as a line has them.
 
-use super::event::{Fate, TokenLine, TopTokens};
+use super::event::{Fate, PinFigures, TokenLine, TopTokens};
 use crate::distribution::Depth;
 use crate::sampling::Stage;
 use crate::sequence::NodeOrigin;
@@ -61,10 +61,16 @@ fn fate(outcome: Option<SamplerOutcome>) -> Fate {
 
 /// The token of a line, with its figures; or what is wrong with them.
 pub(super) fn restored(line: TokenLine, n_vocab: Option<usize>) -> Result<Step, &'static str> {
-    let TokenLine { id, own, sums, top, ranks, fates, .. } = line;
+    let TokenLine { id, own, sums, top, ranks, pins, fates, .. } = line;
     let known = |id: TokenId| id.index() < n_vocab.unwrap_or(DAMAGED_FROM);
     if !known(id) {
         return Err("its id is in no vocabulary of that size");
+    }
+    let is_wrong = |&(id, logprob, rank): &PinFigures| {
+        !known(id) || !is_logprob(logprob) || (rank != Figure::NotGiven && !rank.all(|rank| rank > 0))
+    };
+    if pins.iter().any(is_wrong) {
+        return Err("a pinned token's figures can't be");
     }
     let Some((entropy, varentropy, residual)) = sums else { return Ok(Step { id, stats: None }) };
     let TopTokens(ids, logprobs) = top;
@@ -134,7 +140,8 @@ fn came_of(fate: &Fate) -> Result<Option<SamplerOutcome>, &'static str> {
     Ok(Some(SamplerOutcome { prob, dropped_by: dropped_by.transpose()? }))
 }
 
-fn finite(logprob: f32) -> Option<f32> {
+/// As JSON has it: −∞ is null.
+pub(super) fn finite(logprob: f32) -> Option<f32> {
     logprob.is_finite().then_some(logprob)
 }
 

@@ -43,6 +43,7 @@ pub(super) fn read(line: &[u8]) -> ReadLine {
         Ok("setting") => parsed(line).map(LogEvent::Setting),
         Ok("intervention") => parsed(line).map(LogEvent::Intervention),
         Ok("verdict") => parsed(line).map(LogEvent::Verdict),
+        Ok("pin") => parsed(line).map(LogEvent::Pin),
         Ok(_) => return ReadLine::Unknown,
         Err(reason) => Err(reason.clone()),
     };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::LARGEST_VOCABULARY;
-use super::event::{Chosen, LogEvent, ModelLine, Moved, SpelledToken, Spelling, TurnLine, VocabLine};
+use super::event::{Chosen, LogEvent, ModelLine, Moved, PinSet, SpelledToken, Spelling, TurnLine, VocabLine};
 use super::lines::{self, ReadLine};
 use super::parts::{interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
@@ -196,6 +196,7 @@ impl SessionReader {
             LogEvent::Step(placed) => {
                 let node = placed.node;
                 let (origin, vocabulary) = (placed.origin, self.saved.model.vocabulary);
+                let pins = placed.pins.clone();
                 let step = match figures::restored(*placed, vocabulary) {
                     Ok(step) => step,
                     Err(reason) => {
@@ -205,10 +206,18 @@ impl SessionReader {
                         return Err(reason.to_string());
                     }
                 };
-                match node {
-                    Some(node) => self.saved.tree.fill(self.node(node)?, Arc::new(step)),
+                let node = match node {
+                    Some(node) => {
+                        let node = self.node(node)?;
+                        self.saved.tree.fill(node, Arc::new(step));
+                        node
+                    }
                     None => self.append(step, origin),
-                }
+                };
+                let figures = pins
+                    .into_iter()
+                    .map(|(id, logprob, rank)| ((node, id), (logprob.unwrap_or(f32::NEG_INFINITY), rank)));
+                self.saved.pinned.extend(figures);
                 Ok(())
             }
             LogEvent::Fork(moved) | LogEvent::Head(moved) => self.go_to(moved),
@@ -236,6 +245,14 @@ impl SessionReader {
                 self.saved.verdicts.push(verdict);
                 Ok(())
             }
+            LogEvent::Pin(PinSet { texts }) => {
+                let size = self.saved.model.vocabulary.unwrap_or(LARGEST_VOCABULARY);
+                if let Some(other) = texts.iter().find(|pin| pin.first.index() >= size) {
+                    return Err(format!("id {} is in no vocabulary of that size", other.first));
+                }
+                self.saved.pins = texts;
+                Ok(())
+            }
         }
     }
 
@@ -245,9 +262,10 @@ impl SessionReader {
         there.ok_or_else(|| format!("there is no token {} yet", number.0))
     }
 
-    fn append(&mut self, step: Step, origin: NodeOrigin) {
+    fn append(&mut self, step: Step, origin: NodeOrigin) -> NodeNumber {
         let parent = self.saved.tree.head();
-        let NodeNumber(number) = self.saved.append(step, origin, &self.under);
+        let node = self.saved.append(step, origin, &self.under);
+        let NodeNumber(number) = node;
         let is_reply = !matches!(origin, NodeOrigin::Scaffold | NodeOrigin::Typed);
         if let Some(turn) = self.open.filter(|_| is_reply).and_then(|open| self.saved.turns.get_mut(open)) {
             match &mut turn.tokens {
@@ -256,6 +274,7 @@ impl SessionReader {
                 Some(_) => {}
             }
         }
+        node
     }
 
     /// Keeps the number of a token that can't be read.

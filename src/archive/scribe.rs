@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::event::{
-    Begun, Chosen, InterventionSet, Judged, LogEvent, ModelLine, Moved, NameLine, Pruned, SpelledToken,
-    Spelling, TokenLine, TurnLine, VocabLine,
+    Begun, Chosen, InterventionSet, Judged, LogEvent, ModelLine, Moved, NameLine, Pin, PinSet, Pruned,
+    SpelledToken, Spelling, TokenLine, TurnLine, VocabLine,
 };
-use super::figures::placed;
-use super::{Saved, SavedBranch, SavedTurn, VERSION};
+use super::figures::{finite, placed};
+use super::{PinnedFigures, Saved, SavedBranch, SavedTurn, VERSION};
 use crate::distribution::Depth;
 use crate::engine::FinishReason;
 use crate::sequence::{NodeNumber, TokenTree, TreeNode};
@@ -32,6 +32,10 @@ pub struct Now<'a> {
     pub settings: Option<BTreeMap<String, String>>,
     /// What people said of it.
     pub verdicts: &'a [Judged],
+    /// Texts that are pinned.
+    pub pins: &'a [Pin],
+    /// What is known of their first tokens.
+    pub pinned: &'a PinnedFigures,
     /// Whether tokens without figures may get them soon.
     pub is_reading: bool,
 }
@@ -84,6 +88,7 @@ pub struct Scribe {
     names: BTreeMap<NodeNumber, String>,
     pruned: HashSet<NodeNumber>,
     verdicts: Vec<Judged>,
+    pins: Vec<Pin>,
 }
 
 impl Scribe {
@@ -113,6 +118,7 @@ impl Scribe {
             names: saved.tree.names().map(|(node, name)| (node, name.to_string())).collect(),
             pruned: all.filter(is_pruned).map(NodeNumber).collect(),
             verdicts: saved.verdicts.clone(),
+            pins: saved.pins.clone(),
         }
     }
 
@@ -132,6 +138,7 @@ impl Scribe {
         let mut events = Vec::new();
         self.models(now, clock, &mut events);
         self.settings(now, &mut events);
+        self.pins(now, &mut events);
         self.new_turns(now, &mut events);
         if !now.side_by_side {
             self.go_along(now, &mut events);
@@ -177,6 +184,14 @@ impl Scribe {
             events.push(LogEvent::Setting(Chosen { values, model: None }));
         }
         self.settings.clone_from(settings);
+    }
+
+    fn pins(&mut self, now: &Now, events: &mut Vec<LogEvent>) {
+        if now.settings.is_some() && self.pins != now.pins {
+            self.spell(now.pins.iter().map(|pin| pin.first), now.vocab, events);
+            events.push(LogEvent::Pin(PinSet { texts: now.pins.to_vec() }));
+            self.pins = now.pins.to_vec();
+        }
     }
 
     /// Goes to the branch that the conversation is on.
@@ -258,7 +273,7 @@ impl Scribe {
             if is_bare(node) {
                 self.bare.push(number);
             }
-            let line = self.line(node);
+            let line = self.line(number, node, now);
             self.place(line, now.vocab, events);
             self.nodes += 1;
             self.head = Some(number);
@@ -290,27 +305,34 @@ impl Scribe {
         let late: Vec<NodeNumber> = late;
         for number in late {
             let Some(node) = now.tree.node(number).filter(|node| !node.is_pruned()) else { continue };
-            let line = TokenLine { node: Some(number.0), ..self.line(node) };
+            let line = TokenLine { node: Some(number.0), ..self.line(number, node, now) };
             self.place(line, now.vocab, events);
         }
     }
 
-    fn line(&self, node: &TreeNode) -> TokenLine {
-        match &node.step {
-            Some(step) => placed(step, node.origin, self.depth),
-            None => TokenLine::bare(node.id, node.origin),
-        }
+    fn line(&self, number: NodeNumber, node: &TreeNode, now: &Now) -> TokenLine {
+        let Some(step) = &node.step else { return TokenLine::bare(node.id, node.origin) };
+        let mut line = placed(step, node.origin, self.depth);
+        let others = now.pins.iter().map(|pin| pin.first).filter(|id| !line.top.0.contains(id));
+        let known = others.filter_map(|id| now.pinned.get(&(number, id)).map(|known| (id, *known)));
+        let pins = known.map(|(id, (logprob, rank))| (id, finite(logprob), rank)).collect();
+        line.pins = pins;
+        line
     }
 
     /// A token, after the spelling of what is new in it.
     fn place(&mut self, line: TokenLine, vocab: &Vocab, events: &mut Vec<LogEvent>) {
-        let ids = std::iter::once(line.id).chain(line.top.0.iter().copied());
+        self.spell(std::iter::once(line.id).chain(line.top.0.iter().copied()), vocab, events);
+        events.push(LogEvent::Step(Box::new(line)));
+    }
+
+    /// The spelling of tokens that were not told yet.
+    fn spell(&mut self, ids: impl Iterator<Item = TokenId>, vocab: &Vocab, events: &mut Vec<LogEvent>) {
         let fresh: Vec<TokenId> = ids.filter(|id| self.spelled.insert(*id)).collect();
         if !fresh.is_empty() {
             let tokens = fresh.into_iter().map(|id| spelled(id, vocab)).collect();
             events.push(LogEvent::Vocab(VocabLine { tokens }));
         }
-        events.push(LogEvent::Step(Box::new(line)));
     }
 
     /// What is known by now of what was said.

@@ -92,15 +92,34 @@ impl Shelf {
 
     /// Every session, the one that was written last first.
     pub fn list(&self) -> Vec<Listed> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut all: Vec<Listed> = entries.filter_map(|entry| listed(&entry.path())).collect();
-        all.sort_by(|a, b| b.changed.cmp(&a.changed).then_with(|| b.name.cmp(&a.name)));
-        all
+        self.look().0
     }
 
-    /// Sessions that a text may mean, the best first; all of them, the newest first, where it is empty.
-    pub fn fitting(&self, text: &str) -> Vec<Listed> {
-        ranked(self.list(), text)
+    /// The same, and what could not be read, a line each.
+    pub fn look(&self) -> (Vec<Listed>, Vec<String>) {
+        let (mut all, mut unread) = (Vec::new(), Vec::new());
+        match fs::read_dir(&self.folder) {
+            Ok(entries) => {
+                for path in entries.flatten().map(|entry| entry.path()) {
+                    match listed(&path) {
+                        Ok(found) => all.extend(found),
+                        Err(error) => unread.push(format!("{}: {error}", path.display())),
+                    }
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => unread.push(format!("{}: {error}", self.folder.display())),
+        }
+        all.sort_by(|a, b| b.changed.cmp(&a.changed).then_with(|| b.name.cmp(&a.name)));
+        unread.sort();
+        (all, unread)
+    }
+
+    /// Sessions that a text may mean, the best first; all of them, the newest first, where it is empty. With what
+    /// could not be read.
+    pub fn fitting(&self, text: &str) -> (Vec<Listed>, Vec<String>) {
+        let (all, unread) = self.look();
+        (ranked(all, text), unread)
     }
 
     /// The file that somebody means: the newest session, one of this name, a file that is there, or the session
@@ -185,17 +204,21 @@ pub fn ranked(all: Vec<Listed>, text: &str) -> Vec<Listed> {
     found.into_iter().map(|(_, session)| session).collect()
 }
 
-/// What a list shows of a file; its figures are not read.
-fn listed(path: &Path) -> Option<Listed> {
-    let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?.to_string();
-    let meta = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
-    let bytes = files::read(path, DATA).ok()?;
+/// What a list shows of a file; its figures are not read. `None` for what is no session by its name or its kind.
+fn listed(path: &Path) -> io::Result<Option<Listed>> {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(ENDING));
+    let Some(name) = name.map(str::to_string) else { return Ok(None) };
+    let meta = fs::metadata(path)?;
+    if !meta.is_file() {
+        return Ok(None);
+    }
+    let bytes = files::read(path, DATA)?;
     let mut found = Listed {
         name,
         title: String::new(),
         model: String::new(),
         created: None,
-        changed: meta.modified().ok()?,
+        changed: meta.modified()?,
         messages: 0,
         tokens: 0,
         size: meta.len(),
@@ -234,7 +257,7 @@ fn listed(path: &Path) -> Option<Listed> {
         }
     }
     found.messages = current.len();
-    Some(found)
+    Ok(Some(found))
 }
 
 fn rfc_3339<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::event::ModelLine;
-use super::read::{Kind, parse};
+use super::event::{ModelLine, Pin, VerdictScope};
+use super::read::{Kind, Opened, parse};
 use super::scribe::{Now, NowBranch, NowSaid, Scribe};
 use super::*;
 use crate::intervention::Intervention;
@@ -39,6 +39,8 @@ pub(super) struct Talk {
     under: Interventions,
     vocab: Vocab,
     scribe: Scribe,
+    pins: Vec<Pin>,
+    pinned: PinnedFigures,
     pub lines: Vec<u8>,
 }
 
@@ -52,6 +54,7 @@ enum Happening {
     Prune,
     Name(String),
     Off(bool),
+    Pin(u32),
 }
 
 impl Talk {
@@ -69,6 +72,8 @@ impl Talk {
             under: Interventions::default(),
             vocab: vocab(),
             scribe: Scribe::new(crate::distribution::Depth::Count(usize::MAX)),
+            pins: Vec::new(),
+            pinned: PinnedFigures::new(),
             lines: Vec::new(),
         }
     }
@@ -96,6 +101,16 @@ impl Talk {
     fn place(&mut self, steps: &[Step], origin: NodeOrigin) {
         for step in steps {
             let node = self.tree.append(Arc::new(step.clone()), origin, &self.under);
+            // Only of tokens that are written, and of candidates nothing more is kept than they have.
+            let others = |pin: &&Pin| {
+                step.stats.as_ref().is_some_and(|stats| {
+                    stats.prediction.top_logprobs.iter().all(|other| other.id != pin.first)
+                })
+            };
+            for pin in self.pins.iter().filter(others) {
+                let rank = Figure::Exact(pin.first.0 + 1);
+                self.pinned.insert((node, pin.first), (-(pin.first.0 as f32), rank));
+            }
             self.branches[self.current].tip = Some(node);
             let turn = self.turns.last_mut().unwrap();
             turn.tokens = Some([turn.tokens.map_or(node.0, |[first, _]| first), node.0]);
@@ -142,6 +157,10 @@ impl Talk {
                 let part = "head 1:2".parse::<Intervention>().unwrap();
                 self.under = off.then_some(part).into_iter().collect();
             }
+            Happening::Pin(0) => (self.pins, self.pinned) = (Vec::new(), PinnedFigures::new()),
+            Happening::Pin(id) => {
+                self.pins.push(Pin { text: format!("pin {id}"), first: TokenId(*id), tokens: 1 });
+            }
         }
         self.write(true);
     }
@@ -176,6 +195,8 @@ impl Talk {
             side_by_side: false,
             settings: whole.then(|| BTreeMap::from([("temp".to_string(), self.turns.len().to_string())])),
             verdicts: &[],
+            pins: &self.pins,
+            pinned: &self.pinned,
             is_reading: false,
         };
         for event in self.scribe.events(&now, || "2026-11-27T13:00:00Z".to_string()) {
@@ -206,6 +227,13 @@ impl Talk {
             assert_eq!(is.tokens, was.tokens);
         }
         assert_eq!(saved.turns.len(), self.turns.len());
+        assert_eq!(saved.pins, self.pins);
+        for (place, known) in &self.pinned {
+            assert_eq!(saved.pinned.get(place), Some(known), "{place:?}");
+        }
+        for pin in &self.pins {
+            assert_eq!(saved.vocab.bytes(pin.first), self.vocab.bytes(pin.first));
+        }
     }
 }
 
@@ -280,6 +308,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(Happening::Prune),
         1 => "[a-z]{1,5}".prop_map(Happening::Name),
         1 => any::<bool>().prop_map(Happening::Off),
+        1 => (0u32..4).prop_map(Happening::Pin),
     ];
     prop::collection::vec(one, 1..14)
 }
@@ -396,6 +425,7 @@ fn every_version_is_read() {
     assert_eq!((old.kind, old.saved.settings["system"].as_str()), (Kind::Other, "be brief"));
     let (texts, again) = told(include_bytes!("fixtures/version-2.jsonl"));
     assert_eq!((texts, again), (said.to_vec(), logprobs));
+    every_event(include_bytes!("fixtures/version-2-every-event.jsonl"));
     // The very first had no tokens but those of replies.
     let first =
         br#"{"format":"tokenscope-conversation","version":1,"model":"m","n_vocab":9,"system":null,"turns":[
@@ -411,6 +441,72 @@ fn every_version_is_read() {
     let saved = parse(third).unwrap().saved;
     let under = |node: u32| saved.tree.node(NodeNumber(node)).unwrap().under.names();
     assert_eq!((under(0), under(1)), (vec![], vec!["head 1:2".to_string()]));
+}
+
+/// A file that has a line of every type.
+fn every_event(bytes: &[u8]) {
+    let types: BTreeSet<String> = std::str::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].as_str().unwrap().into())
+        .collect();
+    let all = event::schema()["oneOf"].as_array().unwrap().len();
+    assert_eq!(types.len(), all, "{types:?}");
+    let Opened { saved, kind, note, .. } = parse(bytes).unwrap();
+    assert_eq!((kind, note), (Kind::Session, None));
+    assert_eq!(saved.settings, BTreeMap::from([("system", "be brief"), ("temp", "0")].map(owned)));
+    let of = |branch: &SavedBranch| (branch.number, branch.from, branch.turns.clone(), branch.tip);
+    let node = |n: u32| saved.tree.node(NodeNumber(n)).unwrap();
+    assert_eq!(
+        saved.branches.iter().map(of).collect::<Vec<_>>(),
+        [
+            (1, None, vec![1, 2], Some(NodeNumber(4))),
+            (2, Some(1), vec![1, 3], Some(NodeNumber(6))),
+            (3, Some(2), vec![1, 4], Some(NodeNumber(7))),
+        ]
+    );
+    assert_eq!((saved.branch().number, saved.tree.head()), (2, Some(NodeNumber(6))));
+    let said: Vec<String> = saved.turns.iter().map(|turn| spelled(&saved, turn)).collect();
+    assert_eq!(said, ["Hi", "Hello!<|im_end|>", "Good day", "Good night"]);
+    let ended: Vec<_> =
+        saved.turns.iter().map(|turn| turn.finish.map(|finish| format!("{finish:?}"))).collect();
+    assert_eq!(
+        ended,
+        [None, Some("Stop"), Some("Length"), Some("Cancelled")].map(|end| end.map(String::from))
+    );
+    let names: Vec<_> = saved.tree.names().map(|(node, name)| (node.0, name.to_string())).collect();
+    assert_eq!(names, [(0, "main".to_string()), (5, "good".to_string())]);
+    assert!(node(7).is_pruned() && !node(6).is_pruned());
+    assert_eq!((node(5).origin, node(6).origin), (NodeOrigin::Swapped, NodeOrigin::Sampled));
+    assert_eq!((node(6).under.names(), node(5).under.names()), (vec!["head 1:2".to_string()], vec![]));
+    let verdict = |scope, tokens, right, note: Option<&str>| event::Judged {
+        scope,
+        tokens,
+        right,
+        note: note.map(String::from),
+    };
+    assert_eq!(
+        saved.verdicts,
+        [
+            verdict(VerdictScope::Token, [5, 5], Some(true), Some("a greeting")),
+            verdict(VerdictScope::Reply, [2, 4], Some(true), None),
+            verdict(VerdictScope::Span, [2, 3], None, None),
+        ]
+    );
+    let paris = TokenId(7042);
+    assert_eq!(saved.pins, [Pin { text: "Paris is".to_string(), first: paris, tokens: 2 }]);
+    assert_eq!(saved.pinned[&(NodeNumber(2), paris)], (-9.25, Figure::Exact(812)));
+    let never = saved.pinned[&(NodeNumber(3), paris)];
+    assert_eq!(never, (f32::NEG_INFINITY, Figure::Bounded([3, 49152])));
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_string(), value.to_string())
+}
+
+fn spelled(saved: &Saved, turn: &SavedTurn) -> String {
+    let ids = saved.tokens(turn).into_iter().map(|node| saved.tree.node(node).unwrap().id);
+    String::from_utf8(saved.vocab.concat(ids)).unwrap()
 }
 
 #[test]

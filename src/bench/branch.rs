@@ -56,7 +56,7 @@ fn measure(client: &mut Client, reply: &BenchReply, pair: usize) -> Result<[f64;
     };
     let (mut steps, mut last): (Vec<(f64, Arc<Step>)>, _) = (Vec::new(), Duration::ZERO);
     client.run(Command::Generate(request.clone()), |event| {
-        if let Event::Step { step, elapsed } = event {
+        if let Event::Step { step, elapsed, .. } = event {
             steps.push(((elapsed - last).as_secs_f64(), step));
             last = elapsed;
         }

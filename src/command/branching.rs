@@ -54,6 +54,18 @@ impl BranchCommand {
         }
     }
 
+    /// Whether there are tokens, names or branches after it that were not there, or are none any more.
+    pub fn writes(&self) -> bool {
+        !matches!(
+            self,
+            BranchCommand::List
+                | BranchCommand::Go(_)
+                | BranchCommand::Compare(..)
+                | BranchCommand::Begin(_)
+                | BranchCommand::Stepwise(_)
+        )
+    }
+
     /// Whether the conversation stands elsewhere after it.
     pub fn goes(&self) -> bool {
         !matches!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cache::{CachedToken, PathCache};
-use super::figures::{in_parts, stats};
+use super::figures::{in_parts, of_token, stats};
 use super::intervene;
 use super::llama::eval::Script;
 use super::llama::{Batch, Context, MaskedChain, Model, Scratch, SeqId};
@@ -15,7 +15,7 @@ use super::threads::Governor;
 use crate::distribution::{Depth, Distribution};
 use crate::intervention::InForce;
 use crate::sampling::chain::FIRST_LOOK;
-use crate::step::Step;
+use crate::step::{AnyToken, Step};
 use crate::token::TokenId;
 
 /// What all of them have in common.
@@ -27,6 +27,8 @@ pub(super) struct BesideTerms<'a> {
     pub in_force: &'a InForce,
     /// How many candidates each step keeps.
     pub depth: Depth,
+    /// Tokens whose figures are wanted at every step, whatever is chosen.
+    pub named: &'a [TokenId],
     /// Each ends after so many tokens.
     pub max_tokens: Option<usize>,
     /// Tokens of the prompt.
@@ -66,6 +68,8 @@ pub(super) struct WrittenToken {
     pub sequence: SeqId,
     /// Its next token; there is none where no cell was left for it.
     pub step: Option<Arc<Step>>,
+    /// The figures of the tokens that were named.
+    pub named: Vec<AnyToken>,
     /// Why nothing further comes of it.
     pub ended: Option<FinishReason>,
 }
@@ -128,7 +132,8 @@ impl<'a, C: BorrowMut<Context>> Beside<'a, C> {
             && let Some(ReplyWriter { number, sequence, .. }) = self.writers.pop()
         {
             self.cache.free(sequence);
-            told.push(WrittenToken { number, sequence, step: None, ended: Some(FinishReason::Context) });
+            let ended = Some(FinishReason::Context);
+            told.push(WrittenToken { number, sequence, step: None, named: Vec::new(), ended });
         }
         if self.writers.is_empty() {
             return Ok(Some(told));
@@ -212,6 +217,7 @@ impl ReplyWriter {
             None
         };
         let step = Arc::new(Step { id, stats: Some(stats(row, raw, id, Some(&choice))) });
-        Ok(WrittenToken { number: self.number, sequence: self.sequence, step: Some(step), ended })
+        let named = terms.named.iter().map(|&id| of_token(row, raw, id)).collect();
+        Ok(WrittenToken { number: self.number, sequence: self.sequence, step: Some(step), named, ended })
     }
 }

@@ -7,7 +7,7 @@ use super::protocol::EngineError;
 use super::trie::{NodeId, Trie};
 use crate::distribution::{Depth, Distribution};
 use crate::sampling::chain::ChosenToken;
-use crate::step::{Prediction, Step, TokenStats};
+use crate::step::{AnyToken, Prediction, Step, TokenStats};
 use crate::token::TokenId;
 
 /// Fewest rows for which a thread is worth its start.
@@ -102,6 +102,12 @@ pub(super) fn stats(
         outcome: choice.map(|choice| choice.outcome),
         prediction: prediction(row, raw, choice),
     }
+}
+
+/// The raw figures of a token, whatever is chosen.
+pub(super) fn of_token(row: &[f32], raw: &Distribution, id: TokenId) -> AnyToken {
+    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
+    AnyToken { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit).into(), outcome: None }
 }
 
 /// The distribution as it is kept.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::backend::Sink;
 use super::beside::{Beside, BesideTerms, WrittenToken};
 use super::cache::{AskedPath, CachedToken, PathCache};
-use super::figures::{in_parts, stats};
+use super::figures::{in_parts, of_token, stats};
 use super::intervene;
 use super::llama::eval::Script;
 use super::llama::{Attention, Batch, Context, MaskedChain, Model, Scratch, SeqId};
@@ -384,10 +384,8 @@ impl CachedConversation {
             let id = step.id;
             run.steps.push(Some(Arc::clone(&step)));
             run.timing.decode_tokens += 1;
-            (run.sink)(Event::Step { step, elapsed: begun.elapsed() });
-            if !run.named.is_empty() {
-                (run.sink)(Event::Named(std::mem::take(&mut run.named)));
-            }
+            let named = std::mem::take(&mut run.named);
+            (run.sink)(Event::Step { step, elapsed: begun.elapsed(), named });
             if self.model.vocab().ends_generation(id) {
                 break FinishReason::Stop;
             }
@@ -409,7 +407,7 @@ impl CachedConversation {
         row: RowPlace,
     ) -> Result<FinishReason, EngineError> {
         let begun = Instant::now();
-        let Generate { prompt, in_force, depth, max_tokens, cancel, .. } = run.request;
+        let Generate { prompt, in_force, depth, named, max_tokens, cancel, .. } = run.request;
         if *max_tokens == Some(0) {
             return Ok(FinishReason::Length);
         }
@@ -424,6 +422,7 @@ impl CachedConversation {
             governor: &self.governor,
             in_force,
             depth: *depth,
+            named,
             max_tokens: *max_tokens,
             prompt: prompt.len(),
             room: self.cache.context().params().cells as usize,
@@ -431,15 +430,17 @@ impl CachedConversation {
         };
         let mut beside = Beside::new(&mut self.cache, terms);
         let (mut reason, mut decoded) = (FinishReason::Cancelled, 0);
-        let mut tell = |WrittenToken { number, step, ended, .. }: WrittenToken| match number {
+        let mut tell = |WrittenToken { number, step, named, ended, .. }: WrittenToken| match number {
             0 => {
                 decoded += step.iter().len();
-                step.into_iter().for_each(|step| (run.sink)(Event::Step { step, elapsed: begun.elapsed() }));
+                let elapsed = begun.elapsed();
+                step.into_iter()
+                    .for_each(|step| (run.sink)(Event::Step { step, elapsed, named: named.clone() }));
                 reason = ended.unwrap_or(reason);
             }
             _ => {
                 let tell = |event| (run.sink)(Event::Reply(ReplyId(number as u64), event));
-                step.into_iter().for_each(|step| tell(ReplyEvent::Step(step, Vec::new())));
+                step.into_iter().for_each(|step| tell(ReplyEvent::Step(step, named.clone())));
                 ended.into_iter().for_each(|reason| tell(ReplyEvent::Ended(reason)));
             }
         };
@@ -480,12 +481,6 @@ fn row_at<'a>(cache: &'a PathCache, kept: &'a [KeptRow], place: RowPlace) -> Res
         RowPlace::Kept(index) => kept.get(index).map(|(_, row)| row.as_slice()),
     };
     row.ok_or(EngineError::Decode(-1))
-}
-
-/// The raw figures of a token, whatever is chosen.
-fn of_token(row: &[f32], raw: &Distribution, id: TokenId) -> AnyToken {
-    let logit = row.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
-    AnyToken { id, logprob: raw.logprob(logit) as f32, rank: raw.rank(row, logit).into(), outcome: None }
 }
 
 /// Where the chunk that begins at `first` ends: at the same positions, however much of a prompt is known already.

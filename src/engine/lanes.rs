@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::backend::Sink;
-use super::figures::{in_parts, stats};
+use super::figures::{in_parts, of_token, stats};
 use super::intervene;
 use super::llama::eval::Script;
 use super::llama::{Attention, Batch, Context, ContextParams, MaskedChain, Model, Scratch, SeqId};
@@ -365,8 +365,7 @@ impl LaneReply {
         self.chain.accept(choice.id)?;
         self.tokens.push(choice.id);
         self.chosen += 1;
-        let named = self.asked.named.iter().map(|&id| stats(row, raw, id, None).of_token(id));
-        let named = named.collect();
+        let named = self.asked.named.iter().map(|&id| of_token(row, raw, id)).collect();
         Ok((Step { id: choice.id, stats: Some(stats(row, raw, choice.id, Some(&choice))) }, named))
     }
 

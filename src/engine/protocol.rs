@@ -316,9 +316,9 @@ pub enum Event {
         step: Arc<Step>,
         /// Time since the first token of the reply was begun.
         elapsed: Duration,
+        /// The figures of the tokens that were named, as far as the engine knows them.
+        named: Vec<AnyToken>,
     },
-    /// The figures of the tokens that were named, at the step that was told last.
-    Named(Vec<AnyToken>),
     /// How far a scoring is: tokens computed, of all that must be.
     Progress {
         /// Tokens so far.

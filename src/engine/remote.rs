@@ -122,7 +122,7 @@ impl Remote {
         let reason = self.wire.watched(&asked.cancel, |call| {
             self.written(call, asked_for, &mut |step| {
                 timing.decode_tokens += 1;
-                sink(Event::Step { step: Arc::new(step), elapsed: begun.elapsed() });
+                sink(Event::Step { step: Arc::new(step), elapsed: begun.elapsed(), named: Vec::new() });
             })
         });
         timing.decode = begun.elapsed();

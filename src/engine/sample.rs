@@ -59,6 +59,7 @@ pub(super) fn sample(
         governor: &governor,
         in_force: &in_force,
         depth: request.depth,
+        named: &[],
         max_tokens: request.max_tokens,
         prompt: length,
         room,
@@ -157,9 +158,13 @@ impl SampleRun<'_, '_> {
         let mut chain = MaskedChain::new(self.model, &self.request.samplings[index])?;
         chain.accept_prompt(&self.request.prompt);
         let first = match self.request.max_tokens {
-            Some(0) => {
-                WrittenToken { number: index, sequence: own, step: None, ended: Some(FinishReason::Length) }
-            }
+            Some(0) => WrittenToken {
+                number: index,
+                sequence: own,
+                step: None,
+                named: Vec::new(),
+                ended: Some(FinishReason::Length),
+            },
             _ => self.beside.begin(index, own, chain, &self.first_row)?,
         };
         self.take(first);
@@ -167,7 +172,7 @@ impl SampleRun<'_, '_> {
     }
 
     /// Takes what was written, and hands out the continuations whose turn it is.
-    fn take(&mut self, WrittenToken { number, sequence, step, ended }: WrittenToken) {
+    fn take(&mut self, WrittenToken { number, sequence, step, ended, .. }: WrittenToken) {
         self.timing.decode_tokens += step.iter().len();
         self.steps[number].extend(step.map(|step| Step::clone(&step)));
         self.ended[number] = ended;

@@ -216,10 +216,7 @@ impl Scripted {
             let id = Pieces.tokenize(piece.as_bytes(), true)[0];
             let step = Arc::new(Step { id, stats: Some(self.stats(id, p_at(total + i, p), true)) });
             let named: Vec<AnyToken> = request.named.iter().map(|&named| of_named(&step, named, i)).collect();
-            sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)) });
-            if !named.is_empty() {
-                sink(Event::Named(named));
-            }
+            sink(Event::Step { step, elapsed: Duration::from_millis(10 * (i as u64 + 1)), named });
         }
         (ended(&reply), reply.len())
     }
@@ -247,7 +244,8 @@ impl Scripted {
                 let Some((piece, p)) = lines.pop_front() else { continue };
                 let id = Pieces.tokenize(piece.as_bytes(), true)[0];
                 let step = Step { id, stats: Some(self.stats(id, p, true)) };
-                tell(ReplyEvent::Step(Arc::new(step), Vec::new()));
+                let named = first.named.iter().map(|&named| of_named(&step, named, 0)).collect();
+                tell(ReplyEvent::Step(Arc::new(step), named));
                 if lines.is_empty() {
                     tell(ReplyEvent::Ended(ended(&[(piece, p)])));
                 }

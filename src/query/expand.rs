@@ -44,6 +44,8 @@ pub enum ExpandFrom {
 pub struct Expansion {
     /// The text's ids, BOS included.
     pub prompt: Vec<TokenId>,
+    /// Whether the text is the conversation up to a token.
+    pub of_conversation: bool,
     /// How far it was looked.
     pub limits: ExpandLimits,
     /// The continuations, the most likely first.
@@ -110,7 +112,8 @@ pub fn expand(asker: &mut Asker, wish: &ExpandWish) -> Result<Expansion, QueryEr
         return Err(QueryError::Stopped);
     }
     let (nodes, coverage, end) = search.finish(stopped);
-    Ok(Expansion { prompt, limits, nodes, coverage, evaluated, end, notes })
+    let of_conversation = matches!(wish.from, ExpandFrom::Ids(..));
+    Ok(Expansion { prompt, of_conversation, limits, nodes, coverage, evaluated, end, notes })
 }
 
 /// What a search asks of an engine.

@@ -132,12 +132,12 @@ fn by_depth(found: &Expansion) -> Vec<f64> {
 pub fn view(found: &Expansion, vocab: &Vocab) -> View {
     let mut table = Table::new([
         Column::figures("#", 4).after(0),
-        Column::figures("from", 4).after(2),
+        Column::figures("from", 4).after(2).minor(3),
         Column::figures("joint %", 9),
-        Column::figures("Σ ln p", 9),
-        Column::figures("p %", 7),
+        Column::figures("Σ ln p", 9).minor(1),
+        Column::figures("p %", 7).minor(2),
         Column::bars("", BAR).after(2),
-        Column::text("continuation", 0).after(2),
+        Column::text("continuation", 0).after(2).elided_before(14),
     ]);
     for (i, node) in found.nodes.iter().enumerate() {
         let joint = node.joint.exp();

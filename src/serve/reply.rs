@@ -93,7 +93,8 @@ impl ReplyText {
                     .tokens
                     .last()
                     .map_or(0, |last| last.offset + self.reply.text[last.start..start].chars().count());
-                let event = Event::Step { step: Arc::clone(&step), elapsed: Duration::ZERO };
+                let event =
+                    Event::Step { step: Arc::clone(&step), elapsed: Duration::ZERO, named: Vec::new() };
                 self.reply.take(&event, &self.vocab);
                 let end = self.reply.text.len();
                 self.tokens.push(ReplyToken { step, named, start, offset, end });

@@ -267,8 +267,8 @@ impl Branches {
     }
 
     /// A token after the last one of a branch; the conversation stays where it is.
-    pub(super) fn push_on(&mut self, number: u32, step: Arc<Step>) {
-        let Some(at) = self.all.iter().position(|branch| branch.number == number) else { return };
+    pub(super) fn push_on(&mut self, number: u32, step: Arc<Step>) -> Option<NodeNumber> {
+        let at = self.all.iter().position(|branch| branch.number == number)?;
         let here = self.tree.head();
         self.tree.go_to(self.all[at].tip);
         let under = self.in_force.of_token(self.tree.path().len());
@@ -276,6 +276,7 @@ impl Branches {
         self.all[at].own.get_or_insert(node);
         self.all[at].tip = Some(node);
         self.tree.go_to(here);
+        Some(node)
     }
 
     /// Takes a branch out on which nothing came; `false` where something did.

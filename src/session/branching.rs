@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 pub use super::branch_line::BranchLine;
-use super::compare::compared;
+use super::compare::BranchComparison;
 use super::state::{Job, Undo, Work};
 use super::task::{Task, Then};
 use super::turn::{Reply, Turn};
@@ -11,6 +11,7 @@ use super::{Notice, Outcome, Session, SessionError};
 use crate::chat::Role;
 use crate::command::{BranchCommand, StepPlace};
 use crate::engine::{CancelFlag, Command, FinishReason, Forget, Generate, Timing};
+use crate::report::view::{Column, Table, TableRow, View};
 use crate::sequence::{NodeNumber, NodeOrigin, TreeNode};
 use crate::step::{Step, TokenStats};
 use crate::token::TokenId;
@@ -28,6 +29,9 @@ pub fn branch_seed(parent: u32, node: NodeNumber) -> u32 {
 impl Session {
     /// Carries out a command about branches.
     pub(super) fn branch(&mut self, command: BranchCommand) -> Result<Vec<Outcome>, SessionError> {
+        if command.writes() {
+            self.must_be_writable()?;
+        }
         match command {
             BranchCommand::Swap(place, n) => self.swap(place, n),
             BranchCommand::Force(place, text) => self.force(place, text),
@@ -142,14 +146,7 @@ impl Session {
                 self.beginning = ids;
                 Ok(told("replies begin like that from now on; /begin alone ends it"))
             }
-            Then::Force(at) => {
-                let known = self.sequence().step(at).and_then(|step| step.stats.as_ref()).cloned();
-                let forced = ids.into_iter().enumerate().map(|(i, id)| {
-                    let stats = known.as_ref().filter(|_| i == 0).and_then(|stats| of_candidate(stats, id));
-                    (Step { id, stats }, NodeOrigin::Forced)
-                });
-                self.go_another_way(at, forced.collect())
-            }
+            Then::Force(at) => self.force_at(at, ids),
             Then::Raw(..) => {
                 let seed = self.next_seed();
                 self.replies = self.replies.wrapping_add(1);
@@ -165,6 +162,31 @@ impl Session {
                 Ok(self.request(Some(left), 0, None))
             }
         }
+    }
+
+    /// Has tokens stand at a place; the first of them may be a candidate, whose figures are known.
+    fn force_at(&mut self, at: usize, ids: Vec<TokenId>) -> Result<Vec<Outcome>, SessionError> {
+        let known = self.sequence().step(at).and_then(|step| step.stats.as_ref()).cloned();
+        let forced = ids.into_iter().enumerate().map(|(i, id)| {
+            let stats = known.as_ref().filter(|_| i == 0).and_then(|stats| of_candidate(stats, id));
+            (Step { id, stats }, NodeOrigin::Forced)
+        });
+        self.go_another_way(at, forced.collect())
+    }
+
+    /// Has a continuation stand after the beginning of the conversation that it was found for.
+    pub(super) fn take_continuation(
+        &mut self,
+        before: &[TokenId],
+        ids: Vec<TokenId>,
+    ) -> Result<Vec<Outcome>, SessionError> {
+        self.must_be_free()?;
+        self.must_be_writable()?;
+        let here = self.sequence().tokens().take(before.len()).map(|token| token.id);
+        if !here.eq(before.iter().copied()) {
+            return Err(SessionError::Elsewhere);
+        }
+        self.force_at(before.len(), ids)
     }
 
     /// Leaves the present branch before a position, has these tokens stand there, and goes on from them.
@@ -324,23 +346,36 @@ impl Session {
 
     fn list_branches(&self) -> Vec<Outcome> {
         let current = self.branches.current().number;
-        let mut lines = vec![format!(
-            "{:>6}  {:>6}  {:>10}  {:>9}  {:>6}  reply",
-            "branch", "from", "Σ nat", "per token", "tokens"
-        )];
+        let mut table = Table::new([
+            Column::figures("branch", 6).after(0),
+            Column::figures("from", 6).minor(3),
+            Column::figures("Σ nat", 10),
+            Column::figures("per token", 10).minor(1),
+            Column::figures("tokens", 7).minor(2),
+            Column::text("reply", 0).after(2).elided(12),
+        ]);
         for branch in self.branches.all() {
             let line = BranchLine::of(&self.branches, branch);
-            let mark = if branch.number == current { "▸" } else { " " };
-            lines.push(format!(
-                "{mark}{:>5}  {:>6}  {:>10}  {:>9}  {:>6}  {}",
-                branch.number, line.from, line.sum, line.mean, line.tokens, line.text
-            ));
+            let mark = if branch.number == current { "▸" } else { "" };
+            table.rows.push(TableRow::new([
+                format!("{mark}{}", branch.number).into(),
+                line.from.into(),
+                line.sum.into(),
+                line.mean.into(),
+                line.tokens.into(),
+                line.text.into(),
+            ]));
         }
-        told(&lines.join("\n"))
+        let mut view = View::default();
+        view.table(table);
+        vec![Outcome::Show(Box::new(view))]
     }
 
     /// The branch of a number or a name.
-    fn named_branch(&self, name: &str) -> Result<u32, SessionError> {
+    ///
+    /// # Errors
+    /// [`SessionError::NoBranch`].
+    pub fn named_branch(&self, name: &str) -> Result<u32, SessionError> {
         let name = name.trim();
         let branches = &self.branches;
         let by_number = name.parse().ok().filter(|n| branches.all().iter().any(|branch| branch.number == *n));
@@ -396,9 +431,10 @@ impl Session {
     }
 
     fn compare_branches(&self, a: &str, b: &str) -> Result<Vec<Outcome>, SessionError> {
-        let (a, b) = (self.named_branch(a)?, self.named_branch(b)?);
-        let vocab = &self.loaded()?.info.vocab;
-        Ok(told(&compared(&self.branches, [a, b], vocab)))
+        let numbers = [self.named_branch(a)?, self.named_branch(b)?];
+        let both = BranchComparison::of(&self.branches, numbers).zip(self.vocab());
+        let (both, vocab) = both.ok_or(SessionError::NothingToFork)?;
+        Ok(vec![Outcome::Show(Box::new(both.view(vocab)))])
     }
 }
 

@@ -47,13 +47,15 @@ pub struct MarkCounts {
     pub sessions: usize,
     /// Marked tokens whose probability is not known.
     pub without_figures: usize,
+    /// Sessions that could not be read, or not whole.
+    pub unread: usize,
 }
 
 impl AllVerdicts {
     /// Those of the sessions that a text fits.
     pub fn of(shelf: &Shelf, text: &str) -> AllVerdicts {
-        let mut all = AllVerdicts::default();
-        let mut listed = shelf.fitting(text);
+        let (mut listed, unread) = shelf.fitting(text);
+        let mut all = AllVerdicts { unread, ..AllVerdicts::default() };
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         for session in listed {
             let told = |what: String| format!("{}: {what}", session.path.display());
@@ -103,6 +105,7 @@ impl AllVerdicts {
         MarkCounts {
             marks: self.marks().count(),
             sessions: self.sessions.len(),
+            unread: self.unread.len(),
             without_figures: self.marks().filter(|(_, one)| is_token(one) && one.prob().is_none()).count(),
         }
     }

@@ -1,29 +1,40 @@
-//! Two branches side by side, from their first difference on.
+//! Two branches side by side: where they part, and what each says from there on, token by token.
 
 use super::branches::{Branch, Branches};
-use crate::columns::{clipped, fitted};
+use crate::report::view::{Column, Table, TableRow, View};
 use crate::sequence::{NodeNumber, TreeNode};
 use crate::token::Vocab;
 
-/// Columns of a token: a row has 52, which the conversation has beside the figures of a screen of 120.
-const TOKEN: usize = 11;
-/// Most rows; branches may be thousands of tokens long.
+/// Most rows of a table; branches may be thousands of tokens long.
 const MOST: usize = 200;
 
-/// A branch's own tokens, and its sums over them.
-struct ComparedSide<'a> {
-    number: u32,
-    own: Vec<&'a TreeNode>,
+/// Two branches, from their first difference on.
+#[derive(Debug)]
+pub struct BranchComparison<'a> {
+    /// The tokens they have in common.
+    pub common: Vec<&'a TreeNode>,
+    /// Both, as they were named.
+    pub sides: [ComparedSide<'a>; 2],
+}
+
+/// A branch of which another one has the beginning.
+#[derive(Debug)]
+pub struct ComparedSide<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its tokens from the first difference on.
+    pub own: Vec<&'a TreeNode>,
 }
 
 impl ComparedSide<'_> {
-    fn sum(&self) -> (f64, usize) {
+    /// Σ ln p of its own tokens, and of how many that is known.
+    pub fn sum(&self) -> (f64, usize) {
         let known = self.own.iter().filter_map(|node| logprob(node));
         known.fold((0.0, 0), |(sum, count), logprob| (sum + logprob, count + 1))
     }
 
     /// The sum and the mean in words.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         match self.sum() {
             (_, 0) => format!("branch {}: no figures", self.number),
             (sum, n) => {
@@ -33,66 +44,98 @@ impl ComparedSide<'_> {
     }
 }
 
-fn logprob(node: &TreeNode) -> Option<f64> {
+impl<'a> BranchComparison<'a> {
+    /// Two branches by their numbers, where there are such.
+    pub fn of(branches: &'a Branches, numbers: [u32; 2]) -> Option<BranchComparison<'a>> {
+        let branch = |number| branches.all().iter().find(|branch: &&Branch| branch.number == number);
+        let (a, b) = (branch(numbers[0])?, branch(numbers[1])?);
+        let path = |branch: &Branch| -> Vec<NodeNumber> {
+            branch.tip.map(|tip| branches.tree().path_to(tip)).unwrap_or_default()
+        };
+        let nodes = |numbers: &[NodeNumber]| -> Vec<&'a TreeNode> {
+            numbers.iter().filter_map(|&number| branches.tree().node(number)).collect()
+        };
+        let (left, right) = (path(a), path(b));
+        let parted = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+        let side = |branch: &Branch, path: &[NodeNumber]| ComparedSide {
+            number: branch.number,
+            own: nodes(&path[parted..]),
+        };
+        Some(BranchComparison { common: nodes(&left[..parted]), sides: [side(a, &left), side(b, &right)] })
+    }
+
+    /// Rows from the first difference on.
+    pub fn rows(&self) -> usize {
+        self.sides.iter().map(|side| side.own.len()).max().unwrap_or(0)
+    }
+
+    /// ln p of the second branch's token in a row minus that of the first's.
+    pub fn delta(&self, row: usize) -> Option<f64> {
+        let [a, b] = &self.sides;
+        let known = |side: &ComparedSide| side.own.get(row).and_then(|node| logprob(node));
+        Some(known(b)? - known(a)?)
+    }
+
+    /// By how much the second branch's sum and mean are above the first's, in words.
+    pub fn difference(&self) -> Option<String> {
+        let [(a, n), (b, m)] = [&self.sides[0], &self.sides[1]].map(ComparedSide::sum);
+        let per_token = |sum: f64, count: usize| sum / count as f64;
+        (n > 0 && m > 0)
+            .then(|| format!("Δ: Σ {:+.3} nat, {:+.3} per token", b - a, per_token(b, m) - per_token(a, n)))
+    }
+
+    /// As a table: a row a token, with the difference of their ln p. Figures where a template has written the rest
+    /// are those of the prompt.
+    pub fn view(&self, vocab: &Vocab) -> View {
+        let mut view = View::default();
+        let [a, b] = &self.sides;
+        if self.rows() == 0 {
+            view.text(format!("branches {} and {} are the same", a.number, b.number));
+            return view;
+        }
+        view.text(format!("the same for {} tokens; from there on", self.common.len()));
+        let named = |side: &ComparedSide| format!("branch {}", side.number);
+        let mut table = Table::new([
+            Column::figures("at", 4).after(0).minor(1),
+            Column::text(named(a), 16).cut().elided(6),
+            Column::figures("ln p", 8),
+            Column::text(named(b), 16).after(2).cut().elided(6),
+            Column::figures("ln p", 8),
+            Column::figures("Δ", 8),
+        ]);
+        for row in 0..self.rows().min(MOST) {
+            let token =
+                |side: &ComparedSide| side.own.get(row).map_or(String::new(), |node| vocab.visible(node.id));
+            let figure = |side: &ComparedSide| match side.own.get(row) {
+                Some(node) => figure(logprob(node)),
+                None => String::new(),
+            };
+            table.rows.push(TableRow::new([
+                (self.common.len() + row + 1).to_string().into(),
+                token(a).into(),
+                figure(a).into(),
+                token(b).into(),
+                figure(b).into(),
+                self.delta(row).map_or(String::new(), |delta| self::figure(Some(delta))).into(),
+            ]));
+        }
+        view.table(table);
+        if self.rows() > MOST {
+            view.text(format!("… {} more", self.rows() - MOST));
+        }
+        [a, b].into_iter().for_each(|side| view.text(side.told()));
+        self.difference().into_iter().for_each(|told| view.text(told));
+        view
+    }
+}
+
+/// A token's ln p, where it is known.
+pub fn logprob(node: &TreeNode) -> Option<f64> {
     node.step.as_ref().and_then(|step| step.logprob()).map(f64::from)
 }
 
-/// Where two branches part, and what each says from there on: a row a token, and the difference of their ln p.
-/// Figures where a template has written the rest are those of the prompt.
-pub(super) fn compared(branches: &Branches, numbers: [u32; 2], vocab: &Vocab) -> String {
-    let [Some(a), Some(b)] = numbers.map(|n| branches.all().iter().find(|branch| branch.number == n)) else {
-        return String::new();
-    };
-    let parted = parting(branches, a, b);
-    let side = |branch: &Branch| ComparedSide {
-        number: branch.number,
-        own: path(branches, branch)
-            .into_iter()
-            .skip(parted)
-            .filter_map(|n| branches.tree().node(n))
-            .collect(),
-    };
-    let (a, b) = (side(a), side(b));
-    let rows = a.own.len().max(b.own.len());
-    if rows == 0 {
-        return format!("branches {} and {} are the same", a.number, b.number);
-    }
-    let head =
-        |side: &ComparedSide| format!("{} {:>7}", fitted(&format!("branch {}", side.number), TOKEN), "ln p");
-    let mut lines = vec![
-        format!("the same for {parted} tokens; from there on"),
-        format!("{:>4} {} {} {:>7}", "at", head(&a), head(&b), "Δ"),
-    ];
-    for at in 0..rows.min(MOST) {
-        let (left, right) = (a.own.get(at), b.own.get(at));
-        let known = left.and_then(|node| logprob(node)).zip(right.and_then(|node| logprob(node)));
-        let delta = figure(known.map(|(left, right)| right - left));
-        let (left, right) = (cell(left, vocab), cell(right, vocab));
-        lines.push(format!("{:>4} {left} {right} {delta:>7}", parted + at + 1));
-    }
-    if rows > MOST {
-        lines.push(format!("… {} more", rows - MOST));
-    }
-    lines.extend([a.told(), b.told()]);
-    lines.join("\n")
-}
-
-fn path(branches: &Branches, branch: &Branch) -> Vec<NodeNumber> {
-    branch.tip.map(|tip| branches.tree().path_to(tip)).unwrap_or_default()
-}
-
-/// How many tokens two branches have in common.
-fn parting(branches: &Branches, a: &Branch, b: &Branch) -> usize {
-    let common = a.tip.zip(b.tip).and_then(|(a, b)| branches.tree().common(a, b));
-    common.and_then(|node| branches.tree().node(node)).map_or(0, |node| node.position() + 1)
-}
-
-fn cell(node: Option<&&TreeNode>, vocab: &Vocab) -> String {
-    let token = node.map_or(String::new(), |node| clipped(&vocab.visible(node.id), TOKEN));
-    format!("{} {:>7}", fitted(&token, TOKEN), figure(node.and_then(|node| logprob(node))))
-}
-
-fn figure(value: Option<f64>) -> String {
+/// A figure of a comparison.
+pub fn figure(value: Option<f64>) -> String {
     match value {
         Some(value) if value == f64::NEG_INFINITY => "-inf".to_string(),
         Some(value) => format!("{value:.3}"),

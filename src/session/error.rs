@@ -68,8 +68,13 @@ pub enum SessionError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
     /// There is no candidate of that number.
-    #[error("there is no candidate {0}; /next TEXT shows a table to choose from")]
+    #[error("there is no candidate {0}; /next and /expand show what there is to choose from")]
     NoCandidate(usize),
+    /// The conversation has gone elsewhere since.
+    #[error(
+        "the conversation stands elsewhere than where that was looked for: /branch goes back, /expand looks here"
+    )]
+    Elsewhere,
     /// The table of a step has no such candidate.
     #[error("there is no candidate {asked} at that step: it has {last}")]
     NoSuchCandidate {

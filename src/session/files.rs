@@ -40,6 +40,8 @@ impl Session {
             branches: self.branches.clone(),
             settings: keep::settings(self),
             verdicts: self.verdicts().to_vec(),
+            pins: self.pinned().to_vec(),
+            pinned: self.pinned_figures().clone(),
             k: self.settings.k,
             version: self.version,
         })

@@ -42,6 +42,7 @@ struct Glance {
     head: Option<NodeNumber>,
     turns: usize,
     verdicts: usize,
+    pins: usize,
     read: usize,
     is_busy: bool,
 }
@@ -123,6 +124,7 @@ impl Glance {
             head: tree.head(),
             turns: session.turns().len(),
             verdicts: session.verdicts().len(),
+            pins: session.pinned().len(),
             read: session.job().map_or(0, |job| job.prefill.0),
             is_busy: session.is_busy(),
         }
@@ -140,6 +142,8 @@ pub(crate) fn told(session: &Session, model: &ModelLine, scribe: &mut Scribe) ->
         beside: session.job().map_or(&[], |job| &job.beside),
         settings: is_whole.then(|| settings(session)),
         verdicts: session.verdicts(),
+        pins: session.pinned(),
+        pinned: session.pinned_figures(),
     };
     events(&kept, scribe)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::branches::{Branch, Branches};
 use super::turn::Turn;
-use crate::archive::event::{Judged, LogEvent, ModelLine};
+use crate::archive::PinnedFigures;
+use crate::archive::event::{Judged, LogEvent, ModelLine, Pin};
 use crate::archive::scribe::{Now, NowBranch, NowSaid, Scribe};
 use crate::archive::shelf;
 use crate::chat::Role;
@@ -25,6 +26,10 @@ pub(super) struct KeptConversation<'a> {
     pub settings: Option<BTreeMap<String, String>>,
     /// What people said of its tokens.
     pub verdicts: &'a [Judged],
+    /// Texts that are pinned.
+    pub pins: &'a [Pin],
+    /// What is known of their first tokens.
+    pub pinned: &'a PinnedFigures,
 }
 
 /// What a scribe has to tell of a conversation.
@@ -43,6 +48,8 @@ pub(super) fn events(kept: &KeptConversation, scribe: &mut Scribe) -> Vec<LogEve
         side_by_side: !kept.beside.is_empty(),
         settings: kept.settings.clone(),
         verdicts: kept.verdicts,
+        pins: kept.pins,
+        pinned: kept.pinned,
         is_reading: !is_whole,
     };
     scribe.events(&now, shelf::clock)

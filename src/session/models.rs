@@ -160,6 +160,7 @@ impl Session {
         turns.iter_mut().map(Arc::make_mut).for_each(Turn::forget_ids);
         self.branches = Branches::with(TokenTree::default(), turns, 0, InForce::default());
         self.verdicts = Verdicts::default();
+        self.pins.forget();
     }
 
     /// A copy of the running model's weights is ready. A conversation keeps the weights it has; where

@@ -6,6 +6,7 @@ use crate::archive::keeper::HeldFile;
 use crate::archive::scribe::Scribe;
 use crate::ask::Question;
 use crate::engine::{self, CancelFlag};
+use crate::report::view::View;
 
 /// Names one piece of work, so that what comes of one that nobody waits for any more is dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Outcome {
     Copy(String, &'static str),
     /// Show what was written before.
     ShowHistory,
+    /// Show the person a table.
+    Show(Box<View>),
     /// Tell the person.
     Say(Notice),
     /// Leave.

@@ -1,27 +1,17 @@
 //! Texts that are pinned: the exact probability of each one's first token at every step that is written from then on.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::task::{Task, Then};
 use super::{Notice, Outcome, Session, SessionError};
+use crate::archive::event::Pin;
+use crate::archive::{PinnedFigures, Saved};
 use crate::sequence::NodeNumber;
 use crate::step::{AnyToken, Figure};
-use crate::token::{TokenId, Vocab, visible};
+use crate::token::{TokenId, visible};
 
 /// Most texts that are pinned at once.
 const MOST: usize = 4;
-
-/// A text that is pinned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// As it was written.
-    pub text: String,
-    /// Its first token, whose figures are kept.
-    pub first: TokenId,
-    /// How many tokens it has.
-    pub tokens: usize,
-}
 
 /// What is known of a pinned token at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,11 +25,22 @@ pub struct PinnedAt {
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     all: Vec<Pin>,
-    /// Raw ln p and rank, by the token that stands there.
-    figures: HashMap<(NodeNumber, TokenId), (f32, Figure<u32>)>,
-    /// The conversation they are of.
-    conversation: u32,
-    vocab: Weak<Vocab>,
+    /// How the first token of each is spelled: in another vocabulary its number is another token's.
+    spelled: Vec<Vec<u8>>,
+    figures: PinnedFigures,
+}
+
+impl Pins {
+    /// Those of a file.
+    pub fn of(saved: &Saved) -> Pins {
+        let spelled = saved.pins.iter().map(|pin| saved.vocab.bytes(pin.first).to_vec());
+        Pins { spelled: spelled.collect(), all: saved.pins.clone(), figures: saved.pinned.clone() }
+    }
+
+    /// Other tokens than those they are of stand there from now on.
+    pub fn forget(&mut self) {
+        self.figures.clear();
+    }
 }
 
 impl Session {
@@ -70,12 +71,13 @@ impl Session {
         let vocab = Arc::clone(&loaded.info.vocab);
         let text = visible(&vocab.concat(ids.iter().copied()));
         if self.pinned().is_empty() {
-            self.pins = Pins { vocab: Arc::downgrade(&vocab), ..Pins::default() };
+            (self.pins.all, self.pins.spelled) = Default::default();
         }
         let pin = Pin { text, first, tokens: ids.len() };
         let told = self.told_of(&pin);
         if self.pins.all.iter().all(|other| other.first != first) {
             self.pins.all.push(pin);
+            self.pins.spelled.push(vocab.bytes(first).to_vec());
         }
         vec![Outcome::Say(Notice::Info(told))]
     }
@@ -89,18 +91,20 @@ impl Session {
 
     /// What is pinned, as far as it is of the conversation's vocabulary.
     pub fn pinned(&self) -> &[Pin] {
-        let is_its =
-            self.vocab().is_some_and(|vocab| std::ptr::eq(Arc::as_ptr(vocab), self.pins.vocab.as_ptr()));
+        let Some(vocab) = self.vocab() else { return &[] };
+        let mut all = self.pins.all.iter().zip(&self.pins.spelled);
+        let is_its = all.all(|(pin, spelled)| vocab.bytes(pin.first) == spelled);
         if is_its { &self.pins.all } else { &[] }
     }
 
-    /// The pinned tokens have these figures at the newest step.
-    pub(super) fn note_pinned(&mut self, named: &[AnyToken]) {
-        if self.pins.conversation != self.conversation {
-            self.pins.figures.clear();
-            self.pins.conversation = self.conversation;
-        }
-        let Some(node) = self.branches.tree().head() else { return };
+    /// What was found of pinned tokens in this conversation.
+    pub(super) fn pinned_figures(&self) -> &PinnedFigures {
+        &self.pins.figures
+    }
+
+    /// The pinned tokens have these figures where a token stands that was just written.
+    pub(super) fn note_pinned(&mut self, node: Option<NodeNumber>, named: &[AnyToken]) {
+        let Some(node) = node else { return };
         for one in named {
             self.pins.figures.insert((node, one.id), (one.logprob, one.rank));
         }
@@ -113,7 +117,6 @@ impl Session {
         let stats = step.stats.as_ref()?;
         let exact = |logprob: f32, rank| PinnedAt { prob: f64::from(logprob).exp().into(), rank };
         let noted = self.pins.figures.get(&(node, pin.first));
-        let noted = noted.filter(|_| self.pins.conversation == self.conversation);
         if let Some(&(logprob, rank)) = noted {
             return Some(exact(logprob, rank));
         }

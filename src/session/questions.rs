@@ -12,7 +12,6 @@ use crate::query::expand::search::ExpandLimits;
 use crate::query::expand::{ExpandFrom, ExpandWish};
 use crate::query::rescore::Premised;
 use crate::sequence::TreeNode;
-use crate::token::TokenId;
 
 impl Session {
     /// Begins a question.
@@ -31,11 +30,20 @@ impl Session {
         self.draft = draft.or(self.draft.take());
     }
 
-    /// The draft with a candidate of its last table at its end.
-    pub(super) fn accept(&self, n: usize) -> Result<Vec<TokenId>, SessionError> {
-        let draft = self.draft.as_ref().ok_or(SessionError::NoCandidate(n))?;
-        let &chosen = draft.candidates.get(n - 1).ok_or(SessionError::NoCandidate(n))?;
-        Ok(draft.ids.iter().copied().chain([chosen]).collect())
+    /// Goes back to an earlier table: `/step` is about it from now on.
+    pub fn take_up(&mut self, draft: Draft) {
+        self.draft = Some(draft);
+    }
+
+    /// Takes what the last table offers by this number: of the conversation on a branch of its own, of another
+    /// text with a look at what comes then.
+    pub(super) fn step(&mut self, n: usize) -> Result<Vec<Outcome>, SessionError> {
+        let offered = |draft: &Draft| Some((draft.clone(), draft.offers.get(n - 1)?.clone()));
+        let (draft, taken) = self.draft.as_ref().and_then(offered).ok_or(SessionError::NoCandidate(n))?;
+        match draft.of_conversation {
+            true => self.take_continuation(&draft.ids, taken),
+            false => self.ask(Question::Step([draft.ids, taken].concat())),
+        }
     }
 
     /// What a lens is to be turned on.

@@ -192,9 +192,10 @@ impl Session {
         let (Some(branch), Some(model)) = (branch, self.model().map(Arc::clone)) else { return Vec::new() };
         let Some(turn) = self.branches.last_turn_of(branch) else { return Vec::new() };
         match event {
-            ReplyEvent::Step(step, _) => {
+            ReplyEvent::Step(step, named) => {
                 turn.grow(&step, Duration::ZERO, &model.vocab);
-                self.branches.push_on(branch, step);
+                let node = self.branches.push_on(branch, step);
+                self.note_pinned(node, &named);
             }
             ReplyEvent::Ended(reason) => turn.finish(reason, Timing::default()),
             ReplyEvent::Failed(error) => {
@@ -242,16 +243,17 @@ impl Session {
                 job.prefill = (done, total);
                 self.fill(steps);
             }
-            (Event::Step { step, elapsed }, Work::Replying(job)) => {
+            (Event::Step { step, elapsed, named }, Work::Replying(job)) => {
                 job.steps += 1;
                 if let (Some(turn), ModelState::Ready(loaded)) = (self.branches.last_turn_mut(), &self.model)
                 {
                     turn.grow(&step, elapsed, &loaded.info.vocab);
                 }
                 self.branches.push(step, NodeOrigin::Sampled);
+                let node = self.branches.tree().head();
+                self.note_pinned(node, &named);
             }
             (Event::Reply(id, event), Work::Replying(_)) => return self.on_sibling(id, event),
-            (Event::Named(named), Work::Replying(_)) => self.note_pinned(&named),
             (Event::Finished { reason, timing }, Work::Replying(_)) => {
                 return self.on_finished(reason, timing);
             }

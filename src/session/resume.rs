@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::branches::Branches;
+use super::pins::Pins;
 use super::restored::branches;
 use super::task::{FoundSession, Task};
 use super::turn::{Turn, TurnId};
@@ -106,12 +107,13 @@ impl Session {
                     id
                 }
             });
+        self.pins = Pins::of(saved);
         self.branches = if same {
             Branches::restored(saved.tree.clone(), all, current)
         } else {
             let mut turns = all.into_iter().nth(current).map(|branch| branch.turns).unwrap_or_default();
             turns.iter_mut().map(Arc::make_mut).for_each(Turn::forget_ids);
-            self.verdicts = Verdicts::default();
+            (self.verdicts, self.pins) = (Verdicts::default(), Pins::default());
             Branches::with(TokenTree::default(), turns, 0, InForce::default())
         };
         ids

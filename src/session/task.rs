@@ -14,12 +14,12 @@ use super::error::SessionError;
 use super::export::{Export, ExportAbout, ExportFormat};
 use super::judgement::{JudgedIn, judgements};
 use super::kept::{KeptConversation, events};
-use crate::archive::Saved;
-use crate::archive::event::{Judged, ModelLine};
+use crate::archive::event::{Judged, ModelLine, Pin};
 use crate::archive::keeper::{HeldFile, NotHeld};
 use crate::archive::read::{self, Kind, Opened};
 use crate::archive::scribe::Scribe;
 use crate::archive::shelf::Shelf;
+use crate::archive::{PinnedFigures, Saved};
 use crate::aside::{self, Left};
 use crate::chat::{ChatPrompt, ChatTemplate, Conversation, Message, continued, system};
 use crate::distribution::Depth;
@@ -30,8 +30,8 @@ use crate::intervention::{Since, Steering};
 use crate::model::control;
 use crate::paths::Paths;
 use crate::query::text::TextEncoder;
-use crate::report::bars::Paint;
 use crate::report::output::json_line;
+use crate::report::view::View;
 use crate::settings::key::SettingKey;
 use crate::settings::{Bos, SettingsError};
 use crate::token::{TokenId, Vocab};
@@ -107,6 +107,10 @@ pub struct Snapshot {
     pub settings: BTreeMap<String, String>,
     /// What people said of its tokens.
     pub verdicts: Vec<Judged>,
+    /// Texts that are pinned.
+    pub pins: Vec<Pin>,
+    /// What is known of their first tokens.
+    pub pinned: PinnedFigures,
     /// Candidates of each token that are exported.
     pub k: Depth,
     /// Which of its states this is.
@@ -123,6 +127,8 @@ impl Snapshot {
             beside: &[],
             settings: Some(self.settings.clone()),
             verdicts: &self.verdicts,
+            pins: &self.pins,
+            pinned: &self.pinned,
         }
     }
 }
@@ -151,6 +157,8 @@ pub enum Done {
     Template(Result<Arc<ChatTemplate>, String>),
     /// What to tell the person.
     Told(String),
+    /// What to show the person.
+    Shown(Box<View>),
     /// The constraint, and the setting that names it.
     Constraint(SettingKey, String, ReadConstraint),
     /// The vector, read, and from where on it is to be added.
@@ -241,7 +249,7 @@ impl Task {
             Task::Export(now, file, existing) => export(&now, file, existing),
             Task::Load(file) => Ok(Done::Loaded(Box::new(read::read(&files::named(&file))?.saved), file)),
             Task::Resume(named) => resume(&named),
-            Task::Calibrate(here) => Ok(Done::Told(calibrated(here)?)),
+            Task::Calibrate(here) => Ok(Done::Shown(Box::new(calibrated(here)?))),
             Task::ListSessions => Ok(Done::Told(listed(&Shelf::at(&Paths::from_env()?)))),
         }
     }
@@ -280,14 +288,12 @@ fn listed(shelf: &Shelf) -> String {
 }
 
 /// What was marked in all sessions, and here.
-fn calibrated(here: Option<Box<SessionVerdicts>>) -> Result<String, SessionError> {
+fn calibrated(here: Option<Box<SessionVerdicts>>) -> Result<View, SessionError> {
     let mut all = AllVerdicts::of(&Shelf::at(&Paths::from_env()?), "");
     all.sessions.extend(here.map(|here| *here));
-    let mut text = Vec::new();
-    // Writing to memory does not fail.
-    let _ = shown::view(&all).write(&mut text, Paint::default());
-    let text = String::from_utf8_lossy(&text).trim_end().to_string();
-    Ok(all.unread.into_iter().fold(text, |text, line| format!("{text}\n{line}")))
+    let mut view = shown::view(&all);
+    all.unread.into_iter().for_each(|line| view.text(line));
+    Ok(view)
 }
 
 fn encode(then: Then, texts: &[String], model: &ModelInfo) -> Result<Done, SessionError> {

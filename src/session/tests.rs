@@ -10,6 +10,7 @@ use crate::chat::Role;
 use crate::command::COMMANDS;
 use crate::engine::testing::{Scripted, ScriptedLine};
 use crate::engine::{Client, Event};
+use crate::report::bars::Paint;
 use crate::settings::{ConfigFile, Flags, SamplingFlags};
 
 /// A session beside a scripted engine.
@@ -44,9 +45,17 @@ impl Front for Ear<'_> {
     }
 
     fn other(&mut self, session: &mut Session, _: &mut Client, outcome: Outcome) -> io::Result<Vec<Outcome>> {
-        if let Outcome::Ask(asked, _) = outcome {
-            self.asked.push(asked);
-            session.on_answer(None);
+        match (outcome, &mut self.said) {
+            (Outcome::Ask(asked, _), _) => {
+                self.asked.push(asked);
+                session.on_answer(None);
+            }
+            (Outcome::Show(view), Ok(said)) => {
+                let mut text = Vec::new();
+                view.write(&mut text, Paint::default())?;
+                said.push_str(&String::from_utf8_lossy(&text));
+            }
+            _ => {}
         }
         Ok(Vec::new())
     }
@@ -263,8 +272,8 @@ fn a_step_accepts_a_candidate_of_the_last_table_by_its_exact_id() {
     let mut talk = Talk::new(vec![]);
     assert!(talk.line("/step 1").unwrap_err().contains("no candidate 1"));
     let ids = vec![crate::token::TokenId(1), crate::token::TokenId(2)];
-    let candidates = vec![crate::token::TokenId(7), crate::token::TokenId(9)];
-    talk.session.on_answer(Some(Draft { ids, candidates }));
+    let offers = vec![vec![crate::token::TokenId(7)], vec![crate::token::TokenId(9)]];
+    talk.session.on_answer(Some(Draft { ids, offers, of_conversation: false }));
     talk.line("/step 2").unwrap();
     let Some(Question::Step(ids)) = talk.asked.last() else { panic!("{:?}", talk.asked) };
     assert_eq!(*ids, [1, 2, 9].map(crate::token::TokenId));

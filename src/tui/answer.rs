@@ -56,8 +56,8 @@ pub fn fetched(asker: &mut Asker, wish: &RowWish) -> Result<Arc<StepRow>, String
 /// An answer and how it is laid out.
 #[derive(Debug)]
 pub struct Shown {
-    /// What was found.
-    pub answer: Answer,
+    /// What was found; a table of the session's own answers no question.
+    pub answer: Option<Answer>,
     view: View,
     lines: Vec<Line>,
     width: u16,
@@ -66,7 +66,12 @@ pub struct Shown {
 impl Shown {
     /// An answer that was never laid out.
     pub fn new(answer: Answer, view: View) -> Shown {
-        Shown { answer, view, lines: Vec::new(), width: 0 }
+        Shown { answer: Some(answer), view, lines: Vec::new(), width: 0 }
+    }
+
+    /// A table of the session's own.
+    pub fn table(view: View) -> Shown {
+        Shown { answer: None, view: view.with_print_minus(), lines: Vec::new(), width: 0 }
     }
 
     /// Its lines at the width that was known last.

@@ -19,11 +19,10 @@ pub struct Held {
 impl Held {
     /// Takes an event; gives it back where it may be shown at once.
     pub fn take(&mut self, paced: bool, id: RequestId, event: Event) -> Option<Event> {
-        let is_step = matches!(event, Event::Step { .. });
         if self.stopped == Some(id) {
-            return (!is_of_step(&event)).then(|| cut_short(event));
+            return (!is_step(&event)).then(|| cut_short(event));
         }
-        if (is_step && paced) || !self.events.is_empty() {
+        if (is_step(&event) && paced) || !self.events.is_empty() {
             self.events.push_back((id, event));
             return None;
         }
@@ -33,7 +32,7 @@ impl Held {
     /// The next step, and what follows it without being one.
     pub fn next(&mut self) -> Vec<(RequestId, Event)> {
         let mut next: Vec<_> = self.events.pop_front().into_iter().collect();
-        while !matches!(self.events.front(), None | Some((_, Event::Step { .. }))) {
+        while self.events.front().is_some_and(|(_, event)| !is_step(event)) {
             next.extend(self.events.pop_front());
         }
         next
@@ -46,7 +45,7 @@ impl Held {
         }
         self.stopped = Some(id);
         let rest = self.events.drain(..).map(|(_, event)| event);
-        rest.into_iter().find(|event| !is_of_step(event)).map(cut_short)
+        rest.into_iter().find(|event| !is_step(event)).map(cut_short)
     }
 
     /// Whether steps wait.
@@ -55,9 +54,8 @@ impl Held {
     }
 }
 
-/// Whether it is a step, or belongs to one.
-fn is_of_step(event: &Event) -> bool {
-    matches!(event, Event::Step { .. } | Event::Named(_))
+fn is_step(event: &Event) -> bool {
+    matches!(event, Event::Step { .. })
 }
 
 /// The end of a reply that was stopped before all of it was shown.

@@ -8,8 +8,8 @@ use super::keys::action::{KeyAction, Own};
 
 /// Every pane, in the order in which Tab goes round. The first of a slot is shown until another is asked
 /// for.
-pub static PANES: [&Pane; 9] =
-    [&MESSAGE, &CHAT, &REPLIES, &TABLE, &TREE, &LENS, &WHAT_IF, &BESIDE, &LIKELIHOOD];
+pub static PANES: [&Pane; 10] =
+    [&MESSAGE, &CHAT, &REPLIES, &DIFF, &TABLE, &TREE, &LENS, &WHAT_IF, &BESIDE, &LIKELIHOOD];
 
 /// The message being written.
 pub static MESSAGE: Pane = Pane {
@@ -40,7 +40,7 @@ pub static CHAT: Pane = Pane {
 };
 
 const ROWS: &str = "walk over the rows of the answers to /next, /score and the like; the figures follow";
-const TAKE: &str = "on a candidate of /next: take it and go on from there";
+const TAKE: &str = "on a candidate of /next or a continuation of /expand: take it and go on from there";
 
 /// The replies to the last message.
 pub static REPLIES: Pane = Pane {
@@ -56,6 +56,27 @@ pub static REPLIES: Pane = Pane {
 };
 
 const REPLY: &str = "choose a reply";
+
+/// Two branches.
+pub static DIFF: Pane = Pane {
+    name: "diff",
+    about: "two branches side by side, from where they part",
+    slot: Slot::Conversation,
+    keys: &[
+        ("up", KeyAction::Own(Own { name: "diff-up", help: DIFF_ROW })),
+        ("down", KeyAction::Own(Own { name: "diff-down", help: DIFF_ROW })),
+        ("left", KeyAction::Own(Own { name: "diff-left", help: DIFF_SIDE })),
+        ("right", KeyAction::Own(Own { name: "diff-right", help: DIFF_SIDE })),
+        ("home", KeyAction::Own(Own { name: "diff-first", help: DIFF_ENDS })),
+        ("end", KeyAction::Own(Own { name: "diff-last", help: DIFF_ENDS })),
+        ("enter", KeyAction::Own(Own { name: "diff-go", help: "go to the chosen token on its branch" })),
+        ("esc", KeyAction::Own(Own { name: "diff-close", help: "back to the conversation" })),
+    ],
+};
+
+const DIFF_ROW: &str = "walk over the rows; on the present branch the figures follow";
+const DIFF_SIDE: &str = "the branch at the left, at the right";
+const DIFF_ENDS: &str = "the first difference, the last row";
 
 /// The next-token table.
 pub static TABLE: Pane = Pane {

@@ -3,6 +3,8 @@
 
 mod beside;
 mod chat;
+mod diff;
+mod figures;
 mod lens;
 mod likelihood;
 mod message;
@@ -18,10 +20,11 @@ pub use message::proposal_at;
 pub use panel::Panel;
 
 /// What every pane does.
-static PANELS: [&Panel; 9] = [
+static PANELS: [&Panel; 10] = [
     &message::PANEL,
     &chat::PANEL,
     &replies::PANEL,
+    &diff::PANEL,
     &table::PANEL,
     &tree::PANEL,
     &lens::PANEL,

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::archive::event::Pin;
 use crate::score::Score;
-use crate::session::pins::Pin;
 
 use super::state::State;
 

@@ -1,10 +1,12 @@
 //! A line that was sent, a command that a key stands for, and what comes of them. Panels and `update` both use it.
 
-use crate::command::{self, StepPlace};
+use crate::command::{self, BranchCommand, StepPlace};
 use crate::engine::Command;
 use crate::session::{Notice, Outcome, SessionError};
 
+use super::answer::Shown;
 use super::composer::SESSIONS;
+use super::diff::show as diff;
 use super::layout::Tab;
 use super::lens;
 use super::msg::Effect;
@@ -108,6 +110,7 @@ fn show_here(state: &mut State, command: &command::Command) -> Option<Result<(),
     match command {
         command::Command::Find(text) => seek::find(state, text),
         command::Command::Doubt(measure) => seek::doubt_by(state, measure.unwrap_or(state.seek.doubt)),
+        command::Command::Branch(BranchCommand::Compare(a, b)) => return Some(diff::open(state, a, b)),
         command::Command::AtStep(place, asked) => return what_if::obey(state, *place, asked),
         _ => return None,
     }
@@ -169,6 +172,10 @@ pub fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             // What was written since then stays, and the up key has the message.
             Outcome::GiveBack(text) if state.composer.is_empty() => state.composer.replace(&text),
             Outcome::GiveBack(_) => {}
+            Outcome::Show(view) => {
+                state.transcript.answer(Shown::table(*view));
+                state.transcript.follow();
+            }
             Outcome::Say(notice) => state.tell(notice),
             Outcome::Quit => effects.push(Effect::Quit(0)),
         }

@@ -15,6 +15,7 @@ use crate::step::{Step, TokenStats};
 use super::beside::held::SecondModel;
 use super::colouring::{Colouring, is_unsure};
 use super::composer::Composer;
+use super::diff::DiffState;
 use super::dosed::Dosed;
 use super::keys::KeyPress;
 use super::layout::{Areas, Tab, Wish, areas, candidate_rows, inside, message_columns, text_width};
@@ -68,6 +69,8 @@ pub struct State {
     pub reply_first: usize,
     /// How far their texts are scrolled.
     pub reply_scroll: usize,
+    /// The branches that are compared.
+    pub diff: DiffState,
     /// Where a span begins that is to be marked.
     pub span: Option<usize>,
     /// The path's log-probabilities, added up.
@@ -122,6 +125,7 @@ impl State {
             reply_column: None,
             reply_first: 0,
             reply_scroll: 0,
+            diff: DiffState::default(),
             span: None,
             sums: Sums::default(),
             lens: LensState::default(),

@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::harness::{Harness, answered};
 use super::keys::{KeyAction, KeyPress, Scope};
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{BESIDE, CHAT, LENS, LIKELIHOOD, MESSAGE, PANES, REPLIES, TABLE, TREE, WHAT_IF};
+use super::pane::{BESIDE, CHAT, DIFF, LENS, LIKELIHOOD, MESSAGE, PANES, REPLIES, TABLE, TREE, WHAT_IF};
 use super::state::EXAMPLES;
 use super::theme::{THEMES, named};
 use crate::ask::Question;
@@ -17,7 +17,10 @@ use crate::engine::{Event, FinishReason};
 use crate::report::view::Block;
 use crate::session::state::Fetch;
 
+mod continuations;
+mod diff;
 mod endurance;
+mod explained;
 mod lists;
 mod marks;
 mod siblings;
@@ -364,11 +367,11 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
         assert_eq!(*harness.state.focus, MESSAGE);
         let closed = PANES
             .into_iter()
-            .filter(|pane| ![&LENS, &TREE, &BESIDE, &REPLIES, &WHAT_IF].contains(pane))
+            .filter(|pane| ![&LENS, &TREE, &BESIDE, &REPLIES, &DIFF, &WHAT_IF].contains(pane))
             .map(|pane| (pane, false));
         let open = PANES
             .into_iter()
-            .filter(|pane| ![&TABLE, &TREE, &BESIDE, &REPLIES, &WHAT_IF].contains(pane))
+            .filter(|pane| ![&TABLE, &TREE, &BESIDE, &REPLIES, &DIFF, &WHAT_IF].contains(pane))
             .map(|pane| (pane, true));
         for (pane, is_open) in closed.chain(open) {
             if is_open && *pane == MESSAGE {

@@ -155,12 +155,17 @@ impl Transcript {
     /// The row of an answer that somebody walks on: its answer, and what the row stands for.
     pub fn row(&self) -> Option<(&Answer, usize)> {
         let (answer, item) = self.row?;
-        self.answers().nth(answer).map(|(_, shown)| (&shown.answer, item))
+        self.answers().nth(answer).and_then(|(_, shown)| Some((shown.answer.as_ref()?, item)))
     }
 
     /// Whether a line of an answer belongs to the row that somebody walks on.
     pub fn is_on_row(&self, answer: usize, line: &Line) -> bool {
         line.item.is_some() && self.row == line.item.map(|item| (answer, item))
+    }
+
+    /// Whether somebody walks on this item of this answer.
+    pub fn is_on(&self, row: (usize, usize)) -> bool {
+        self.row == Some(row)
     }
 
     /// Puts the row cursor somewhere, or nowhere.

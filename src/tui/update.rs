@@ -23,7 +23,7 @@ use super::layout::{Tab, inside};
 use super::lens;
 use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{BESIDE, CHAT, MESSAGE, PANES, Pane, Slot, TABLE, TREE};
+use super::pane::{BESIDE, CHAT, DIFF, MESSAGE, PANES, Pane, REPLIES, Slot, TABLE, TREE};
 use super::panels;
 use super::seek::go as seek;
 use super::send::{carry_out, execute, prefill, submit};
@@ -264,7 +264,9 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
             state.focus_on(&MESSAGE);
         }
         KeyAction::Scroll(by) => scroll(state, state.focus, by),
-        KeyAction::Page(by) if state.focus.slot == Slot::Upper => {
+        KeyAction::Page(by)
+            if state.focus.slot == Slot::Upper || [&REPLIES, &DIFF].contains(&state.focus) =>
+        {
             scroll(state, state.focus, by * page_of(state));
         }
         KeyAction::Page(by) => state.transcript.scroll_by(by * state.transcript.page()),

@@ -95,6 +95,7 @@ impl DrawnReply {
         let said = |key, role, text| NowSaid { key, role, text, tokens: None, seed: None, finish: None };
         let said = vec![said(1, "user", Some("Tell me a story")), said(2, "assistant", None)];
         let branch = NowBranch { number: 1, from: None, tip: self.tree.head(), said };
+        let nothing = tokenscope::archive::PinnedFigures::new();
         let now = Now {
             model: &self.model,
             vocab: &self.vocab,
@@ -103,6 +104,8 @@ impl DrawnReply {
             side_by_side: false,
             settings: None,
             verdicts: &[],
+            pins: &[],
+            pinned: &nothing,
             is_reading: false,
         };
         self.scribe.events(&now, String::new)

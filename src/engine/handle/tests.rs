@@ -22,7 +22,7 @@ impl Backend for Counting {
         let mut said = 0;
         while request.max_tokens.is_none_or(|most| said < most) && !request.cancel.is_cancelled() {
             let step = Arc::new(crate::step::Step { id: request.prompt[0], stats: None });
-            sink(Event::Step { step, elapsed: Duration::ZERO });
+            sink(Event::Step { step, elapsed: Duration::ZERO, named: Vec::new() });
             said += 1;
         }
         let _ = self.ended.send(said);

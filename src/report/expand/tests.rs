@@ -26,6 +26,7 @@ fn node(parent: Option<usize>, token: u32, p: f64, joint: f64, leaf: Option<Leaf
 fn found() -> Expansion {
     Expansion {
         prompt: vec![TokenId(261)],
+        of_conversation: false,
         limits: ExpandLimits { depth: 2, width: 2, floor: 0.1, nodes: 9 },
         nodes: vec![
             node(None, 262, 0.75, 0.75, None),

@@ -78,3 +78,54 @@ fn text_keeps_its_indent_where_it_is_wrapped() {
     view.text("end\n");
     assert_eq!(text(&view.lines(11)), ["  one two", "  three", "  four", "", "end"]);
 }
+
+/// A list in which columns may be left out and texts cut.
+fn continuations() -> Table {
+    let mut table = Table::new([
+        Column::figures("#", 4).after(0),
+        Column::figures("from", 4).after(2).minor(2),
+        Column::figures("joint %", 9),
+        Column::figures("p %", 7).minor(1),
+        Column::bars("", 6).after(2),
+        Column::text("continuation", 0).after(2).elided_before(8),
+    ]);
+    for (i, text) in ["␣Paris", "␣Paris,␣which␣is␣also"].into_iter().enumerate() {
+        let cells = [
+            (i + 1).to_string().into(),
+            "1".into(),
+            "77.26".into(),
+            "68.29".into(),
+            "█▋".into(),
+            text.into(),
+        ];
+        table.rows.push(TableRow::new(cells).of(i));
+    }
+    table
+}
+
+#[test]
+fn where_columns_may_go_they_go_whole_and_a_row_stays_one_line() {
+    let shown = |columns| text(&lines(continuations(), columns)).join("\n");
+    let wide = "#  from joint %   p %  continuation\n\
+                1     1   77.26 68.29  ␣Paris\n\
+                2     1   77.26 68.29  ␣Paris,␣which␣is␣also";
+    assert_eq!(shown(47), wide);
+    assert_eq!(shown(65).lines().nth(1), Some("1     1   77.26 68.29  █▋  ␣Paris"));
+    let cut = "#  from joint %   p %  …inuation\n\
+               1     1   77.26 68.29  ␣Paris\n\
+               2     1   77.26 68.29  …is␣also";
+    assert_eq!(shown(32), cut);
+    let fewer = "#  joint %   p %  …tinuation\n\
+                 1    77.26 68.29  ␣Paris\n\
+                 2    77.26 68.29  …h␣is␣also";
+    assert_eq!(shown(28), fewer);
+    let fewest = "#  joint %  …inuation\n\
+                  1    77.26  ␣Paris\n\
+                  2    77.26  …␣is␣also";
+    assert_eq!(shown(21), fewest);
+    for columns in 20..80 {
+        let lines = lines(continuations(), columns);
+        assert_eq!(lines.len(), 3, "{columns}");
+        assert!(text(&lines).iter().all(|line| width(line) <= columns), "{columns}: {lines:?}");
+    }
+}

@@ -150,7 +150,7 @@ fn replies_beside_one_another_are_branches_with_the_next_seeds() {
     assert_eq!(seeds, [10, 11, 12, 13]);
     let listed = talk.line("/branches").unwrap();
     assert_eq!(listed.lines().count(), 5, "{listed}");
-    assert!(listed.lines().nth(2).unwrap().starts_with("▸    2"), "{listed}");
+    assert!(listed.lines().nth(2).unwrap().starts_with("    ▸2"), "{listed}");
     let diff = talk.line("/diff 1 2").unwrap();
     assert!(
         diff.contains("the same for") && diff.contains("The") && diff.contains("branch 2: Σ -0.693"),

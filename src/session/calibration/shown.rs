@@ -45,6 +45,11 @@ pub fn view(all: &AllVerdicts) -> View {
     if counted.without_figures > 0 {
         view.text(format!("{} marked tokens have no figures and are left out", counted.without_figures));
     }
+    match counted.unread {
+        0 => {}
+        1 => view.text("1 session could not be read, or not whole"),
+        n => view.text(format!("{n} sessions could not be read, or not whole")),
+    }
     if all.marks().any(|(_, one)| one.scope != VerdictScope::Token) {
         view.text("");
         view.text("spans and replies:");
@@ -56,10 +61,10 @@ pub fn view(all: &AllVerdicts) -> View {
 fn bins(bins: &[CalibrationBin]) -> Table {
     let mut table = Table::new([
         Column::figures("p", 15).after(0),
-        Column::figures("mean p", 8),
-        Column::figures("final", 7),
+        Column::figures("mean p", 8).minor(2),
+        Column::figures("final", 7).minor(3),
         Column::figures("marked", 7),
-        Column::figures("right", 6),
+        Column::figures("right", 6).minor(1),
         Column::figures("share", 7),
         Column::figures("95 %", 13),
     ]);
@@ -83,10 +88,10 @@ fn stretches(all: &AllVerdicts) -> Table {
     let mut table = Table::new([
         Column::text("", 6).after(0),
         Column::text("", 6).after(1),
-        Column::figures("tokens", 7),
+        Column::figures("tokens", 7).minor(2),
         Column::figures("Σ nat", 9),
-        Column::text("weakest", 20).after(2),
-        Column::text("text", 0).after(2),
+        Column::text("weakest", 20).after(2).elided(14).minor(1),
+        Column::text("text", 0).after(2).elided(12),
     ]);
     for (_, one) in all.marks().filter(|(_, one)| one.scope != VerdictScope::Token) {
         let weakest = one

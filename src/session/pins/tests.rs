@@ -48,3 +48,55 @@ fn no_more_are_pinned_than_can_be_told_apart_and_another_conversation_has_none_o
     assert!(talk.session.pinned_at(2, &pin).unwrap().prob.exact().is_none());
     assert!(talk.session.pinned_at(at, &pin).unwrap().prob.exact().is_some());
 }
+
+#[test]
+fn pins_and_their_figures_are_kept_in_a_file_and_on_every_branch() {
+    let mut talk = talked();
+    talk.line("/pin Paris is").unwrap();
+    talk.line("hi").unwrap();
+    let pin = talk.session.pinned()[0].clone();
+    let known = |session: &Session| -> Vec<Option<PinnedAt>> {
+        let path = session.branches().tree().path().len();
+        (0..path).map(|at| session.pinned_at(at, &pin)).collect()
+    };
+    let exact = |found: &[Option<PinnedAt>]| {
+        found.iter().flatten().filter(|found| found.prob.exact().is_some()).count()
+    };
+    let first = known(&talk.session);
+    assert_eq!(exact(&first), 4, "{first:?}");
+    talk.line("/retry").unwrap();
+    let second = known(&talk.session);
+    assert_eq!(exact(&second), 4, "{second:?}");
+    talk.line("/branch 1").unwrap();
+    assert_eq!(known(&talk.session), first);
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("talk.jsonl");
+    talk.line(&format!("/save {}", file.display())).unwrap();
+    let mut other = talked();
+    other.line(&format!("/load {}", file.display())).unwrap();
+    assert_eq!(other.session.pinned(), [pin.clone()]);
+    assert_eq!(known(&other.session), first);
+    other.line("/branch 2").unwrap();
+    assert_eq!(known(&other.session), second);
+    // What is written from then on has it too.
+    other.line("more").unwrap();
+    assert_eq!(other.engine.last_asked().unwrap().named, [pin.first]);
+    other.line("/clear").unwrap();
+    assert!(!other.session.pinned().is_empty() && other.session.pinned_figures().is_empty());
+}
+
+#[test]
+fn replies_written_side_by_side_have_a_pinned_text_too() {
+    let mut talk = Talk::new(vec![vec![("The", 0.9), (" capital", 0.8), ("<|im_end|>", 0.6)]; 4]);
+    talk.line("/pin x").unwrap();
+    talk.line("hi").unwrap();
+    talk.line("/retry 3").unwrap();
+    let pin = talk.session.pinned()[0].clone();
+    for number in 1..=4 {
+        talk.line(&format!("/branch {number}")).unwrap();
+        let at = talk.session.sequence().reply_start();
+        let found = talk.session.pinned_at(at, &pin).unwrap();
+        assert!(found.prob.exact().is_some(), "branch {number}: {found:?}");
+    }
+}

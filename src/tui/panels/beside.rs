@@ -18,7 +18,8 @@ use crate::tui::segment::segment;
 use crate::tui::state::State;
 use crate::tui::view::items::{WholeItem, figure, line};
 
-use super::panel::Panel;
+use super::figures::nats;
+use super::panel::{NamedFigure, Panel};
 use super::table::percent;
 
 /// From this width on the tables stand side by side.
@@ -35,6 +36,7 @@ pub static PANEL: Panel = Panel {
     click: |_, _, _| Vec::new(),
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
+    figures: figures,
 };
 
 fn title(state: &State) -> Vec<String> {
@@ -90,6 +92,40 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     for (line, y) in lines.zip(inner.y..inner.bottom()) {
         frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
+}
+
+/// Those of the token under the cursor, and of the stretch up to it.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let all = FirstTokens::of(state);
+    let (Some(first), Some(at)) = (all.side(state).filter(|_| instead(state).is_none()), state.shown_step())
+    else {
+        return Vec::new();
+    };
+    let pieces = state.beside.pieces(first);
+    let shown = BesideView { state, first, at, pieces: &pieces };
+    let mut figures = Vec::new();
+    if let Some([a, b]) = shown.piece().and_then(|piece| piece.logprobs) {
+        figures.push(("ln p", format!("{} by A, {} by B", nats(a, 3), nats(b, 3))));
+        figures.push(("Δ", format!("{} at this token", nats(b - a, 3))));
+    }
+    let kl = shown.own().map_or(Figure::NotGiven, |own| state.beside.divergence(at, own));
+    match kl {
+        Figure::Exact(kl) => figures.push(("KL", nats(kl, 3))),
+        Figure::Bounded([least, _]) => figures.push(("KL", format!("at least {}", nats(least, 3)))),
+        Figure::NotGiven => {}
+    }
+    let Some(stretch) = segment(state) else { return figures };
+    let tokens = stretch.tokens.start..(stretch.shown + 1).min(stretch.tokens.end);
+    let sums = sum(&pieces, &tokens);
+    let [a, b] = sums.logprobs;
+    let (per, of) = if state.beside.is_kin() { ("token", sums.pieces) } else { ("byte", sums.bytes) };
+    figures.push(("Σ", format!("{} by A, {} by B over the {}", nats(a, 2), nats(b, 2), stretch.title)));
+    if of > 0 {
+        figures.push(("mean Δ", format!("{} a {per}", nats(sums.difference() / of as f64, 3))));
+    }
+    let mean = state.beside.mean_divergence(tokens);
+    figures.extend(mean.map(|(mean, n)| ("KL", format!("{} a token, over {n} of them", nats(mean, 3)))));
+    figures
 }
 
 /// One model's table.

@@ -32,21 +32,34 @@ use crate::tui::wrap::Row;
 
 use crate::tui::pane::{CHAT, PanePlace};
 
+use super::figures::of_step;
 use super::likelihood::{BARS, FULL_BAR};
 use super::panel::Panel;
 use super::table::verdict_sign;
 
 pub static PANEL: Panel = Panel {
     pane: &CHAT,
-    title: |state| {
-        let told = seek::told(state).map(|told| format!(" chat ─ {told} "));
-        told.into_iter().chain([" chat ".to_string()]).collect()
-    },
+    title,
     draw,
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
     act,
+    figures: of_step,
 };
+
+fn title(state: &State) -> Vec<String> {
+    let told = seek::told(state).map(|told| format!(" chat ─ {told} "));
+    let taken = state.transcript.row().and_then(|(answer, item)| {
+        let (count, of_conversation) = answer.offers();
+        let key = if state.has_keys(&CHAT) { "Enter" } else { "Enter here" };
+        let what = match of_conversation {
+            true => format!("go on with {} on a branch of its own", item + 1),
+            false => format!("take {} and look what comes then", item + 1),
+        };
+        (item < count).then(|| format!(" chat ─ {key}: {what} "))
+    });
+    told.or(taken).into_iter().chain([" chat ".to_string()]).collect()
+}
 
 fn act(state: &mut State, name: &str) -> Vec<Effect> {
     match name {
@@ -65,10 +78,10 @@ fn walk_rows(state: &mut State, by: isize) -> Vec<Effect> {
 
 fn take_row(state: &mut State) -> Vec<Effect> {
     let Some((answer, item)) = state.transcript.row() else { return Vec::new() };
-    let Some(draft) = answer.draft().filter(|draft| item < draft.candidates.len()) else { return Vec::new() };
+    let Some(draft) = answer.draft().filter(|draft| item < draft.offers.len()) else { return Vec::new() };
     if !state.session.is_busy() {
         // Where somebody went back to an earlier table, the text goes on from there.
-        state.session.on_answer(Some(draft));
+        state.session.take_up(draft);
     }
     submit(state, &format!("/step {}", item + 1))
 }
@@ -82,7 +95,7 @@ fn row_at(state: &State, place: PanePlace, at: Position) -> Option<(usize, usize
     }
 }
 
-/// A click on a question to begin with chooses it, one on what is chosen asks it.
+/// A click on a question to begin with, or on a row that offers something, chooses it; one on what is chosen takes it.
 fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
     if state.is_welcoming() {
         let row = at.y.checked_sub(inside(place.area).y + 1).map(usize::from);
@@ -94,6 +107,9 @@ fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
         return Vec::new();
     }
     if let Some(row) = row_at(state, place, at) {
+        if state.transcript.is_on(row) {
+            return take_row(state);
+        }
         state.cursor = None;
         state.table_scroll = 0;
         state.transcript.walk_rows_to(Some(row));

@@ -26,7 +26,8 @@ use crate::tui::state::State;
 use crate::tui::view::items::first_fitting;
 use crate::tui::view::status::gauge;
 
-use super::panel::Panel;
+use super::figures::nats;
+use super::panel::{NamedFigure, Panel};
 use super::table::step_name;
 
 /// Columns and rows, borders aside, below which nothing of a view can be read.
@@ -52,6 +53,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll,
     act,
+    figures: figures,
 };
 
 fn title(state: &State) -> Vec<String> {
@@ -173,6 +175,17 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     let hint = Line::styled(first_fitting(&hint, room), Style::reset().patch(theme.dim()));
     let bottom = Block::new().title_bottom(hint);
     frame.render_widget(bottom, Rect { x: place.area.x + 1, width: place.area.width - 2, ..place.area });
+}
+
+/// The view's figure at what the arrows are on, and its floor.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let tab = state.lens.shown();
+    let about =
+        state.lens.picture.as_ref().map_or(String::new(), |picture| picture.about(state.lens.selected));
+    let about = if about.is_empty() { "nothing is looked at yet".to_string() } else { about };
+    let floor = state.lens.looking().and_then(|looking| state.lens.found(&looking)?.as_ref().ok()?.floor);
+    let floor = floor.map(|floor| ("floor", nats(floor, 5)));
+    std::iter::once((tab.name, format!("({about})"))).chain(floor).collect()
 }
 
 /// Whether the view could show something that nobody looks for: its look was stopped, or waits to be asked for.

@@ -19,7 +19,8 @@ use crate::tui::view::items::{WholeItem, at_right, figure, line};
 use super::table::{grouped, reading};
 use crate::tui::pane::{LIKELIHOOD, PanePlace};
 
-use super::panel::Panel;
+use super::figures::{in_both, nats, of_score, of_step};
+use super::panel::{NamedFigure, Panel};
 
 pub(super) const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 /// Surprisal of a full bar, in bits.
@@ -35,6 +36,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
+    figures: figures,
 };
 
 fn title(state: &State) -> Vec<String> {
@@ -44,6 +46,20 @@ fn title(state: &State) -> Vec<String> {
         }
         None => vec![" log-likelihood ".to_string()],
     }
+}
+
+/// Of the reply, or of the prompt, up to the shown step.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let Some(segment) = segment(state) else { return Vec::new() };
+    let score = segment.score(state);
+    let mut figures = of_score(&score, &format!("the {}", segment.title));
+    figures.extend(score.perplexity().map(|perplexity| ("ppl", figure(perplexity, 2, 9))));
+    let per_byte = (score.bytes() > 0).then(|| score.sum_logprob() / score.bytes() as f64);
+    figures.extend(per_byte.map(|per_byte| ("nat/byte", format!("{} a byte", nats(per_byte, 3)))));
+    let step = state.session.sequence().step(segment.shown).and_then(|step| step.logprob());
+    figures.extend(step.map(|logprob| ("surprisal", in_both(-logprob))));
+    figures.extend(of_step(state).into_iter().filter(|(name, _)| *name == "pinned"));
+    figures
 }
 
 /// A click on a bar shows its step.

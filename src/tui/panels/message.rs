@@ -16,6 +16,7 @@ use crate::tui::wrap::Row;
 
 use crate::tui::pane::{MESSAGE, PanePlace};
 
+use super::figures::of_step;
 use super::panel::Panel;
 
 pub static PANEL: Panel = Panel {
@@ -28,6 +29,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
+    figures: of_step,
 };
 
 fn draw(state: &State, frame: &mut Frame, place: PanePlace) {

@@ -22,4 +22,9 @@ pub struct Panel {
     pub scroll: fn(&mut State, isize),
     /// Does what a key of its own asks for, by its name.
     pub act: fn(&mut State, &str) -> Vec<Effect>,
+    /// Its figures by the names that the glossary has, each with its value in words.
+    pub figures: fn(&State) -> Vec<NamedFigure>,
 }
+
+/// A figure's name in the glossary, and its value in words.
+pub type NamedFigure = (&'static str, String);

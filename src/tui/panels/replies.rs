@@ -15,14 +15,15 @@ use crate::tui::send::submit;
 use crate::tui::state::State;
 use crate::tui::view::items::figure;
 
-use super::panel::Panel;
+use super::figures::of_score;
+use super::panel::{NamedFigure, Panel};
 
 /// Columns below which a reply can't be read.
 const NARROWEST: u16 = 19;
 /// Rows above the text: which branch, and its figures.
 const HEAD: usize = 2;
 
-pub static PANEL: Panel = Panel { pane: &REPLIES, title, draw, click, scroll, act };
+pub static PANEL: Panel = Panel { pane: &REPLIES, title, draw, click, scroll, act, figures: figures };
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().beside().len();
@@ -39,6 +40,16 @@ fn chosen(state: &State) -> usize {
     let all = branches.beside();
     let at = |number| all.iter().position(|(branch, _)| branch.number == number);
     state.reply_column.and_then(at).or_else(|| at(branches.current().number)).unwrap_or(0)
+}
+
+/// Those of the chosen reply.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let all = state.session.branches().beside();
+    let Some(&(branch, turn)) = all.get(chosen(state)) else { return Vec::new() };
+    let Some(reply) = &turn.reply else { return Vec::new() };
+    let mut figures = of_score(&reply.score, &format!("the reply on branch {}", branch.number));
+    figures.push(("seed", reply.seed.to_string()));
+    figures
 }
 
 /// The places of those that are in view, and the number of the first.

@@ -8,10 +8,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::archive::event::Pin;
 use crate::columns::{clipped, fitted, width, wrapped};
 use crate::distribution::Depth;
 use crate::report::bars::bar;
-use crate::session::pins::Pin;
 use crate::settings::key::SettingKey;
 use crate::step::{AnyToken, Candidate, Figure, SamplerOutcome, TokenStats};
 use crate::token::{TokenId, printable};
@@ -27,12 +27,13 @@ use crate::tui::view::status::gauge;
 use super::likelihood::sum_line;
 use crate::tui::pane::{PanePlace, TABLE};
 
+use super::figures::of_step;
 use super::panel::Panel;
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-pub static PANEL: Panel = Panel { pane: &TABLE, title, draw, click, scroll, act };
+pub static PANEL: Panel = Panel { pane: &TABLE, title, draw, click, scroll, act, figures: of_step };
 
 /// The candidates that can be scrolled to: as many as a person asked for, else all that the step keeps.
 fn listed<'a>(state: &State, stats: &'a TokenStats, area: Rect) -> (&'a [Candidate], Figure<f64>) {

@@ -15,14 +15,15 @@ use crate::tui::send::submit;
 use crate::tui::state::State;
 use crate::tui::view::items::minus;
 
-use super::panel::Panel;
+use super::figures::of_score;
+use super::panel::{NamedFigure, Panel};
 
 /// Columns of the figures: Σ, per token, tokens, and the gaps.
 const FIGURES: usize = 10 + 9 + 7;
 /// Columns of the mark, the branch's number and the lines that lead to it.
 const BRANCH: usize = 10;
 
-pub static PANEL: Panel = Panel { pane: &TREE, title, draw, click, scroll: walk, act };
+pub static PANEL: Panel = Panel { pane: &TREE, title, draw, click, scroll: walk, act, figures: figures };
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().all().len();
@@ -51,6 +52,16 @@ fn chosen(state: &State) -> Option<(usize, u32)> {
     let wanted = state.tree_row.filter(|wanted| rows.iter().any(|(_, branch)| branch.number == *wanted));
     let wanted = wanted.unwrap_or(state.session.branches().current().number);
     rows.iter().position(|(_, branch)| branch.number == wanted).map(|at| (at, wanted))
+}
+
+/// Those of the chosen branch.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let branches = state.session.branches();
+    let number = chosen(state).map(|(_, number)| number);
+    let branch = branches.all().iter().find(|branch| Some(branch.number) == number);
+    let last = branch.and_then(|branch| branch.turns.iter().rev().find_map(|turn| turn.reply.as_ref()));
+    let (Some(branch), Some(reply)) = (branch, last) else { return Vec::new() };
+    of_score(&reply.score, &format!("the last reply of branch {}", branch.number))
 }
 
 /// The first row in view, below the head.

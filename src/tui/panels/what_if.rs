@@ -10,7 +10,7 @@ use crate::columns::{clipped, fitted, width};
 use crate::query::what_if::Fate;
 use crate::report::bars::bar;
 use crate::settings::key::SettingKey;
-use crate::step::SamplerOutcome;
+use crate::step::{SamplerOutcome, Stage};
 use crate::token::{printable, visible};
 use crate::tui::layout::inside;
 use crate::tui::msg::Effect;
@@ -22,7 +22,8 @@ use crate::tui::what_if::WhatIfList;
 use crate::tui::what_if::show as what_if;
 use crate::tui::what_if::tried::TRIED;
 
-use super::panel::Panel;
+use super::figures::percent as share;
+use super::panel::{NamedFigure, Panel};
 use super::table::{final_figure, grouped, percent, short_stage, step_name, token_and_bar};
 
 /// Columns of everything but token and bar: mark, raw, what it was, final, and the gaps.
@@ -38,6 +39,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll,
     act,
+    figures: figures,
 };
 
 fn title(state: &State) -> Vec<String> {
@@ -154,6 +156,28 @@ fn told(state: &State) -> String {
     let note = what_if.list.as_ref().and_then(|list| list.what_if.note.clone());
     let parts = [what_if::missing(state), holding, note, left];
     printable(&parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+}
+
+/// Those of the token that stands there, and what the chosen setting does.
+fn figures(state: &State) -> Vec<NamedFigure> {
+    let Some(list) = &state.what_if.list else { return Vec::new() };
+    let token = state.shown_step().and_then(|at| state.session.sequence().get(at)).map(|token| token.id);
+    let mut figures = Vec::new();
+    if let Some(fate) = list.what_if.tokens.iter().find(|fate| Some(fate.id) == token) {
+        let fell = |prob: String, stage: Option<Stage>| match stage {
+            Some(stage) => format!("0 %, dropped by {}", stage.name()),
+            None => prob,
+        };
+        figures.push(("raw", share(f64::from(fate.logprob).exp())));
+        let was = was(state, fate);
+        let was = was.map(|was| fell(share(f64::from(was.prob)), was.dropped_by));
+        figures.push(("was", was.unwrap_or_else(|| "not given: no sampler ran here".to_string())));
+        let now = fell(fate.prob.shown(|prob| share(f64::from(prob))), fate.dropped_by);
+        figures.push(("final", format!("{now} with what is tried")));
+    }
+    let left = list.what_if.left.map(|left| ("can still be chosen", grouped(left)));
+    figures.extend(left);
+    figures
 }
 
 /// What is listed and out of sight, and what no list has.

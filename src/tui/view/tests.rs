@@ -352,7 +352,10 @@ fn the_table_fills_its_rows_until_a_number_is_asked_for() {
         stats.prediction.top_logprobs = vec![best; 200];
         let id = harness.state.session.job().unwrap().id;
         let step = Arc::new(Step { id: best.id, stats: Some(stats) });
-        harness.send(Msg::Reply(id, Event::Step { step, elapsed: Duration::from_millis(10) }));
+        harness.send(Msg::Reply(
+            id,
+            Event::Step { step, elapsed: Duration::from_millis(10), named: Vec::new() },
+        ));
         let rows = usize::from(harness.state.areas().unwrap().of(&TABLE).unwrap().area.height) - 5;
         assert_eq!(harness.screen().matches('▸').count(), rows, "{}", harness.screen());
         harness.keys("/set k 4<Enter>");
