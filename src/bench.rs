@@ -12,6 +12,7 @@ mod prompt;
 mod scoring;
 mod side;
 mod start;
+mod what_if;
 
 pub use branch::BranchReport;
 pub use decode::{BenchReply, DecodeReport};
@@ -21,3 +22,4 @@ pub use prompt::PromptReport;
 pub use scoring::ScoringReport;
 pub use side::{Bench, PATIENCE};
 pub use start::StartReport;
+pub use what_if::WhatIfCosts;

@@ -241,6 +241,8 @@ pub enum BenchPart {
     Lens,
     /// A search for the most likely continuations, against one decode for each of them
     Expand,
+    /// What other settings would make of a step: its row, and then each change
+    WhatIf,
     /// From the program's start to its first figure, against loading and evaluating alone
     Start,
 }

@@ -270,7 +270,7 @@ impl Front for Screen<'_> {
     fn ended(&mut self, session: &Session, _: &Result<FinishReason, EngineError>) -> io::Result<()> {
         self.counter.clear();
         println!();
-        if let Some(reply) = session.turns().last().and_then(|turn| turn.reply.as_ref())
+        if let Some(reply) = session.ended_reply()
             && let Some(reason) = reply.finish
         {
             println!("{}", Paint::new(self.around.color).dim(&table::total(&reply.score, reason)));

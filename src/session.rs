@@ -60,7 +60,7 @@ use resume::FileOrigin;
 use sequence::TokenSequence;
 use state::{Fetch, Job, ModelState, Work};
 use task::{Done, Task};
-use turn::{Turn, TurnId};
+use turn::{Reply, Turn, TurnId};
 use verdicts::Verdicts;
 
 /// Candidates kept for every step, so that a person can ask for more than was shown when it ran.
@@ -191,6 +191,14 @@ impl Session {
     /// The model's chat template.
     pub fn template(&self) -> Option<&Arc<ChatTemplate>> {
         if let ModelState::Ready(loaded) = &self.model { loaded.template.as_ref().ok() } else { None }
+    }
+
+    /// The reply that has ended last: where the message is answered again already, on the branch that was left.
+    pub fn ended_reply(&self) -> Option<&Reply> {
+        let current = self.branches.current();
+        let left = self.branches.all().iter().find(|branch| Some(branch.number) == current.from);
+        let last = [Some(current), left].into_iter().flatten().filter_map(|branch| branch.turns.last());
+        last.filter_map(|turn| turn.reply.as_ref()).find(|reply| reply.finish.is_some())
     }
 
     /// Whether something runs that can be stopped.

@@ -11,7 +11,7 @@ use super::failure::{Failure, INTERRUPTED, OK};
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
     Bench, BenchReply, BranchReport, DecodeReport, ExpandCosts, LensCase, LensCosts, PATIENCE, PromptReport,
-    ScoringReport, StartReport,
+    ScoringReport, StartReport, WhatIfCosts,
 };
 use crate::chat::{ChatTemplate, Message};
 use crate::cli::{BenchArgs, BenchPart};
@@ -53,6 +53,8 @@ struct BenchReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     expand: Option<ExpandCosts>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    what_if: Option<WhatIfCosts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<StartReport>,
 }
 
@@ -93,6 +95,7 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
         prompt: None,
         lens: None,
         expand: None,
+        what_if: None,
         start: None,
     };
     measure(&bench, args, &settings, &call.paths.cache, &mut report)?;
@@ -130,9 +133,12 @@ fn measure(
         let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length.min(most)).collect();
         report.prompt = Some(bench.prompt(&tokens)?);
     }
+    let (settings_of_it, cache) = (settings.clone(), cache.to_path_buf());
+    let case = LensCase { text: long_text(&bench.info), settings: settings_of_it, cache };
+    if wanted(BenchPart::WhatIf) {
+        report.what_if = Some(bench.what_if(&case)?);
+    }
     if wanted(BenchPart::Lens) {
-        let (settings, cache) = (settings.clone(), cache.to_path_buf());
-        let case = LensCase { text: long_text(&bench.info), settings, cache };
         report.lens = Some(bench.lens(&case)?);
     }
     if wanted(BenchPart::Expand) {
@@ -171,6 +177,9 @@ impl BenchReport {
         }
         if let Some(decode) = &self.decode {
             decode.write(out)?;
+        }
+        if let Some(what_if) = &self.what_if {
+            what_if.write(out)?;
         }
         self.branch.as_ref().map_or(Ok(()), |branch| branch.write(out))
     }

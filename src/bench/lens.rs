@@ -271,7 +271,7 @@ impl Bench<'_> {
         })
     }
 
-    fn asker<'c>(&self, client: &'c mut Client, case: &LensCase) -> Asker<'c> {
+    pub(super) fn asker<'c>(&self, client: &'c mut Client, case: &LensCase) -> Asker<'c> {
         Asker {
             client,
             model: Arc::clone(&self.info),
@@ -285,7 +285,7 @@ impl Bench<'_> {
 }
 
 /// Nobody but the engine can refuse these questions.
-fn of_engine(error: QueryError) -> EngineError {
+pub(super) fn of_engine(error: QueryError) -> EngineError {
     match error {
         QueryError::Engine(error) => error,
         other => EngineError::Graph(other.to_string()),

@@ -70,17 +70,18 @@ impl Session {
     pub fn position(&self, place: Option<StepPlace>) -> Result<usize, SessionError> {
         let sequence = self.sequence();
         let reply = sequence.reply_start();
-        let (at, asked, last) = match place {
-            None => (sequence.len().checked_sub(1), 0, 0),
-            Some(StepPlace::Position(at)) => (Some(at), at + 1, sequence.len()),
-            Some(StepPlace::Prompt(n)) => (n.checked_sub(1).filter(|&at| at < reply), n, reply),
-            Some(StepPlace::Step(n)) => ((reply + n).checked_sub(1), n, sequence.len().saturating_sub(reply)),
+        let own = sequence.len().saturating_sub(reply);
+        let (at, asked, (last, of)) = match place {
+            None => (sequence.len().checked_sub(1), 0, (0, "reply")),
+            Some(StepPlace::Position(at)) => (Some(at), at + 1, (sequence.len(), "conversation")),
+            Some(StepPlace::Prompt(n)) => (n.checked_sub(1).filter(|&at| at < reply), n, (reply, "prompt")),
+            Some(StepPlace::Step(n)) => ((reply + n).checked_sub(1), n, (own, "last reply")),
         };
         match at.filter(|&at| at < sequence.len()) {
             Some(0) => Err(SessionError::NothingBefore),
             Some(at) => Ok(at),
             None if sequence.is_empty() => Err(SessionError::NothingToFork),
-            None => Err(SessionError::NoSuchToken { asked, last }),
+            None => Err(SessionError::NoSuchPlace { asked, last, of }),
         }
     }
 

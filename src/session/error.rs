@@ -124,6 +124,16 @@ pub enum SessionError {
     /// A text can't be read.
     #[error(transparent)]
     Text(TextError),
+    /// There is no such token.
+    #[error("there is no token {asked}: the {of} has {last}")]
+    NoSuchPlace {
+        /// Counted from 1.
+        asked: usize,
+        /// How many there are.
+        last: usize,
+        /// Of what.
+        of: &'static str,
+    },
     /// The last reply has no such token.
     #[error(
         "there is no token {asked} to look at: the last reply has {last}; give a text after the view, or let the model answer first"

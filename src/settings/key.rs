@@ -89,7 +89,7 @@ static SETTINGS: [SettingRow; SettingKey::ALL.len()] = [
     row("k", None, Other, "a number from 1 on, or a share such as 95%",
         "how many candidates are shown, where nobody says so as many as a screen has rows for; changes nothing about the reply"),
     row("temp", Some(Stage::Temperature), Real(|s| &mut s.temperature, ""), "0 (greedy) or more",
-        "logits are divided by it: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"),
+        "the temperature, by which logits are divided: below 1 the probable becomes more probable, above 1 the reply more varied; 0 takes the most probable token"),
     row("top-k", Some(Stage::TopK), Whole(|s| &mut s.top_k, "0"), "0 (off) or more",
         "only this many of the most probable tokens stay"),
     row("top-p", Some(Stage::TopP), Real(|s| &mut s.top_p, "1"), "above 0, up to 1 (off)",

@@ -43,24 +43,41 @@ fn all() -> Vec<Completion> {
     all.map(|(line, help)| completion(line.clone(), &line, &help)).collect()
 }
 
-/// What fits a text, best first: its letters in that order in what would be written, or else every word in what
-/// that does.
+/// What fits a text, best first: its letters in that order in what would be written, or else each of its words in what
+/// that does: as it stands there, or a word that begins alike and has its letters in that order.
 pub fn search(text: &str) -> Vec<Completion> {
     let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let words = text.split(|c: char| c.is_whitespace() || c == '-').filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(str::to_lowercase).collect();
     let fits = |one: Completion| {
         let mut letters = Vec::new();
         let by_name = pattern.score(Utf32Str::new(&one.line, &mut letters), &mut matcher);
         let help = one.help.to_lowercase();
-        let by_help =
-            || words.iter().all(|word| word.chars().count() > 2 && help.contains(word)).then_some(0);
+        // Short words say nothing by themselves.
+        let says = |word: &&String| word.chars().count() > 2;
+        let by_help = || {
+            let is_there = |word: &String| help.contains(word.as_str()) || begins_alike(&help, word);
+            (words.iter().any(|word| says(&word)) && words.iter().all(is_there)).then_some(0)
+        };
         Some((by_name.or_else(by_help)?, one))
     };
     let mut found: Vec<(u32, Completion)> = all().into_iter().filter_map(fits).collect();
     // A stable sort: what fits equally well stays in the order of the help.
     found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     found.into_iter().map(|(_, one)| one).collect()
+}
+
+/// Whether a text has a word that begins as this one does and has its letters in this order, few of them left out.
+fn begins_alike(text: &str, wanted: &str) -> bool {
+    let holds = |word: &str| {
+        let mut letters = word.chars();
+        let in_order = wanted.chars().all(|letter| letters.any(|other| other == letter));
+        word.chars().next() == wanted.chars().next()
+            && in_order
+            && word.chars().count() <= 2 * wanted.chars().count()
+    };
+    wanted.chars().count() > 2 && text.split(|c: char| !c.is_alphanumeric()).any(holds)
 }
 
 /// Whether a line says all there is to say: nothing more could follow it.

@@ -394,6 +394,21 @@ fn every_pane_is_gone_round_by_tab_zooms_and_takes_the_wheel_and_clicks() {
 }
 
 #[test]
+fn where_no_other_step_is_unsure_that_is_said() {
+    let mut harness = Harness::new(120, 36, vec![vec![("The", 0.9), ("<|im_end|>", 0.9)]]);
+    harness.keys("<A-n>");
+    assert!(
+        harness.screen().contains("nothing was written yet that could be unsure"),
+        "{}",
+        harness.screen()
+    );
+    harness.keys("hi<Enter><A-n>");
+    let last = harness.state.session.sequence().len();
+    let told = format!("no step after token {last} is unsure");
+    assert!(harness.screen().contains(&told), "{}", harness.screen());
+}
+
+#[test]
 fn walking_from_the_empty_composer_leaves_the_keys_there() {
     let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
     harness.keys("hi<Enter><Left><Left>");

@@ -250,8 +250,15 @@ fn act(state: &mut State, asked: KeyAction, key: KeyPress) -> Vec<Effect> {
         KeyAction::First => state.walk_to(0),
         KeyAction::Last => state.walk_to(state.session.sequence().len().saturating_sub(1)),
         KeyAction::Unsure(direction) => {
-            if !seek::go(state, direction) {
-                state.walk_to_unsure(direction);
+            if !seek::go(state, direction) && !state.walk_to_unsure(direction) {
+                let where_to = if direction > 0 { "after" } else { "before" };
+                state.tell(Notice::Info(match state.shown_step() {
+                    None => "nothing was written yet that could be unsure".to_string(),
+                    Some(at) => format!(
+                        "no step {where_to} token {} is unsure: one candidate has half of the mass in each",
+                        at + 1
+                    ),
+                }));
             }
         }
         KeyAction::Find => prefill(state, "/find "),

@@ -113,15 +113,15 @@ fn where_columns_may_go_they_go_whole_and_a_row_stays_one_line() {
     assert_eq!(shown(65).lines().nth(1), Some("1     1   77.26 68.29  █▋  ␣Paris"));
     let cut = "#  from joint %   p %  …inuation\n\
                1     1   77.26 68.29  ␣Paris\n\
-               2     1   77.26 68.29  …is␣also";
+               2     1   77.26 68.29  …␣is␣also";
     assert_eq!(shown(32), cut);
-    let fewer = "#  joint %   p %  …tinuation\n\
-                 1    77.26 68.29  ␣Paris\n\
-                 2    77.26 68.29  …h␣is␣also";
+    let fewer = "# joint %   p %  …ntinuation\n\
+                 1   77.26 68.29  ␣Paris\n\
+                 2   77.26 68.29  …ch␣is␣also";
     assert_eq!(shown(28), fewer);
-    let fewest = "#  joint %  …inuation\n\
-                  1    77.26  ␣Paris\n\
-                  2    77.26  …␣is␣also";
+    let fewest = "# joint %  …tinuation\n\
+                  1   77.26  ␣Paris\n\
+                  2   77.26  …h␣is␣also";
     assert_eq!(shown(21), fewest);
     for columns in 20..80 {
         let lines = lines(continuations(), columns);

@@ -160,6 +160,19 @@ fn replies_beside_one_another_are_branches_with_the_next_seeds() {
 }
 
 #[test]
+fn a_reply_that_has_ended_is_known_while_the_message_is_answered_again() {
+    let mut talk = Talk::new(vec![paris()]);
+    assert!(talk.session.ended_reply().is_none());
+    talk.line("hi").unwrap();
+    let seed = |talk: &Talk| talk.session.ended_reply().map(|reply| reply.seed);
+    assert_eq!(seed(&talk), Some(10));
+    // The message stands alone on the branch on which the next reply comes.
+    talk.session.execute(crate::command::BranchCommand::Retry(1).into()).unwrap();
+    assert!(talk.session.turns().last().unwrap().reply.is_none());
+    assert_eq!(seed(&talk), Some(10));
+}
+
+#[test]
 fn branches_have_names_and_are_taken_out() {
     let mut talk = Talk::new(vec![paris(), paris(), paris()]);
     talk.line("hi").unwrap();
@@ -234,7 +247,9 @@ fn what_can_not_be_is_one_line_and_changes_nothing() {
     talk.line("hi").unwrap();
     let before = seen(&talk.session);
     for (line, what) in [
-        ("/swap 9 1", "there is no token 9"),
+        ("/swap 9 1", "there is no token 9: the last reply has 4"),
+        ("/mark right @99", "there is no token 99: the last reply has 4"),
+        ("/swap p99 1", "there is no token 99: the prompt has"),
         ("/swap 1 99", "there is no candidate 99 at that step: it has 3"),
         ("/swap p1 1", "the first token has nothing before it"),
         (&format!("/force @2 {}", "x".repeat(600)), "the conversation would need"),

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::glossary;
+use crate::tui::explained::explained;
 use crate::tui::panels;
 
 fn told(harness: &mut Harness) -> String {
-    harness.keys("<A-i>");
-    harness.screen().replace(['\n', '│'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    explained(&harness.state).join("\n")
 }
 
 #[test]

@@ -23,6 +23,17 @@ fn the_palette_finds_commands_panes_themes_and_settings_by_some_letters_and_by_w
     // Words of what it does.
     harness.keys("<Esc><C-p>nucleus");
     assert_eq!(labels(&harness), ["/set top-p"]);
+    for (written, what) in [
+        ("temperature", "/set temp"),
+        ("temprature", "/set temp"),
+        ("side by side", "/retry"),
+        ("side-by-side", "/diff"),
+        ("slow motion", "/set pace"),
+    ] {
+        harness.keys(&format!("<Esc><C-p>{written}"));
+        assert!(labels(&harness).iter().any(|label| label == what), "{written}: {:?}", labels(&harness));
+    }
+    harness.keys("<Esc><C-p>nucleus");
     harness.keys("<Enter>");
     assert_eq!(harness.state.composer.text(), "/set top-p ");
     harness.keys("0.5<Enter>");
