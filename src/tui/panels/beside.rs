@@ -36,7 +36,7 @@ pub static PANEL: Panel = Panel {
     click: |_, _, _| Vec::new(),
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
-    figures: figures,
+    figures,
 };
 
 fn title(state: &State) -> Vec<String> {

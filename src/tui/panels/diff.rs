@@ -31,7 +31,7 @@ const FIGURE: usize = 9;
 /// Fewest columns of a token for which places and ln p are shown too.
 const TOKEN: usize = 8;
 
-pub static PANEL: Panel = Panel { pane: &DIFF, title, draw, click, scroll: walk, act, figures: figures };
+pub static PANEL: Panel = Panel { pane: &DIFF, title, draw, click, scroll: walk, act, figures };
 
 fn title(state: &State) -> Vec<String> {
     let Some(both) = state.diff.comparison(state.session.branches()) else {

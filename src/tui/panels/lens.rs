@@ -53,7 +53,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll,
     act,
-    figures: figures,
+    figures,
 };
 
 fn title(state: &State) -> Vec<String> {

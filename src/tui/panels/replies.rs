@@ -23,7 +23,7 @@ const NARROWEST: u16 = 19;
 /// Rows above the text: which branch, and its figures.
 const HEAD: usize = 2;
 
-pub static PANEL: Panel = Panel { pane: &REPLIES, title, draw, click, scroll, act, figures: figures };
+pub static PANEL: Panel = Panel { pane: &REPLIES, title, draw, click, scroll, act, figures };
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().beside().len();

@@ -23,7 +23,7 @@ const FIGURES: usize = 10 + 9 + 7;
 /// Columns of the mark, the branch's number and the lines that lead to it.
 const BRANCH: usize = 10;
 
-pub static PANEL: Panel = Panel { pane: &TREE, title, draw, click, scroll: walk, act, figures: figures };
+pub static PANEL: Panel = Panel { pane: &TREE, title, draw, click, scroll: walk, act, figures };
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().all().len();

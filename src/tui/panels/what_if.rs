@@ -39,7 +39,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll,
     act,
-    figures: figures,
+    figures,
 };
 
 fn title(state: &State) -> Vec<String> {
