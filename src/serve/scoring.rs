@@ -3,7 +3,9 @@
 //! A list of a thousand texts keeps nobody waiting for its end, and between two of the engine's batches
 //! replies go on. Whoever no longer listens is left out of the next turn.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -13,13 +15,17 @@ use super::shared::{PULSE, SharedEngine, ended};
 use crate::distribution::Depth;
 use crate::engine::{Command, EngineError, Event, GivesWay, Layout, ScoreBatch, Sequence};
 use crate::step::{Prediction, Step};
+use crate::token::TokenId;
 
-/// Tokens of a turn; what a sequence shares with the one before it counts once.
+/// Tokens of a turn; what sequences share counts once.
 pub(super) const TURN: usize = 2048;
 /// The same for sequences that give way to all others.
 const TURN_LONG: usize = 8192;
 /// Longest time for which it is waited that those who were answered together ask again.
 const LONGEST_WAIT: Duration = Duration::from_millis(25);
+/// How long, for each token that waits, those who come first wait for those who come with them: a hundredth of
+/// what a token takes.
+const WAIT_A_TOKEN: Duration = Duration::from_micros(10);
 /// Candidates up to which requests for different numbers of them are computed together.
 const SHALLOW: usize = 64;
 
@@ -55,6 +61,11 @@ pub(super) struct WaitingToScore {
 }
 
 impl WaitingToScore {
+    /// Tokens of what is left.
+    fn tokens(&self) -> usize {
+        self.left.iter().map(|(_, sequence)| sequence.tokens.len()).sum()
+    }
+
     /// Whether both can be in one batch.
     fn goes_with(&self, other: &WaitingToScore) -> bool {
         let shallow = |depth| matches!(depth, Depth::Count(k) if k <= SHALLOW);
@@ -97,8 +108,13 @@ impl Scorings {
         let Scorings { shared, inbox, waiting, .. } = self;
         let before = waiting.len();
         let goes_on = shared.collect(inbox, waiting.is_empty(), |scoring| waiting.push_back(scoring));
-        let deadline = Instant::now() + self.patience;
-        while goes_on && waiting.len() < self.answered {
+        let tokens: usize = waiting.iter().map(WaitingToScore::tokens).sum();
+        let (patience, others) = match self.answered {
+            0 => (WAIT_A_TOKEN * tokens as u32, usize::MAX),
+            answered => (self.patience, answered),
+        };
+        let deadline = Instant::now() + patience.min(LONGEST_WAIT);
+        while goes_on && waiting.len() < others {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(scoring) = inbox.recv_timeout(left) else { break };
             waiting.push_back(scoring);
@@ -112,7 +128,8 @@ impl Scorings {
         let room = if self.gives_way == GivesWay::ToAll { TURN_LONG } else { TURN };
         let together: Vec<usize> =
             (0..self.waiting.len()).filter(|&i| self.waiting[i].goes_with(&self.waiting[0])).collect();
-        let (mut sequences, mut whose, mut tokens): (Vec<Sequence>, _, _) = (Vec::new(), Vec::new(), 0);
+        let (mut sequences, mut whose) = (Vec::new(), Vec::new());
+        let mut beginnings = Beginnings::default();
         let mut depth = self.waiting[0].depth;
         let after = self.waiting[0].after;
         loop {
@@ -120,15 +137,13 @@ impl Scorings {
             for &i in &together {
                 let scoring = &mut self.waiting[i];
                 let Some((_, next)) = scoring.left.front() else { continue };
-                let more = next.tokens.len() - sequences.last().map_or(0, |last| shared(last, next));
-                if tokens > 0 && tokens + more > room {
+                if !beginnings.take(next, room) {
                     continue;
                 }
                 let Some((index, sequence)) = scoring.left.pop_front() else { continue };
                 if let (Depth::Count(have), Depth::Count(wanted)) = (depth, scoring.depth) {
                     depth = Depth::Count(have.max(wanted));
                 }
-                tokens += more;
                 sequences.push(sequence);
                 whose.push((i, index));
             }
@@ -198,7 +213,28 @@ impl Scorings {
     }
 }
 
-/// How many tokens two sequences begin with together.
-fn shared(a: &Sequence, b: &Sequence) -> usize {
-    a.tokens.iter().zip(&b.tokens).take_while(|(a, b)| a == b).count()
+/// The beginnings of sequences, one for each of their tokens.
+#[derive(Default)]
+struct Beginnings(HashSet<(u64, TokenId)>);
+
+impl Beginnings {
+    /// Takes those of a sequence, unless there are more than so many then; the first has room anyway.
+    fn take(&mut self, sequence: &Sequence, room: usize) -> bool {
+        let state = BuildHasherDefault::<DefaultHasher>::default();
+        let mut before = 0;
+        let each = sequence.tokens.iter().map(|&token| {
+            let one = (before, token);
+            before = state.hash_one(one);
+            one
+        });
+        let new: Vec<(u64, TokenId)> = each.filter(|one| !self.0.contains(one)).collect();
+        let fits = self.0.is_empty() || self.0.len() + new.len() <= room;
+        if fits {
+            self.0.extend(new);
+        }
+        fits
+    }
 }
+
+#[cfg(test)]
+mod tests;
