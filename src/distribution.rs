@@ -205,16 +205,43 @@ impl Distribution {
     }
 }
 
+/// A row of logits that others are compared with: what is known of it is measured once.
+pub struct ExpectedRow<'a> {
+    row: &'a [f32],
+    p: Distribution,
+}
+
+impl<'a> ExpectedRow<'a> {
+    /// Measures it; `depth` as the others are measured, so that the same row has the same sums.
+    ///
+    /// # Errors
+    /// [`RowError`] where it is no distribution.
+    pub fn measure(row: &'a [f32], depth: Depth) -> Result<ExpectedRow<'a>, RowError> {
+        Ok(ExpectedRow { row, p: Distribution::measure(row, depth, None)? })
+    }
+
+    /// −Σ p ln q in nats, over the whole vocabulary: q from the logits of `by`, an equally long row, and what was
+    /// measured of it. +∞ where q rules out what p allows.
+    pub fn cross_entropy(&self, by: &[f32], q: &Distribution) -> f64 {
+        // −Σ p ln q = ln Z_q − Σ p (logit_q − max_q).
+        let p = &self.p;
+        q.log_sum - kernel::mean_difference((self.row, p.max), (by, q.max)) / p.log_sum.exp()
+    }
+
+    /// −Σ p ln p, in the same way.
+    pub fn entropy(&self) -> f64 {
+        self.cross_entropy(self.row, &self.p)
+    }
+}
+
 /// −Σ p ln q in nats, over the whole vocabulary: p from the logits of `expected`, q from those of `by`,
 /// both raw and equally long. +∞ where q rules out what p allows.
 ///
 /// # Errors
 /// [`RowError`] where a row is no distribution.
 pub fn cross_entropy(expected: &[f32], by: &[f32]) -> Result<f64, RowError> {
-    let p = Distribution::measure(expected, Depth::Count(1), None)?;
-    let q = Distribution::measure(by, Depth::Count(1), None)?;
-    // −Σ p ln q = ln Z_q − Σ p (logit_q − max_q).
-    Ok(q.log_sum - kernel::mean_difference((expected, p.max), (by, q.max)) / p.log_sum.exp())
+    let expected = ExpectedRow::measure(expected, Depth::Count(1))?;
+    Ok(expected.cross_entropy(by, &Distribution::measure(by, Depth::Count(1), None)?))
 }
 
 /// The `k` best tokens of a row, by (logit descending, id ascending).

@@ -352,7 +352,7 @@ fn the_other_sequence_patched_with_itself_is_itself_in_every_cell() {
         }
         let cells = variants.len();
         // More than a batch holds.
-        variants.extend(vec![Variant::copy(n - 1); 70]);
+        variants.extend(vec![Variant::copy(n - 1); 200]);
         let count = variants.len();
         let controls = vec![control(3), Variant::copy(n - 1)];
         let look = LookFor::Variants(Variants { variants, controls, other, ..Variants::default() });
@@ -374,7 +374,7 @@ fn the_other_sequence_patched_with_itself_is_itself_in_every_cell() {
         }
         assert_eq!(
             reading(count).count(),
-            if model.layers > 20 { 3 } else { 2 },
+            if model.layers > 20 { 2 } else { 4 },
             "every batch has its controls"
         );
         assert!(reading(count).all(|control| far(control, own) < apart / 4.0));

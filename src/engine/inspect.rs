@@ -17,13 +17,14 @@ use super::llama::{Attention, Batch, Context, ContextParams, Model, SeqId, Slots
 use super::look::{Found, Inspect, LookFor, Reading, WeightsOf};
 use super::protocol::{EngineError, Event, FinishReason, Timing};
 use super::threads::Governor;
-use crate::distribution::{Distribution, cross_entropy};
+use crate::distribution::{Distribution, ExpectedRow};
 use crate::intervention::{AttentionEdge, InForce};
 use crate::room;
 use crate::step::Candidate;
 use crate::token::TokenId;
 
 mod cuts;
+mod ground;
 mod parts;
 mod place;
 mod rows;
@@ -31,16 +32,18 @@ mod shares;
 mod streams;
 mod variants;
 
+use ground::{Ground, TRUNKS};
 use place::Cutting;
-use variants::{Ground, TRUNKS};
 
 /// Tokens of a sequence evaluated at once: without flash attention every pair of a token and a cell takes
 /// memory.
 const CHUNK: usize = 256;
 /// Bytes of values that one evaluation reads, about.
 const READ_BYTES: usize = 64 << 20;
-/// Rows of logits of a batch, and its sequences.
+/// Fewest rows of logits of a batch, and of its sequences.
 const ROWS: usize = 64;
+/// Memory for the rows of logits of a batch, where that makes more of them.
+const LOGITS_BYTES: usize = 32 << 20;
 /// Copies of the logit lens' own row, which tell what rounding does.
 const COPIES: usize = 4;
 /// The sequence that the request is about.
@@ -102,7 +105,7 @@ impl Inspector {
                 );
             }
             LookFor::Variants(asked) => {
-                let ground = Ground::new(request, asked)?;
+                let ground = Ground::new(request, asked, rows_at_once(self.model.vocab().len()))?;
                 self.run(request, sink, ground.needs(asked), |run| run.variants(asked, ground))?
             }
         };
@@ -134,13 +137,13 @@ impl Inspector {
         RoomNeeded { cells, rows }: RoomNeeded,
         answer: impl FnOnce(&mut InspectRun<'a>) -> Result<FinishReason, EngineError>,
     ) -> Result<(FinishReason, Timing), EngineError> {
-        let layers = self.model.layers();
+        let (layers, sequences) = (self.model.layers(), rows_at_once(self.model.vocab().len()) + TRUNKS);
         let params = ContextParams {
             cells: cells.next_multiple_of(256) as u32,
             batch: (CHUNK + layers + COPIES).next_multiple_of(64) as u32,
-            outputs: (ROWS + TRUNKS).max(rows).max(layers + 1 + COPIES) as u32,
+            outputs: sequences.max(rows).max(layers + 1 + COPIES) as u32,
             // A state for each takes memory even where it is not used.
-            sequences: if self.model.has_plain_cache() { (ROWS + TRUNKS) as u32 } else { TRUNKS as u32 },
+            sequences: if self.model.has_plain_cache() { sequences as u32 } else { TRUNKS as u32 },
             threads: self.governor.most(),
             attention: Attention::Exact,
         };
@@ -186,6 +189,11 @@ fn must_have_room(needed: u64, free: Option<u64>) -> Result<(), EngineError> {
 /// Tokens of an evaluation, of which so many may be in a batch, that reads so many values at each.
 fn at_once(values: usize, most: usize) -> usize {
     (READ_BYTES / (size_of::<f32>() * values.max(1))).clamp(1, most)
+}
+
+/// Rows of logits of a batch where a row has so many, and sequences of one.
+fn rows_at_once(vocabulary: usize) -> usize {
+    (LOGITS_BYTES / (size_of::<f32>() * vocabulary.max(1))).clamp(ROWS, CHUNK - CHUNK / 4)
 }
 
 /// What a request takes of a context.
@@ -264,17 +272,12 @@ impl InspectRun<'_> {
         let rows: Option<Vec<_>> =
             rows.iter().map(|&(row, named)| Some((self.context.logits(row)?, named))).collect();
         let rows = rows.ok_or(EngineError::Decode(-1))?;
-        let last = match last {
-            Some(row) => Some((row, cross_entropy(row, row)?)),
-            None => None,
-        };
+        let last = last.map(|row| ExpectedRow::measure(row, self.request.depth)).transpose()?;
+        let entropy = last.as_ref().map_or(0.0, ExpectedRow::entropy);
         in_parts(&rows, self.context.params().threads as usize, |&(row, named)| {
             let raw = Distribution::measure(row, self.request.depth, None)?;
             let named = named.iter().map(|&id| candidate(row, &raw, id)).collect();
-            let divergence = match last {
-                Some((last, entropy)) => Some((cross_entropy(last, row)? - entropy).max(0.0)),
-                None => None,
-            };
+            let divergence = last.as_ref().map(|last| (last.cross_entropy(row, &raw) - entropy).max(0.0));
             Ok(Reading { prediction: prediction(row, &raw, None), named, divergence })
         })
     }

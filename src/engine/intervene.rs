@@ -127,7 +127,7 @@ impl TensorChange {
             TensorChange::Copy(from, to) => {
                 let slot = script.free_slot();
                 script.add(from, TensorAction::Read { region: row(0..from.width), slot });
-                (to, 0..to.width, WrittenFrom::Slot(slot))
+                (to, 0..to.width, WrittenFrom::Slot(slot, 0..from.width))
             }
         };
         script.add(place, TensorAction::Write { region: row(columns), source });

@@ -61,7 +61,8 @@ impl<'a> InspectRun<'a> {
         for layer in 0..count {
             batch.push(tokens[real + start], layer, &[SeqId(1)], true);
             let region = TensorRegion::Row { token: real + 1 + layer, columns: 0..out.width };
-            script.add(out, TensorAction::Write { region, source: WrittenFrom::Slot(layer) });
+            let source = WrittenFrom::Slot(layer, 0..out.width);
+            script.add(out, TensorAction::Write { region, source });
         }
         let beside = lanes.len().saturating_sub(1);
         lanes[..beside].iter().try_for_each(|&lane| self.copy(&mut batch, &mut script, lane, start))?;

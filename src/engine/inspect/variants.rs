@@ -2,146 +2,29 @@
 //!
 //! Two sequences lie in the cache as far as variants share them: the one that the request is about and the
 //! other one, which shares with it what they have in common. Every variant shares what lies before its first
-//! change with one of them and has its own cells from there on.
+//! change with one of them and has its own cells from there on. Where all of that fits into the batch of the
+//! first variants, it is computed in it: a small batch reads every weight for a few tokens.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::ground::{
+    BatchToken, Ground, OTHER, PartKey, TokenOwner, VariantGroup, lane, others_of, values, whole,
+};
 use super::place::{Cutting, NoPart, Unseen};
-use super::{CHUNK, InspectRun, ROWS, RoomNeeded, TRUNK, at_once, must_have_room};
+use super::{CHUNK, InspectRun, ROWS, TRUNK, at_once, must_have_room};
 use crate::engine::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
-use crate::engine::llama::{Batch, SeqId};
-use crate::engine::look::{Edit, Found, Inspect, Part, PartValue, Reading, Variant, Variants};
+use crate::engine::llama::{Batch, Slots};
+use crate::engine::look::{Edit, Found, PartValue, Reading, Variant, Variants};
 use crate::engine::protocol::{EngineError, FinishReason};
 use crate::room;
-use crate::token::TokenId;
-
-/// Sequences beside the variants' own.
-pub(super) const TRUNKS: usize = 2;
-/// What llama.cpp rounds the number of cells in use up to.
-const CELLS_STEP: usize = 256;
-/// The other sequence.
-const OTHER: SeqId = SeqId(1);
-
-/// The values of one part in one layer, by position from some first one on; `None` where the last layer
-/// leaves them out.
-type Rows = Vec<Option<Arc<[f32]>>>;
-/// A layer and a part as a whole: a head's values are columns of it.
-type PartKey = (usize, Part);
-
-/// Variants and what they are made of.
-pub(super) struct Ground {
-    /// The sequence and the tokens that follow it.
-    own: Vec<TokenId>,
-    /// The same of the other one.
-    other: Vec<TokenId>,
-    /// The position after which the first distribution is read.
-    last: usize,
-    /// How many tokens of the sequence are shared.
-    trunk: usize,
-    /// From where on the other sequence has cells of its own.
-    apart: usize,
-    others: BTreeMap<PartKey, Rows>,
-    means: BTreeMap<PartKey, Arc<[f32]>>,
-}
-
-/// One token of a variant in its batch.
-struct Entry {
-    /// Which of the group's variants.
-    variant: usize,
-    position: usize,
-}
-
-/// A sequence whose rows are read, from one of its positions on.
-struct Trunk<'a> {
-    sequence: SeqId,
-    tokens: &'a [TokenId],
-    from: usize,
-    /// The cell of that position.
-    begins: usize,
-    /// Whether the logits after every token are asked for, as the last layer has only such rows; else those
-    /// after the tokens that a distribution is read after.
-    outputs: bool,
-}
 
 /// Where an edit is made: a token of the batch, its position, and the cell of what it must not see.
 struct EditPlace {
     token: usize,
     position: usize,
     cell: usize,
-}
-
-impl Ground {
-    /// What variants of these sequences share.
-    pub fn new(request: &Inspect, asked: &Variants) -> Result<Ground, EngineError> {
-        let last = request.tokens.len().saturating_sub(1);
-        let whole = |tokens: &[TokenId]| tokens.iter().chain(&asked.then).copied().collect::<Vec<_>>();
-        let (own, other) = (whole(&request.tokens), whole(&asked.other));
-        let needs_other = asked.all().any(Variant::needs_other);
-        let fits = asked.all().all(|variant| variant.from <= last);
-        if !fits || needs_other && asked.other.len() != request.tokens.len() {
-            return Err(EngineError::Graph("the sequences have not the lengths that were said".to_string()));
-        }
-        let trunk = asked.all().map(|variant| variant.from).max().unwrap_or(0);
-        let other = if needs_other { other } else { Vec::new() };
-        let common = own.iter().zip(&other).take_while(|(a, b)| a == b).count();
-        let taken = asked.all().flat_map(|variant| {
-            let first = |edit: &Edit| match *edit {
-                Edit::Write { value: PartValue::Other, position, .. } => {
-                    Some(position.unwrap_or(variant.from))
-                }
-                _ => None,
-            };
-            variant.edits.iter().filter_map(first)
-        });
-        let apart = taken.min().unwrap_or(usize::MAX).min(common).min(trunk);
-        Ok(Ground { own, other, last, trunk, apart, others: BTreeMap::new(), means: BTreeMap::new() })
-    }
-
-    /// Cells of the cache that are in use before a batch.
-    fn cells(&self) -> usize {
-        self.trunk + self.other.len().saturating_sub(self.apart)
-    }
-
-    fn tokens(&self, variant: &Variant) -> &[TokenId] {
-        if variant.of_other { &self.other } else { &self.own }
-    }
-
-    fn computed(&self, variant: &Variant) -> usize {
-        self.own.len() - variant.from
-    }
-
-    /// Distributions that are read of a variant.
-    fn rows(&self) -> usize {
-        self.own.len() - self.last
-    }
-
-    /// Most cells that are ever in use, and most distributions of a batch.
-    pub fn needs(&self, asked: &Variants) -> RoomNeeded {
-        let longest = asked.variants.iter().map(|variant| self.computed(variant)).max().unwrap_or(0);
-        let controls: usize = asked.controls.iter().map(|variant| self.computed(variant)).sum();
-        RoomNeeded { cells: self.cells() + CHUNK.max(longest) + controls, rows: self.rows() }
-    }
-
-    /// Where the variants from `start` on that fill a batch end; one alone may be longer.
-    fn end_of_group(&self, variants: &[usize], start: usize, asked: &Variants) -> usize {
-        let (controls, room) = (&asked.controls, batch_behind(self.cells()));
-        let mut tokens: usize = controls.iter().map(|variant| self.computed(variant)).sum();
-        let most = (ROWS / self.rows()).saturating_sub(controls.len()).max(1);
-        let fits = |&&variant: &&usize| {
-            tokens += self.computed(&asked.variants[variant]);
-            tokens <= room
-        };
-        start + variants[start..].iter().take(most).take_while(fits).count().max(1)
-    }
-}
-
-/// Most tokens of a batch behind so many cells. Every token is compared with as many cells as are in use, rounded
-/// up to what llama.cpp rounds to: one step more costs more than a batch that is a little less full.
-fn batch_behind(cells: usize) -> usize {
-    let room = CELLS_STEP - cells % CELLS_STEP;
-    if room >= CHUNK / 2 { room.min(CHUNK) } else { CHUNK }
 }
 
 impl InspectRun<'_> {
@@ -166,50 +49,34 @@ impl InspectRun<'_> {
                 .flat_map(|&i| &asked.variants[i].edits)
                 .chain(asked.controls.iter().flat_map(|control| &control.edits))
         };
-        let (means, others) = (keys(edits(), PartValue::Mean), keys(edits(), PartValue::Other));
+        let means = keys(edits(), PartValue::Mean);
+        ground.borrowed = keys(edits(), PartValue::Other);
         // The other sequence's values are kept for as long as variants borrow them.
         let kept = ground.other.len().saturating_sub(ground.apart);
-        let bytes =
-            kept * (self.width_of(&others)? * size_of::<f32>() + others.len() * size_of::<Arc<[f32]>>());
+        let row = self.width_of(&ground.borrowed)? * size_of::<f32>();
+        let bytes = kept * (row + ground.borrowed.len() * size_of::<Arc<[f32]>>());
         must_have_room(bytes as u64, room::memory())?;
         let computed = present.iter().map(|&i| ground.computed(&asked.variants[i])).sum::<usize>();
         self.total = computed + ground.cells() + if means.is_empty() { 0 } else { ground.last + 1 };
         if !means.is_empty() {
-            let outputs = means.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
-            let tokens = self.request.tokens.clone();
-            self.context.clear();
-            let trunk = Trunk { sequence: TRUNK, tokens: &tokens, from: 0, begins: 0, outputs };
             let mut sums: BTreeMap<PartKey, RowSum> = BTreeMap::new();
-            if !self.read(trunk, &means, &mut |key, row| sums.entry(key).or_default().add(row.as_deref()))? {
+            if !self.read(&means, &mut |key, row| sums.entry(key).or_default().add(row.as_deref()))? {
                 return Ok(FinishReason::Cancelled);
             }
             ground.means = sums.into_iter().map(|(key, sum)| (key, sum.mean())).collect();
         }
         self.context.clear();
-        if !self.begin_with(ground.trunk)? {
-            return Ok(FinishReason::Cancelled);
-        }
-        if !ground.other.is_empty() {
-            self.context.share(TRUNK, OTHER, ground.apart);
-            let (from, begins) = (ground.apart, ground.trunk);
-            let other = Trunk { sequence: OTHER, tokens: &ground.other, from, begins, outputs: false };
-            let mut kept: BTreeMap<PartKey, Rows> = BTreeMap::new();
-            let mut keep = |key, row: Option<Vec<f32>>| kept.entry(key).or_default().push(row.map(Arc::from));
-            if !self.read(other, &others, &mut keep)? {
-                return Ok(FinishReason::Cancelled);
-            }
-            ground.others = kept;
-        }
         let mut start = 0;
         while start < present.len() {
-            if self.cancelled() {
-                return Ok(FinishReason::Cancelled);
-            }
             let end = ground.end_of_group(&present, start, asked);
             let variants = present[start..end].iter().map(|&i| (i, &asked.variants[i]));
             let controls = asked.controls.iter().enumerate();
             let controls = controls.map(|(i, control)| (asked.variants.len() + i, control));
-            self.group(&variants.chain(controls).collect::<Vec<_>>(), &ground)?;
+            let variants: Vec<_> = variants.chain(controls).collect();
+            let apart = !ground.laid && !ground.goes_with(&variants);
+            if apart && !self.group(&[], &mut ground)? || !self.group(&variants, &mut ground)? {
+                return Ok(FinishReason::Cancelled);
+            }
             start = end;
         }
         Ok(FinishReason::Stop)
@@ -232,17 +99,18 @@ impl InspectRun<'_> {
         keys.iter().map(|&(layer, part)| Ok(self.spot(layer, part)?.place.width)).sum()
     }
 
-    /// Evaluates the tokens of a sequence from a position on and hands out the rows of parts of it, position by
-    /// position for each part. `false`: it was cancelled.
+    /// Evaluates the sequence and hands out the rows of parts of it, position by position for each part. `false`:
+    /// it was cancelled.
     fn read(
         &mut self,
-        Trunk { sequence, tokens, from, begins, outputs }: Trunk,
         keys: &[PartKey],
         each: &mut dyn FnMut(PartKey, Option<Vec<f32>>),
     ) -> Result<bool, EngineError> {
-        let last = self.request.tokens.len() - 1;
+        let tokens = &self.request.tokens;
+        // The last layer has rows only of tokens whose logits are wanted.
+        let outputs = keys.iter().any(|&(layer, _)| layer + 1 == self.parts.len());
         let most = at_once(self.width_of(keys)?, if outputs { ROWS } else { CHUNK });
-        for start in (from..tokens.len()).step_by(most) {
+        for start in (0..tokens.len()).step_by(most) {
             if self.cancelled() {
                 return Ok(false);
             }
@@ -250,17 +118,11 @@ impl InspectRun<'_> {
             let mut batch = Batch::default();
             let mut script = Script::default();
             for position in chunk.clone() {
-                // The other sequence's own cells lie behind those of the first.
-                let cell = |at: usize| if at < from { at } else { begins + at - from };
-                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, cell)?;
-                batch.push(tokens[position], position, &[sequence], outputs || position >= last);
+                self.cut_edges(&mut script, Cutting { token: batch.len(), position }, |cell| cell)?;
+                batch.push(tokens[position], position, &[TRUNK], outputs || position + 1 == tokens.len());
             }
-            for (i, &(layer, part)) in keys.iter().enumerate() {
-                let place = self.spot(layer, part)?.place;
-                for token in 0..chunk.len() {
-                    let region = TensorRegion::Row { token, columns: 0..place.width };
-                    script.add(place, TensorAction::Read { region, slot: i * chunk.len() + token });
-                }
+            for (i, &key) in keys.iter().enumerate() {
+                self.read_rows(&mut script, key, 0..chunk.len(), i * chunk.len())?;
             }
             let mut read = self.evaluate(&batch, script, keys.len() * chunk.len())?.into_iter();
             for key in keys {
@@ -270,72 +132,113 @@ impl InspectRun<'_> {
         Ok(true)
     }
 
-    /// Computes some variants side by side, each with its number.
-    fn group(&mut self, variants: &[(usize, &Variant)], ground: &Ground) -> Result<(), EngineError> {
-        let (length, last, base) = (ground.own.len(), ground.last, ground.cells());
-        let mut entries = Vec::new();
-        let mut begins = Vec::new();
-        for (i, (_, variant)) in variants.iter().enumerate() {
-            self.context.share(if variant.of_other { OTHER } else { TRUNK }, lane(i), variant.from);
-            begins.push(entries.len());
-            entries.extend((variant.from..length).map(|position| Entry { variant: i, position }));
+    /// Has the rows that a part has of these tokens read into slots from `slot` on.
+    fn read_rows(
+        &self,
+        script: &mut Script,
+        key: PartKey,
+        tokens: Range<usize>,
+        slot: usize,
+    ) -> Result<(), EngineError> {
+        let (layer, part) = key;
+        let place = self.spot(layer, part)?.place;
+        for (i, token) in tokens.enumerate() {
+            let region = TensorRegion::Row { token, columns: 0..place.width };
+            script.add(place, TensorAction::Read { region, slot: slot + i });
         }
-        // What is computed here lies behind what is shared, in the order of the batch.
-        let cell_of = |variant: usize, position: usize| {
-            let Variant { from, of_other, .. } = variants[variant].1;
-            match position {
-                p if p >= *from => base + begins[variant] + p - from,
-                p if *of_other && p >= ground.apart => ground.trunk + p - ground.apart,
-                p => p,
+        Ok(())
+    }
+
+    /// Computes some variants side by side, each with its number, and what they share where the cache has not got
+    /// it. `false`: it was cancelled.
+    fn group(&mut self, variants: &[(usize, &Variant)], ground: &mut Ground) -> Result<bool, EngineError> {
+        let group = VariantGroup::new(variants, ground);
+        if ground.laid {
+            for (i, (_, variant)) in variants.iter().enumerate() {
+                self.context.share(if variant.of_other { OTHER } else { TRUNK }, lane(i), variant.from);
             }
-        };
+        }
         let mut readings: Vec<Option<Reading>> = vec![None; variants.len()];
-        for start in (0..entries.len()).step_by(CHUNK) {
-            let chunk = &entries[start..entries.len().min(start + CHUNK)];
-            let mut batch = Batch::default();
-            let mut script = Script::default();
-            for (token, entry) in chunk.iter().enumerate() {
-                let variant = variants[entry.variant].1;
-                let id = ground.tokens(variant)[entry.position];
-                let cutting = Cutting { token, position: entry.position };
-                self.cut_edges(&mut script, cutting, |from| cell_of(entry.variant, from))?;
-                batch.push(id, entry.position, &[lane(entry.variant)], entry.position >= last);
-                for edit in &variant.edits {
-                    let cell = match *edit {
-                        Edit::Cut { from, .. } => cell_of(entry.variant, from),
-                        Edit::Write { .. } => 0,
-                    };
-                    let at = EditPlace { token, position: entry.position, cell };
-                    self.edit(&mut script, edit, at, ground)?;
-                }
+        for chunk in group.entries.chunks(CHUNK) {
+            if self.cancelled() {
+                return Ok(false);
             }
-            self.evaluate(&batch, script, 0)?;
-            let ends: Vec<usize> = (0..chunk.len()).filter(|&i| chunk[i].position >= last).collect();
-            let named = |&end: &usize| match ground.rows() {
-                1 => (end, &self.request.named[..]),
-                _ => (
-                    end,
-                    self.request.named.get(chunk[end].position - last).map_or(&[][..], std::slice::from_ref),
-                ),
-            };
-            let rows: Vec<_> = ends.iter().map(named).collect();
-            for (reading, &end) in self.readings(&rows, None)?.into_iter().zip(&ends) {
-                let Entry { variant, position } = chunk[end];
-                match &mut readings[variant] {
-                    Some(before) => before.named.extend(reading.named),
-                    none => *none = Some(reading),
-                }
-                if position + 1 == length {
-                    let whole = readings[variant].take();
-                    whole.into_iter().for_each(|reading| {
-                        self.found(variants[variant].0, Found::Reading(reading));
-                    });
-                }
-            }
+            let read = self.chunk(&group, chunk, ground)?;
+            ground.keep(chunk, read);
+            self.tell_ends(&group, chunk, ground, &mut readings)?;
         }
         (0..variants.len()).for_each(|i| {
             self.context.rewind(lane(i), 0);
         });
+        ground.laid = true;
+        Ok(true)
+    }
+
+    /// Evaluates some of a group's tokens; gives, part by part, the rows of the other sequence's that are among
+    /// them.
+    fn chunk(
+        &mut self,
+        group: &VariantGroup,
+        chunk: &[BatchToken],
+        ground: &Ground,
+    ) -> Result<Slots, EngineError> {
+        let (mut batch, mut script) = (Batch::default(), Script::default());
+        let others = others_of(chunk);
+        for (i, &key) in ground.borrowed.iter().enumerate().filter(|_| !others.is_empty()) {
+            self.read_rows(&mut script, key, others.clone(), i * others.len())?;
+        }
+        for (token, &entry) in chunk.iter().enumerate() {
+            let BatchToken { of, position } = entry;
+            let cell = |position| group.cell(of, position, ground);
+            self.cut_edges(&mut script, Cutting { token, position }, cell)?;
+            let output = of != TokenOwner::Own && position >= ground.last;
+            let sequences = group.sequences(entry, ground);
+            batch.push(group.token(entry, ground), position, &sequences, output);
+            let TokenOwner::Variant(variant) = of else { continue };
+            for edit in &group.variants[variant].1.edits {
+                let cell = match *edit {
+                    Edit::Cut { from, .. } => cell(from),
+                    Edit::Write { .. } => 0,
+                };
+                self.edit(&mut script, edit, EditPlace { token, position, cell }, ground)?;
+            }
+        }
+        self.evaluate(&batch, script, ground.borrowed.len() * others.len())
+    }
+
+    /// Tells of the variants whose last token is among these what was read of them.
+    fn tell_ends(
+        &self,
+        group: &VariantGroup,
+        chunk: &[BatchToken],
+        ground: &Ground,
+        readings: &mut [Option<Reading>],
+    ) -> Result<(), EngineError> {
+        let is_end =
+            |entry: &BatchToken| matches!(entry.of, TokenOwner::Variant(_)) && entry.position >= ground.last;
+        let ends: Vec<usize> = (0..chunk.len()).filter(|&token| is_end(&chunk[token])).collect();
+        let named = &self.request.named[..];
+        let row = |&token: &usize| match ground.rows() {
+            1 => (token, named),
+            _ => {
+                let at = chunk[token].position - ground.last;
+                (token, named.get(at).map_or(&[][..], std::slice::from_ref))
+            }
+        };
+        let rows: Vec<_> = ends.iter().map(row).collect();
+        for (reading, &end) in self.readings(&rows, None)?.into_iter().zip(&ends) {
+            let BatchToken { of: TokenOwner::Variant(variant), position } = chunk[end] else { continue };
+            match &mut readings[variant] {
+                Some(before) => before.named.extend(reading.named),
+                none => *none = Some(reading),
+            }
+            if position + 1 == ground.own.len() {
+                let whole = readings[variant].take();
+                whole.into_iter().for_each(|reading| {
+                    self.found(group.variants[variant].0, Found::Reading(reading));
+                });
+            }
+        }
         Ok(())
     }
 
@@ -356,11 +259,7 @@ impl InspectRun<'_> {
                     PartValue::Zero => Some(WrittenFrom::Constant(0.0)),
                     PartValue::Itself => Some(WrittenFrom::Itself),
                     PartValue::Mean => ground.means.get(&key).map(|mean| values(mean, &spot.columns)),
-                    PartValue::Other => {
-                        let rows = ground.others.get(&key);
-                        let row = rows.and_then(|rows| rows.get(position - ground.apart)?.as_ref());
-                        row.map(|row| values(row, &spot.columns))
-                    }
+                    PartValue::Other => ground.other_row(key, position, &spot.columns),
                 };
                 // The last layer's rows that nobody reads have no value and need none.
                 if let Some(source) = source {
@@ -375,10 +274,6 @@ impl InspectRun<'_> {
     }
 }
 
-fn values(row: &Arc<[f32]>, columns: &Range<usize>) -> WrittenFrom {
-    WrittenFrom::Values(Arc::clone(row), columns.clone())
-}
-
 /// The layers and parts whose value comes from there.
 fn keys<'e>(edits: impl Iterator<Item = &'e Edit>, from: PartValue) -> Vec<PartKey> {
     let key = |edit: &Edit| match *edit {
@@ -389,18 +284,6 @@ fn keys<'e>(edits: impl Iterator<Item = &'e Edit>, from: PartValue) -> Vec<PartK
     keys.sort_unstable();
     keys.dedup();
     keys
-}
-
-/// What is read for a head is every head.
-fn whole(part: Part) -> Part {
-    match part {
-        Part::Head(_) => Part::Head(0),
-        other => other,
-    }
-}
-
-fn lane(variant: usize) -> SeqId {
-    SeqId((variant + TRUNKS) as u32)
 }
 
 /// Rows of a part, position after position, the first left out where there are others.
@@ -430,14 +313,7 @@ impl RowSum {
 
 #[cfg(test)]
 mod tests {
-    use super::{RowSum, batch_behind};
-
-    #[test]
-    fn a_batch_ends_with_the_cells_that_are_looked_at_anyway() {
-        assert_eq!([0, 1, 19, 128].map(batch_behind), [256, 255, 237, 128]);
-        // Little would be left.
-        assert_eq!([129, 255, 256, 300].map(batch_behind), [256, 256, 256, 212]);
-    }
+    use super::RowSum;
 
     #[test]
     fn a_mean_leaves_the_first_position_out_where_there_are_others() {

@@ -47,8 +47,8 @@ pub enum WrittenFrom {
     Constant(f32),
     /// These values.
     Values(Arc<[f32]>, Range<usize>),
-    /// What was read into this slot before, in the same evaluation.
-    Slot(usize),
+    /// These of the values that were read into this slot before, in the same evaluation.
+    Slot(usize, Range<usize>),
     /// What stands there, and these added to it.
     Plus(Arc<[f32]>),
     /// What stands there.
@@ -273,8 +273,9 @@ impl EvalState {
                         WrittenFrom::Values(values, range) => {
                             set(tensor, offset, part(&values[range.clone()], taken, length)?)
                         }
-                        WrittenFrom::Slot(slot) => {
+                        WrittenFrom::Slot(slot, range) => {
                             let values = self.slots.get(*slot).and_then(Option::as_ref);
+                            let values = values.and_then(|values| values.get(range.clone()));
                             let values = values.ok_or_else(|| format!("{name}: nothing was read before"))?;
                             set(tensor, offset, part(values, taken, length)?);
                         }
