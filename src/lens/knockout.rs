@@ -273,7 +273,9 @@ impl House {
 
     fn part(&self, kind: Knocked, layer: usize, head: Option<usize>, parts: &[Part]) -> (Effect, Variant) {
         let write = |&part: &Part| Edit::Write { layer, part, position: None, value: self.value };
-        let variant = Variant { edits: parts.iter().map(write).collect(), ..Variant::copy(self.from) };
+        // What the last layer makes of other positions, nobody reads.
+        let from = if layer + 1 == self.layers { self.last } else { self.from };
+        let variant = Variant { edits: parts.iter().map(write).collect(), ..Variant::copy(from) };
         let layers = layer..layer + 1;
         (Effect { kind, layer: Some(layer), layers, head, edge: None, delta: 0.0 }, variant)
     }
@@ -324,6 +326,9 @@ mod tests {
         let (effect, variant) = all.last().unwrap();
         assert_eq!((effect.edge, variant.from, variant.edits.len()), (Some((3, 3)), 3, 2));
         assert_eq!(variant.edits[0], Edit::Cut { layer: 4, head: None, from: 3, to: 3 });
+        // A part is off everywhere, in the last layer where somebody reads what it makes.
+        let from = |layer| all.iter().find(|(effect, _)| effect.layer == Some(layer)).map(|(_, v)| v.from);
+        assert_eq!([0, 4, 5].map(from), [0, 0, 3].map(Some));
         let one = KnockoutWish { layer: Some(2), head: Some(1), ..KnockoutWish::default() };
         assert_eq!(house().effects(&one).len(), 1);
     }
