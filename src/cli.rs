@@ -262,6 +262,9 @@ pub struct BenchArgs {
     /// Tokens of the prompt that is read, at most what the context holds
     #[arg(long, value_name = "N", default_value_t = 512, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(2..))]
     pub prompt: u32,
+    /// The text that the n-gram model of the lenses counts, instead of the one that comes with the program
+    #[arg(long, value_name = "FILE")]
+    pub corpus: Option<PathBuf>,
     /// The message to answer
     #[arg(
         value_name = "TEXT",

@@ -134,7 +134,8 @@ fn measure(
         report.prompt = Some(bench.prompt(&tokens)?);
     }
     let (settings_of_it, cache) = (settings.clone(), cache.to_path_buf());
-    let case = LensCase { text: long_text(&bench.info), settings: settings_of_it, cache };
+    let corpus = args.corpus.clone();
+    let case = LensCase { text: long_text(&bench.info), settings: settings_of_it, cache, corpus };
     if wanted(BenchPart::WhatIf) {
         report.what_if = Some(bench.what_if(&case)?);
     }
