@@ -114,13 +114,13 @@ pub struct LensFlags {
     pub neutral: String,
     /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last);
     /// with trace: this position alone
-    #[arg(long, value_name = "N|all")]
+    #[arg(long, value_name = "N|all", allow_negative_numbers = true)]
     pub position: Option<String>,
     /// With attention, knockout and trace: this layer alone, counted from 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub layer: Option<usize>,
     /// With attention, knockout and trace: this head alone, counted from 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub head: Option<usize>,
     /// With keyboard: count this text instead of the one that comes with the program
     #[arg(long, value_name = "FILE")]
@@ -136,17 +136,17 @@ pub struct LensFlags {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub corrupt: Option<String>,
     /// With --corrupt: it stands in place of these tokens of the prompt, counted from 0
-    #[arg(long, value_name = "FIRST[:LAST]")]
+    #[arg(long, value_name = "FIRST[:LAST]", allow_hyphen_values = true)]
     pub span: Option<TokenSpan>,
     /// With knockout: what a part is set to (default: zero; with --corrupt what it has in that prompt)
     #[arg(long, value_name = "VALUE")]
     pub set: Option<SetTo>,
     /// With knockout: layers in which an edge is cut at a time (default: a sixth of them)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub window: Option<u32>,
     /// With knockout: cut this edge alone, from the position that is looked at to the one that looks, in every
     /// layer and head or in one; can be given several times
-    #[arg(long = "edge", value_name = "FROM:TO[:LAYER[:HEAD]]")]
+    #[arg(long = "edge", value_name = "FROM:TO[:LAYER[:HEAD]]", allow_hyphen_values = true)]
     pub edges: Vec<AttentionEdge>,
 }
 
