@@ -2,7 +2,7 @@
 //!
 //! Shared code of llama.cpp names the scores and weights of attention, what the heads give and the residual
 //! stream; what attention and feed-forward network add to the stream has other names in every architecture,
-//! and is found as what the two sums of a layer add. Where a graph has it otherwise, the part is missing and
+//! and is found as what the two sums of a layer add, one after the other or both to the layer's input. Where a graph has it otherwise, the part is missing and
 //! nothing is guessed. Pure.
 
 use std::collections::{BTreeMap, HashMap};
@@ -120,7 +120,9 @@ impl Graph<'_> {
         let scores = weights.and_then(|weights| self.sources(weights).next());
         let below =
             layer.checked_sub(1).map(|below| self.by_name.get(format!("l_out-{below}").as_str()).copied());
-        let added = residual.zip(heads).and_then(|(out, heads)| self.added(out, heads, below));
+        let added = residual.zip(heads).and_then(|(out, heads)| {
+            self.added(out, heads, below).or_else(|| self.added_at_once(out, heads, below))
+        });
         let place = |node: usize| Place {
             ordinal: node as u32,
             name: self.nodes[node].name.clone(),
@@ -166,12 +168,33 @@ impl Graph<'_> {
             .terms(middle)?
             .into_iter()
             .find(|&(attention, input)| self.descends(attention, heads) && !self.descends(input, heads))?;
-        let is_input = match below {
+        self.is_input(input, below).then_some(Added { input, attention, feed_forward })
+    }
+
+    /// The same where a layer is the sum of three and the network reads the input, too: one term is computed from the
+    /// heads, one is the input, and the third is computed from the input and not from the heads.
+    fn added_at_once(&self, out: usize, heads: usize, below: Option<Option<usize>>) -> Option<Added> {
+        self.terms(out)?.into_iter().find_map(|(middle, last)| {
+            let [(first, second), _] = self.terms(middle)?;
+            let (of_heads, others): (Vec<usize>, Vec<usize>) =
+                [first, second, last].into_iter().partition(|&term| self.descends(term, heads));
+            let (&[attention], &[a, b]) = (&of_heads[..], &others[..]) else { return None };
+            let (input, feed_forward) = [(a, b), (b, a)].into_iter().find(|&(input, other)| {
+                let whole =
+                    if self.is(input, Operation::TakeRows) { self.sources(input).next() } else { None };
+                self.is_input(input, below) && self.descends(other, whole.unwrap_or(input))
+            })?;
+            Some(Added { input, attention, feed_forward })
+        })
+    }
+
+    /// Whether it is what the layer below left, or all of it that the last layer needs.
+    fn is_input(&self, node: usize, below: Option<Option<usize>>) -> bool {
+        match below {
             // Before the first layer there are only embeddings.
             None => true,
-            Some(below) => below.is_some_and(|below| self.is_or_takes_rows_of(input, below)),
-        };
-        is_input.then_some(Added { input, attention, feed_forward })
+            Some(below) => below.is_some_and(|below| self.is_or_takes_rows_of(node, below)),
+        }
     }
 
     /// The product that mixes the heads, where only norms and factors lie between it and what attention adds.

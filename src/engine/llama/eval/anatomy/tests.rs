@@ -1,4 +1,4 @@
-use super::{Operation, TensorNode, layers};
+use super::{Layer, Operation, TensorNode, layers};
 
 /// Nodes by name, with the names of what each is computed from; a leading `+` is a sum, `[` takes rows, `@` is a
 /// product with a matrix, `~` a norm, `*` a factor.
@@ -52,20 +52,56 @@ fn what_a_layer_adds_is_found_by_structure_not_by_name() {
 }
 
 #[test]
-fn a_layer_that_adds_both_at_once_has_neither() {
-    let nodes = graph(&[
-        ("embd", &["tokens"]),
-        ("kq_soft_max-0", &["kq-0"]),
-        ("kqv_out-0", &["kq_soft_max-0"]),
-        ("attn", &["kqv_out-0"]),
-        ("mlp", &["embd"]),
-        ("+both", &["attn", "mlp"]),
-        ("+l_out-0", &["both", "embd"]),
-    ]);
-    let found = layers(&nodes, 2);
-    assert!(found[0].attention.is_none() && found[0].feed_forward.is_none());
-    assert!(found[0].residual.is_some() && found[0].heads.is_some());
-    assert!(found[1].residual.is_none(), "a layer that the graph has not has nothing");
+fn a_layer_may_add_both_at_once_in_any_order() {
+    let sums: [[(&str, &[&str]); 2]; 3] = [
+        [("+both", &["attn-1", "mlp"]), ("+l_out-1", &["both", "input"])],
+        [("+both", &["mlp", "input"]), ("+l_out-1", &["both", "attn-1"])],
+        [("+both", &["input", "attn-1"]), ("+l_out-1", &["mlp", "both"])],
+    ];
+    for sum in sums {
+        let begin: [(&str, &[&str]); 10] = [
+            ("embd", &["tokens"]),
+            ("norm-0", &["embd"]),
+            ("kqv_out-0", &["norm-0"]),
+            ("a-0", &["kqv_out-0"]),
+            ("f-0", &["norm-0"]),
+            ("+two-0", &["f-0", "embd"]),
+            ("+l_out-0", &["two-0", "a-0"]),
+            ("norm-1", &["l_out-0"]),
+            ("kqv_out-1", &["norm-1"]),
+            ("attn-1", &["kqv_out-1"]),
+        ];
+        // The last layer's rows are taken after attention.
+        let taken: [(&str, &[&str]); 3] =
+            [("[input", &["l_out-0"]), ("[norm", &["norm-1"]), ("mlp", &["w", "norm"])];
+        let lines: Vec<_> = begin.iter().chain(&taken).chain(&sum).copied().collect();
+        let found = layers(&graph(&lines), 2);
+        let name = |place: &Option<super::Place>| place.as_ref().map(|place| place.name.clone());
+        for (layer, parts) in [["embd", "a-0", "f-0"], ["input", "attn-1", "mlp"]].iter().enumerate() {
+            let Layer { input, attention, feed_forward, .. } = &found[layer];
+            let has = [input, attention, feed_forward].map(name);
+            assert_eq!(has, parts.map(|part| Some(part.to_string())), "{sum:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sum_of_three_that_are_not_told_apart_has_no_parts() {
+    for third in [&["kqv_out-0"] as &[&str], &["elsewhere"]] {
+        let nodes = graph(&[
+            ("embd", &["tokens"]),
+            ("kq_soft_max-0", &["kq-0"]),
+            ("kqv_out-0", &["kq_soft_max-0"]),
+            ("attn", &["kqv_out-0"]),
+            ("mlp", third),
+            ("+both", &["attn", "mlp"]),
+            ("+l_out-0", &["both", "embd"]),
+        ]);
+        let found = layers(&nodes, 2);
+        assert!(found[0].attention.is_none() && found[0].feed_forward.is_none());
+        assert!(found[0].residual.is_some() && found[0].heads.is_some());
+        assert!(found[1].residual.is_none(), "a layer that the graph has not has nothing");
+    }
 }
 
 #[test]
