@@ -190,7 +190,7 @@ fn occlusion(view: &mut View, subject: &Subject, found: &Occlusion, floor: f64) 
         false => {
             view.table(table);
             if below > 0 {
-                view.text(format!("{below} more below the floor"));
+                view.caption(format!("{below} more below the floor"));
             }
         }
     }
@@ -261,11 +261,11 @@ fn from_one(view: &mut View, subject: &Subject, (found, row): (&AttentionLens, &
     }
     view.table(table);
     if width > MOST_ROWS {
-        view.text(format!("{} more tokens with less", width - MOST_ROWS));
+        view.caption(format!("{} more tokens with less", width - MOST_ROWS));
     }
     view.text("");
     view.table(heads(row, vocab, subject));
-    view.text(
+    view.caption(
         "each column is a position, its height the mean over the heads without the first token's share",
     );
     if found.rollout.is_none() {

@@ -28,6 +28,8 @@ pub struct View {
 pub enum Block {
     /// Lines of text; an empty one is a gap.
     Text(String),
+    /// Lines that explain a table beside them, and say nothing without it.
+    Caption(String),
     /// A paragraph, a little set in, in lines that can be read.
     Prose(String),
     Table(Table),
@@ -225,6 +227,11 @@ impl View {
         self.blocks.push(Block::Text(text.into()));
     }
 
+    /// Adds what a table beside it needs to be read, and nothing else.
+    pub fn caption(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Caption(text.into()));
+    }
+
     /// Adds a table.
     pub fn table(&mut self, table: Table) {
         self.blocks.push(Block::Table(table));
@@ -248,7 +255,7 @@ impl View {
 
     fn write_blocks(blocks: &[Block], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         blocks.iter().try_for_each(|block| match block {
-            Block::Text(text) => writeln!(out, "{text}"),
+            Block::Text(text) | Block::Caption(text) => writeln!(out, "{text}"),
             Block::Prose(text) => {
                 wrapped(text, READABLE).iter().try_for_each(|line| writeln!(out, "  {line}"))
             }
@@ -262,7 +269,7 @@ impl View {
     pub fn with_print_minus(mut self) -> View {
         for block in &mut self.blocks {
             match block {
-                Block::Text(text) | Block::Prose(text) => *text = print_minus(text),
+                Block::Text(text) | Block::Caption(text) | Block::Prose(text) => *text = print_minus(text),
                 Block::Table(table) => {
                     for row in &mut table.rows {
                         let figures = row.cells.iter_mut().zip(&table.columns);

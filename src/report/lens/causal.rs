@@ -160,17 +160,19 @@ pub fn knockout(view: &mut View, subject: &Subject, (found, floor): (&Knockout, 
     }
     let more = ranked.len().saturating_sub(MOST_ROWS);
     if more > 0 {
-        view.text(format!("{more} more above the floor"));
+        view.caption(format!("{more} more above the floor"));
     }
     if below > 0 {
-        view.text(format!("{below} more below the floor"));
+        view.caption(format!("{below} more below the floor"));
     }
     let share = |effect: &Effect| if effect.delta.abs() < floor { 0.0 } else { -effect.delta / largest };
     if found.effects.iter().any(|effect| effect.edge.is_none()) {
         view.text("");
         view.table(heads(found, &share).table());
         if found.effects.iter().any(|effect| effect.kind == Knocked::Head) {
-            view.text("a mark a head: high where the target falls without it, with a minus where it rises");
+            view.caption(
+                "a mark a head: high where the target falls without it, with a minus where it rises",
+            );
         }
     }
     if let Some(window) = found.window.filter(|_| found.effects.iter().any(|effect| effect.edge.is_some())) {

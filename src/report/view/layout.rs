@@ -27,7 +27,7 @@ impl View {
                 Block::Prose(text) => {
                     lines.extend(prose(&format!("  {}", printable(text)), columns.min(READABLE)))
                 }
-                Block::Text(text) => {
+                Block::Text(text) | Block::Caption(text) => {
                     lines.extend(printable(text).lines().flat_map(|line| prose(line, columns)))
                 }
                 Block::Table(table) => TableLayout::new(table, columns.max(1)).lines(&mut lines),

@@ -36,6 +36,8 @@ impl LensPage {
 impl LensReport for LensPage {
     fn begin(&mut self, run: LensRun) -> io::Result<()> {
         let known = run.origin.known().into_iter();
+        // Nothing is drawn in a lens.
+        let known = known.filter(|(name, value)| *name != "seed" || value.is_some());
         let known = known.map(|(name, value)| (name, printable(&value.unwrap_or("unknown".into()))));
         self.models.push(context! {
             name => printable(&run.origin.model),
@@ -107,7 +109,7 @@ impl LensReport for LensPage {
 fn notes(lens: &Lens, run: LensRun) -> Vec<String> {
     let told = view(lens, run.k, run.vocab).blocks.into_iter().filter_map(|block| match block {
         Block::Text(text) | Block::Prose(text) => Some(printable(&text)),
-        Block::Table(_) => None,
+        Block::Table(_) | Block::Caption(_) => None,
     });
     told.filter(|text| !text.trim().is_empty()).collect()
 }
