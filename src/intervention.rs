@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::text::nearest;
-pub use edge::AttentionEdge;
+pub use edge::{AttentionEdge, blind};
 pub use in_force::{Holding, InForce, Since};
 
 /// How parts are written, for errors and help.

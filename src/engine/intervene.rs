@@ -8,7 +8,7 @@ use super::llama::eval::{Script, TensorAction, TensorRegion, WrittenFrom};
 use super::llama::{Context, Model};
 use super::protocol::EngineError;
 use crate::intervention::{
-    AttentionEdge, InForce, Intervention, Interventions, ModelShape, OffPart, Steering,
+    AttentionEdge, InForce, Intervention, Interventions, ModelShape, OffPart, Steering, blind,
 };
 
 /// Refuses what a model has not, before anything is computed of it.
@@ -23,6 +23,11 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
         heads: model.heads(),
         width: model.width(),
     };
+    if let Some(to) = in_force.spans().iter().find_map(|(_, these)| blind(&these.apart().0)) {
+        return Err(EngineError::Intervention(format!(
+            "with every edge into position {to} off it sees nothing, not even itself: leave one of them"
+        )));
+    }
     let mut all = in_force.spans().iter().flat_map(|(_, these)| these.iter());
     let check = |one: &Intervention| match one {
         _ if !model.has_plain_cache() => Err(format!(

@@ -35,6 +35,25 @@ impl AttentionEdge {
     }
 }
 
+/// The first position that would see nothing in some layer and head if these were off.
+pub fn blind(edges: &[AttentionEdge]) -> Option<usize> {
+    let places = |of: fn(&AttentionEdge) -> Option<usize>| -> Vec<Option<usize>> {
+        edges.iter().map(of).chain([None]).collect()
+    };
+    let (layers, heads) = (places(|edge| edge.layer), places(|edge| edge.head));
+    let holds = |has: Option<usize>, at: Option<usize>| has.is_none() || has == at;
+    let is_blind = |to: usize, layer: Option<usize>, head: Option<usize>| {
+        let off = |from: usize| {
+            edges.iter().any(|edge| {
+                (edge.from, edge.to) == (from, to) && holds(edge.layer, layer) && holds(edge.head, head)
+            })
+        };
+        (0..=to).all(off)
+    };
+    let blind = |to: &usize| layers.iter().any(|layer| heads.iter().any(|head| is_blind(*to, *layer, *head)));
+    edges.iter().map(|edge| edge.to).filter(blind).min()
+}
+
 impl fmt::Display for AttentionEdge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.from, self.to)?;
@@ -57,7 +76,21 @@ impl FromStr for AttentionEdge {
 
 #[cfg(test)]
 mod tests {
-    use super::AttentionEdge;
+    use super::{AttentionEdge, blind};
+
+    #[test]
+    fn a_position_that_sees_nothing_is_found_whichever_layers_and_heads_are_named() {
+        let of = |edges: &[&str]| {
+            blind(&edges.iter().map(|edge| edge.parse::<AttentionEdge>().unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["0:1", "0:2", "1:2"]), None);
+        assert_eq!(of(&["0:1", "1:1"]), Some(1));
+        assert_eq!(of(&["0:2:3", "1:2", "2:2:3:4", "0:1"]), Some(2));
+        assert_eq!(of(&["0:1:3", "1:1:4"]), None);
+        assert_eq!(of(&["0:1:3:1", "1:1:3:2"]), None);
+        assert_eq!(of(&["0:1:3", "1:1:3:2"]), Some(1));
+    }
 
     #[test]
     fn an_edge_is_two_positions_a_layer_and_a_head() {
