@@ -14,13 +14,14 @@ pub mod keyboard;
 pub mod knockout;
 pub mod logit;
 pub mod occlusion;
+mod rest;
 pub mod spans;
 pub mod steer;
 pub mod subject;
 pub mod trace;
 pub mod variants;
 
-use crate::intervention::Interventions;
+use crate::intervention::{AttentionEdge, Interventions};
 use crate::query::{Asker, QueryError};
 pub use inspect::inspect;
 
@@ -116,6 +117,9 @@ pub enum LensFinding {
 /// [`QueryError`].
 pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
     let mut subject = subject(asker, &wish.given, wish.target.as_deref(), wish.versus.as_deref())?;
+    let (edges, _) = asker.client.in_force().at_the_end().apart();
+    let idle: Vec<String> = edges.into_iter().filter_map(|edge| idle(edge, &subject)).collect();
+    subject.notes.extend(idle);
     let (floor, finding, done) = match &wish.view {
         Looking::Logit => {
             let (floor, layers, done) = logit::layers(asker, &subject)?;
@@ -152,4 +156,11 @@ pub fn look(asker: &mut Asker, wish: &LensWish) -> Result<Lens, QueryError> {
         }
     };
     Ok(Lens { subject, floor, finding, partial: !done })
+}
+
+/// What is said of an edge that is off where nothing stands.
+fn idle(edge: AttentionEdge, subject: &Subject) -> Option<String> {
+    let behind = subject.named().map(|named| named.ids.len() - 1).max().unwrap_or(0);
+    let last = subject.words.len() + behind - 1;
+    (edge.to > last).then(|| format!("edge {edge} changes nothing here: the last position is {last}"))
 }

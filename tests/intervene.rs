@@ -396,7 +396,7 @@ fn an_edge_is_cut_in_a_reply_and_in_a_look_as_in_a_knockout_and_nowhere_else() {
                 };
                 let refused = model.client.run(Command::Score(request), |_| {}).unwrap_err();
                 assert!(
-                    refused.to_string().contains("only a reply and what looks at the same tokens"),
+                    refused.to_string().contains("only a reply and the lenses (but keyboard)"),
                     "{refused}"
                 );
             }

@@ -700,7 +700,7 @@ mod command_line {
 
     #[test]
     fn bad_input_is_one_line_and_two() {
-        let cases: [&[&str]; 39] = [
+        let cases: [&[&str]; 43] = [
             &["", "--view", "logit"],
             &[PROMPT, "--view", "logit", "--target", ""],
             &[PROMPT, "--view", "logit", "--target", " Paris", "--versus", " Paris"],
@@ -740,6 +740,10 @@ mod command_line {
             &[PROMPT, "--view", "knockout", "--window", "0"],
             &[PROMPT, "--view", "knockout", "--head", "9"],
             &[PROMPT, "--view", "logit", "--corrupt", CORRUPT],
+            &[PROMPT, "--view", "attention", "--layer", "-1"],
+            &[PROMPT, "--view", "knockout", "--edge", "-1:2"],
+            &[PROMPT, "--view", "logit", "--off", "edge 0:1", "--off", "edge 1:1"],
+            &[PROMPT, "--view", "keyboard", "--off", "edge 3:4"],
         ];
         for case in cases {
             let args: Vec<&str> = ["lens"].iter().chain(case).chain(&["-q"]).copied().collect();
@@ -751,7 +755,50 @@ mod command_line {
                 said.starts_with("tokenscope: ") && said.lines().count() == 1 || said.contains("error:"),
                 "{case:?}: {said}"
             );
+            assert!(!said.contains("unexpected argument") && !said.contains("damaged"), "{case:?}: {said}");
         }
+    }
+
+    #[test]
+    fn an_edge_that_is_off_stays_between_its_tokens_where_others_are_left_out() {
+        for model in ["smollm2-135m", "gemma-3-270m"] {
+            // Gemma begins with a BOS.
+            let (country, last) = if model == "smollm2-135m" { (3, 4) } else { (4, 5) };
+            let edge = format!("edge {country}:{last}");
+            let more = ["--target", " Paris", "--versus", " Rome", "-m", model];
+            let off = [&more[..], &["--off", &edge]].concat();
+            let by_token = [&off[..], &["--by", "token"]].concat();
+            let (curve, spans) = (lens("context", &off), lens("occlusion", &by_token));
+            let knocked = lens("knockout", &[&more[..], &["--edge", &edge[5..]]].concat());
+            let (effects, floor) = (&knocked["effects"], number(&knocked["floor"]));
+            let without = number(&knocked["base"]) + number(&effects[0]["delta_logprob"]);
+            let points = curve["context"].as_array().unwrap();
+            let whole = number(&points.last().unwrap()["difference"]);
+            assert!((whole - without).abs() <= floor, "{whole} {without}");
+            assert!((number(&spans["base"]) - without).abs() <= floor, "{spans}");
+            // Where one of the two is left out there is no edge to cut; where another is, there still is.
+            let plain = lens("occlusion", &[&more[..], &["--by", "token"]].concat());
+            let delta = |found: &Value, token: usize| {
+                let spans = found["spans"].as_array().unwrap();
+                let starts = |span: &&Value| span["tokens"][0] == token;
+                number(&spans.iter().find(starts).unwrap()["delta_logprob"]) + number(&found["base"])
+            };
+            let close = floor + number(&plain["floor"]);
+            assert!((delta(&spans, country) - delta(&plain, country)).abs() <= close);
+            assert!((delta(&spans, last) - delta(&plain, last)).abs() <= close);
+            let between = country - 1;
+            assert!((delta(&spans, between) - delta(&plain, between)).abs() > 5.0 * close);
+            // The last token alone sees itself whatever is off.
+            let alone = lens("context", &[&more[..], &["--off", &format!("edge {last}:{last}")]].concat());
+            assert!(number(&alone["context"][0]["logprob"]).is_finite());
+        }
+    }
+
+    #[test]
+    fn an_edge_where_nothing_stands_is_said_to_change_nothing() {
+        let found = run(&["lens", PROMPT, "--view", "logit", "--off", "edge 3:99", "-q"], "");
+        let said = String::from_utf8_lossy(&found.stdout);
+        assert!(said.contains("edge 3:99 changes nothing here: the last position is 4"), "{said}");
     }
 
     #[test]

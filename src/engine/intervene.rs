@@ -44,8 +44,8 @@ pub(super) fn check(model: &Model, in_force: &InForce) -> Result<(), EngineError
 /// # Errors
 /// [`EngineError::Intervention`].
 pub(super) fn without_edges(in_force: &InForce) -> Result<(), EngineError> {
-    let what = "an edge of attention is off, which is one of positions: only a reply and what looks at the same \
-                tokens (the lenses logit, attention, attribution, knockout and trace) can be had with it";
+    let what = "an edge of attention is off, which is one of positions and needs attention that is not flash \
+                attention: only a reply and the lenses (but keyboard) can be had with it";
     match in_force.has_edge() {
         true => Err(EngineError::Intervention(what.to_string())),
         false => Ok(()),

@@ -138,9 +138,9 @@ pub(super) fn attention(
         Some(coarse) => coarse,
         None => SpanUnit::Token,
     };
-    let wanted = which.from == Positions::Last && !asker.client.in_force().has_edge();
+    let wanted = which.from == Positions::Last;
     let occlusion = match which.from {
-        Positions::Last if done && wanted => match occlusion(asker, subject, Some(by), &Instead::Nothing) {
+        Positions::Last if done => match occlusion(asker, subject, Some(by), &Instead::Nothing) {
             Ok(found) => Some(found),
             Err(QueryError::Stopped) => None,
             Err(error) => return Err(error),

@@ -1,15 +1,13 @@
 //! The target with the last 1, 2, 4 … tokens of the prompt alone, at positions counted anew.
 
 use super::floor;
+use super::rest::{PromptRest, ScoredJobs, after, total};
 use super::subject::Subject;
-use crate::engine::FinishReason;
-use crate::query::scoring::{Scoring, ScoringJob, Wanted, score};
 use crate::query::{Asker, QueryError};
 use crate::step::Step;
-use crate::token::TokenId;
 
 /// Sequences whose figures are found a second time, among others, to see what rounding does.
-const TWICE: usize = 5;
+const TWICE: usize = 4;
 
 /// The target by the number of tokens the model sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,20 +45,21 @@ pub(super) fn curve(asker: &mut Asker, subject: &Subject) -> Result<(f64, Curve,
     if seen.is_empty() {
         return Err(QueryError::Refused("there is no token before the target but the BOS".to_string()));
     }
-    let prompt = |tokens: usize| -> Vec<TokenId> {
-        ids[..bos].iter().chain(&ids[ids.len() - tokens..]).copied().collect()
+    let each = subject.named().count();
+    let rest = |&tokens: &usize| PromptRest::of(&ids, (0..bos).chain(ids.len() - tokens..ids.len()));
+    let prompts: Vec<PromptRest> = seen.iter().map(rest).collect();
+    let first = after(asker, subject, &prompts)?;
+    // The shortest once more, in a batch of another size and in other places of it.
+    let copies = if first.done {
+        after(asker, subject, &prompts[..TWICE.min(seen.len())])?
+    } else {
+        ScoredJobs::default()
     };
-    let jobs: Vec<ScoringJob> = seen.iter().flat_map(|&tokens| jobs(subject, &prompt(tokens))).collect();
-    let first = scored(asker, &jobs)?;
-    // The shortest once more, in the reverse order and in a batch of another size.
-    let again: Vec<ScoringJob> = jobs.iter().take(TWICE).rev().cloned().collect();
-    let copies = if first.done { scored(asker, &again)? } else { ScoredJobs::default() };
-    let differences = first.jobs.iter().zip(copies.jobs.iter().rev()).filter_map(|(a, b)| {
+    let differences = first.jobs.iter().zip(&copies.jobs).filter_map(|(a, b)| {
         let (a, b) = (a.as_ref()?, b.as_ref()?);
         Some(total(a) - total(b))
     });
     let floor = floor::floor(&asker.model, differences);
-    let each = subject.named().count();
     let points = seen.iter().zip(first.jobs.chunks(each)).filter_map(|(&tokens, of)| point(tokens, of));
     let points: Vec<CurvePoint> = points.collect();
     if points.is_empty() {
@@ -102,44 +101,6 @@ fn area(points: &[CurvePoint]) -> f64 {
         points.windows(2).map(|pair| (lost(&pair[0]) + lost(&pair[1])) / 2.0 * width(&pair[0], &pair[1]));
     // Not a sum, whose beginning is -0.
     parts.fold(0.0, |area, part| area + part)
-}
-
-/// The target and what it is compared with, after a prompt of these ids.
-pub(super) fn jobs(subject: &Subject, prompt: &[TokenId]) -> Vec<ScoringJob> {
-    let job = |ids: &Vec<TokenId>| ScoringJob {
-        ids: prompt.iter().chain(ids).copied().collect(),
-        has_bos: false,
-        from: prompt.len(),
-    };
-    subject.named().map(|named| job(&named.ids)).collect()
-}
-
-/// Σ ln p; not a number where a token has no context.
-pub(super) fn total(steps: &[Step]) -> f64 {
-    steps.iter().map(|step| step.logprob().map_or(f64::NAN, f64::from)).sum()
-}
-
-/// What came of sequences.
-#[derive(Default)]
-pub(super) struct ScoredJobs {
-    /// The figures of each; `None` where the run was stopped before its end.
-    pub jobs: Vec<Option<Vec<Step>>>,
-    /// Whether all are there.
-    pub done: bool,
-}
-
-/// The figures of each sequence.
-pub(super) fn scored(asker: &mut Asker, jobs: &[ScoringJob]) -> Result<ScoredJobs, QueryError> {
-    let (windowing, depth) = (asker.windowing(), crate::distribution::Depth::Count(1));
-    let wanted = Wanted { windowing, depth, boundaries: false, after: false, fast: false };
-    let mut found: Vec<Vec<Step>> = vec![Vec::new(); jobs.len()];
-    let mut whole = vec![false; jobs.len()];
-    let ended = score(asker.client, jobs, wanted, &asker.cancel, &mut |event| match event {
-        Scoring::Token { job, step, .. } => found[job].push(step),
-        Scoring::End { job, .. } => whole[job] = true,
-    })?;
-    let jobs = found.into_iter().zip(whole).map(|(steps, whole)| whole.then_some(steps));
-    Ok(ScoredJobs { jobs: jobs.collect(), done: ended == FinishReason::Stop })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::context::{jobs, total};
+use super::rest::{jobs, total};
 use super::subject::Subject;
 use crate::distribution::Distribution;
 use crate::engine::{EngineError, FinishReason};

@@ -1,8 +1,8 @@
 //! The logit lens: the model's own norm and head on the residual stream after each layer.
 
-use super::context::{jobs, scored, total};
 use super::floor;
 use super::inspect::inspect;
+use super::rest::{jobs, scored, total};
 use super::subject::Subject;
 use crate::engine::look::{Found, LookFor, Reading};
 use crate::query::{Asker, QueryError};

@@ -1,10 +1,9 @@
 //! The target without each span of the prompt, through the scorer that shares what sequences share.
 
-use super::context::{ScoredJobs, jobs, scored, total};
 use super::floor;
+use super::rest::{PromptRest, ScoredJobs, after, total};
 use super::spans::{PromptSpan, SpanUnit, coarse, spans, usual};
 use super::subject::Subject;
-use crate::query::scoring::ScoringJob;
 use crate::query::{Asker, QueryError};
 use crate::token::{TokenId, visible};
 
@@ -92,22 +91,15 @@ pub(super) fn occlusion(
     }
     let ids = subject.ids();
     let each = subject.named().count();
-    let prompts: Vec<Vec<TokenId>> =
-        spans.iter().map(|span| without(&ids, span, neutral.as_deref())).collect();
-    let base = jobs(subject, &ids);
-    let variants: Vec<Vec<ScoringJob>> = prompts.iter().map(|prompt| jobs(subject, prompt)).collect();
-    let all: Vec<ScoringJob> = base.iter().chain(variants.iter().flatten()).cloned().collect();
-    let first = scored(asker, &all)?;
-    // The base and the last spans once more: a batch of another size, and other places in it.
-    let last = variants.iter().rev().take(TWICE - 1).flatten();
-    let again: Vec<ScoringJob> = last.chain(&base).cloned().collect();
-    let copies = if first.done { scored(asker, &again)? } else { ScoredJobs::default() };
-    let twice: Vec<&Option<Vec<_>>> = {
-        let variants = &first.jobs[each..];
-        let last = variants.chunks(each).rev().take(TWICE - 1).flatten();
-        last.chain(&first.jobs[..each]).collect()
-    };
-    let differences = twice.iter().zip(&copies.jobs).filter_map(|(a, b)| {
+    // What leaves the common prompt first comes first, and the base last: the scorer's batches are fullest then.
+    let base = PromptRest::of(&ids, 0..ids.len());
+    let without = spans.iter().map(|span| without(&base, span, neutral.as_deref()));
+    let prompts: Vec<PromptRest> = without.chain([base.clone()]).collect();
+    // The last spans and the base before all of them: a batch of another size, and other places in it.
+    let twice = prompts.len() - TWICE.min(prompts.len());
+    let copies = after(asker, subject, &prompts[twice..])?;
+    let first = if copies.done { after(asker, subject, &prompts)? } else { ScoredJobs::default() };
+    let differences = first.jobs.iter().skip(each * twice).zip(&copies.jobs).filter_map(|(a, b)| {
         let (a, b) = (a.as_ref()?, b.as_ref()?);
         Some(total(a) - total(b))
     });
@@ -117,13 +109,17 @@ pub(super) fn occlusion(
         let totals = totals?;
         Some(totals[0] - totals.get(1).unwrap_or(&0.0))
     };
-    let Some(with) = figure(&first.jobs[..each]) else { return Err(QueryError::Stopped) };
+    // A run that was stopped has the base from before.
+    let base_of = |jobs: &[Option<Vec<_>>]| figure(jobs.get(jobs.len().checked_sub(each)?..)?);
+    let Some(with) = base_of(&first.jobs).or_else(|| base_of(&copies.jobs)) else {
+        return Err(QueryError::Stopped);
+    };
     // A span that the run was stopped before has none.
-    let found = spans.into_iter().zip(first.jobs[each..].chunks(each)).filter_map(|(span, of)| {
+    let found = spans.into_iter().zip(first.jobs.chunks(each)).filter_map(|(span, of)| {
         let delta = figure(of)? - with;
         Some((span, delta.is_finite().then_some(delta)))
     });
-    Ok((floor, Occlusion { by, neutral, base: with, spans: found.collect(), note }, copies.done))
+    Ok((floor, Occlusion { by, neutral, base: with, spans: found.collect(), note }, first.done))
 }
 
 fn neutral(asker: &Asker, text: &[u8]) -> Result<Vec<TokenId>, QueryError> {
@@ -136,7 +132,18 @@ fn neutral(asker: &Asker, text: &[u8]) -> Result<Vec<TokenId>, QueryError> {
     Ok(ids)
 }
 
-fn without(ids: &[TokenId], span: &PromptSpan, neutral: Option<&[TokenId]>) -> Vec<TokenId> {
-    let filled = neutral.into_iter().flat_map(|neutral| neutral.iter().cycle().take(span.tokens.len()));
-    ids[..span.tokens.start].iter().chain(filled).chain(&ids[span.tokens.end..]).copied().collect()
+/// The prompt without a span, or with neutral tokens in its place, which then stand where those stood.
+fn without(base: &PromptRest, span: &PromptSpan, neutral: Option<&[TokenId]>) -> PromptRest {
+    let mut rest = base.clone();
+    match neutral {
+        Some(neutral) => {
+            let places = rest.ids[span.tokens.clone()].iter_mut();
+            places.zip(neutral.iter().cycle()).for_each(|(id, &neutral)| *id = neutral);
+        }
+        None => {
+            rest.ids.drain(span.tokens.clone());
+            rest.stood.drain(span.tokens.clone());
+        }
+    }
+    rest
 }
