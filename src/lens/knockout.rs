@@ -164,8 +164,10 @@ pub(super) fn knockout(
         asked.push(variant.clone());
         stands_for.push(Some(i));
     }
-    let first = effects[0].1.from;
-    for from in [first, house.last, house.last, house.last / 2] {
+    // With four and more of them beside the base, short ones suffice.
+    let beside = stands_for.iter().filter(|effect| effect.is_none()).count() - 1;
+    let short = [house.last, house.last, house.last / 2, effects[0].1.from];
+    for &from in short.iter().take(4usize.saturating_sub(beside).max(2)) {
         asked.push(Variant::copy(from));
         stands_for.push(None);
     }
