@@ -114,7 +114,7 @@ pub struct LensFlags {
     pub neutral: String,
     /// With attention: from which position, counted from 0, or all, of one layer or head (default: the last);
     /// with trace: this position alone
-    #[arg(long, value_name = "N|all", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N|all", allow_hyphen_values = true)]
     pub position: Option<String>,
     /// With attention, knockout and trace: this layer alone, counted from 0
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

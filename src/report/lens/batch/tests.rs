@@ -163,6 +163,11 @@ fn a_page_shows_maps_and_coloured_text_and_runs_nothing() {
     }
     // Below the floor nothing has a colour.
     assert!(!text.contains("class=\"cold"));
+    // How many rows are missing, a page with all of them does not say.
+    let below = "1 more below the floor";
+    assert!(
+        !text.contains(below) && written(ReportKind::Table, &[LensView::Occlusion], true).contains(below)
+    );
 }
 
 #[test]
