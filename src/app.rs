@@ -7,6 +7,7 @@ mod failure;
 mod probe;
 mod progress;
 mod query;
+mod rpc;
 mod running;
 mod serve;
 mod served;
@@ -39,6 +40,7 @@ use crate::tui::look::Appearance;
 use call::Call;
 pub use failure::{Failure, INTERRUPTED};
 use failure::{OK, USAGE};
+pub use rpc::run_child as run_rpc_engine;
 use running::{Running, one_model};
 
 /// Does what the command line asks; returns the exit code.
@@ -74,6 +76,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Some(CliCommand::Probe(args)) => probe::probe(&call, args),
         Some(CliCommand::Bench(args)) => bench::bench(&call, args),
         Some(CliCommand::Serve(args)) => serve::serve(&call, args),
+        Some(CliCommand::RpcServer(args)) => rpc::serve(&call, args),
         Some(question) => query::run(&call, question),
     }
 }

@@ -4,8 +4,11 @@
 //! a report. The child says [`HELLO`] first, so that an executable that does not know the subcommand (a
 //! test runner, another program that uses this library) is told from one that died.
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::aside;
@@ -90,6 +93,12 @@ impl ChildReport {
     }
 }
 
+/// What llama.cpp's log says of a model that it does not load, which is more than its return code.
+pub fn loading_fault(log: &str) -> Option<String> {
+    let error = log.lines().rev().find_map(|line| line.split_once("error loading model: "));
+    error.map(|(_, error)| printable(error.trim()))
+}
+
 /// Why a child died: one line for people. `None` is a child that did not end.
 pub fn death(log: &str, status: Option<ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt;
@@ -121,7 +130,6 @@ const PULSE: Duration = Duration::from_millis(200);
 fn tied(command: &mut Command) -> &mut Command {
     #[cfg(target_os = "linux")]
     {
-        use std::os::unix::process::CommandExt;
         let parent = std::process::id();
         let tie = move || {
             // SAFETY: both calls only make system calls and may be made between fork and exec.
@@ -159,6 +167,93 @@ impl Drop for WatchedChild {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A child that stays: it is told what to do in one line, answers in lines, and ends with its standard input. Keys
+/// that are pressed in this terminal don't reach it.
+pub struct Companion {
+    child: WatchedChild,
+    /// Closed with the rest.
+    _input: ChildStdin,
+    lines: Receiver<String>,
+    log: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Companion {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why it could not be started, or told.
+    pub fn start(command: &mut Command, order: &str) -> io::Result<Companion> {
+        let child = tied(command)
+            .env("GGML_NO_BACKTRACE", "1")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut child = WatchedChild(child);
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let mut input = child.0.stdin.take().ok_or_else(gone)?;
+        let (output, errors) =
+            (child.0.stdout.take().ok_or_else(gone)?, child.0.stderr.take().ok_or_else(gone)?);
+        let (sender, lines) = channel();
+        let told = move || {
+            let whole = BufReader::new(output).lines().map_while(Result::ok);
+            whole.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+        };
+        std::thread::spawn(|| aside::guarded(told));
+        let log: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(|| aside::guarded(move || keep_end(errors, &kept)));
+        // A child that ends before it has read is asked for its reason later.
+        let _ = writeln!(input, "{order}").and_then(|()| input.flush());
+        Ok(Companion { child, _input: input, lines, log })
+    }
+
+    /// Its next line.
+    ///
+    /// # Errors
+    /// Where it says none in that time, or no more.
+    pub fn line(&self, patience: Duration) -> Result<String, RecvTimeoutError> {
+        self.lines.recv_timeout(patience)
+    }
+
+    /// Whether it ends within this time.
+    pub fn ends(&mut self, patience: Duration) -> bool {
+        let begun = Instant::now();
+        loop {
+            match self.child.0.try_wait() {
+                Ok(None) if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) => return false,
+                Ok(Some(_)) | Err(_) => return true,
+            }
+        }
+    }
+
+    /// Why one died that has ended, in one line.
+    pub fn death(&mut self) -> String {
+        let status = self.child.0.try_wait().ok().flatten();
+        death(&self.log(), status)
+    }
+
+    /// The end of what it wrote to standard error.
+    pub fn log(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&log).into_owned()
+    }
+}
+
+/// Reads a pipe to its end and keeps the end of what it brings.
+fn keep_end(mut pipe: impl Read, kept: &Mutex<Vec<u8>>) {
+    const END: usize = 64 << 10;
+    let mut part = [0; 4096];
+    while let Ok(read @ 1..) = pipe.read(&mut part) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(&part[..read]);
+        let surplus = kept.len().saturating_sub(END);
+        kept.drain(..surplus);
     }
 }
 

@@ -4,7 +4,7 @@ mod expand;
 mod probe;
 mod query;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,6 +67,8 @@ pub enum CliCommand {
     /// Serve the model over HTTP, for OpenAI's, vLLM's and llama-server's clients, with the
     /// log-probabilities of every token they send or ask for
     Serve(ServeArgs),
+    /// Compute layers of a model that somebody spreads over several machines (--rpc)
+    RpcServer(RpcServerArgs),
     /// Measure what looking costs, against the raw engine
     Bench(BenchArgs),
 }
@@ -131,6 +133,17 @@ pub struct ServeArgs {
     /// Replies that are written side by side; each takes as much memory as a conversation
     #[arg(long, value_name = "N", default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub parallel: u32,
+}
+
+/// Flags of an RPC server.
+#[derive(Args, Clone, Debug)]
+pub struct RpcServerArgs {
+    /// Address to listen on (IPv4). Whoever can reach it can use this machine: RPC has no keys
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: Ipv4Addr,
+    /// Port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 50052, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {

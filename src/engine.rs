@@ -29,6 +29,7 @@ pub mod protocol;
 mod remote;
 pub mod replies;
 pub mod row;
+pub mod rpc;
 mod sample;
 mod scorer;
 #[cfg(test)]

@@ -66,9 +66,9 @@ pub fn read(path: &Path) -> Result<Constraint, GrammarError> {
 /// [`GrammarError::Regex`] with the column.
 pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
     let wrong = |column: usize, what: String| GrammarError::Regex { from: "", column, what };
-    let regex = pattern::translate(source, pattern::Extent::Whole)
+    let pattern = pattern::translate(source, pattern::Extent::Whole)
         .map_err(|fault| wrong(fault.column, fault.what))?;
-    let constraint = Constraint::Regex(regex.into());
+    let constraint = Constraint::Regex { source: source.into(), pattern: pattern.into() };
     let tried = mask::TokenTable::of_bytes().and_then(|table| table.matcher(&constraint));
     tried.map(|_| constraint).map_err(|what| wrong(1, what))
 }

@@ -8,7 +8,7 @@ pub use crate::model::FlagIsConsent;
 use crate::model::bar::{can_ask, goes_on};
 use crate::model::{
     About, ApiKey, Consent, Copies, Library, ModelError, ModelFile, Processor, Progress, Purpose, Reason,
-    ServerAccess, ServerAddress, Weights, WeightsInForce, decide,
+    ServerAccess, ServerAddress, Weights, WeightsInForce, authorities, decide,
 };
 use crate::paths::Paths;
 use crate::room;
@@ -69,7 +69,9 @@ pub fn find(
         let options = at_server(settings, cancel)?;
         return Ok(FoundModel { file: None, options, missing: None });
     }
-    let library = Library::at(paths, std::env::current_exe().ok());
+    // Over RPC it is loaded in a process of its own anyway, and may be too large for this machine.
+    let trier = std::env::current_exe().ok().filter(|_| settings.rpc.is_empty());
+    let library = Library::at(paths, trier);
     let file = library.resolve(&settings.model, Purpose::Run, progress)?;
     let copies = Copies::of(paths, &library);
     let wanted = decide(settings.weights, file.entry, Processor::here());
@@ -106,6 +108,8 @@ pub fn find(
         exact: settings.exact,
         about: Arc::new(about),
         server: None,
+        rpc: settings.rpc.clone(),
+        patience: settings.timeouts,
         cancel,
     };
     Ok(FoundModel { file: Some(file), options, missing })
@@ -115,6 +119,7 @@ pub fn find(
 fn at_server(settings: &Settings, cancel: CancelFlag) -> Result<LoadOptions, ModelError> {
     let address = ServerAddress::parse(&settings.model)?;
     let key = ApiKey::find(settings.api_key_file.as_deref())?;
+    let authorities = settings.ca_file.as_deref().map(authorities).transpose()?;
     Ok(LoadOptions {
         path: address.as_path(),
         name: settings.model.clone(),
@@ -122,7 +127,9 @@ fn at_server(settings: &Settings, cancel: CancelFlag) -> Result<LoadOptions, Mod
         threads: settings.threads,
         exact: settings.exact,
         about: Arc::default(),
-        server: Some(ServerAccess { address, key }),
+        server: Some(ServerAccess { address, key, authorities }),
+        rpc: Vec::new(),
+        patience: settings.timeouts,
         cancel,
     })
 }
@@ -148,13 +155,19 @@ pub fn in_place_of<T>(
         // It takes no memory here.
         return take_turns(old, true, load).unwrap_or(Err(EngineError::LoadCancelled));
     }
+    if !new.rpc.is_empty() {
+        // An RPC server computes for one at a time.
+        return take_turns(old, false, load).unwrap_or_else(|| Err(still_computes(new)));
+    }
     let needed = std::fs::metadata(&new.path).map_or(0, |about| about.len()) + BESIDE;
     let room = beside(needed, room::memory());
     note(room.as_ref().unwrap_or_else(|line| line));
-    take_turns(old, room.is_ok(), load).unwrap_or_else(|| {
-        let reason = "the model before is still computing: try again when it has stopped".to_string();
-        Err(EngineError::Load { path: new.path.display().to_string(), reason })
-    })
+    take_turns(old, room.is_ok(), load).unwrap_or_else(|| Err(still_computes(new)))
+}
+
+fn still_computes(new: &LoadOptions) -> EngineError {
+    let reason = "the model before is still computing: try again when it has stopped".to_string();
+    EngineError::Load { path: new.path.display().to_string(), reason }
 }
 
 /// Whether a model may be held beside those that are loaded; one line where not.
@@ -162,7 +175,7 @@ pub fn in_place_of<T>(
 /// # Errors
 /// The line.
 pub fn has_room(options: &LoadOptions) -> Result<(), String> {
-    if options.server.is_some() {
+    if !options.is_here() {
         return Ok(());
     }
     let needed = std::fs::metadata(&options.path).map_or(0, |about| about.len()) + BESIDE;

@@ -38,6 +38,9 @@ fn as_child() -> Option<ExitCode> {
         let path = args.next().map(PathBuf::from).unwrap_or_default();
         return Some(model::check::run_child_check(&path, engine::trial::run));
     }
+    if command == engine::rpc::SUBCOMMAND {
+        return Some(app::run_rpc_engine());
+    }
     if command == model::copies::SUBCOMMAND {
         return Some(model::copies::run_child(args, engine::llama::convert));
     }

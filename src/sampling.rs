@@ -48,8 +48,13 @@ pub enum Constraint {
     Gbnf(Arc<str>),
     /// A JSON schema, normalised by [`crate::grammar::schema`].
     Schema(Arc<str>),
-    /// A regular expression, translated by [`crate::grammar::pattern`].
-    Regex(Arc<str>),
+    /// A regular expression.
+    Regex {
+        /// As it was written (ECMAScript).
+        source: Arc<str>,
+        /// Translated by [`crate::grammar::pattern`].
+        pattern: Arc<str>,
+    },
 }
 
 /// Settings of the whole chain. A stage whose setting is neutral does not run.

@@ -18,7 +18,7 @@ use crate::engine::Threads;
 use crate::files;
 use crate::grammar::ConstraintSource;
 use crate::intervention::{Intervention, Interventions, OffPart, Steering};
-use crate::model::{Weights, control};
+use crate::model::{Patience, RpcServer, ServerAddress, Weights, control};
 use crate::sampling::Sampling;
 pub use choices::{Bos, ColorChoice};
 pub use error::SettingsError;
@@ -50,8 +50,14 @@ pub struct Settings {
     pub exact: bool,
     /// Format to compute the weights in, if someone chose.
     pub weights: Option<Weights>,
+    /// Machines that compute the model's layers.
+    pub rpc: Vec<RpcServer>,
     /// Where the key of a server is, if somebody named a file.
     pub api_key_file: Option<PathBuf>,
+    /// Where the certificates are that a server is trusted by, if somebody named a file.
+    pub ca_file: Option<PathBuf>,
+    /// How long a server may take.
+    pub timeouts: Patience,
     /// Colours.
     pub color: ColorChoice,
     /// Say less on standard error.
@@ -131,9 +137,11 @@ impl Settings {
         off.dedup();
         let mut steer = flags.steer.clone();
         steer.iter_mut().try_for_each(control::read_dose).map_err(SettingsError)?;
+        let rpc = rpc_servers(flags, &file.general, &models)?;
         let settings = Settings {
             model: models.remove(0),
             other_models: models,
+            rpc,
             k: general.iter().find_map(|layer| layer.k).unwrap_or(Depth::Count(10)),
             threads: general.iter().find_map(|layer| layer.threads).unwrap_or_default(),
             ctx: pick(|layer| layer.ctx),
@@ -145,6 +153,11 @@ impl Settings {
                 .iter()
                 .find_map(|layer| layer.api_key_file.clone())
                 .map(|path| files::named(&path.to_string_lossy())),
+            ca_file: general
+                .iter()
+                .find_map(|layer| layer.ca_file.clone())
+                .map(|path| files::named(&path.to_string_lossy())),
+            timeouts: general.iter().find_map(|layer| layer.timeouts).unwrap_or_default(),
             color: general.iter().find_map(|layer| layer.color).unwrap_or_default(),
             quiet: general.iter().any(|layer| layer.quiet),
             sampling: chosen,
@@ -159,6 +172,25 @@ impl Settings {
         };
         key::check(&settings)?;
         Ok(settings)
+    }
+}
+
+/// Who computes the layers of the model that is named. A server of the config file is for models of this machine.
+fn rpc_servers(flags: &Flags, file: &Flags, models: &[String]) -> Result<Vec<RpcServer>, SettingsError> {
+    let asked = if flags.rpc.is_empty() { &file.rpc } else { &flags.rpc };
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    RpcServer::check(asked).map_err(SettingsError)?;
+    match models {
+        [only] if ServerAddress::is_meant(only) && flags.rpc.is_empty() => Ok(Vec::new()),
+        [only] if ServerAddress::is_meant(only) => Err(SettingsError(format!(
+            "--rpc is for a model of this machine, and {only} computes its own: leave one of them out"
+        ))),
+        [_] => Ok(asked.clone()),
+        _ => Err(SettingsError(
+            "--rpc: an RPC server computes one model at a time: name one with -m".to_string(),
+        )),
     }
 }
 

@@ -29,7 +29,7 @@ files: bounded
 intervention: text
 sequence: intervention step token
 model: aside bounded child columns counter fatal files interrupt intervention paths room say text token
-engine: aside distribution grammar intervention model room sampling step token
+engine: aside child distribution grammar intervention model room sampling step token
 jinja: text
 chat: bounded engine jinja token
 glossary: text

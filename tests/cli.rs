@@ -705,6 +705,8 @@ fn pieces_of_a_long_text_have_the_tokens_of_the_whole() {
         exact: false,
         about: Default::default(),
         server: None,
+        rpc: Vec::new(),
+        patience: Default::default(),
         cancel: CancelFlag::default(),
     };
     let (_client, info) = Client::load(options, |_| {}).unwrap();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::call::Call;
 use super::failure::{Failure, INTERRUPTED, OK};
+use super::rpc;
 use super::running::{Running, one_model, read_constraint};
 use crate::bench::{
     Bench, BenchReply, BranchReport, DecodeReport, ExpandCosts, LensCase, LensCosts, PATIENCE, PromptReport,
@@ -65,6 +66,7 @@ pub(super) fn bench(call: &Call, args: &BenchArgs) -> Result<u8, Failure> {
     if ServerAddress::is_meant(&settings.model) {
         return Err(Failure::usage("a benchmark is of a model of this machine, not of one behind a server"));
     }
+    rpc::must_be_here(&settings, "a benchmark")?;
     if settings.threads == Threads::Auto {
         // Both sides of a pair with the same number.
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);

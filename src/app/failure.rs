@@ -64,6 +64,7 @@ impl From<EngineError> for Failure {
             | EngineError::Empty
             | EngineError::Grammar(_)
             | EngineError::Intervention(_)
+            | EngineError::NoSuchModel(_)
             | EngineError::Vocabulary { .. } => USAGE,
             EngineError::LoadCancelled => INTERRUPTED,
             _ => ENGINE,

@@ -69,6 +69,7 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
         | CliCommand::Sessions(_)
         | CliCommand::Probe(_)
         | CliCommand::Bench(_)
+        | CliCommand::RpcServer(_)
         | CliCommand::Serve(_) => Ok(()),
     };
     let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::failure::{Failure, INTERRUPTED};
+use super::rpc;
 use super::running::{Running, one_model};
 use crate::cli::ServeArgs;
 use crate::interrupt;
@@ -40,7 +41,11 @@ pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
     }
     let mut chat = call.settings(Sampling::chat(), &flags)?;
     chat.constraint = None;
-    let running = Running::load(&raw, &call.paths, &interrupted)?;
+    // Here and not in a child: whoever serves is not asked for a conversation that could be lost.
+    let servers = std::mem::take(&mut raw.rpc);
+    rpc::use_servers(&servers)?;
+    let mut running = Running::load(&raw, &call.paths, &interrupted)?;
+    running.origin.provenance.rpc = servers.iter().map(ToString::to_string).collect();
     chat.advise(&Advice::of(&running.model.about, &chat));
     if !raw.quiet {
         say::plain(&running.origin.header());

@@ -93,6 +93,9 @@ pub enum EngineError {
     /// A server that does not answer, or with what can't be; with its address.
     #[error("{0}")]
     Server(String),
+    /// A server that has not the model that is named; with its address.
+    #[error("{0}")]
+    NoSuchModel(String),
     /// The grammar could not be used.
     #[error("the grammar could not be used: {0}")]
     Grammar(String),

@@ -1,10 +1,10 @@
 //! What an engine can give, as data: asked for before anything is asked of it.
 
 /// What one that shows lists of candidates can't.
-pub(super) const NO_ROW: &str =
-    "give a whole row of logits: /p, /vocab and /whatif need the model on this machine";
+pub(super) const NO_ROW: &str = "give a whole row of logits: /p, /vocab and /whatif need the whole model on this machine, no server and no --rpc";
 /// What one that has not the inside of a model can't.
-pub(super) const NO_LOOK: &str = "be looked into: a lens needs the model on this machine";
+pub(super) const NO_LOOK: &str =
+    "be looked into: a lens needs the whole model on this machine, no server and no --rpc";
 
 /// What there is to be had of an engine. Generating is always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use super::backend::{Backend, Opener, Sink, WaitingRequest};
 use super::local::Local;
 use super::protocol::{Command, EngineError, Event, LoadOptions};
 use super::remote::Remote;
+use super::rpc::OverRpc;
 use super::worker::{self, WorkerMessage};
 
 /// Name of the thread that runs the model.
@@ -28,12 +29,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine on a model of this machine, which is loaded at once, or on a server, which is asked what
-    /// it is. `say` is called on the engine's thread with what it says of itself, and may block it.
+    /// Starts an engine on a model of this machine, which is loaded at once (in a process of its own where others
+    /// compute its layers), or on a server, which is asked what it is. `say` is called on the engine's thread with what it says of itself, and may block it.
     pub fn load(options: LoadOptions, say: impl Fn(Event) + Send + 'static) -> Engine {
         let open = move |sink: Sink| -> Result<Box<dyn Backend>, EngineError> {
             Ok(match &options.server {
                 Some(access) => Box::new(Remote::open(access, &options, sink)?),
+                None if !options.rpc.is_empty() => Box::new(OverRpc::open(&options, sink)?),
                 None => Box::new(Local::load(&options, sink)?),
             })
         };

@@ -9,6 +9,7 @@ mod context;
 mod convert;
 pub mod eval;
 mod model;
+pub mod rpc;
 mod sampler;
 mod tokenizer;
 

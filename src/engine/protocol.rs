@@ -14,7 +14,7 @@ use super::replies::{ReplyEvent, ReplyId, Round};
 use super::row::{LogitsFound, RowRequest};
 use crate::distribution::Depth;
 use crate::intervention::{InForce, Interventions, ModelShape};
-use crate::model::{About, ServerAccess};
+use crate::model::{About, Patience, RpcServer, ServerAccess};
 use crate::sampling::Sampling;
 use crate::step::{AnyToken, Prediction, Step};
 use crate::token::{TokenId, Vocab};
@@ -404,8 +404,19 @@ pub struct LoadOptions {
     pub about: Arc<About>,
     /// The server that computes it, in the place of this machine; `path` is its address then.
     pub server: Option<ServerAccess>,
+    /// Machines that compute its layers, in the place of this one; none computes all of it here.
+    pub rpc: Vec<RpcServer>,
+    /// How long a server may take.
+    pub patience: Patience,
     /// Raise it to stop loading.
     pub cancel: CancelFlag,
+}
+
+impl LoadOptions {
+    /// Whether this process computes all of it.
+    pub fn is_here(&self) -> bool {
+        self.server.is_none() && self.rpc.is_empty()
+    }
 }
 
 /// Turns text into ids. The model's own tokenizer is the truth.
@@ -466,7 +477,7 @@ impl ModelInfo {
     pub fn check(&self, these: &Interventions) -> Result<(), String> {
         if !self.gives.layers && !these.is_empty() {
             return Err(
-                "nothing can be switched off or added in a model behind a server: leave out --off and --steer"
+                "nothing can be switched off or added in a model behind a server or over RPC: leave out --off and --steer"
                     .to_string(),
             );
         }

@@ -7,11 +7,13 @@
 mod check;
 mod choices;
 mod dialect;
+mod events;
 mod llama_server;
 mod llama_words;
 mod marks;
 mod open;
 mod openai;
+mod reach;
 mod served;
 #[cfg(test)]
 mod testing;
@@ -39,7 +41,7 @@ use crate::sampling::Sampling;
 use crate::step::Step;
 use crate::token::TokenId;
 use dialect::{Dialect, ScoreWish, Scores, WriteWish};
-use wire::{Trouble, Wire, WireCall, WireLimits};
+use wire::{Trouble, Wire, WireCall, WireLimits, told};
 
 /// Candidates asked for where a share of the mass is wanted, of which nobody knows how many hold it.
 const OF_MASS: usize = 256;
@@ -59,7 +61,21 @@ impl Remote {
     /// # Errors
     /// [`EngineError::Server`].
     pub fn open(access: &ServerAccess, options: &LoadOptions, sink: Sink) -> Result<Remote, EngineError> {
-        Remote::with_limits(access, options, WireLimits::default(), sink)
+        Remote::with_limits(access, options, WireLimits::of(options.patience), sink)
+    }
+
+    /// Asks a child of this process: what fails once is not tried again, because it fails with the child.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_once(access: &ServerAccess, options: &LoadOptions) -> Result<Remote, EngineError> {
+        let limits = WireLimits { tries: 1, ..WireLimits::of(options.patience) };
+        Remote::with_limits(access, options, limits, &|_| {})
+    }
+
+    /// Whether it has not answered in time: what it was asked it may still be at.
+    pub fn is_stuck(&self) -> bool {
+        self.wire.is_stuck()
     }
 
     fn with_limits(
@@ -69,7 +85,8 @@ impl Remote {
         sink: Sink,
     ) -> Result<Remote, EngineError> {
         sink(Event::LoadProgress(0.0));
-        let wire = Arc::new(Wire::new(access.clone(), limits));
+        let wire = Wire::new(access.clone(), limits);
+        let wire = Arc::new(wire.map_err(|trouble| told(access.address.base(), trouble))?);
         let opened = wire.watched(&options.cancel, |call| open::open(call, &wire, options));
         match opened {
             Ok((info, dialect)) => Ok(Remote { info: Arc::new(info), wire, dialect }),

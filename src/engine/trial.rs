@@ -41,6 +41,8 @@ pub fn run(path: &Path, vocabulary_only: bool) -> Result<(), EngineError> {
         exact: false,
         about: Arc::default(),
         server: None,
+        rpc: Vec::new(),
+        patience: Default::default(),
         cancel: CancelFlag::default(),
     };
     // Flash attention, then without: they are different code, and both are used later.

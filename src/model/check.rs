@@ -13,7 +13,7 @@ use super::error::ModelError;
 use super::gguf::Gguf;
 use super::memory::{FileId, Memory};
 use super::progress::{ModelStage, Progress};
-use crate::child::{self, ChildTrouble, HELLO, Wait, death};
+use crate::child::{self, ChildTrouble, HELLO, Wait, death, loading_fault};
 
 /// The hidden subcommand: `tokenscope __check-model PATH`.
 pub const SUBCOMMAND: &str = "__check-model";
@@ -104,11 +104,9 @@ fn verdict(said: &str, log: &str, status: Option<ExitStatus>) -> CheckVerdict {
     }
 }
 
-/// What llama.cpp's log says, which is more than its return code: one line for people.
+/// One line for people.
 fn reason(log: &str, said: &str) -> String {
-    let error = log.lines().rev().find_map(|line| line.split_once("error loading model: "));
-    let line = error.map_or(said, |(_, error)| error);
-    crate::token::printable(line.trim())
+    loading_fault(log).unwrap_or_else(|| crate::token::printable(said.trim()))
 }
 
 /// The child's side: `load` is to load the file (the flag says that only its vocabulary can be) and

@@ -4,8 +4,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ureq::http::Uri;
+use ureq::tls::{PemItem, parse_pem};
 
 use super::error::ModelError;
 use super::gguf::shown;
@@ -16,6 +20,8 @@ use crate::bounded::{self, Bound};
 pub const KEY_VARIABLE: &str = "TOKENSCOPE_API_KEY";
 /// A file with a key is no larger.
 const LARGEST: Bound = Bound(64 << 10);
+/// A file with certificates is no larger: all that a system trusts are a quarter of it.
+const LARGEST_BUNDLE: Bound = Bound(1 << 20);
 
 /// A secret that a server wants. Nothing prints it.
 #[derive(Clone, PartialEq, Eq)]
@@ -143,6 +149,27 @@ impl ServerAddress {
         rest.split('/').next().unwrap_or(rest)
     }
 
+    /// The host alone.
+    pub fn host_name(&self) -> &str {
+        let host = self.host();
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        }
+    }
+
+    /// The port, which the scheme decides where none is named.
+    pub fn port(&self) -> u16 {
+        let named =
+            self.host()[self.host_name().len()..].strip_prefix(':').and_then(|port| port.parse().ok());
+        named.unwrap_or(if self.is_secure() { 443 } else { 80 })
+    }
+
+    /// Whether it is spoken to through TLS.
+    pub fn is_secure(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
     /// In the place of a file's path.
     pub fn as_path(&self) -> PathBuf {
         PathBuf::from(&self.base)
@@ -156,6 +183,67 @@ pub struct ServerAccess {
     pub address: ServerAddress,
     /// What it wants to be shown.
     pub key: Option<ApiKey>,
+    /// The certificates (PEM) that are trusted in the place of everybody's.
+    pub authorities: Option<Arc<[u8]>>,
+}
+
+impl ServerAccess {
+    /// One that wants no key.
+    pub fn open(address: ServerAddress) -> ServerAccess {
+        ServerAccess { address, key: None, authorities: None }
+    }
+}
+
+/// The certificates in a file.
+///
+/// # Errors
+/// One line about a file that can't be read, or has none.
+pub fn authorities(file: &Path) -> Result<Arc<[u8]>, ModelError> {
+    let place = format!("--ca-file {}", file.display());
+    let wrong = |what: &str| ModelError::Key(format!("{place}: {what}"));
+    let text = bounded::text(file, LARGEST_BUNDLE).map_err(|error| wrong(&error.to_string()))?;
+    let has_one = parse_pem(text.as_bytes()).any(|item| matches!(item, Ok(PemItem::Certificate(_))));
+    match has_one {
+        true => Ok(text.into_bytes().into()),
+        false => Err(wrong("holds no certificate: one begins with -----BEGIN CERTIFICATE-----")),
+    }
+}
+
+/// How long a server may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// To be connected to.
+    pub connect: Duration,
+    /// Until its answer begins: a long prompt has to be read before the first token.
+    pub answer: Duration,
+    /// Between two parts of an answer.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        let [connect, answer, idle] = [10, 120, 60].map(Duration::from_secs);
+        Patience { connect, answer, idle }
+    }
+}
+
+impl FromStr for Patience {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Patience, String> {
+        let seconds = |part: &str| {
+            let seconds = part.trim().parse::<f64>().ok().filter(|seconds| (0.1..=86400.0).contains(seconds));
+            seconds.map(Duration::from_secs_f64)
+        };
+        let parts: Option<Vec<Duration>> = text.split(',').map(seconds).collect();
+        match parts.as_deref() {
+            Some(&[connect, answer, idle]) => Ok(Patience { connect, answer, idle }),
+            _ => Err(format!(
+                "{}: write seconds to connect, to begin an answer and between two parts of it, such as 10,120,60",
+                shown(text.as_bytes())
+            )),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +279,36 @@ mod tests {
         let line = ServerAddress::parse("http://me:secret@host").unwrap_err().to_string();
         assert!(line.contains(KEY_VARIABLE) && !line.contains("secret"), "{line}");
         assert!(ServerAddress::is_meant("HTTPS://x") && !ServerAddress::is_meant("ftp://x"));
+    }
+
+    #[test]
+    fn a_host_and_its_port_are_told_apart() {
+        let parts = |written: &str| {
+            let address = ServerAddress::parse(written).unwrap();
+            (address.host_name().to_string(), address.port(), address.is_secure())
+        };
+        assert_eq!(parts("http://gpu:8000/v1"), ("gpu".to_string(), 8000, false));
+        assert_eq!(parts("HTTPS://gpu.lab/x"), ("gpu.lab".to_string(), 443, true));
+        assert_eq!(parts("http://[::1]:80#m"), ("[::1]".to_string(), 80, false));
+    }
+
+    #[test]
+    fn patience_is_three_numbers_of_seconds() {
+        let patience: Patience = "5, 0.5,60".parse().unwrap();
+        assert_eq!(patience.answer, Duration::from_millis(500));
+        assert_eq!("10,120,60".parse(), Ok(Patience::default()));
+        for wrong in ["", "5", "1,2", "1,2,3,4", "a,b,c", "0,1,1", "-1,1,1", "1,nan,1", "1,1,1e9"] {
+            assert!(wrong.parse::<Patience>().unwrap_err().contains("10,120,60"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_certificates_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, "hello").unwrap();
+        let line = authorities(&file).unwrap_err().to_string();
+        assert!(line.contains("--ca-file") && line.contains("BEGIN CERTIFICATE"), "{line}");
     }
 
     #[test]

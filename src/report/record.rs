@@ -45,6 +45,9 @@ pub struct Provenance {
     /// What was off or added, as it is written; left out where the model was as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interventions: Vec<String>,
+    /// Machines that computed layers; left out where this one computed them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rpc: Vec<String>,
     /// Of tokenscope.
     pub version: Cow<'static, str>,
 }
@@ -84,6 +87,10 @@ impl Origin {
                 exact: server.map_or(settings.exact, |server| server.exact),
                 seed: Some(settings.sampling.seed),
                 interventions: settings.interventions().names(),
+                rpc: match server {
+                    None => settings.rpc.iter().map(ToString::to_string).collect(),
+                    Some(_) => Vec::new(),
+                },
                 version: env!("CARGO_PKG_VERSION").into(),
             },
             bos: settings.bos.token(&model.vocab).map(|bos| model.vocab.text(bos)),
@@ -105,6 +112,9 @@ impl Origin {
             ("seed", p.seed.map(|seed| seed.to_string())),
             ("version", Some(p.version.to_string())),
         ];
+        if !p.rpc.is_empty() {
+            known.push(("rpc", Some(p.rpc.join(", "))));
+        }
         if !p.interventions.is_empty() {
             known.push(("interventions", Some(p.interventions.join(", "))));
         }
@@ -124,10 +134,11 @@ impl Origin {
         let p = &self.provenance;
         let hash = p.sha256.as_deref().map_or("unknown", short_hash);
         let seed = p.seed.map_or(String::new(), |seed| format!(" · seed {seed}"));
+        let rpc = if p.rpc.is_empty() { String::new() } else { format!(" · rpc {}", p.rpc.join(", ")) };
         let changed = if p.interventions.is_empty() { "" } else { " · " };
         let changed = format!("{changed}{}", printable(&told(&p.interventions)));
         format!(
-            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{seed}{changed} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{rpc}{seed}{changed} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,

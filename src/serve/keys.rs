@@ -54,6 +54,11 @@ impl ApiKeys {
         }
     }
 
+    /// One key.
+    pub fn of(key: &str) -> ApiKeys {
+        ApiKeys(vec![Sha256::digest(key).into()])
+    }
+
     /// Whether everybody may ask.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

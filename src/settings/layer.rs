@@ -7,14 +7,14 @@ use serde::Deserialize;
 
 use super::choices::{Bos, ColorChoice};
 use super::error::SettingsError;
-use super::parse::{self, depth, mirostat, threads, xtc};
+use super::parse::{self, depth, mirostat, patience, threads, xtc};
 use crate::bounded::{self, WRITTEN};
 use crate::distribution::Depth;
 use crate::engine::Threads;
 use crate::files;
 use crate::grammar::ConstraintSource;
 use crate::intervention::{OffPart, Steering};
-use crate::model::Weights;
+use crate::model::{Patience, RpcServer, Weights};
 use crate::sampling::{Mirostat, Sampling, Xtc};
 use crate::text::line_and_column;
 
@@ -68,6 +68,18 @@ pub struct Flags {
     /// which a client must send one
     #[arg(long, value_name = "FILE", global = true)]
     pub api_key_file: Option<PathBuf>,
+    /// File with certificates (PEM) of authorities that a https:// server is trusted by, in place of the usual ones
+    #[arg(long, value_name = "FILE", env = "TOKENSCOPE_CA_FILE", global = true)]
+    pub ca_file: Option<PathBuf>,
+    /// Seconds that a server may take to be connected to, to begin an answer, and between two parts of one
+    /// (default: 10,120,60)
+    #[arg(long, value_name = "CONNECT,ANSWER,IDLE", allow_hyphen_values = true, value_parser = patience, env = "TOKENSCOPE_TIMEOUTS", global = true)]
+    #[serde(deserialize_with = "parse::patience_in_file")]
+    pub timeouts: Option<Patience>,
+    /// RPC servers (`tokenscope rpc-server`, or llama.cpp's) that compute the model's layers, each as many as it has
+    /// memory for
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', env = "TOKENSCOPE_RPC", global = true)]
+    pub rpc: Vec<RpcServer>,
     /// When to colour
     #[arg(long, value_name = "WHEN", env = "TOKENSCOPE_COLOR", global = true)]
     pub color: Option<ColorChoice>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::distribution::Depth;
 use crate::engine::Threads;
+use crate::model::Patience;
 use crate::sampling::{Mirostat, Xtc};
 
 /// `10` or `95%`.
@@ -27,6 +28,11 @@ pub(super) fn threads(text: &str) -> Result<Threads, String> {
             _ => Err(format!("{text}: write auto or a number from 1 to 512")),
         },
     }
+}
+
+/// `10,120,60`.
+pub(super) fn patience(text: &str) -> Result<Patience, String> {
+    text.parse()
 }
 
 /// `P,T`.
@@ -91,6 +97,10 @@ pub(super) fn depth_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option
 
 pub(super) fn threads_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Threads>, D::Error> {
     in_file(from, threads)
+}
+
+pub(super) fn patience_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Patience>, D::Error> {
+    in_file(from, patience)
 }
 
 pub(super) fn xtc_in_file<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Xtc>, D::Error> {

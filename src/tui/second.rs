@@ -85,7 +85,7 @@ pub fn read(
     cancel: &CancelFlag,
 ) -> Result<Following, String> {
     if let Some(from) = wish.diverge {
-        let reference = first.filter(|first| first.server.is_none());
+        let reference = first.filter(LoadOptions::is_here);
         let reference = reference.ok_or("the first model's rows can't be had here")?;
         return diverge(client, reference, wish, from, cancel);
     }

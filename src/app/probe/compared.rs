@@ -110,7 +110,7 @@ pub(super) fn divergence(
     cancel: &CancelFlag,
 ) -> Result<Option<Divergence>, EngineError> {
     // A server gives no whole distributions to compare.
-    if sequences.is_empty() || first.server.is_some() || other.server.is_some() {
+    if sequences.is_empty() || !first.is_here() || !other.is_here() {
         return Ok(None);
     }
     let request = Command::CrossEntropy(CrossEntropy {

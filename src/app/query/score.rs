@@ -7,6 +7,7 @@ use super::desk::{Desk, Stop};
 use super::sheet::Sheet;
 use crate::app::failure::Failure;
 use crate::app::progress::WorkBar;
+use crate::app::rpc::must_be_here;
 use crate::app::running::Running;
 use crate::cli::{By, Format, ScoreArgs};
 use crate::distribution::Depth;
@@ -194,6 +195,7 @@ fn against(
             Failure::usage("--reference names a model of this machine, not one behind a server").into()
         );
     }
+    must_be_here(&settings, "--reference")?;
     let found = loading::find(&settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
     progress.clear();
     let mut values = Vec::new();

@@ -156,6 +156,8 @@ fn what_an_engine_can_not_give_is_refused_before_it_is_asked() {
         exact: false,
         about: Arc::default(),
         server: None,
+        rpc: Vec::new(),
+        patience: Default::default(),
         cancel: CancelFlag::default(),
     };
     let (sequences, cancel) = (Vec::new(), CancelFlag::default());

@@ -92,7 +92,13 @@ impl TokenLine {
             self.logprob.ok_or_else(|| Trouble::wrong("a token of its answer has no log-probability"))?;
         let dropped_by = self.dropped_by.as_deref().and_then(Stage::named);
         let outcome = self.final_prob.map(|prob| SamplerOutcome { prob, dropped_by });
-        Ok(GivenToken { id: self.id(vocab)?, logprob: checked(logprob)?, outcome })
+        Ok(GivenToken { id: self.id(vocab)?, logprob: checked(logprob)?, rank: None, outcome })
+    }
+
+    /// The same of a server whose ranks are ours: it knows the logits, of which several may come to the same number
+    /// as log-probabilities.
+    pub fn given_with_rank(&self, vocab: &Vocab) -> Result<GivenToken, Trouble> {
+        Ok(GivenToken { rank: self.rank, ..self.given(vocab)? })
     }
 }
 
@@ -123,6 +129,8 @@ fn few(value: &Value) -> String {
 pub(super) struct GivenToken {
     pub id: TokenId,
     pub logprob: f32,
+    /// Where the server computed it.
+    pub rank: Option<u32>,
     pub outcome: Option<SamplerOutcome>,
 }
 
@@ -191,15 +199,22 @@ impl Checker {
             return Err(Trouble::wrong("its candidates are not in the order of their probability"));
         }
         let mut given = given;
-        given.sort_by(|a, b| b.logprob.total_cmp(&a.logprob).then(a.id.cmp(&b.id)));
-        let (mut rank, mut last) = (0, f32::INFINITY);
-        let ranked = given.into_iter().enumerate().map(|(i, GivenToken { id, logprob, outcome })| {
+        given.sort_by(|a, b| b.logprob.total_cmp(&a.logprob).then(a.rank.cmp(&b.rank)).then(a.id.cmp(&b.id)));
+        let (mut first, mut last) = (0, f32::INFINITY);
+        let ranked = given.into_iter().enumerate().map(|(i, token)| {
+            let GivenToken { id, logprob, rank, outcome } = token;
+            let place = i as u32 + 1;
             if logprob < last {
-                (rank, last) = (i as u32 + 1, logprob);
+                (first, last) = (place, logprob);
             }
-            Candidate { id, logprob, rank, outcome }
+            match rank {
+                Some(rank) if !(first..=place).contains(&rank) => {
+                    Err(Trouble::wrong(format!("token {id} has rank {rank} and stands at place {place}")))
+                }
+                rank => Ok(Candidate { id, logprob, rank: rank.unwrap_or(first), outcome }),
+            }
         });
-        Ok(ranked.collect())
+        ranked.collect()
     }
 
     /// The step of a token in its distribution.
@@ -209,7 +224,7 @@ impl Checker {
         prediction: Prediction,
         rank: Option<u32>,
     ) -> Result<Step, Trouble> {
-        let GivenToken { id, logprob, outcome } = token;
+        let GivenToken { id, logprob, outcome, .. } = token;
         let top = &prediction.top_logprobs;
         let contradiction = |what: &str| Err(Trouble::wrong(format!("what it says of token {id} {what}")));
         let rank = match top.iter().find(|candidate| candidate.id == id) {
@@ -226,7 +241,9 @@ impl Checker {
                 Some(last) if logprob > last.logprob + SAME => {
                     return contradiction("contradicts its list of the most probable, where it is missing");
                 }
-                Some(last) if logprob == last.logprob => Figure::Exact(last.rank),
+                Some(last) if logprob == last.logprob => {
+                    Figure::Exact(rank.filter(|&rank| rank > top.len() as u32).unwrap_or(last.rank))
+                }
                 _ if top.len() as u32 == self.n_vocab => {
                     return contradiction("is not in its list of all tokens");
                 }

@@ -43,7 +43,7 @@ fn find(call: WireCall, named: Option<&str>) -> Result<ListedModel, Trouble> {
         (named, all) => {
             let names: Vec<&str> = all.iter().take(10).map(|(name, _)| *name).collect();
             let wanted = named.map_or(String::new(), |named| format!("it serves no {named:?}; "));
-            Err(Trouble::wrong(format!(
+            Err(Trouble::Unlisted(format!(
                 "{wanted}name one of its models after #: {}",
                 crate::token::printable(&names.join(", "))
             )))

@@ -32,6 +32,8 @@ pub(super) struct OpenAi {
     marks: Marks,
     /// Whether it gives log-probabilities.
     logprobs: bool,
+    /// Whether it takes grammars and regular expressions, as vLLM does.
+    structured: bool,
 }
 
 /// What a server gives, as it showed.
@@ -79,8 +81,13 @@ pub(super) fn open(
         weights: None,
         about: ServerAbout { kind: kind(call, &found), notes, ..ServerAbout::default() },
     };
-    let dialect =
-        OpenAi { model: found.name, vocab: Arc::clone(&vocab), marks, logprobs: shown.candidates.is_some() };
+    let dialect = OpenAi {
+        model: found.name,
+        vocab: Arc::clone(&vocab),
+        marks,
+        logprobs: shown.candidates.is_some(),
+        structured: false,
+    };
     Ok((served.info(vocab, bytes(marks), options), Box::new(dialect)))
 }
 
@@ -183,13 +190,25 @@ impl Dialect for OpenAi {
 }
 
 impl OpenAi {
-    /// One that gives log-probabilities, with a vocabulary of its own.
-    pub fn new(model: String, vocab: Arc<Vocab>, marks: Marks) -> OpenAi {
-        OpenAi { model, vocab, marks, logprobs: true }
+    /// vLLM, with a vocabulary of its own.
+    pub fn of_vllm(model: String, vocab: Arc<Vocab>, marks: Marks) -> OpenAi {
+        OpenAi { model, vocab, marks, logprobs: true, structured: true }
+    }
+
+    /// A sampler chain, as far as it takes one.
+    pub fn fields(&self, sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
+        let rule = match &sampling.grammar {
+            Some(Constraint::Gbnf(grammar)) if self.structured => json!({"grammar": grammar.as_ref()}),
+            Some(Constraint::Regex { source, .. }) if self.structured => json!({"regex": source.as_ref()}),
+            _ => return fields(sampling),
+        };
+        let mut fields = fields(&Sampling { grammar: None, ..sampling.clone() })?;
+        fields.insert("structured_outputs".to_string(), rule);
+        Ok(fields)
     }
 
     fn request(&self, asked: WriteWish) -> Result<(&'static str, Map<String, Value>), Trouble> {
-        let mut body = fields(asked.sampling)?;
+        let mut body = self.fields(asked.sampling)?;
         body.insert("model".to_string(), json!(self.model));
         if asked.max_tokens <= MOST_TOKENS {
             body.insert("max_tokens".to_string(), json!(asked.max_tokens));
@@ -276,7 +295,7 @@ pub(super) fn lines(mut choice: Value) -> Result<Vec<TokenLine>, Trouble> {
 
 /// A sampler chain as far as OpenAI names it; what it does not name goes under the names that others took to, and only
 /// where it is set.
-pub(super) fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
+fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
     let raw = Sampling::default();
     let mut fields = json!({
         "temperature": if sampling.is_greedy() { 0.0 } else { sampling.temperature },

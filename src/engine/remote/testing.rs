@@ -12,7 +12,7 @@ use super::dialect::{Dialect, ScoreWish, Scores, WriteWish};
 use super::open;
 use super::wire::{Wire, WireLimits};
 use crate::engine::protocol::{CancelFlag, FinishReason, LoadOptions, ModelInfo, Sequence};
-use crate::model::{ApiKey, ServerAccess, ServerAddress};
+use crate::model::{ApiKey, Patience, ServerAccess, ServerAddress};
 use crate::sampling::Sampling;
 use crate::step::Step;
 use crate::token::TokenId;
@@ -76,11 +76,11 @@ impl Player {
 
     pub fn access(&self, key: Option<&str>) -> ServerAccess {
         let address = ServerAddress::parse(&self.address).unwrap();
-        ServerAccess { address, key: key.map(|key| ApiKey::new(key).unwrap()) }
+        ServerAccess { key: key.map(|key| ApiKey::new(key).unwrap()), ..ServerAccess::open(address) }
     }
 
     pub fn wire(&self, key: Option<&str>) -> Wire {
-        Wire::new(self.access(key), quick())
+        Wire::new(self.access(key), quick()).unwrap()
     }
 
     pub fn count(&self) -> usize {
@@ -108,6 +108,8 @@ impl Opened {
             exact: false,
             about: Arc::default(),
             server: Some(player.access(None)),
+            rpc: Vec::new(),
+            patience: Default::default(),
             cancel: CancelFlag::default(),
         };
         let opened = wire.watched(&CancelFlag::default(), |call| open::open(call, &wire, &options));
@@ -157,11 +159,11 @@ pub fn stream(events: &[Value]) -> Played {
 /// Limits for tests.
 pub fn quick() -> WireLimits {
     WireLimits {
-        silence: Duration::from_secs(20),
+        patience: Patience { answer: Duration::from_secs(20), ..Patience::default() },
         pause: Duration::from_millis(5),
         longest_pause: Duration::from_millis(20),
         bytes: 1 << 20,
-        ..WireLimits::default()
+        ..WireLimits::of(Patience::default())
     }
 }
 

@@ -201,7 +201,8 @@ impl Tokenscope {
         }
         impossible(&mut line);
         line.top_logprobs.iter_mut().for_each(impossible);
-        let given = line.top_logprobs.iter().map(|line| line.given(&self.vocab)).collect::<Result<_, _>>()?;
+        let given = line.top_logprobs.iter().map(|line| line.given_with_rank(&self.vocab));
+        let given = given.collect::<Result<_, _>>()?;
         let figures =
             GivenFigures { entropy: line.entropy, varentropy: line.varentropy, residual: line.residual };
         let prediction: Prediction = self.checker.prediction(given, k, figures)?;
@@ -255,11 +256,7 @@ fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
             fields["json_schema"] = serde_json::from_str(schema)
                 .map_err(|error| Trouble::wrong(format!("the schema can't be sent: {error}")))?;
         }
-        Some(Constraint::Regex(_)) => {
-            return Err(Trouble::wrong(
-                "a regular expression is not sent to a server: write it as a grammar or a schema",
-            ));
-        }
+        Some(Constraint::Regex { source, .. }) => fields["regex"] = json!(source.as_ref()),
     }
     Ok(object(fields))
 }

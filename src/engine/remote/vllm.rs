@@ -11,7 +11,7 @@ use super::check::{Checker, GivenFigures, PieceSpelling, TokenLine};
 use super::choices;
 use super::dialect::{AtOnce, Dialect, ScoreWish, Scores, WriteWish};
 use super::marks::{MarkedPrompt, Marks, TEMPLATE};
-use super::openai::{self, OpenAi, fields};
+use super::openai::{self, OpenAi};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, Wire, WireCall};
 use crate::engine::gives::Gives;
@@ -90,7 +90,7 @@ pub(super) fn open(
             ..ServerAbout::default()
         },
     };
-    let chat = OpenAi::new(found.name, Arc::clone(&vocab), marks);
+    let chat = OpenAi::of_vllm(found.name, Arc::clone(&vocab), marks);
     let tokenizer: Arc<dyn Tokenize> =
         Arc::new(VllmTokenizer { wire: Arc::clone(wire), words: words.clone() });
     Ok((served.info(vocab, tokenizer, options), Box::new(Vllm { words, marks, chat })))
@@ -274,7 +274,7 @@ impl Vllm {
     fn body(&self, sampling: &Sampling, k: usize) -> Result<Map<String, Value>, Trouble> {
         use std::hash::{BuildHasher, Hasher};
         let salt = std::collections::hash_map::RandomState::new().build_hasher().finish();
-        let mut body = fields(sampling)?;
+        let mut body = self.chat.fields(sampling)?;
         body.insert("model".to_string(), json!(self.words.model));
         body.insert("logprobs".to_string(), json!(k));
         body.insert("return_tokens_as_token_ids".to_string(), json!(true));

@@ -3,7 +3,7 @@
 //! Time, sizes and tries are bounded, whatever waits is left within a moment (the connection is closed), and the
 //! key stands in one header and nowhere else. What goes wrong is one line for people.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -14,17 +14,18 @@ use ureq::http::Response;
 use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use ureq::{Agent, Body};
 
+use super::reach::{agent, broke, connection};
 use crate::engine::protocol::{CancelFlag, EngineError};
-use crate::model::{ApiKey, KEY_VARIABLE, ServerAccess};
+use crate::model::{ApiKey, KEY_VARIABLE, Patience, ServerAccess};
 use crate::token::printable;
 
 /// What a server may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WireLimits {
-    /// To connect.
-    pub connect: Duration,
-    /// Without a byte of an answer: a long prompt has to be read before the first.
-    pub silence: Duration,
+    /// In time.
+    pub patience: Patience,
+    /// For what it tells of itself, and need not compute.
+    pub word: Duration,
     /// Bytes of an answer, and of one event of a stream.
     pub bytes: u64,
     /// Tries at a request in all.
@@ -35,11 +36,12 @@ pub(super) struct WireLimits {
     pub longest_pause: Duration,
 }
 
-impl Default for WireLimits {
-    fn default() -> Self {
+impl WireLimits {
+    /// Those of somebody who is so patient.
+    pub fn of(patience: Patience) -> WireLimits {
         WireLimits {
-            connect: Duration::from_secs(10),
-            silence: Duration::from_secs(300),
+            patience,
+            word: patience.answer.min(WORD),
             bytes: 256 << 20,
             tries: 4,
             pause: Duration::from_millis(250),
@@ -47,6 +49,9 @@ impl Default for WireLimits {
         }
     }
 }
+
+/// How long what a server says of itself may take, at most.
+const WORD: Duration = Duration::from_secs(20);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,10 @@ pub(super) enum Trouble {
     Refused(u16, String),
     /// Trying again is of no use.
     Lasting(String),
+    /// It lets wait for too long. It may still compute: asking again would only add to that.
+    Slow(String),
+    /// It has not the model that is named.
+    Unlisted(String),
     /// It may be better in a while, which the server may name.
     Passing(String, Option<Duration>),
 }
@@ -68,32 +77,53 @@ impl Trouble {
     }
 
     /// In words.
-    fn told(self) -> String {
+    fn words(self) -> String {
         match self {
             Trouble::Cancelled => "interrupted".to_string(),
             Trouble::Refused(status, why) => format!("the server refuses ({status}): {why}"),
-            Trouble::Lasting(what) | Trouble::Passing(what, _) => what,
+            Trouble::Lasting(what)
+            | Trouble::Slow(what)
+            | Trouble::Unlisted(what)
+            | Trouble::Passing(what, _) => what,
         }
     }
+}
+
+/// Trouble with the server at an address, as the engine tells it.
+pub(super) fn told(base: &str, trouble: Trouble) -> EngineError {
+    let unlisted = matches!(trouble, Trouble::Unlisted(_));
+    let line = format!("{base}: {}", trouble.words());
+    if unlisted { EngineError::NoSuchModel(line) } else { EngineError::Server(line) }
 }
 
 /// A way to one server, shared by every thread that asks it.
 pub(super) struct Wire {
     access: ServerAccess,
-    limits: WireLimits,
+    pub(super) limits: WireLimits,
     agent: Mutex<Agent>,
+    /// It has let somebody wait in vain.
+    stuck: AtomicBool,
+    /// It has answered once.
+    reached: AtomicBool,
 }
 
 /// Work at a server that a flag ends.
 #[derive(Clone, Copy)]
 pub(super) struct WireCall<'a> {
-    wire: &'a Wire,
+    pub(super) wire: &'a Wire,
     cancel: &'a CancelFlag,
 }
 
 impl Wire {
-    pub fn new(access: ServerAccess, limits: WireLimits) -> Wire {
-        Wire { access, limits, agent: Mutex::new(agent(limits)) }
+    pub fn new(access: ServerAccess, limits: WireLimits) -> Result<Wire, Trouble> {
+        let agent = agent(&access, &limits)?;
+        Ok(Wire {
+            access,
+            limits,
+            agent: Mutex::new(agent),
+            stuck: AtomicBool::new(false),
+            reached: AtomicBool::new(false),
+        })
     }
 
     /// Where it leads.
@@ -108,7 +138,12 @@ impl Wire {
 
     /// Trouble as the engine tells it.
     pub fn error(&self, trouble: Trouble) -> EngineError {
-        EngineError::Server(format!("{}: {}", self.base(), trouble.told()))
+        told(self.base(), trouble)
+    }
+
+    /// Whether it has let somebody wait in vain.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Does work that asks the server; once the flag is raised its connections are closed.
@@ -140,14 +175,25 @@ impl Wire {
     /// Closes every connection; later requests open new ones.
     fn hang_up(&self) {
         let mut held = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *held, agent(self.limits)).shutdown();
+        // What the environment says of proxies was right once.
+        if let Ok(agent) = agent(&self.access, &self.limits) {
+            std::mem::replace(&mut *held, agent).shutdown();
+        }
+    }
+
+    /// Keeps in mind that it lets wait.
+    pub(super) fn noted(&self, trouble: Trouble) -> Trouble {
+        if matches!(trouble, Trouble::Slow(_)) {
+            self.stuck.store(true, Ordering::Relaxed);
+        }
+        trouble
     }
 
     fn agent(&self) -> Agent {
         self.agent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn send(&self, path: &str, body: Option<&Value>) -> Result<Response<Body>, Trouble> {
+    pub(super) fn send(&self, path: &str, body: Option<&Value>) -> Result<Response<Body>, Trouble> {
         let url = format!("{}{path}", self.base());
         let bearer = self.access.key.as_ref().map(|key| format!("Bearer {}", key.secret()));
         let agent = self.agent();
@@ -160,14 +206,19 @@ impl Wire {
                 request.send(body.to_string())
             }
             None => {
-                let mut request = agent.get(&url);
+                let word = Some(self.limits.word);
+                let mut request = agent.get(&url).config().timeout_recv_response(word).build();
                 if let Some(bearer) = &bearer {
                     request = request.header("Authorization", bearer);
                 }
                 request.call()
             }
         };
-        let response = sent.map_err(|error| connection(&error))?;
+        let secure = self.access.address.is_secure() && !self.reached.load(Ordering::Relaxed);
+        let answer = if body.is_some() { self.limits.patience.answer } else { self.limits.word };
+        let patience = Patience { answer, ..self.limits.patience };
+        let response = sent.map_err(|error| connection(&error, patience, secure))?;
+        self.reached.store(true, Ordering::Relaxed);
         match response.status().as_u16() {
             200..=299 => Ok(response),
             status => Err(self.refusal(status, response)),
@@ -229,12 +280,12 @@ impl<'a> WireCall<'a> {
 
     /// What a GET brings, as it is.
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, Trouble> {
-        self.patiently(|wire| read(wire.send(path, None)?, wire.limits.bytes))
+        self.patiently(|wire| read(wire.send(path, None)?, &wire.limits))
     }
 
     /// The answer to a POST. Every request is one that may be made twice: it changes nothing there.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
-        let answer = json(&self.patiently(|wire| read(wire.send(path, Some(body))?, wire.limits.bytes))?)?;
+        let answer = json(&self.patiently(|wire| read(wire.send(path, Some(body))?, &wire.limits))?)?;
         match self.error_in(&answer) {
             Some(error) => Err(Trouble::Lasting(format!("the server refuses: {error}"))),
             None => Ok(answer),
@@ -242,60 +293,14 @@ impl<'a> WireCall<'a> {
     }
 
     /// The server's own words where an answer is an error in spite of its status.
-    fn error_in(&self, answer: &Value) -> Option<String> {
+    pub(super) fn error_in(&self, answer: &Value) -> Option<String> {
         let error = answer.get("error").filter(|error| !error.is_null())?;
         let said = without_key(&error.to_string(), self.wire.access.key.as_ref());
         Some(in_words(&serde_json::from_str(&said).unwrap_or_default()))
     }
 
-    /// The events of a stream, in order, until it says that it is done or `each` has enough (`false`). A stream
-    /// that breaks off is trouble that nothing repairs: what came was given out.
-    pub fn stream(
-        &self,
-        path: &str,
-        body: &Value,
-        mut each: impl FnMut(Value) -> Result<bool, Trouble>,
-    ) -> Result<(), Trouble> {
-        let response = self.patiently(|wire| wire.send(path, Some(body)))?;
-        let mut lines = BufReader::new(response.into_body().into_reader());
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let most = self.wire.limits.bytes;
-            let read = (&mut lines).take(most).read_until(b'\n', &mut line);
-            if self.is_cancelled() {
-                return Err(Trouble::Cancelled);
-            }
-            let read = read.map_err(|error| Trouble::Lasting(broke(&error)))?;
-            if read as u64 == most {
-                return Err(Trouble::wrong("an event of its stream does not end"));
-            }
-            if read == 0 {
-                return Err(Trouble::wrong("the server closed the connection in the middle of its answer"));
-            }
-            let text = line.trim_ascii();
-            // What is no event is a line of JSON (Ollama's own way), or the comment of a server that waits.
-            let data = match text.strip_prefix(b"data:") {
-                Some(data) => data.trim_ascii(),
-                None if text.starts_with(b"{") => text,
-                None if text.starts_with(b"<") => return Err(Trouble::wrong(WEB_PAGE)),
-                None => continue,
-            };
-            if data == b"[DONE]" {
-                return Ok(());
-            }
-            let event = json(data)?;
-            if let Some(error) = self.error_in(&event) {
-                return Err(Trouble::Lasting(format!("the server stops: {error}")));
-            }
-            if !each(event)? {
-                return Ok(());
-            }
-        }
-    }
-
     /// Tries until it succeeds, for as often as there is hope.
-    fn patiently<T>(&self, once: impl Fn(&Wire) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    pub(super) fn patiently<T>(&self, once: impl Fn(&Wire) -> Result<T, Trouble>) -> Result<T, Trouble> {
         let mut failures = 0;
         loop {
             if self.is_cancelled() {
@@ -304,7 +309,7 @@ impl<'a> WireCall<'a> {
             let trouble = match once(self.wire) {
                 Ok(done) => return Ok(done),
                 Err(_) if self.is_cancelled() => return Err(Trouble::Cancelled),
-                Err(trouble) => trouble,
+                Err(trouble) => self.wire.noted(trouble),
             };
             let Trouble::Passing(reason, asked) = trouble else { return Err(trouble) };
             failures += 1;
@@ -328,32 +333,20 @@ impl<'a> WireCall<'a> {
     }
 }
 
-const WEB_PAGE: &str = "it answers with a web page and not with JSON: is this the address of a model server?";
+pub(super) const WEB_PAGE: &str =
+    "it answers with a web page and not with JSON: is this the address of a model server?";
 
-fn agent(limits: WireLimits) -> Agent {
-    Agent::config_builder()
-        .timeout_connect(Some(limits.connect))
-        .timeout_recv_response(Some(limits.silence))
-        .timeout_per_read(Some(limits.silence))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .user_agent(concat!("tokenscope/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
-}
-
-fn read(response: Response<Body>, most: u64) -> Result<Vec<u8>, Trouble> {
-    let mut bytes = Vec::new();
+fn read(response: Response<Body>, limits: &WireLimits) -> Result<Vec<u8>, Trouble> {
+    let (mut bytes, most) = (Vec::new(), limits.bytes);
     let read = response.into_body().into_reader().take(most + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Trouble::Passing(broke(&error), None))?;
+    read.map_err(|error| broke(&error, limits.patience))?;
     match bytes.len() as u64 > most {
         true => Err(Trouble::wrong(format!("its answer has more than {} MiB", most >> 20))),
         false => Ok(bytes),
     }
 }
 
-fn json(bytes: &[u8]) -> Result<Value, Trouble> {
+pub(super) fn json(bytes: &[u8]) -> Result<Value, Trouble> {
     serde_json::from_slice(bytes).map_err(|error| {
         let start = bytes.trim_ascii_start();
         Trouble::wrong(match start.first() {
@@ -397,27 +390,6 @@ fn chance() -> f64 {
     use std::hash::{BuildHasher, Hasher};
     let hash = std::collections::hash_map::RandomState::new().build_hasher().finish();
     (hash % 1024) as f64 / 1024.0
-}
-
-fn broke(error: &std::io::Error) -> String {
-    format!("the connection broke ({})", short(&error.to_string()))
-}
-
-fn connection(error: &ureq::Error) -> Trouble {
-    match error {
-        ureq::Error::HostNotFound => Trouble::Lasting("there is no such host".to_string()),
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Trouble::Passing("no connection: nobody listens there".to_string(), None)
-        }
-        ureq::Error::Io(error) => Trouble::Passing(broke(error), None),
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            Trouble::Passing("no connection: nobody answers".to_string(), None)
-        }
-        // It may still compute: asking again would only add to that.
-        ureq::Error::Timeout(_) => Trouble::Lasting("the server does not answer in time".to_string()),
-        ureq::Error::ConnectionFailed => Trouble::Passing("no connection".to_string(), None),
-        other => Trouble::Lasting(short(&other.to_string())),
-    }
 }
 
 /// Foreign text, in a few words on one line.

@@ -6,7 +6,10 @@ use crate::token::TokenId;
 fn matches(pattern: &str, extent: Extent, text: &str) -> bool {
     let regex = translate(pattern, extent).unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
     let ids: Vec<TokenId> = text.bytes().map(|byte| TokenId(u32::from(byte))).collect();
-    let matcher = TokenTable::of_bytes().unwrap().matcher(&Constraint::Regex(regex.into())).unwrap();
+    let matcher = TokenTable::of_bytes()
+        .unwrap()
+        .matcher(&Constraint::Regex { source: "".into(), pattern: regex.into() })
+        .unwrap();
     matcher.accepts(&ids).unwrap()
 }
 

@@ -17,7 +17,12 @@ fn vocab() -> Vocab {
 }
 
 fn given(list: &[(u32, f64)]) -> Vec<GivenToken> {
-    let token = |&(id, p): &(u32, f64)| GivenToken { id: TokenId(id), logprob: p.ln() as f32, outcome: None };
+    let token = |&(id, p): &(u32, f64)| GivenToken {
+        id: TokenId(id),
+        logprob: p.ln() as f32,
+        rank: None,
+        outcome: None,
+    };
     list.iter().map(token).collect()
 }
 
@@ -40,6 +45,24 @@ fn a_list_of_candidates_is_taken_only_if_it_can_be_one() {
     assert!(said(&[(0, 0.5), (1, 0.2)], 4).contains("2 candidates of a token and 4 were asked for"));
     // Fewer than were asked for are enough where they have all of the mass.
     assert!(prediction(&[(0, 0.75), (1, 0.25)], 4).is_ok());
+}
+
+#[test]
+fn a_rank_that_the_server_computed_tells_equal_numbers_apart() {
+    let list = |ranks: [u32; 3]| {
+        let mut list = given(&[(4, 0.5), (3, 0.25), (1, 0.25)]);
+        list.iter_mut().zip(ranks).for_each(|(token, rank)| token.rank = Some(rank));
+        let found = CHECKER.prediction(list, 3, GivenFigures::default());
+        found.map(|found| found.top_logprobs.iter().map(|top| (top.id.0, top.rank)).collect::<Vec<_>>())
+    };
+    assert_eq!(list([1, 2, 3]).unwrap(), [(4, 1), (3, 2), (1, 3)]);
+    assert_eq!(list([1, 2, 2]).unwrap(), [(4, 1), (1, 2), (3, 2)]);
+    for wrong in [[2, 2, 3], [1, 1, 2], [1, 2, 4], [0, 2, 3]] {
+        assert!(format!("{:?}", list(wrong).unwrap_err()).contains("stands at place"), "{wrong:?}");
+    }
+    let top = CHECKER.prediction(given(&[(4, 0.25), (3, 0.25)]), 2, GivenFigures::default()).unwrap();
+    let equal = GivenToken { rank: Some(5), ..given(&[(5, 0.25)])[0] };
+    assert_eq!(CHECKER.step(equal, top, Some(5)).unwrap().stats.unwrap().rank, Figure::Exact(5));
 }
 
 #[test]

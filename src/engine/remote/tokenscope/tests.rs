@@ -113,7 +113,7 @@ fn a_reply_is_its_records_and_ends_as_the_server_says() {
 }
 
 #[test]
-fn every_setting_of_the_sampler_is_sent_and_an_expression_is_refused() {
+fn every_setting_of_the_sampler_is_sent_and_an_expression_as_it_was_written() {
     let sampling = Sampling {
         temperature: 0.8,
         mirostat: Some(crate::sampling::Mirostat { version: 2, tau: 5.0, eta: 0.1 }),
@@ -123,6 +123,6 @@ fn every_setting_of_the_sampler_is_sent_and_an_expression_is_refused() {
     assert_eq!(sent["temperature"].as_f64().map(|value| value as f32), Some(0.8));
     assert_eq!((&sent["mirostat"], &sent["top_k"]), (&json!(2), &json!(0)));
     assert_eq!(fields(&Sampling { greedy: true, ..sampling.clone() }).unwrap()["temperature"], json!(0.0));
-    let regex = Sampling { grammar: Some(Constraint::Regex("a+".into())), ..sampling };
-    assert!(format!("{:?}", fields(&regex).unwrap_err()).contains("regular expression"));
+    let regex = Some(crate::grammar::regex("\\d+").unwrap());
+    assert_eq!(fields(&Sampling { grammar: regex, ..sampling }).unwrap()["regex"], json!("\\d+"));
 }

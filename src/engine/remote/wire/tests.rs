@@ -58,11 +58,8 @@ fn what_may_pass_is_tried_again_and_what_lasts_is_not() {
     let refused = Player::of(vec![("/x", Played::Raw(400, "", "no".to_string()))]);
     assert!(asked(&refused, None).is_err());
     assert_eq!(refused.count(), 1);
-    let gone = ServerAccess {
-        address: crate::model::ServerAddress::parse("http://127.0.0.1:9").unwrap(),
-        key: None,
-    };
-    let wire = Wire::new(gone, crate::engine::remote::testing::quick());
+    let gone = ServerAccess::open(crate::model::ServerAddress::parse("http://127.0.0.1:9").unwrap());
+    let wire = Wire::new(gone, crate::engine::remote::testing::quick()).unwrap();
     let answer = wire.watched(&CancelFlag::default(), |call| call.get("/x"));
     assert!(wire.error(answer.unwrap_err()).to_string().contains("nobody listens there, 4 times"));
 }

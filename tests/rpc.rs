@@ -1,0 +1,224 @@
+//! `--rpc`: layers computed by two servers on this machine, one of which is lost in the middle of a reply.
+
+#[path = "support/pty.rs"]
+mod pty;
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pty::{Pty, TOKENSCOPE};
+use serde_json::Value;
+
+/// With the same weights and repeatable arithmetic nothing but JSON stands between.
+const SAME: f64 = 1e-5;
+
+/// A process, ended when it is dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(TOKENSCOPE);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    command(args).output().unwrap()
+}
+
+fn json(args: &[&str]) -> Vec<Value> {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn serve_at(port: u16) -> Process {
+    let args = ["rpc-server", "--threads", "1", "--port", &port.to_string()];
+    let server = command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (server, begun) = (Process(server), Instant::now());
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no RPC server at {port}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server
+}
+
+/// An RPC server that listens, and its address.
+fn rpc_server() -> (Process, String) {
+    let port = free_port();
+    (serve_at(port), format!("127.0.0.1:{port}"))
+}
+
+/// Everything in two answers is the same but for where it was computed; numbers within a rounding.
+fn same(here: &Value, there: &Value, place: &str) {
+    match (here, there) {
+        (Value::Object(here), Value::Object(there)) => {
+            for (name, value) in here.iter().filter(|(name, _)| *name != "provenance") {
+                same(value, &there[name], &format!("{place}/{name}"));
+            }
+        }
+        (Value::Array(here), Value::Array(there)) => {
+            assert_eq!(here.len(), there.len(), "{place}");
+            here.iter()
+                .zip(there)
+                .enumerate()
+                .for_each(|(i, (here, there))| same(here, there, &format!("{place}/{i}")));
+        }
+        (Value::Number(here), Value::Number(there)) => {
+            let (here, there) = (here.as_f64().unwrap(), there.as_f64().unwrap());
+            assert!((here - there).abs() <= SAME * here.abs().max(1.0), "{place}: {here} and {there}");
+        }
+        _ => assert_eq!(here, there, "{place}"),
+    }
+}
+
+#[test]
+fn a_model_in_parts_says_what_it_says_in_one() {
+    let (_first, one) = rpc_server();
+    let (_second, other) = rpc_server();
+    let servers = format!("{one},{other}");
+    let here = ["--exact", "--weights", "as-is"];
+    let folder = tempfile::tempdir().unwrap();
+    let suite = folder.path().join("capitals.toml");
+    let text = "[suite]\nname = \"capitals\"\n[[probe]]\nid = \"france\"\nprompt = \"The capital of France is\"\n\
+                choices = [\" Paris\", \" Rome\"]\nanswer = 0\nexpect = [\"p(' Paris') > 0\"]\n";
+    std::fs::write(&suite, text).unwrap();
+    for args in [
+        &["next", "The capital of France is", "-k", "7", "--token", " Rome", "--json"][..],
+        &["score", "Als ich fortging, war die Straße steil. 🦀", "--json"],
+        &["generate", "Once upon a time", "-n", "8", "--temp", "0.7", "--seed", "7", "--json"],
+        &["generate", "It rains", "-n", "4", "--greedy", "--regex", "[a-z ]+", "--json"],
+        &["expand", "The capital of", "--depth", "2", "--json"],
+        &["probe", suite.to_str().unwrap(), "--json"],
+    ] {
+        let alone = json(&[args, &here].concat());
+        let spread = json(&[args, &here, &["--rpc", &servers]].concat());
+        assert_eq!(alone.len(), spread.len());
+        alone
+            .iter()
+            .zip(&spread)
+            .enumerate()
+            .for_each(|(i, (here, there))| same(here, there, &format!("{}:{i}", args[0])));
+        let provenance = &spread[0]["provenance"];
+        assert_eq!(provenance["rpc"], serde_json::json!([one, other]), "{provenance}");
+        assert_eq!(provenance["sha256"], alone[0]["provenance"]["sha256"]);
+    }
+    for (args, what) in [
+        (&["lens", "a b", "--view", "logit"][..], "no --rpc"),
+        (&["bench"], "leave out --rpc"),
+        (&["score", "a b", "--stats", "--reference", "smollm2-135m"], "leave out --rpc"),
+        (&["next", "a", "--off", "head 1:1"], "over RPC"),
+        (&["score", "a b", "--by", "word"], "word boundaries"),
+    ] {
+        let output = run(&[args, &["--weights", "as-is", "--rpc", &servers]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(what), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_conversation_outlives_a_lost_server_and_goes_on_when_it_is_back() {
+    let (_first, one) = rpc_server();
+    let port = free_port();
+    let mut second = serve_at(port);
+    let servers = format!("{one},127.0.0.1:{port}");
+    let args = ["--weights", "as-is", "--seed", "1", "--no-save", "--rpc", &servers];
+    let mut pty = Pty::start(120, 36, TOKENSCOPE, &args);
+    pty.wait_for("ctx 0/");
+    pty.type_text("Tell me a long story about a lighthouse.\r");
+    pty.wait_for("step 3");
+    second.0.kill().unwrap();
+    second.0.wait().unwrap();
+    pty.wait_for("lost the RPC server");
+    pty.wait_until("the end of the reply", |screen| !screen.contains("^C stop"));
+    let screen = pty.contents();
+    assert!(screen.contains(&format!("127.0.0.1:{port}")) && screen.contains("a long story"), "{screen}");
+    // The next message says that it is still gone, and is not lost.
+    pty.type_text("What is the capital of France?\r");
+    pty.wait_until("another line", |screen| screen.matches("nobody listens").count() >= 2);
+    drop(second);
+    let _again = serve_at(port);
+    pty.type_text("And what is the capital of Italy?\r");
+    pty.wait_until("a reply", |screen| screen.contains("Rome") && !screen.contains("^C stop"));
+    assert!(pty.contents().contains("capital of France?"), "{}", pty.contents());
+    pty.type_text("\x03\x03");
+    assert_eq!(pty.exit_code(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_engine_ends_with_its_parent_and_its_key_is_in_no_list_of_processes() {
+    let (_server, address) = rpc_server();
+    let args = ["repl", "--no-save", "--weights", "as-is", "--rpc", &address];
+    let mut repl = Process(command(&args).stdin(Stdio::piped()).spawn().unwrap());
+    let mut input = repl.0.stdin.take().unwrap();
+    writeln!(input, "The capital of France is").unwrap();
+    let mut output = std::io::BufReader::new(repl.0.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("Paris") {
+        assert!(std::io::BufRead::read_line(&mut output, &mut seen).unwrap() > 0, "{seen}");
+    }
+    let of = |id: &str, name: &str| std::fs::read_to_string(format!("/proc/{id}/{name}")).unwrap_or_default();
+    let parent = format!("PPid:\t{}\n", repl.0.id());
+    let ids = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let children: Vec<String> = ids.filter(|id| of(id, "status").contains(&parent)).collect();
+    assert_eq!(children.len(), 1, "{children:?}");
+    let line = of(&children[0], "cmdline").replace('\0', " ");
+    assert!(line.trim_end().ends_with("__rpc-engine"), "{line}");
+    repl.0.kill().unwrap();
+    repl.0.wait().unwrap();
+    let begun = Instant::now();
+    while of(&children[0], "status").contains("Name:") && !of(&children[0], "status").contains("State:\tZ") {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the child lives on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_that_can_not_be_used_is_one_line_before_anything_starts() {
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other_address = other.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in other.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let (_busy, address) = rpc_server();
+    for (servers, what, code) in [
+        (nobody.as_str(), "nobody listens there", 3),
+        (&other_address, "RPC server", 3),
+        (&format!("{address},{nobody}"), nobody.as_str(), 3),
+        ("somewhere", "HOST:PORT", 2),
+        (&format!("{address},{address}"), "named twice", 2),
+    ] {
+        let output = run(&["next", "a", "-q", "--rpc", servers]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.lines().count() == 1 && said.contains(what), "{said}");
+        assert!(output.stdout.is_empty());
+    }
+    let both = run(&["next", "a", "-m", "http://127.0.0.1:1", "--rpc", &address]);
+    assert_eq!(both.status.code(), Some(2), "{}", String::from_utf8_lossy(&both.stderr));
+    let gone = run(&["serve", "--port", "0", "--rpc", &nobody]);
+    assert_eq!(gone.status.code(), Some(3), "{}", String::from_utf8_lossy(&gone.stderr));
+}
