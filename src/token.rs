@@ -93,6 +93,8 @@ pub struct Vocab {
     special: SpecialTokens,
     /// Further tokens, of a server that names them only as it uses them.
     grown: Option<Grown>,
+    /// Whether its ids are made up here: the server has texts only.
+    nameless: bool,
 }
 
 impl Vocab {
@@ -119,6 +121,22 @@ impl Vocab {
     pub fn open_ended(self) -> Vocab {
         let grown = Some(Grown::from(self.ends.len()));
         Vocab { grown, ..self }
+    }
+
+    /// The same where no id is the server's own.
+    #[must_use]
+    pub fn nameless(self) -> Vocab {
+        Vocab { nameless: true, ..self }
+    }
+
+    /// An id as it may be told: not where it was made up here.
+    pub fn told(&self, id: TokenId) -> Option<TokenId> {
+        (!self.nameless).then_some(id)
+    }
+
+    /// Ids as they may be told.
+    pub fn told_all<'a>(&self, ids: &'a [TokenId]) -> Option<&'a [TokenId]> {
+        (!self.nameless).then_some(ids)
     }
 
     /// Notes the bytes of a token that is not known yet; `false` where they are others already.

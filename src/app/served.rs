@@ -60,7 +60,7 @@ fn object(model: &ModelInfo, server: &ServerAbout, template: bool) -> serde_json
         "parameters": model.parameters,
         "quantization": model.quantization,
         "weights": model.about.weights.weights.name(),
-        "context": told(model.context as usize),
+        "context": model.tells_context().then_some(model.context),
         "vocabulary": told(model.vocab.len()),
         "bos": special.bos.map(|id| id.0),
         "add_bos": special.add_bos,
@@ -97,9 +97,9 @@ fn table(model: &ModelInfo, server: &ServerAbout, template: bool, out: &mut dyn 
         row("parameters", &model.parameters.to_string())?;
     }
     row("quantization", &model.quantization)?;
-    let count = |n: usize| told(n).map_or("not told".to_string(), |n| format!("{n} tokens"));
-    row("context", &count(model.context as usize))?;
-    row("vocabulary", &count(model.vocab.len()))?;
+    let count = |n: Option<usize>| n.map_or("not told".to_string(), |n| format!("{n} tokens"));
+    row("context", &count(model.tells_context().then_some(model.context as usize)))?;
+    row("vocabulary", &count(told(model.vocab.len())))?;
     row("BOS", &bos)?;
     row("chat template", if model.chat_template.is_some() { "yes" } else { "no" })?;
     row(

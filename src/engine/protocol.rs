@@ -469,7 +469,15 @@ pub struct ModelInfo {
     pub about: Arc<About>,
 }
 
+/// Where a server does not tell its context; nobody asks for so many tokens.
+pub const UNTOLD_CONTEXT: u32 = u32::MAX >> 1;
+
 impl ModelInfo {
+    /// Whether its context is known.
+    pub fn tells_context(&self) -> bool {
+        self.context < UNTOLD_CONTEXT
+    }
+
     /// Whether it has all that is to be switched off or added; what it has not, in words.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl ItemOutcome {
             top: if failed { top(answers) } else { Vec::new() },
             predictions,
             expect,
-            error: None,
+            error: unmeasured(questions, answers),
             passed: None,
         };
         outcome.passed = outcome.verdict(questions);
@@ -124,9 +124,25 @@ impl ItemOutcome {
         match (&questions.gold, self.choices.as_slice()) {
             (Gold::None, [only]) if questions.rolling.is_none() => Some(only.is_greedy),
             (Gold::None, _) => None,
+            // Neither right nor wrong.
+            _ if self.error.is_some() => None,
             (gold, _) => Some(self.best.acc.is_some_and(|best| gold.holds(best))),
         }
     }
+}
+
+/// A choice between texts of which one has no figure at all, in a line: nothing of it has a context.
+fn unmeasured(questions: &Questions, answers: &Answers) -> Option<String> {
+    let missing = questions.choices.iter().find(|choice| {
+        let asked = Ask::Text { prompt: choice.prompt, text: choice.continuation.clone() };
+        answers.scored(&asked).is_some_and(|scored| scored.sum().is_none())
+    })?;
+    (questions.gold != Gold::None && questions.rolling.is_none()).then(|| {
+        format!(
+            "the choice {:?} is one token without context, and has no probability: give a prompt, or bos = \"always\"",
+            missing.text
+        )
+    })
 }
 
 /// The choices; a text that is scored as a whole is one.

@@ -20,7 +20,7 @@ const BAR: usize = 10;
 pub struct ExpandRecord<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
-    prompt_tokens: &'a [TokenId],
+    prompt_tokens: Option<&'a [TokenId]>,
     limits: LimitsRecord,
     nodes: Vec<NodeRecord>,
     coverage: CoverageRecord,
@@ -45,7 +45,7 @@ struct NodeRecord {
     id: usize,
     parent: Option<usize>,
     token: String,
-    token_id: TokenId,
+    token_id: Option<TokenId>,
     bytes: Vec<u8>,
     logprob: f32,
     rank: u32,
@@ -87,7 +87,7 @@ impl<'a> ExpandRecord<'a> {
             id,
             parent: node.parent,
             token: vocab.text(node.token),
-            token_id: node.token,
+            token_id: vocab.told(node.token),
             bytes: vocab.bytes(node.token).to_vec(),
             logprob: node.logprob,
             rank: node.rank,
@@ -98,7 +98,7 @@ impl<'a> ExpandRecord<'a> {
         let (limits, covered) = (found.limits, found.coverage);
         ExpandRecord {
             origin,
-            prompt_tokens: &found.prompt,
+            prompt_tokens: vocab.told_all(&found.prompt),
             limits: LimitsRecord {
                 depth: limits.depth,
                 width: limits.width,

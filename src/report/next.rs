@@ -19,7 +19,7 @@ const TOKEN: usize = 18;
 pub struct NextRecord<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
-    prompt_tokens: &'a [TokenId],
+    prompt_tokens: Option<&'a [TokenId]>,
     entropy: Option<f32>,
     varentropy: Option<f32>,
     residual: Option<f64>,
@@ -33,7 +33,7 @@ pub struct NextRecord<'a> {
 #[derive(Debug, Serialize)]
 pub struct NamedRecord<'a> {
     text: String,
-    ids: &'a [TokenId],
+    ids: Option<&'a [TokenId]>,
     logprob: Option<f64>,
     first: CandidateRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,14 +46,14 @@ impl<'a> NextRecord<'a> {
         let (top_logprobs, residual) = top(&next.prediction, k, vocab);
         let tokens = next.texts.iter().map(|named| NamedRecord {
             text: text_of(&named.text),
-            ids: &named.ids,
+            ids: vocab.told_all(&named.ids),
             logprob: named.logprob.is_finite().then_some(named.logprob),
             first: CandidateRecord::new(&named.first, vocab),
             note: named.note,
         });
         NextRecord {
             origin,
-            prompt_tokens: &next.prompt,
+            prompt_tokens: vocab.told_all(&next.prompt),
             entropy: next.prediction.entropy.exact(),
             varentropy: next.prediction.varentropy.exact(),
             residual: residual.exact(),

@@ -33,11 +33,11 @@ pub struct Provenance {
     pub weights_reason: String,
     /// The policy for raw text.
     pub bos: Cow<'static, str>,
-    /// Longest sequence.
-    pub context: u32,
+    /// Longest sequence; null where a server does not tell it.
+    pub context: Option<u32>,
     /// Threads that may compute: as many as were set, else as there are cores for this process. How many do
-    /// at a moment depends on what else runs and is no part of a result.
-    pub threads: u32,
+    /// at a moment depends on what else runs and is no part of a result. Null where a server does not tell.
+    pub threads: Option<u32>,
     /// Whether arithmetic was repeatable.
     pub exact: bool,
     /// Seed of the first reply; null where nothing is drawn and none was given.
@@ -82,8 +82,8 @@ impl Origin {
                 weights: model.about.weights.weights.name().to_string(),
                 weights_reason: model.about.weights.reason.to_string(),
                 bos: bos_name(settings.bos).into(),
-                context: model.context,
-                threads: model.threads,
+                context: model.tells_context().then_some(model.context),
+                threads: server.is_none_or(|_| model.threads > 0).then_some(model.threads),
                 exact: server.map_or(settings.exact, |server| server.exact),
                 seed: Some(settings.sampling.seed),
                 interventions: settings.interventions().names(),
@@ -106,8 +106,8 @@ impl Origin {
             ("quantization", Some(p.quantization.clone())),
             ("weights", Some(p.weights.clone())),
             ("bos", Some(p.bos.to_string())),
-            ("context", Some(p.context.to_string())),
-            ("threads", Some(p.threads.to_string())),
+            ("context", p.context.map(|context| context.to_string())),
+            ("threads", p.threads.map(|threads| threads.to_string())),
             ("exact", Some(p.exact.to_string())),
             ("seed", p.seed.map(|seed| seed.to_string())),
             ("version", Some(p.version.to_string())),
@@ -138,15 +138,15 @@ impl Origin {
         let changed = if p.interventions.is_empty() { "" } else { " · " };
         let changed = format!("{changed}{}", printable(&told(&p.interventions)));
         format!(
-            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {} threads{}{rpc}{seed}{changed} · tokenscope {}",
+            "{} · {} · sha256 {hash} · weights {} ({}) · bos {} ({}) · ctx {} · {}{}{rpc}{seed}{changed} · tokenscope {}",
             self.model,
             p.quantization,
             p.weights,
             p.weights_reason,
             p.bos,
             self.bos.as_deref().unwrap_or("none"),
-            p.context,
-            p.threads,
+            p.context.map_or("not given".to_string(), |context| context.to_string()),
+            p.threads.map_or("threads not given".to_string(), |threads| format!("{threads} threads")),
             if p.exact { " · exact" } else { "" },
             p.version
         )
@@ -183,12 +183,16 @@ pub fn bos_name(bos: Bos) -> &'static str {
     }
 }
 
+/// Stands for an id that a record does not tell.
+const UNTOLD: TokenId = TokenId(u32::MAX);
+
 /// One candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CandidateRecord {
     /// Text, with `<0xE4>` for a byte that is no character.
     pub token: String,
-    pub id: TokenId,
+    /// Null where the server names none.
+    pub id: Option<TokenId>,
     pub bytes: Vec<u8>,
     /// Raw ln p.
     pub logprob: Option<f32>,
@@ -212,7 +216,7 @@ impl CandidateRecord {
         let logprob = finite(candidate.logprob);
         CandidateRecord {
             token: vocab.text(candidate.id),
-            id: candidate.id,
+            id: vocab.told(candidate.id),
             bytes: vocab.bytes(candidate.id).to_vec(),
             logprob,
             rank: candidate.rank.exact(),
@@ -229,7 +233,7 @@ impl CandidateRecord {
     pub fn into_token(self) -> AnyToken {
         let bounds = self.bounds.0.get("rank").map(|bounds| Figure::Bounded(bounds.map(|rank| rank as u32)));
         AnyToken {
-            id: self.id,
+            id: self.id.unwrap_or(UNTOLD),
             logprob: self.logprob.unwrap_or(f32::NEG_INFINITY),
             rank: self.rank.map(Figure::Exact).or(bounds).unwrap_or(Figure::NotGiven),
             outcome: None,
@@ -249,7 +253,8 @@ impl CandidateRecord {
 pub struct StepRecord {
     /// Text, with `<0xE4>` for a byte that is no character.
     pub token: String,
-    pub id: TokenId,
+    /// Null where the server names none.
+    pub id: Option<TokenId>,
     pub bytes: Vec<u8>,
     /// Raw ln p.
     pub logprob: Option<f32>,
@@ -290,7 +295,7 @@ impl StepRecord {
             prediction.map_or((Vec::new(), Figure::NotGiven), |prediction| top(prediction, k, vocab));
         StepRecord {
             token: vocab.text(step.id),
-            id: step.id,
+            id: vocab.told(step.id),
             bytes: vocab.bytes(step.id).to_vec(),
             logprob,
             rank: stats.and_then(|stats| stats.rank.exact()),

@@ -89,7 +89,7 @@ impl<'a> Recorder<'a> {
         if let Some(stats) = step.stats.as_ref().filter(|_| !named.is_empty()) {
             record.top_logprobs.clear();
             for token in std::iter::once(&stats.of_token(step.id)).chain(named) {
-                if !record.top_logprobs.iter().any(|known| known.id == token.id) {
+                if !record.top_logprobs.iter().any(|known| known.id == Some(token.id)) {
                     record.top_logprobs.push(CandidateRecord::new(token, self.vocab));
                 }
             }

@@ -79,10 +79,10 @@ impl Session {
         let written = (tokens.end - start).max(1);
         let (weights, seed) = (model.about.weights.weights.name(), reply.seed);
         let mut line = format!(
-            "printf %s {} | tokenscope generate - --special --bos never -m {} --weights {weights} --ctx {} -n {written} --seed {seed}",
+            "printf %s {} | tokenscope generate - --special --bos never -m {} --weights {weights}{} -n {written} --seed {seed}",
             quoted(&prompt),
             quoted(&self.settings.model),
-            model.context,
+            if model.tells_context() { format!(" --ctx {}", model.context) } else { String::new() },
         );
         if self.settings.exact {
             line.push_str(" --exact");

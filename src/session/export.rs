@@ -235,7 +235,7 @@ impl Export<'_> {
                 role.to_string(),
                 part.to_string(),
                 cell(&record.token).into_owned(),
-                record.id.to_string(),
+                text(record.id.map(|id| id.to_string())),
                 text(record.logprob.map(|value| value.to_string())),
                 text(
                     record

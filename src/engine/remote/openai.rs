@@ -14,14 +14,12 @@ use super::marks::{ByteTokenizer, MarkedPrompt, Marks, TEMPLATE, bytes};
 use super::served::{ListedModel, ServedModel, whole};
 use super::wire::{Trouble, WireCall};
 use crate::engine::gives::Gives;
-use crate::engine::protocol::{FinishReason, LoadOptions, ModelInfo};
+use crate::engine::protocol::{FinishReason, LoadOptions, ModelInfo, UNTOLD_CONTEXT};
 use crate::model::ServerAbout;
 use crate::sampling::{Constraint, Sampling};
 use crate::step::{Prediction, Step};
 use crate::token::{SpecialTokens, TokenId, Vocab};
 
-/// Where a server does not tell its context; nobody asks for so many tokens.
-const UNKNOWN_CONTEXT: u32 = 1 << 20;
 /// Above this no limit of a reply is sent.
 const MOST_TOKENS: usize = 1 << 17;
 
@@ -53,7 +51,7 @@ pub(super) fn open(
 ) -> Result<(ModelInfo, Box<dyn Dialect>), Trouble> {
     let shown = ask_for_candidates(call, &found.name)?;
     let (vocab, marks) = Marks::after(ByteTokenizer::entries(), SpecialTokens::default());
-    let vocab = Arc::new(vocab);
+    let vocab = Arc::new(vocab.nameless());
     let context = ["max_model_len", "context_length", "max_context_length"]
         .iter()
         .find_map(|name| whole(&found.entry[name]));
@@ -74,7 +72,7 @@ pub(super) fn open(
         architecture: String::new(),
         quantization: String::new(),
         parameters: 0,
-        context: context.unwrap_or(UNKNOWN_CONTEXT),
+        context: context.unwrap_or(UNTOLD_CONTEXT),
         threads: 0,
         gives: Gives { candidates: Some(shown.candidates.unwrap_or(0)), ..Gives::NOTHING },
         chat_template: Some(TEMPLATE.to_string()),

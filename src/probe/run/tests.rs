@@ -318,3 +318,19 @@ fn a_view_that_a_model_has_not_fails_its_expectation_and_nothing_else() {
     assert!(items[0].expect[0].found.contains("mamba has no residual stream"), "{:?}", items[0].expect);
     assert_eq!((items[0].passed, items.len()), (Some(false), 2));
 }
+
+#[test]
+fn a_choice_without_any_context_is_neither_right_nor_wrong() {
+    let suite = suite_of(
+        "bos = \"never\"\n[[probe]]\nid = \"none\"\nprompt = \"\"\nchoices = [\"a\", \"b\"]\nanswer = 0\n\
+         [[probe]]\nid = \"some\"\nprompt = \"x\"\nchoices = [\"a\", \"b\"]\nanswer = 0\n",
+    );
+    let mut run = run_of(vec![suite], Vec::new());
+    finish(&mut run, usize::MAX);
+    let outcome = &run.into_outcome().suites[0];
+    let [none, some] = outcome.items.as_slice() else { panic!("two items") };
+    assert!(none.error.as_deref().is_some_and(|why| why.contains("without context")), "{none:?}");
+    assert_eq!((none.passed, none.best.acc, some.passed), (None, None, Some(true)));
+    assert_eq!((outcome.unscored(), outcome.missed(), outcome.passed()), (1, 0, 1));
+    assert_eq!(outcome.metrics["acc"], Some(1.0));
+}

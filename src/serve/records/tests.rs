@@ -73,7 +73,7 @@ fn named_tokens_stand_in_the_place_of_the_most_probable_ones() {
         .map(|byte| AnyToken { id: TokenId(byte.into()), logprob: -5.0, rank: 40.into(), outcome: None })
         .to_vec();
     let record = Recorder::new(&vocab, Depth::Count(3)).record(&steps[1], &named);
-    let ids: Vec<TokenId> = record.top_logprobs.iter().map(|candidate| candidate.id).collect();
+    let ids: Vec<TokenId> = record.top_logprobs.iter().filter_map(|candidate| candidate.id).collect();
     assert_eq!(ids, [steps[1].id, named[0].id, named[1].id]);
     let shown = f64::from(record.logprob.unwrap()).exp() + 2.0 * (-5.0f64).exp();
     assert!((record.residual.unwrap() - (1.0 - shown)).abs() < 1e-9);

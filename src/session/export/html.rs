@@ -94,7 +94,7 @@ fn provenance(of: &crate::report::record::Provenance) -> Vec<[String; 2]> {
         ("file", of.file.clone()),
         ("quantization", of.quantization.clone()),
         ("weights", of.weights.clone()),
-        ("context", of.context.to_string()),
+        ("context", of.context.map_or("not given".to_string(), |context| context.to_string())),
         ("exact", if of.exact { "yes" } else { "no" }.to_string()),
         ("tokenscope", of.version.to_string()),
     ];

@@ -120,7 +120,9 @@ fn ready(state: &State, room: usize) -> Vec<WholeItem> {
         items.push(item(2, " · ", words));
     }
     if let Some(model) = session.model() {
-        items.push(item(5, " · ", format!("ctx {}/{}", session.sequence().len(), model.context)));
+        let used = session.sequence().len();
+        let of = if model.tells_context() { format!("/{}", model.context) } else { String::new() };
+        items.push(item(5, " · ", format!("ctx {used}{of}")));
     }
     // The reply's own, which the settings may have left behind.
     let own = reply.map_or(Some(&session.settings().sampling), |reply| reply.sampling.as_ref());
