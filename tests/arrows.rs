@@ -55,7 +55,7 @@ bench: aside distribution engine lens ngram query sampling settings step token
 repl: ask command counter engine fatal files interrupt query report say session settings token
 pipe: bounded engine interrupt query report say score session settings step token
 cli: lens model query report score session settings
-app: archive aside bench bounded chat cli colouring columns counter distribution engine files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
+app: archive aside bench bounded chat child cli colouring columns counter distribution engine fatal files interrupt lens loading model paths pipe probe query repl report room sampling say score separated serve session settings step text token tokenizer tui
 ";
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
