@@ -48,7 +48,16 @@ impl ItemOutcome {
             .expect
             .iter()
             .filter(|expectation| !more || expectation.models().all(|model| view.models.contains_key(model)));
-        let expect: Vec<Verdict> = due.map(|expectation| expectation.judge(&view)).collect();
+        let mut expect: Vec<Verdict> = due.map(|expectation| expectation.judge(&view)).collect();
+        let unmeasured = unmeasured(questions, answers);
+        if let Some(reason) = &unmeasured {
+            // Which choice is the best can't be told: neither the right one nor a wrong one.
+            for verdict in
+                expect.iter_mut().filter(|verdict| !verdict.passed && verdict.text.contains("best("))
+            {
+                (verdict.informational, verdict.found) = (true, reason.clone());
+            }
+        }
         let predictions = formula::judge(&item.predictions, questions, answers);
         let failed = expect.iter().any(|verdict| !verdict.passed);
         let mut outcome = ItemOutcome {
@@ -71,7 +80,7 @@ impl ItemOutcome {
             top: if failed { top(answers) } else { Vec::new() },
             predictions,
             expect,
-            error: unmeasured(questions, answers),
+            error: unmeasured,
             passed: None,
         };
         outcome.passed = outcome.verdict(questions);
@@ -114,6 +123,9 @@ impl ItemOutcome {
     }
 
     fn verdict(&self, questions: &Questions) -> Option<bool> {
+        if self.error.is_some() {
+            return self.expect.iter().any(Verdict::fails).then_some(false);
+        }
         let all = |verdicts: &[Verdict]| verdicts.iter().all(|verdict| verdict.passed);
         if !self.expect.is_empty() {
             return Some(all(&self.expect));
@@ -124,8 +136,6 @@ impl ItemOutcome {
         match (&questions.gold, self.choices.as_slice()) {
             (Gold::None, [only]) if questions.rolling.is_none() => Some(only.is_greedy),
             (Gold::None, _) => None,
-            // Neither right nor wrong.
-            _ if self.error.is_some() => None,
             (gold, _) => Some(self.best.acc.is_some_and(|best| gold.holds(best))),
         }
     }

@@ -93,7 +93,9 @@ pub fn view(next: &NextTokens, k: Depth, vocab: &Vocab) -> View {
     let entropy = next.prediction.entropy.shown(|entropy| format!("{entropy:.3}"));
     let margin =
         next.prediction.margin().map_or(String::new(), |margin| format!(" · margin {margin:.3} nat"));
-    view.text(format!("entropy {entropy} nat{margin} · after {} tokens", next.prompt.len()));
+    // Of a server that names no ids the prompt is known by its bytes alone.
+    let of = if vocab.told_all(&next.prompt).is_some() { "tokens" } else { "bytes" };
+    view.text(format!("entropy {entropy} nat{margin} · after {} {of}", next.prompt.len()));
     if !next.texts.is_empty() {
         view.text("");
         view.table(named(&next.texts, vocab));

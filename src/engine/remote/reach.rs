@@ -44,6 +44,11 @@ pub(super) fn agent(access: &ServerAccess, limits: &WireLimits) -> Result<Agent,
     Ok(config.build().into())
 }
 
+/// The variable that names the proxy which stands between, if there is one.
+pub(super) fn proxy_variable(access: &ServerAccess) -> Option<&'static str> {
+    proxy_for(&access.address, |name| std::env::var(name).ok()).map(|(name, _)| name)
+}
+
 /// The proxy that stands between, and the variable that names it: never before an address of this machine.
 fn proxy_for(
     address: &ServerAddress,
@@ -119,6 +124,9 @@ fn io_trouble(error: &io::Error, secure: bool) -> Trouble {
         io::ErrorKind::UnexpectedEof if secure => tls("it closes the connection"),
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             Trouble::Lasting(format!("it does not answer in HTTP ({})", short(&error.to_string())))
+        }
+        _ if error.to_string().contains("failed to lookup address") => {
+            Trouble::Lasting("there is no such host".to_string())
         }
         _ => Trouble::Passing(format!("the connection broke ({})", short(&error.to_string())), None),
     }

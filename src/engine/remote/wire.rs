@@ -14,7 +14,7 @@ use ureq::http::Response;
 use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use ureq::{Agent, Body};
 
-use super::reach::{agent, broke, connection};
+use super::reach::{agent, broke, connection, proxy_variable};
 use crate::engine::protocol::{CancelFlag, EngineError};
 use crate::model::{ApiKey, KEY_VARIABLE, Patience, ServerAccess};
 use crate::token::printable;
@@ -217,7 +217,15 @@ impl Wire {
         let secure = self.access.address.is_secure() && !self.reached.load(Ordering::Relaxed);
         let answer = if body.is_some() { self.limits.patience.answer } else { self.limits.word };
         let patience = Patience { answer, ..self.limits.patience };
-        let response = sent.map_err(|error| connection(&error, patience, secure))?;
+        let response = sent.map_err(|error| match connection(&error, patience, secure) {
+            Trouble::Passing(what, after) => match proxy_variable(&self.access) {
+                Some(name) => {
+                    Trouble::Passing(format!("{what} (through the proxy that {name} names)"), after)
+                }
+                None => Trouble::Passing(what, after),
+            },
+            trouble => trouble,
+        })?;
         self.reached.store(true, Ordering::Relaxed);
         match response.status().as_u16() {
             200..=299 => Ok(response),
