@@ -17,7 +17,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use crate::sampling::Constraint;
+use crate::sampling::{Constraint, RegularExpression};
 pub use error::{GrammarError, GrammarFault};
 pub use text::ReadConstraint;
 use text::read_text;
@@ -68,7 +68,7 @@ pub fn regex(source: &str) -> Result<Constraint, GrammarError> {
     let wrong = |column: usize, what: String| GrammarError::Regex { from: "", column, what };
     let pattern = pattern::translate(source, pattern::Extent::Whole)
         .map_err(|fault| wrong(fault.column, fault.what))?;
-    let constraint = Constraint::Regex { source: source.into(), pattern: pattern.into() };
+    let constraint = Constraint::Regex(RegularExpression { source: source.to_string(), pattern }.into());
     let tried = mask::TokenTable::of_bytes().and_then(|table| table.matcher(&constraint));
     tried.map(|_| constraint).map_err(|what| wrong(1, what))
 }

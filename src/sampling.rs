@@ -49,12 +49,16 @@ pub enum Constraint {
     /// A JSON schema, normalised by [`crate::grammar::schema`].
     Schema(Arc<str>),
     /// A regular expression.
-    Regex {
-        /// As it was written (ECMAScript).
-        source: Arc<str>,
-        /// Translated by [`crate::grammar::pattern`].
-        pattern: Arc<str>,
-    },
+    Regex(Arc<RegularExpression>),
+}
+
+/// A regular expression, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegularExpression {
+    /// As it was written (ECMAScript).
+    pub source: String,
+    /// Translated by [`crate::grammar::pattern`].
+    pub pattern: String,
 }
 
 /// Settings of the whole chain. A stage whose setting is neutral does not run.

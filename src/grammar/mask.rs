@@ -96,7 +96,7 @@ impl TokenTable {
             Constraint::Schema(normal) => {
                 TopLevelGrammar::from_json_schema(serde_json::from_str(normal).map_err(|e| e.to_string())?)
             }
-            Constraint::Regex { pattern, .. } => TopLevelGrammar::from_regex(pattern),
+            Constraint::Regex(regex) => TopLevelGrammar::from_regex(&regex.pattern),
             Constraint::Gbnf(_) => return Err("a GBNF grammar is llama.cpp's".to_string()),
         };
         let parser = self.factory.create_parser(grammar).map_err(|e| one_line(&e))?;

@@ -197,7 +197,7 @@ impl OpenAi {
     pub fn fields(&self, sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
         let rule = match &sampling.grammar {
             Some(Constraint::Gbnf(grammar)) if self.structured => json!({"grammar": grammar.as_ref()}),
-            Some(Constraint::Regex { source, .. }) if self.structured => json!({"regex": source.as_ref()}),
+            Some(Constraint::Regex(regex)) if self.structured => json!({"regex": regex.source}),
             _ => return fields(sampling),
         };
         let mut fields = fields(&Sampling { grammar: None, ..sampling.clone() })?;

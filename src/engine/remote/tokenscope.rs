@@ -256,7 +256,7 @@ fn fields(sampling: &Sampling) -> Result<Map<String, Value>, Trouble> {
             fields["json_schema"] = serde_json::from_str(schema)
                 .map_err(|error| Trouble::wrong(format!("the schema can't be sent: {error}")))?;
         }
-        Some(Constraint::Regex { source, .. }) => fields["regex"] = json!(source.as_ref()),
+        Some(Constraint::Regex(regex)) => fields["regex"] = json!(regex.source),
     }
     Ok(object(fields))
 }

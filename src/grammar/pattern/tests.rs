@@ -1,6 +1,6 @@
 use super::*;
 use crate::grammar::mask::TokenTable;
-use crate::sampling::Constraint;
+use crate::sampling::{Constraint, RegularExpression};
 use crate::token::TokenId;
 
 fn matches(pattern: &str, extent: Extent, text: &str) -> bool {
@@ -8,7 +8,7 @@ fn matches(pattern: &str, extent: Extent, text: &str) -> bool {
     let ids: Vec<TokenId> = text.bytes().map(|byte| TokenId(u32::from(byte))).collect();
     let matcher = TokenTable::of_bytes()
         .unwrap()
-        .matcher(&Constraint::Regex { source: "".into(), pattern: regex.into() })
+        .matcher(&Constraint::Regex(RegularExpression { source: String::new(), pattern: regex }.into()))
         .unwrap();
     matcher.accepts(&ids).unwrap()
 }
