@@ -94,7 +94,7 @@ fn the_final_distribution_is_what_generation_with_these_settings_reports_at_that
             let reported = generated(&mut talk, at, &sampling);
             let top = &reported.prediction.top_logprobs;
             let ids: Vec<_> = top.iter().map(|one| one.id).collect();
-            assert_eq!(ids, found.order()[..ids.len()], "raw order");
+            assert_eq!(ids, found.order().take(ids.len()).collect::<Vec<_>>(), "raw order");
             let what_if = found.what_if(&sampling, &ids);
             for (fate, one) in what_if.tokens.iter().zip(top) {
                 let outcome = one.outcome.unwrap();

@@ -69,7 +69,7 @@ impl Bench<'_> {
                 rows.push(begun.elapsed().as_secs_f64() * 1e3);
             }
             let Some(found) = found else { return Err(EngineError::Empty) };
-            let ids: Vec<_> = found.order().iter().copied().take(LISTED).collect();
+            let ids: Vec<_> = found.order().take(LISTED).collect();
             let measure = |tried: &[(SettingKey, &str)]| {
                 let sampling = tried_on(&case.settings, tried)?.sampling;
                 let times: Vec<f64> = (0..self.pairs.max(1) * 4)

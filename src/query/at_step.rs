@@ -1,6 +1,7 @@
 //! A step of a path with its whole row of logits: what any sampler would make of it, how probable any text is
 //! there, which tokens hold some letters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::next::NamedText;
@@ -13,7 +14,7 @@ use crate::sampling::Constraint;
 use crate::step::{Candidate, Prediction, Step};
 use crate::token::{TokenId, Vocab};
 
-/// The best of a row that a sampler is given; it looks at more where it needs them.
+/// The best of a row that a constraint has cut, as a sampler is given them; it looks at more where it needs them.
 const BEST: usize = 64;
 
 /// A step whose row is wanted.
@@ -56,8 +57,8 @@ pub struct StepRow {
     /// How many tokens back the sampler looks for repetitions.
     pub(super) reach: usize,
     raw: Distribution,
-    /// Every token, by (logit descending, id ascending).
-    order: Vec<TokenId>,
+    /// Every token with its logit, by (logit descending, id ascending).
+    sorted: Vec<(TokenId, f32)>,
 }
 
 /// The row of a step.
@@ -108,14 +109,14 @@ impl StepRow {
     fn new(wish: RowWish, model: Arc<ModelInfo>, found: LogitsFound) -> Result<StepRow, EngineError> {
         let LogitsFound { logits, allowed, reach } = found;
         let raw = Distribution::measure(&logits, Depth::Count(BEST), None)?;
-        let mut order: Vec<TokenId> = (0..logits.len() as u32).map(TokenId).collect();
-        order.sort_unstable_by(|a, b| logits[b.index()].total_cmp(&logits[a.index()]).then(a.cmp(b)));
-        Ok(StepRow { wish, model, logits, allowed, reach, raw, order })
+        let mut sorted: Vec<(TokenId, f32)> = (0..).map(TokenId).zip(logits.iter().copied()).collect();
+        sorted.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok(StepRow { wish, model, logits, allowed, reach, raw, sorted })
     }
 
     /// Every token, the most probable first; of equals, the one with the smaller id.
-    pub fn order(&self) -> &[TokenId] {
-        &self.order
+    pub fn order(&self) -> impl Iterator<Item = TokenId> + '_ {
+        self.sorted.iter().map(|(id, _)| *id)
     }
 
     /// Why what the constraint allows is not known.
@@ -125,12 +126,12 @@ impl StepRow {
 
     /// The row that a sampler is given; `None` where nothing is possible.
     pub(super) fn sampled(&self, constrained: bool) -> Option<SampledRow<'_>> {
-        let row: &[f32] = match self.allowed.as_ref().filter(|_| constrained) {
-            Some(Ok(allowed)) => allowed,
+        let (row, best): (&[f32], _) = match self.allowed.as_ref().filter(|_| constrained) {
+            Some(Ok(allowed)) => (allowed, Cow::Owned(distribution::best(allowed, BEST))),
             Some(Err(_)) => return None,
-            None => &self.logits,
+            // However many a stage looks at, none is looked for again.
+            None => (&self.logits, Cow::Borrowed(&self.sorted[..])),
         };
-        let best = distribution::best(row, BEST);
         best.first().is_some_and(|best| best.1 > f32::NEG_INFINITY).then_some(SampledRow { row, best })
     }
 
@@ -143,7 +144,7 @@ impl StepRow {
     /// A token's raw figures.
     pub fn raw(&self, id: TokenId) -> Candidate {
         let logit = self.logits.get(id.index()).copied().unwrap_or(f32::NEG_INFINITY);
-        let above = self.order.partition_point(|other| self.logits[other.index()] > logit);
+        let above = self.sorted.partition_point(|other| other.1 > logit);
         Candidate { id, logprob: self.raw.logprob(logit) as f32, rank: above as u32 + 1, outcome: None }
     }
 
@@ -156,7 +157,7 @@ impl StepRow {
     /// written. What no letter is (a control token's name) is a token's text too.
     pub fn holding(&self, letters: &str) -> Vec<TokenId> {
         let letters = Letters::new(letters);
-        self.order.iter().copied().filter(|&id| letters.are_in(&self.model.vocab, id)).collect()
+        self.order().filter(|&id| letters.are_in(&self.model.vocab, id)).collect()
     }
 }
 
@@ -165,7 +166,7 @@ pub(super) struct SampledRow<'a> {
     /// Logits by token.
     pub row: &'a [f32],
     /// The most probable of them.
-    pub best: Vec<(TokenId, f32)>,
+    pub best: Cow<'a, [(TokenId, f32)]>,
 }
 
 /// Letters that are looked for.

@@ -81,7 +81,7 @@ pub fn at_step(asker: &mut Asker, asked: &StepQuestion) -> Result<StepAnswer, Qu
         StepMatter::WhatIf(sampling) => {
             let row = row(asker, &asked.wish)?;
             let count = row.prediction().count(asker.settings.k).max(1);
-            let mut ids = row.order()[..count.min(row.order().len())].to_vec();
+            let mut ids: Vec<TokenId> = row.order().take(count).collect();
             ids.extend(asked.stood.as_ref().map(|step| step.id).filter(|id| !ids.contains(id)));
             StepFinding::WhatIf(sampling.clone(), row.what_if(sampling, &ids))
         }

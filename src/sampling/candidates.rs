@@ -102,7 +102,10 @@ impl<'a> Candidates<'a> {
         let mut best: Vec<CandidateEntry> =
             unchanged.chain(self.changed.iter().copied().filter(before_floor)).collect();
         best.retain(|entry| self.may_stay(entry.1) && !self.removed.contains(&entry.0));
-        best.sort_unstable_by(order);
+        // What was found is in order already; what is changed stands behind it.
+        if !self.changed.is_empty() {
+            best.sort_by(order);
+        }
         let ends = floor.is_none_or(|floor| !self.may_stay(floor.1));
         self.complete = ends;
         self.best = best;

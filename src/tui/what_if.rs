@@ -18,7 +18,7 @@ use crate::sequence::NodeNumber;
 use super::pane::Pane;
 use tried::Tried;
 
-/// Rows that are kept: of the largest vocabularies two megabytes each.
+/// Rows that are kept: of the largest vocabularies three megabytes each.
 const KEPT: usize = 8;
 
 /// Which row.

@@ -150,7 +150,7 @@ fn list(state: &mut State, spot: Option<RowSpot>) {
 
 fn of_row(state: &State, row: &StepRow, key: ListKey) -> WhatIfList {
     let (mut ids, holding) = match key.letters.as_str() {
-        "" => (row.order().iter().take(LISTED).copied().collect::<Vec<TokenId>>(), None),
+        "" => (row.order().take(LISTED).collect::<Vec<TokenId>>(), None),
         letters => {
             let all = row.holding(letters);
             (all.iter().take(LISTED).copied().collect(), Some(all.len()))

@@ -82,6 +82,10 @@ fn states() -> Vec<(&'static str, Harness)> {
     asked.state.tell(Notice::Warning("careful ".repeat(40)));
     let mut leaving = talked();
     leaving.keys("<C-c>");
+    let mut parted = talked();
+    parted.submit("/swap 4 2");
+    parted.submit("/diff 1 2");
+    parted.keys("<Down><Left>");
     let looking = with("<Left><A-l>");
     let lens = |keys: &str| {
         let mut harness = with("<Left><A-l>");
@@ -117,6 +121,7 @@ fn states() -> Vec<(&'static str, Harness)> {
         ("logit", lens("2<Up>")),
         ("heads", lens("4hm<Left>")),
         ("context alone", lens("3z")),
+        ("two branches", parted),
         ("leaving", leaving),
     ]
 }
