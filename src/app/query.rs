@@ -3,7 +3,7 @@
 //! Each asks every model that was named, one after the other, so that only one is in memory. Results go
 //! to standard output, everything else to standard error.
 
-mod desk;
+mod context;
 mod dump;
 mod expand;
 mod generate;
@@ -25,7 +25,7 @@ use crate::cli::CliCommand;
 use crate::interrupt;
 use crate::sampling::Sampling;
 use crate::settings::SamplingFlags;
-use desk::{Desk, Stop};
+use context::{QueryContext, Stop};
 
 /// Asks what a command of these asks.
 ///
@@ -43,7 +43,7 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
     if generates {
         read_constraint(&mut settings)?;
     }
-    let mut desk = Desk {
+    let mut query = QueryContext {
         settings,
         paths: &call.paths,
         interrupted,
@@ -53,16 +53,16 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
         out: BufWriter::new(io::stdout()),
     };
     let outcome = match command {
-        CliCommand::Next(args) => next::run(&mut desk, args),
-        CliCommand::Generate(args) => generate::run(&mut desk, args),
+        CliCommand::Next(args) => next::run(&mut query, args),
+        CliCommand::Generate(args) => generate::run(&mut query, args),
         CliCommand::Score(args) => match &args.items {
-            Some(file) => items::run(&mut desk, args, file),
-            None => score::run(&mut desk, args),
+            Some(file) => items::run(&mut query, args, file),
+            None => score::run(&mut query, args),
         },
-        CliCommand::Expand(args) => expand::run(&mut desk, args),
-        CliCommand::Lens(args) => lens::run(&mut desk, args),
-        CliCommand::Steer(command) => steer::run(&mut desk, command),
-        CliCommand::Tokenize(args) => tokenize::run(&mut desk, args),
+        CliCommand::Expand(args) => expand::run(&mut query, args),
+        CliCommand::Lens(args) => lens::run(&mut query, args),
+        CliCommand::Steer(command) => steer::run(&mut query, command),
+        CliCommand::Tokenize(args) => tokenize::run(&mut query, args),
         CliCommand::Chat(_)
         | CliCommand::Repl(_)
         | CliCommand::Models(_)
@@ -72,6 +72,6 @@ pub(super) fn run(call: &Call, command: &CliCommand) -> Result<u8, Failure> {
         | CliCommand::RpcServer(_)
         | CliCommand::Serve(_) => Ok(()),
     };
-    let outcome = outcome.and_then(|()| desk.out.flush().map_err(Stop::Output));
-    desk.conclude(outcome)
+    let outcome = outcome.and_then(|()| query.out.flush().map_err(Stop::Output));
+    query.conclude(outcome)
 }

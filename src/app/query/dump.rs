@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::desk::{Desk, Stop};
+use super::context::{QueryContext, Stop};
 use crate::app::failure::Failure;
 use crate::app::running::Running;
 use crate::cli::LensArgs;
@@ -46,18 +46,18 @@ struct NpyFile {
     out: BufWriter<NamedTempFile>,
 }
 
-pub(super) fn run(desk: &mut Desk, args: &LensArgs, given: Given) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &LensArgs, given: Given) -> Result<(), Stop> {
     let (name, layers) = spec(args.dump.as_deref().unwrap_or_default()).map_err(Failure::usage)?;
     let folder = args.output.clone().unwrap_or_default();
-    if desk.several() {
+    if query.several() {
         return Err(Failure::usage("--dump writes the files of one model: name one with -m").into());
     }
     args.flags.looking(crate::lens::flags::LensView::Logit).map_err(Failure::usage)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    desk.ask_each(false, |desk, running| {
+    query.ask_each(false, |query, running| {
         let written =
-            dump(desk, running, &given, &Dump { name: &name, layers: &layers, folder: &folder, existing })?;
-        written.iter().try_for_each(|line| writeln!(desk.out, "{line}")).map_err(Stop::Output)
+            dump(query, running, &given, &Dump { name: &name, layers: &layers, folder: &folder, existing })?;
+        written.iter().try_for_each(|line| writeln!(query.out, "{line}")).map_err(Stop::Output)
     })
 }
 
@@ -70,9 +70,14 @@ struct Dump<'a> {
     existing: Existing,
 }
 
-fn dump(desk: &Desk, running: &mut Running, given: &Given, dump: &Dump) -> Result<Vec<String>, Stop> {
+fn dump(
+    query: &QueryContext,
+    running: &mut Running,
+    given: &Given,
+    dump: &Dump,
+) -> Result<Vec<String>, Stop> {
     let (origin, model) = (running.origin.clone(), running.model.clone());
-    let mut asker = desk.asker(running);
+    let mut asker = query.asker(running);
     asker.cancel = asker.cancel.narrower();
     let ids = subject(&mut asker, given, None, None)?.ids();
     let layers = dump.layers.clone().unwrap_or_else(|| (0..model.layers).collect());
@@ -84,7 +89,12 @@ fn dump(desk: &Desk, running: &mut Running, given: &Given, dump: &Dump) -> Resul
     }
     let shapes = shapes(&mut asker, dump.name, &layers, &ids)?;
     let size: u64 = shapes.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64 * 4).sum();
-    desk.say(&format!("{} files, {:.3} MB, into {}", shapes.len(), size as f64 / 1e6, dump.folder.display()));
+    query.say(&format!(
+        "{} files, {:.3} MB, into {}",
+        shapes.len(),
+        size as f64 / 1e6,
+        dump.folder.display()
+    ));
     let mut open = begin(dump, shapes, size)?;
     let trouble = write(&mut asker, dump.name, &ids, &mut open)?;
     if let Some(error) = trouble {

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::desk::{Desk, Stop, conversation};
+use super::context::{QueryContext, Stop, conversation};
 use crate::app::running::Running;
 use crate::cli::{ExpandArgs, ExpandFormat};
 use crate::counter::Far;
@@ -13,10 +13,10 @@ use crate::report::expand::{ExpandRecord, csv, tree, view};
 use crate::report::output::json;
 use crate::token::printable;
 
-pub(super) fn run(desk: &mut Desk, args: &ExpandArgs) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &ExpandArgs) -> Result<(), Stop> {
     let from = match &args.chat {
-        Some(path) => ExpandFrom::Chat(Box::new(conversation(desk, path)?)),
-        None => ExpandFrom::Text(desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?),
+        Some(path) => ExpandFrom::Chat(Box::new(conversation(query, path)?)),
+        None => ExpandFrom::Text(query.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?),
     };
     let limits = ExpandLimits {
         depth: args.depth as usize,
@@ -27,31 +27,36 @@ pub(super) fn run(desk: &mut Desk, args: &ExpandArgs) -> Result<(), Stop> {
     let wish = ExpandWish { from, limits };
     let format = if args.json { ExpandFormat::Json } else { args.format };
     let mut stopped = false;
-    desk.ask_each(format == ExpandFormat::Json, |desk, running| {
-        let found = answer(desk, running, &wish)?;
+    query.ask_each(format == ExpandFormat::Json, |query, running| {
+        let found = answer(query, running, &wish)?;
         stopped |= found.end == ExpandEnd::Stopped;
-        write(desk, running, &found, format).map_err(Stop::Output)?;
+        write(query, running, &found, format).map_err(Stop::Output)?;
         // What was stopped is shown as far as it goes; another model is not asked.
         if stopped && format != ExpandFormat::Json { Err(Stop::Interrupted) } else { Ok(()) }
     })?;
     if stopped { Err(Stop::Interrupted) } else { Ok(()) }
 }
 
-fn answer(desk: &Desk, running: &mut Running, wish: &ExpandWish) -> Result<Expansion, QueryError> {
-    let mut asker = desk.asker(running);
+fn answer(query: &QueryContext, running: &mut Running, wish: &ExpandWish) -> Result<Expansion, QueryError> {
+    let mut asker = query.asker(running);
     let far = asker.far.clone();
     let told = move |done, total| far(Far { what: "reading", unit: "tokens", done, total });
     asker.client.watch(Some(Box::new(told)));
     let found = expand(&mut asker, wish);
     asker.client.watch(None);
     let found = found?;
-    found.notes.iter().for_each(|note| desk.say(note));
+    found.notes.iter().for_each(|note| query.say(note));
     Ok(found)
 }
 
-fn write(desk: &mut Desk, running: &Running, found: &Expansion, format: ExpandFormat) -> std::io::Result<()> {
-    let (several, paint, vocab) = (desk.several(), desk.paint(), &running.model.vocab);
-    let out = &mut desk.out;
+fn write(
+    query: &mut QueryContext,
+    running: &Running,
+    found: &Expansion,
+    format: ExpandFormat,
+) -> std::io::Result<()> {
+    let (several, paint, vocab) = (query.several(), query.paint(), &running.model.vocab);
+    let out = &mut query.out;
     match format {
         ExpandFormat::Json => json(out, &ExpandRecord::new(found, vocab, &running.origin)),
         ExpandFormat::Csv => {

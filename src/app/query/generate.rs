@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop};
+use super::context::{QueryContext, Stop};
 use crate::app::running::Running;
 use crate::cli::GenerateArgs;
 use crate::engine::FinishReason;
@@ -13,16 +13,16 @@ use crate::report::record::{Origin, StepRecord, Streamed, SummaryRecord};
 use crate::report::{table, waterfall};
 use crate::token::printable;
 
-pub(super) fn run(desk: &mut Desk, args: &GenerateArgs) -> Result<(), Stop> {
-    let prompt = desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
-    let several = desk.several();
-    desk.ask_each(false, |desk, running| {
-        let k = desk.settings.k;
+pub(super) fn run(query: &mut QueryContext, args: &GenerateArgs) -> Result<(), Stop> {
+    let prompt = query.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
+    let several = query.several();
+    query.ask_each(false, |query, running| {
+        let k = query.settings.k;
         let (vocab, origin) = (Arc::clone(&running.model.vocab), running.origin.clone());
-        let mut asker = desk.asker(running);
+        let mut asker = query.asker(running);
         let longest = args.max_tokens as usize;
         let beginning = Beginning { depth: k, ..Beginning::new(&asker, &prompt, longest)? };
-        let out = &mut desk.out;
+        let out = &mut query.out;
         if several && !args.json {
             writeln!(out, "{}", origin.model).map_err(Stop::Output)?;
         }
@@ -47,7 +47,7 @@ pub(super) fn run(desk: &mut Desk, args: &GenerateArgs) -> Result<(), Stop> {
         written.map_err(Stop::Output)?;
         let generated = generated?;
         let reason = generated.reason;
-        conclude(desk, args, running, generated).map_err(Stop::Output)?;
+        conclude(query, args, running, generated).map_err(Stop::Output)?;
         if reason == FinishReason::Cancelled { Err(Stop::Interrupted) } else { Ok(()) }
     })
 }
@@ -62,14 +62,14 @@ fn write_record(
 }
 
 fn conclude(
-    desk: &mut Desk,
+    query: &mut QueryContext,
     args: &GenerateArgs,
     running: &Running,
     generated: GeneratedText,
 ) -> io::Result<()> {
     let GeneratedText { prompt: ids, mut reply, reason } = generated;
     let rest = reply.finish();
-    let out = &mut desk.out;
+    let out = &mut query.out;
     let GeneratedReply { steps, text, score, prompt, .. } = reply;
     if args.json {
         let is_given = prompt.tokens() > 0 || ids.len() < 2;
@@ -77,6 +77,6 @@ fn conclude(
         return write_record(out, "summary", record, steps.is_empty().then_some(&running.origin));
     }
     writeln!(out, "{}\n", printable(&rest))?;
-    waterfall::waterfall(out, steps.iter().map(Arc::as_ref), desk.settings.k, &running.model.vocab)?;
+    waterfall::waterfall(out, steps.iter().map(Arc::as_ref), query.settings.k, &running.model.vocab)?;
     writeln!(out, "{}", table::total(&score, reason))
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop, wrong};
+use super::context::{QueryContext, Stop, wrong};
 use super::parts::{ScoredTokens, text_token};
 use super::score::{explain_bos, windowing};
 use crate::app::failure::Failure;
@@ -43,7 +43,7 @@ struct Text {
     parts: Vec<Range<usize>>,
 }
 
-pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &ScoreArgs, file: &Path) -> Result<(), Stop> {
     let items = crate::interrupt::waiting(|| read(args, file))?;
     if args.by == Some(By::Token) {
         return Err(Failure::usage(
@@ -55,13 +55,13 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs, file: &Path) -> Result<(), 
     if args.json {
         format = Format::Json;
     }
-    if format == Format::Csv && desk.several() {
+    if format == Format::Csv && query.several() {
         return Err(
             Failure::usage("a CSV file holds the scores of one model; ask for one, or for --json").into()
         );
     }
-    items.notes.iter().for_each(|note| desk.say(note));
-    desk.ask_each(false, |desk, running| ItemsRun { items: &items, args, format }.answer(desk, running))
+    items.notes.iter().for_each(|note| query.say(note));
+    query.ask_each(false, |query, running| ItemsRun { items: &items, args, format }.answer(query, running))
 }
 
 /// Reads the file and finds the texts.
@@ -147,18 +147,18 @@ impl ItemsRun<'_> {
         Ok((all, jobs))
     }
 
-    fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
+    fn answer(&self, query: &mut QueryContext, running: &mut Running) -> Result<(), Stop> {
         let model = Arc::clone(&running.model);
-        let encoder = desk.encoder_of(&model)?;
-        explain_bos(desk, &encoder, &model);
+        let encoder = query.encoder_of(&model)?;
+        explain_bos(query, &encoder, &model);
         let (pieces, jobs) = self.pieces(&encoder)?;
         // An empty text has nothing to score.
         let full: Vec<usize> = (0..jobs.len()).filter(|&i| !self.items.texts[i].bytes.is_empty()).collect();
         let asked: Vec<ScoringJob> = full.iter().map(|&i| jobs[i].clone()).collect();
         let total = asked.iter().map(|job| job.ids.len()).sum();
-        let (cancel, bar) = (desk.cancel(), WorkBar::new("scoring", "tokens", total, desk.settings.quiet));
-        let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
-        let mut writer = ItemsWriter::new(self, look, &running.origin, &mut desk.out);
+        let (cancel, bar) = (query.cancel(), WorkBar::new("scoring", "tokens", total, query.settings.quiet));
+        let look = ScoreLook { unit: self.args.unit, paint: query.paint() };
+        let mut writer = ItemsWriter::new(self, look, &running.origin, &mut query.out);
         writer.begin().map_err(Stop::Output)?;
         let windowing = windowing(self.args, &model);
         let wanted = Wanted { windowing, depth: Depth::Count(1), boundaries: true, after: true, fast: true };

@@ -6,7 +6,7 @@ mod run;
 
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop, conversation};
+use super::context::{QueryContext, Stop, conversation};
 use crate::app::failure::Failure;
 use crate::app::running::Running;
 use crate::cli::LensArgs;
@@ -24,26 +24,26 @@ use crate::say;
 use items::{ItemsFile, LensItem};
 use run::LensSession;
 
-pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &LensArgs) -> Result<(), Stop> {
     if args.chat.is_some() && args.flags.corrupt.is_some() {
         return Err(
             Failure::usage("--corrupt is a text as the prompt is, and does not go with --chat").into()
         );
     }
     if args.dump.is_some() {
-        return super::dump::run(desk, args, given(desk, args)?);
+        return super::dump::run(query, args, given(query, args)?);
     }
     let mut batch = LensBatch {
         columns: Vec::new(),
         views: args.view.clone(),
         alone: args.file.is_none(),
-        paint: desk.paint(),
+        paint: query.paint(),
     };
     // What is wrong with a flag or a row is told before a model is loaded.
     let asked: Vec<LensAsked> = match (&args.file, &args.pair) {
         (Some(file), _) => {
             let ItemsFile { columns, items } = crate::interrupt::waiting(|| items::read(file))?;
-            crate::bounded::marks().iter().for_each(|mark| desk.say(mark));
+            crate::bounded::marks().iter().for_each(|mark| query.say(mark));
             batch.columns = columns;
             items.into_iter().map(|item| item.asked(args)).collect::<Result<_, _>>()?
         }
@@ -53,14 +53,14 @@ pub(super) fn run(desk: &mut Desk, args: &LensArgs) -> Result<(), Stop> {
             }
             vec![pair::read(pair)?.asked(args)?]
         }
-        (None, None) => vec![alone(desk, args)?],
+        (None, None) => vec![alone(query, args)?],
     };
     let single = batch.alone && args.view.len() == 1;
     if args.json && single && args.report.is_empty() {
-        return one_object(desk, &asked[0]);
+        return one_object(query, &asked[0]);
     }
     let reports = open(&targets(args)?, &batch)?;
-    LensSession::new(&asked, batch.alone, reports).run(desk)
+    LensSession::new(&asked, batch.alone, reports).run(query)
 }
 
 /// What a prompt is looked at for, and how.
@@ -72,10 +72,10 @@ struct LensAsked {
     versus: Option<Vec<u8>>,
 }
 
-fn given(desk: &Desk, args: &LensArgs) -> Result<Given, Stop> {
+fn given(query: &QueryContext, args: &LensArgs) -> Result<Given, Stop> {
     Ok(match &args.chat {
-        Some(path) => Given::Chat(Box::new(conversation(desk, path)?)),
-        None => Given::Text(desk.text(args.prompt.as_deref().or(args.clean.as_deref()), None)?),
+        Some(path) => Given::Chat(Box::new(conversation(query, path)?)),
+        None => Given::Text(query.text(args.prompt.as_deref().or(args.clean.as_deref()), None)?),
     })
 }
 
@@ -84,11 +84,11 @@ fn bytes(text: Option<&String>) -> Option<Vec<u8>> {
 }
 
 /// The one prompt of the command line.
-fn alone(desk: &Desk, args: &LensArgs) -> Result<LensAsked, Stop> {
+fn alone(query: &QueryContext, args: &LensArgs) -> Result<LensAsked, Stop> {
     let looks = args.flags.lookings(&args.view).map_err(Failure::usage)?;
     Ok(LensAsked {
         item: LensItem::default(),
-        given: given(desk, args)?,
+        given: given(query, args)?,
         views: args.view.iter().copied().zip(looks).collect(),
         target: bytes(args.target.as_ref()),
         versus: bytes(args.versus.as_ref()),
@@ -152,12 +152,12 @@ impl LensAsked {
 }
 
 /// A prompt in one view, as one JSON object.
-fn one_object(desk: &mut Desk, asked: &LensAsked) -> Result<(), Stop> {
-    let k = desk.settings.k;
+fn one_object(query: &mut QueryContext, asked: &LensAsked) -> Result<(), Stop> {
+    let k = query.settings.k;
     let mut partial = false;
-    desk.ask_each(true, |desk, running| {
+    query.ask_each(true, |query, running| {
         let (view, looking) = &asked.views[0];
-        let lens = match counted(desk, running, &asked.wish(looking)) {
+        let lens = match counted(query, running, &asked.wish(looking)) {
             Err(QueryError::Stopped) => {
                 say::tell(&nothing_yet("", *view));
                 return Err(Stop::Interrupted);
@@ -166,7 +166,7 @@ fn one_object(desk: &mut Desk, asked: &LensAsked) -> Result<(), Stop> {
         };
         partial |= lens.partial;
         let record = LensRecord::new(&lens, k, &running.model.vocab, Some(&running.origin));
-        json(&mut desk.out, &record).map_err(Stop::Output)
+        json(&mut query.out, &record).map_err(Stop::Output)
     })?;
     // What was stopped is shown as far as it goes.
     if partial { Err(Stop::Interrupted) } else { Ok(()) }
@@ -179,25 +179,25 @@ fn nothing_yet(place: &str, view: LensView) -> String {
 }
 
 /// Looks, and shows how far that is.
-fn counted(desk: &Desk, running: &mut Running, wish: &LensWish) -> Result<Lens, QueryError> {
-    let counter = Arc::new(Counter::new(desk.settings.quiet));
+fn counted(query: &QueryContext, running: &mut Running, wish: &LensWish) -> Result<Lens, QueryError> {
+    let counter = Arc::new(Counter::new(query.settings.quiet));
     counter.begin();
     let shown = Arc::clone(&counter);
     let told = move |done, total| shown.show(Far { what: "looking", unit: "tokens", done, total });
-    let mut asker = desk.asker(running);
+    let mut asker = query.asker(running);
     asker.client.watch(Some(Box::new(told)));
     let lens = look(&mut asker, wish);
     asker.client.watch(None);
     counter.clear();
     let lens = lens?;
-    tell(desk, &lens);
+    tell(query, &lens);
     Ok(lens)
 }
 
 /// What is said beside a result.
-fn tell(desk: &Desk, lens: &Lens) {
-    lens.subject.notes.iter().for_each(|note| desk.say(note));
+fn tell(query: &QueryContext, lens: &Lens) {
+    lens.subject.notes.iter().for_each(|note| query.say(note));
     if let LensFinding::Keyboard(found) = &lens.finding {
-        desk.say(&found.counted.took());
+        query.say(&found.counted.took());
     }
 }

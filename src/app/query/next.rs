@@ -1,6 +1,6 @@
 //! `tokenscope next`.
 
-use super::desk::{Desk, Stop};
+use super::context::{QueryContext, Stop};
 use crate::app::running::Running;
 use crate::cli::NextArgs;
 use crate::query::next::{NextTokens, Prompted, next};
@@ -8,13 +8,13 @@ use crate::report::next::{NextRecord, view};
 use crate::report::output::json;
 use crate::token::visible;
 
-pub(super) fn run(desk: &mut Desk, args: &NextArgs) -> Result<(), Stop> {
-    let prompt = desk.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
+pub(super) fn run(query: &mut QueryContext, args: &NextArgs) -> Result<(), Stop> {
+    let prompt = query.text(args.prompt.text.as_deref(), args.prompt.file.as_deref())?;
     let texts = args.tokens.iter().map(|text| text.clone().into_bytes()).collect();
     let asked = Prompted { prompt, texts };
-    let k = desk.settings.k;
-    desk.show_each(
-        |desk, running| answer(desk, running, &asked),
+    let k = query.settings.k;
+    query.show_each(
+        |query, running| answer(query, running, &asked),
         |next, running| view(next, k, &running.model.vocab),
         args.json.then_some(|next: &NextTokens, running: &Running, mut out: &mut dyn std::io::Write| {
             json(&mut out, &NextRecord::new(next, k, &running.model.vocab, &running.origin))
@@ -22,11 +22,11 @@ pub(super) fn run(desk: &mut Desk, args: &NextArgs) -> Result<(), Stop> {
     )
 }
 
-fn answer(desk: &Desk, running: &mut Running, asked: &Prompted) -> Result<NextTokens, Stop> {
-    let next = next(&mut desk.asker(running), asked)?;
+fn answer(query: &QueryContext, running: &mut Running, asked: &Prompted) -> Result<NextTokens, Stop> {
+    let next = next(&mut query.asker(running), asked)?;
     for named in &next.texts {
         if let Some(note) = named.note {
-            desk.say(&format!("{}: {note}", visible(&named.text)));
+            query.say(&format!("{}: {note}", visible(&named.text)));
         }
     }
     Ok(next)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop};
+use super::context::{QueryContext, Stop};
 use super::sheet::Sheet;
 use crate::app::failure::Failure;
 use crate::app::progress::WorkBar;
@@ -27,14 +27,14 @@ use crate::score::regions::split_marked;
 use crate::settings::Settings;
 use crate::token::visible;
 
-pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &ScoreArgs) -> Result<(), Stop> {
     let bare = args.text.text.is_none() && args.text.file.is_none();
     let text = match bare && args.prefix.is_some() && !args.choices.is_empty() {
         true => Vec::new(),
-        false => desk.text(args.text.text.as_deref(), args.text.file.as_deref())?,
+        false => query.text(args.text.text.as_deref(), args.text.file.as_deref())?,
     };
     if !args.choices.is_empty() {
-        return choices(desk, args, &text);
+        return choices(query, args, &text);
     }
     let (text, parts) = match &args.regions {
         Some(mark) => split_marked(&text, mark.as_bytes()),
@@ -44,7 +44,7 @@ pub(super) fn run(desk: &mut Desk, args: &ScoreArgs) -> Result<(), Stop> {
         return Err(Failure::usage("the text is empty: there is no token to score").into());
     }
     let asked = ScoreAsked { args, text, parts };
-    desk.ask_each(asked.format() == Format::Json, |desk, running| asked.answer(desk, running))
+    query.ask_each(asked.format() == Format::Json, |query, running| asked.answer(query, running))
 }
 
 /// How a text longer than the model's context is cut.
@@ -91,23 +91,23 @@ impl ScoreAsked<'_> {
         Wanted { windowing, depth, boundaries: words, after: words, fast: true }
     }
 
-    fn answer(&self, desk: &mut Desk, running: &mut Running) -> Result<(), Stop> {
+    fn answer(&self, query: &mut QueryContext, running: &mut Running) -> Result<(), Stop> {
         let model = Arc::clone(&running.model);
-        let encoder = desk.encoder_of(&model)?;
+        let encoder = query.encoder_of(&model)?;
         let prefix = self.args.prefix.as_ref().map(|prefix| prefix.as_bytes());
         let subject = ScoreSubject::new(&encoder, &self.text, prefix)?;
-        self.explain(desk, &encoder, &subject, &model)?;
+        self.explain(query, &encoder, &subject, &model)?;
         let windowing = windowing(self.args, &model);
         let cross = match &self.args.reference {
-            Some(reference) => Some(against(desk, running, reference, &subject.job, windowing)?),
+            Some(reference) => Some(against(query, running, reference, &subject.job, windowing)?),
             None => None,
         };
-        let wanted = self.wanted(windowing, desk.settings.k);
+        let wanted = self.wanted(windowing, query.settings.k);
         let (cancel, bar) =
-            (desk.cancel(), WorkBar::new("scoring", "tokens", subject.pieces.len(), desk.settings.quiet));
-        let look = ScoreLook { unit: self.args.unit, paint: desk.paint() };
+            (query.cancel(), WorkBar::new("scoring", "tokens", subject.pieces.len(), query.settings.quiet));
+        let look = ScoreLook { unit: self.args.unit, paint: query.paint() };
         let mut sheet =
-            Sheet::new(self, look, desk.settings.k, &model.vocab, &mut desk.out).map_err(Stop::Output)?;
+            Sheet::new(self, look, query.settings.k, &model.vocab, &mut query.out).map_err(Stop::Output)?;
         sheet.begin(&running.origin).map_err(Stop::Output)?;
         let jobs = std::slice::from_ref(&subject.job);
         let mut written = Ok(());
@@ -135,7 +135,7 @@ impl ScoreAsked<'_> {
     /// What a person should know before reading the numbers.
     fn explain(
         &self,
-        desk: &Desk,
+        query: &QueryContext,
         encoder: &TextEncoder,
         subject: &ScoreSubject,
         model: &ModelInfo,
@@ -147,21 +147,21 @@ impl ScoreAsked<'_> {
             .into());
         }
         if let Some(note) = subject.note {
-            desk.say(note);
+            query.say(note);
         }
-        explain_windows(desk, windowing(self.args, model), subject.job.ids.len());
+        explain_windows(query, windowing(self.args, model), subject.job.ids.len());
         if self.wants_words() && self.args.prefix.is_none() {
-            explain_bos(desk, encoder, model);
+            explain_bos(query, encoder, model);
         }
         Ok(())
     }
 }
 
 /// Says how a text longer than the context is cut.
-pub(super) fn explain_windows(desk: &Desk, windowing: Windowing, tokens: usize) {
+pub(super) fn explain_windows(query: &QueryContext, windowing: Windowing, tokens: usize) {
     if windowing.slides(tokens) {
         let Windowing { size, stride, .. } = windowing;
-        desk.say(&format!(
+        query.say(&format!(
             "{tokens} tokens do not fit into the context: scored in windows of {size} tokens, stride {stride}{}",
             if 2 * stride > size { " (--stride N: more tokens before each one, in more time)" } else { "" }
         ));
@@ -169,10 +169,10 @@ pub(super) fn explain_windows(desk: &Desk, windowing: Windowing, tokens: usize) 
 }
 
 /// Says what stands before the first word.
-pub(super) fn explain_bos(desk: &Desk, encoder: &TextEncoder, model: &ModelInfo) {
+pub(super) fn explain_bos(query: &QueryContext, encoder: &TextEncoder, model: &ModelInfo) {
     match encoder.bos() {
-        None => desk.say("no BOS goes before the text: its first word has no context and no surprisal"),
-        Some(bos) if encoder.bos_is_marker() => desk.say(&format!(
+        None => query.say("no BOS goes before the text: its first word has no context and no surprisal"),
+        Some(bos) if encoder.bos_is_marker() => query.say(&format!(
             "{} marks messages of a chat for this model: surprisal right after it says little",
             model.vocab.text(bos)
         )),
@@ -182,28 +182,28 @@ pub(super) fn explain_bos(desk: &Desk, encoder: &TextEncoder, model: &ModelInfo)
 
 /// −Σ p_reference ln p before every scored token, in nats.
 fn against(
-    desk: &Desk,
+    query: &QueryContext,
     running: &mut Running,
     reference: &str,
     job: &ScoringJob,
     windowing: Windowing,
 ) -> Result<Vec<f32>, Stop> {
-    let settings = Settings { model: reference.to_string(), ..desk.settings.clone() };
-    let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+    let settings = Settings { model: reference.to_string(), ..query.settings.clone() };
+    let progress = TerminalProgress::new(Arc::clone(&query.interrupted), settings.quiet);
     if ServerAddress::is_meant(reference) {
         return Err(
             Failure::usage("--reference names a model of this machine, not one behind a server").into()
         );
     }
     must_be_here(&settings, "--reference")?;
-    let found = loading::find(&settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
+    let found = loading::find(&settings, query.paths, query.cancel(), &progress, &AskOnTerminal)?;
     progress.clear();
     let mut values = Vec::new();
     let request = Command::CrossEntropy(CrossEntropy {
         reference: found.options,
         sequences: sequences(job, windowing),
         divergence: false,
-        cancel: desk.cancel(),
+        cancel: query.cancel(),
     });
     let (ended, _) = running.client.run(request, |event| {
         if let Event::CrossEntropy { values: some, .. } = event {
@@ -213,32 +213,32 @@ fn against(
     if ended == FinishReason::Cancelled { Err(Stop::Interrupted) } else { Ok(values) }
 }
 
-fn choices(desk: &mut Desk, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
+fn choices(query: &mut QueryContext, args: &ScoreArgs, text: &[u8]) -> Result<(), Stop> {
     let context = [args.prefix.as_deref().unwrap_or_default().as_bytes(), text].concat();
     let texts: Vec<Vec<u8>> = args.choices.iter().map(|choice| choice.clone().into_bytes()).collect();
     let as_json = args.json || args.format == Some(Format::Json);
     if args.format == Some(Format::Csv) {
         return Err(Failure::usage("choices are written as a table or as JSON").into());
     }
-    let compare_with = |desk: &mut Desk, running: &mut Running| -> Result<(), Stop> {
+    let compare_with = |query: &mut QueryContext, running: &mut Running| -> Result<(), Stop> {
         let asked = ChoiceComparison {
             context: context.clone(),
             choices: texts.clone(),
             windowing: windowing(args, &running.model),
-            bos: desk.settings.bos,
+            bos: query.settings.bos,
         };
-        let compared = compare(&mut desk.asker(running), &asked)?;
+        let compared = compare(&mut query.asker(running), &asked)?;
         for choice in &compared.choices {
             for note in &choice.notes {
-                desk.say(&format!("{}: {note}", visible(&choice.text)));
+                query.say(&format!("{}: {note}", visible(&choice.text)));
             }
         }
-        let (paint, out) = (desk.paint(), &mut desk.out);
+        let (paint, out) = (query.paint(), &mut query.out);
         match as_json {
             true => json(out, &ChoicesRecord::new(&compared, &running.origin)),
             false => view(&compared).write(out, paint),
         }
         .map_err(Stop::Output)
     };
-    desk.ask_each(as_json, compare_with)
+    query.ask_each(as_json, compare_with)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::desk::{Desk, Stop, marked_text, wrong};
+use super::context::{QueryContext, Stop, marked_text, wrong};
 use crate::app::failure::Failure;
 use crate::cli::{SteerCommand, SteerMakeArgs, SteerShowArgs};
 use crate::files::{self, Existing, WriteError};
@@ -14,19 +14,19 @@ use crate::report::output::json;
 use crate::say;
 use crate::token::printable;
 
-pub(super) fn run(desk: &mut Desk, command: &SteerCommand) -> Result<(), Stop> {
-    if desk.several() {
+pub(super) fn run(query: &mut QueryContext, command: &SteerCommand) -> Result<(), Stop> {
+    if query.several() {
         return Err(Failure::usage("a steering vector is one model's: name one with -m").into());
     }
     match command {
-        SteerCommand::Make(args) => making(desk, args),
-        SteerCommand::Show(args) => showing(desk, args),
+        SteerCommand::Make(args) => making(query, args),
+        SteerCommand::Show(args) => showing(query, args),
     }
 }
 
-fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
-    let positive = texts(desk, &args.positive)?;
-    let negative = texts(desk, &args.negative)?;
+fn making(query: &mut QueryContext, args: &SteerMakeArgs) -> Result<(), Stop> {
+    let positive = texts(query, &args.positive)?;
+    let negative = texts(query, &args.negative)?;
     let pairs = pairs(positive, negative).map_err(Failure::usage)?;
     let file = printable(&args.output.display().to_string());
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
@@ -38,8 +38,8 @@ fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(wrong(&args.output, format!("there is no folder {}", folder.display())).into());
     }
-    desk.ask_each(args.json, |desk, running| {
-        let vector = match make(&mut desk.asker(running), &pairs, args.at) {
+    query.ask_each(args.json, |query, running| {
+        let vector = match make(&mut query.asker(running), &pairs, args.at) {
             Err(QueryError::Stopped) => {
                 say::tell(&format!("{file}: stopped before every pair was read: nothing is written"));
                 return Err(Stop::Interrupted);
@@ -49,7 +49,7 @@ fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
         files::write(&args.output, existing, &mut |out| control::write(&vector, out))
             .map_err(|error| unwritten(&args.output, &error))?;
         let making = Making { file: &file, pairs: pairs.len(), at: args.at };
-        let (paint, out) = (desk.paint(), &mut desk.out);
+        let (paint, out) = (query.paint(), &mut query.out);
         let written = match args.json {
             true => json(out, &MadeRecord::new(&vector, making, &running.origin)),
             false => made(&vector, making).write(out, paint),
@@ -58,15 +58,15 @@ fn making(desk: &mut Desk, args: &SteerMakeArgs) -> Result<(), Stop> {
     })
 }
 
-fn showing(desk: &mut Desk, args: &SteerShowArgs) -> Result<(), Stop> {
+fn showing(query: &mut QueryContext, args: &SteerShowArgs) -> Result<(), Stop> {
     let vector = control::read(&args.file).map_err(Failure::usage)?;
     let file = printable(&args.file.display().to_string());
-    let k = desk.settings.k;
-    desk.ask_each(args.json, |desk, running| {
+    let k = query.settings.k;
+    query.ask_each(args.json, |query, running| {
         let named = |failure: Failure| Failure { message: format!("{file}: {}", failure.message), ..failure };
-        let directions = show(&mut desk.asker(running), &vector).map_err(|error| named(error.into()))?;
+        let directions = show(&mut query.asker(running), &vector).map_err(|error| named(error.into()))?;
         let vocab = &running.model.vocab;
-        let (paint, out) = (desk.paint(), &mut desk.out);
+        let (paint, out) = (query.paint(), &mut query.out);
         let written = match args.json {
             true => json(out, &ShownRecord::new(&directions, &file, k, vocab, &running.origin)),
             false => shown(&directions, vocab).write(out, paint),
@@ -81,8 +81,8 @@ fn unwritten(file: &Path, error: &WriteError) -> Stop {
 }
 
 /// The texts of a file, one a line.
-fn texts(desk: &Desk, file: &Path) -> Result<Vec<SteerText>, Stop> {
-    let text = crate::interrupt::waiting(|| marked_text(desk, file))?;
+fn texts(query: &QueryContext, file: &Path) -> Result<Vec<SteerText>, Stop> {
+    let text = crate::interrupt::waiting(|| marked_text(query, file))?;
     let place = |i: usize| format!("{}:{}", printable(&file.display().to_string()), i + 1);
     let lines: Vec<&str> = text.trim_end_matches(['\n', '\r']).lines().collect();
     if lines.is_empty() {

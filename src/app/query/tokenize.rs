@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::desk::{Desk, Stop, conversation, marked_text, wrong};
+use super::context::{QueryContext, Stop, conversation, marked_text, wrong};
 use crate::app::failure::Failure;
 use crate::app::running;
 use crate::chat::{ChatTemplate, Conversation};
@@ -25,15 +25,15 @@ struct Words {
 }
 
 impl Words {
-    fn load(desk: &Desk) -> Result<Words, Stop> {
-        let settings = &desk.settings;
-        let progress = TerminalProgress::new(Arc::clone(&desk.interrupted), settings.quiet);
+    fn load(query: &QueryContext) -> Result<Words, Stop> {
+        let settings = &query.settings;
+        let progress = TerminalProgress::new(Arc::clone(&query.interrupted), settings.quiet);
         if ServerAddress::is_meant(&settings.model) {
-            let found = loading::find(settings, desk.paths, desk.cancel(), &progress, &AskOnTerminal)?;
+            let found = loading::find(settings, query.paths, query.cancel(), &progress, &AskOnTerminal)?;
             let (_, model) = running::load(&found.options, settings.quiet)?;
-            return Ok(Words::of(desk, model, None));
+            return Ok(Words::of(query, model, None));
         }
-        let library = Library::at(desk.paths, std::env::current_exe().ok());
+        let library = Library::at(query.paths, std::env::current_exe().ok());
         let file = library.resolve(&settings.model, Purpose::Tokenize, &progress)?;
         let sha256 = match file.sha256 {
             Some(sum) => sum,
@@ -42,58 +42,59 @@ impl Words {
         progress.clear();
         let model = vocabulary::load(&file.path, &file.name)?;
         let quantization = file.summary.quantization;
-        Ok(Words::of(desk, Arc::new(ModelInfo { quantization, ..model }), Some(sha256)))
+        Ok(Words::of(query, Arc::new(ModelInfo { quantization, ..model }), Some(sha256)))
     }
 
-    fn of(desk: &Desk, model: Arc<ModelInfo>, sha256: Option<String>) -> Words {
-        let mut origin = Origin::new(&model, &desk.settings, sha256);
-        desk.tell_seed(&mut origin);
-        desk.show_header(&origin.vocabulary_header());
+    fn of(query: &QueryContext, model: Arc<ModelInfo>, sha256: Option<String>) -> Words {
+        let mut origin = Origin::new(&model, &query.settings, sha256);
+        query.tell_seed(&mut origin);
+        query.show_header(&origin.vocabulary_header());
         Words { model, origin }
     }
 }
 
-pub(super) fn run(desk: &mut Desk, args: &TokenizeArgs) -> Result<(), Stop> {
+pub(super) fn run(query: &mut QueryContext, args: &TokenizeArgs) -> Result<(), Stop> {
     match &args.chat {
         Some(path) => {
-            let chat = Chat::read(desk, path, args.template.as_deref())?;
-            desk.each(args.json, Words::load, |desk, words| chat.answer(desk, args, words))
+            let chat = Chat::read(query, path, args.template.as_deref())?;
+            query.each(args.json, Words::load, |query, words| chat.answer(query, args, words))
         }
         None => {
-            let text = desk.text(args.text.text.as_deref(), args.text.file.as_deref())?;
-            desk.each(args.json, Words::load, |desk, words| of_raw(desk, args, words, &text))
+            let text = query.text(args.text.text.as_deref(), args.text.file.as_deref())?;
+            query.each(args.json, Words::load, |query, words| of_raw(query, args, words, &text))
         }
     }
 }
 
-fn of_raw(desk: &mut Desk, args: &TokenizeArgs, words: &Words, text: &[u8]) -> Result<(), Stop> {
-    let encoded = desk.encoder_of(&words.model)?.encode(text)?;
+fn of_raw(query: &mut QueryContext, args: &TokenizeArgs, words: &Words, text: &[u8]) -> Result<(), Stop> {
+    let encoded = query.encoder_of(&words.model)?.encode(text)?;
     if let Some(from) = encoded.rewritten_from {
         let at = from + 1;
-        desk.say(&format!("this tokenizer reads another text than this from byte {at} on: no offsets there"));
+        query
+            .say(&format!("this tokenizer reads another text than this from byte {at} on: no offsets there"));
     }
     let vocab = &words.model.vocab;
-    let places = until_cancelled(of_text(&encoded), desk.cancel());
+    let places = until_cancelled(of_text(&encoded), query.cancel());
     let mut frame = Frame { origin: &words.origin, rendered: None, check: None };
     match &args.check {
         Some(file) => {
             let against = file.clone().map_or(CompareWith::Gguf, CompareWith::File);
-            let compared = compare(desk, &against, words, text, &encoded)?;
-            desk.differs |= !compared.is_same();
+            let compared = compare(query, &against, words, text, &encoded)?;
+            query.differs |= !compared.is_same();
             let checked =
                 CheckedText { against: &against, text, encoded: &encoded, compared: &compared, vocab };
             let record = checked.record();
             frame.check = Some(&record);
             match args.json {
-                true => json(&mut desk.out, places, vocab, frame),
-                false => checked.write(&mut desk.out),
+                true => json(&mut query.out, places, vocab, frame),
+                false => checked.write(&mut query.out),
             }
         }
-        None if args.json => json(&mut desk.out, places, vocab, frame),
-        None => table(&mut desk.out, places, vocab, false),
+        None if args.json => json(&mut query.out, places, vocab, frame),
+        None => table(&mut query.out, places, vocab, false),
     }
     .map_err(Stop::Output)?;
-    if desk.cancel().is_cancelled() { Err(Stop::Interrupted) } else { Ok(()) }
+    if query.cancel().is_cancelled() { Err(Stop::Interrupted) } else { Ok(()) }
 }
 
 /// A long list ends where the person has seen enough.
@@ -105,7 +106,7 @@ fn until_cancelled(
 }
 
 fn compare(
-    desk: &Desk,
+    query: &QueryContext,
     against: &CompareWith,
     words: &Words,
     text: &[u8],
@@ -116,9 +117,9 @@ fn compare(
         model: words.model.path.clone(),
         text: text.to_vec(),
         ids: encoded.ids().split_off(usize::from(encoded.has_bos)),
-        special: desk.settings.special,
+        special: query.settings.special,
     };
-    Ok(question.answer(&desk.cancel())?)
+    Ok(question.answer(&query.cancel())?)
 }
 
 /// A conversation, and the template to render it with.
@@ -129,16 +130,16 @@ struct Chat {
 }
 
 impl Chat {
-    fn read(desk: &Desk, path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
-        let conversation = conversation(desk, path)?;
+    fn read(query: &QueryContext, path: &Path, template: Option<&Path>) -> Result<Chat, Stop> {
+        let conversation = conversation(query, path)?;
         let template = template.map(|path| {
-            let text = marked_text(desk, path)?;
+            let text = marked_text(query, path)?;
             Ok::<_, Stop>((path.to_path_buf(), text))
         });
         Ok(Chat { conversation, template: template.transpose()? })
     }
 
-    fn answer(&self, desk: &mut Desk, args: &TokenizeArgs, words: &Words) -> Result<(), Stop> {
+    fn answer(&self, query: &mut QueryContext, args: &TokenizeArgs, words: &Words) -> Result<(), Stop> {
         let model = &words.model;
         let source = self.template.as_ref().map(|(_, text)| text.as_str());
         let wrong = |error: &dyn std::fmt::Display| match &self.template {
@@ -150,16 +151,16 @@ impl Chat {
             .encode_conversation(&self.conversation, true, model.tokenizer.as_ref(), &model.vocab)
             .map_err(|error| wrong(&error))?;
         for note in &prompt.notes {
-            desk.say(&note.to_string());
+            query.say(&note.to_string());
         }
         let tokens = of_prompt(&prompt);
         if args.json {
             let frame = Frame { origin: &words.origin, rendered: Some(&prompt.text), check: None };
-            return json(&mut desk.out, tokens, &model.vocab, frame).map_err(Stop::Output);
+            return json(&mut query.out, tokens, &model.vocab, frame).map_err(Stop::Output);
         }
-        let paint = desk.paint();
-        rendered(&mut desk.out, &prompt, paint)
-            .and_then(|()| table(&mut desk.out, tokens, &model.vocab, true))
+        let paint = query.paint();
+        rendered(&mut query.out, &prompt, paint)
+            .and_then(|()| table(&mut query.out, tokens, &model.vocab, true))
             .map_err(Stop::Output)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{LensAsked, counted, nothing_yet};
 use crate::app::failure::{Failure, USAGE};
 use crate::app::progress::WorkBar;
-use crate::app::query::desk::{Desk, Stop};
+use crate::app::query::context::{QueryContext, Stop};
 use crate::app::running::Running;
 use crate::engine::EngineError;
 use crate::lens::look;
@@ -36,11 +36,11 @@ impl<'a> LensSession<'a> {
         LensSession { asked, alone, reports, found: 0, refused: 0, said: BTreeSet::new(), stopped: false }
     }
 
-    pub fn run(mut self, desk: &mut Desk) -> Result<(), Stop> {
-        let ended = desk.ask_each(
+    pub fn run(mut self, query: &mut QueryContext) -> Result<(), Stop> {
+        let ended = query.ask_each(
             false,
-            |desk, running| {
-                if self.stopped { Ok(()) } else { self.model(desk, running) }
+            |query, running| {
+                if self.stopped { Ok(()) } else { self.model(query, running) }
             },
         );
         // Reports keep what was found, whatever ended it.
@@ -62,17 +62,17 @@ impl<'a> LensSession<'a> {
     }
 
     /// Asks one model about all items.
-    fn model(&mut self, desk: &Desk, running: &mut Running) -> Result<(), Stop> {
+    fn model(&mut self, query: &QueryContext, running: &mut Running) -> Result<(), Stop> {
         let (model, origin, asked) = (Arc::clone(&running.model), running.origin.clone(), self.asked);
-        let run = LensRun { origin: &origin, vocab: &model.vocab, k: desk.settings.k };
+        let run = LensRun { origin: &origin, vocab: &model.vocab, k: query.settings.k };
         self.tell(|report| report.begin(run))?;
-        let bar = WorkBar::new("looking", "items", asked.len(), desk.settings.quiet || self.alone);
+        let bar = WorkBar::new("looking", "items", asked.len(), query.settings.quiet || self.alone);
         for (index, asked) in asked.iter().enumerate() {
             for (view, looking) in &asked.views {
                 let wish = asked.wish(looking);
                 let lens = match self.alone {
-                    true => counted(desk, running, &wish),
-                    false => look(&mut desk.asker(running), &wish),
+                    true => counted(query, running, &wish),
+                    false => look(&mut query.asker(running), &wish),
                 };
                 let (place, input, prompt) = (asked.item.place.as_str(), &asked.item.input, asked.prompt());
                 bar.aside(|| self.seen(run, LensRow { index, place, input, prompt, view: *view }, lens))?;

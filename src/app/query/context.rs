@@ -41,7 +41,7 @@ impl<E: Into<Failure>> From<E> for Stop {
 }
 
 /// What every query works with.
-pub(super) struct Desk<'a> {
+pub(super) struct QueryContext<'a> {
     pub settings: Settings,
     pub paths: &'a Paths,
     pub interrupted: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ pub(super) struct Desk<'a> {
     pub out: BufWriter<io::Stdout>,
 }
 
-impl Desk<'_> {
+impl QueryContext<'_> {
     /// A closed pipe is no failure.
     pub fn conclude(&self, outcome: Result<(), Stop>) -> Result<u8, Failure> {
         match outcome {
@@ -123,16 +123,16 @@ impl Desk<'_> {
         !self.settings.other_models.is_empty()
     }
 
-    /// Loads each model in turn and asks it; `json` as in [`Desk::each`].
+    /// Loads each model in turn and asks it; `json` as in [`QueryContext::each`].
     pub fn ask_each(
         &mut self,
         json: bool,
         mut ask: impl FnMut(&mut Self, &mut Running) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        self.each(json, Desk::load, |desk, running| {
-            ask(desk, running)?;
+        self.each(json, QueryContext::load, |query, running| {
+            ask(query, running)?;
             // Before another model is loaded, this one goes: there may be no room for two.
-            if desk.settings.other_models.last().is_some_and(|last| *last != desk.settings.model) {
+            if query.settings.other_models.last().is_some_and(|last| *last != query.settings.model) {
                 running.client.shut_down(PATIENCE);
             }
             Ok(())
@@ -147,9 +147,9 @@ impl Desk<'_> {
         view: impl Fn(&A, &Running) -> View,
         record: Option<impl Fn(&A, &Running, &mut dyn Write) -> io::Result<()>>,
     ) -> Result<(), Stop> {
-        self.ask_each(record.is_some(), |desk, running| {
-            let answer = ask(desk, running)?;
-            let (several, paint, out) = (desk.several(), desk.paint(), &mut desk.out);
+        self.ask_each(record.is_some(), |query, running| {
+            let answer = ask(query, running)?;
+            let (several, paint, out) = (query.several(), query.paint(), &mut query.out);
             let written = match &record {
                 Some(record) => record(&answer, running, out),
                 None if several => writeln!(out, "{}", running.origin.model)
@@ -215,17 +215,17 @@ pub(super) fn wrong(path: &Path, error: impl std::fmt::Display) -> Failure {
 }
 
 /// The text of a file that people write, without a byte-order mark, which is said; `-` is standard input.
-pub(super) fn marked_text(desk: &Desk, path: &Path) -> Result<String, Stop> {
+pub(super) fn marked_text(query: &QueryContext, path: &Path) -> Result<String, Stop> {
     let is_stdin = path == Path::new("-");
     let bytes = if is_stdin { input::read_stdin() } else { input::read_file(path) }?;
     if bytes.starts_with(MARK_BYTES) {
-        desk.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
+        query.say(&format!("{}: the byte-order mark at its beginning is left out", path.display()));
     }
     Ok(bounded::without_mark(bytes).map_err(|error| wrong(path, error))?)
 }
 
 /// The conversation in a file.
-pub(super) fn conversation(desk: &Desk, path: &Path) -> Result<Conversation, Stop> {
-    let text = marked_text(desk, path)?;
+pub(super) fn conversation(query: &QueryContext, path: &Path) -> Result<Conversation, Stop> {
+    let text = marked_text(query, path)?;
     Ok(Conversation::from_json(text.as_bytes()).map_err(|error| wrong(path, error))?)
 }
