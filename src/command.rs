@@ -23,6 +23,7 @@ pub use copying::{CopyAsked, CopyWhat};
 pub use expand::Expanded;
 pub use looking::LensSubject;
 pub use marking::{MarkAsked, MarkTarget, MarkWord};
+pub use texts::Premise;
 use unread::Unread;
 
 use crate::files::Existing;
@@ -104,15 +105,6 @@ pub enum Command {
     History,
     /// Leave.
     Quit,
-}
-
-/// What a reply could have been an answer to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Premise {
-    /// Another last question.
-    Question(String),
-    /// Another system prompt: a name, a text or `none`.
-    System(String),
 }
 
 /// What may follow a command's name.
@@ -198,11 +190,11 @@ pub const COMMANDS: &[CommandSpec] = &[
         "say what the figures mean, or one of them: /explain margin"),
     row("/next", "TEXT", Argument::Text, Text(Command::Next),
         "what comes after a text: the candidates and their probabilities"),
-    row("/step", "N", Argument::Number, Checked(texts::step),
+    row("/step", "N", Argument::Number, Checked(|text| texts::step(text).map(Command::Step)),
         "accept candidate N of the last table, as on a phone keyboard, and look again; a continuation that /expand found, on a branch of its own"),
     row("/score", "TEXT", Argument::Text, Text(Command::Score),
         "how likely a text is, token by token"),
-    row("/compare", "A ||| B", Argument::Text, Checked(texts::compare),
+    row("/compare", "A ||| B", Argument::Text, Checked(|text| texts::compare(text).map(Command::Compare)),
         "which text the model prefers: by sum, per token, per byte, mutual information"),
     row("/generate", "TEXT", Argument::Text, Text(Command::Generate),
         "continue a text with the present settings"),
@@ -212,15 +204,15 @@ pub const COMMANDS: &[CommandSpec] = &[
         "the tokens of a text: ids and bytes"),
     row("/probe", "SUITE|FILE", Argument::Suite, Needed(Command::Probe),
         "run a suite of probes on this model: what it expects, and what was found"),
-    row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(looking::read),
+    row("/lens", "VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]", Argument::View, Checked(|text| looking::read(text).map(|(looking, subject)| Command::Lens(looking, subject))),
         "why this token, of the last reply's (@N: the N-th) or after a text: logit, context, occlusion, attention, knockout, trace"),
-    row("/whatif", "[@STEP] [SETTING VALUE …]", Argument::Setting, Checked(at_step::what_if),
+    row("/whatif", "[@STEP] [SETTING VALUE …]", Argument::Setting, Checked(|text| Ok(at_step::what_if(text)?.into())),
         "what the sampler would make of a step with other settings: /whatif temp 0.7 top-p 0.9"),
-    row("/p", "[@STEP] TEXT", Argument::Text, Checked(at_step::text),
+    row("/p", "[@STEP] TEXT", Argument::Text, Checked(|text| Ok(at_step::text(text)?.into())),
         "how probable a text is at a step: p and ln p of the whole, rank of its first token"),
     row("/pin", "[TEXT|off]", Argument::Text, Checked(|text| Ok(Command::Pin(at_step::pin(text)))),
         "keep the exact p of a text's first token at every step from now on: a row of the table, a line in the chart"),
-    row("/vocab", "[@STEP] LETTERS", Argument::Text, Checked(at_step::holding),
+    row("/vocab", "[@STEP] LETTERS", Argument::Text, Checked(|text| Ok(at_step::holding(text)?.into())),
         "every token that holds these letters, with its p and rank at a step"),
     row("/doubt", "[surprisal|margin|entropy]", Argument::Doubt, Checked(|text| at_step::doubt(text).map(Command::Doubt)),
         "the most doubtful steps of the replies: the most surprising, of the smallest margin, of the highest entropy"),
@@ -264,7 +256,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "put the reply, the table of the step at the cursor, or the command that writes the reply again into the clipboard"),
     row("/calibration", "", Argument::None, Nothing(|| Command::Calibration),
         "of all that you marked: how often what was so probable is right"),
-    row("/rescore", "[system] TEXT", Argument::Text, Needed(texts::rescore),
+    row("/rescore", "[system] TEXT", Argument::Text, Needed(|text| Command::Rescore(texts::premise(text))),
         "score the last reply as the answer to another question (or under another system prompt)"),
     row("/system", "[NAME|TEXT|none]", Argument::System, Optional(Command::System),
         "show or set the system prompt; it holds from the next message on"),
@@ -272,11 +264,11 @@ pub const COMMANDS: &[CommandSpec] = &[
         "show all that the model reads: your messages in its chat template, special tokens and all"),
     row("/set", "[SETTING [VALUE]]", Argument::Setting, Checked(set),
         "show or change a setting: /set temp 0.7"),
-    row("/off", "[PART] [from start]", Argument::Part, Checked(change::off),
+    row("/off", "[PART] [from start]", Argument::Part, Checked(|text| Ok(change::off(text)?.into())),
         "switch a part of the model off from here on, or as if it had always been: /off head 23:4"),
-    row("/on", "[PART] [from start]", Argument::Part, Checked(change::on),
+    row("/on", "[PART] [from start]", Argument::Part, Checked(|text| Ok(change::on(text)?.into())),
         "switch a part on again, or everything: the model is as it was, steering included"),
-    row("/steer", "[FILE:SCALE[:LAYERS]|off] [from start]", Argument::Vector, Checked(change::steer),
+    row("/steer", "[FILE:SCALE[:LAYERS]|off] [from start]", Argument::Vector, Checked(|text| Ok(change::steer(text)?.into())),
         "add a steering vector to the residual stream: /steer joy.gguf:0.8:10-20"),
     row("/model", "[MODEL]", Argument::Model, Optional(Command::Model),
         "show or change the model"),
@@ -347,6 +339,18 @@ fn parse_named(name: &str, text: &str) -> Result<Command, CommandError> {
 /// A command that needs something got nothing.
 fn missing(spec: &CommandSpec) -> CommandError {
     CommandError(format!("{} needs {}", spec.name, spec.usage))
+}
+
+impl From<at_step::Placed> for Command {
+    fn from((place, asked): at_step::Placed) -> Command {
+        Command::AtStep(place, asked)
+    }
+}
+
+impl From<change::Changed> for Command {
+    fn from((change, since): change::Changed) -> Command {
+        Command::Intervene(change, since)
+    }
 }
 
 impl From<BranchCommand> for Command {

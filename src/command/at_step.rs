@@ -1,6 +1,5 @@
 //! What commands ask of one step: what if, how probable, which tokens; and those that find a step.
 
-use super::Command;
 use super::branching::{StepPlace, place};
 use super::unread::{Unread, wrong};
 use crate::settings::key::SettingKey;
@@ -17,6 +16,9 @@ pub enum StepCommand {
     Holding(String),
 }
 
+/// A question, and the step it is about where one is named.
+pub(super) type Placed = (Option<StepPlace>, StepCommand);
+
 /// A step that is named first, and the rest. One space follows the name; what comes behind it is the text's.
 fn placed(text: &str) -> Result<(Option<StepPlace>, &str), Unread> {
     let Some(rest) = text.trim_start().strip_prefix('@') else { return Ok((None, text)) };
@@ -28,7 +30,7 @@ fn placed(text: &str) -> Result<(Option<StepPlace>, &str), Unread> {
 }
 
 /// `[@STEP] [SETTING VALUE …]`, with an equals sign or a space between the two.
-pub(super) fn what_if(text: &str) -> Result<Command, Unread> {
+pub(super) fn what_if(text: &str) -> Result<Placed, Unread> {
     let (place, rest) = placed(text)?;
     let mut words = rest.split([' ', '=', '\t']).filter(|word| !word.is_empty()).peekable();
     let mut changes = Vec::new();
@@ -45,23 +47,23 @@ pub(super) fn what_if(text: &str) -> Result<Command, Unread> {
         };
         changes.push((key, value.to_string()));
     }
-    Ok(Command::AtStep(place, StepCommand::WhatIf(changes)))
+    Ok((place, StepCommand::WhatIf(changes)))
 }
 
 /// `[@STEP] TEXT`.
-pub(super) fn text(text: &str) -> Result<Command, Unread> {
+pub(super) fn text(text: &str) -> Result<Placed, Unread> {
     named(text, StepCommand::Text)
 }
 
 /// `[@STEP] LETTERS`.
-pub(super) fn holding(text: &str) -> Result<Command, Unread> {
+pub(super) fn holding(text: &str) -> Result<Placed, Unread> {
     named(text, StepCommand::Holding)
 }
 
-fn named(text: &str, asked: fn(String) -> StepCommand) -> Result<Command, Unread> {
+fn named(text: &str, asked: fn(String) -> StepCommand) -> Result<Placed, Unread> {
     match placed(text)? {
         (_, "") => Err(Unread::Missing),
-        (place, text) => Ok(Command::AtStep(place, asked(text.to_string()))),
+        (place, text) => Ok((place, asked(text.to_string()))),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `/off`, `/on` and `/steer`: what is to change in the model that computes, and from where on.
 
-use super::Command;
 use super::unread::Unread;
 use crate::intervention::{OffPart, Since, Steering};
 
@@ -35,26 +34,29 @@ fn since(text: &str) -> (&str, Since) {
     (text, Since::Here)
 }
 
-fn command(text: &str, read: impl Fn(&str) -> Result<Change, String>) -> Result<Command, Unread> {
+/// What is to change, and from where on.
+pub(super) type Changed = (Change, Since);
+
+fn command(text: &str, read: impl Fn(&str) -> Result<Change, String>) -> Result<Changed, Unread> {
     let (what, since) = since(text);
-    Ok(Command::Intervene(read(what)?, since))
+    Ok((read(what)?, since))
 }
 
-pub(super) fn off(text: &str) -> Result<Command, Unread> {
+pub(super) fn off(text: &str) -> Result<Changed, Unread> {
     command(text, |part| match part {
         "" => Ok(Change::Nothing),
         part => part.parse().map(Change::Off),
     })
 }
 
-pub(super) fn on(text: &str) -> Result<Command, Unread> {
+pub(super) fn on(text: &str) -> Result<Changed, Unread> {
     command(text, |part| match part {
         "" => Ok(Change::AllOn),
         part => part.parse().map(Change::On),
     })
 }
 
-pub(super) fn steer(text: &str) -> Result<Command, Unread> {
+pub(super) fn steer(text: &str) -> Result<Changed, Unread> {
     command(text, |dose| match dose {
         "" => Ok(Change::Nothing),
         "off" => Ok(Change::Straight),

@@ -1,7 +1,7 @@
 //! `/lens`: which view, and of what.
 
-use super::Command;
 use super::unread::{Unread, wrong};
+use crate::lens::Looking;
 use crate::lens::flags::{LensFlags, LensView};
 
 /// What is looked at through a lens.
@@ -14,7 +14,7 @@ pub enum LensSubject {
 }
 
 /// `VIEW [FLAGS] [@N | TEXT [||| TARGET [||| VERSUS]]]`.
-pub(super) fn read(text: &str) -> Result<Command, Unread> {
+pub(super) fn read(text: &str) -> Result<(Looking, LensSubject), Unread> {
     let text = text.trim_start();
     let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
     let view = match LensView::named(name) {
@@ -30,9 +30,9 @@ pub(super) fn read(text: &str) -> Result<Command, Unread> {
             return wrong("write behind --span what is to stand there");
         }
         flags.corrupt = Some(words.to_string());
-        return Ok(Command::Lens(flags.looking(view)?, LensSubject::Step(step)));
+        return Ok((flags.looking(view)?, LensSubject::Step(step)));
     }
-    Ok(Command::Lens(flags.looking(view)?, subject(rest)?))
+    Ok((flags.looking(view)?, subject(rest)?))
 }
 
 /// `@N TEXT`.
