@@ -75,7 +75,7 @@ fn pins_and_their_figures_are_kept_in_a_file_and_on_every_branch() {
     talk.line(&format!("/save {}", file.display())).unwrap();
     let mut other = talked();
     other.line(&format!("/load {}", file.display())).unwrap();
-    assert_eq!(other.session.pinned(), [pin.clone()]);
+    assert_eq!(other.session.pinned(), std::slice::from_ref(&pin));
     assert_eq!(known(&other.session), first);
     other.line("/branch 2").unwrap();
     assert_eq!(known(&other.session), second);
