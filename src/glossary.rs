@@ -56,7 +56,7 @@ pub const FIGURES: &[GlossaryEntry] = &[
     },
     GlossaryEntry {
         names: &["Σ", "sum_logprob", "cumulative_logprob", "sum", "Σ nat", "Σ ln p"],
-        text: "the sum of the tokens' ln p: the log-probability of the whole reply, in nats",
+        text: "the sum of the tokens' ln p, in nats: the log-probability of all of them together, of a reply for instance",
     },
     GlossaryEntry {
         names: &["mean", "per token", "/token", "/t", "nat/token", "mean_logprob"],

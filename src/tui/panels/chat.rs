@@ -32,10 +32,9 @@ use crate::tui::wrap::Row;
 
 use crate::tui::pane::{CHAT, PanePlace};
 
-use super::figures::of_step;
 use super::likelihood::{BARS, FULL_BAR};
 use super::panel::Panel;
-use super::table::verdict_sign;
+use super::table::{self, verdict_sign};
 
 pub static PANEL: Panel = Panel {
     pane: &CHAT,
@@ -44,7 +43,7 @@ pub static PANEL: Panel = Panel {
     click,
     scroll: |state, by| state.transcript.scroll_by(by),
     act,
-    figures: of_step,
+    figures: table::figures,
 };
 
 fn title(state: &State) -> Vec<String> {

@@ -16,8 +16,8 @@ use crate::tui::wrap::Row;
 
 use crate::tui::pane::{MESSAGE, PanePlace};
 
-use super::figures::of_step;
 use super::panel::Panel;
+use super::table;
 
 pub static PANEL: Panel = Panel {
     pane: &MESSAGE,
@@ -29,7 +29,7 @@ pub static PANEL: Panel = Panel {
     },
     scroll: |state, by| state.transcript.scroll_by(by),
     act: |_, _| Vec::new(),
-    figures: of_step,
+    figures: table::figures,
 };
 
 fn draw(state: &State, frame: &mut Frame, place: PanePlace) {

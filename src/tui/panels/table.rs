@@ -27,13 +27,13 @@ use crate::tui::view::status::gauge;
 use super::likelihood::sum_line;
 use crate::tui::pane::{PanePlace, TABLE};
 
-use super::figures::of_step;
-use super::panel::Panel;
+use super::figures::{self, of_step};
+use super::panel::{NamedFigure, Panel};
 
 /// Columns of everything but token and bar: mark, raw, final, ln p, and the gaps.
 const FIGURES: usize = 2 + 6 + 7 + 9;
 
-pub static PANEL: Panel = Panel { pane: &TABLE, title, draw, click, scroll, act, figures: of_step };
+pub static PANEL: Panel = Panel { pane: &TABLE, title, draw, click, scroll, act, figures };
 
 /// The candidates that can be scrolled to: as many as a person asked for, else all that the step keeps.
 fn listed<'a>(state: &State, stats: &'a TokenStats, area: Rect) -> (&'a [Candidate], Figure<f64>) {
@@ -54,6 +54,29 @@ fn in_view(state: &State, stats: &TokenStats, area: Rect) -> (Range<usize>, Opti
     let room = candidate_rows(area).saturating_sub(pins(state).len());
     let outside = outside_of(state, stats, &all[view(room)]);
     (view(room.saturating_sub(usize::from(outside.is_some()))), outside)
+}
+
+/// How many tokens have no row, and their mass.
+fn out_of_sight(state: &State, stats: &TokenStats, area: Rect) -> (usize, Figure<f64>) {
+    let (shown, residual) = listed(state, stats, area);
+    let (view, outside) = in_view(state, stats, area);
+    let rows = view.len() + usize::from(outside.is_some());
+    let hidden: f64 = shown[view.end..].iter().chain(&shown[..view.start]).map(Candidate::prob).sum();
+    let chosen = outside.map_or(0.0, |chosen| chosen.prob());
+    let mass = residual.map(|residual| (residual + hidden - chosen).max(0.0));
+    ((stats.prediction.n_vocab as usize).saturating_sub(rows), mass)
+}
+
+/// The figures of the step, with what the table on the screen leaves out.
+pub(super) fn figures(state: &State) -> Vec<NamedFigure> {
+    let mut figures = of_step(state);
+    let area = state.areas().and_then(|areas| areas.of(&TABLE)).map(|place| place.area);
+    if let (Some(area), Some(stats)) = (area, state.shown())
+        && let Some((_, value)) = figures.iter_mut().find(|(name, _)| *name == "residual")
+    {
+        *value = out_of_sight(state, stats, area).1.shown(figures::percent);
+    }
+    figures
 }
 
 /// How many candidates there are, and which are in view.
@@ -137,18 +160,16 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     };
     let columns = Columns::of(usize::from(inner.width));
     let mut lines = vec![columns.header(state)];
-    let (shown, residual) = listed(state, stats, area);
     let (view, outside) = in_view(state, stats, area);
-    let (first, rows) = (view.start, &shown[view]);
+    let (first, rows) = (view.start, &listed(state, stats, area).0[view]);
     let chosen = chosen_id(state);
     let marked = state.table_row.filter(|_| state.has_keys(&TABLE));
     lines.extend(rows.iter().enumerate().map(|(i, candidate)| {
         let line = columns.row(state, &(*candidate).into(), Some(candidate.id) == chosen);
         if marked == Some(first + i) { line.patch_style(state.theme.cursor()) } else { line }
     }));
-    let hidden: f64 = shown[first + rows.len()..].iter().chain(&shown[..first]).map(Candidate::prob).sum();
-    let out_of_sight = (stats.prediction.n_vocab as usize).saturating_sub(rows.len());
-    lines.push(columns.rest(state, out_of_sight, residual.map(|residual| residual + hidden)));
+    let (others, mass) = out_of_sight(state, stats, area);
+    lines.push(columns.rest(state, others, mass));
     if let Some(candidate) = outside {
         lines.push(columns.row(state, &candidate, true));
     }

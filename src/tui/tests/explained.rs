@@ -51,3 +51,25 @@ fn every_figure_of_a_pane_is_in_the_glossary() {
         assert!(glossary::explain(name).is_ok(), "{name}");
     }
 }
+
+/// Σ of what the table shows, of the row of a chosen token below it, and of the row for all others is one.
+#[test]
+fn what_has_no_row_of_its_own_is_the_rest() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris()]);
+    harness.keys("hi<Enter>");
+    harness.submit("/set k 1");
+    harness.submit("/swap 1 2");
+    harness.keys("<Home>");
+    while harness.state.shown_step().is_some_and(|at| at < harness.state.session.sequence().reply_start()) {
+        harness.keys("<Right>");
+    }
+    harness.submit("/pane table");
+    let stats = harness.state.shown().unwrap();
+    let [best, second, ..] = stats.prediction.top_logprobs.as_slice() else { panic!("{stats:?}") };
+    assert_eq!(stats.logprob, second.logprob);
+    let rest = (1.0 - best.prob() - second.prob()) * 100.0;
+    let figures = (panels::of(harness.state.focus).unwrap().figures)(&harness.state);
+    let (_, told) = figures.iter().find(|(name, _)| *name == "residual").unwrap();
+    let told: f64 = told.trim_end_matches(" %").parse().unwrap();
+    assert!((told - rest).abs() < 0.01, "{told} for {rest}");
+}
