@@ -68,6 +68,8 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
     }
     let goes = matches!(&parsed, Some(Ok(command::Command::Branch(asked))) if asked.goes());
     let is_command = parsed.is_some();
+    let stand_side_by_side =
+        matches!(&parsed, Some(Ok(command::Command::Branch(BranchCommand::Retry(n)))) if *n > 1);
     let clears = parsed == Some(Ok(command::Command::Clear));
     if is_command {
         state.tab = Tab::Chat;
@@ -86,6 +88,9 @@ pub fn submit(state: &mut State, text: &str) -> Vec<Effect> {
             if clears {
                 state.transcript.clear();
                 state.live();
+            }
+            if stand_side_by_side {
+                state.focus_on(&REPLIES);
             }
             state.transcript.follow();
             if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Ask(..))) {
@@ -155,7 +160,8 @@ pub fn carry_out(state: &mut State, outcomes: Vec<Outcome>) -> Vec<Effect> {
             Outcome::Send(id, command) => {
                 state.live();
                 if matches!(command, Command::Siblings(_)) {
-                    (state.reply_column, state.reply_first, state.reply_scroll) = (None, 0, 0);
+                    // Those being written come first in view: they stand right of the older ones.
+                    (state.reply_column, state.reply_first, state.reply_scroll) = (None, usize::MAX, 0);
                     state.fronts.show(&REPLIES);
                 }
                 effects.push(Effect::Send(id, command));

@@ -65,7 +65,7 @@ pub struct State {
     pub tree_row: Option<u32>,
     /// The branch whose reply is chosen among those beside one another.
     pub reply_column: Option<u32>,
-    /// Which of these is the first in view.
+    /// Which of these is the first in view, as far as the chosen one then is and no place stays empty.
     pub reply_first: usize,
     /// How far their texts are scrolled.
     pub reply_scroll: usize,

@@ -27,11 +27,22 @@ pub static PANEL: Panel = Panel { pane: &REPLIES, title, draw, click, scroll, ac
 
 fn title(state: &State) -> Vec<String> {
     let count = state.session.branches().beside().len();
+    let more = more(state, count);
     vec![
-        format!(" replies ─ {count} to the last message "),
-        format!(" replies ─ {count} "),
+        format!(" replies ─ {count} to the last message{more} "),
+        format!(" replies ─ {count}{more} "),
         " replies ".to_string(),
     ]
+}
+
+/// How many of them stand left and right of those in view.
+fn more(state: &State, count: usize) -> String {
+    let Some(place) = state.areas().and_then(|areas| areas.of(&REPLIES)) else { return String::new() };
+    let (left, places) = columns(state, place.area);
+    let right = count.saturating_sub(left + places.len());
+    let left = if left > 0 { format!(" · ‹ {left} more") } else { String::new() };
+    let right = if right > 0 { format!(" · {right} more ›") } else { String::new() };
+    left + &right
 }
 
 /// Which of them is chosen: the present branch's until somebody chooses.
@@ -58,7 +69,7 @@ fn columns(state: &State, area: Rect) -> (usize, Vec<Rect>) {
     let inner = inside(area);
     let fit = usize::from(inner.width / NARROWEST).clamp(1, all);
     let chosen = chosen(state);
-    let first = state.reply_first.clamp((chosen + 1).saturating_sub(fit), chosen);
+    let first = state.reply_first.clamp((chosen + 1).saturating_sub(fit), chosen).min(all - fit);
     let places = Layout::horizontal(vec![Constraint::Fill(1); fit]).spacing(1).split(inner).to_vec();
     (first, places)
 }

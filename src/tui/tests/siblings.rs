@@ -79,6 +79,25 @@ fn retry_writes_several_at_once_each_on_a_branch_of_its_own_with_a_seed_of_its_o
 }
 
 #[test]
+fn replies_side_by_side_have_the_keys_and_those_being_written_are_in_view() {
+    let mut harness = Harness::endless(120, 36);
+    harness.keys("hi<Enter>/retry 5<Enter>");
+    assert_eq!(harness.state.focus, &REPLIES);
+    let screen = harness.screen();
+    assert!(screen.contains("▸2 seed 8") && !screen.contains(" 1 seed 7"), "{screen}");
+    assert!(screen.contains("‹ 1 more · 2 more ›"), "{screen}");
+    harness.keys("<Right><Right><Right><Right>");
+    let screen = harness.screen();
+    assert!(screen.contains(" 6 seed 12") && screen.contains("‹ 3 more "), "{screen}");
+    harness.keys("<Enter>");
+    assert_eq!(harness.state.session.branches().current().number, 6);
+    // Another few: the older ones are out of view.
+    harness.submit("/retry 2");
+    let screen = harness.screen();
+    assert!(screen.contains("▸7 seed") && screen.contains(" 8 seed"), "{screen}");
+}
+
+#[test]
 fn what_is_stopped_stays_and_what_has_not_begun_is_gone() {
     let mut harness = three();
     harness.hold();
@@ -109,7 +128,7 @@ fn more_than_the_engine_writes_at_once_come_afterwards_and_one_alone_as_before()
     assert_eq!(harness.state.session.branches().all().len(), 11);
     assert!(harness.state.session.branches().all().iter().all(|branch| branch.own.is_some()));
     assert_eq!(harness.engine.count_asked(), 3, "the first, eight side by side, two side by side");
-    harness.keys("/retry<Enter>");
+    harness.submit("/retry");
     assert_eq!((harness.state.session.branches().all().len(), harness.engine.count_asked()), (12, 4));
 }
 
