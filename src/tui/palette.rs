@@ -9,6 +9,7 @@ use crate::command::{self, Argument, COMMANDS, Completion};
 use crate::settings::key::SettingKey;
 use crate::text::nearest;
 
+use super::lens::tabs;
 use super::pane::{PANES, Pane};
 use super::theme::{self, THEMES};
 
@@ -23,6 +24,8 @@ pub enum Asked {
     Pane(&'static Pane),
     /// Take a theme's colours.
     Theme(String),
+    /// Show a view of the lens whose question a person completes there, by its index.
+    View(usize),
 }
 
 fn completion(line: String, label: &str, help: &str) -> Completion {
@@ -119,6 +122,7 @@ pub fn asked(line: &str) -> Option<Result<Asked, String>> {
             let name = name.join(" ");
             Some(theme::named(&name, Colors::Many).map(|_| Asked::Theme(name)))
         }
+        ["/lens", name] => tabs::to_complete(name).map(|tab| Ok(Asked::View(tab))),
         _ => None,
     }
 }

@@ -148,6 +148,10 @@ fn do_here(state: &mut State, asked: Asked) -> Result<(), String> {
     match asked {
         Asked::Pane(pane) => state.focus_on(pane),
         Asked::Theme(name) => state.theme = state.look.theme(&name)?,
+        Asked::View(tab) => {
+            state.lens.tab = tab;
+            lens::open(state);
+        }
     }
     Ok(())
 }

@@ -55,6 +55,12 @@ fn keyboard() -> Looking {
     Looking::Keyboard(KeyboardWish { corpus: None, clicks: CLICKS })
 }
 
+/// The view of a name where a person has to say first what it asks.
+pub fn to_complete(name: &str) -> Option<usize> {
+    let asks_nothing = |tab: &LensTab| (tab.looking)(&LensChoice::default()).is_none();
+    TABS.iter().position(|tab| tab.name == name && asks_nothing(tab))
+}
+
 /// The view that shows such a question's answer.
 pub fn of(looking: &Looking) -> usize {
     let name = LensView::of(looking).name();

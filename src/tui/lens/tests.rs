@@ -249,6 +249,17 @@ fn a_prompt_s_tokens_can_be_looked_at_but_for_the_first() {
 }
 
 #[test]
+fn a_trace_without_other_words_opens_its_view_where_they_are_marked() {
+    let mut harness = talked(120, 36);
+    harness.keys("<Left>");
+    harness.submit("/lens trace");
+    assert_eq!((harness.state.focus, harness.state.lens.shown().name), (&LENS, "trace"));
+    assert!(harness.state.composer.is_empty());
+    assert!(harness.state.lens.picture.is_some(), "the prompt, to mark words in");
+    assert!(harness.screen().contains("lens ─ step 4"), "{}", harness.screen());
+}
+
+#[test]
 fn knockouts_and_traces_are_views_of_the_pane() {
     for (command, shows) in [
         ("/lens knockout --part layer", "set to zero"),
