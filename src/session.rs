@@ -206,6 +206,11 @@ impl Session {
         matches!(self.work, Work::Replying(_) | Work::Asking(..))
     }
 
+    /// Whether replies stop after every token.
+    pub fn is_stepwise(&self) -> bool {
+        self.stepwise
+    }
+
     /// Whether leaving would lose something that was said.
     pub fn is_unsaved(&self) -> bool {
         self.version != self.saved && !self.kept_by_itself

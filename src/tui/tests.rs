@@ -49,6 +49,16 @@ fn a_message_is_answered_and_the_panels_follow() {
 }
 
 #[test]
+fn a_reply_that_pauses_says_so() {
+    let mut harness = Harness::endless(120, 36);
+    harness.submit("/pause");
+    harness.submit("hi");
+    let screen = harness.screen();
+    assert!(screen.contains("replies pause after every token: /continue"), "{screen}");
+    assert!(!screen.contains("max-tokens"), "{screen}");
+}
+
+#[test]
 fn a_message_written_while_the_model_loads_waits_for_it() {
     let mut harness = Harness::loading(120, 36, vec![paris()]);
     harness.keys("hi<Enter>");

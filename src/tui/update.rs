@@ -154,6 +154,10 @@ fn on_reply(state: &mut State, id: RequestId, event: Event) -> Vec<Effect> {
     let effects = carry_out(state, outcomes);
     // A full context was said by the session; a reply that the model ended shows the token that ended it.
     match ended {
+        Some(FinishReason::Length) if state.session.is_stepwise() => state.tell(Notice::Info(
+            "replies pause after every token: /continue or a digit in the table goes on, /resume lets go"
+                .to_string(),
+        )),
         Some(FinishReason::Length) => state.tell(Notice::Info(
             "the reply ends here: it has as many tokens as were asked for (/set max-tokens)".to_string(),
         )),
