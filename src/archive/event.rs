@@ -269,6 +269,9 @@ pub struct InterventionSet {
     pub names: Vec<String>,
 }
 
+/// Most texts that are pinned at once.
+pub const MOST_PINS: usize = 4;
+
 /// Texts that are pinned; none where the list is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PinSet {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::LARGEST_VOCABULARY;
-use super::event::{Chosen, LogEvent, ModelLine, Moved, PinSet, SpelledToken, Spelling, TurnLine, VocabLine};
+use super::event::{
+    Chosen, LogEvent, MOST_PINS, ModelLine, Moved, PinSet, SpelledToken, Spelling, TurnLine, VocabLine,
+};
 use super::lines::{self, ReadLine};
 use super::parts::{interventions, vocabulary};
 use super::{DAMAGED, Saved, SavedBranch, SavedTurn, VERSION, figures, foreign, old};
@@ -249,6 +251,9 @@ impl SessionReader {
                 let size = self.saved.model.vocabulary.unwrap_or(LARGEST_VOCABULARY);
                 if let Some(other) = texts.iter().find(|pin| pin.first.index() >= size) {
                     return Err(format!("id {} is in no vocabulary of that size", other.first));
+                }
+                if texts.len() > MOST_PINS {
+                    return Err(format!("{} texts are pinned, where {MOST_PINS} can be", texts.len()));
                 }
                 self.saved.pins = texts;
                 Ok(())

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::event::{ModelLine, Pin, VerdictScope};
+use super::event::{MOST_PINS, ModelLine, Pin, VerdictScope};
 use super::read::{Kind, Opened, parse};
 use super::scribe::{Now, NowBranch, NowSaid, Scribe};
 use super::*;
@@ -158,6 +158,7 @@ impl Talk {
                 self.under = off.then_some(part).into_iter().collect();
             }
             Happening::Pin(0) => (self.pins, self.pinned) = (Vec::new(), PinnedFigures::new()),
+            Happening::Pin(_) if self.pins.len() == MOST_PINS => {}
             Happening::Pin(id) => {
                 self.pins.push(Pin { text: format!("pin {id}"), first: TokenId(*id), tokens: 1 });
             }
@@ -533,6 +534,18 @@ fn a_damaged_line_in_the_middle_keeps_its_place_and_is_named() {
     assert!(opened.note.as_ref().unwrap().starts_with("line "), "{:?}", opened.note);
     let ids: Vec<u32> = (0..3).map(|i| opened.saved.tree.node(NodeNumber(i)).unwrap().id.0).collect();
     assert_eq!(ids, [41, DAMAGED.0, 43]);
+}
+
+#[test]
+fn more_pins_than_there_can_be_are_a_damaged_line() {
+    let text = include_str!("fixtures/version-2-every-event.jsonl");
+    let line = text.lines().find(|line| line.contains(r#""type":"pin""#)).unwrap();
+    let mut pins: serde_json::Value = serde_json::from_str(line).unwrap();
+    let one = pins["texts"][0].clone();
+    pins["texts"] = vec![one; MOST_PINS + 1].into();
+    let opened = parse(text.replace(line, &pins.to_string()).as_bytes()).unwrap();
+    assert!(format!("{opened:?}").contains("5 texts are pinned, where 4 can be"), "{opened:?}");
+    assert!(opened.saved.pins.len() <= MOST_PINS);
 }
 
 #[test]

@@ -69,18 +69,18 @@ impl<'a> BranchComparison<'a> {
         self.sides.iter().map(|side| side.own.len()).max().unwrap_or(0)
     }
 
-    /// ln p of the second branch's token in a row minus that of the first's.
+    /// ln p of the second branch's token in a row minus that of the first's; none where both are impossible.
     pub fn delta(&self, row: usize) -> Option<f64> {
         let [a, b] = &self.sides;
         let known = |side: &ComparedSide| side.own.get(row).and_then(|node| logprob(node));
-        Some(known(b)? - known(a)?)
+        Some(known(b)? - known(a)?).filter(|delta| !delta.is_nan())
     }
 
     /// By how much the second branch's sum and mean are above the first's, in words.
     pub fn difference(&self) -> Option<String> {
         let [(a, n), (b, m)] = [&self.sides[0], &self.sides[1]].map(ComparedSide::sum);
         let per_token = |sum: f64, count: usize| sum / count as f64;
-        (n > 0 && m > 0)
+        (n > 0 && m > 0 && !(b - a).is_nan())
             .then(|| format!("Δ: Σ {:+.3} nat, {:+.3} per token", b - a, per_token(b, m) - per_token(a, n)))
     }
 

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use super::task::{Task, Then};
 use super::{Notice, Outcome, Session, SessionError};
-use crate::archive::event::Pin;
+use crate::archive::event::{MOST_PINS, Pin};
 use crate::archive::{PinnedFigures, Saved};
 use crate::sequence::NodeNumber;
 use crate::step::{AnyToken, Figure};
 use crate::token::{TokenId, visible};
-
-/// Most texts that are pinned at once.
-const MOST: usize = 4;
 
 /// What is known of a pinned token at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,7 +54,7 @@ impl Session {
                 self.pins = Pins::default();
                 told("nothing is pinned any more".to_string())
             }
-            Some(_) if self.pinned().len() >= MOST => Err(SessionError::TooManyPins(MOST)),
+            Some(_) if self.pinned().len() >= MOST_PINS => Err(SessionError::TooManyPins(MOST_PINS)),
             Some(text) => {
                 let model = Arc::clone(&self.loaded()?.info);
                 self.begin(Task::Encode { then: Then::Pin, texts: [String::new(), text.to_string()], model })

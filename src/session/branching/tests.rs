@@ -261,3 +261,13 @@ fn what_can_not_be_is_one_line_and_changes_nothing() {
         assert_eq!((seen(&talk.session), talk.session.branches().all().len()), (before.clone(), 1), "{line}");
     }
 }
+
+#[test]
+fn impossible_tokens_of_two_branches_have_no_difference() {
+    let mut talk =
+        Talk::new(vec![vec![("A", 0.0), ("<|im_end|>", 1.0)], vec![("B", 0.0), ("<|im_end|>", 1.0)]]);
+    talk.line("hi").unwrap();
+    talk.line("/retry").unwrap();
+    let diff = talk.line("/diff 1 2").unwrap();
+    assert!(diff.contains("inf") && !diff.contains("NaN"), "{diff}");
+}
