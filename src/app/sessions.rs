@@ -27,7 +27,7 @@ use crate::session::calibration::shown::{self, CalibrationRecord};
 use crate::session::export::ExportFormat;
 use crate::session::export::suite::{self, NamedMark};
 use crate::session::judged::scope;
-use crate::session::restored::Restored;
+use crate::session::restored::{Restored, numbers};
 use crate::settings::SamplingFlags;
 use crate::step::Step;
 use crate::token::{printable, visible};
@@ -98,8 +98,12 @@ fn of_branch(opened: &Opened, number: Option<u32>) -> Result<Restored, Failure> 
     let saved = &opened.saved;
     let number = number.unwrap_or(saved.branch().number);
     Restored::of(saved, number).ok_or_else(|| {
-        let numbers: Vec<String> = saved.branches.iter().map(|branch| branch.number.to_string()).collect();
-        Failure::usage(format!("--branch {number}: there is none; there are {}", numbers.join(", ")))
+        let why = match saved.branches.iter().any(|branch| branch.number == number) {
+            true => "it was taken out",
+            false => "there is none",
+        };
+        let numbers: Vec<String> = numbers(saved).iter().map(u32::to_string).collect();
+        Failure::usage(format!("--branch {number}: {why}; there are {}", numbers.join(", ")))
     })
 }
 
@@ -182,9 +186,9 @@ fn show(opened: &Opened, restored: &Restored) -> Vec<u8> {
     let begun = saved.created.as_ref().map_or(String::new(), |when| format!(" · begun {when}"));
     let model = if saved.model.model.is_empty() { "model not given" } else { saved.model.model.as_str() };
     let mut out = format!("{}{begun}", printable(model));
-    if saved.branches.len() > 1 {
-        let (number, all) = (restored.branch, saved.branches.len());
-        out.push_str(&format!(" · branch {number} of {all} (--branch N shows another)"));
+    let (number, all) = (restored.branch, restored.branches().all().len());
+    if all > 1 {
+        out.push_str(&format!(" · branch {number}, one of {all} (--branch N shows another)"));
     }
     out.push_str("\n\n");
     if let Some(system) = saved.settings.get("system") {

@@ -15,7 +15,7 @@ use crate::token::TokenId;
 pub struct Branch {
     /// Counted from 1 in order of appearance; it keeps it.
     pub number: u32,
-    /// The branch it left.
+    /// The branch it left; where that was taken out, the nearest one before it that is there.
     pub from: Option<u32>,
     /// What was said, in order.
     pub turns: Vec<Arc<Turn>>,
@@ -186,6 +186,9 @@ impl Branches {
     pub(super) fn prune(&mut self, number: u32) -> usize {
         let Some(at) = self.all.iter().position(|branch| branch.number == number) else { return 0 };
         let gone = self.all.remove(at);
+        for branch in self.all.iter_mut().filter(|branch| branch.from == Some(number)) {
+            branch.from = gone.from;
+        }
         if self.current == at {
             let from = self.all.iter().find(|branch| Some(branch.number) == gone.from);
             let next = from.or(self.all.last()).map_or(0, |branch| branch.number);

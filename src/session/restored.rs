@@ -35,7 +35,7 @@ pub struct Restored {
 }
 
 impl Restored {
-    /// A branch by its number.
+    /// A branch by its number, unless it was taken out.
     pub fn of(saved: &Saved, number: u32) -> Option<Restored> {
         let kept = saved.branches.iter().find(|branch| branch.number == number)?;
         let branch = branch_of(saved, kept, &saved.vocab, &mut |_| TurnId::default().next());
@@ -47,7 +47,7 @@ impl Restored {
             nodes.filter_map(|node| node.step.clone()).collect()
         });
         let (all, _) = branches(saved, &saved.vocab, &mut |_| TurnId::default().next());
-        let current = all.iter().position(|branch| branch.number == number);
+        let current = all.iter().position(|branch| branch.number == number)?;
         let judgements = judgements(JudgedIn {
             tree: &saved.tree,
             vocab: &saved.vocab,
@@ -57,10 +57,7 @@ impl Restored {
         });
         Some(Restored {
             branch: number,
-            branches: match current {
-                Some(current) => Branches::restored(saved.tree.clone(), all, current),
-                None => Branches::restored(tree.clone(), vec![branch.clone()], 0),
-            },
+            branches: Branches::restored(saved.tree.clone(), all, current),
             judgements,
             turns: branch.turns.clone(),
             vocab: Arc::clone(&saved.vocab),
@@ -74,6 +71,11 @@ impl Restored {
             reply: branch.reply,
             steps: steps.collect(),
         })
+    }
+
+    /// The conversation's branches.
+    pub fn branches(&self) -> &Branches {
+        &self.branches
     }
 
     /// The tokens of a turn, by its index.
@@ -103,14 +105,37 @@ impl Restored {
 /// The branches of a file's conversation, and the index of the one it is on. What a program left behind that was
 /// killed between two of them is left out. `name` names a turn by its number.
 pub fn branches(saved: &Saved, vocab: &Vocab, name: &mut dyn FnMut(u32) -> TurnId) -> (Vec<Branch>, usize) {
+    let kept = kept(saved);
+    let current = kept.iter().position(|branch| branch.number == saved.branch().number).unwrap_or(0);
+    let restored = kept
+        .iter()
+        .map(|branch| Branch { from: left(saved, &kept, branch), ..branch_of(saved, branch, vocab, name) });
+    (restored.collect(), current)
+}
+
+/// The numbers of the branches that are there.
+pub fn numbers(saved: &Saved) -> Vec<u32> {
+    kept(saved).iter().map(|branch| branch.number).collect()
+}
+
+fn kept(saved: &Saved) -> Vec<&SavedBranch> {
     let is_there = |branch: &SavedBranch| {
         branch.number == saved.branch().number
             || (!is_part_of_another(saved, branch)
                 && branch.tip.is_none_or(|tip| saved.tree.node(tip).is_some_and(|node| !node.is_pruned())))
     };
-    let kept: Vec<&SavedBranch> = saved.branches.iter().filter(|branch| is_there(branch)).collect();
-    let current = kept.iter().position(|branch| branch.number == saved.branch().number).unwrap_or(0);
-    (kept.into_iter().map(|branch| branch_of(saved, branch, vocab, name)).collect(), current)
+    saved.branches.iter().filter(|branch| is_there(branch)).collect()
+}
+
+/// The branch that one left, or the nearest before it that is there.
+fn left(saved: &Saved, kept: &[&SavedBranch], branch: &SavedBranch) -> Option<u32> {
+    let mut from = branch.from;
+    while let Some(number) = from.filter(|number| !kept.iter().any(|branch| branch.number == *number)) {
+        let gone = saved.branches.iter().find(|branch| branch.number == number);
+        // A branch leaves an earlier one, whatever a damaged file says.
+        from = gone.and_then(|gone| gone.from).filter(|earlier| *earlier < number);
+    }
+    from
 }
 
 /// Whether all that it has stands on another branch too.

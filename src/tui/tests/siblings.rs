@@ -5,7 +5,9 @@ use crate::archive;
 use crate::archive::scribe::Scribe;
 use crate::engine::replies::{ReplyEvent, ReplyId};
 use crate::sequence::NodeOrigin;
+use crate::session::branches::Branch;
 use crate::session::keep;
+use crate::session::restored::{self, Restored};
 
 const LONDON: [ScriptedLine; 3] = [("The", 0.9), (" London", 0.1), ("<|im_end|>", 0.7)];
 const THE: [ScriptedLine; 2] = [(" the", 0.3), ("<|im_end|>", 0.7)];
@@ -130,6 +132,36 @@ fn more_than_the_engine_writes_at_once_come_afterwards_and_one_alone_as_before()
     assert_eq!(harness.engine.count_asked(), 3, "the first, eight side by side, two side by side");
     harness.submit("/retry");
     assert_eq!((harness.state.session.branches().all().len(), harness.engine.count_asked()), (12, 4));
+}
+
+#[test]
+fn a_branch_whose_parent_was_taken_out_comes_from_the_nearest_that_is_there() {
+    let mut harness = Harness::new(120, 36, vec![paris(), paris(), LONDON.to_vec(), THE.to_vec()]);
+    for line in ["hi", "/retry", "/retry", "/prune 2"] {
+        harness.submit(line);
+    }
+    let froms = |branches: &[Branch]| -> Vec<(u32, Option<u32>)> {
+        branches.iter().map(|branch| (branch.number, branch.from)).collect()
+    };
+    let session = &harness.state.session;
+    let expected = vec![(1, None), (3, Some(1))];
+    assert_eq!(froms(session.branches().all()), expected);
+    // And in a file in which the parent still was when its child was told of.
+    let mut harness = Harness::new(120, 36, vec![paris(), paris(), LONDON.to_vec(), THE.to_vec()]);
+    let mut scribe = Scribe::new(harness.state.session.settings().k);
+    let mut text = String::new();
+    for line in ["hi", "/retry", "/retry", "/prune 2"] {
+        harness.submit(line);
+        let session = &harness.state.session;
+        for event in keep::told(session, &keep::model_line(session), &mut scribe) {
+            text += &(serde_json::to_string(&event).unwrap() + "\n");
+        }
+    }
+    let saved = archive::read::parse(text.as_bytes()).unwrap().saved;
+    assert_eq!(saved.branches.len(), 3);
+    let shown = Restored::of(&saved, 3).unwrap();
+    assert_eq!(froms(shown.branches().all()), expected);
+    assert!(Restored::of(&saved, 2).is_none() && restored::numbers(&saved) == [1, 3]);
 }
 
 #[test]
