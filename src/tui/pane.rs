@@ -122,9 +122,12 @@ pub static TREE: Pane = Pane {
                 help: "the present branch and the chosen one, side by side",
             }),
         ),
-        ("x", KeyAction::Own(Own { name: "tree-prune", help: "take the chosen branch out" })),
+        ("x", PRUNE),
     ],
 };
+
+/// Asks first; the second time, it does it.
+pub const PRUNE: KeyAction = KeyAction::Own(Own { name: "tree-prune", help: "take the chosen branch out" });
 
 const BRANCH: &str = "choose a branch";
 

@@ -63,6 +63,8 @@ pub struct State {
     pub table_row: Option<usize>,
     /// The branch that is chosen in the tree.
     pub tree_row: Option<u32>,
+    /// The branch that is taken out when the key is pressed again.
+    pub tree_gone: Option<u32>,
     /// The branch whose reply is chosen among those beside one another.
     pub reply_column: Option<u32>,
     /// Which of these is the first in view, as far as the chosen one then is and no place stays empty.
@@ -122,6 +124,7 @@ impl State {
             table_scroll: 0,
             table_row: None,
             tree_row: None,
+            tree_gone: None,
             reply_column: None,
             reply_first: 0,
             reply_scroll: 0,

@@ -23,7 +23,7 @@ use super::layout::{Tab, inside};
 use super::lens;
 use super::marks;
 use super::msg::{Effect, Msg, NoAnswer};
-use super::pane::{BESIDE, CHAT, DIFF, MESSAGE, PANES, Pane, REPLIES, Slot, TABLE, TREE};
+use super::pane::{BESIDE, CHAT, DIFF, MESSAGE, PANES, PRUNE, Pane, REPLIES, Slot, TABLE, TREE};
 use super::panels;
 use super::seek::go as seek;
 use super::send::{carry_out, execute, prefill, submit};
@@ -41,7 +41,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Input(Input::Mouse(mouse)) => effects = on_mouse(state, mouse),
         Msg::Input(Input::Paste(text)) => {
             state.help = None;
-            state.leaving = None;
+            (state.leaving, state.tree_gone) = (None, None);
             state.focus_on(&MESSAGE);
             state.composer.paste(&text);
         }
@@ -174,6 +174,9 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     if !matches!(asked, Some(KeyAction::Stop | KeyAction::Quit)) {
         state.leaving = None;
+    }
+    if asked != Some(PRUNE) {
+        state.tree_gone = None;
     }
     let completing = !state.composer.completions().0.is_empty();
     match asked {
@@ -402,7 +405,7 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         scroll(state, pane, wheel);
         return Vec::new();
     }
-    state.leaving = None;
+    (state.leaving, state.tree_gone) = (None, None);
     state.focus_on(pane);
     panels::of(pane).map_or_else(Vec::new, |panel| (panel.click)(state, place, at))
 }

@@ -138,7 +138,14 @@ fn act(state: &mut State, name: &str) -> Vec<Effect> {
             let current = state.session.branches().current().number;
             return submit(state, &format!("/diff {current} {number}"));
         }
-        "tree-prune" => return submit(state, &format!("/prune {number}")),
+        // The only one stays, which the session says.
+        "tree-prune" if state.session.branches().all().len() > 1 && state.tree_gone != Some(number) => {
+            state.tree_gone = Some(number);
+        }
+        "tree-prune" => {
+            state.tree_gone = None;
+            return submit(state, &format!("/prune {number}"));
+        }
         _ => return submit(state, &format!("/branch {number}")),
     }
     Vec::new()

@@ -165,6 +165,23 @@ fn a_branch_whose_parent_was_taken_out_comes_from_the_nearest_that_is_there() {
 }
 
 #[test]
+fn the_tree_asks_before_a_branch_is_taken_out() {
+    let mut harness = three();
+    harness.submit("/retry");
+    harness.submit("/pane tree");
+    let count = |harness: &Harness| harness.state.session.branches().all().len();
+    harness.keys("x");
+    assert!(harness.screen().contains("x again to take branch 2 out"), "{}", harness.screen());
+    // Any other key leaves it where it is.
+    harness.keys("<Up>x");
+    assert!(harness.screen().contains("x again to take branch 1 out"), "{}", harness.screen());
+    assert_eq!(count(&harness), 2);
+    harness.keys("x");
+    assert_eq!((count(&harness), harness.state.session.branches().current().number), (1, 2));
+    assert!(!harness.screen().contains("x again"), "{}", harness.screen());
+}
+
+#[test]
 fn a_file_that_is_cut_anywhere_has_no_token_on_another_ones_branch() {
     let mut harness = three();
     let mut scribe = Scribe::new(harness.state.session.settings().k);

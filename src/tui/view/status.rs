@@ -15,6 +15,7 @@ use crate::session::state::{Fetch, ModelState};
 use crate::session::turn::Reply;
 use crate::token::printable;
 use crate::tui::keys::KeyAction;
+use crate::tui::pane::PRUNE;
 use crate::tui::state::State;
 
 use super::items::{WholeItem, at_right, line};
@@ -144,6 +145,9 @@ fn hint(state: &State, width: u16) -> String {
     }
     let short =
         |action, what| state.look.keymap.short(state.focus, action).map(|key| format!("{key} {what} "));
+    if let (Some(number), Some(key)) = (state.tree_gone, state.look.keymap.short(state.focus, PRUNE)) {
+        return format!("{key} again to take branch {number} out ");
+    }
     if state.session.is_busy() {
         return short(KeyAction::Stop, "stop").unwrap_or_default();
     }
