@@ -187,6 +187,11 @@ impl Session {
         if !here.eq(before.iter().copied()) {
             return Err(SessionError::Elsewhere);
         }
+        let under = self.settings.interventions();
+        let stands = self.sequence().tokens().skip(before.len()).take(ids.len());
+        if stands.filter(|token| token.under == under).map(|token| token.id).eq(ids.iter().copied()) {
+            return Ok(told("that is what stands there: the conversation stays where it is"));
+        }
         self.force_at(before.len(), ids)
     }
 

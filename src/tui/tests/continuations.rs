@@ -38,6 +38,10 @@ fn a_continuation_of_the_conversation_is_taken_on_a_branch_of_its_own() {
     let asked = harness.engine.last_asked().unwrap();
     assert_eq!(asked.prompt, [&draft.ids[..], taken].concat());
     assert!(sequence.len() > draft.ids.len() + taken.len());
+    // What stands there already is no other branch.
+    harness.submit("/step 2");
+    assert_eq!(harness.state.session.branches().all().len(), 2);
+    assert!(harness.screen().contains("that is what stands there"), "{}", harness.screen());
     // Elsewhere it can't be taken.
     harness.submit("/edit 1 ho");
     harness.submit("/step 1");
