@@ -8,10 +8,12 @@
 pub mod terminal;
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, c_int, c_void, siginfo_t};
 
+use crate::token::printable;
 use terminal::{is_taken, restore_now};
 
 /// Exit code of a model or engine failure.
@@ -40,6 +42,8 @@ const FAULTS: [(c_int, &str); 5] = [
 
 /// The thread that ends the process.
 static ENDING: AtomicUsize = AtomicUsize::new(0);
+/// The RPC servers that compute for this process.
+static SERVERS: OnceLock<String> = OnceLock::new();
 
 /// Prepares for all of them. Call once, first.
 pub fn prepare() {
@@ -61,16 +65,29 @@ pub fn prepare() {
     }));
 }
 
+/// Has the end of the process name these RPC servers where llama.cpp ends it because it has lost one.
+pub fn computes_with(servers: String) {
+    // They stay the same until the end.
+    let _ = SERVERS.set(servers);
+}
+
 /// Ends the process because an assertion of llama.cpp has failed; its thread can't go on.
 pub fn native_abort(message: &str) {
     alone();
     restore_now();
-    let message = crate::token::printable(message).replace('\n', " ");
-    let _ = writeln!(
-        std::io::stderr(),
-        "{NAME}llama.cpp gave up: {message}; the model file may be damaged or its kind unsupported"
-    );
+    let _ = writeln!(std::io::stderr(), "{NAME}{}", given_up(message, SERVERS.get().map(String::as_str)));
     exit_now(ENGINE_FAILED)
+}
+
+/// What an assertion means that has failed while these servers computed.
+fn given_up(message: &str, servers: Option<&str>) -> String {
+    match servers {
+        Some(servers) if message.contains("ggml-rpc") => format!("lost an RPC server ({servers})"),
+        _ => format!(
+            "llama.cpp gave up: {}; the model file may be damaged or its kind unsupported",
+            printable(message).replace('\n', " ")
+        ),
+    }
 }
 
 /// Prepares a child process, whose faults are a report to its parent.
@@ -187,4 +204,18 @@ unsafe fn stack_pointer(context: *const c_void) -> Option<usize> {
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 unsafe fn stack_pointer(_: *const c_void) -> Option<usize> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_server_is_no_damaged_file() {
+        let message =
+            "/build/ggml-rpc/ggml-rpc.cpp:566: Remote RPC server crashed or returned malformed response";
+        assert_eq!(given_up(message, Some("a:1, b:2")), "lost an RPC server (a:1, b:2)");
+        let other = given_up("ggml.c:1: GGML_ASSERT(x) failed", Some("a:1"));
+        assert!(other.contains("GGML_ASSERT(x)") && other.contains("may be damaged"), "{other}");
+    }
 }

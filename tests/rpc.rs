@@ -3,7 +3,7 @@
 #[path = "support/pty.rs"]
 mod pty;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -210,6 +210,7 @@ fn a_server_that_can_not_be_used_is_one_line_before_anything_starts() {
         (&format!("{address},{nobody}"), nobody.as_str(), 3),
         ("somewhere", "HOST:PORT", 2),
         (&format!("{address},{address}"), "named twice", 2),
+        (&format!("{address},{}", address.replace("127.0.0.1", "localhost")), "named twice", 3),
     ] {
         let output = run(&["next", "a", "-q", "--rpc", servers]);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -221,4 +222,105 @@ fn a_server_that_can_not_be_used_is_one_line_before_anything_starts() {
     assert_eq!(both.status.code(), Some(2), "{}", String::from_utf8_lossy(&both.stderr));
     let gone = run(&["serve", "--port", "0", "--rpc", &nobody]);
     assert_eq!(gone.status.code(), Some(3), "{}", String::from_utf8_lossy(&gone.stderr));
+}
+
+/// An RPC server that answers the questions of these numbers, and is silent after any other.
+fn answers_only(known: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(stream, known));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream, known: &[u8]) {
+    loop {
+        let mut head = [0; 9];
+        let whole = stream.read_exact(&mut head);
+        let whole = whole.and_then(|()| stream.read_exact(&mut vec![0; usize::from(head[1])]));
+        let (bytes, first): (u64, u8) = match head[0] {
+            14 => (28, 7),
+            15 => (4, 1),
+            _ => (16, 0),
+        };
+        if whole.is_err() {
+            return;
+        }
+        while !known.contains(&head[0]) {
+            std::thread::park();
+        }
+        let mut answer = bytes.to_le_bytes().to_vec();
+        answer.push(first);
+        answer.resize(8 + bytes as usize, 0);
+        let _ = stream.write_all(&answer);
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_a_line_or_is_left_by_the_first_signal() {
+    let begun = Instant::now();
+    let greets_only = answers_only(&[14]);
+    let output = run(&["next", "a", "-q", "--rpc", &greets_only]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.lines().count() == 1 && said.contains("does not answer"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    // While it is greeted, and while it is to take layers.
+    for (silent, after) in [(&greets_only, 1), (&answers_only(&[14, 15, 11]), 11)] {
+        for (args, signal) in
+            [(&["next", "a"][..], "INT"), (&["next", "a"], "TERM"), (&["serve", "--port", "0"], "TERM")]
+        {
+            let args = [args, &["--weights", "as-is", "--rpc", silent]].concat();
+            let mut process = Process(command(&args).stdout(Stdio::null()).spawn().unwrap());
+            std::thread::sleep(Duration::from_secs(after));
+            assert!(process.0.try_wait().unwrap().is_none(), "{args:?} has ended");
+            let begun = Instant::now();
+            let sent = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
+            assert!(sent.unwrap().success());
+            assert_eq!(process.0.wait().unwrap().code(), Some(130), "{args:?}");
+            assert!(begun.elapsed() < Duration::from_secs(3), "{args:?}: {:?}", begun.elapsed());
+            let mut said = String::new();
+            process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            assert!(after < 10 || said.contains(&format!("waiting for {silent}")), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn time_outs_are_for_servers_of_others() {
+    let (_server, address) = rpc_server();
+    let text = "The quick brown fox jumps over the lazy dog. ".repeat(60);
+    json(&["score", &text, "--json", "--weights", "as-is", "--timeouts", "1,0.1,0.1", "--rpc", &address]);
+}
+
+#[test]
+fn a_serving_process_that_loses_its_rpc_server_says_so() {
+    let (mut server, address) = rpc_server();
+    let args = ["serve", "--port", "0", "-q", "--weights", "as-is", "--rpc", &address];
+    let mut serving = Process(command(&args).spawn().unwrap());
+    let mut errors = std::io::BufReader::new(serving.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut errors, &mut line).unwrap() > 0);
+    }
+    let at = line.split("http://").nth(1).unwrap().split(' ').next().unwrap().trim().to_string();
+    server.0.kill().unwrap();
+    server.0.wait().unwrap();
+    let body = r#"{"prompt":"a","max_tokens":1}"#;
+    let mut stream = TcpStream::connect(&at).unwrap();
+    write!(
+        stream,
+        "POST /v1/completions HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut said = String::new();
+    errors.read_to_string(&mut said).unwrap();
+    assert_eq!(serving.0.wait().unwrap().code(), Some(3), "{said}");
+    assert!(said.contains(&format!("lost an RPC server ({address})")), "{said}");
+    assert!(!said.contains("ggml-rpc") && !said.contains("damaged"), "{said}");
 }

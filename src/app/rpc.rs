@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use super::call::Call;
 use super::failure::{ENGINE, Failure, OK};
@@ -13,7 +15,9 @@ use crate::cli::RpcServerArgs;
 use crate::engine::llama::rpc::{self, RpcError};
 use crate::engine::llama::send_log_to;
 use crate::engine::rpc::{RpcNews, RpcOrder, greet};
-use crate::engine::{Client, LoadOptions, Threads};
+use crate::engine::{CancelFlag, Client, LoadOptions, Threads};
+use crate::fatal;
+use crate::interrupt;
 use crate::model::RpcServer;
 use crate::report::record::Origin;
 use crate::sampling::Sampling;
@@ -23,6 +27,8 @@ use crate::settings::{ConfigFile, Flags, SamplingFlags, Settings};
 
 /// Replies that a conversation writes side by side at most.
 const PARALLEL: usize = 4;
+/// Loading over RPC that takes longer is told of.
+const SLOW: Duration = Duration::from_secs(10);
 
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Failure {
@@ -42,8 +48,29 @@ pub(super) fn must_be_here(settings: &Settings, what: &str) -> Result<(), Failur
 
 /// Has layers computed by these servers from now on, by this process.
 pub(super) fn use_servers(servers: &[RpcServer]) -> Result<(), Failure> {
-    greet(servers)?;
-    Ok(rpc::use_servers(servers)?)
+    fatal::computes_with(named(servers));
+    interrupt::waiting(|| {
+        greet(servers, &CancelFlag::default())?;
+        Ok(rpc::use_servers(servers)?)
+    })
+}
+
+fn named(servers: &[RpcServer]) -> String {
+    servers.iter().map(RpcServer::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Says which servers are waited for, should it take long, until the sender is dropped.
+pub(super) fn tell_when_slow(servers: &[RpcServer], quiet: bool) -> Sender<()> {
+    let (done, ended) = channel();
+    if !quiet && !servers.is_empty() {
+        let names = named(servers);
+        std::thread::spawn(move || {
+            if ended.recv_timeout(SLOW) == Err(RecvTimeoutError::Timeout) {
+                say::tell(&format!("waiting for {names} to take layers (Ctrl-C ends it)"));
+            }
+        });
+    }
+    done
 }
 
 /// Computes for others until it is ended.
@@ -91,7 +118,7 @@ fn obey() -> Result<std::convert::Infallible, String> {
     let order: RpcOrder = serde_json::from_str(&line).map_err(|error| error.to_string())?;
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        crate::fatal::leave(OK);
+        fatal::leave(OK);
     });
     rpc::use_servers(&order.servers).map_err(|error| error.to_string())?;
     let options = LoadOptions {

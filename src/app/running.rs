@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::failure::Failure;
+use super::rpc;
 use crate::bounded;
 use crate::counter::{Counter, Far};
 use crate::engine::{CancelFlag, Client, EngineError, LoadOptions, ModelInfo};
@@ -90,6 +91,7 @@ impl Running {
 /// Loads a model, with how far that is on standard error.
 pub(super) fn load(options: &LoadOptions, quiet: bool) -> Result<(Client, Arc<ModelInfo>), EngineError> {
     let counter = Counter::new(quiet);
+    let _until_loaded = rpc::tell_when_slow(&options.rpc, quiet);
     let loaded = Client::load(options.clone(), |share| {
         let done = (share * 100.0) as usize;
         counter.show(Far { what: "loading", unit: "%", done, total: 100 });

@@ -43,8 +43,16 @@ pub(super) fn serve(call: &Call, args: &ServeArgs) -> Result<u8, Failure> {
     chat.constraint = None;
     // Here and not in a child: whoever serves is not asked for a conversation that could be lost.
     let servers = std::mem::take(&mut raw.rpc);
-    rpc::use_servers(&servers)?;
-    let mut running = Running::load(&raw, &call.paths, &interrupted)?;
+    let load = || Running::load(&raw, &call.paths, &interrupted);
+    let mut running = match servers.is_empty() {
+        true => load()?,
+        false => {
+            let _until_loaded = rpc::tell_when_slow(&servers, raw.quiet);
+            rpc::use_servers(&servers)?;
+            // llama.cpp waits for a silent server without end.
+            interrupt::waiting(load)?
+        }
+    };
     running.origin.provenance.rpc = servers.iter().map(ToString::to_string).collect();
     chat.advise(&Advice::of(&running.model.about, &chat));
     if !raw.quiet {

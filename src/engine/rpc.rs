@@ -6,6 +6,7 @@
 
 mod greeting;
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,8 +25,8 @@ use super::protocol::{
 };
 use super::remote::Remote;
 use crate::child::{Companion, HELLO, loading_fault};
-use crate::model::{About, ApiKey, RpcServer, ServerAccess, ServerAddress};
-use greeting::unreachable;
+use crate::model::{About, ApiKey, Patience, RpcServer, ServerAccess, ServerAddress};
+use greeting::greeted;
 
 /// The hidden subcommand.
 pub const SUBCOMMAND: &str = "__rpc-engine";
@@ -33,6 +34,8 @@ pub const SUBCOMMAND: &str = "__rpc-engine";
 const PULSE: Duration = Duration::from_millis(50);
 /// How long the system may take to tell that a child has ended whose connection has closed.
 const END: Duration = Duration::from_millis(500);
+/// How long the child may be silent: it computes, or has ended, which is seen.
+const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the child is to load and whom it lets in, in one line of its standard input.
 #[derive(Deserialize, Serialize)]
@@ -65,12 +68,19 @@ pub enum RpcNews {
     Failed(String),
 }
 
-/// Sees whether every server can be used.
+/// Sees whether every server can be used, and is another than the rest under whatever name.
 ///
 /// # Errors
 /// One line about the first that can't.
-pub fn greet(servers: &[RpcServer]) -> Result<(), EngineError> {
-    unreachable(servers).into_iter().next().map_or(Ok(()), |line| Err(EngineError::Server(line)))
+pub fn greet(servers: &[RpcServer], cancel: &CancelFlag) -> Result<(), EngineError> {
+    let answers = greeted(servers, cancel).ok_or(EngineError::LoadCancelled)?;
+    let mut known = HashSet::new();
+    for (server, answer) in servers.iter().zip(answers) {
+        if !known.insert(answer.map_err(EngineError::Server)?) {
+            return Err(EngineError::Server(server.twice()));
+        }
+    }
+    Ok(())
 }
 
 /// A model over RPC.
@@ -119,7 +129,7 @@ impl OverRpc {
         if child.process.ends(END) {
             let died = child.process.death();
             self.running = None;
-            return Err(lost(&self.options.rpc, &died));
+            return Err(lost(&self.options.rpc, &died, command.clone().cancel()));
         }
         let line = line.split_once(": ").map_or(line.as_str(), |(_, line)| line).to_string();
         if child.remote.is_stuck() {
@@ -133,8 +143,9 @@ impl OverRpc {
 const AGAIN: &str = "the next request starts the engine again";
 
 /// What a child died of: of a server that is gone, as far as anybody can see.
-fn lost(servers: &[RpcServer], died: &str) -> EngineError {
-    let gone = unreachable(servers);
+fn lost(servers: &[RpcServer], died: &str, cancel: &CancelFlag) -> EngineError {
+    let answers = greeted(servers, cancel).unwrap_or_default();
+    let gone: Vec<String> = answers.into_iter().filter_map(Result::err).collect();
     EngineError::Server(match gone.is_empty() {
         true => format!("the engine of --rpc ended ({died}): {AGAIN}"),
         false => format!("lost {}: {AGAIN}, once all servers are there", gone.join(", and ")),
@@ -157,7 +168,7 @@ impl Backend for OverRpc {
 
 impl RpcChild {
     fn start(options: &LoadOptions, cancel: &CancelFlag, sink: Sink) -> Result<RpcChild, EngineError> {
-        greet(&options.rpc)?;
+        greet(&options.rpc, cancel)?;
         let failed = |reason: String| EngineError::Load { path: options.path.display().to_string(), reason };
         let not_started = |error: &dyn Display| failed(format!("its process could not be started ({error})"));
         let key = secret().map_err(|error| not_started(&error))?;
@@ -184,7 +195,9 @@ impl RpcChild {
             key: ApiKey::new(&key).ok(),
             authorities: None,
         };
-        let options = LoadOptions { server: Some(access.clone()), cancel: cancel.clone(), ..options.clone() };
+        let patience = Patience { answer: SILENCE, idle: SILENCE, ..Patience::default() };
+        let options =
+            LoadOptions { server: Some(access.clone()), patience, cancel: cancel.clone(), ..options.clone() };
         let remote = Remote::open_once(&access, &options)?;
         Ok(RpcChild { remote, process })
     }
@@ -206,7 +219,7 @@ fn address(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => {
                 process.ends(END);
-                return Err(lost(&options.rpc, &process.death()));
+                return Err(lost(&options.rpc, &process.death(), cancel));
             }
         };
         // What ggml prints, and what other programs say that know no such subcommand, is nothing of ours.

@@ -21,6 +21,11 @@ impl RpcServer {
         &self.0
     }
 
+    /// Says that it stands in a list twice.
+    pub fn twice(&self) -> String {
+        format!("--rpc: {self} is named twice: a server computes for one at a time")
+    }
+
     /// Whether these can be used together: a server serves one model of one program at a time.
     ///
     /// # Errors
@@ -30,9 +35,7 @@ impl RpcServer {
             return Err(format!("--rpc: {} servers are named, and llama.cpp takes {MOST}", servers.len()));
         }
         let twice = servers.iter().enumerate().find(|(at, server)| servers[..*at].contains(server));
-        twice.map_or(Ok(()), |(_, server)| {
-            Err(format!("--rpc: {server} is named twice: a server computes for one at a time"))
-        })
+        twice.map_or(Ok(()), |(_, server)| Err(server.twice()))
     }
 }
 
@@ -46,7 +49,9 @@ impl FromStr for RpcServer {
         };
         match text.split_once(':') {
             Some((host, port))
-                if !host.is_empty() && plain(host) && port.parse::<u16>().is_ok_and(|port| port > 0) =>
+                if !host.is_empty()
+                    && plain(host)
+                    && port.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == port) =>
             {
                 Ok(RpcServer(text.to_string()))
             }
@@ -93,6 +98,8 @@ mod tests {
             ":1",
             "host:0",
             "host:65536",
+            "host:052052",
+            "host:+1",
             "http://host:1",
             "[::1]:1",
             "a b:1",
