@@ -1,35 +1,27 @@
 //! `-m http://…` with the real default model behind our own server, held against the same model here.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Output, Stdio};
+#[path = "support/alike.rs"]
+mod alike;
+#[path = "support/program.rs"]
+mod program;
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use alike::{Alike, lines, run};
+use program::{Process, command};
 use serde_json::{Value, json};
 
-const TOKENSCOPE: &str = env!("CARGO_BIN_EXE_tokenscope");
 /// With repeatable arithmetic and the same weights on both sides only JSON stands between them. (With 16-bit weights a
 /// server's batches of another shape are another rounding, of 1e-4.)
-const SAME: f64 = 1e-5;
+const SAME: Alike = Alike { but: &["model", "provenance"], within: 1e-5 };
 const HERE: [&str; 3] = ["--exact", "--weights", "as-is"];
 const PROMPT: &str = "The capital of France is Paris. The capital of Italy is";
 
-/// A server, ended when it is dropped.
+/// A server.
 struct Server {
-    child: Child,
+    child: Process,
     url: String,
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(TOKENSCOPE);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in
-        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
-    {
-        command.env_remove(name);
-    }
-    for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        command.env_remove(proxy);
-    }
-    command
 }
 
 impl Server {
@@ -39,60 +31,14 @@ impl Server {
         let line = lines.find(|line| line.as_ref().unwrap().contains("listening on")).unwrap().unwrap();
         let url = line.split("listening on ").nth(1).unwrap().split(' ').next().unwrap().to_string();
         std::thread::spawn(move || lines.for_each(|_| {}));
-        Server { child, url }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn run(args: &[&str]) -> Output {
-    command(args).output().unwrap()
-}
-
-fn lines(args: &[&str]) -> Vec<Value> {
-    let output = run(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Everything in two answers is the same but for where it was computed; numbers within a rounding.
-fn same(here: &Value, there: &Value, place: &str) {
-    match (here, there) {
-        (Value::Object(here), Value::Object(there)) => {
-            for (name, value) in
-                here.iter().filter(|(name, _)| !["model", "provenance"].contains(&name.as_str()))
-            {
-                let other = there.get(name).unwrap_or_else(|| panic!("{place}/{name} is missing"));
-                same(value, other, &format!("{place}/{name}"));
-            }
-        }
-        (Value::Array(here), Value::Array(there)) => {
-            assert_eq!(here.len(), there.len(), "{place}");
-            for (i, (here, there)) in here.iter().zip(there).enumerate() {
-                same(here, there, &format!("{place}/{i}"));
-            }
-        }
-        (Value::Number(here), Value::Number(there)) => {
-            let (here, there) = (here.as_f64().unwrap(), there.as_f64().unwrap());
-            assert!((here - there).abs() <= SAME * here.abs().max(1.0), "{place}: {here} and {there}");
-        }
-        _ => assert_eq!(here, there, "{place}"),
+        Server { child: Process(child), url }
     }
 }
 
 fn both(server: &Server, args: &[&str]) {
     let here = lines(&[args, &HERE].concat());
     let there = lines(&[args, &["-m", &server.url]].concat());
-    assert_eq!(here.len(), there.len());
-    for (i, (here, there)) in here.iter().zip(&there).enumerate() {
-        same(here, there, &format!("{}:{i}", args[0]));
-    }
+    SAME.all(&here, &there, args[0]);
 }
 
 #[test]
@@ -174,11 +120,7 @@ fn a_chat_goes_on_at_a_server_and_a_server_that_is_gone_is_one_line() {
     let values =
         |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
     let (here, there) = (values(&here), values(&there));
-    assert_eq!(here.len(), there.len());
-    here.iter()
-        .zip(&there)
-        .enumerate()
-        .for_each(|(i, (here, there))| same(here, there, &format!("chat:{i}")));
+    SAME.all(&here, &there, "chat");
 
     let mut repl = command(&["repl", "-m", &server.url, "--no-save"]).stdin(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (repl.stdin.take().unwrap(), BufReader::new(repl.stdout.take().unwrap()));
@@ -187,8 +129,8 @@ fn a_chat_goes_on_at_a_server_and_a_server_that_is_gone_is_one_line() {
     while !seen.contains("Rome") {
         assert!(output.read_line(&mut seen).unwrap() > 0, "{seen}");
     }
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
+    server.child.0.kill().unwrap();
+    server.child.0.wait().unwrap();
     writeln!(input, "/next {PROMPT}").unwrap();
     drop(input);
     let end = repl.wait_with_output().unwrap();

@@ -1,50 +1,24 @@
 //! `--rpc`: layers computed by two servers on this machine, one of which is lost in the middle of a reply.
 
+#[path = "support/alike.rs"]
+mod alike;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/pty.rs"]
 mod pty;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use alike::{Alike, lines, run};
+use program::{Process, command};
 use pty::{Pty, TOKENSCOPE};
-use serde_json::Value;
 
 /// With the same weights and repeatable arithmetic nothing but JSON stands between.
-const SAME: f64 = 1e-5;
-
-/// A process, ended when it is dropped.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(TOKENSCOPE);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in
-        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
-    {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    command(args).output().unwrap()
-}
-
-fn json(args: &[&str]) -> Vec<Value> {
-    let output = run(args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+const SAME: Alike = Alike { but: &["provenance"], within: 1e-5 };
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -67,29 +41,6 @@ fn rpc_server() -> (Process, String) {
     (serve_at(port), format!("127.0.0.1:{port}"))
 }
 
-/// Everything in two answers is the same but for where it was computed; numbers within a rounding.
-fn same(here: &Value, there: &Value, place: &str) {
-    match (here, there) {
-        (Value::Object(here), Value::Object(there)) => {
-            for (name, value) in here.iter().filter(|(name, _)| *name != "provenance") {
-                same(value, &there[name], &format!("{place}/{name}"));
-            }
-        }
-        (Value::Array(here), Value::Array(there)) => {
-            assert_eq!(here.len(), there.len(), "{place}");
-            here.iter()
-                .zip(there)
-                .enumerate()
-                .for_each(|(i, (here, there))| same(here, there, &format!("{place}/{i}")));
-        }
-        (Value::Number(here), Value::Number(there)) => {
-            let (here, there) = (here.as_f64().unwrap(), there.as_f64().unwrap());
-            assert!((here - there).abs() <= SAME * here.abs().max(1.0), "{place}: {here} and {there}");
-        }
-        _ => assert_eq!(here, there, "{place}"),
-    }
-}
-
 #[test]
 fn a_model_in_parts_says_what_it_says_in_one() {
     let (_first, one) = rpc_server();
@@ -109,14 +60,9 @@ fn a_model_in_parts_says_what_it_says_in_one() {
         &["expand", "The capital of", "--depth", "2", "--json"],
         &["probe", suite.to_str().unwrap(), "--json"],
     ] {
-        let alone = json(&[args, &here].concat());
-        let spread = json(&[args, &here, &["--rpc", &servers]].concat());
-        assert_eq!(alone.len(), spread.len());
-        alone
-            .iter()
-            .zip(&spread)
-            .enumerate()
-            .for_each(|(i, (here, there))| same(here, there, &format!("{}:{i}", args[0])));
+        let alone = lines(&[args, &here].concat());
+        let spread = lines(&[args, &here, &["--rpc", &servers]].concat());
+        SAME.all(&alone, &spread, args[0]);
         let provenance = &spread[0]["provenance"];
         assert_eq!(provenance["rpc"], serde_json::json!([one, other]), "{provenance}");
         assert_eq!(provenance["sha256"], alone[0]["provenance"]["sha256"]);
@@ -224,19 +170,21 @@ fn a_server_that_can_not_be_used_is_one_line_before_anything_starts() {
     assert_eq!(gone.status.code(), Some(3), "{}", String::from_utf8_lossy(&gone.stderr));
 }
 
-/// An RPC server that answers the questions of these numbers, and is silent after any other.
-fn answers_only(known: &'static [u8]) -> String {
+/// An RPC server that answers the questions of these numbers, and is silent after any other; what it hears then comes
+/// from the channel.
+fn answers_only(known: &'static [u8]) -> (String, Receiver<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let (address, (heard, silent)) = (listener.local_addr().unwrap().to_string(), channel());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream, known));
+            let heard = heard.clone();
+            std::thread::spawn(move || answer(stream, known, &heard));
         }
     });
-    address
+    (address, silent)
 }
 
-fn answer(mut stream: TcpStream, known: &[u8]) {
+fn answer(mut stream: TcpStream, known: &[u8], heard: &Sender<u8>) {
     loop {
         let mut head = [0; 9];
         let whole = stream.read_exact(&mut head);
@@ -249,8 +197,10 @@ fn answer(mut stream: TcpStream, known: &[u8]) {
         if whole.is_err() {
             return;
         }
-        while !known.contains(&head[0]) {
-            std::thread::park();
+        if !known.contains(&head[0]) {
+            let _ = heard.send(head[0]);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            return;
         }
         let mut answer = bytes.to_le_bytes().to_vec();
         answer.push(first);
@@ -262,29 +212,38 @@ fn answer(mut stream: TcpStream, known: &[u8]) {
 #[test]
 fn a_server_that_falls_silent_is_a_line_or_is_left_by_the_first_signal() {
     let begun = Instant::now();
-    let greets_only = answers_only(&[14]);
+    let (greets_only, unanswered) = answers_only(&[14]);
     let output = run(&["next", "a", "-q", "--rpc", &greets_only]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.lines().count() == 1 && said.contains("does not answer"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
-    // While it is greeted, and while it is to take layers.
-    for (silent, after) in [(&greets_only, 1), (&answers_only(&[14, 15, 11]), 11)] {
-        for (args, signal) in
-            [(&["next", "a"][..], "INT"), (&["next", "a"], "TERM"), (&["serve", "--port", "0"], "TERM")]
+    assert_eq!(unanswered.try_recv(), Ok(15));
+    let (takes_no_layers, untaken) = answers_only(&[14, 15, 11]);
+    for (args, signal) in [
+        (&["next", "a"][..], libc::SIGINT),
+        (&["next", "a"], libc::SIGTERM),
+        (&["serve", "--port", "0"], libc::SIGTERM),
+    ] {
+        // While it is greeted, and while it is to take layers, which is told where it takes long.
+        for (silent, heard, told) in
+            [(&greets_only, &unanswered, None), (&takes_no_layers, &untaken, Some("waiting for"))]
         {
             let args = [args, &["--weights", "as-is", "--rpc", silent]].concat();
             let mut process = Process(command(&args).stdout(Stdio::null()).spawn().unwrap());
-            std::thread::sleep(Duration::from_secs(after));
-            assert!(process.0.try_wait().unwrap().is_none(), "{args:?} has ended");
-            let begun = Instant::now();
-            let sent = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
-            assert!(sent.unwrap().success());
-            assert_eq!(process.0.wait().unwrap().code(), Some(130), "{args:?}");
-            assert!(begun.elapsed() < Duration::from_secs(3), "{args:?}: {:?}", begun.elapsed());
+            let mut errors = BufReader::new(process.0.stderr.take().unwrap());
+            heard.recv_timeout(Duration::from_secs(60)).unwrap();
             let mut said = String::new();
-            process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            assert!(after < 10 || said.contains(&format!("waiting for {silent}")), "{args:?}: {said}");
+            while told.is_some_and(|told| !said.contains(told)) {
+                assert!(errors.read_line(&mut said).unwrap() > 0, "{args:?}: {said}");
+            }
+            assert!(told.is_none() || said.contains(silent), "{args:?}: {said}");
+            let begun = Instant::now();
+            // SAFETY: it has not been waited for, so that the number is still its own.
+            assert_eq!(unsafe { libc::kill(process.0.id() as libc::pid_t, signal) }, 0);
+            assert_eq!(process.0.wait().unwrap().code(), Some(130), "{args:?}: {said}");
+            assert!(begun.elapsed() < Duration::from_secs(3), "{args:?}: {:?}", begun.elapsed());
+            while heard.try_recv().is_ok() {}
         }
     }
 }
@@ -293,7 +252,7 @@ fn a_server_that_falls_silent_is_a_line_or_is_left_by_the_first_signal() {
 fn time_outs_are_for_servers_of_others() {
     let (_server, address) = rpc_server();
     let text = "The quick brown fox jumps over the lazy dog. ".repeat(60);
-    json(&["score", &text, "--json", "--weights", "as-is", "--timeouts", "1,0.1,0.1", "--rpc", &address]);
+    lines(&["score", &text, "--json", "--weights", "as-is", "--timeouts", "1,0.1,0.1", "--rpc", &address]);
 }
 
 #[test]
@@ -301,11 +260,11 @@ fn a_serving_process_that_loses_its_rpc_server_says_so() {
     let (mut server, address) = rpc_server();
     let args = ["serve", "--port", "0", "-q", "--weights", "as-is", "--rpc", &address];
     let mut serving = Process(command(&args).spawn().unwrap());
-    let mut errors = std::io::BufReader::new(serving.0.stderr.take().unwrap());
+    let mut errors = BufReader::new(serving.0.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("listening on") {
         line.clear();
-        assert!(std::io::BufRead::read_line(&mut errors, &mut line).unwrap() > 0);
+        assert!(errors.read_line(&mut line).unwrap() > 0);
     }
     let at = line.split("http://").nth(1).unwrap().split(' ').next().unwrap().trim().to_string();
     server.0.kill().unwrap();

@@ -1,32 +1,24 @@
 //! `tokenscope serve` with the real default model, asked over plain TCP as clients ask it.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use program::{Process, command};
 use serde_json::{Value, json};
 
-const TOKENSCOPE: &str = env!("CARGO_BIN_EXE_tokenscope");
 /// The same in batches of another shape.
 const TOLERANCE: f64 = 1e-4;
 
-/// A server, ended when it is dropped.
+/// A server.
 struct Server {
-    child: Child,
+    child: Process,
     address: SocketAddr,
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(TOKENSCOPE);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for (name, _) in
-        std::env::vars().filter(|(name, _)| name.starts_with("TOKENSCOPE_") && name != "TOKENSCOPE_HOME")
-    {
-        command.env_remove(name);
-    }
-    command
 }
 
 impl Server {
@@ -36,7 +28,7 @@ impl Server {
         let line = lines.find(|line| line.as_ref().unwrap().contains("listening on")).unwrap().unwrap();
         let address = line.split("http://").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         std::thread::spawn(move || lines.for_each(|_| {}));
-        Server { child, address }
+        Server { child: Process(child), address }
     }
 
     fn connect(&self) -> TcpStream {
@@ -89,16 +81,9 @@ impl Server {
     }
 
     fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -551,7 +536,7 @@ fn without_a_key_only_this_machine_is_served_and_with_one_nobody_else() {
     assert_eq!(models("Authorization: Bearer a-key-for-the-tests\r\n").0, 200);
     assert_eq!(server.request("GET", "/health", "", b"").0, 200);
     assert_eq!(server.request("GET", "/metrics", "", b"").0, 401);
-    assert!(!command_line(server.child.id()).contains("a-key-for"));
+    assert!(!command_line(server.child.0.id()).contains("a-key-for"));
 }
 
 fn command_line(process: u32) -> String {
@@ -571,16 +556,16 @@ fn it_ends_when_it_is_told_to_and_lets_what_runs_come_to_its_end() {
     .unwrap();
     std::thread::sleep(Duration::from_millis(150));
     // SAFETY: it has not been waited for, so that the number is still its own.
-    assert_eq!(unsafe { libc::kill(server.child.id() as libc::pid_t, libc::SIGTERM) }, 0);
+    assert_eq!(unsafe { libc::kill(server.child.0.id() as libc::pid_t, libc::SIGTERM) }, 0);
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let begun = Instant::now();
-    while server.child.try_wait().unwrap().is_none() {
+    while server.child.0.try_wait().unwrap().is_none() {
         assert!(begun.elapsed() < Duration::from_secs(12));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(server.child.wait().unwrap().code(), Some(130));
+    assert_eq!(server.child.0.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -135,9 +135,12 @@ fn measure(
         let tokens: Vec<_> = long_text(&bench.info).into_iter().cycle().take(length.min(most)).collect();
         report.prompt = Some(bench.prompt(&tokens)?);
     }
-    let (settings_of_it, cache) = (settings.clone(), cache.to_path_buf());
-    let corpus = args.corpus.clone();
-    let case = LensCase { text: long_text(&bench.info), settings: settings_of_it, cache, corpus };
+    let case = LensCase {
+        text: long_text(&bench.info),
+        settings: settings.clone(),
+        cache: cache.to_path_buf(),
+        corpus: args.corpus.clone(),
+    };
     if wanted(BenchPart::WhatIf) {
         report.what_if = Some(bench.what_if(&case)?);
     }

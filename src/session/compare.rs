@@ -11,7 +11,7 @@ const MOST: usize = 200;
 /// Two branches, from their first difference on.
 #[derive(Debug)]
 pub struct BranchComparison<'a> {
-    /// The tokens they have in common.
+    /// The tokens they have in common, as the first has them.
     pub common: Vec<&'a TreeNode>,
     /// Both, as they were named.
     pub sides: [ComparedSide<'a>; 2],
@@ -55,13 +55,15 @@ impl<'a> BranchComparison<'a> {
         let nodes = |numbers: &[NodeNumber]| -> Vec<&'a TreeNode> {
             numbers.iter().filter_map(|&number| branches.tree().node(number)).collect()
         };
-        let (left, right) = (path(a), path(b));
-        let parted = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
-        let side = |branch: &Branch, path: &[NodeNumber]| ComparedSide {
-            number: branch.number,
-            own: nodes(&path[parted..]),
-        };
-        Some(BranchComparison { common: nodes(&left[..parted]), sides: [side(a, &left), side(b, &right)] })
+        let (mut left, right) = (nodes(&path(a)), nodes(&path(b)));
+        // Replies to one message may begin alike, each with tokens of its own.
+        let parted = left.iter().zip(&right).take_while(|(a, b)| a.id == b.id).count();
+        let own = left.split_off(parted);
+        let sides = [
+            ComparedSide { number: a.number, own },
+            ComparedSide { number: b.number, own: right[parted..].to_vec() },
+        ];
+        Some(BranchComparison { common: left, sides })
     }
 
     /// Rows from the first difference on.

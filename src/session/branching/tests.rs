@@ -263,6 +263,20 @@ fn what_can_not_be_is_one_line_and_changes_nothing() {
 }
 
 #[test]
+fn replies_that_begin_alike_part_where_their_tokens_do() {
+    let reply = |last| vec![("The", 0.9), (" capital", 0.8), (last, 0.5), ("<|im_end|>", 1.0)];
+    let mut talk = Talk::new(vec![reply(" is"), reply(" Paris"), reply(" is")]);
+    talk.line("hi").unwrap();
+    let start = talk.session.sequence().reply_start();
+    talk.line("/retry").unwrap();
+    let diff = talk.line("/diff 1 2").unwrap();
+    assert!(diff.contains(&format!("the same for {} tokens", start + 2)), "{diff}");
+    talk.line("/retry").unwrap();
+    let diff = talk.line("/diff 1 3").unwrap();
+    assert!(diff.contains("branches 1 and 3 are the same"), "{diff}");
+}
+
+#[test]
 fn impossible_tokens_of_two_branches_have_no_difference() {
     let mut talk =
         Talk::new(vec![vec![("A", 0.0), ("<|im_end|>", 1.0)], vec![("B", 0.0), ("<|im_end|>", 1.0)]]);

@@ -25,6 +25,8 @@ use super::panel::{NamedFigure, Panel};
 const BEFORE: usize = 2;
 /// Rows below: a line about each branch, and one about their difference.
 const FOOT: usize = 3;
+/// Rows of what differs that are there before any other.
+const LEAST: usize = 3;
 /// Columns of a token's place and of a figure, with the blank before it.
 const AT: usize = 6;
 const FIGURE: usize = 9;
@@ -116,12 +118,12 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     };
     let columns = DiffColumns::of(inner.width);
     let mut lines = vec![head(state, &both, columns)];
-    for (i, node) in both.common.iter().enumerate().skip(both.common.len().saturating_sub(BEFORE)) {
+    let (before, room, below) = rows(inner, &both);
+    for (i, node) in both.common.iter().enumerate().skip(both.common.len() - before) {
         let same = || (vocab.visible(node.id), minus(&figure(logprob(node))));
         let row = columns.row(&(i + 1).to_string(), [same(), same()], "");
         lines.push(Line::styled(joined(&row), state.theme.dim()));
     }
-    let room = room(inner, &both);
     let first = first(state, &both, room);
     lines.extend((first..both.rows()).take(room).map(|row| line(state, &both, row, columns, vocab)));
     if both.rows() == 0 {
@@ -129,7 +131,7 @@ fn draw(state: &State, frame: &mut Frame, place: PanePlace) {
     }
     let width = usize::from(inner.width);
     let foot = both.sides.iter().map(ComparedSide::told).chain(both.difference());
-    let foot: Vec<String> = foot.map(|told| clipped(&minus(&told), width)).collect();
+    let foot: Vec<String> = foot.take(below).map(|told| clipped(&minus(&told), width)).collect();
     for (line, place) in lines.into_iter().zip(inner.rows()) {
         frame.render_widget(line, place);
     }
@@ -154,9 +156,13 @@ fn joined(row: &[String; 4]) -> String {
     format!("{at}{left}  {right}{delta}")
 }
 
-/// Rows for what differs.
-fn room(inner: Rect, both: &BranchComparison) -> usize {
-    usize::from(inner.height).saturating_sub(1 + both.common.len().min(BEFORE) + FOOT)
+/// Tokens before the first difference, rows for what differs, and rows below: in a low pane what differs comes first.
+fn rows(inner: Rect, both: &BranchComparison) -> (usize, usize, usize) {
+    let all = usize::from(inner.height).saturating_sub(1);
+    let least = both.rows().min(LEAST);
+    let foot = all.saturating_sub(least).min(FOOT);
+    let before = both.common.len().min(BEFORE).min(all.saturating_sub(least + foot));
+    (before, all - foot - before, foot)
 }
 
 /// The first row in view: the chosen one stands in the middle where there are more.
@@ -205,8 +211,8 @@ fn token_style(state: &State, node: &TreeNode) -> Style {
 fn click(state: &mut State, place: PanePlace, at: Position) -> Vec<Effect> {
     let inner = inside(place.area);
     let Some(both) = state.diff.comparison(state.session.branches()) else { return Vec::new() };
-    let (room, columns) = (room(inner, &both), DiffColumns::of(inner.width));
-    let head = 1 + both.common.len().min(BEFORE);
+    let ((before, room, _), columns) = (rows(inner, &both), DiffColumns::of(inner.width));
+    let head = 1 + before;
     let line = usize::from(at.y.saturating_sub(inner.y));
     let row = (head..head + room).contains(&line).then(|| first(state, &both, room) + line - head);
     let Some(row) = row.filter(|&row| row < both.rows()) else { return Vec::new() };

@@ -33,7 +33,7 @@ pub fn go(state: &mut State, by: isize) -> bool {
     let Some(last) = all.len().checked_sub(1) else {
         let mut nowhere = format!("«{}» is nowhere in the conversation", visible(state.seek.text.as_bytes()));
         let first = state.seek.text.split_whitespace().next().unwrap_or_default();
-        if command::spec(first).is_some() {
+        if command::spec(&format!("/{first}")).is_some() {
             nowhere.push_str("; in a pane / looks for a text, and : begins a command");
         }
         state.seek.text.clear();

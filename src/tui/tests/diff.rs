@@ -58,7 +58,7 @@ fn a_click_chooses_and_a_second_one_goes_there() {
 
 #[test]
 fn it_fits_where_there_is_little_room() {
-    for (width, height) in [(30, 10), (46, 12), (65, 20), (80, 24)] {
+    for (width, height) in [(30, 10), (40, 10), (46, 12), (65, 20), (80, 24)] {
         let mut harness = parted(width, height);
         harness.submit("/diff 1 2");
         for key in ["<Down>", "<End>", "<Home>", "<Up>", "<PgDn>", "<PgUp>"] {
@@ -67,6 +67,7 @@ fn it_fits_where_there_is_little_room() {
         if width >= 40 {
             let screen = harness.screen();
             assert!(screen.contains("Δ") && screen.contains("branch 2"), "{width}×{height}: {screen}");
+            assert!(screen.contains("capital"), "the first difference, {width}×{height}: {screen}");
         }
     }
 }

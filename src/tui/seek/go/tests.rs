@@ -73,6 +73,9 @@ fn a_slash_in_a_pane_looks_for_a_text_and_n_goes_on() {
     assert!(!harness.screen().contains("«capital»") && !underlined(&harness, x, y), "{}", harness.screen());
     harness.submit("/find nowhere");
     assert!(harness.screen().contains("«nowhere» is nowhere in the"), "{}", harness.screen());
+    // As somebody writes a command who has forgotten that a pane has the keys.
+    harness.keys("/diff 1 2<Enter>");
+    assert!(harness.screen().contains(": begins a command"), "{}", harness.screen());
     // A message that is being written is not lost.
     harness.keys("xdraft<Tab>/");
     assert!(harness.screen().contains("a message is being written"), "{}", harness.screen());
